@@ -1,0 +1,62 @@
+# What a person or a CI does with kernelbus. `make serve` and `make test` install by themselves.
+
+PYTHON ?= python3
+PORT ?= 31415
+INTERFACE ?=
+CONFIG ?=
+FUZZ_SECONDS ?= 300
+SOAK_SECONDS ?= 600
+PYTEST_ARGS ?=
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help install serve test lint fuzz soak bench clean
+
+help:
+	@echo 'make serve    install and serve (PORT=$(PORT) INTERFACE=$(INTERFACE) CONFIG=$(CONFIG))'
+	@echo 'make test     install and run the tests (PYTEST_ARGS=...)'
+	@echo 'make lint     install and run ruff and mypy'
+	@echo 'make install  make .venv from requirements.lock; instant when nothing changed'
+	@echo 'make fuzz     random bytes for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make soak     load for SOAK_SECONDS=$(SOAK_SECONDS)'
+	@echo 'make bench    measure'
+	@echo 'make clean    remove .venv and caches'
+
+install: $(STAMP)
+
+# A virtual environment begun and not finished has no stamp, and is made anew.
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kernelbus needs Python 3.11 or later, $(PYTHON) is %d.%d: say make PYTHON=/path/to/python3.11" % sys.version_info[:2])'
+	@echo 'installing into .venv (about a minute, once) ...'
+	@test -x $(BIN)/python && test -f $(STAMP) || $(PYTHON) -m venv --clear .venv
+	@$(PIP) install --only-binary uvloop --requirement requirements.lock \
+	  || { echo "once more without uvloop, in case this Python has no wheel of it (asyncio's own loop serves then)"; \
+	       grep -v '^uvloop' requirements.lock | $(PIP) install --requirement /dev/stdin; }
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+serve: $(STAMP)
+	@exec $(BIN)/kernelbus serve --port $(PORT) \
+	  $(if $(INTERFACE),--interface $(INTERFACE)) $(if $(CONFIG),--configuration-file $(CONFIG))
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+fuzz: $(STAMP)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -q -m fuzz --timeout=0 $(PYTEST_ARGS)
+
+soak: $(STAMP)
+	SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python -m pytest -q -m soak --timeout=0 $(PYTEST_ARGS)
+
+bench: $(STAMP)
+	$(BIN)/python -m pytest -q -m bench --timeout=0 -s $(PYTEST_ARGS) benchmarks
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Everything a person types: the `kernelbus` command and its clients."""
