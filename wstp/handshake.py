@@ -1,0 +1,416 @@
+"""How a link begins: introductions of both modes and roles, and the greeting (PROTOCOL.md sections 2 to 4).
+
+Bytes in, bytes out: these machines open no connection and know no time. Whoever owns the sockets passes bytes
+to `receive()`, writes what `data_to_send()` returns, and closes what did not get ready in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from wstp.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
+from wstp.features import OURS, Features
+from wstp.limits import DEFAULT_LIMITS, Limits
+
+__all__ = [
+    "CLIENT_PREAMBLE",
+    "SERVER_PREAMBLE",
+    "Acceptor",
+    "Connector",
+    "Greeting",
+    "Introduction",
+    "Mode",
+]
+
+CLIENT_PREAMBLE = (3).to_bytes(4, "little") + bytes(12)
+# Sent by a link server on the data connection once both halves of a UUID-mode link are matched.
+SERVER_PREAMBLE = CLIENT_PREAMBLE
+
+_UUID_DASHES = frozenset((8, 13, 18, 23))
+_HEX = frozenset(b"0123456789abcdefABCDEF")
+_INTRODUCTION_SIZE = 55
+_DIGITS = frozenset(b"0123456789")
+
+
+class Mode(Enum):
+    """Name the two ways a link is made: through a link server (UUID) or peer to peer (DEFAULT)."""
+
+    UUID = "uuid"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """Hold what a new connection said it is.
+
+    Attributes:
+        mode: UUID or DEFAULT.
+        uuid: what joins the two halves of a UUID-mode link, lower case; None in default mode.
+        role: "data" or "message".
+    """
+
+    mode: Mode
+    uuid: str | None
+    role: str
+
+
+def _looks_like(data: bytes) -> str:
+    """Say in a few words what the first bytes of a connection seem to be."""
+    methods = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTIONS ", b"DELETE ", b"CONNECT ", b"PRI ", b"PATCH ")
+    if any(data.startswith(method[: max(3, len(data))]) for method in methods):
+        return "an HTTP request"
+    if data.startswith(b"\x16\x03"):
+        return "a TLS handshake"
+    if data.startswith(b"SSH-"):
+        return "an SSH client"
+    if data.startswith(b"\xff\x00\x00\x00\x00\x00\x00\x00"):
+        return "a ZeroMQ peer"
+    if data.startswith(b"Math"):
+        return "a WSTP greeting without an introduction"
+    if not data:
+        return "nothing"
+    return f"unknown bytes {data[:16]!r}"
+
+
+def _same_prefix(data: bytes, start: int, expected: bytes, offset: int, what: str) -> bool:
+    """Tell whether all of `expected` stands at `start`; raise at the first byte that differs."""
+    part = data[start : start + len(expected)]
+    if expected.startswith(part):
+        return len(part) == len(expected)
+    wrong = next(at for at, byte in enumerate(part) if byte != expected[at])
+    raise RemoteProtocolError(f"not {what}: byte {part[wrong]:#04x}", offset + start + wrong)
+
+
+class Acceptor:
+    """Find out what a connection to a link server's first port is; one for each connection accepted.
+
+    Attributes:
+        introduction: None until the connection has said what it is.
+        complete: True once nothing more of the introduction is due (for a UUID data connection, once the
+            16-byte preamble has been read); what came after it is in `trailing`.
+        trailing: the bytes that came after the introduction; they belong to the greeting or, on a message
+            connection, are messages.
+    """
+
+    def __init__(self, message_port: int | None = None, modes: Iterable[str] = ("uuid", "default")) -> None:
+        """Start; `message_port` is the second port to name to a default-mode peer that asks for it."""
+        self._message_port = message_port
+        self._modes = frozenset(modes)
+        self._buffer = b""
+        self._out = b""
+        self._error: RemoteProtocolError | None = None
+        self.introduction: Introduction | None = None
+        self.complete = False
+        self.trailing = b""
+
+    @property
+    def looks_like(self) -> str:
+        """Say what the bytes seem to be, for a log line about a connection that is no WSTP link."""
+        return _looks_like(self._buffer[:64])
+
+    def receive(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the connection's next bytes.
+
+        Raises:
+            RemoteProtocolError: at the first byte that no introduction can have; it stays in that error.
+        """
+        if self._error is not None:
+            raise self._error
+        if self.complete:
+            self.trailing += bytes(data)
+            return
+        self._buffer += bytes(data)
+        try:
+            self._advance()
+        except RemoteProtocolError as error:
+            self._error = error
+            raise
+
+    def data_to_send(self) -> bytes:
+        """Return the bytes to write on this connection now, and forget them."""
+        out, self._out = self._out, b""
+        return out
+
+    def _advance(self) -> None:
+        buffer = self._buffer
+        if not buffer:
+            return
+        if buffer[0] == ord("i") and "uuid" in self._modes:
+            self._uuid(buffer)
+        elif buffer[0] == ord("n") and "default" in self._modes:
+            self._default(buffer)
+        else:
+            raise RemoteProtocolError(f"not a WSTP introduction: {self.looks_like}", 0)
+
+    def _uuid(self, buffer: bytes) -> None:
+        if not _same_prefix(buffer, 0, b"id=", 0, "a WSTP introduction"):
+            return
+        for at, byte in enumerate(buffer[3:39]):
+            if (byte != ord("-")) if at in _UUID_DASHES else (byte not in _HEX):
+                raise RemoteProtocolError("the introduction's id is not a UUID", 3 + at)
+        if len(buffer) <= 39 or not _same_prefix(buffer, 39, b" connection=", 0, "a WSTP introduction"):
+            return
+        if len(buffer) <= 51:
+            return
+        role = {ord("d"): b"data", ord("m"): b"mesg"}.get(buffer[51])
+        if role is None:
+            raise RemoteProtocolError("the introduction names neither a data nor a message connection", 51)
+        if not _same_prefix(buffer, 51, role, 0, "connection=data or connection=mesg"):
+            return
+        if self.introduction is None:
+            uuid = buffer[3:39].decode("ascii").lower()
+            self.introduction = Introduction(Mode.UUID, uuid, "data" if role == b"data" else "message")
+        end = _INTRODUCTION_SIZE
+        if role == b"data":
+            if not _same_prefix(buffer, end, CLIENT_PREAMBLE, 0, "the preamble 3 0 0 0"):
+                return
+            end += len(CLIENT_PREAMBLE)
+        self._finish(end)
+
+    def _default(self, buffer: bytes) -> None:
+        question = b"need_msg_port"
+        if not _same_prefix(buffer, 0, question, 0, "a WSTP introduction") or len(buffer) == len(question):
+            return
+        answer = buffer[len(question)]
+        if answer == ord("Y"):
+            if self._message_port is None:
+                raise LocalProtocolError("a default-mode peer asks for the message port, and there is none")
+            self._out += b"msg_port=%dY" % self._message_port
+        elif answer == ord("N"):
+            self._out += b"OKY"
+        else:
+            raise RemoteProtocolError("need_msg_port is followed by neither Y nor N", len(question))
+        self.introduction = Introduction(Mode.DEFAULT, None, "data")
+        self._finish(len(question) + 1)
+
+    def _finish(self, end: int) -> None:
+        self.complete = True
+        self.trailing = self._buffer[end:]
+        self._buffer = self._buffer[:end]
+
+
+class Connector:
+    """Introduce the connecting side of a link, on its data connection.
+
+    Attributes:
+        message_introduction: the bytes that introduce the message connection (none in default mode).
+        message_port: the port that the listener named, in default mode, when we asked for it.
+        opens_message: True once the message connection may be opened (at once in UUID mode; after the
+            listener's answer in default mode).
+        done: True once nothing more is due before the greeting.
+        trailing: the bytes that came after the introduction.
+    """
+
+    def __init__(self, mode: Mode, uuid: str | None = None, knows_message_port: bool = False) -> None:
+        """Start; UUID mode needs `uuid` (36 characters), the caller's own random one."""
+        self._mode = mode
+        self._buffer = b""
+        self._error: RemoteProtocolError | None = None
+        self._expects_port = not knows_message_port
+        self.message_introduction = b""
+        self.message_port: int | None = None
+        self.done = False
+        self.trailing = b""
+        if mode is Mode.UUID:
+            if uuid is None or len(uuid) != 36:
+                raise LocalProtocolError("UUID mode needs a uuid of 36 characters")
+            name = uuid.encode("ascii")
+            self._out = b"id=" + name + b" connection=data" + CLIENT_PREAMBLE
+            self.message_introduction = b"id=" + name + b" connection=mesg"
+        else:
+            self._out = b"need_msg_port" + (b"N" if knows_message_port else b"Y")
+
+    @property
+    def opens_message(self) -> bool:
+        """Tell whether the message connection may be opened now."""
+        return self._mode is Mode.UUID or self.done
+
+    def data_to_send(self) -> bytes:
+        """Return the bytes to write on the data connection now, and forget them."""
+        out, self._out = self._out, b""
+        return out
+
+    def receive(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the data connection's next bytes.
+
+        Raises:
+            RemoteProtocolError: the peer does not answer as a WSTP listener does; it stays in that error.
+        """
+        if self._error is not None:
+            raise self._error
+        if self.done:
+            self.trailing += bytes(data)
+            return
+        self._buffer += bytes(data)
+        try:
+            self._advance()
+        except RemoteProtocolError as error:
+            self._error = error
+            raise
+
+    def _advance(self) -> None:
+        buffer = self._buffer
+        if self._mode is Mode.UUID:
+            if _same_prefix(buffer, 0, SERVER_PREAMBLE, 0, "a link server's preamble"):
+                self._finish(len(SERVER_PREAMBLE))
+        elif not self._expects_port:
+            if _same_prefix(buffer, 0, b"OKY", 0, "a listener's OKY"):
+                self._finish(3)
+        elif _same_prefix(buffer, 0, b"msg_port=", 0, "a listener's msg_port"):
+            at = 9
+            while at < len(buffer) and buffer[at] in _DIGITS and at < 15:
+                at += 1
+            if at == len(buffer):
+                return
+            port = int(buffer[9:at] or b"0")
+            if buffer[at] != ord("Y") or not 0 < port < 65536:
+                raise RemoteProtocolError("msg_port= is not followed by a port and Y", at)
+            self.message_port = port
+            self._finish(at + 1)
+
+    def _finish(self, end: int) -> None:
+        self.done = True
+        self.trailing = self._buffer[end:]
+        self._buffer = b""
+
+
+_OPENING = b"Math Link 6\n"
+_CLOSING_LINE = b"Support6digitAsciiUnicode"
+
+
+def _quoted(text: str) -> str:
+    quote = '"' if "'" in text else "'"
+    if quote in text:
+        raise LocalProtocolError("an envid cannot hold both kinds of quotes")
+    return f"{quote}{text}{quote}"
+
+
+class Greeting:
+    """Exchange the greeting: the same in both roles and both modes.
+
+    Attributes:
+        done: True once the peer's greeting is complete; from then on tokens flow.
+        peer: what the peer announced (meaningful once `done`).
+        trailing: the token bytes that came after it.
+    """
+
+    def __init__(self, features: Features = OURS, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Start; everything we have to say is in `data_to_send()` at once."""
+        self._limits = limits
+        self._buffer = b""
+        self._line_start = 0
+        self._scan = 0
+        self._quote = 0
+        self._error: RemoteProtocolError | LimitExceeded | None = None
+        self._found: dict[str, str] = {}
+        self._out = (
+            f"Math Link 6\n-libraryid '!&*' -decoders 0\n-numericsid {features.numericsid}"
+            f" -tokens {','.join(map(str, features.tokens))} -textid '{features.textid}'"
+            f" -formats {','.join(map(str, features.formats))}\n-envid {_quoted(features.envid)}\n"
+            "-symboldicts 1 -stringdicts 1\nSupport6digitAsciiUnicode\n"
+        ).encode()
+        self.done = False
+        self.peer = Features(tokens=(), formats=(1,))
+        self.trailing = b""
+
+    def data_to_send(self) -> bytes:
+        """Return the bytes to write on the data connection now, and forget them."""
+        out, self._out = self._out, b""
+        return out
+
+    def receive(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the data connection's next bytes.
+
+        Raises:
+            RemoteProtocolError: the bytes are not a greeting; it stays in that error.
+            LimitExceeded: the greeting is longer than `Limits.greeting_size`.
+        """
+        if self._error is not None:
+            raise self._error
+        if self.done:
+            self.trailing += bytes(data)
+            return
+        self._buffer += bytes(data)
+        try:
+            self._advance()
+        except (RemoteProtocolError, LimitExceeded) as error:
+            self._error = error
+            raise
+
+    def _advance(self) -> None:
+        buffer = self._buffer
+        if not _same_prefix(buffer, 0, _OPENING, 0, "a WSTP greeting"):
+            return
+        if self._scan == 0:
+            self._scan = self._line_start = len(_OPENING)
+        while self._scan < len(buffer):
+            byte = buffer[self._scan]
+            if self._scan == self._line_start and byte not in b"-S":
+                raise RemoteProtocolError(f"a greeting line begins with byte {byte:#04x}", self._scan)
+            self._scan += 1
+            if self._scan > self._limits.greeting_size:
+                raise LimitExceeded(f"greeting longer than {self._limits.greeting_size} bytes (greeting_size)")
+            if self._quote:
+                if byte == self._quote:
+                    self._quote = 0
+            elif byte in b"'\"" and buffer[self._scan - 2] == ord(" "):
+                self._quote = byte
+            elif byte == ord("\n") and self._line(buffer[self._line_start : self._scan - 1]):
+                self.trailing = buffer[self._scan :]
+                self._buffer = b""
+                self.peer = self._features()
+                self.done = True
+                return
+
+    def _line(self, line: bytes) -> bool:
+        """Take one line; tell whether it was the last."""
+        start, self._line_start = self._line_start, self._scan
+        if line == _CLOSING_LINE:
+            return True
+        if not line.startswith(b"-"):
+            raise RemoteProtocolError(f"not a greeting line: {line[:40]!r}", start)
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise RemoteProtocolError("a greeting line is not UTF-8", start + error.start) from None
+        at = 0
+        while at < len(text):
+            space = text.find(" ", at)
+            key = text[at : space if space >= 0 else len(text)]
+            if not key.startswith("-") or len(key) < 2:
+                raise RemoteProtocolError(f"not a greeting option: {key[:40]!r}", start)
+            at = len(text) if space < 0 else space + 1
+            if at < len(text) and text[at] in "'\"":
+                end = text.find(text[at], at + 1)
+                if end < 0:
+                    raise RemoteProtocolError(f"no closing quote after {key[:40]!r}", start)
+                self._found[key[1:]] = text[at + 1 : end]
+                at = end + 1
+            else:
+                end = text.find(" ", at)
+                end = len(text) if end < 0 else end
+                self._found[key[1:]] = text[at:end]
+                at = end
+            if at < len(text):
+                if text[at] != " ":
+                    raise RemoteProtocolError(f"no space after the value of {key[:40]!r}", start)
+                at += 1
+        return False
+
+    def _numbers(self, key: str) -> tuple[int, ...]:
+        text = self._found.get(key, "")
+        words = text.split(",") if text else []
+        if not all(word.isascii() and word.isdigit() and len(word) <= 3 for word in words):
+            raise RemoteProtocolError(f"greeting option -{key} is not a list of numbers: {text[:60]!r}")
+        return tuple(int(word) for word in words)
+
+    def _features(self) -> Features:
+        return Features(
+            numericsid=self._found.get("numericsid", ""),
+            tokens=self._numbers("tokens"),
+            formats=self._numbers("formats") or (1,),
+            textid=self._found.get("textid", ""),
+            envid=self._found.get("envid", ""),
+        )

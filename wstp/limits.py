@@ -1,0 +1,41 @@
+"""Bounds on what a peer may make us do. Values only: this module imports nothing of wstp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DEFAULT_LIMITS", "Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bound what one peer can cost; a bound that is passed raises `LimitExceeded`.
+
+    Nothing is ever allocated because a peer *claimed* a size: memory grows only with bytes that have
+    arrived, so these bounds are on the real thing.
+
+    Attributes:
+        token_size: bytes of one text or packed run (default 2 GiB).
+        total_size: bytes of one top-level expression (default 4 GiB).
+        nesting_depth: functions inside functions (default 250 000).
+        count_digits: digits of a decimal count (default 18, so that every count fits 64 bits).
+        symbol_size: bytes of one symbol's text (default 64 KiB).
+        array_header: bytes of one array header, that is of its dimensions and heads (default 64 KiB).
+        array_nodes: functions that one array with other heads than List may unfold to (default 4 194 304).
+        integer_digits: digits of an integer that came as text (default 400 000: turning more into a
+            number takes seconds).
+        greeting_size: bytes of the whole greeting (default 64 KiB).
+    """
+
+    token_size: int = 1 << 31
+    total_size: int = 1 << 32
+    nesting_depth: int = 250_000
+    count_digits: int = 18
+    symbol_size: int = 1 << 16
+    array_header: int = 1 << 16
+    array_nodes: int = 1 << 22
+    integer_digits: int = 400_000
+    greeting_size: int = 1 << 16
+
+
+DEFAULT_LIMITS = Limits()
