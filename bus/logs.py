@@ -1,8 +1,9 @@
 """What the parts say about themselves: WSTPServer's three levels, one line an event.
 
-A line is ``YYYY-MM-DD HH:MM:SS.mmm [LEVEL] part: text``, in local time, on standard error or in a file. Level 1 (error) shows errors and
-warnings, among them every kernel's death; level 2 (debug) also what happens in an orderly way; level 3 (trace) every packet's passing.
-Parts log to ``logging.getLogger("frontend")`` and the like; traces go through ``logger.log(TRACE, ...)``.
+A line is ``YYYY-MM-DD HH:MM:SS.mmm [LEVEL] part: text``, in local time, on standard error or in a file. Level 1 (error) shows
+errors and warnings, among them every kernel's death; level 2 (debug) also what happens in an orderly way; level 3 (trace) every
+packet's passing. Parts log to ``logging.getLogger("kernelbus.<part>")``; traces go through ``logger.log(TRACE, ...)``. Of other
+libraries only warnings are shown, at every level: their details say nothing about links and kernels.
 """
 
 from __future__ import annotations
@@ -31,8 +32,7 @@ LEVELS: Final = {
     "3": TRACE,
 }
 
-# What libraries say in detail says nothing about links and kernels: only their warnings are shown, at every level.
-_LIBRARIES: Final = ("asyncio", "zeroconf", "mathics", "urllib3", "PIL", "matplotlib")
+_FAMILY: Final = "kernelbus"
 
 # A client's text may be part of a line; it must not be able to forge another, or to steer a terminal.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -42,10 +42,11 @@ class LineFormatter(logging.Formatter):
     """Formats a record as one line; what follows in it (a traceback) is indented."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s.%(msecs)03d [%(levelname)s] %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
+        super().__init__("%(asctime)s.%(msecs)03d [%(levelname)s] %(part)s: %(message)s", "%Y-%m-%d %H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the record's text, control characters made visible."""
+        record.part = record.name.removeprefix(_FAMILY + ".")
         text = _CONTROL.sub(lambda found: ascii(found.group())[1:-1], super().format(record))
         return text.rstrip("\n").replace("\n", "\n    ")
 
@@ -81,13 +82,12 @@ def setup(level: int | str = "error", file: str | Path | None = None) -> None:
         except OSError as error:
             raise ConfigError(f"{file}: cannot write this log file: {error.strerror}") from None
     handler.setFormatter(LineFormatter())
-    handler.set_name("kernelbus")
+    handler.set_name(_FAMILY)
     root = logging.getLogger()
-    for old in [old for old in root.handlers if old.get_name() == "kernelbus"]:
+    for old in [old for old in root.handlers if old.get_name() == _FAMILY]:
         root.removeHandler(old)
         old.close()
     root.addHandler(handler)
-    root.setLevel(severity)
-    for name in _LIBRARIES:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    root.setLevel(logging.WARNING)
+    logging.getLogger(_FAMILY).setLevel(severity)
     logging.captureWarnings(True)
