@@ -143,7 +143,7 @@ class LimitsConfig:
     orphan_timeout: float = 600.0
     shutdown_timeout: float = 4.0
     links: int = 1000
-    token_size: int = 2**30
+    token_size: int = 2**31
 
 
 @dataclass(frozen=True, slots=True)
