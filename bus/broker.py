@@ -1,0 +1,516 @@
+"""The broker's state machine: who is there, which channel joins whom, and which sessions exist.
+
+Rules of this module: no socket, clock or randomness; :meth:`Broker.control`, :meth:`Broker.unreachable` and :meth:`Broker.tick` take what
+happened and `now`, and give the actions to carry out. :meth:`Broker.forward` is the data path: one look-up, no change of state.
+
+Parts are *up*, *suspect* (silent for `heartbeat_timeout`; nothing is done yet: a short break is not death) or *lost* (a frontend after
+twice that, a host after `host_timeout`; then those who depended on it are told). A broker that starts knows nothing: whoever speaks to
+it is asked to register again, and hosts and frontends list what they have, from which the tables are rebuilt.
+
+| channel state | meaning |
+|---|---|
+| WAITING | a client wants a kernel; no host has been asked yet |
+| ASKED | a host has been asked |
+| OPEN | frames pass |
+| HALF | one side has told of it after a restart of the broker; the other is awaited until `host_timeout` |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+from bus.frames import Frame
+from bus.messages import (
+    Acquire,
+    Acquired,
+    Heartbeat,
+    KernelGone,
+    KernelReport,
+    Leave,
+    Lost,
+    Message,
+    Open,
+    Opened,
+    PoolReport,
+    Refused,
+    Register,
+    RegisterAgain,
+    Registered,
+    Release,
+)
+from bus.transport import Route
+
+__all__ = ["Action", "Broker", "BrokerOptions", "ChannelEntry", "ChannelPhase", "Forget", "Note", "Peer", "PeerState", "Send", "Session"]
+
+
+class PeerState(Enum):
+    """Whether a part is there."""
+
+    UP = "up"
+    SUSPECT = "suspect"
+    LOST = "lost"
+
+
+class ChannelPhase(Enum):
+    """See the module's table."""
+
+    WAITING = "waiting"
+    ASKED = "asked"
+    OPEN = "open"
+    HALF = "half"
+
+
+class BrokerOptions(NamedTuple):
+    """Times in seconds."""
+
+    name: str = "broker"
+    heartbeat_interval: float = 1.0
+    heartbeat_timeout: float = 5.0
+    host_timeout: float = 60.0
+    connection_timeout: float = 30.0
+    allow_stealing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send `message` over `route`."""
+
+    route: Route
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """`route` is of no more use."""
+
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the log."""
+
+    text: str
+    error: bool = False
+
+
+Action = Send | Forget | Note
+
+
+@dataclass(slots=True)
+class Peer:
+    """A frontend or a host."""
+
+    id: str
+    role: str
+    name: str
+    route: Route
+    last_seen: float
+    state: PeerState = PeerState.UP
+    pools: dict[str, PoolReport] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.name} ({self.id[:8]})"
+
+
+@dataclass(slots=True)
+class ChannelEntry:
+    """One attachment: its frontend, its host, and how far it has come."""
+
+    channel: int
+    phase: ChannelPhase
+    deadline: float
+    frontend: Peer | None = None
+    host: Peer | None = None
+    request: Open | None = None
+    kernel: str = ""
+
+
+@dataclass(slots=True)
+class Session:
+    """One kernel's life, as its host last reported it."""
+
+    report: KernelReport
+    host: Peer
+    since: float
+
+
+class Broker:
+    """The broker. See the module's rules."""
+
+    def __init__(self, options: BrokerOptions, now: float) -> None:
+        self.options = options
+        self.started = now
+        self.peers: dict[str, Peer] = {}
+        self.channels: dict[int, ChannelEntry] = {}
+        self.sessions: dict[str, Session] = {}
+        self.dropped = 0  #: frames for which there was no way, since the start
+        self._routes: dict[Route, Peer] = {}
+        self._strangers: dict[Route, float] = {}
+        self._next_heartbeat = now
+        self._actions: list[Action] = []
+
+    # ------------------------------------------------------------------ the data path
+
+    def forward(self, route: Route, frame: Frame) -> Route | None:
+        """Give the route on which `frame`, which came over `route`, goes on; None: it has no way to go."""
+        entry = self.channels.get(frame.channel)
+        if entry is not None:
+            peer = self._routes.get(route)
+            if peer is not None:
+                if peer is entry.frontend:
+                    other = entry.host
+                elif peer is entry.host:
+                    other = entry.frontend
+                else:
+                    other = None
+                if other is not None:
+                    return other.route
+        self.dropped += 1
+        return None
+
+    def knows_no(self, frame: Frame, now: float) -> bool:
+        """Whether the sender of a frame without a way should be told that its channel does not exist.
+
+        Not while parts may still be on their way back after a restart of the broker.
+        """
+        return frame.channel not in self.channels and now - self.started > self.options.host_timeout
+
+    # ------------------------------------------------------------------ events
+
+    def control(self, route: Route, message: Message, now: float) -> list[Action]:
+        """A control message came over `route`."""
+        peer = self._routes.get(route)
+        if isinstance(message, Register):
+            self._register(route, message, now)
+        elif peer is None:
+            # Whoever it is, it thinks we know it: we are a broker that was restarted.
+            if now - self._strangers.get(route, -1e9) > self.options.heartbeat_interval:
+                self._strangers[route] = now
+                self._actions.append(Send(route, RegisterAgain()))
+        else:
+            self._seen(peer, now)
+            match message:
+                case Heartbeat():
+                    pass
+                case Leave():
+                    self._lose(peer, now, "has left")
+                case Open() if peer.role == "frontend":
+                    self._open(peer, message, now)
+                case Release():
+                    self._release(peer, message)
+                case Acquired() if peer.role == "host":
+                    self._acquired(peer, message, now)
+                case Refused() if peer.role == "host":
+                    self._refused(peer, message)
+                case KernelReport() if peer.role == "host":
+                    self._kernel(peer, message, now)
+                case KernelGone() if peer.role == "host":
+                    self.sessions.pop(message.kernel, None)
+                case PoolReport() if peer.role == "host":
+                    peer.pools[message.pool] = message
+                    self._dispatch(now)
+                case _:
+                    self._note(f"{peer} sent {type(message).__name__}, which is not for it to send; ignored", error=True)
+        return self._take()
+
+    def unreachable(self, route: Route, now: float) -> list[Action]:
+        """The transport says that nobody is at the other end of `route`."""
+        peer = self._routes.get(route)
+        if peer is not None and peer.state is PeerState.UP:
+            self._suspect(peer, "cannot be reached")
+        return self._take()
+
+    def tick(self, now: float) -> list[Action]:
+        """Time has passed; to be called about every `heartbeat_interval`."""
+        if now >= self._next_heartbeat:
+            self._next_heartbeat = now + self.options.heartbeat_interval
+            for peer in self.peers.values():
+                self._actions.append(Send(peer.route, Heartbeat()))
+        for peer in list(self.peers.values()):
+            silent = now - peer.last_seen
+            limit = self.options.host_timeout if peer.role == "host" else 2 * self.options.heartbeat_timeout
+            if silent > limit:
+                self._lose(peer, now, f"has been silent for {silent:.0f} s")
+            elif silent > self.options.heartbeat_timeout and peer.state is PeerState.UP:
+                self._suspect(peer, f"has been silent for {silent:.0f} s")
+        for entry in list(self.channels.values()):
+            if entry.phase is ChannelPhase.WAITING and now >= entry.deadline:
+                self._refuse(entry, "no-host", self._why_nobody(entry))
+            elif entry.phase is ChannelPhase.HALF and now >= entry.deadline:
+                self._drop(entry, "the other end did not come back")
+        for route, since in list(self._strangers.items()):
+            if now - since > self.options.host_timeout:
+                del self._strangers[route]
+                self._actions.append(Forget(route))
+        return self._take()
+
+    # ------------------------------------------------------------------ parts come and go
+
+    def _register(self, route: Route, message: Register, now: float) -> None:
+        if message.role not in ("frontend", "host"):
+            self._note(f"{message.name!r} wants to register as {message.role!r}, which there is not; ignored", error=True)
+            return
+        self._strangers.pop(route, None)
+        peer = self.peers.get(message.peer)
+        if peer is None:
+            peer = self.peers[message.peer] = Peer(message.peer, message.role, message.name, route, now)
+            self._note(f"{peer} has registered")
+        else:
+            if peer.route is not route:
+                del self._routes[peer.route]
+                self._actions.append(Forget(peer.route))
+                peer.route = route
+            self._note(f"{peer} has registered again")
+        self._routes[route] = peer
+        peer.last_seen, peer.state = now, PeerState.UP
+        peer.pools = {report.pool: report for report in message.pools}
+        self._actions.append(Send(route, Registered(self.options.name, self.options.heartbeat_interval)))
+        if peer.role == "host":
+            self._reconcile_host(peer, message, now)
+        else:
+            self._reconcile_frontend(peer, message, now)
+        self._dispatch(now)
+
+    def _reconcile_host(self, host: Peer, message: Register, now: float) -> None:
+        listed = {report.kernel for report in message.kernels}
+        for kernel in [kernel for kernel, session in self.sessions.items() if session.host is host and kernel not in listed]:
+            del self.sessions[kernel]
+        for report in message.kernels:
+            self._kernel(host, report, now)
+        attached = {report.channel: report.kernel for report in message.kernels if report.channel}
+        for entry in [entry for entry in self.channels.values() if entry.host is host]:
+            if entry.phase is ChannelPhase.OPEN and entry.channel not in attached:
+                self._tell_lost(entry, f"{host} no longer has the kernel")
+            elif entry.phase is ChannelPhase.ASKED and entry.channel not in attached:
+                self._wait(entry)
+        for channel, kernel in attached.items():
+            known = self.channels.get(channel)
+            if known is None:
+                until = now + self.options.host_timeout
+                self.channels[channel] = ChannelEntry(channel, ChannelPhase.HALF, until, host=host, kernel=kernel)
+            elif known.host is host or known.host is None:
+                self._join(known, host, kernel)
+
+    def _reconcile_frontend(self, frontend: Peer, message: Register, now: float) -> None:
+        listed = {report.channel for report in message.channels}
+        for entry in [e for e in self.channels.values() if e.frontend is frontend and e.channel not in listed]:
+            self._drop(entry, f"{frontend} no longer has the link")
+        for report in message.channels:
+            known = self.channels.get(report.channel)
+            if known is None:
+                until = now + self.options.host_timeout
+                half = ChannelEntry(report.channel, ChannelPhase.HALF, until, frontend=frontend, kernel=report.kernel)
+                self.channels[report.channel] = half
+            else:
+                known.frontend = frontend
+                if known.phase is ChannelPhase.HALF and known.host is not None:
+                    known.phase = ChannelPhase.OPEN
+
+    def _join(self, entry: ChannelEntry, host: Peer, kernel: str) -> None:
+        entry.host, entry.kernel = host, kernel
+        if entry.frontend is not None:
+            if entry.request is not None and entry.phase is not ChannelPhase.OPEN:
+                self._answer_opened(entry)
+            entry.phase = ChannelPhase.OPEN
+
+    def _seen(self, peer: Peer, now: float) -> None:
+        peer.last_seen = now
+        if peer.state is PeerState.SUSPECT:
+            peer.state = PeerState.UP
+            self._note(f"{peer} is back")
+
+    def _suspect(self, peer: Peer, why: str) -> None:
+        peer.state = PeerState.SUSPECT
+        self._note(f"{peer} {why}; waiting for it", error=True)
+
+    def _lose(self, peer: Peer, now: float, why: str) -> None:
+        self._note(f"{peer} {why}; given up", error=why != "has left")
+        peer.state = PeerState.LOST
+        del self.peers[peer.id]
+        del self._routes[peer.route]
+        self._actions.append(Forget(peer.route))
+        for kernel in [kernel for kernel, session in self.sessions.items() if session.host is peer]:
+            del self.sessions[kernel]
+        for entry in list(self.channels.values()):
+            if entry.frontend is peer:
+                self._drop(entry, f"{peer} {why}")
+            elif entry.host is peer:
+                if entry.phase is ChannelPhase.ASKED:
+                    self._wait(entry)
+                else:
+                    self._tell_lost(entry, f"{peer} {why}")
+        self._dispatch(now)
+
+    # ------------------------------------------------------------------ channels
+
+    def _open(self, frontend: Peer, request: Open, now: float) -> None:
+        entry = self.channels.get(request.channel)
+        if entry is not None and entry.frontend not in (None, frontend):
+            self._actions.append(Send(frontend.route, Refused(request.channel, "channel-taken", "the channel number is in use")))
+            return
+        if entry is None:
+            entry = ChannelEntry(request.channel, ChannelPhase.WAITING, 0.0)
+            self.channels[request.channel] = entry
+        entry.frontend, entry.request = frontend, request
+        if entry.host is not None and entry.phase in (ChannelPhase.OPEN, ChannelPhase.HALF):
+            # Asked again after a break: the host already has it.
+            entry.phase = ChannelPhase.OPEN
+            self._answer_opened(entry)
+        elif entry.phase is not ChannelPhase.ASKED:
+            entry.phase = ChannelPhase.WAITING
+            entry.deadline = now + self.options.connection_timeout
+            self._dispatch(now)
+
+    def _dispatch(self, now: float) -> None:
+        """Ask a host for every request that waits, first come first served."""
+        for entry in [entry for entry in self.channels.values() if entry.phase is ChannelPhase.WAITING]:
+            request = entry.request
+            assert request is not None
+            if request.kernel:
+                session = self.sessions.get(request.kernel)
+                if session is None:
+                    # While hosts may still be coming back after a start, the kernel may be on one of them.
+                    if now - self.started > self.options.host_timeout or self.peers_of("host"):
+                        self._refuse(entry, "unknown-kernel", f"there is no kernel {request.kernel}: it has ended, or never was")
+                    continue
+                host, pool = session.host, session.report.pool
+            else:
+                hosts = self.peers_of("host")
+                named = request.pool or self._default_pool(request.parallel)
+                if hosts and not any(named in host.pools for host in hosts):
+                    known = ", ".join(sorted({pool for host in hosts for pool in host.pools}))
+                    self._refuse(entry, "unknown-pool", f"there is no pool {named!r}; there are: {known or 'none'}")
+                    continue
+                choice = self._choose(named)
+                if choice is None:
+                    continue
+                host, pool = choice, named
+            entry.phase, entry.host = ChannelPhase.ASKED, host
+            wait = max(0.0, entry.deadline - now)
+            steal = bool(request.kernel) and self.options.allow_stealing
+            self._actions.append(Send(host.route, Acquire(entry.channel, pool, request.client, wait, request.kernel, steal)))
+
+    def peers_of(self, role: str) -> list[Peer]:
+        """The parts of a role that are not lost, in the order in which they came."""
+        return [peer for peer in self.peers.values() if peer.role == role]
+
+    def _default_pool(self, parallel: bool) -> str:
+        reports = [report for host in self.peers_of("host") for report in host.pools.values()]
+        for report in reports:
+            if report.parallel_default if parallel else report.default:
+                return report.pool
+        return reports[0].pool if reports else ""
+
+    def _choose(self, pool: str) -> Peer | None:
+        """The host with ready kernels to spare, else the one with the smallest part of its cap in use."""
+        best: tuple[tuple[bool, float], Peer] | None = None
+        for host in self.peers_of("host"):
+            report = host.pools.get(pool)
+            if report is None or host.state is not PeerState.UP:
+                continue
+            asked = sum(1 for entry in self.channels.values() if entry.phase is ChannelPhase.ASKED and entry.host is host)
+            used = (report.attached + report.detached + report.queued + asked) / max(1, report.maximum)
+            key = (report.ready - asked <= 0, used)
+            if best is None or key < best[0]:
+                best = (key, host)
+        return best[1] if best else None
+
+    def _acquired(self, host: Peer, message: Acquired, now: float) -> None:
+        self._kernel(host, message.kernel, now)
+        entry = self.channels.get(message.channel)
+        if entry is None or (entry.host is not host and entry.phase is not ChannelPhase.WAITING):
+            self._actions.append(Send(host.route, Release(message.channel, "nobody waits for it any more")))
+            return
+        self._join(entry, host, message.kernel.kernel)
+
+    def _answer_opened(self, entry: ChannelEntry) -> None:
+        assert entry.frontend is not None and entry.host is not None
+        session = self.sessions.get(entry.kernel)
+        pool = session.report.pool if session else ""
+        self._actions.append(Send(entry.frontend.route, Opened(entry.channel, entry.kernel, pool, entry.host.name)))
+
+    def _refused(self, host: Peer, message: Refused) -> None:
+        entry = self.channels.get(message.channel)
+        if entry is not None and entry.host is host and entry.phase is ChannelPhase.ASKED:
+            self._refuse(entry, message.code, message.text)
+
+    def _refuse(self, entry: ChannelEntry, code: str, text: str) -> None:
+        del self.channels[entry.channel]
+        if entry.frontend is not None:
+            self._actions.append(Send(entry.frontend.route, Refused(entry.channel, code, text)))
+
+    def _release(self, peer: Peer, message: Release) -> None:
+        entry = self.channels.get(message.channel)
+        if entry is not None and entry.frontend is peer:
+            self._drop(entry, message.text)
+
+    def _drop(self, entry: ChannelEntry, why: str) -> None:
+        """The frontend's side is gone: the host lets the client go."""
+        self.channels.pop(entry.channel, None)
+        if entry.host is not None and entry.host.id in self.peers:
+            self._actions.append(Send(entry.host.route, Release(entry.channel, why)))
+        elif entry.frontend is not None and entry.phase is ChannelPhase.HALF and entry.frontend.id in self.peers:
+            self._actions.append(Send(entry.frontend.route, Lost(entry.channel, why)))
+
+    def _tell_lost(self, entry: ChannelEntry, why: str) -> None:
+        """The host's side is gone: the frontend tells its client."""
+        self.channels.pop(entry.channel, None)
+        if entry.frontend is not None and entry.frontend.id in self.peers:
+            self._actions.append(Send(entry.frontend.route, Lost(entry.channel, why)))
+
+    def _wait(self, entry: ChannelEntry) -> None:
+        entry.phase, entry.host = ChannelPhase.WAITING, None
+
+    def _kernel(self, host: Peer, report: KernelReport, now: float) -> None:
+        session = self.sessions.get(report.kernel)
+        if session is None:
+            self.sessions[report.kernel] = Session(report, host, now)
+        elif report.generation >= session.report.generation:
+            if report.state != session.report.state:
+                session.since = now
+            session.report, session.host = report, host
+
+    def _why_nobody(self, entry: ChannelEntry) -> str:
+        waited = f"no kernel in {self.options.connection_timeout:.0f} s"
+        if not self.peers_of("host"):
+            return f"{waited}: no kernel host has registered with the broker"
+        return f"{waited}: no kernel host of pool {entry.request.pool if entry.request else ''!r} can be reached"
+
+    # ------------------------------------------------------------------ inside
+
+    def _note(self, text: str, error: bool = False) -> None:
+        self._actions.append(Note(text, error))
+
+    def _take(self) -> list[Action]:
+        actions, self._actions = self._actions, []
+        return actions
+
+    def validate(self) -> None:
+        """Check the invariants; for tests, after every event.
+
+        Raises:
+            AssertionError: one does not hold.
+        """
+        for peer in self.peers.values():
+            assert self._routes.get(peer.route) is peer, f"{peer}'s route leads elsewhere"
+            assert peer.state is not PeerState.LOST, f"{peer} is lost and still listed"
+        assert len(self._routes) == len(self.peers), "a route without a peer"
+        for channel, entry in self.channels.items():
+            assert channel == entry.channel
+            for side in (entry.frontend, entry.host):
+                assert side is None or self.peers.get(side.id) is side, f"channel {channel:x} leads to {side}, which is gone"
+            match entry.phase:
+                case ChannelPhase.WAITING:
+                    assert entry.frontend and entry.request and not entry.host, f"channel {channel:x} waits wrongly"
+                case ChannelPhase.ASKED:
+                    assert entry.frontend and entry.request and entry.host, f"channel {channel:x} is asked of nobody"
+                case ChannelPhase.OPEN:
+                    assert entry.frontend and entry.host, f"channel {channel:x} is open at one end"
+                case ChannelPhase.HALF:
+                    assert (entry.frontend is None) != (entry.host is None), f"channel {channel:x} is not half"
+        for kernel, session in self.sessions.items():
+            assert session.report.kernel == kernel
+            assert self.peers.get(session.host.id) is session.host, f"kernel {kernel} is on a host that is gone"

@@ -1,0 +1,299 @@
+"""Control messages: what the parts tell each other beside the data, as JSON checked by marshmallow at the door.
+
+Each message is a frozen dataclass; its schema is made from its fields, so the two cannot differ. :func:`decode` refuses what the schema
+refuses, unknown messages and unknown keys included, with one line that names the message and the key. After the door nothing is
+checked again.
+
+| from | to | messages |
+|---|---|---|
+| frontend, host | broker | :class:`Register`, :class:`Heartbeat`, :class:`Leave` |
+| broker | frontend, host | :class:`Registered`, :class:`Heartbeat`, :class:`RegisterAgain` |
+| frontend | broker | :class:`Open`, :class:`Release` |
+| broker | frontend | :class:`Opened`, :class:`Refused`, :class:`Lost` |
+| broker | host | :class:`Acquire`, :class:`Release` |
+| host | broker | :class:`Acquired`, :class:`Refused`, :class:`KernelReport`, :class:`KernelGone`, :class:`PoolReport` |
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from typing import Any, get_args, get_origin, get_type_hints
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from bus.errors import MessageError
+
+__all__ = [
+    "Acquire",
+    "Acquired",
+    "ChannelReport",
+    "Heartbeat",
+    "KernelGone",
+    "KernelReport",
+    "Leave",
+    "Lost",
+    "Message",
+    "Open",
+    "Opened",
+    "PoolReport",
+    "Refused",
+    "Register",
+    "RegisterAgain",
+    "Registered",
+    "Release",
+    "decode",
+    "encode",
+]
+
+
+class Message:
+    """Base of the control messages. Channel numbers are unsigned 64-bit; times are seconds; texts are for people."""
+
+    __slots__ = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PoolReport(Message):
+    """A pool as one host has it. `queued` counts requests that wait there; `maximum` is the cap on all its kernels."""
+
+    pool: str
+    default: bool
+    parallel_default: bool
+    starting: int
+    ready: int
+    attached: int
+    detached: int
+    queued: int
+    minimum: int
+    maximum: int
+    failing: str = ""  #: why kernels do not start at present; empty when they do
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KernelReport(Message):
+    """A kernel with a session, told when its state changes and when its host registers again."""
+
+    kernel: str
+    pool: str
+    state: str
+    generation: int
+    channel: int = 0  #: the attachment; 0 when detached
+    prompt: str = ""
+    busy: bool = False
+    evaluations: int = 0
+    attachments: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ChannelReport(Message):
+    """A channel that a frontend holds, told when it registers again."""
+
+    channel: int
+    kernel: str = ""
+    client: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Register(Message):
+    """A part introduces itself. `peer` is its own identity, new for each process; never ZeroMQ's."""
+
+    peer: str
+    role: str
+    name: str
+    version: str
+    pools: list[PoolReport] = dataclasses.field(default_factory=list)
+    kernels: list[KernelReport] = dataclasses.field(default_factory=list)
+    channels: list[ChannelReport] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Registered(Message):
+    """The broker has the part in its table."""
+
+    broker: str
+    heartbeat_interval: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RegisterAgain(Message):
+    """The broker does not know who is speaking (it was restarted)."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Heartbeat(Message):
+    """I am here."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Leave(Message):
+    """The part goes, and what it had with it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Open(Message):
+    """A client wants a kernel; `channel` is the number its frontend has chosen for the attachment."""
+
+    channel: int
+    client: str
+    pool: str = ""  #: empty: the default one
+    parallel: bool = False
+    kernel: str = ""  #: the id of a kernel to go back to; empty: a fresh one
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Opened(Message):
+    """The channel leads to a kernel now."""
+
+    channel: int
+    kernel: str
+    pool: str
+    host: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refused(Message):
+    """No kernel for this channel. `code` is stable, for programs; `text` says why and what to do."""
+
+    channel: int
+    code: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lost(Message):
+    """What the channel led to is gone for good."""
+
+    channel: int
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Acquire(Message):
+    """The broker asks a host for a kernel for this channel."""
+
+    channel: int
+    pool: str
+    client: str
+    wait: float  #: seconds the request may wait for a kernel
+    kernel: str = ""
+    steal: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Acquired(Message):
+    """The host has attached a kernel to the channel."""
+
+    channel: int
+    kernel: KernelReport
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Release(Message):
+    """The frontend is done with the channel: a request still waiting is cancelled, a client still attached is taken for lost."""
+
+    channel: int
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KernelGone(Message):
+    """A kernel that had a session has ended."""
+
+    kernel: str
+    text: str
+
+
+def _field(hint: Any, required: bool) -> fields.Field[Any]:
+    extra: dict[str, Any] = {"required": required}
+    if hint is bool:
+        return fields.Boolean(truthy={True}, falsy={False}, **extra)
+    if hint is int:
+        return fields.Integer(strict=True, validate=validate.Range(0, 2**64 - 1), **extra)
+    if hint is float:
+        return fields.Float(validate=validate.Range(0), **extra)
+    if hint is str:
+        return fields.String(validate=validate.Length(max=4096), **extra)
+    if get_origin(hint) is list:
+        return fields.List(_field(get_args(hint)[0], True), validate=validate.Length(max=100_000), **extra)
+    return fields.Nested(_schema(hint)(), **extra)
+
+
+def _schema(cls: type[Message]) -> type[Schema]:
+    hints = get_type_hints(cls)
+    made: dict[str, fields.Field[Any]] = {}
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        made[field.name] = _field(hints[field.name], required)
+    return Schema.from_dict(typing.cast("dict[str, Any]", made), name=cls.__name__)
+
+
+_TYPES: tuple[type[Message], ...] = (
+    Register,
+    Registered,
+    RegisterAgain,
+    Heartbeat,
+    Leave,
+    Open,
+    Opened,
+    Refused,
+    Lost,
+    Acquire,
+    Acquired,
+    Release,
+    KernelReport,
+    KernelGone,
+    PoolReport,
+)
+_BY_NAME: dict[str, tuple[type[Message], Schema]] = {cls.__name__: (cls, _schema(cls)()) for cls in _TYPES}
+
+
+def encode(message: Message) -> bytes:
+    """Give the JSON text of `message`."""
+    content = dataclasses.asdict(message)  # type: ignore[call-overload]
+    return json.dumps({"message": type(message).__name__, **content}, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def decode(payload: bytes | bytearray | memoryview) -> Message:
+    """Read a control message.
+
+    Raises:
+        MessageError: not JSON, not a known message, or not what its schema says; the text names the message and the key.
+    """
+    try:
+        content = json.loads(bytes(payload))
+    except ValueError as error:
+        raise MessageError(f"a control message is not JSON: {error}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("message"), str):
+        raise MessageError("a control message does not say which it is ('message' is missing)")
+    name = content.pop("message")
+    try:
+        cls, schema = _BY_NAME[name]
+    except KeyError:
+        raise MessageError(f"an unknown control message {name[:80]!r}") from None
+    try:
+        return typing.cast("Message", _build(cls, schema.load(content)))
+    except ValidationError as error:
+        raise MessageError(f"control message {name}: {_first(error.messages)}") from None
+
+
+def _build(cls: Any, content: dict[str, Any]) -> Any:
+    hints = get_type_hints(cls)
+    for key, value in content.items():
+        hint = hints[key]
+        if isinstance(value, dict):
+            content[key] = _build(hint, value)
+        elif isinstance(value, list):
+            content[key] = [_build(get_args(hint)[0], item) if isinstance(item, dict) else item for item in value]
+    return cls(**content)
+
+
+def _first(messages: Any) -> str:
+    path: list[str] = []
+    current: Any = messages
+    while isinstance(current, dict):
+        key = next(iter(current))
+        path.append(str(key))
+        current = current[key]
+    return f"{'.'.join(path)}: {current[0] if isinstance(current, list) else current}"

@@ -1,0 +1,175 @@
+"""Channels over a transport: the I/O shell around :class:`bus.channel.Channel`.
+
+Every operation on a :class:`ChannelHandle` takes the channel's frames to the transport at once and its events to the owner. One timer of
+the event loop serves all channels, however many there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from bus.channel import Channel, ChannelOptions, EndReason, Event
+from bus.errors import ChannelViolation
+from bus.frames import Frame, Kind
+
+__all__ = ["ChannelHandle", "ChannelOwner", "Multiplexer"]
+
+_log = logging.getLogger("kernelbus.bus")
+
+
+class ChannelOwner(Protocol):
+    """Whoever the channel's events are for."""
+
+    def channel_event(self, event: Event) -> None:
+        """Something happened on the channel."""
+
+    def channel_closed(self) -> None:
+        """The channel has ended at both ends, or was dropped as broken; its handle is of no more use."""
+
+
+class ChannelHandle:
+    """One end of a channel, with its transport behind it."""
+
+    def __init__(self, multiplexer: Multiplexer, channel: Channel, owner: ChannelOwner) -> None:
+        self._multiplexer = multiplexer
+        self.channel = channel
+        self._owner = owner
+        self._pumping = False
+
+    @property
+    def writable(self) -> bool:
+        """See :attr:`bus.channel.Channel.writable`."""
+        return self.channel.writable
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        """See :meth:`bus.channel.Channel.send`."""
+        self.channel.send(data)
+        self.pump()
+
+    def send_urgent(self, code: int, parameter: int) -> None:
+        """See :meth:`bus.channel.Channel.send_urgent`."""
+        self.channel.send_urgent(code, parameter)
+        self.pump()
+
+    def end(self, reason: EndReason, text: str = "") -> None:
+        """See :meth:`bus.channel.Channel.end`."""
+        self.channel.end(reason, text)
+        self.pump()
+
+    def consume(self, count: int) -> None:
+        """See :meth:`bus.channel.Channel.consume`."""
+        self.channel.consume(count)
+        self.pump()
+
+    def drop(self) -> None:
+        """Forget the channel without a word to the peer; the owner hears nothing more."""
+        self._multiplexer.remove(self)
+
+    def pump(self) -> None:
+        """Take frames to the transport and events to the owner until there are no more."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            multiplexer, channel = self._multiplexer, self.channel
+            while True:
+                for frame in channel.frames_to_send(multiplexer.now()):
+                    multiplexer.transmit(frame)
+                events = channel.events()
+                if not events:
+                    break
+                for event in events:
+                    self._owner.channel_event(event)
+        finally:
+            self._pumping = False
+        deadline = channel.deadline()
+        if deadline is not None:
+            multiplexer.arm(self, deadline)
+        if channel.closed and multiplexer.remove(self):
+            self._owner.channel_closed()
+
+
+class Multiplexer:
+    """All channels of one part.
+
+    Args:
+        transmit: takes a frame to the broker.
+        options: for the channels opened here.
+    """
+
+    def __init__(self, transmit: Callable[[Frame], None], options: ChannelOptions) -> None:
+        self.transmit = transmit
+        self.options = options
+        self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
+        self._handles: dict[int, ChannelHandle] = {}
+        self._armed: dict[ChannelHandle, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def open(self, channel: int, owner: ChannelOwner) -> ChannelHandle:
+        """Make this side's end of channel number `channel`."""
+        handle = ChannelHandle(self, Channel(channel, self.options), owner)
+        self._handles[channel] = handle
+        return handle
+
+    def receive(self, frame: Frame) -> None:
+        """Take a frame from the transport to its channel; an unknown channel is answered with RESET."""
+        handle = self._handles.get(frame.channel)
+        if handle is None:
+            if frame.kind in (Kind.DATA, Kind.END, Kind.PROBE, Kind.URGENT):
+                self.transmit(Frame(Kind.RESET, frame.channel))
+            return
+        try:
+            handle.channel.receive(frame)
+        except ChannelViolation as error:
+            _log.error("%s; the channel is dropped", error)
+            self.transmit(Frame(Kind.RESET, frame.channel))
+            if self.remove(handle):
+                handle._owner.channel_closed()
+            return
+        handle.pump()
+
+    def resume(self) -> None:
+        """The transport is back after a break: every channel finds out what was lost."""
+        for handle in list(self._handles.values()):
+            handle.channel.resume()
+            handle.pump()
+
+    def remove(self, handle: ChannelHandle) -> bool:
+        """Forget a channel; False when it was forgotten already."""
+        self._armed.pop(handle, None)
+        if self._handles.get(handle.channel.channel) is not handle:
+            return False
+        del self._handles[handle.channel.channel]
+        return True
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._handles.clear()
+        self._armed.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def arm(self, handle: ChannelHandle, deadline: float) -> None:
+        """Have `handle`'s channel looked after at `deadline` or earlier."""
+        self._armed[handle] = deadline
+        if self._timer is None or self._timer.cancelled():
+            self._timer = self._loop.call_at(deadline, self._fire)
+        elif deadline < self._timer.when() - 0.001:
+            self._timer.cancel()
+            self._timer = self._loop.call_at(deadline, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        now = self.now()
+        due = [handle for handle, deadline in self._armed.items() if deadline <= now + 0.001]
+        for handle in due:
+            self._armed.pop(handle, None)
+            if self._handles.get(handle.channel.channel) is handle:
+                handle.channel.handle_timeout(now + 0.001)
+                handle.pump()
+        if self._armed and self._timer is None:
+            self._timer = self._loop.call_at(min(self._armed.values()), self._fire)

@@ -1,0 +1,89 @@
+"""The broker's I/O shell: takes frames from its transports to :class:`bus.broker.Broker` and carries out what that decides."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import zmq
+
+from bus.broker import Action, Broker, BrokerOptions, Forget, Note, Send
+from bus.call_transport import CallHub
+from bus.errors import MessageError
+from bus.frames import Frame, Kind, control_frame
+from bus.messages import decode, encode
+from bus.transport import Route, TransportFactory
+from bus.zmq_transport import RouterTransport
+
+__all__ = ["BrokerServer"]
+
+_log = logging.getLogger("kernelbus.broker")
+
+
+class BrokerServer:
+    """A broker that serves parts of this process by call and all others by ZeroMQ, from one routing table.
+
+    Args:
+        options: of the broker's state machine.
+        context: the ZeroMQ context; the caller ends it.
+    """
+
+    def __init__(self, options: BrokerOptions, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.broker = Broker(options, self._loop.time())
+        self._hub = CallHub(self._receive)
+        self._router = RouterTransport(context, self._receive)
+        self._interval = options.heartbeat_interval
+
+    @property
+    def connect(self) -> TransportFactory:
+        """Makes the transport of a part of this process."""
+        return self._hub.connect
+
+    def bind(self, endpoint: str) -> str:
+        """Listen at `endpoint` too; gives it with its real port.
+
+        Raises:
+            EndpointError: it is taken or makes no sense.
+        """
+        return self._router.bind(endpoint)
+
+    async def run(self) -> None:
+        """Keep time until cancelled."""
+        while True:
+            await asyncio.sleep(self._interval)
+            self._perform(self.broker.tick(self._loop.time()))
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._hub.close()
+        self._router.close()
+
+    def _receive(self, route: Route, frame: Frame) -> None:
+        broker = self.broker
+        if frame.kind != Kind.CONTROL:
+            target = broker.forward(route, frame)
+            if target is not None:
+                if not target.send(frame):
+                    self._perform(broker.unreachable(target, self._loop.time()))
+            elif frame.kind != Kind.RESET and broker.knows_no(frame, self._loop.time()):
+                route.send(Frame(Kind.RESET, frame.channel))
+            return
+        try:
+            message = decode(frame.payload)
+        except MessageError as error:
+            _log.error("connection %s sent %s; ignored", route.name, error)
+            return
+        self._perform(broker.control(route, message, self._loop.time()))
+
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(route, message):
+                    if not route.send(control_frame(encode(message))):
+                        # Found gone while telling it something: what follows from that comes after what was decided before.
+                        self._perform(self.broker.unreachable(route, self._loop.time()))
+                case Forget(route):
+                    self._router.forget(route)
+                case Note(text, error):
+                    (_log.error if error else _log.info)("%s", text)
