@@ -283,7 +283,7 @@ def shown(value: Any) -> str:
     """Write a value as JSON for a message, shortened."""
     text = json.dumps(value, ensure_ascii=False)
     text = text if text.isprintable() else json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= 200 else text[:197] + "..."
 
 
 def _listed(names: Iterable[str]) -> str:

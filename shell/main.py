@@ -1,0 +1,269 @@
+"""The `kernelbus` command: what may be typed, and nothing of what is then done.
+
+Each sub-command imports what it needs when it runs, so that a one-shot does not wait for the server's libraries. A mistake in what
+was typed, or in the configuration, is one line on standard error and exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from bus.config import Config
+
+__all__ = ["BUS_ENDPOINT", "PORT", "main"]
+
+#: The port for clients, where none is given; WSTPServer's own.
+PORT = 31415
+
+#: Where a broker of its own binds, and the parts look for it, where nothing else is said.
+BUS_ENDPOINT = "tcp://127.0.0.1:31416"
+
+_USAGE_STATUS = 2
+_INTERRUPTED_STATUS = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(_USAGE_STATUS, f"{self.prog}: {message}; {self.prog} --help tells more\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line `arguments` (default: the process's own) and give the exit status."""
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        hint = " (code that begins with - goes after --)" if options.run is _eval else ""
+        options.parser.error(f"unknown argument {unknown[0]}{hint}")
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except KeyboardInterrupt:
+        return _INTERRUPTED_STATUS
+    except BrokenPipeError:
+        # Whoever read our output has gone; what Python still holds of it must not raise once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+# ---- what may be typed --------------------------------------------------------------------------------------
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(0, f"kernelbus {version('kernelbus')}\n")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port: give a number from 0 (any free one) to 65535"
+        )
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="kernelbus",
+        description="Serve long-lived Wolfram Language kernels to WSTP programs, and use them.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    serve = commands.add_parser(
+        "serve", help="serve kernels of this machine: broker, frontend and host in one"
+    )
+    _add_link_server(serve)
+    _add_part(serve)
+    serve.add_argument(
+        "--bus",
+        metavar="ENDPOINT",
+        help="where frontends and hosts elsewhere reach the broker (port after -p)",
+    )
+    serve.set_defaults(run=_serve, parser=serve)
+
+    broker = commands.add_parser("broker", help="run a broker alone; frontends and hosts connect to it")
+    _add_part(broker)
+    broker.add_argument("--bus", metavar="ENDPOINT", help=f"where to bind ({BUS_ENDPOINT})")
+    broker.set_defaults(run=_broker, parser=broker)
+
+    frontend = commands.add_parser("frontend", help="run a frontend alone: WSTP clients connect to it")
+    _add_link_server(frontend)
+    _add_part(frontend)
+    frontend.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is ({BUS_ENDPOINT})")
+    frontend.set_defaults(run=_frontend, parser=frontend)
+
+    host = commands.add_parser("host", help="run a kernel host alone: it starts kernels on this machine")
+    _add_part(host)
+    host.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is ({BUS_ENDPOINT})")
+    host.set_defaults(run=_host, parser=host)
+
+    evaluate = commands.add_parser(
+        "eval",
+        help="evaluate code on a kernel of a server",
+        description="Evaluate each CODE on one kernel of a server and print the results in InputForm. What the code prints "
+        "goes to standard output, messages to standard error. The kernel is ended afterwards.",
+        epilog="exit status: 0 all evaluated; 1 one failed ($Failed, wrong syntax) or was aborted; 2 no server, or no kernel "
+        "from it; 130 interrupted. Ctrl-C aborts the evaluation, a second one leaves at once.",
+    )
+    evaluate.add_argument(
+        "code", metavar="CODE", nargs="*", help="what to evaluate, in order; - reads standard input"
+    )
+    evaluate.add_argument(
+        "--server", metavar="PORT@HOST", default=f"{PORT}@127.0.0.1", help="the server (%(default)s)"
+    )
+    evaluate.add_argument(
+        "--file",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="evaluate this file's text, before any CODE",
+    )
+    evaluate.add_argument(
+        "--timeout", metavar="SECONDS", type=_seconds, help="abort an evaluation that takes longer (no limit)"
+    )
+    evaluate.set_defaults(run=_eval, parser=evaluate)
+    return parser
+
+
+def _add_link_server(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-p", "--port", type=_port, default=PORT, help="the port for clients (%(default)s)")
+    parser.add_argument(
+        "-i",
+        "--interface",
+        metavar="ADDRESS",
+        help="the address or name to listen on (127.0.0.1; 0.0.0.0 for all)",
+    )
+    parser.add_argument(
+        "-a",
+        "--advertise",
+        metavar="SERVICE",
+        nargs="?",
+        const="",
+        help="advertise by DNS-SD (not available yet)",
+    )
+
+
+def _add_part(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-c", "--configuration-file", metavar="FILE", help="the configuration (wstpserver.conf)"
+    )
+    parser.add_argument(
+        "-l",
+        "--log-level",
+        metavar="LEVEL",
+        default="error",
+        help="error, debug or trace, or 1, 2 or 3 (%(default)s)",
+    )
+    parser.add_argument("-f", "--log-file", metavar="FILE", help="log to this file instead of standard error")
+
+
+# ---- what is then called ------------------------------------------------------------------------------------
+
+
+def _serve(options: argparse.Namespace) -> int:
+    def run(config: Config) -> int:
+        from shell.server import run_serve
+
+        endpoint = options.bus or config.bus.endpoint
+        return run_serve(config, port=options.port, interface=options.interface, bus_endpoint=endpoint)
+
+    return _run_part("serve", options, run)
+
+
+def _broker(options: argparse.Namespace) -> int:
+    def run(config: Config) -> int:
+        from shell.server import run_broker
+
+        return run_broker(config, endpoint=_endpoint(options, config))
+
+    return _run_part("broker", options, run)
+
+
+def _frontend(options: argparse.Namespace) -> int:
+    def run(config: Config) -> int:
+        from shell.server import run_frontend
+
+        endpoint = _endpoint(options, config)
+        return run_frontend(config, endpoint=endpoint, port=options.port, interface=options.interface)
+
+    return _run_part("frontend", options, run)
+
+
+def _host(options: argparse.Namespace) -> int:
+    def run(config: Config) -> int:
+        from shell.server import run_host
+
+        return run_host(config, endpoint=_endpoint(options, config))
+
+    return _run_part("host", options, run)
+
+
+def _endpoint(options: argparse.Namespace, config: Config) -> str:
+    return options.bus or config.bus.endpoint or BUS_ENDPOINT
+
+
+def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], int]) -> int:
+    """Read the configuration, set logging up, and run one part of the server on it."""
+    from bus.config import ConfigError, check_endpoint, load
+    from bus.logs import setup
+
+    try:
+        if getattr(options, "advertise", None) is not None:
+            raise ConfigError("--advertise is not available yet: leave it out, and give clients the port")
+        if options.bus is not None:
+            check_endpoint(options.bus)
+        config = load(options.configuration_file)
+        setup(options.log_level, options.log_file)
+    except ConfigError as error:
+        print(f"kernelbus {name}: {error}", file=sys.stderr)
+        return _USAGE_STATUS
+    import logging
+
+    for warning in config.warnings:
+        logging.getLogger("kernelbus.config").warning("%s", warning)
+    return run(config)
+
+
+def _eval(options: argparse.Namespace) -> int:
+    try:
+        codes = _codes(options)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        print(f"kernelbus eval: {what}", file=sys.stderr)
+        return _USAGE_STATUS
+    from shell.eval import run_eval
+
+    return run_eval(codes, server=options.server, timeout=options.timeout)
+
+
+def _codes(options: argparse.Namespace) -> list[str]:
+    codes = []
+    for name in options.file:
+        with open(name, encoding="utf-8-sig") as file:
+            codes.append(file.read())
+    codes += [sys.stdin.read() if code == "-" else code for code in options.code]
+    if not codes:
+        raise ValueError("there is nothing to evaluate: give CODE, - for standard input, or --file FILE")
+    return codes
+
+
+if __name__ == "__main__":
+    sys.exit(main())
