@@ -1,0 +1,622 @@
+"""Find the bytes that end a cut token stream legally: what a server writes to a kernel whose client died halfway.
+
+The bytes that came cannot be taken back, so the token in progress is filled up to the sizes it announced, even in the
+middle of a count, of an encoded character or of an array header; then every missing part is put in the shortest way.
+No I/O; used by `wstp.tracker.Tracker.completion`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from wstp.errors import LimitExceeded
+from wstp.lexer import (
+    ARRAY,
+    FUNCTION,
+    PACKED,
+    REAL_TEXT,
+    STRING,
+    SYMBOL,
+    TEXT_TOKENS,
+    WIDTHS,
+    ArrayHeader,
+    Header,
+    encode_count,
+)
+from wstp.text import count_characters
+
+__all__ = ["Completion", "Unfinished", "complete"]
+
+_NULL: Final = b"#GA~DNull\n"
+_ZERO: Final = b"\xa1\x00\n"
+_CHUNK: Final = 1 << 18
+_TRIES: Final = 200_000
+
+# What fills texts: for each number of UTF-8 bytes a character, in strings and in symbols; digits in numbers.
+_SPACES: Final = (b" ", "\xa0".encode(), "\u2003".encode(), "\U0001f600".encode())
+_LETTERS: Final = (b"a", "\xe9".encode(), "\u6587".encode(), "\U0001d41a".encode())
+_DIGITS: Final = (b"0", "\xe9".encode(), "\u6587".encode(), "\U0001d41a".encode())
+
+Part = tuple[bytes, int]  # a unit and how many times
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Hold completing bytes without assembling them; iterate to get buffers of at most 256 KiB."""
+
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes there are in all."""
+        return sum(len(unit) * times for unit, times in self.parts)
+
+    def __iter__(self) -> Iterator[bytes]:
+        pending = bytearray()
+        for unit, times in self.parts:
+            left = times
+            per_chunk = max(1, _CHUNK // max(1, len(unit)))
+            block = b""
+            while left:
+                now = min(left, per_chunk)
+                if now * len(unit) < _CHUNK // 2:
+                    pending += unit * now
+                    if len(pending) >= _CHUNK // 2:
+                        yield bytes(pending)
+                        pending.clear()
+                else:
+                    if pending:
+                        yield bytes(pending)
+                        pending.clear()
+                    if now != per_chunk or not block:
+                        block = unit * now
+                    yield block
+                left -= now
+        if pending:
+            yield bytes(pending)
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Hold where a tracker stands: see the attributes of the same names there.
+
+    Attributes:
+        stack: arguments due of each open function, `~arguments` while its head is due.
+        array_left: leaves due of the open array; -1: none is open.
+        array_fresh: whether none of its leaves has come.
+        carry: the bytes of a token whose header is not complete.
+        body: the header of the token whose body is being read; `left` bytes of it are due.
+        seen_chars, cut, last: a text's whole characters so far, the bytes of a character cut in two, and its last
+            bytes.
+        array: the array header being read.
+    """
+
+    stack: tuple[int, ...] = ()
+    array_left: int = -1
+    array_fresh: bool = True
+    carry: bytes = b""
+    body: Header | None = None
+    left: int = 0
+    seen_chars: int = 0
+    cut: bytes = b""
+    last: bytes = b""
+    array: ArrayHeader | None = None
+
+
+@dataclass(slots=True)
+class _Work:
+    stack: list[int]
+    array_left: int
+    array_fresh: bool
+    parts: list[Part] = field(default_factory=list)
+
+    def put(self, unit: bytes, times: int = 1) -> None:
+        if unit and times > 0:
+            self.parts.append((unit, times))
+
+    def take(self, count: int) -> None:
+        """Count off arguments or leaves that have been completed."""
+        if self.array_left >= 0:
+            self.array_left -= count
+            self.array_fresh = False
+        elif self.stack:
+            self._count_off(count)
+
+    def _count_off(self, count: int) -> None:
+        due = self.stack[-1]
+        self.stack[-1] = ~due if due < 0 else due - count
+
+
+def complete(state: Unfinished) -> Completion:
+    """Return the completion of a stream that is inside an expression.
+
+    Raises:
+        LimitExceeded: a cut array header for which no legal rest was found.
+    """
+    work = _Work(list(state.stack), state.array_left, state.array_fresh)
+    if state.body is not None:
+        _finish_body(work, state, state.body)
+    elif state.carry:
+        _finish_token(work, state.carry)
+    if work.array_left >= 0:
+        left = work.array_left
+        if left and work.array_fresh:
+            _put_packed(work, left)
+        else:
+            work.put(_ZERO, left)
+        work.array_left = -1
+        work.take(1)
+    # Every open function ends with Nulls only, and stands as one part in the function around it.
+    missing = 0
+    part = 0
+    for due in reversed(work.stack):
+        missing += (~due + 1 if due < 0 else due) - part
+        part = 1
+    work.put(_NULL, missing)
+    return Completion(tuple(work.parts))
+
+
+def _put_packed(work: _Work, count: int) -> None:
+    work.put(b"P" + encode_count(count) + b"\xa1")
+    work.put(b"\0", count)
+    work.put(b"\n")
+
+
+# -- counts ------------------------------------------------------------------------------------------------------
+
+
+def _split_count(data: bytes, at: int) -> tuple[int | None, bytes, int]:
+    """Read a count that may be cut: (value or None, digits so far, where it ends)."""
+    if at < len(data) and 0x40 <= data[at] <= 0x7F:
+        return data[at] - 0x40, b"", at + 1
+    end = at
+    while end < len(data) and 0x30 <= data[end] <= 0x39:
+        end += 1
+    digits = data[at:end]
+    if end < len(data):
+        return int(digits), digits, end + 1
+    return None, digits, end
+
+
+def _end_count(digits: bytes, wanted: int) -> tuple[int, bytes]:
+    """Return (count, bytes that end it): `wanted` if the digits allow it, else the digits' own kind of number."""
+    if not digits:
+        return wanted, encode_count(wanted)
+    if b"%d" % wanted == digits or (wanted >= 64 and (b"%d" % wanted).startswith(digits)):
+        return wanted, (b"%d" % wanted)[len(digits) :] + b" "
+    if int(digits) == 0:
+        return (wanted, b"%d " % wanted) if wanted >= 64 else (64, b"64 ")
+    longer = digits
+    while int(longer) < 64:
+        longer += b"0"
+    return int(longer), longer[len(digits) :] + b" "
+
+
+# -- tokens whose header is cut ----------------------------------------------------------------------------------
+
+
+def _finish_token(work: _Work, carry: bytes) -> None:
+    token = carry[0]
+    if token in WIDTHS:
+        work.put(b"\0" * (1 + WIDTHS[token] - len(carry)) + b"\n")
+        work.take(1)
+    elif token == FUNCTION:
+        count, rest = _end_count(_split_count(carry, 1)[1], 0)
+        work.put(rest)
+        work.stack.append(~count)
+    elif token in TEXT_TOKENS:
+        found = _end_text_header(carry, None)
+        if found is None:
+            raise LimitExceeded("no legal rest was found for a cut text")
+        rest, encoding, chars, size = found
+        work.put(rest)
+        for unit, times in _fill_text(token, encoding, size, chars, b"", b""):
+            work.put(unit, times)
+        work.put(b"\n")
+        work.take(1)
+    elif token == PACKED:
+        value, digits, end = _split_count(carry, 1)
+        due = work.array_left if work.array_left >= 0 else work.stack[-1]
+        rest = b""
+        if value is None:
+            value, rest = _end_count(digits, due)
+            if value > due:
+                value, rest = int(digits), b" "
+        assert end == len(carry)
+        work.put(rest + b"\xa1")
+        work.put(b"\0", value)
+        work.put(b"\n")
+        work.take(value)
+    elif token == ARRAY:
+        _finish_array_start(work, carry)
+
+
+def _finish_array_start(work: _Work, carry: bytes) -> None:
+    leaves, digits, end = _split_count(carry, 1)
+    rest = b""
+    if leaves is None:
+        leaves, rest = _end_count(digits, 1)
+    if end >= len(carry):
+        rest += b"D"
+        digits = b""
+    else:
+        digits = carry[end + 1 :]
+    plain = b"F" + encode_count(leaves) + b"#GA~DList\n."
+    sizes = [len(plain)]
+    if digits:
+        stem = int(digits)
+        sizes = [stem, *range(stem * 10, stem * 10 + 10), *range(stem * 100, stem * 100 + 100)]
+        sizes = [size for size in sizes if size >= 9]
+    for size in sizes:
+        header = _array_header(leaves, b"", size)
+        if header is not None:
+            work.put(rest + (b"%d " % size)[len(digits) :] if digits else rest + encode_count(size))
+            work.put(header + b"\n")
+            _open_leaves(work, leaves)
+            return
+    raise LimitExceeded("no legal rest was found for a cut array header")
+
+
+def _open_leaves(work: _Work, leaves: int) -> None:
+    if leaves:
+        work.array_left, work.array_fresh = leaves, True
+    else:
+        work.take(1)
+
+
+def _finish_body(work: _Work, state: Unfinished, header: Header) -> None:
+    if state.array is not None:
+        array = state.array
+        rest = _rest_of_array_header(array)
+        work.put(rest)
+        _open_leaves(work, array.leaves)
+        return
+    if header.token == PACKED:
+        work.put(b"\0", state.left - 1)
+        work.put(b"\n")
+        work.take(header.count)
+        return
+    chars = header.count - state.seen_chars
+    for unit, times in _fill_text(header.token, header.detail, state.left - 1, chars, state.cut, state.last):
+        work.put(unit, times)
+    work.put(b"\n")
+    work.take(1)
+
+
+# -- texts -------------------------------------------------------------------------------------------------------
+
+
+def _chars_range(encoding: int, size: int) -> tuple[int, int]:
+    """Return the fewest and the most characters that `size` bytes can hold; (1, 0) when none fits."""
+    if encoding == 66:
+        return size, size
+    if encoding == 67:
+        return (size // 2, size // 2) if size % 2 == 0 else (1, 0)
+    if encoding == 70:
+        return (size // 4, size // 4) if size % 4 == 0 else (1, 0)
+    if encoding == 69:
+        return (-(-size // 4), size // 2) if size % 2 == 0 else (1, 0)
+    if encoding == 68:
+        return -(-size // 4), size
+    return -(-size // 6), size
+
+
+def _pick_chars(encoding: int, room: int, value: int | None, digits: bytes) -> tuple[int, bytes] | None:
+    """Choose the count of characters for `room` bytes of count and text together: (count, the bytes of the count).
+
+    `digits` of it have come already (or all of it, when `value` is known).
+    """
+    for length in (1, *range(2, 21)):
+        low, high = _chars_range(encoding, room - length)
+        if room < length or low > high:
+            continue
+        if length == 1:
+            if not digits and low <= 63:
+                count = min(high, 63)
+                return count, encode_count(count)
+            continue
+        places = length - 1 - len(digits)
+        if places < 0:
+            continue
+        stem = int(digits or b"0") * 10**places
+        low, high = max(low, stem), min(high, stem + 10**places - 1)
+        if low <= high:
+            written = b"%0*d " % (length - 1, high)
+            if digits or high >= 10 ** (length - 2):
+                return high, written
+    return None
+
+
+def _end_text_header(prefix: bytes, total: int | None) -> tuple[bytes, int, int, int] | None:
+    """End the header of a text token of which `prefix` has come.
+
+    Args:
+        prefix: the token's bytes so far; the header is not complete.
+        total: the bytes that the whole token must have; None: free.
+
+    Returns:
+        (bytes that end the header, encoding, characters, bytes of the text), or None when nothing fits.
+    """
+    token = prefix[0]
+    size, digits, end = _split_count(prefix, 1)
+    if size is None:
+        options: list[tuple[int, bytes]] = []
+        if total is None:
+            options.append(_end_count(digits, 7))
+        else:
+            for length in (1, *range(2, 12)):
+                candidate = total - 2 - length
+                if candidate < 3 or (length == 1 and (digits or candidate > 63)):
+                    continue
+                written = encode_count(candidate) if length == 1 else b"%d " % candidate
+                if len(written) == length and written.startswith(digits):
+                    options.append((candidate, written[len(digits) :]))
+        for candidate, rest in options:
+            found = _end_text_header(prefix + rest, total)
+            if found is not None:
+                return rest + found[0], *found[1:]
+        return None
+    if total is not None and end + 1 + size != total:
+        return None
+    rest = b""
+    after = prefix[end:]
+    encoding = after[0] if after else (0x44 if token == STRING else 0x41)
+    rest += b"" if after else bytes((encoding,))
+    rest += b"" if len(after) >= 2 else b"~"
+    room = size - 2
+    if room < 1:
+        return None
+    value, digits, count_end = _split_count(prefix, end + 2)
+    if value is not None and len(after) > 2:
+        return rest, encoding, value, room - (count_end - end - 2)
+    picked = _pick_chars(encoding, room, None, digits)
+    if picked is None:
+        return None
+    count, written = picked
+    return rest + written[len(digits) :], encoding, count, room - len(written)
+
+
+def _fill_text(token: int, encoding: int, size: int, chars: int, cut: bytes, last: bytes) -> list[Part]:
+    """Return what fills the last `size` bytes and `chars` characters of a text."""
+    units = _LETTERS if token == SYMBOL else _SPACES if token == STRING else _DIGITS
+    if encoding == 66:
+        parts = [(units[0], size)]
+    elif encoding == 67:
+        parts = [(units[0], 1)] if cut else []
+        parts.append((b"\0" + units[0], (size - len(cut)) // 2))
+    elif encoding == 70:
+        missing = -len(cut) % 4
+        parts = [(b"\0" * missing, 1), (units[0] + b"\0\0\0", (size - missing) // 4)]
+    elif encoding == 69:
+        parts = _fill_utf16(units, size, chars, cut)
+    elif encoding == 68:
+        parts = _fill_utf8(units, size, chars, cut)
+    else:
+        parts = _fill_escaped(units, size, chars, cut)
+    if token == REAL_TEXT and last.rstrip(b"\0").endswith(b"*") and size:
+        # After the '*' of an exponent only '^' can stand.
+        whole = bytearray(b"".join(unit * times for unit, times in parts))
+        at = whole.find(b"0")
+        if at >= 0:
+            whole[at] = 0x5E
+        return [(bytes(whole), 1)]
+    return parts
+
+
+def _fill_utf16(units: tuple[bytes, ...], size: int, chars: int, cut: bytes) -> list[Part]:
+    options = [b""]
+    if len(cut) == 1:
+        options = [b"\0", b"\xd8\x00\xdc"]
+        if chars == 0:
+            options = [b"\xdc"]
+    elif len(cut) == 2:
+        options = [b"\x00\xdc"]
+    elif len(cut) == 3:
+        options = [b"\xdc"]
+    for start in options:
+        left = size - len(start)
+        due = chars - (1 if cut else 0)
+        pairs = (left - 2 * due) // 2
+        if left >= 0 and left % 2 == 0 and 0 <= pairs <= due:
+            pair = units[3].decode().encode("utf-16-le")
+            return [(start, 1), (pair, pairs), (units[0] + b"\0", due - pairs)]
+    return [(units[0] + b"\0", size // 2), (b"\0", size % 2)]
+
+
+def _fill_utf8(units: tuple[bytes, ...], size: int, chars: int, cut: bytes) -> list[Part]:
+    start = b""
+    if cut:
+        length = 2 if cut[0] < 0xE0 else 3 if cut[0] < 0xF0 else 4
+        start = b"\x80" * (length - len(cut))
+        if len(cut) == 1 and cut[0] in (0xE0, 0xF0):
+            start = (b"\xa0" if cut[0] == 0xE0 else b"\x90") + start[1:]
+        size -= len(start)
+        chars -= 1
+    extra = size - chars
+    if chars < 0 or not 0 <= extra <= 3 * chars:
+        return [(start, 1), (units[0], max(0, size))]
+    parts = [(start, 1), (units[3], extra // 3)]
+    used = extra // 3
+    if extra % 3:
+        parts.append((units[extra % 3], 1))
+        used += 1
+    parts.append((units[0], chars - used))
+    return parts
+
+
+def _fill_escaped(units: tuple[bytes, ...], size: int, chars: int, cut: bytes) -> list[Part]:
+    code = units[0][0]
+    kinds = {b"": [b""]}
+    if cut:
+        mark = cut[1:2]
+        if mark == b"":
+            starts = [b"\\", b"%03o" % code, b".%02x" % code, b":%04x" % code, b"|%06x" % code, b"[Mu]"]
+        elif mark == b"[":
+            starts = [b"]", b"u]", b"a]", b"Mu]"] if len(cut) > 2 else [b"Mu]", b"Pi]", b"Eta]", b"Beta]"]
+        else:
+            want = {b":": 6, b".": 4, b"|": 8}.get(mark, 4)
+            starts = [b"0" * (want - len(cut))]
+        kinds = {cut: starts}
+    for start in next(iter(kinds.values())):
+        left = size - len(start)
+        due = chars - (1 if cut else 0)
+        extra = left - due
+        if left < 0 or due < 0 or extra < 0:
+            continue
+        sixes, rest = divmod(extra, 5)
+        fours, twos = (1, rest - 3) if rest >= 3 else (0, rest)
+        if sixes + fours + twos <= due:
+            return [
+                (start, 1),
+                (b"\\:%04x" % code, sixes),
+                (b"\\%03o" % code, fours),
+                (b"\\\\", twos),
+                (units[0], due - sixes - fours - twos),
+            ]
+    # The count of characters of an escaped text is not checked by anyone we know: any legal bytes do.
+    start = next((s for s in next(iter(kinds.values())) if len(s) <= size), b"")
+    return [(start, 1), (units[0], size - len(start))]
+
+
+# -- array headers -----------------------------------------------------------------------------------------------
+
+
+def _rest_of_array_header(array: ArrayHeader) -> bytes:
+    have = bytes(array.data)
+    if len(have) == array.size:
+        return b"\n"
+    product = 1
+    for dimension in array.dimensions:
+        product *= dimension
+    prefix = have[array.parsed :]
+    found: bytes | None = None
+    if array.leaves == 0 and product == 0:
+        found = _array_header(None, prefix, array.size - array.parsed)
+    elif product and array.leaves % product == 0:
+        first = not array.dimensions
+        found = _array_header(array.leaves // product, prefix, array.size - array.parsed, first)
+    if found is None:
+        raise LimitExceeded("no legal rest was found for a cut array header")
+    return found[len(prefix) :] + b"\n"
+
+
+def _array_header(leaves: int | None, prefix: bytes, size: int, first: bool = True) -> bytes | None:
+    """Return `size` bytes of dimensions and '.' that begin with `prefix` and multiply to `leaves` (None: to anything)."""
+    if size == 1:
+        return b"." if not first and leaves in (1, None) else None
+    for count, rest in _dimension_choices(leaves, prefix):
+        for others in _products(rest):
+            for lengths in _lengths(size - 1, max(9, len(prefix)), len(others)):
+                dimensions = [count, *others]
+                made: list[bytes] = []
+                for at, (dimension, length) in enumerate(zip(dimensions, lengths, strict=True)):
+                    one = _dimension(dimension, prefix if at == 0 else b"", length)
+                    if one is None:
+                        break
+                    made.append(one)
+                else:
+                    return b"".join(made) + b"."
+    return None
+
+
+def _products(rest: int | None) -> list[list[int]]:
+    """Return lists of dimensions that multiply to `rest`."""
+    if rest is None:
+        return [[], [1], [1, 1]]
+    return [[], [1], [1, 1]] if rest == 1 else [[rest], [1, rest], [rest, 1], [1, 1, rest]]
+
+
+def _lengths(total: int, least: int, others: int) -> Iterator[tuple[int, ...]]:
+    """Yield ways to cut `total` bytes in one dimension of `least` bytes or more and `others` of nine or more."""
+    if others == 0:
+        yield (total,)
+        return
+    for last in range(9, min(total, 96)):
+        for lengths in _lengths(total - last, least, others - 1):
+            if min(lengths) >= 9:
+                yield (*lengths, last)
+
+
+def _dimension_choices(leaves: int | None, prefix: bytes) -> Iterator[tuple[int, int | None]]:
+    """Yield (first dimension, what the others must multiply to)."""
+    value, digits, _ = _split_count(prefix, 1) if len(prefix) > 1 else (None, b"", 0)
+    if value is not None:
+        candidates: list[int] = [value]
+    elif digits:
+        stem = int(digits)
+        candidates = [leaves] if leaves and (b"%d" % leaves).startswith(digits) else []
+        candidates.append(stem)
+        if leaves:
+            tries = 0
+            for places in range(1, 19):
+                low = stem * 10**places
+                high = low + 10**places - 1
+                if low > leaves or tries > _TRIES:
+                    break
+                # Walk whichever is shorter: the dimension's values, or those of what it leaves to the others.
+                if high - low <= leaves // low:
+                    walk = (c for c in range(low, high + 1) if leaves % c == 0)
+                    tries += high - low
+                else:
+                    walk = (leaves // q for q in range(leaves // low, leaves // (high + 1), -1) if leaves % q == 0)
+                    tries += leaves // low
+                if tries <= _TRIES:
+                    candidates.extend(c for c in walk if low <= c <= high)
+    else:
+        candidates = [1 if leaves is None else leaves, 1]
+    for candidate in candidates:
+        if leaves is None:
+            yield candidate, None
+        elif leaves == 0:
+            yield candidate, (0 if candidate else None)
+        elif candidate and leaves % candidate == 0:
+            yield candidate, leaves // candidate
+
+
+def _dimension(count: int, prefix: bytes, length: int) -> bytes | None:
+    """Return one dimension of exactly `length` bytes that begins with `prefix`, or None."""
+    value, digits, end = _split_count(prefix, 1) if len(prefix) > 1 else (None, b"", 1)
+    if value is not None:
+        start = prefix[:end]
+        token = prefix[end:] or b"#"
+    else:
+        written = b"%d " % count if digits else encode_count(count)
+        if not written.startswith(digits):
+            return None
+        start = b"F" + written
+        token = b"#"
+    total = length - len(start)
+    if total < 8:
+        return None
+    symbol = _symbol(token, total)
+    return None if symbol is None else start + symbol
+
+
+def _symbol(prefix: bytes, total: int) -> bytes | None:
+    """Return a symbol token of exactly `total` bytes that begins with `prefix`, or None."""
+    size, _, end = _split_count(prefix, 1)
+    if size is not None and len(prefix) > end + 2:
+        chars, _, body = _split_count(prefix, end + 2)
+        if chars is not None:
+            if end + 1 + size != total:
+                return None
+            text = prefix[body:]
+            left = total - len(prefix) - 1
+            if left < 0:
+                return None
+            seen, whole = count_characters(prefix[end], text)
+            parts = _fill_text(SYMBOL, prefix[end], left, chars - seen, text[whole:], text[-4:])
+            made = prefix + b"".join(unit * times for unit, times in parts if times > 0) + b"\n"
+            return made if len(made) == total else None
+    found = _end_text_header(prefix, total)
+    if found is None or found[3] < 1:
+        return None
+    rest, encoding, chars, room = found
+    parts = [(b"List", 1)] if room == 4 == chars else _fill_text(SYMBOL, encoding, room, chars, b"", b"")
+    made = prefix + rest + b"".join(unit * times for unit, times in parts if times > 0) + b"\n"
+    return made if len(made) == total else None

@@ -1,0 +1,473 @@
+"""Links whose token bytes pass undecoded: what a frontend and a kernel host put between a client and a kernel.
+
+A :class:`RelayListener` accepts links (PROTOCOL.md sections 2 and 3), a :class:`RelayLink` ends the greeting (section 4), hands token bytes
+and messages to its owner as they come, and closes as section 7 says. Nothing here knows what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import Protocol
+
+from wstp.errors import LimitExceeded, RemoteProtocolError
+from wstp.features import OURS, Features
+from wstp.handshake import SERVER_PREAMBLE, Acceptor, Greeting, Introduction, Mode
+from wstp.messages import Message, MessageCode, MessageReader, encode_message
+from wstp.stream import ByteStream, end_of
+
+__all__ = ["RelayLink", "RelayLinkState", "RelayListener", "RelayOwner"]
+
+_log = logging.getLogger("kernelbus.link")
+
+#: How long the two connections of one peer may disagree about its having gone.
+_DISAGREEMENT = 1.0
+#: How long a peer may take to read what was written before a close.
+_LINGER = 10.0
+
+
+#: More than a greeting has no business before the link's other half is there.
+_EARLY_BYTES = 64 * 1024
+
+
+class RelayOwner(Protocol):
+    """Whoever a relay link's events are for."""
+
+    def link_active(self, link: RelayLink) -> None:
+        """The greeting is done; token bytes may be written."""
+
+    def link_data(self, link: RelayLink, data: bytes | memoryview) -> None:
+        """Token bytes came; the buffer stays valid and unchanged."""
+
+    def link_message(self, link: RelayLink, message: Message) -> None:
+        """A message other than "link closing" came."""
+
+    def link_drained(self, link: RelayLink) -> None:
+        """:attr:`RelayLink.congested` has become false."""
+
+    def link_ended(self, link: RelayLink, said_so: bool) -> None:
+        """Both connections are gone; `said_so`: the peer (or we) said message 9 first. Comes once, after all data."""
+
+
+class RelayLinkState(Enum):
+    """Where a link stands."""
+
+    GREETING = "greeting"
+    ACTIVE = "active"
+    CLOSING = "closing"
+    ENDED = "ended"
+
+
+class RelayLink:
+    """One accepted link, from its greeting to its end."""
+
+    def __init__(self, data: ByteStream, message: ByteStream, mode: Mode, owner: RelayOwner) -> None:
+        self.owner = owner
+        self.state = RelayLinkState.GREETING
+        self.mode = mode
+        self.name = data.name
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self._loop = asyncio.get_running_loop()
+        self._data = data
+        self._message = message
+        self._reader = MessageReader()
+        self._greeting = Greeting(OURS)
+        self._said_closing = False
+        self._paused = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def congested(self) -> bool:
+        """Whether the peer reads more slowly than we write; what is written anyway is held in memory."""
+        return self._data.congested
+
+    @property
+    def peer_features(self) -> Features:
+        """What the peer announced in its greeting."""
+        return self._greeting.peer
+
+    def begin(self, trailing: bytes, message_trailing: bytes) -> None:
+        """Start the greeting; the arguments are bytes that came behind the introductions."""
+        self._data.owner = self._message.owner = self
+        if self.mode is Mode.UUID:
+            self._data.write(SERVER_PREAMBLE)
+        self._data.write(self._greeting.data_to_send())
+        if message_trailing:
+            self.stream_data(self._message, message_trailing)
+        if trailing:
+            self.stream_data(self._data, trailing)
+        for stream in (self._message, self._data):
+            if stream.ended:
+                self.stream_ended(stream, None)
+
+    # ------------------------------------------------------------------ what the owner does
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write token bytes; the buffer must not change afterwards."""
+        self.bytes_out += len(data)
+        self._data.write(data)
+
+    def write_message(self, code: int, parameter: int = 0) -> None:
+        """Write a message."""
+        self._message.write(encode_message(code, parameter))
+
+    def pause(self) -> None:
+        """Read no more token bytes until :meth:`resume`. Messages are read on."""
+        self._paused = True
+        self._data.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._paused = False
+        self._data.resume()
+
+    def when_written(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when everything written is with the operating system."""
+        self._data.when_flushed(callback)
+
+    def close(self) -> None:
+        """Close as section 7 says: what was written, then message 9, then both connections."""
+        if self.state in (RelayLinkState.CLOSING, RelayLinkState.ENDED):
+            return
+        self.state = RelayLinkState.CLOSING
+        self._said_closing = True
+        self._data.pause()
+        self._restart_timer(_LINGER, self.abort)
+        self._data.when_flushed(self._say_closing)
+
+    def abort(self) -> None:
+        """Close now, without a word."""
+        self._data.abort()
+        self._message.abort()
+
+    def _say_closing(self) -> None:
+        self._message.write(encode_message(MessageCode.CLOSING))
+        self._message.when_flushed(self._close_both)
+
+    def _close_both(self) -> None:
+        self._data.close()
+        self._message.close()
+
+    # ------------------------------------------------------------------ what the streams tell
+
+    def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
+        if self.state in (RelayLinkState.CLOSING, RelayLinkState.ENDED):
+            return
+        try:
+            if stream is self._message:
+                for message in self._reader.feed(data):
+                    self._take_message(message)
+            elif self.state is RelayLinkState.ACTIVE:
+                self.bytes_in += len(data)
+                self.owner.link_data(self, data)
+            else:
+                self._greeting.receive(data)
+                if self._greeting.done:
+                    self._become_active()
+        except (RemoteProtocolError, LimitExceeded) as error:
+            _log.error("link %s: %s; closed", self.name, error)
+            self.abort()
+
+    def _become_active(self) -> None:
+        self.state = RelayLinkState.ACTIVE
+        self.owner.link_active(self)
+        trailing = self._greeting.trailing
+        if trailing and self.state is RelayLinkState.ACTIVE:
+            self.stream_data(self._data, trailing)
+
+    def _take_message(self, message: Message) -> None:
+        if message.code == MessageCode.CLOSING:
+            # What it wrote before is still to be read; its connections end behind it.
+            self._said_closing = True
+            self._watch_disagreement()
+        elif self.state is RelayLinkState.ACTIVE:
+            self.owner.link_message(self, message)
+
+    def stream_ended(self, stream: ByteStream, error: Exception | None) -> None:
+        if stream is self._message:
+            for message in self._reader.finish():
+                self._take_message(message)
+        if error is not None:
+            _log.debug("link %s: %s connection: %s", self.name, "message" if stream is self._message else "data", end_of(error))
+        if self._data.ended and (self._message.ended or self._said_closing):
+            self._end()
+        else:
+            self._watch_disagreement()
+
+    def _watch_disagreement(self) -> None:
+        """One connection says that the peer has gone: the other must say so soon, unless it is we who do not read it."""
+        if self.state is not RelayLinkState.CLOSING:
+            self._restart_timer(_DISAGREEMENT, self._settle_disagreement)
+
+    def _settle_disagreement(self) -> None:
+        if self._paused and not self._data.ended:
+            self._watch_disagreement()
+        else:
+            self._data.abort()
+            self._message.abort()
+            if self._data.ended:
+                self._end()
+
+    def stream_drained(self, stream: ByteStream) -> None:
+        if stream is self._data and self.state is RelayLinkState.ACTIVE:
+            self.owner.link_drained(self)
+
+    def _restart_timer(self, delay: float, callback: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(delay, callback)
+
+    def _end(self) -> None:
+        if self.state is RelayLinkState.ENDED:
+            return
+        self.state = RelayLinkState.ENDED
+        if self._timer is not None:
+            self._timer.cancel()
+        self._message.close()
+        self.owner.link_ended(self, self._said_closing)
+
+
+class _Arrival:
+    """A connection that has not said yet, or not completely, what it is."""
+
+    def __init__(self, listener: RelayListener, message_port: int | None, modes: Iterable[str]) -> None:
+        self.stream = ByteStream(self)
+        self.acceptor = Acceptor(message_port, modes)
+        self._listener = listener
+        self.timer = listener.loop.call_later(listener.greeting_timeout, self._late)
+
+    @property
+    def introduction(self) -> Introduction | None:
+        return self.acceptor.introduction if self.acceptor.complete else None
+
+    def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
+        try:
+            self.acceptor.receive(data)
+        except RemoteProtocolError as error:
+            _log.error("a connection from %s is not a WSTP link (%s: %s); closed", stream.name, self.acceptor.looks_like, error)
+            self.stop()
+            return
+        stream.write(self.acceptor.data_to_send())
+        if len(self.acceptor.trailing) > _EARLY_BYTES:
+            _log.error("a connection from %s sends on before its link is made; closed", stream.name)
+            self.stop()
+        elif self.acceptor.complete:
+            self._listener.introduced(self)
+
+    def stream_ended(self, stream: ByteStream, error: Exception | None) -> None:
+        self.timer.cancel()
+        self._listener.gone(self)
+
+    def stream_drained(self, stream: ByteStream) -> None:
+        pass
+
+    def stop(self) -> None:
+        self.timer.cancel()
+        self.stream.abort()
+        self._listener.gone(self)
+
+    def _late(self) -> None:
+        what = "half a link" if self.acceptor.complete else self.acceptor.looks_like
+        seconds = self._listener.greeting_timeout
+        _log.error("a connection from %s sent %s in %g s and no WSTP greeting; closed", self.stream.name, what, seconds)
+        self.stop()
+
+
+class _MessagePort:
+    """A connection to the second port of a default-mode listener: nothing introduces it."""
+
+    def __init__(self, listener: RelayListener) -> None:
+        self.stream = ByteStream(self)
+        self._listener = listener
+        self.early = b""
+
+    def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
+        self.early = (self.early + bytes(data))[:64]
+
+    def stream_ended(self, stream: ByteStream, error: Exception | None) -> None:
+        self._listener.message_gone(self)
+
+    def stream_drained(self, stream: ByteStream) -> None:
+        pass
+
+
+class RelayListener:
+    """Accepts links at a port.
+
+    Args:
+        on_link: makes the owner of a new link, whose greeting then begins; None refuses it (say why in the log).
+        modes: which of "uuid" and "default" are accepted; with "default" a second port is opened for message connections, and one
+            link is made at a time.
+        greeting_timeout: seconds from a connection's being accepted to the end of its link's greeting.
+    """
+
+    def __init__(
+        self, on_link: Callable[[RelayLink], RelayOwner | None], modes: Iterable[str] = ("uuid",), greeting_timeout: float = 10.0
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.greeting_timeout = greeting_timeout
+        self.port = 0
+        self._on_link = on_link
+        self._modes = frozenset(modes)
+        self._servers: list[asyncio.Server] = []
+        self._message_port: int | None = None
+        self._arrivals: set[_Arrival] = set()
+        self._halves: dict[str, dict[str, _Arrival]] = {}
+        self._waiting_data: list[_Arrival] = []
+        self._waiting_message: list[_MessagePort] = []
+        self._greeting: dict[RelayLink, asyncio.TimerHandle] = {}
+
+    async def listen(self, host: str, port: int) -> int:
+        """Bind, and give the port.
+
+        Raises:
+            OSError: it is taken, or the interface is not this machine's.
+        """
+        if "default" in self._modes:
+            server = await self.loop.create_server(self._accept_message, host, 0)
+            self._servers.append(server)
+            self._message_port = server.sockets[0].getsockname()[1]
+        server = await self.loop.create_server(self._accept, host, port, backlog=512, reuse_address=True, family=socket.AF_UNSPEC)
+        self._servers.append(server)
+        self.port = server.sockets[0].getsockname()[1]
+        return self.port
+
+    def close(self) -> None:
+        """Accept no more, and drop what has not become a link; links stay."""
+        for server in self._servers:
+            server.close()
+        for arrival in list(self._arrivals):
+            arrival.stop()
+        for waiting in self._waiting_message:
+            waiting.stream.abort()
+        for link, timer in list(self._greeting.items()):
+            timer.cancel()
+            link.abort()
+        self._greeting.clear()
+
+    def _accept(self) -> ByteStream:
+        arrival = _Arrival(self, self._message_port, self._modes)
+        self._arrivals.add(arrival)
+        return arrival.stream
+
+    def _accept_message(self) -> ByteStream:
+        waiting = _MessagePort(self)
+        self._waiting_message.append(waiting)
+        # Its data connection is waiting already: a default-mode peer opens this one second.
+        self.loop.call_soon(self._match_default)
+        return waiting.stream
+
+    def introduced(self, arrival: _Arrival) -> None:
+        """A connection has said what it is."""
+        introduction = arrival.introduction
+        if introduction is None:
+            return
+        if introduction.mode is Mode.DEFAULT:
+            if arrival not in self._waiting_data:
+                self._waiting_data.append(arrival)
+                self._match_default()
+            return
+        assert introduction.uuid is not None
+        halves = self._halves.setdefault(introduction.uuid, {})
+        known = halves.setdefault(introduction.role, arrival)
+        if known is not arrival:
+            _log.error("link %s: a second %s connection of one link; closed", arrival.stream.name, introduction.role)
+            arrival.stop()
+        elif len(halves) == 2:
+            del self._halves[introduction.uuid]
+            data, message = halves["data"], halves["message"]
+            self._join(data, message.stream, Mode.UUID, message.acceptor.trailing, message)
+
+    def _match_default(self) -> None:
+        while self._waiting_data and self._waiting_message:
+            data, message = self._waiting_data.pop(0), self._waiting_message.pop(0)
+            self._join(data, message.stream, Mode.DEFAULT, message.early, None)
+
+    def _join(self, data: _Arrival, message: ByteStream, mode: Mode, early: bytes, half: _Arrival | None) -> None:
+        for arrival in (data, half):
+            if arrival is not None:
+                arrival.timer.cancel()
+                self._arrivals.discard(arrival)
+        link = RelayLink(data.stream, message, mode, _NOBODY)
+        owner = self._on_link(link)
+        if owner is None:
+            link.abort()
+            return
+        link.owner = _Greeter(self, owner)
+        self._greeting[link] = self.loop.call_later(self.greeting_timeout, self._late, link)
+        link.begin(data.acceptor.trailing, early)
+
+    def greeted(self, link: RelayLink, owner: RelayOwner) -> None:
+        """A link's greeting is over, well or badly."""
+        timer = self._greeting.pop(link, None)
+        if timer is not None:
+            timer.cancel()
+        link.owner = owner
+
+    def gone(self, arrival: _Arrival) -> None:
+        """A connection ended before it became part of a link."""
+        self._arrivals.discard(arrival)
+        if arrival in self._waiting_data:
+            self._waiting_data.remove(arrival)
+        introduction = arrival.introduction
+        if introduction is not None and introduction.uuid is not None:
+            halves = self._halves.get(introduction.uuid, {})
+            if halves.get(introduction.role) is arrival:
+                del halves[introduction.role]
+                if not halves:
+                    del self._halves[introduction.uuid]
+
+    def message_gone(self, waiting: _MessagePort) -> None:
+        """A message connection ended before its data connection came."""
+        if waiting in self._waiting_message:
+            self._waiting_message.remove(waiting)
+
+    def _late(self, link: RelayLink) -> None:
+        _log.error("link %s: no greeting in %g s; closed", link.name, self.greeting_timeout)
+        link.abort()
+
+
+class _Greeter:
+    """Stands in for a link's owner while its greeting is timed."""
+
+    def __init__(self, listener: RelayListener, owner: RelayOwner) -> None:
+        self._listener = listener
+        self._owner = owner
+
+    def link_active(self, link: RelayLink) -> None:
+        self._listener.greeted(link, self._owner)
+        self._owner.link_active(link)
+
+    def link_data(self, link: RelayLink, data: bytes | memoryview) -> None:
+        self._owner.link_data(link, data)
+
+    def link_message(self, link: RelayLink, message: Message) -> None:
+        self._owner.link_message(link, message)
+
+    def link_drained(self, link: RelayLink) -> None:
+        self._owner.link_drained(link)
+
+    def link_ended(self, link: RelayLink, said_so: bool) -> None:
+        self._listener.greeted(link, self._owner)
+        self._owner.link_ended(link, said_so)
+
+
+class _Nobody:
+    """Owns a link for the moment before its owner is known."""
+
+    def link_active(self, link: RelayLink) -> None: ...
+
+    def link_data(self, link: RelayLink, data: bytes | memoryview) -> None: ...
+
+    def link_message(self, link: RelayLink, message: Message) -> None: ...
+
+    def link_drained(self, link: RelayLink) -> None: ...
+
+    def link_ended(self, link: RelayLink, said_so: bool) -> None: ...
+
+
+_NOBODY = _Nobody()

@@ -1,0 +1,148 @@
+"""One TCP connection as the frontend and the host use it: quick, by callbacks, with flow control both ways.
+
+Small reads are copied out of one buffer that is used again; once a read fills it, larger buffers are handed over without copying.
+TCP_NODELAY is set, and TCP_QUICKACK is armed again after every read: the WSTP C library leaves Nagle on, and a delayed acknowledgement
+would stall about one small request in two hundred by 40 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Protocol, cast
+
+__all__ = ["ByteStream", "StreamOwner", "end_of"]
+
+_SMALL = 64 * 1024
+_LARGE = 512 * 1024
+_HIGH_WATER = 512 * 1024
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+#: A peer that vanishes without a word is noticed after 10 + 3 x 5 seconds.
+_KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+
+
+class StreamOwner(Protocol):
+    """Whoever the stream's events are for."""
+
+    def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
+        """Bytes came. The buffer stays valid and unchanged."""
+
+    def stream_ended(self, stream: ByteStream, error: Exception | None) -> None:
+        """The connection is gone: at end of file, by an error, or closed here. Comes once."""
+
+    def stream_drained(self, stream: ByteStream) -> None:
+        """:attr:`ByteStream.congested` has become false."""
+
+
+def end_of(error: Exception | None) -> str:
+    """Say in words how a connection ended."""
+    return "closed" if error is None else f"{error.strerror or error}" if isinstance(error, OSError) else str(error)
+
+
+class ByteStream(asyncio.BufferedProtocol):
+    """A connection. `owner` may be changed while it lives: a link takes over what an acceptor began."""
+
+    def __init__(self, owner: StreamOwner) -> None:
+        self.owner = owner
+        self.congested = False
+        self.ended = False
+        self.name = "?"
+        self._transport: asyncio.Transport | None = None
+        self._socket: socket.socket | None = None
+        self._small = bytearray(_SMALL)
+        self._buffer = self._small
+        self._flushed: list[Callable[[], None]] = []
+        self._reading = True
+
+    # ------------------------------------------------------------------ what the owner does
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write `data`, which must not change afterwards. After the end it goes nowhere."""
+        if self._transport is not None and not self.ended and len(data):
+            self._transport.write(data)
+
+    def pause(self) -> None:
+        """Read no more until :meth:`resume`."""
+        if self._reading and self._transport is not None and not self._transport.is_closing():
+            self._reading = False
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if not self._reading and self._transport is not None and not self._transport.is_closing():
+            self._reading = True
+            self._transport.resume_reading()
+
+    def when_flushed(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once everything written is with the operating system, or the connection has ended."""
+        if self.ended or self._transport is None or self._transport.get_write_buffer_size() == 0:
+            callback()
+            return
+        self._flushed.append(callback)
+        self._transport.set_write_buffer_limits(0, 0)
+
+    def close(self) -> None:
+        """Close after what was written."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ------------------------------------------------------------------ what asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(_HIGH_WATER)
+        peer = transport.get_extra_info("peername")
+        self.name = f"{peer[0]}:{peer[1]}" if peer else "?"
+        sock = transport.get_extra_info("socket")
+        self._socket = sock
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE:
+            option = getattr(socket, name, None)
+            if option is not None:
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        buffer = self._buffer
+        data: bytes | memoryview
+        if nbytes < _SMALL:
+            data = bytes(memoryview(buffer)[:nbytes])
+            self._buffer = self._small
+        else:
+            data = memoryview(buffer)[:nbytes] if buffer is not self._small else bytes(buffer)
+            self._buffer = bytearray(_LARGE)
+        if _QUICKACK is not None and self._socket is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        self.owner.stream_data(self, data)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended = True
+        self.owner.stream_ended(self, exc)
+        self._call_flushed()
+
+    def pause_writing(self) -> None:
+        self.congested = True
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        if self._flushed and self._transport is not None:
+            self._transport.set_write_buffer_limits(_HIGH_WATER)
+        self._call_flushed()
+        self.owner.stream_drained(self)
+
+    def _call_flushed(self) -> None:
+        callbacks, self._flushed = self._flushed, []
+        for callback in callbacks:
+            callback()

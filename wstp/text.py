@@ -1,0 +1,172 @@
+"""The six text encodings of the token stream, both ways (PROTOCOL.md section 5). No I/O."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Final
+
+from wstp.features import OURS, Features
+
+__all__ = ["ENCODINGS", "TextError", "count_characters", "decode_text", "encode_text"]
+
+ENCODINGS: Final = b"ABCDEF"
+
+
+class TextError(ValueError):
+    """Say that bytes are no text in their encoding; the reader turns it into a `RemoteProtocolError`."""
+
+
+# Named characters that a program can write into a 7-bit string. The language documents about a thousand names;
+# only those with an unmistakable code point are here, any other name stays as it is written.
+_GREEK: Final = (
+    "Alpha Beta Gamma Delta Epsilon Zeta Eta Theta Iota Kappa Lambda Mu Nu Xi Omicron Pi Rho FinalSigma Sigma"
+    " Tau Upsilon Phi Chi Psi Omega"
+).split()
+_NAMED: Final = {name: chr(0x3B1 + at) for at, name in enumerate(_GREEK)}
+_NAMED |= {f"Capital{name}": chr(0x391 + at) for at, name in enumerate(_GREEK) if name != "FinalSigma"}
+_NAMED |= {
+    "Infinity": "\u221e", "Degree": "\xb0", "Rule": "\uf522", "RuleDelayed": "\uf51f", "ExponentialE": "\uf74d",
+    "ImaginaryI": "\uf74e", "ImaginaryJ": "\uf74f", "DifferentialD": "\uf74c", "Equal": "\uf431",
+    "NotEqual": "\u2260", "LessEqual": "\u2264", "GreaterEqual": "\u2265", "Element": "\u2208", "And": "\u2227",
+    "Or": "\u2228", "Not": "\xac", "Times": "\xd7", "Sqrt": "\u221a", "Integral": "\u222b", "Sum": "\u2211",
+    "Product": "\u220f", "PartialD": "\u2202", "Del": "\u2207", "Function": "\uf4a1",
+}  # fmt: skip
+_SIMPLE: Final = {"\\": "\\", '"': '"', "n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_ESCAPE: Final = re.compile(
+    r"\\(?:([\\\"ntrbf])|:([0-9A-Fa-f]{4})|\.([0-9A-Fa-f]{2})|\|([0-9A-Fa-f]{6})|([0-7]{3})|\[([A-Za-z][A-Za-z0-9]{0,40})\])"
+)
+_PARTIAL_ESCAPE: Final = re.compile(
+    rb"\\(?::[0-9A-Fa-f]{0,3}|\.[0-9A-Fa-f]?|\|[0-9A-Fa-f]{0,5}|[0-7]{1,2}|\[[A-Za-z0-9]{0,41})?\Z"
+)
+_ESCAPE_BYTES: Final = re.compile(_ESCAPE.pattern.encode())
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_ABOVE_7BIT: Final = re.compile(r"[^\x00-\x5b\x5d-\x7f]")
+_NOT_CONTINUATION: Final = bytes(byte for byte in range(256) if byte & 0xC0 != 0x80)
+_CONTINUATION: Final = bytes(range(0x80, 0xC0))
+
+
+def _unescape(match: re.Match[str]) -> str:
+    simple, four, two, six, octal, name = match.groups()
+    if simple:
+        return _SIMPLE[simple]
+    if name:
+        return _NAMED.get(name, match.group())
+    code = int(four or two or six or octal, 8 if octal else 16)
+    if code > sys.maxunicode:
+        raise TextError(f"escape {match.group()} is no character")
+    return chr(code)
+
+
+def _decode_a(data: bytes, chars: int) -> str:
+    # The count is not checked: real peers count what they do not know as an escape in ways of their own.
+    text = data.decode("latin-1")
+    return _ESCAPE.sub(_unescape, text) if "\\" in text else text
+
+
+def decode_text(encoding: int, data: bytes, chars: int) -> str:
+    """Return the text in `data`.
+
+    Args:
+        encoding: the encoding's letter as a byte, one of `ENCODINGS`.
+        data: the text's bytes.
+        chars: how many characters the token claims; in `C` a character outside the BMP is counted as two.
+
+    Raises:
+        TextError: the bytes are no text in this encoding, or their number of characters is another.
+    """
+    try:
+        if encoding == 68:  # D
+            text = data.decode("utf-8")
+        elif encoding == 65:  # A
+            return _decode_a(data, chars)
+        elif encoding == 66:  # B
+            text = data.decode("latin-1")
+        elif encoding == 67:  # C
+            if len(data) != 2 * chars:
+                raise TextError(f"text of {len(data) / 2:g} UCS-2 characters claims to have {chars}")
+            return data.decode("utf-16-be", "surrogatepass")
+        elif encoding == 69:  # E
+            text = data.decode("utf-16-le")
+        elif encoding == 70:  # F
+            # A lone surrogate is a character of its own here: real peers take it.
+            text = data.decode("utf-32-le", "surrogatepass")
+        else:
+            raise TextError(f"unknown text encoding {encoding:#04x}")
+    except UnicodeDecodeError as error:
+        raise TextError(f"text is not {error.encoding}: {error.reason}") from None
+    if len(text) != chars:
+        raise TextError(f"text of {len(text)} characters claims to have {chars}")
+    return text
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code == 0x5C:
+        return "\\\\"
+    if code < 0x100:
+        return f"\\{code:03o}"
+    return f"\\:{code:04x}" if code < 0x10000 else f"\\|{code:06x}"
+
+
+def encode_text(text: str, features: Features = OURS) -> tuple[bytes, bytes, int]:
+    """Return (encoding letter, bytes, number of characters to announce) for a peer with these features.
+
+    UTF-8 for everything; UCS-2 for the texts that UTF-8 cannot hold (lone surrogates: real peers
+    refuse them in UTF-8); 7-bit with escapes for a peer that takes nothing else.
+    """
+    if features.utf8:
+        if text.isascii():
+            return b"D", text.encode("ascii"), len(text)
+        try:
+            return b"D", text.encode("utf-8"), len(text)
+        except UnicodeEncodeError:
+            pass
+    if features.takes_encoding("C") and _SURROGATE.search(text):
+        data = text.encode("utf-16-be", "surrogatepass")
+        return b"C", data, len(data) // 2
+    return b"A", _ABOVE_7BIT.sub(_escape, text).encode("ascii"), len(text)
+
+
+def count_characters(encoding: int, data: bytes) -> tuple[int, int]:
+    """Count the whole characters in a piece of a text that begins at a character's start.
+
+    Returns:
+        The number of characters and how many bytes they took; what is left is a character cut in two. A
+        UTF-16 high surrogate at the end counts as cut.
+    """
+    size = len(data)
+    if encoding == 68:
+        if data.isascii():
+            return size, size
+        whole = size
+        for back in range(1, min(4, size) + 1):
+            byte = data[size - back]
+            if byte & 0xC0 != 0x80:
+                need = 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+                if need > back:
+                    whole = size - back
+                break
+        part = data if whole == size else data[:whole]
+        return len(part.translate(None, _CONTINUATION)), whole
+    if encoding == 66:
+        return size, size
+    if encoding == 67:
+        return size // 2, size & ~1
+    if encoding == 70:
+        return size // 4, size & ~3
+    if encoding == 69:
+        whole = size & ~1
+        if whole and data[whole - 1] & 0xFC == 0xD8:
+            whole -= 2
+        text = data[:whole].decode("utf-16-le", "surrogatepass")
+        return len(text), whole
+    if b"\\" not in data:
+        return size, size
+    partial = _PARTIAL_ESCAPE.search(data)
+    # A backslash that ends the piece may itself be the second half of an escaped backslash.
+    if partial and (partial.start() - len(data[: partial.start()].rstrip(b"\\"))) % 2 == 0:
+        data = data[: partial.start()]
+    escaped = _ESCAPE_BYTES.findall(data)
+    spans = sum(match.end() - match.start() for match in _ESCAPE_BYTES.finditer(data)) if escaped else 0
+    return len(data) - spans + len(escaped), len(data)
