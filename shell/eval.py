@@ -164,22 +164,27 @@ class _Session:
                 raise _NoKernelError("; ".join(said) or "it refused")
 
     def run(self, codes: Sequence[str]) -> int:
-        status = 0
+        """Evaluate `codes` in order, end the kernel, and give the exit status."""
+        status, outcome = 0, Outcome.DONE
         with _Interrupts() as interrupts:
-            for number, code in enumerate(codes, 1):
-                outcome = self._evaluate(code, number, interrupts)
-                if outcome is not Outcome.DONE:
-                    status = _FAILED
-                if outcome is Outcome.LEFT:
-                    self.abandon()
+            try:
+                for number, code in enumerate(codes, 1):
+                    outcome = self._evaluate(code, number, interrupts)
+                    status = status if outcome is Outcome.DONE else _FAILED
+                    if interrupts.count or outcome in (Outcome.GONE, Outcome.LEFT):
+                        break
                 if interrupts.count:
                     status = _INTERRUPTED
-                if interrupts.count or outcome in (Outcome.GONE, Outcome.LEFT):
-                    if number < len(codes) and not interrupts.count:
-                        _complain(f"{len(codes) - number} more not evaluated", status)
-                    break
-            if outcome in (Outcome.DONE, Outcome.FAILED):
-                self._quit(interrupts)
+                elif number < len(codes):
+                    _complain(f"{len(codes) - number} more not evaluated", status)
+                if outcome is Outcome.LEFT:
+                    self.abandon()
+                elif outcome is not Outcome.GONE:
+                    self._quit(interrupts)
+            except OSError:
+                # Whoever read our output has gone.
+                self.abandon()
+                raise
         return status
 
     def abandon(self) -> None:

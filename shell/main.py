@@ -56,9 +56,13 @@ class _Version(argparse.Action):
     """Looks the version up only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        parser.exit(0, f"kernelbus {version('kernelbus')}\n")
+        try:
+            told = version("kernelbus")
+        except PackageNotFoundError:
+            told = "(run from its source, not installed)"
+        parser.exit(0, f"kernelbus {told}\n")
 
 
 def _port(text: str) -> int:

@@ -1,0 +1,196 @@
+"""The command line: what it hands to the parts, and its refusals: one line, status 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import types
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bus.config import Config
+from shell import main as command
+
+ROOT = Path(__file__).parents[3]
+
+
+class Server(types.ModuleType):
+    """Stands in for shell.server and notes how it is called."""
+
+    def __init__(self, status: int = 0) -> None:
+        super().__init__("shell.server")
+        self.calls: list[tuple[str, Config, dict[str, Any]]] = []
+        for part in ("serve", "broker", "frontend", "host"):
+            setattr(self, f"run_{part}", self._note(part, status))
+
+    def _note(self, part: str, status: int) -> Any:
+        def run(config: Config, **arguments: Any) -> int:
+            self.calls.append((part, config, arguments))
+            return status
+
+        return run
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
+    stand_in = Server()
+    monkeypatch.setitem(sys.modules, "shell.server", stand_in)
+    monkeypatch.setattr("bus.logs.setup", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    return stand_in
+
+
+class TestParts:
+    @pytest.mark.parametrize(
+        ("typed", "part", "arguments"),
+        [
+            ("serve", "serve", {"port": 31415, "interface": None, "bus_endpoint": None}),
+            (
+                "serve -p 0 -i 0.0.0.0 --bus tcp://10.0.0.1:5",
+                "serve",
+                {"port": 0, "interface": "0.0.0.0", "bus_endpoint": "tcp://10.0.0.1:5"},
+            ),
+            (
+                "serve --port 4 --interface eth.example",
+                "serve",
+                {"port": 4, "interface": "eth.example", "bus_endpoint": None},
+            ),
+            ("broker", "broker", {"endpoint": "tcp://127.0.0.1:31416"}),
+            ("broker --bus ipc:///tmp/k", "broker", {"endpoint": "ipc:///tmp/k"}),
+            (
+                "frontend --bus tcp://b:1 -p 9 -i ::1",
+                "frontend",
+                {"endpoint": "tcp://b:1", "port": 9, "interface": "::1"},
+            ),
+            ("frontend", "frontend", {"endpoint": "tcp://127.0.0.1:31416", "port": 31415, "interface": None}),
+            ("host", "host", {"endpoint": "tcp://127.0.0.1:31416"}),
+            ("host --bus tcp://b:1", "host", {"endpoint": "tcp://b:1"}),
+        ],
+    )
+    def test_arguments(self, server: Server, typed: str, part: str, arguments: dict[str, Any]) -> None:
+        assert command.main(typed.split()) == 0
+        assert server.calls == [(part, Config(), arguments)]
+
+    @pytest.mark.parametrize("part", ["broker", "frontend", "host"])
+    def test_the_files_endpoint_and_the_typed_one(self, server: Server, part: str, tmp_path: Path) -> None:
+        (tmp_path / "k.conf").write_text('{"Bus": {"Endpoint": "tcp://file:1"}}')
+        command.main([part, "-c", "k.conf"])
+        command.main([part, "-c", "k.conf", "--bus", "tcp://typed:2"])
+        assert [call[2]["endpoint"] for call in server.calls] == ["tcp://file:1", "tcp://typed:2"]
+
+    def test_the_files_endpoint_for_serve(self, server: Server, tmp_path: Path) -> None:
+        (tmp_path / "wstpserver.conf").write_text('{"Bus": {"Endpoint": "tcp://file:1"}}')
+        command.main(["serve"])
+        assert server.calls[0][2]["bus_endpoint"] == "tcp://file:1"
+
+    def test_the_parts_status_is_the_commands(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "shell.server", Server(7))
+        assert command.main(["host"]) == 7
+
+    def test_warnings_of_the_configuration_are_logged(
+        self, server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (tmp_path / "wstpserver.conf").write_text('{"Pools": {"A": {"KernelPath": "/nowhere"}}}')
+        assert command.main(["serve"]) == 0
+        assert caplog.messages == list(server.calls[0][1].warnings)
+        assert '"/nowhere" does not exist' in caplog.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("", "kernelbus: the following arguments are required: COMMAND"),
+        ("zork", "kernelbus: argument COMMAND: invalid choice: 'zork'"),
+        ("serve --zork", "kernelbus serve: unknown argument --zork;"),
+        (
+            "serve -p 65536",
+            "kernelbus serve: argument -p/--port: '65536' is not a port: give a number from 0",
+        ),
+        ("serve -p x", "kernelbus serve: argument -p/--port: 'x' is not a port"),
+        ("serve -p", "kernelbus serve: argument -p/--port: expected one argument"),
+        ("serve -a", "kernelbus serve: --advertise is not available yet"),
+        ("frontend -a Lab", "kernelbus frontend: --advertise is not available yet"),
+        ("serve -l loud", 'kernelbus serve: "loud" is not a log level'),
+        ("serve -f nowhere/k.log", "kernelbus serve: nowhere/k.log: cannot write this log file"),
+        ("serve -c nowhere.conf", "kernelbus serve: nowhere.conf: there is no such configuration file"),
+        ("host --bus b:1", 'kernelbus host: "b:1" is not a bus endpoint'),
+        ("eval", "kernelbus eval: there is nothing to evaluate"),
+        ("eval -x+1", "kernelbus eval: unknown argument -x+1 (code that begins with - goes after --)"),
+        ("eval --timeout 0 1", "kernelbus eval: argument --timeout: '0' is not a number of seconds above 0"),
+        (
+            "eval --timeout nan 1",
+            "kernelbus eval: argument --timeout: 'nan' is not a number of seconds above 0",
+        ),
+        ("eval --file nowhere.m", "kernelbus eval: nowhere.m: No such file or directory"),
+        ("eval --server zork 1", "kernelbus eval: --server zork: "),
+        ("eval --server 1@a,2@b 1", "kernelbus eval: --server 1@a,2@b: write PORT@HOST"),
+    ],
+)
+def test_refusals(
+    typed: str,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        status: Any = command.main(typed.split())
+    except SystemExit as left:
+        status = left.code
+    written = capsys.readouterr()
+    assert status == 2
+    assert written.out == ""
+    assert written.err.startswith(words)
+    assert written.err.count("\n") == 1
+
+
+def test_a_bad_configuration_is_one_line_with_file_and_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "k.conf"
+    file.write_text('{\n  "KepAlive": true\n}')
+    assert command.main(["serve", "-c", str(file)]) == 2
+    assert capsys.readouterr().err.startswith(f'kernelbus serve: {file}:2: unknown key "KepAlive"')
+
+
+def test_version() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "shell.main", "--version"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    try:
+        told = version("kernelbus")
+    except PackageNotFoundError:
+        told = "(run from its source, not installed)"
+    assert shown.stdout == f"kernelbus {told}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "unwanted"),
+    [
+        (["--help"], {"bus.config", "wstp", "numpy", "zmq", "marshmallow", "asyncio"}),
+        (["eval", "--server", "x", "1"], {"bus", "zmq", "marshmallow", "cmd2", "zeroconf"}),
+        (["broker", "-c", "/nowhere"], {"cmd2", "numpy", "mathics"}),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(typed: list[str], unwanted: set[str]) -> None:
+    code = (
+        "import sys\n"
+        "from shell.main import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print('\\n'.join(sys.modules))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, *typed], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert unwanted & set(run.stdout.splitlines()) == set()
