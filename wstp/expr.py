@@ -298,7 +298,7 @@ def _leaf_repr(node: Expr) -> str:
         return f"{node[:200]!r}...({len(node)})"
     if isinstance(node, np.ndarray) and node.size > 100:
         return f"<array {'x'.join(map(str, node.shape))} {node.dtype}>"
-    if isinstance(node, int) and not isinstance(node, bool) and node.bit_length() > 4000:
+    if isinstance(node, int) and not isinstance(node, bool) and node.bit_length() > 2000:
         return f"<integer of {node.bit_length()} bits>"
     return repr(node)
 

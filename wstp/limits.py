@@ -22,7 +22,7 @@ class Limits:
         symbol_size: bytes of one symbol's text (default 64 KiB).
         array_header: bytes of one array header, that is of its dimensions and heads (default 64 KiB).
         array_nodes: functions that one array with other heads than List may unfold to (default 4 194 304).
-        integer_digits: digits of an integer that came as text (default 400 000: turning more into a
+        integer_digits: digits of an integer that came as text (default 1 000 000: turning more into a
             number takes seconds).
         greeting_size: bytes of the whole greeting (default 64 KiB).
     """
@@ -34,7 +34,7 @@ class Limits:
     symbol_size: int = 1 << 16
     array_header: int = 1 << 16
     array_nodes: int = 1 << 22
-    integer_digits: int = 400_000
+    integer_digits: int = 1_000_000
     greeting_size: int = 1 << 16
 
 
