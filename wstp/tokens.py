@@ -24,11 +24,9 @@ from wstp.lexer import (
     FUNCTION,
     INTEGER_TEXT,
     PACKED,
-    REAL_TEXT,
     STRING,
     SYMBOL,
     TEXT_TOKENS,
-    WIDTHS,
     ArrayHeader,
     Buffer,
     Header,
@@ -186,7 +184,7 @@ Token: TypeAlias = (
     | BodyEnd
 )
 
-DTYPES: Final = {
+DTYPES: Final[dict[int, np.dtype[Any]]] = {
     0xA0: np.dtype("i1"), 0xA1: np.dtype("u1"), 0xE2: np.dtype("<i2"), 0xE3: np.dtype("<u2"), 0xE4: np.dtype("<i4"),
     0xE5: np.dtype("<u4"), 0xE6: np.dtype("<i8"), 0xE7: np.dtype("<u8"), 0xF4: np.dtype("<f4"), 0xF6: np.dtype("<f8"),
 }  # fmt: skip
@@ -242,14 +240,12 @@ class TokenReader:
         """Take the next bytes."""
         if self._bulk is not None and not self._chunked and self._bulk_left:
             taken = min(self._bulk_left, len(data))
+            self._bulk_left -= taken
             if taken == len(data):
                 self._bulk += data
-            else:
-                self._bulk += memoryview(data)[:taken]
-                data = memoryview(data)[taken:]
-            self._bulk_left -= taken
-            if self._bulk_left or not len(data):
                 return
+            self._bulk += memoryview(data)[:taken]
+            data = memoryview(data)[taken:]
         if self.at == len(self.buffer):
             self._base += self.at
             self.at = 0
@@ -364,7 +360,7 @@ class TokenReader:
             exact = extended_to_real_text(bytes(body))
             return RealToken(extended_to_float(bytes(body))) if exact is None else BigRealToken(exact)
         try:
-            text = decode_text(header.detail, bytes(body), header.count)
+            text = decode_text(header.detail, bytes(body), header.number)
         except TextError as error:
             raise RemoteProtocolError(str(error), offset) from None
         if token == STRING:
@@ -394,7 +390,7 @@ class TokenReader:
 # Arrays from this size on are handed over as they are, smaller ones are copied into the bytes around them.
 _PASS_THROUGH: Final = 1 << 14
 _symbols: dict[tuple[str, bool], bytes] = {}
-_INT32: Final = struct.Struct("<ci c".replace(" ", ""))
+_INT32: Final = struct.Struct("<cic")
 _INT64: Final = struct.Struct("<cqc")
 _REAL64: Final = struct.Struct("<cdc")
 
@@ -458,12 +454,12 @@ def encode_singles(values: np.ndarray[Any, Any]) -> bytes:
     """
     kind = values.dtype.kind
     if kind == "u" and values.dtype.itemsize == 1:
-        token, dtype = 0xA1, np.dtype("u1")
+        token, code = 0xA1, "u1"
     elif kind in "iu":
-        token, dtype = (0xE4, np.dtype("<i4")) if values.dtype.itemsize <= 4 else (0xE6, np.dtype("<i8"))
+        token, code = (0xE4, "<i4") if values.dtype.itemsize <= 4 else (0xE6, "<i8")
     else:
-        token, dtype = 0xF6, np.dtype("<f8")
-    record = np.empty(values.size, dtype=[("token", "u1"), ("value", dtype), ("end", "u1")])
+        token, code = 0xF6, "<f8"
+    record = np.empty(values.size, dtype=[("token", "u1"), ("value", code), ("end", "u1")])
     record["token"] = token
     record["value"] = values.ravel()
     record["end"] = 0x0A
@@ -540,7 +536,7 @@ class TokenWriter:
         flat = np.ascontiguousarray(values).reshape(-1)
         if flat.nbytes >= _PASS_THROUGH:
             self._flush()
-            self._buffers.append(memoryview(flat.view(np.uint8)).cast("B"))
+            self._buffers.append(flat.view(np.uint8).data)
         else:
             self._parts.append(flat.tobytes())
         self._parts.append(b"\n")
