@@ -468,7 +468,7 @@ class Broker:
         session = self.sessions.get(report.kernel)
         if session is None:
             self.sessions[report.kernel] = Session(report, host, now)
-        elif report.generation >= session.report.generation:
+        elif report.serial >= session.report.serial:
             if report.state != session.report.state:
                 session.since = now
             session.report, session.host = report, host

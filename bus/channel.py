@@ -81,6 +81,7 @@ class EndReason(IntEnum):
     DETACHED = 4  #: the host let the client's attachment go
     REFUSED = 5  #: a limit or rule was broken; the text says which
     ANSWER = 6  #: the peer's end, answered
+    CLOSE_KERNEL = 7  #: the client is done with the kernel, which is to end
 
 
 class ChannelOptions(NamedTuple):

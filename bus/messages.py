@@ -78,7 +78,7 @@ class KernelReport(Message):
     kernel: str
     pool: str
     state: str
-    generation: int
+    serial: int  #: of this report, among those of its kernel
     channel: int = 0  #: the attachment; 0 when detached
     prompt: str = ""
     busy: bool = False

@@ -10,6 +10,7 @@ from wstp.expression import ExpressionReader, write_expression
 from wstp.features import Features
 from wstp.lexer import Buffer
 from wstp.limits import DEFAULT_LIMITS, Limits
+from wstp.tokens import NEED_DATA
 
 __all__ = ["Transcoder", "covers"]
 
@@ -33,4 +34,9 @@ class Transcoder:
             RemoteProtocolError: the bytes are not tokens.
             LimitExceeded: an expression is larger than `limits` allow.
         """
-        raise NotImplementedError
+        self._reader.feed(data)
+        out: list[Buffer] = []
+        while (expression := self._reader.next()) is not NEED_DATA:
+            out += write_expression(expression, self._features)
+            out.append(b"]")
+        return out

@@ -1,0 +1,1 @@
+"""The TCP side of kernelbus: the link server that WSTP programs connect to."""

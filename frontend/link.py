@@ -1,0 +1,372 @@
+"""One client's link: from its greeting to its end, with or without a kernel.
+
+| state | meaning |
+|---|---|
+| GREETING | the greeting is not done |
+| ALONE | no kernel; only commands are understood |
+| OPENING | a kernel has been asked for; nothing more is read from the client until the answer |
+| ATTACHED | bytes pass |
+| PARTING | the kernel is being let go (by a command); its stream's end is awaited, then ALONE |
+| CLOSING | what was said last is written, then the link is closed |
+| ENDED | gone |
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from enum import Enum
+from typing import Protocol
+
+from bus.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
+from bus.config import Config
+from bus.errors import ChannelUsageError
+from bus.messages import Open
+from bus.multiplexer import ChannelHandle, Multiplexer
+from frontend.commands import CONTEXT, CommandRefused, run
+from frontend.sieve import Piece, Sieve
+from wstp import OURS, Function, LimitExceeded, Limits, Message, RemoteProtocolError, Symbol, WSTPError
+from wstp.packets import decode_expression, encode_packet, packet
+from wstp.relay import RelayLink, RelayOwner
+from wstp.tracker import Tracker
+from wstp.transcoder import Transcoder, covers
+
+__all__ = ["ClientLink", "LinkServer", "LinkState"]
+
+_log = logging.getLogger("kernelbus.frontend")
+
+
+class LinkState(Enum):
+    """See the module's table."""
+
+    GREETING = "greeting"
+    ALONE = "alone"
+    OPENING = "opening"
+    ATTACHED = "attached"
+    PARTING = "parting"
+    CLOSING = "closing"
+    ENDED = "ended"
+
+
+class LinkServer(Protocol):
+    """What a link needs of the frontend it belongs to."""
+
+    config: Config
+    multiplexer: Multiplexer
+
+    def new_channel(self) -> int:
+        """Give a channel number that nobody has."""
+
+    def request_kernel(self, link: ClientLink, request: Open) -> None:
+        """Ask the broker. The answer comes as `opened` or `refused`, perhaps before this returns."""
+
+    def channel_done(self, channel: int, text: str) -> None:
+        """A channel is of no more use; the broker is told."""
+
+    def channel_forgotten(self, channel: int) -> None:
+        """A channel is of no more use, which the broker knows."""
+
+    def link_gone(self, link: ClientLink) -> None:
+        """The link has ended."""
+
+
+class ClientLink(RelayOwner):
+    """A client's link. Is the target of :mod:`frontend.commands`, and the owner of its channel."""
+
+    def __init__(self, server: LinkServer, link: RelayLink) -> None:
+        self.state = LinkState.GREETING
+        self.kernel = ""
+        self.pool = ""
+        self.channel = 0
+        self._server = server
+        self._link = link
+        self._wstp_limits = limits = Limits(token_size=server.config.limits.token_size)
+        self._transcoder: Transcoder | None = None
+        self._sieve = Sieve(limits)
+        self._pieces: deque[Piece] = deque()
+        self._output = Tracker(limits)
+        self._handle: ChannelHandle | None = None
+        self._received = 0
+        self._owed = 0
+        self._urgent: deque[Urgent] = deque()
+        self._answers: list[bytes] = []
+        self._unopened: list[bytes | bytearray | memoryview] = []
+        self._asked_by_command = False
+
+    def __str__(self) -> str:
+        return f"link {self.name}"
+
+    @property
+    def name(self) -> str:
+        """The client's address."""
+        return self._link.name
+
+    # ------------------------------------------------------------------ from the client
+
+    def link_active(self, link: RelayLink) -> None:
+        _log.info("%s is up", self)
+        if not covers(link.peer_features, OURS):
+            _log.info("%s takes fewer kinds of tokens than kernels send; its output is written anew", self)
+            self._transcoder = Transcoder(link.peer_features, self._wstp_limits)
+        if self._server.config.enable_automatic_kernel_connection:
+            self._ask("", "", False)
+        else:
+            self.state = LinkState.ALONE
+
+    def link_data(self, link: RelayLink, data: bytes | memoryview) -> None:
+        try:
+            self._pieces.extend(self._sieve.feed(data))
+        except (RemoteProtocolError, LimitExceeded) as error:
+            _log.error("%s: %s; closed", self, error)
+            self._close_with("protocol", str(error))
+            return
+        self._process()
+
+    def _process(self) -> None:
+        """Deal with what the client has sent, as far as the state allows; read on when all is dealt with and there is room."""
+        while self._pieces:
+            if self.state is LinkState.ATTACHED:
+                piece = self._pieces.popleft()
+                if piece.command:
+                    self._command(piece.data)
+                elif self._handle is not None:
+                    self._handle.send(piece.data)
+            elif self.state is LinkState.ALONE:
+                piece = self._pieces.popleft()
+                if piece.command:
+                    self._command(piece.data)
+                else:
+                    self._refuse_expression(piece)
+            elif self.state in (LinkState.OPENING, LinkState.PARTING):
+                break
+            else:
+                self._pieces.clear()
+        waits = self.state in (LinkState.OPENING, LinkState.PARTING)
+        if waits or (self._handle is not None and not self._handle.writable):
+            self._link.pause()
+        else:
+            self._link.resume()
+
+    def link_message(self, link: RelayLink, message: Message) -> None:
+        if self._handle is None or self.state is not LinkState.ATTACHED:
+            _log.debug("%s: message %d without a kernel; ignored", self, message.code)
+            return
+        try:
+            self._handle.send_urgent(message.code, message.parameter)
+        except ChannelUsageError as error:
+            _log.error("%s: %s; message dropped", self, error)
+
+    def link_drained(self, link: RelayLink) -> None:
+        self._credit()
+
+    def link_ended(self, link: RelayLink, said_so: bool) -> None:
+        if self.state is not LinkState.CLOSING:
+            _log.info("%s %s", self, "has closed" if said_so else "is lost: it went without a word")
+        opening, self.state = self.state is LinkState.OPENING, LinkState.ENDED
+        if opening:
+            self._drop_channel(f"client {self.name} is gone")
+        elif self._handle is not None:
+            reason = EndReason.CLIENT_CLOSED if said_so else EndReason.CLIENT_LOST
+            self._handle.end(reason, f"client {self.name} {'closed its link' if said_so else 'is lost'}")
+        self._server.link_gone(self)
+
+    # ------------------------------------------------------------------ commands
+
+    def _command(self, data: bytes | memoryview) -> None:
+        try:
+            expression = decode_expression(data)
+            answer = run(self, expression)
+        except CommandRefused as refused:
+            self._answer_refused(refused.tag, str(refused))
+        except WSTPError as error:
+            self._answer_refused("command", f"a command that cannot be read: {error}")
+        else:
+            if answer is not None:
+                self._answer(packet("ReturnPacket", answer))
+
+    def connect_kernel(self, kernel: str, pool: str, parallel: bool) -> None:
+        """See :class:`frontend.commands.CommandTarget`."""
+        self._asked_by_command = True
+        self._ask(kernel, pool, parallel)
+
+    def disconnect(self) -> None:
+        """See :class:`frontend.commands.CommandTarget`."""
+        self._let_go(EndReason.DETACHED)
+
+    def close_kernel(self) -> None:
+        """See :class:`frontend.commands.CommandTarget`."""
+        self._let_go(EndReason.CLOSE_KERNEL)
+
+    def _let_go(self, reason: EndReason) -> None:
+        assert self._handle is not None
+        self.state = LinkState.PARTING
+        self._handle.end(reason, f"client {self.name} asked for it")
+
+    def _answer(self, answer: Function) -> None:
+        """Write an answer of the server's own: between two of the kernel's expressions, never inside one."""
+        self._answers.append(encode_packet(answer, self._link.peer_features))
+        self._write_answers()
+
+    def _write_answers(self) -> None:
+        while self._answers and self._output.idle:
+            self._link.write(self._answers.pop(0))
+
+    def _answer_refused(self, tag: str, text: str, symbol: str = CONTEXT + "Command", failed: bool = True) -> None:
+        """Refuse as a kernel refuses: a message, its text, and for a command $Failed."""
+        self._answer(packet("MessagePacket", Symbol(symbol), tag))
+        self._answer(packet("TextPacket", f"{symbol}::{tag}: {text}"))
+        if failed:
+            self._answer(packet("ReturnPacket", Symbol("$Failed")))
+
+    def _refuse_expression(self, piece: Piece) -> None:
+        for _ in range(piece.expressions):
+            text = f"no kernel is attached to this link; ask for one with {CONTEXT}ConnectKernel[]"
+            self._answer_refused("nokernel", text)
+
+    def _close_with(self, tag: str, text: str) -> None:
+        self._drop_channel(text)
+        self.state = LinkState.CLOSING
+        self._pieces.clear()
+        self._answer_refused(tag, text, CONTEXT + "ConnectKernel", failed=False)
+        self._link.close()
+
+    # ------------------------------------------------------------------ the broker's answers
+
+    def _ask(self, kernel: str, pool: str, parallel: bool) -> None:
+        self.state = LinkState.OPENING
+        self._link.pause()
+        self.channel = self._server.new_channel()
+        self._handle = self._server.multiplexer.open(self.channel, self)
+        self._received = 0
+        self._server.request_kernel(self, Open(self.channel, self.name, pool, parallel, kernel))
+
+    def opened(self, kernel: str, pool: str) -> None:
+        """The channel leads to a kernel."""
+        if self.state is not LinkState.OPENING:
+            return
+        self.kernel, self.pool = kernel, pool
+        self.state = LinkState.ATTACHED
+        _log.info("%s is attached to kernel %s of pool %s", self, kernel[:8], pool)
+        if self._asked_by_command:
+            self._asked_by_command = False
+            self._answer(packet("ReturnPacket", kernel))
+        unopened, self._unopened = self._unopened, []
+        for data in unopened:
+            self._pass_to_client(data)
+        self._process()
+
+    def refused(self, code: str, text: str) -> None:
+        """There is no kernel for this link."""
+        if self.state is not LinkState.OPENING:
+            return
+        _log.error("%s gets no kernel: %s", self, text)
+        if not self._asked_by_command:
+            self._close_with(code.replace("-", ""), text)
+            return
+        self._asked_by_command = False
+        self._drop_channel(text, tell=False)
+        self.state = LinkState.ALONE
+        self._answer_refused(code.replace("-", ""), text, CONTEXT + "ConnectKernel")
+        self._process()
+
+    def lost(self, text: str) -> None:
+        """What the channel led to is gone for good."""
+        if self.state in (LinkState.CLOSING, LinkState.ENDED):
+            if self._handle is not None:
+                self._drop_channel(text, tell=False)
+            return
+        _log.error("%s: its kernel %s is lost: %s", self, self.kernel[:8], text)
+        self._close_with("lost", text)
+
+    def shut_down(self) -> None:
+        """The frontend ends: close the link in an orderly way."""
+        if self.state not in (LinkState.CLOSING, LinkState.ENDED):
+            if self._handle is not None:
+                self._handle.end(EndReason.CLIENT_LOST, "the frontend is shutting down")
+            self.state = LinkState.CLOSING
+            self._link.close()
+
+    def abort(self) -> None:
+        """Close now."""
+        self._link.abort()
+
+    def _drop_channel(self, text: str, tell: bool = True) -> None:
+        if self._handle is not None:
+            self._handle.drop()
+            self._handle = None
+            if tell:
+                self._server.channel_done(self.channel, text)
+            else:
+                self._server.channel_forgotten(self.channel)
+        self.channel, self.kernel, self.pool = 0, "", ""
+
+    # ------------------------------------------------------------------ from the kernel
+
+    def channel_event(self, event: Event) -> None:
+        """Something came from the kernel's host."""
+        match event:
+            case Data(_, payload):
+                if self.state is LinkState.ATTACHED:
+                    self._pass_to_client(payload)
+                elif self.state is LinkState.OPENING:
+                    # The control lane, on which "opened" comes, has been overtaken.
+                    self._unopened.append(payload)
+                elif self._handle is not None:
+                    self._handle.consume(len(payload))
+            case Urgent():
+                self._urgent.append(event)
+                self._pass_urgent()
+            case Writable():
+                self._process()
+            case Ended(reason, text):
+                self._kernel_side_ended(reason, text)
+            case Reset():
+                self._kernel_side_ended(EndReason.DETACHED, "the kernel's host knows nothing of this link any more")
+
+    def _kernel_side_ended(self, reason: EndReason, text: str) -> None:
+        if self._handle is not None:
+            self._handle.end(EndReason.ANSWER)
+        if self.state is LinkState.ATTACHED:
+            _log.info("%s: kernel %s has ended the session's link: %s", self, self.kernel[:8], text)
+            self.state = LinkState.CLOSING
+            self._link.close()
+
+    def channel_closed(self) -> None:
+        """Both ends of the channel have ended."""
+        self._handle = None
+        self._server.channel_done(self.channel, "ended")
+        self.channel, self.kernel, self.pool = 0, "", ""
+        if self.state is LinkState.PARTING:
+            self.state = LinkState.ALONE
+            if not self._output.idle:
+                # What the kernel was saying when it was let go will never be whole.
+                _log.error("%s: the kernel was let go in the middle of what it said; closed", self)
+                self.state = LinkState.CLOSING
+                self._link.close()
+                return
+            self._process()
+
+    def _pass_to_client(self, data: bytes | bytearray | memoryview) -> None:
+        self._output.feed(data)
+        if self._transcoder is None:
+            self._link.write(data)
+        else:
+            for piece in self._transcoder.feed(data):
+                self._link.write(piece)
+        self._received += len(data)
+        self._owed += len(data)
+        if self._answers:
+            self._write_answers()
+        if self._urgent:
+            self._pass_urgent()
+        self._credit()
+
+    def _pass_urgent(self) -> None:
+        while self._urgent and self._urgent[0].offset <= self._received:
+            message = self._urgent.popleft()
+            self._link.write_message(message.code, message.parameter)
+
+    def _credit(self) -> None:
+        if self._owed and self._handle is not None and not self._link.congested:
+            owed, self._owed = self._owed, 0
+            self._handle.consume(owed)

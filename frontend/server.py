@@ -1,0 +1,174 @@
+"""The frontend: accepts clients' links and joins them to the bus."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+
+from bus.channel import ChannelOptions
+from bus.config import Config
+from bus.errors import BusError
+from bus.frames import Frame
+from bus.messages import ChannelReport, Lost, Message, Open, Opened, Refused, Register, Release
+from bus.multiplexer import Multiplexer
+from bus.peer import Membership
+from bus.transport import TransportFactory
+from frontend.link import ClientLink, LinkState
+from wstp.relay import RelayLink, RelayListener, RelayOwner
+
+__all__ = ["Frontend", "PortError"]
+
+_log = logging.getLogger("kernelbus.frontend")
+
+
+class PortError(BusError):
+    """The WSTP port cannot be had; the text names it."""
+
+
+class Frontend:
+    """The link server of one port.
+
+    Args:
+        config: server settings and limits.
+        connect: makes the transport to the broker.
+        name, version: of this program, for people.
+        where: the broker's address, for the log.
+    """
+
+    def __init__(self, config: Config, connect: TransportFactory, *, name: str, version: str, where: str) -> None:
+        self.config = config
+        self._name = name
+        self._version = version
+        self._identity = secrets.token_hex(16)
+        self._links: set[ClientLink] = set()
+        self._channels: dict[int, tuple[ClientLink, Open]] = {}
+        self._listener = RelayListener(self._accept, ("uuid",), config.limits.greeting_timeout)
+        self._empty = asyncio.Event()
+        options = ChannelOptions(window=config.limits.window, chunk=config.limits.chunk)
+        self.multiplexer = Multiplexer(self._transmit, options)
+        self.membership = Membership(
+            connect,
+            self._describe,
+            self._control,
+            self.multiplexer.receive,
+            self._up,
+            heartbeat_timeout=config.bus.heartbeat_timeout,
+            where=where,
+        )
+
+    async def listen(self, interface: str | None, port: int) -> int:
+        """Listen for clients, and give the port.
+
+        Raises:
+            PortError: the port is taken or the interface is not this machine's.
+        """
+        host = interface or "127.0.0.1"
+        try:
+            return await self._listener.listen(host, port)
+        except OSError as error:
+            raise PortError(f"cannot listen on port {port} of {host}: {_reason(error)}") from None
+
+    async def run(self) -> None:
+        """Be a member of the bus until cancelled; then close every link."""
+        try:
+            await self.membership.run()
+        finally:
+            self.multiplexer.close()
+
+    async def close(self, grace: float = 1.0) -> None:
+        """Accept no more and close the links in an orderly way; what does not close in `grace` seconds is cut."""
+        self._listener.close()
+        for link in list(self._links):
+            link.shut_down()
+        if self._links:
+            try:
+                await asyncio.wait_for(self._empty.wait(), grace)
+            except TimeoutError:
+                for link in list(self._links):
+                    link.abort()
+
+    def _accept(self, relay: RelayLink) -> RelayOwner | None:
+        limit = self.config.limits.links
+        if len(self._links) >= limit:
+            _log.error("a link from %s is refused: there are %d already (Limits/Links)", relay.name, limit)
+            return None
+        link = ClientLink(self, relay)
+        self._links.add(link)
+        self._empty.clear()
+        return link
+
+    # ------------------------------------------------------------------ what the links ask
+
+    def new_channel(self) -> int:
+        """See :class:`frontend.link.LinkServer`."""
+        return secrets.randbits(63) | 1
+
+    def request_kernel(self, link: ClientLink, request: Open) -> None:
+        """See :class:`frontend.link.LinkServer`."""
+        self._channels[request.channel] = (link, request)
+        self.membership.send(request)
+
+    def channel_done(self, channel: int, text: str) -> None:
+        """See :class:`frontend.link.LinkServer`."""
+        if self._channels.pop(channel, None) is not None:
+            self.membership.send(Release(channel, text))
+
+    def channel_forgotten(self, channel: int) -> None:
+        """See :class:`frontend.link.LinkServer`."""
+        self._channels.pop(channel, None)
+
+    def link_gone(self, link: ClientLink) -> None:
+        """See :class:`frontend.link.LinkServer`."""
+        self._links.discard(link)
+        if not self._links:
+            self._empty.set()
+
+    # ------------------------------------------------------------------ the broker
+
+    def _transmit(self, frame: Frame) -> None:
+        self.membership.transmit(frame)
+
+    def _describe(self) -> Register:
+        channels = [
+            ChannelReport(channel, link.kernel, link.name)
+            for channel, (link, _) in self._channels.items()
+            if link.state is not LinkState.OPENING
+        ]
+        return Register(self._identity, "frontend", self._name, self._version, channels=channels)
+
+    def _up(self) -> None:
+        for link, request in list(self._channels.values()):
+            if link.state is LinkState.OPENING:
+                self.membership.send(request)
+        self.multiplexer.resume()
+
+    def _control(self, message: Message) -> None:
+        match message:
+            case Opened(channel, kernel, pool):
+                link = self._link_of(channel)
+                if link is not None:
+                    link.opened(kernel, pool)
+            case Refused(channel, code, text):
+                link = self._link_of(channel)
+                if link is not None:
+                    self._channels.pop(channel)
+                    link.refused(code, text)
+            case Lost(channel, text):
+                link = self._link_of(channel)
+                if link is not None:
+                    self._channels.pop(channel)
+                    link.lost(text)
+            case _:
+                _log.error("the broker sent %s, which is not for a frontend; ignored", type(message).__name__)
+
+    def _link_of(self, channel: int) -> ClientLink | None:
+        entry = self._channels.get(channel)
+        return entry[0] if entry is not None else None
+
+
+def _reason(error: OSError) -> str:
+    # asyncio's own text repeats the address; the system's is what a person needs.
+    import os
+
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)

@@ -1,0 +1,112 @@
+"""The sieve: tells a client's commands to the server from what is for its kernel.
+
+Rules of this module: no I/O. Bytes go in, pieces come out in order: bytes that pass, or a whole command. Bulk passes unheld;
+only an expression whose head is not known yet, and a command that is not complete yet, are held, both within bounds.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from frontend.commands import is_command
+from wstp import LimitExceeded, Limits
+from wstp.tracker import End, Head, PacketEnd, Start, Tracker
+
+__all__ = ["Piece", "Sieve"]
+
+#: The longest command, and the longest head of any expression, in bytes.
+_LONGEST = 2**20
+
+
+class _State(Enum):
+    BETWEEN = "between expressions"
+    UNDECIDED = "the head is not known yet"
+    PASSING = "inside an expression for the kernel"
+    COMMAND = "inside a command"
+    AFTER_COMMAND = "behind a command, whose end of packet may follow"
+
+
+class Piece(NamedTuple):
+    """Bytes for the kernel (`command` false), or one whole command without its end of packet.
+
+    `expressions`: how many expressions begin in these bytes.
+    """
+
+    command: bool
+    data: bytes | memoryview
+    expressions: int = 0
+
+
+class Sieve:
+    """Sorts one client's stream.
+
+    Raises (from :meth:`feed`):
+        RemoteProtocolError: the bytes are not tokens.
+        LimitExceeded: a bound of `limits`, or a command of more than 1 MiB.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._tracker = Tracker(limits)
+        self._state = _State.BETWEEN
+        self._held: list[bytes | memoryview] = []
+        self._held_bytes = 0
+        self._undecided = 0  # whether an expression has begun that no piece tells of yet
+
+    def feed(self, data: bytes | memoryview) -> list[Piece]:
+        """Take the client's next bytes."""
+        base = self._tracker.position
+        marks = self._tracker.feed(data)
+        view = memoryview(data)
+        pieces: list[Piece] = []
+        done = started = 0
+        plain = not self._held and self._state is not _State.AFTER_COMMAND
+        for mark in marks:
+            match mark:
+                case Start(offset):
+                    self._pass(pieces, view[done : max(done, offset - base)])
+                    done = max(done, offset - base)
+                    self._state = _State.UNDECIDED
+                    started += 1
+                    self._undecided = 1
+                case Head():
+                    self._state = _State.COMMAND if is_command(mark.name) else _State.PASSING
+                    plain = plain and self._state is _State.PASSING
+                case End(offset) if self._state is _State.COMMAND:
+                    self._hold(view[done : offset - base])
+                    pieces.append(Piece(True, b"".join(self._held)))
+                    self._held, self._held_bytes, self._undecided = [], 0, 0
+                    done = offset - base
+                    self._state = _State.AFTER_COMMAND
+                case End(offset):
+                    self._pass(pieces, view[done : offset - base])
+                    done = offset - base
+                    self._state = _State.BETWEEN
+                case PacketEnd(offset):
+                    if self._state is not _State.AFTER_COMMAND:
+                        self._pass(pieces, view[done : offset - base])
+                    done = offset - base
+                    self._state = _State.BETWEEN
+        rest = view[done:]
+        if len(rest):
+            if self._state is _State.PASSING:
+                self._pass(pieces, rest)
+            else:
+                # Between expressions too: what is left is the beginning of a token that cannot be told yet.
+                self._hold(rest)
+        # Nearly always the whole buffer is for the kernel, and goes on as it came.
+        return [Piece(False, data, started)] if len(pieces) > 1 and plain and not self._held else pieces
+
+    def _pass(self, pieces: list[Piece], data: memoryview) -> None:
+        for held in self._held:
+            pieces.append(Piece(False, held))
+        self._held, self._held_bytes = [], 0
+        if len(data):
+            pieces.append(Piece(False, data, self._undecided))
+            self._undecided = 0
+
+    def _hold(self, data: memoryview) -> None:
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > _LONGEST:
+            raise LimitExceeded(f"a command, or the head of an expression, of more than {_LONGEST} bytes")

@@ -1,0 +1,1 @@
+"""Hosts kernels: pools, kernel processes and their links, and the embedded kernel."""

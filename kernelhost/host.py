@@ -1,0 +1,333 @@
+"""The kernel host: pools of kernels, offered to a broker.
+
+Carries out what the pools decide (:mod:`kernelhost.pool`), and tells the broker of every change. The broker's requests and the
+clients' frames come in through one :class:`bus.peer.Membership`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+
+from bus.channel import ChannelOptions, EndReason
+from bus.config import Config
+from bus.frames import Frame
+from bus.messages import (
+    Acquire,
+    Acquired,
+    KernelGone,
+    KernelReport,
+    Message,
+    PoolReport,
+    Refused,
+    Register,
+    Release,
+)
+from bus.multiplexer import Multiplexer
+from bus.peer import Membership
+from bus.transport import TransportFactory
+from kernelhost.kernel import Kernel
+from kernelhost.pool import Action, Attach, KernelState, Pool, PoolOptions, Refuse, Request, Start, Stop
+
+__all__ = ["Host"]
+
+_log = logging.getLogger("kernelbus.host")
+
+
+class Host:
+    """The kernels of this machine.
+
+    Args:
+        config: pools and limits.
+        connect: makes the transport to the broker.
+        name: for people; several hosts may share one.
+        version: of this program.
+        where: the broker's address, for the log.
+    """
+
+    def __init__(self, config: Config, connect: TransportFactory, *, name: str, version: str, where: str) -> None:
+        self._config = config
+        self._name = name
+        self._version = version
+        self._identity = secrets.token_hex(16)
+        self._loop = asyncio.get_running_loop()
+        starting = max(1, os.cpu_count() or 1)
+        self._pools = {
+            pool.name: Pool(
+                PoolOptions(
+                    pool.name,
+                    pool.minimum_kernel_number,
+                    pool.maximum_kernel_number,
+                    pool.keep_alive,
+                    pool.reserve_previously_connected_kernels,
+                    starting,
+                )
+            )
+            for pool in config.pools
+        }
+        self._kernels: dict[tuple[str, int], Kernel] = {}
+        self._by_identity: dict[str, Kernel] = {}
+        self._reported: dict[str, PoolReport] = {}
+        self._report_due = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._starts: set[asyncio.Task[None]] = set()
+        self._none_left = asyncio.Event()
+        limits = config.limits
+        options = ChannelOptions(window=limits.window, chunk=limits.chunk)
+        self._multiplexer = Multiplexer(self._transmit, options)
+        self._membership = Membership(
+            connect,
+            self._describe,
+            self._control,
+            self._multiplexer.receive,
+            self._up,
+            heartbeat_timeout=config.bus.heartbeat_timeout,
+            where=where,
+        )
+
+    @property
+    def membership(self) -> Membership:
+        """The host's side of the bus."""
+        return self._membership
+
+    async def run(self) -> None:
+        """Keep the pools, and be a member of the bus, until cancelled; then end every kernel."""
+        for name in self._pools:
+            self._tick(name)
+        try:
+            await self._membership.run()
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """End every kernel, asking first; what does not end in half of `Limits`/`ShutdownTimeout` is killed."""
+        now = self._loop.time()
+        if self._timer is not None:
+            self._timer.cancel()
+        for name, pool in self._pools.items():
+            self._perform(name, pool.close(now))
+        if self._kernels:
+            half = self._config.limits.shutdown_timeout / 2
+            for _ in range(2):
+                try:
+                    await asyncio.wait_for(self._none_left.wait(), half)
+                    break
+                except TimeoutError:
+                    for kernel in self._kernels.values():
+                        kernel.kill()
+        self._multiplexer.close()
+
+    # ------------------------------------------------------------------ the broker
+
+    def _transmit(self, frame: Frame) -> None:
+        self._membership.transmit(frame)
+
+    def _up(self) -> None:
+        self._reported.clear()
+        self._report()
+        self._multiplexer.resume()
+
+    def _describe(self) -> Register:
+        kernels = [self._kernel_report(kernel) for kernel in self._by_identity.values() if kernel.attachments]
+        pools = [self._pool_report(name) for name in self._pools]
+        return Register(self._identity, "host", self._name, self._version, pools, kernels)
+
+    def _control(self, message: Message) -> None:
+        match message:
+            case Acquire():
+                self._acquire(message)
+            case Release():
+                self._release(message)
+            case _:
+                _log.error("the broker sent %s, which is not for a host; ignored", type(message).__name__)
+
+    def _acquire(self, message: Acquire) -> None:
+        known = next((kernel for kernel in self._by_identity.values() if kernel.channel == message.channel), None)
+        if known is not None:
+            self._membership.send(Acquired(message.channel, self._kernel_report(known)))
+            return
+        now = self._loop.time()
+        if message.kernel:
+            self._acquire_named(message, now)
+            return
+        pool = self._pools.get(message.pool)
+        if pool is None:
+            names = ", ".join(self._pools)
+            self._refuse(message.channel, "unknown-pool", f"host {self._name} has no pool {message.pool!r}; it has: {names}")
+            return
+        self._perform(message.pool, pool.acquire(Request(message.channel, message.client, now + message.wait), now))
+
+    def _acquire_named(self, message: Acquire, now: float) -> None:
+        kernel = self._by_identity.get(message.kernel)
+        entry = None if kernel is None else self._pools[kernel.pool.name].kernels.get(kernel.number)
+        if kernel is None or entry is None or entry.state not in (KernelState.ATTACHED, KernelState.DETACHED):
+            self._refuse(message.channel, "unknown-kernel", f"there is no kernel {message.kernel}: it has ended, or never was")
+            return
+        if entry.state is KernelState.ATTACHED:
+            if not message.steal:
+                self._refuse(message.channel, "kernel-in-use", f"another client is attached to kernel {message.kernel}")
+                return
+            kernel.detach(EndReason.DETACHED, f"the kernel was taken by {message.client}")
+        self._pools[kernel.pool.name].attach(kernel.number, message.channel, now)
+        self._attach(kernel, message.channel, message.client)
+
+    def _refuse(self, channel: int, code: str, text: str) -> None:
+        self._membership.send(Refused(channel, code, text))
+
+    def _release(self, message: Release) -> None:
+        now = self._loop.time()
+        for name, pool in self._pools.items():
+            self._perform(name, pool.cancel(message.channel, now))
+        for kernel in self._by_identity.values():
+            if kernel.channel == message.channel:
+                kernel.detach(EndReason.DETACHED, message.text)
+                break
+
+    # ------------------------------------------------------------------ what the pools decide
+
+    def _tick(self, name: str) -> None:
+        self._perform(name, self._pools[name].tick(self._loop.time()))
+
+    def _perform(self, name: str, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Start(number):
+                    self._start(name, number)
+                case Stop(number, why):
+                    kernel = self._kernels[name, number]
+                    _log.info("%s is ended: %s", kernel, why)
+                    kernel.end(why)
+                case Attach(number, request):
+                    self._attach(self._kernels[name, number], request.channel, request.client)
+                case Refuse(channel, code, text):
+                    self._refuse(channel, code, text)
+        self._arm()
+        self._report()
+
+    def _start(self, name: str, number: int) -> None:
+        identity = secrets.token_urlsafe(16)
+        config = self._config
+        send_prompt = config.send_input_name_packet_upon_kernel_connection
+        kernel = Kernel(number, identity, config.pool(name), config.limits, send_prompt, self)
+        self._kernels[name, number] = kernel
+        self._by_identity[identity] = kernel
+        self._none_left.clear()
+        task = self._loop.create_task(kernel.start())
+        self._starts.add(task)
+        task.add_done_callback(self._starts.discard)
+
+    def _attach(self, kernel: Kernel, channel: int, client: str) -> None:
+        _log.info("%s is attached to client %s", kernel, client)
+        # The broker learns of it before the first byte comes.
+        kernel.channel = channel
+        self._membership.send(Acquired(channel, self._kernel_report(kernel)))
+        kernel.attach(channel, self._multiplexer)
+
+    def _arm(self) -> None:
+        """Wake for the pools' next deadline."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        times = [when for when in (pool.next_event() for pool in self._pools.values() if not pool.closed) if when is not None]
+        if times:
+            self._timer = self._loop.call_at(min(times) + 0.001, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        for name in self._pools:
+            self._tick(name)
+
+    # ------------------------------------------------------------------ what the kernels tell
+
+    def kernel_ready(self, kernel: Kernel) -> None:
+        """See :class:`kernelhost.kernel.KernelHandler`."""
+        _log.info("%s is ready", kernel)
+        self._perform(kernel.pool.name, self._pools[kernel.pool.name].ready(kernel.number, self._loop.time()))
+
+    def kernel_busy(self, kernel: Kernel) -> None:
+        """See :class:`kernelhost.kernel.KernelHandler`."""
+        if not kernel.attachments:
+            return
+        actions = self._pools[kernel.pool.name].busy(kernel.number, kernel.busy, self._loop.time())
+        if actions:
+            self._perform(kernel.pool.name, actions)
+
+    def kernel_detached(self, kernel: Kernel, why: str) -> None:
+        """See :class:`kernelhost.kernel.KernelHandler`."""
+        _log.info("%s is detached: %s", kernel, why)
+        self._perform(kernel.pool.name, self._pools[kernel.pool.name].detached(kernel.number, self._loop.time()))
+        self._membership.send(self._kernel_report(kernel))
+
+    def kernel_unwanted(self, kernel: Kernel, why: str) -> None:
+        """See :class:`kernelhost.kernel.KernelHandler`."""
+        self._perform(kernel.pool.name, self._pools[kernel.pool.name].unwanted(kernel.number, self._loop.time(), why))
+
+    def kernel_ended(self, kernel: Kernel, how: str) -> None:
+        """See :class:`kernelhost.kernel.KernelHandler`."""
+        name = kernel.pool.name
+        pool = self._pools[name]
+        del self._kernels[name, kernel.number]
+        del self._by_identity[kernel.identity]
+        if not self._kernels:
+            self._none_left.set()
+        state = pool.kernels[kernel.number].state
+        if state is KernelState.STARTING:
+            _log.error("%s did not start: it %s", kernel, how)
+        elif state is not KernelState.ENDING:
+            _log.info("%s has ended: it %s", kernel, how)
+        actions = pool.ended(kernel.number, self._loop.time(), how)
+        if kernel.attachments:
+            self._membership.send(KernelGone(kernel.identity, how))
+        if state is KernelState.STARTING and not pool.closed:
+            wait = max(0.0, pool.retry_at - self._loop.time())
+            _log.error("pool %s: trying again in %.0f s", name, wait)
+        self._perform(name, actions)
+
+    # ------------------------------------------------------------------ reports
+
+    def _kernel_report(self, kernel: Kernel) -> KernelReport:
+        entry = self._pools[kernel.pool.name].kernels[kernel.number]
+        kernel.serial += 1
+        return KernelReport(
+            kernel.identity,
+            kernel.pool.name,
+            entry.state.value,
+            kernel.serial,
+            kernel.channel,
+            kernel.prompt,
+            kernel.busy,
+            kernel.evaluations,
+            kernel.attachments,
+        )
+
+    def _pool_report(self, name: str) -> PoolReport:
+        pool, config = self._pools[name], self._config
+        return PoolReport(
+            name,
+            config.default_pool.name == name,
+            config.parallel_default_pool.name == name,
+            pool.count(KernelState.STARTING),
+            pool.count(KernelState.READY),
+            pool.count(KernelState.ATTACHED),
+            pool.count(KernelState.DETACHED),
+            len(pool.queue),
+            pool.options.minimum,
+            pool.options.maximum,
+            pool.failing[:1000],
+        )
+
+    def _report(self) -> None:
+        """Tell the broker of changed pools, once for all changes of this turn of the loop."""
+        if not self._report_due:
+            self._report_due = True
+            self._loop.call_soon(self._send_reports)
+
+    def _send_reports(self) -> None:
+        self._report_due = False
+        for name in self._pools:
+            report = self._pool_report(name)
+            if self._reported.get(name) != report:
+                self._reported[name] = report
+                self._membership.send(report)

@@ -1,0 +1,286 @@
+"""A pool's policy: how many kernels to keep, who gets which, and what to do when they do not start.
+
+Rules of this module: no process, socket, clock or randomness; events come in with `now`, actions go out.
+
+| kernel state | meaning |
+|---|---|
+| STARTING | its process runs, its first prompt has not come |
+| READY | it waits for its first client |
+| ATTACHED | a client has it |
+| DETACHED | it had a client and keeps its session for who names it |
+| ENDING | it has been told to end |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+__all__ = ["Action", "Attach", "KernelEntry", "KernelState", "Pool", "PoolOptions", "Refuse", "Request", "Start", "Stop"]
+
+#: Seconds to wait before the next start after so many failures in a row; the last holds on.
+BACK_OFF = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+
+
+class KernelState(Enum):
+    """See the module's table."""
+
+    STARTING = "starting"
+    READY = "ready"
+    ATTACHED = "attached"
+    DETACHED = "detached"
+    ENDING = "ending"
+
+
+class PoolOptions(NamedTuple):
+    """What DESIGN.md's configuration table says of a pool; `starting` bounds how many start at one time."""
+
+    name: str
+    minimum: int
+    maximum: int
+    keep_alive: bool = True
+    reserve: bool = False
+    starting: int = 2
+
+
+@dataclass(slots=True)
+class KernelEntry:
+    """One kernel of the pool. `since` is when it came into its state."""
+
+    number: int
+    state: KernelState
+    since: float
+    channel: int = 0
+    busy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A client that waits for a kernel until `deadline`."""
+
+    channel: int
+    client: str
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a kernel under this number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End this kernel; `why` is for the log."""
+
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Give this kernel to this channel."""
+
+    number: int
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """This request cannot be met."""
+
+    channel: int
+    code: str
+    text: str
+
+
+Action = Start | Stop | Attach | Refuse
+
+
+class Pool:
+    """The policy of one pool on one host."""
+
+    def __init__(self, options: PoolOptions) -> None:
+        self.options = options
+        self.kernels: dict[int, KernelEntry] = {}
+        self.queue: list[Request] = []
+        self.failures = 0
+        self.failing = ""  #: why kernels do not start at present
+        self.retry_at = 0.0
+        self.closed = False
+        self._next_number = 1
+        self._actions: list[Action] = []
+
+    def count(self, *states: KernelState) -> int:
+        """How many kernels are in any of `states`."""
+        return sum(1 for kernel in self.kernels.values() if kernel.state in states)
+
+    # ------------------------------------------------------------------ events
+
+    def tick(self, now: float) -> list[Action]:
+        """Time has passed (also the first event)."""
+        for request in [request for request in self.queue if now >= request.deadline]:
+            self.queue.remove(request)
+            self._actions.append(Refuse(request.channel, "no-kernel", self._why_none()))
+        return self._decide(now)
+
+    def acquire(self, request: Request, now: float) -> list[Action]:
+        """A client wants a kernel; the answer is an Attach or a Refuse, now or later. Asking twice is asking once."""
+        if self.closed:
+            return [Refuse(request.channel, "closing", f"the kernel host of pool {self.options.name} is shutting down")]
+        if not any(waiting.channel == request.channel for waiting in self.queue):
+            self.queue.append(request)
+        return self._decide(now)
+
+    def cancel(self, channel: int, now: float) -> list[Action]:
+        """Who asked under `channel` no longer waits."""
+        self.queue = [request for request in self.queue if request.channel != channel]
+        return self._decide(now)
+
+    def ready(self, number: int, now: float) -> list[Action]:
+        """A kernel has started."""
+        self.failures, self.failing = 0, ""
+        self._move(number, KernelState.READY, now)
+        return self._decide(now)
+
+    def ended(self, number: int, now: float, text: str) -> list[Action]:
+        """A kernel's process is gone; `text` says how, for whom it may concern when it never came to be ready."""
+        kernel = self.kernels.pop(number)
+        if kernel.state is KernelState.STARTING and not self.closed:
+            self.retry_at = now + BACK_OFF[min(self.failures, len(BACK_OFF) - 1)]
+            self.failures += 1
+            self.failing = text
+        return self._decide(now)
+
+    def attach(self, number: int, channel: int, now: float) -> None:
+        """A client has come back to a kernel by its name, or taken it from another."""
+        kernel = self.kernels[number]
+        self._move(number, KernelState.ATTACHED, now)
+        kernel.channel = channel
+
+    def detached(self, number: int, now: float) -> list[Action]:
+        """A kernel's client has gone."""
+        kernel = self.kernels.get(number)
+        if kernel is not None and kernel.state is KernelState.ATTACHED:
+            kernel.channel = 0
+            if self.options.keep_alive and not self.closed:
+                self._move(number, KernelState.DETACHED, now)
+            else:
+                self._stop(number, "its client has gone", now)
+        return self._decide(now)
+
+    def unwanted(self, number: int, now: float, why: str) -> list[Action]:
+        """A kernel is to end, whatever the pool's rules are."""
+        if number in self.kernels:
+            self._stop(number, why, now)
+        return self._decide(now)
+
+    def busy(self, number: int, busy: bool, now: float) -> list[Action]:
+        """A kernel has begun or ended evaluating."""
+        kernel = self.kernels.get(number)
+        if kernel is None:
+            return []
+        kernel.busy = busy
+        return [] if busy or not self.queue else self._decide(now)
+
+    def close(self, now: float) -> list[Action]:
+        """End everything."""
+        self.closed = True
+        for request in self.queue:
+            text = f"the kernel host of pool {self.options.name} is shutting down"
+            self._actions.append(Refuse(request.channel, "closing", text))
+        self.queue = []
+        for number in list(self.kernels):
+            self._stop(number, "the host is shutting down", now)
+        return self._take()
+
+    def next_event(self) -> float | None:
+        """When :meth:`tick` is next due; None: not before something happens."""
+        times = [request.deadline for request in self.queue]
+        if self.failures and self._wanted() > 0:
+            times.append(self.retry_at)
+        return min(times, default=None)
+
+    # ------------------------------------------------------------------ decisions
+
+    def _decide(self, now: float) -> list[Action]:
+        if not self.closed:
+            self._hand_out(now)
+            self._make_room(now)
+            self._start(now)
+        return self._take()
+
+    def _hand_out(self, now: float) -> None:
+        while self.queue:
+            ready = next((kernel for kernel in self.kernels.values() if kernel.state is KernelState.READY), None)
+            if ready is None:
+                return
+            request = self.queue.pop(0)
+            self._move(ready.number, KernelState.ATTACHED, now)
+            ready.channel = request.channel
+            self._actions.append(Attach(ready.number, request))
+
+    def _make_room(self, now: float) -> None:
+        """At the cap with someone waiting: give up the kernel longest detached and idle, unless they are reserved."""
+        if self.options.reserve:
+            return
+        coming = self.count(KernelState.STARTING, KernelState.ENDING)
+        while len(self.queue) > coming and len(self.kernels) >= self.options.maximum:
+            idle = [k for k in self.kernels.values() if k.state is KernelState.DETACHED and not k.busy]
+            if not idle:
+                return
+            oldest = min(idle, key=lambda kernel: kernel.since)
+            self._stop(oldest.number, "detached longest and idle, and its place is needed", now)
+            coming += 1
+
+    def _wanted(self) -> int:
+        """How many more kernels should be started, the cap allowing."""
+        waiting_or_spare = self.options.minimum + len(self.queue)
+        wanted = waiting_or_spare - self.count(KernelState.STARTING, KernelState.READY)
+        return min(wanted, self.options.maximum - len(self.kernels))
+
+    def _start(self, now: float) -> None:
+        # While starts fail, one at a time is tried, and none before its time.
+        limit = 1 if self.failures else self.options.starting
+        while self._wanted() > 0 and self.count(KernelState.STARTING) < limit and (not self.failures or now >= self.retry_at):
+            number = self._next_number
+            self._next_number += 1
+            self.kernels[number] = KernelEntry(number, KernelState.STARTING, now)
+            self._actions.append(Start(number))
+
+    def _stop(self, number: int, why: str, now: float) -> None:
+        if self.kernels[number].state is not KernelState.ENDING:
+            self._move(number, KernelState.ENDING, now)
+            self._actions.append(Stop(number, why))
+
+    def _move(self, number: int, state: KernelState, now: float) -> None:
+        kernel = self.kernels[number]
+        kernel.state, kernel.since = state, now
+
+    def _why_none(self) -> str:
+        name = self.options.name
+        if self.failing:
+            return f"no kernel came free: the kernels of pool {name} do not start: {self.failing}"
+        if len(self.kernels) >= self.options.maximum:
+            return f"no kernel came free: pool {name} is at its maximum of {self.options.maximum}; close one, or raise MaximumKernelNumber"
+        return f"no kernel came free: the kernels of pool {name} are still starting"
+
+    def _take(self) -> list[Action]:
+        actions, self._actions = self._actions, []
+        return actions
+
+    def validate(self) -> None:
+        """Check the invariants; for tests.
+
+        Raises:
+            AssertionError: one does not hold.
+        """
+        assert len(self.kernels) <= self.options.maximum, "more kernels than the cap"
+        channels = [kernel.channel for kernel in self.kernels.values() if kernel.channel]
+        assert len(channels) == len(set(channels)), "two kernels on one channel"
+        for kernel in self.kernels.values():
+            assert (kernel.channel != 0) <= (kernel.state in (KernelState.ATTACHED, KernelState.ENDING))
+        if self.queue:
+            assert not self.count(KernelState.READY) or self.closed, "someone waits and a kernel is ready"

@@ -1,0 +1,242 @@
+"""What `kernelbus serve`, `broker`, `frontend` and `host` do: put the parts together, say when they are ready, and end them in order.
+
+`serve` runs the three parts in one process, on one event loop. They are the same classes as apart, and speak the same frames to
+the same broker; only the transport between them differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+from urllib.parse import urlsplit
+
+import zmq
+
+from bus.broker import BrokerOptions
+from bus.config import Config
+from bus.errors import BusError, EndpointError
+from bus.server import BrokerServer
+from bus.transport import TransportFactory
+from bus.zmq_transport import dealer_factory
+from frontend.server import Frontend
+from kernelhost.host import Host
+
+__all__ = ["run_broker", "run_frontend", "run_host", "run_serve"]
+
+_log = logging.getLogger("kernelbus.server")
+
+#: Links are given this part of the time to close that `Limits`/`ShutdownTimeout` allows for everything.
+_LINKS_SHARE = 0.25
+
+
+def run_serve(config: Config, *, port: int, interface: str | None, bus_endpoint: str | None) -> int:
+    """Run broker, frontend and host in this process until told to stop.
+
+    Returns:
+        The exit status: 0 after an orderly end, 2 when a port could not be had.
+    """
+    return _run(_serve(config, port, interface, bus_endpoint))
+
+
+def run_broker(config: Config, *, endpoint: str) -> int:
+    """Run a broker until told to stop; returns the exit status."""
+    return _run(_broker(config, endpoint))
+
+
+def run_frontend(config: Config, *, endpoint: str, port: int, interface: str | None) -> int:
+    """Run a frontend until told to stop; returns the exit status."""
+    return _run(_frontend(config, endpoint, port, interface))
+
+
+def run_host(config: Config, *, endpoint: str) -> int:
+    """Run a kernel host until told to stop; returns the exit status."""
+    return _run(_host(config, endpoint))
+
+
+def _run(main: Coroutine[Any, Any, None]) -> int:
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with contextlib.suppress(ImportError):  # uvloop is a matter of speed
+        import uvloop
+
+        loop_factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        try:
+            runner.run(main)
+        except BusError as error:
+            _log.error("%s", error)
+            return 2
+    return 0
+
+
+async def _serve(config: Config, port: int, interface: str | None, bus_endpoint: str | None) -> None:
+    async with _parts(config) as parts:
+        broker = BrokerServer(_broker_options(config), parts.context)
+        parts.on_exit(broker.close)
+        connect: TransportFactory = broker.connect
+        if config.bus.local_transport == "inproc":
+            local = broker.bind(f"inproc://kernelbus-{secrets.token_hex(8)}")
+            connect = dealer_factory(parts.context, local, secrets.token_bytes)
+        frontend = Frontend(config, connect, name=socket.gethostname(), version=_version(), where="this process")
+        host = Host(config, connect, name=socket.gethostname(), version=_version(), where="this process")
+        port = await frontend.listen(interface, port)
+        _bind(broker, bus_endpoint or config.bus.endpoint, port)
+        parts.start(broker.run())
+        parts.start(host.run(), on_stop=host.close)
+        parts.start(frontend.run(), on_stop=lambda: frontend.close(config.limits.shutdown_timeout * _LINKS_SHARE))
+        await frontend.membership.wait_until_up(config.bus.heartbeat_timeout)
+        _say_listening(port, interface)
+        await parts.wait_for_stop()
+
+
+def _bind(broker: BrokerServer, endpoint: str | None, port: int) -> None:
+    if endpoint is not None:
+        _log.info("the bus is at %s", broker.bind(_checked(endpoint)))
+        return
+    try:
+        _log.info("the bus is at %s", broker.bind(f"tcp://127.0.0.1:{port + 1}"))
+    except EndpointError as error:
+        _log.warning("%s; this server works, but other processes cannot join it: name a free one as Bus/Endpoint", error)
+
+
+async def _broker(config: Config, endpoint: str) -> None:
+    async with _parts(config) as parts:
+        broker = BrokerServer(_broker_options(config), parts.context)
+        parts.on_exit(broker.close)
+        bound = broker.bind(_checked(endpoint))
+        parts.start(broker.run())
+        _say(f"Broker listening at {bound}")
+        await parts.wait_for_stop()
+
+
+async def _frontend(config: Config, endpoint: str, port: int, interface: str | None) -> None:
+    async with _parts(config) as parts:
+        connect = dealer_factory(parts.context, endpoint, secrets.token_bytes)
+        frontend = Frontend(config, connect, name=socket.gethostname(), version=_version(), where=endpoint)
+        port = await frontend.listen(interface, port)
+        parts.start(frontend.run(), on_stop=lambda: frontend.close(config.limits.shutdown_timeout * _LINKS_SHARE))
+        _say_listening(port, interface)
+        await parts.wait_for_stop()
+
+
+async def _host(config: Config, endpoint: str) -> None:
+    async with _parts(config) as parts:
+        connect = dealer_factory(parts.context, endpoint, secrets.token_bytes)
+        host = Host(config, connect, name=socket.gethostname(), version=_version(), where=endpoint)
+        parts.start(host.run(), on_stop=host.close)
+        parts.start(_say_joined(host, endpoint))
+        await parts.wait_for_stop()
+
+
+async def _say_joined(host: Host, endpoint: str) -> None:
+    while not await host.membership.wait_until_up(3600.0):
+        pass
+    _say(f"Kernel host has joined the broker at {endpoint}")
+    await asyncio.Event().wait()
+
+
+def _broker_options(config: Config) -> BrokerOptions:
+    return BrokerOptions(
+        name=socket.gethostname(),
+        heartbeat_interval=config.bus.heartbeat_interval,
+        heartbeat_timeout=config.bus.heartbeat_timeout,
+        host_timeout=config.limits.host_timeout,
+        connection_timeout=config.limits.connection_timeout,
+        allow_stealing=config.allow_stealing_kernels,
+    )
+
+
+def _checked(endpoint: str) -> str:
+    """Refuse an endpoint that others could reach: the bus has no keys yet, and who reaches it can run anything."""
+    if endpoint.startswith("tcp://"):
+        address = urlsplit(endpoint).hostname or ""
+        with contextlib.suppress(ValueError):
+            if not ipaddress.ip_address(address).is_loopback:
+                raise EndpointError(f"the bus endpoint {endpoint} is not on a loopback address; without keys it must be")
+        if address in ("", "*"):
+            raise EndpointError(f"the bus endpoint {endpoint} is on every interface; without keys it must be on a loopback address")
+    return endpoint
+
+
+def _say_listening(port: int, interface: str | None) -> None:
+    _say(f"Listening for new connections on port {port}" + (f" and interface {interface}" if interface else ""))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _version() -> str:
+    try:
+        return version("kernelbus")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class _Parts:
+    """The tasks of one process, and how they are ended: last started, first ended."""
+
+    def __init__(self, config: Config) -> None:
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._config = config
+        self._stop = asyncio.Event()
+        self._tasks: list[tuple[asyncio.Task[None], Callable[[], Coroutine[Any, Any, None]] | None]] = []
+        self._closers: list[Callable[[], None]] = []
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._signalled, number)
+
+    def on_exit(self, closer: Callable[[], None]) -> None:
+        """Have `closer` called when all tasks have ended."""
+        self._closers.append(closer)
+
+    def start(self, main: Coroutine[Any, Any, None], on_stop: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """Run a part; `on_stop` is awaited before it is cancelled."""
+        task = self._loop.create_task(main)
+        task.add_done_callback(lambda _: self._stop.set())
+        self._tasks.append((task, on_stop))
+
+    async def wait_for_stop(self) -> None:
+        """Wait for a signal, or for a part to fail; a part's failure is raised."""
+        await self._stop.wait()
+        for task, _ in self._tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+
+    async def end(self) -> None:
+        """End everything in order."""
+        for task, on_stop in reversed(self._tasks):
+            if on_stop is not None:
+                await on_stop()
+            task.cancel()
+            results = await asyncio.gather(task, return_exceptions=True)
+            for result in results:
+                if isinstance(result, Exception):
+                    _log.error("a part has failed: %r", result)
+        for closer in reversed(self._closers):
+            closer()
+        self.context.destroy(linger=200)
+
+    def _signalled(self, number: int) -> None:
+        if self._stop.is_set():
+            # Asked twice: whoever asks does not want to wait. Kernels end with us (PR_SET_PDEATHSIG).
+            os._exit(128 + number)
+        _log.info("stopping on %s", signal.Signals(number).name)
+        self._stop.set()
+
+
+@contextlib.asynccontextmanager
+async def _parts(config: Config) -> AsyncIterator[_Parts]:
+    parts = _Parts(config)
+    try:
+        yield parts
+    finally:
+        await parts.end()

@@ -1,0 +1,67 @@
+"""Who may import what: ARCHITECTURE.md's two lists, checked."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+MAY_IMPORT = {
+    "wstp": {"wstp", "numpy"},
+    "bus": {"bus", "zmq", "marshmallow", "tenacity"},
+    "frontend": {"frontend", "wstp", "bus", "zeroconf"},
+    "kernelhost": {"kernelhost", "wstp", "bus"},
+}
+
+SANS_IO = [
+    *(
+        f"wstp/{name}.py"
+        for name in "lexer text tracker completion expression expr features handshake limits linkspec machine messages packets tokens".split()
+    ),
+    "wstp/transcoder.py",
+    "bus/frames.py",
+    "bus/channel.py",
+    "bus/broker.py",
+    "bus/messages.py",
+    "kernelhost/pool.py",
+    "kernelhost/gate.py",
+    "frontend/sieve.py",
+    "frontend/commands.py",
+]
+
+WORLD = {"asyncio", "socket", "zmq", "time", "random", "secrets", "subprocess", "threading", "select", "selectors", "signal"}
+
+
+def imports(path: Path) -> set[str]:
+    """The top-level packages that a module imports anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_only_what_it_may(package: str) -> None:
+    modules = [path for path in (ROOT / package).rglob("*.py") if "mathics" not in path.parts]
+    assert modules
+    for path in modules:
+        foreign = {name for name in imports(path) if name not in sys.stdlib_module_names and name != "__future__"}
+        assert foreign <= MAY_IMPORT[package], f"{path.relative_to(ROOT)} imports {sorted(foreign - MAY_IMPORT[package])}"
+
+
+def test_the_embedded_kernel_knows_nothing_of_the_bus() -> None:
+    for path in (ROOT / "kernelhost" / "mathics").rglob("*.py"):
+        assert "bus" not in imports(path), f"{path.relative_to(ROOT)} imports bus"
+
+
+@pytest.mark.parametrize("module", SANS_IO)
+def test_a_sans_io_module_touches_no_world(module: str) -> None:
+    touched = imports(ROOT / module) & WORLD
+    assert not touched, f"{module} imports {sorted(touched)}"
