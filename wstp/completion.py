@@ -279,9 +279,9 @@ def _finish_body(work: _Work, state: Unfinished, header: Header) -> None:
     if header.token == PACKED:
         work.put(b"\0", state.left - 1)
         work.put(b"\n")
-        work.take(header.count)
+        work.take(header.number)
         return
-    chars = header.count - state.seen_chars
+    chars = header.number - state.seen_chars
     for unit, times in _fill_text(header.token, header.detail, state.left - 1, chars, state.cut, state.last):
         work.put(unit, times)
     work.put(b"\n")
@@ -356,7 +356,7 @@ def _end_text_header(prefix: bytes, total: int | None) -> tuple[bytes, int, int,
                 written = encode_count(candidate) if length == 1 else b"%d " % candidate
                 if len(written) == length and written.startswith(digits):
                     options.append((candidate, written[len(digits) :]))
-        for candidate, rest in options:
+        for _, rest in options:
             found = _end_text_header(prefix + rest, total)
             if found is not None:
                 return rest + found[0], *found[1:]

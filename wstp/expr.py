@@ -313,9 +313,9 @@ def _repr(value: Expr) -> str:
         if ready:
             text = node
         elif isinstance(node, (Function, list, tuple)):
-            is_function = isinstance(node, Function)
-            items = node.args if is_function else node
-            pending.append((True, ")" if is_function else "]"))
+            function = node if isinstance(node, Function) else None
+            items: tuple[Expr, ...] | list[Expr] = node.args if isinstance(node, Function) else node
+            pending.append((True, ")" if function else "]"))
             shown = items[:1000]
             if len(shown) < len(items):
                 pending.append((True, f", ...({len(items)})"))
@@ -323,9 +323,9 @@ def _repr(value: Expr) -> str:
                 pending.append((False, shown[at]))
                 if at:
                     pending.append((True, ", "))
-            pending.append((True, "(" if is_function else "["))
-            if is_function:
-                pending.append((False, node.head))
+            pending.append((True, "(" if function else "["))
+            if function:
+                pending.append((False, function.head))
             continue
         else:
             text = _leaf_repr(node)

@@ -57,7 +57,9 @@ _LIST: Final = Symbol("List")
 _RANK: Final = 32  # what every numpy can hold; arrays of more dimensions become nested lists
 _int32 = struct.Struct("<i").unpack_from
 _real64 = struct.Struct("<d").unpack_from
-_RUNS: Final = {0xE4: (6, np.dtype("<i4")), 0xF6: (10, np.dtype("<f8")), 0xE6: (10, np.dtype("<i8")), 0xA1: (3, np.dtype("u1"))}
+_RUNS: Final[dict[int, tuple[int, np.dtype[Any]]]] = {
+    0xE4: (6, np.dtype("<i4")), 0xF6: (10, np.dtype("<f8")), 0xE6: (10, np.dtype("<i8")), 0xA1: (3, np.dtype("u1")),
+}  # fmt: skip
 _symbol_cache: dict[bytes, Symbol] = {b"GA~DList\n": _LIST, b"GD~DList\n": _LIST}
 
 
@@ -442,10 +444,7 @@ class ExpressionReader:
         for dimension, head in zip(reversed(dimensions), reversed(heads), strict=True):
             symbol = None if head == "List" else self._head(head)
             groups = (level[at * dimension : (at + 1) * dimension] for at in range(count))
-            if symbol is None:
-                level = list(groups)
-            else:
-                level = [make_function(symbol, tuple(group)) for group in groups]
+            level = list(groups) if symbol is None else [make_function(symbol, tuple(group)) for group in groups]
             position = len(dimensions) - 1
             dimensions = dimensions[:position]
             count = count // dimensions[-1] if dimensions and dimensions[-1] else 0
@@ -544,7 +543,7 @@ def _dense(values: list[Expr] | tuple[Expr, ...]) -> bytes | None:
             wide = np.array(values, dtype="<i8")
         except OverflowError:
             return None
-        if -0x80000000 <= wide.min() and wide.max() <= 0x7FFFFFFF:
+        if wide.min() >= -0x80000000 and wide.max() <= 0x7FFFFFFF:
             return encode_singles(wide.astype("<i4"))
     return None
 

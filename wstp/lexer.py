@@ -54,14 +54,14 @@ class Header(NamedTuple):
         token: the token's first byte.
         body: where the body begins in the buffer.
         size: bytes of the body, its final newline included; 0 for `F` and `]`.
-        count: arguments (`F`), characters (texts), numbers (`P`) or leaves (`A`).
+        number: arguments (`F`), characters (texts), numbers (`P`) or leaves (`A`).
         detail: the text's encoding letter, or the packed run's type byte.
     """
 
     token: int
     body: int
     size: int
-    count: int
+    number: int
     detail: int
 
 
@@ -255,10 +255,10 @@ class ArrayHeader:
             if data[after - 1] != 0x0A:
                 raise RemoteProtocolError("no newline after an array's head", base + after - 1)
             try:
-                name = decode_text(symbol.detail, bytes(data[symbol.body : after - 1]), symbol.count)
+                name = decode_text(symbol.detail, bytes(data[symbol.body : after - 1]), symbol.number)
             except TextError as error:
                 raise RemoteProtocolError(f"an array's head: {error}", base + function.body) from None
-            self.dimensions.append(function.count)
+            self.dimensions.append(function.number)
             self.heads.append(name)
             self._parsed = after
         if len(data) > self.size and data[self.size] != 0x0A:

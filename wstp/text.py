@@ -19,11 +19,11 @@ class TextError(ValueError):
 
 # Named characters that a program can write into a 7-bit string. The language documents about a thousand names;
 # only those with an unmistakable code point are here, any other name stays as it is written.
-_GREEK: Final = (
-    "Alpha Beta Gamma Delta Epsilon Zeta Eta Theta Iota Kappa Lambda Mu Nu Xi Omicron Pi Rho FinalSigma Sigma"
-    " Tau Upsilon Phi Chi Psi Omega"
-).split()
-_NAMED: Final = {name: chr(0x3B1 + at) for at, name in enumerate(_GREEK)}
+_GREEK: Final = [
+    "Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta", "Eta", "Theta", "Iota", "Kappa", "Lambda", "Mu", "Nu", "Xi",
+    "Omicron", "Pi", "Rho", "FinalSigma", "Sigma", "Tau", "Upsilon", "Phi", "Chi", "Psi", "Omega",
+]  # fmt: skip
+_NAMED = {name: chr(0x3B1 + at) for at, name in enumerate(_GREEK)}
 _NAMED |= {f"Capital{name}": chr(0x391 + at) for at, name in enumerate(_GREEK) if name != "FinalSigma"}
 _NAMED |= {
     "Infinity": "\u221e", "Degree": "\xb0", "Rule": "\uf522", "RuleDelayed": "\uf51f", "ExponentialE": "\uf74d",

@@ -251,7 +251,7 @@ class TokenReader:
             self.at = 0
             self.buffer = data if isinstance(data, bytes) else bytes(data)
             return
-        if self.at > _BULK or isinstance(self.buffer, bytes):
+        if (self.at > _BULK and 2 * self.at > len(self.buffer)) or isinstance(self.buffer, bytes):
             self._base += self.at
             self.buffer = bytearray(memoryview(self.buffer)[self.at :])
             self.at = 0

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from typing import Final, TypeAlias
 
 from wstp.completion import Completion, Unfinished, complete
@@ -117,7 +117,7 @@ def _text_pattern(leads: bytes, longest: int) -> bytes:
     return leads + b"(?:" + sizes + b")"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _blocks(numbers_only: bool) -> tuple[tuple[int, re.Pattern[bytes]], ...]:
     """Return (how many, pattern that matches exactly so many) for arguments, the largest first.
 
@@ -292,10 +292,10 @@ class Tracker:
                         f"byte {base + at} is nested deeper than {limits.nesting_depth} (nesting_depth)"
                     )
                 if not stack:
-                    self._top_arguments = header.count
+                    self._top_arguments = header.number
                 elif len(stack) == 1 and stack[0] > 0:
                     self._argument_due = False
-                stack.append(~header.count)
+                stack.append(~header.number)
                 at = header.body
             elif token in WIDTHS:
                 after = header.body + header.size
@@ -314,8 +314,8 @@ class Tracker:
                 self._open_body(header, base)
                 if token == PACKED:
                     due = self._array_left if self._array_left >= 0 else stack[-1]
-                    if header.count > due:
-                        raise RemoteProtocolError(f"{header.count} packed numbers where {due} are due", base + at)
+                    if header.number > due:
+                        raise RemoteProtocolError(f"{header.number} packed numbers where {due} are due", base + at)
                 at = header.body
         if at < end:
             self._carry = bytes(buffer[at:end])
@@ -354,7 +354,7 @@ class Tracker:
         self._collected = None
         stack = self._stack
         if header.token == ARRAY:
-            self._array = ArrayHeader(header.count, header.size - 1, base + header.body, self._limits)
+            self._array = ArrayHeader(header.number, header.size - 1, base + header.body, self._limits)
         elif (header.token == SYMBOL and len(stack) == 1 and stack[0] < 0) or (
             self._argument_due and len(stack) == 1 and header.token != PACKED and header.size <= _ARGUMENT_SIZE
         ):
@@ -386,11 +386,11 @@ class Tracker:
         offset = base + after
         if header.token == PACKED:
             if self._array_left >= 0:
-                self._leaves(header.count, offset, marks)
+                self._leaves(header.number, offset, marks)
             else:
                 if len(self._stack) == 1:
-                    self._argument_due = self._argument_due and header.count == 0
-                self._stack[-1] -= header.count
+                    self._argument_due = self._argument_due and header.number == 0
+                self._stack[-1] -= header.number
                 if not self._stack[-1]:
                     self._collapse(offset, marks)
             return after
@@ -402,7 +402,7 @@ class Tracker:
                 self._mark_argument(header.token, data, offset, marks, header)
             else:
                 try:
-                    name = decode_text(header.detail, data, header.count)
+                    name = decode_text(header.detail, data, header.number)
                 except TextError as error:
                     raise RemoteProtocolError(f"a head symbol: {error}", offset) from None
         if self._array_left > 0:
@@ -451,7 +451,7 @@ class Tracker:
                 marks.append(Argument(offset, struct.unpack(form, data)[0]))
             return
         try:
-            text = decode_text(header.detail, data, header.count)
+            text = decode_text(header.detail, data, header.number)
         except TextError as error:
             raise RemoteProtocolError(f"a packet's argument: {error}", offset) from None
         if token in (STRING, SYMBOL):

@@ -1,0 +1,369 @@
+"""The life of a link, for both roles and both modes, without I/O: bytes in, bytes and events out.
+
+Rule 1: everything that changes a link's state is in this file's table. Rule 2: this file does not know how bytes
+travel, nor time; where a timer is due it says so (`in_doubt`). The blocking link (`wstp.link`) and the asyncio link
+(`wstp.aio`) are thin shells over it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Literal
+
+from wstp.errors import LimitExceeded, LinkClosed, LinkLost, LocalProtocolError, RemoteProtocolError, WSTPError
+from wstp.expr import Expr, Function, Symbol
+from wstp.expression import ExpressionReader, write_expression
+from wstp.features import OURS, Features
+from wstp.handshake import Connector, Greeting
+from wstp.lexer import Buffer
+from wstp.limits import DEFAULT_LIMITS, Limits
+from wstp.messages import Message, MessageCode, MessageReader, encode_message
+from wstp.tokens import NEED_DATA, NeedData
+
+__all__ = ["TRANSITIONS", "LinkEvent", "LinkMachine", "LinkState", "Ready", "is_packet"]
+
+
+class LinkState(Enum):
+    """Name where a link stands."""
+
+    INTRODUCTION = "introduction"
+    GREETING = "greeting"
+    ACTIVE = "active"
+    CLOSING = "closing"  # we close: what was written goes out, then message 9
+    DRAINING = "draining"  # the peer said message 9: what it wrote before is still to be read
+    DATA_GONE = "data gone"  # the data connection ended without message 9, which may still come
+    MESSAGE_GONE = "message gone"  # the message connection ended without message 9; data may still come
+    CLOSED = "closed"
+    LOST = "lost"
+    FAILED = "failed"  # the peer's bytes were wrong, or over a limit
+
+
+class LinkEvent(Enum):
+    """Name what can happen to a link."""
+
+    INTRODUCED = "introduced"
+    GREETED = "greeted"
+    CLOSE = "close asked for"
+    SAID = "message 9 said"
+    HEARD = "message 9 heard"
+    DATA_END = "data connection ended"
+    MESSAGE_END = "message connection ended"
+    DOUBT_OVER = "no message 9 in time"
+    FAULT = "fault"
+
+
+_S, _E = LinkState, LinkEvent
+# A missing entry means that the event changes nothing: the states on the right are final or wait for another event.
+TRANSITIONS: Final[dict[LinkState, dict[LinkEvent, LinkState]]] = {
+    _S.INTRODUCTION: {
+        _E.INTRODUCED: _S.GREETING, _E.CLOSE: _S.CLOSED, _E.HEARD: _S.CLOSED, _E.DATA_END: _S.LOST,
+        _E.MESSAGE_END: _S.LOST, _E.FAULT: _S.FAILED,
+    },
+    _S.GREETING: {
+        _E.GREETED: _S.ACTIVE, _E.CLOSE: _S.CLOSING, _E.HEARD: _S.CLOSED, _E.DATA_END: _S.DATA_GONE,
+        _E.MESSAGE_END: _S.LOST, _E.FAULT: _S.FAILED,
+    },
+    _S.ACTIVE: {
+        _E.CLOSE: _S.CLOSING, _E.HEARD: _S.DRAINING, _E.DATA_END: _S.DATA_GONE, _E.MESSAGE_END: _S.MESSAGE_GONE,
+        _E.FAULT: _S.FAILED,
+    },
+    _S.CLOSING: {_E.SAID: _S.CLOSED, _E.DATA_END: _S.CLOSED, _E.FAULT: _S.CLOSING},
+    _S.DRAINING: {_E.DATA_END: _S.CLOSED, _E.CLOSE: _S.CLOSED, _E.FAULT: _S.FAILED},
+    _S.DATA_GONE: {
+        _E.HEARD: _S.CLOSED, _E.MESSAGE_END: _S.LOST, _E.DOUBT_OVER: _S.LOST, _E.CLOSE: _S.CLOSED,
+        _E.FAULT: _S.FAILED,
+    },
+    _S.MESSAGE_GONE: {_E.DATA_END: _S.LOST, _E.CLOSE: _S.CLOSED, _E.FAULT: _S.FAILED},
+    _S.CLOSED: {},
+    _S.LOST: {_E.CLOSE: _S.CLOSED},
+    _S.FAILED: {_E.CLOSE: _S.CLOSING},
+}  # fmt: skip
+
+_OPEN: Final = frozenset((_S.ACTIVE, _S.DRAINING, _S.DATA_GONE, _S.MESSAGE_GONE))
+_WRITABLE: Final = frozenset((_S.ACTIVE, _S.MESSAGE_GONE))
+# Unread messages beyond this stop the reading of the message connection until they are fetched.
+_MESSAGES: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Say what can be read without waiting: an expression (or the link's end), a message."""
+
+    data: bool
+    message: bool
+
+
+def is_packet(expr: Expr) -> bool:
+    """Tell whether an expression is a packet: a function headed by a symbol (PROTOCOL.md section 8)."""
+    return type(expr) is Function and type(expr.head) is Symbol
+
+
+class LinkMachine:
+    """Drive one link. The shell passes bytes and ends of connections in, and writes what is to be sent.
+
+    Attributes:
+        state: where the link stands; read only.
+        peer_features: what the peer announced; meaningful once active.
+    """
+
+    def __init__(
+        self,
+        connector: Connector | None = None,
+        *,
+        preamble: bytes = b"",
+        limits: Limits = DEFAULT_LIMITS,
+        features: Features = OURS,
+    ) -> None:
+        """Start a link.
+
+        Args:
+            connector: the introduction to go through, on the connecting side; None when it is behind us (the
+                listening side).
+            preamble: bytes to send before the greeting (a link server's).
+            limits: bounds on what the peer sends.
+            features: what to announce.
+        """
+        self.state = LinkState.GREETING if connector is None else LinkState.INTRODUCTION
+        self.peer_features = features
+        self._connector = connector
+        self._greeting = Greeting(features, limits)
+        self._reader = ExpressionReader(limits)
+        self._messages = MessageReader()
+        self._queue: deque[Message] = deque()
+        self._out: list[Buffer] = []
+        self._out_size = 0
+        self._message_out = b""
+        self._ready: Expr | Literal[NeedData.NEED_DATA] = NEED_DATA
+        self._error: WSTPError | None = None
+        self._heard = False
+        if connector is None:
+            self._queue_out(preamble + self._greeting.data_to_send())
+        else:
+            self._queue_out(connector.data_to_send())
+
+    def _on(self, event: LinkEvent) -> None:
+        self.state = TRANSITIONS[self.state].get(event, self.state)
+
+    # -- the introduction and greeting ----------------------------------------------------------------------
+
+    @property
+    def active(self) -> bool:
+        """Tell whether the greeting is behind us and nobody has closed."""
+        return self.state is LinkState.ACTIVE
+
+    @property
+    def opens_message(self) -> bool:
+        """Tell whether the connecting side may open the message connection now."""
+        return self._connector is None or self._connector.opens_message
+
+    @property
+    def message_introduction(self) -> bytes:
+        """Return the bytes that introduce the message connection."""
+        return b"" if self._connector is None else self._connector.message_introduction
+
+    @property
+    def message_port(self) -> int | None:
+        """Return the message port that the listener named, if it did."""
+        return None if self._connector is None else self._connector.message_port
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether the link can never become active or be read on because the peer's bytes were wrong."""
+        return self.state is LinkState.FAILED
+
+    # -- bytes in -------------------------------------------------------------------------------------------
+
+    def receive_data(self, data: Buffer) -> None:
+        """Take bytes of the data connection; what is wrong with them shows when they are read."""
+        try:
+            if self.state is LinkState.INTRODUCTION:
+                assert self._connector is not None
+                self._connector.receive(data)
+                if not self._connector.done:
+                    return
+                self._on(LinkEvent.INTRODUCED)
+                self._queue_out(self._greeting.data_to_send())
+                data = self._connector.trailing
+            if self.state is LinkState.GREETING or not self._greeting.done:
+                if not data:
+                    return
+                self._greeting.receive(data)
+                if not self._greeting.done:
+                    return
+                self.peer_features = self._greeting.peer
+                self._on(LinkEvent.GREETED)
+                data = self._greeting.trailing
+        except (RemoteProtocolError, LimitExceeded) as error:
+            self._fail(error)
+            return
+        if data:
+            self._reader.feed(data)
+
+    def receive_message(self, data: Buffer) -> None:
+        """Take bytes of the message connection."""
+        try:
+            self._take(self._messages.feed(data))
+        except RemoteProtocolError as error:
+            self._fail(error)
+
+    def data_ended(self) -> None:
+        """Say that the data connection has ended."""
+        self._on(LinkEvent.DATA_END)
+
+    def message_ended(self) -> None:
+        """Say that the message connection has ended."""
+        self._take(self._messages.finish())
+        self._on(LinkEvent.MESSAGE_END)
+
+    def doubt_over(self) -> None:
+        """Say that after the data connection's end no word came on the message connection for long enough."""
+        self._on(LinkEvent.DOUBT_OVER)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Tell whether the shell should give the peer a moment (a second) for message 9, then `doubt_over()`."""
+        return self.state is LinkState.DATA_GONE
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            if message.code == MessageCode.CLOSING:
+                self._heard = True
+                self._on(LinkEvent.HEARD)
+            else:
+                self._queue.append(message)
+
+    def _fail(self, error: WSTPError) -> None:
+        if self._error is None:
+            self._error = error
+        self._on(LinkEvent.FAULT)
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    @property
+    def unread(self) -> int:
+        """Return how many bytes of the data connection wait for a reader; the shell pauses reading on it."""
+        return self._reader.unread
+
+    @property
+    def messages_full(self) -> bool:
+        """Tell whether so many messages wait that the message connection should not be read."""
+        return len(self._queue) >= _MESSAGES
+
+    def poll(self) -> bool:
+        """Tell whether `next_expression()` has an expression, or an error, now."""
+        if self._ready is not NEED_DATA:
+            return True
+        if self.state is LinkState.INTRODUCTION or self.state is LinkState.GREETING:
+            return False
+        try:
+            self._ready = self._reader.next()
+        except (RemoteProtocolError, LimitExceeded) as error:
+            self._fail(error)
+        return self._ready is not NEED_DATA or self.ended
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether no more data can come."""
+        return self.state in (LinkState.CLOSED, LinkState.LOST, LinkState.FAILED, LinkState.CLOSING)
+
+    def next_expression(self) -> Expr | Literal[NeedData.NEED_DATA]:
+        """Return the next complete expression, or NEED_DATA.
+
+        Raises:
+            LinkClosed: everything that came has been read, and the link was closed in order.
+            LinkLost: likewise, but without a word.
+            RemoteProtocolError: the peer's bytes are wrong; for good.
+            LimitExceeded: a bound was passed; for good.
+        """
+        if self.poll():
+            if self._ready is NEED_DATA:
+                raise self.end_error()
+            value, self._ready = self._ready, NEED_DATA
+            return value
+        return NEED_DATA
+
+    def end_error(self) -> WSTPError:
+        """Return the error that says how the link ended."""
+        if self._error is not None:
+            return self._error
+        middle = " in the middle of an expression" if self._reader.inside else ""
+        if self.state is LinkState.LOST:
+            return LinkLost(f"the link was lost{middle}: the connection went without a closing message")
+        if self._heard:
+            return LinkClosed(f"the link was closed by the peer{middle}")
+        return LinkClosed("the link is closed")
+
+    def next_message(self) -> Message | None:
+        """Return the next out-of-band message, None when there is none."""
+        return self._queue.popleft() if self._queue else None
+
+    @property
+    def has_message(self) -> bool:
+        """Tell whether `next_message()` has one."""
+        return bool(self._queue)
+
+    # -- writing --------------------------------------------------------------------------------------------
+
+    def _queue_out(self, data: Buffer) -> None:
+        if len(data):
+            self._out.append(data)
+            self._out_size += len(data)
+
+    def check_writable(self) -> None:
+        """Raise the error that says why nothing can be written, if nothing can."""
+        if self.state in _WRITABLE:
+            return
+        if self.state in (LinkState.INTRODUCTION, LinkState.GREETING):
+            raise LocalProtocolError("the link is not active yet: nothing can be put before the greeting is done")
+        raise self.end_error()
+
+    def put(self, expr: Expr, *, end_packet: bool = False) -> None:
+        """Queue an expression; raises as `wstp.expression.write_expression` and `check_writable()` do."""
+        self.check_writable()
+        buffers = write_expression(expr, self.peer_features)
+        if end_packet:
+            buffers.append(b"]")
+        self.put_raw(buffers)
+
+    def put_raw(self, buffers: Sequence[Buffer]) -> None:
+        """Queue bytes that are tokens already."""
+        self.check_writable()
+        for data in buffers:
+            self._queue_out(data)
+
+    @property
+    def queued(self) -> int:
+        """Return how many bytes wait in `data_to_send()`."""
+        return self._out_size
+
+    def data_to_send(self) -> list[Buffer]:
+        """Return the buffers to write on the data connection, and forget them."""
+        out, self._out, self._out_size = self._out, [], 0
+        return out
+
+    def put_message(self, code: int, parameter: int = 0) -> None:
+        """Queue a message; raises as `wstp.messages.encode_message` and `check_writable()` do."""
+        self.check_writable()
+        self._message_out += encode_message(code, parameter)
+
+    def message_to_send(self) -> bytes:
+        """Return the bytes to write on the message connection, and forget them."""
+        out, self._message_out = self._message_out, b""
+        return out
+
+    # -- closing --------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Ask to close. In state CLOSING the shell writes what is queued, then calls `say_closing()`."""
+        self._on(LinkEvent.CLOSE)
+
+    def say_closing(self) -> bytes:
+        """Return the last bytes of the message connection (message 9), if any are due; the link is closed then."""
+        if self.state is not LinkState.CLOSING:
+            return b""
+        last = self.message_to_send() + encode_message(MessageCode.CLOSING)
+        self._on(LinkEvent.SAID)
+        return last

@@ -1,0 +1,211 @@
+"""Match the connections that reach a listener into links, in any order and segmentation (PROTOCOL.md sections 2 and 3).
+
+No I/O and no clock: connections are whatever the caller uses as keys, times are the caller's numbers (seconds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from wstp.errors import RemoteProtocolError
+from wstp.handshake import Acceptor, Introduction, Mode
+
+__all__ = ["HALF_TIMEOUT", "Dismissed", "Matched", "Rendezvous", "Reply"]
+
+K = TypeVar("K", bound=Hashable)
+
+# How long a connection may take to become a link, in seconds.
+HALF_TIMEOUT = 10.0
+# More connections that are not links yet than this are turned away.
+MAX_PENDING = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[K]):
+    """Write `data` on `connection`."""
+
+    connection: K
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Matched(Generic[K]):
+    """Make a link of two connections; the trailing bytes came after the introductions."""
+
+    data: K
+    message: K
+    introduction: Introduction
+    data_trailing: bytes
+    message_trailing: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Dismissed(Generic[K]):
+    """Close `connection`; `reason` is one line for the log."""
+
+    connection: K
+    reason: str
+
+
+@dataclass(slots=True)
+class _Half:
+    acceptor: Acceptor | None
+    deadline: float
+    # A data connection in default mode is answered when it is its turn to open the message connection.
+    silent: bool = False
+    early: bytes = b""
+    received: int = 0
+    waiting_default: bool = field(default=False)
+
+
+class Rendezvous(Generic[K]):
+    """Hold the connections that are not links yet.
+
+    Attributes:
+        timed_out: how many connections were dismissed because the rest of them did not come.
+        refused: how many were dismissed because they are no WSTP link, or one too many.
+    """
+
+    def __init__(
+        self, modes: Iterable[str] = ("uuid",), message_port: int | None = None, timeout: float = HALF_TIMEOUT
+    ) -> None:
+        """Start; a listener that accepts "default" mode names its `message_port`."""
+        self._modes = tuple(modes)
+        self._message_port = message_port
+        self._timeout = timeout
+        self._halves: dict[K, _Half] = {}
+        self._data: dict[str, K] = {}
+        self._messages: dict[str, K] = {}
+        self._turns: list[K] = []  # data connections in default mode, the one whose turn it is first
+        self._strays: list[K] = []  # connections to the message port
+        self.timed_out = 0
+        self.refused = 0
+
+    def __len__(self) -> int:
+        return len(self._halves)
+
+    def add(self, connection: K, now: float) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+        """Take a connection that was accepted on the first port."""
+        if len(self._halves) >= MAX_PENDING:
+            self.refused += 1
+            return [Dismissed(connection, f"more than {MAX_PENDING} connections wait to become links")]
+        self._halves[connection] = _Half(Acceptor(self._message_port, self._modes), now + self._timeout)
+        return []
+
+    def add_message(self, connection: K, now: float) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+        """Take a connection that was accepted on the message port (default mode)."""
+        if len(self._halves) >= MAX_PENDING:
+            self.refused += 1
+            return [Dismissed(connection, f"more than {MAX_PENDING} connections wait to become links")]
+        self._halves[connection] = _Half(None, now + self._timeout)
+        self._strays.append(connection)
+        return self._pair_default()
+
+    def receive(self, connection: K, data: bytes) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+        """Take bytes of a connection that is not a link yet."""
+        half = self._halves.get(connection)
+        if half is None:
+            return []
+        half.received += len(data)
+        if half.received > 1 << 16:
+            return self._refuse(connection, "sends 64 KiB before its link is made")
+        acceptor = half.acceptor
+        if acceptor is None:
+            half.early += data
+            return []
+        try:
+            acceptor.receive(data)
+        except RemoteProtocolError as error:
+            return self._refuse(connection, f"is no WSTP link but {acceptor.looks_like}: {error}")
+        introduction = acceptor.introduction
+        if introduction is None or not acceptor.complete or half.silent:
+            return []
+        half.silent = True
+        if introduction.mode is Mode.DEFAULT:
+            half.waiting_default = True
+            self._turns.append(connection)
+            return self._next_turn() if len(self._turns) == 1 else []
+        uuid = introduction.uuid
+        assert uuid is not None
+        mine, others = (self._data, self._messages) if introduction.role == "data" else (self._messages, self._data)
+        if uuid in mine:
+            return self._refuse(connection, f"is a second {introduction.role} connection for {uuid}")
+        mine[uuid] = connection
+        if uuid not in others:
+            return []
+        return [self._match(self._data.pop(uuid), self._messages.pop(uuid), introduction)]
+
+    def ended(self, connection: K) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+        """Say that a connection has gone before it became a link."""
+        turn = bool(self._turns) and self._turns[0] == connection
+        self._drop(connection)
+        return self._next_turn() if turn else []
+
+    def expire(self, now: float) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+        """Dismiss the connections whose time is up."""
+        actions: list[Reply[K] | Matched[K] | Dismissed[K]] = []
+        for connection in [key for key, half in self._halves.items() if half.deadline <= now]:
+            half = self._halves[connection]
+            introduction = half.acceptor.introduction if half.acceptor is not None else None
+            if introduction is not None:
+                lacks = "data" if introduction.role == "message" else "message"
+                reason = f"{introduction.role} connection: its {lacks} connection did not come in {self._timeout:g} s"
+            elif half.received:
+                reason = f"introduction not complete in {self._timeout:g} s"
+            else:
+                reason = f"said nothing in {self._timeout:g} s"
+            self.timed_out += 1
+            actions.append(Dismissed(connection, reason))
+            actions.extend(self.ended(connection))
+        return actions
+
+    def next_deadline(self) -> float | None:
+        """Return when `expire()` has something to do next; None when nothing waits."""
+        return min((half.deadline for half in self._halves.values()), default=None)
+
+    # -- inside ---------------------------------------------------------------------------------------------
+
+    def _refuse(self, connection: K, reason: str) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+        self.refused += 1
+        return [Dismissed(connection, reason), *self.ended(connection)]
+
+    def _drop(self, connection: K) -> None:
+        self._halves.pop(connection, None)
+        for waiting in (self._data, self._messages):
+            for uuid in [uuid for uuid, key in waiting.items() if key == connection]:
+                del waiting[uuid]
+        if connection in self._turns:
+            self._turns.remove(connection)
+        if connection in self._strays:
+            self._strays.remove(connection)
+
+    def _next_turn(self) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+        """Let the next data connection in default mode open its message connection."""
+        if not self._turns:
+            return []
+        connection = self._turns[0]
+        acceptor = self._halves[connection].acceptor
+        assert acceptor is not None
+        answer = acceptor.data_to_send()
+        actions: list[Reply[K] | Matched[K] | Dismissed[K]] = [Reply(connection, answer)] if answer else []
+        actions.extend(self._pair_default())
+        return actions
+
+    def _pair_default(self) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+        if not self._turns or not self._strays:
+            return []
+        connection, message = self._turns[0], self._strays[0]
+        acceptor = self._halves[connection].acceptor
+        assert acceptor is not None and acceptor.introduction is not None
+        return [self._match(connection, message, acceptor.introduction), *self._next_turn()]
+
+    def _match(self, data: K, message: K, introduction: Introduction) -> Matched[K]:
+        data_half, message_half = self._halves[data], self._halves[message]
+        assert data_half.acceptor is not None
+        early = message_half.early if message_half.acceptor is None else message_half.acceptor.trailing
+        matched = Matched(data, message, introduction, data_half.acceptor.trailing, early)
+        self._drop(data)
+        self._drop(message)
+        return matched
