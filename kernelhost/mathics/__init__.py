@@ -1,0 +1,21 @@
+"""The embedded kernel: Mathics3 as a WSTP program of its own.
+
+``python -m kernelhost.mathics -wstp -linkmode connect -linkprotocol TCPIP -linkname port@host`` connects to whoever listens
+there and serves the packets of PROTOCOL.md section 8. It uses ``wstp`` and never ``bus``: a kernel knows nothing of pools.
+
+What each module may know:
+
+========================== ==================================================================================================
+``options``                the command line
+``reals``, ``inputform``   numbers and expressions as text; no links, no evaluation
+``convert``                expressions of ``wstp`` to and from those of Mathics3
+``startup``                loads Mathics3 and mends it; makes no thread, link or signal handler
+``interrupts``             the one place that raises exceptions in a running evaluation
+``evaluator``              one evaluation: its output as it happens, its result whatever happens
+``mainloop``               packets in, packets out; knows a link only as something to put expressions on
+``intake``                 the thread that reads the link, and what arrives in which order
+``server``                 joins them for one link, and the exit statuses
+========================== ==================================================================================================
+"""
+
+__all__: list[str] = []

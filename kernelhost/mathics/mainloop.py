@@ -1,0 +1,227 @@
+"""Answer packets as a kernel does (PROTOCOL.md section 8).
+
+============================ ============================================================================================
+arrives                      answered by (prints and messages leave as they happen, before the answer)
+============================ ============================================================================================
+``EvaluatePacket[e]``        ``ReturnPacket[result]``: one, whatever happens; In, Out and ``$Line`` stay as they are
+``EnterTextPacket["..."]``   for each expression in the text, unless it is Null: ``OutputNamePacket``, ``ReturnTextPacket`` in OutputForm; at
+                             the end ``InputNamePacket``. What cannot be read: the message, ``SyntaxPacket[position]``, and
+                             no number used up
+``EnterExpressionPacket[e]`` the same with ``ReturnExpressionPacket``
+another packet               nothing, and a line in the log: it is not a request (``CallPacket`` and its like)
+anything else                it is evaluated and answered as if it had come in an ``EvaluatePacket``
+============================ ============================================================================================
+
+Knows the link only as a :class:`Port`. Every packet is followed by EndPacket and leaves at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final, Protocol
+
+from kernelhost.mathics.convert import from_mathics, to_mathics
+from kernelhost.mathics.evaluator import Evaluator, SyntaxFault
+from kernelhost.mathics.startup import Loaded
+from wstp.expr import Expr, Function, Symbol
+
+__all__ = ["MainLoop", "Port"]
+
+_log = logging.getLogger("kernelhost.mathics")
+
+#: Packets that are requests to somebody else, or answers to nobody.
+_FOREIGN: Final = frozenset(
+    {
+        "BeginDialogPacket",
+        "CallPacket",
+        "DisplayEndPacket",
+        "DisplayPacket",
+        "EndDialogPacket",
+        "ExpressionPacket",
+        "InputNamePacket",
+        "InputPacket",
+        "InputStringPacket",
+        "MenuPacket",
+        "MessagePacket",
+        "OutputNamePacket",
+        "ResumePacket",
+        "ReturnExpressionPacket",
+        "ReturnPacket",
+        "ReturnTextPacket",
+        "SuspendPacket",
+        "SyntaxPacket",
+        "TextPacket",
+    }
+)
+_FAILED: Final = Symbol("$Failed")
+
+
+class Port(Protocol):
+    """Send packets, each followed by EndPacket, and have them leave before it returns."""
+
+    def send(self, *packets: Expr) -> None:
+        """Send; an interrupt of the evaluation waits until it is done."""
+
+
+class MainLoop:
+    """Serve the packets of one link."""
+
+    def __init__(self, loaded: Loaded, port: Port, *, prompts: bool = True) -> None:
+        """Begin.
+
+        Args:
+            loaded: the Mathics3 to evaluate with.
+            port: where answers go.
+            prompts: whether InputNamePacket and OutputNamePacket are sent (``-noprompt``).
+        """
+        self._loaded = loaded
+        self._port = port
+        self._prompts = prompts
+        self._evaluator = Evaluator(loaded, self)
+        self._table = {
+            "EvaluatePacket": self._evaluate_packet,
+            "EnterTextPacket": self._enter_text,
+            "EnterExpressionPacket": self._enter_expression,
+        }
+
+    # -- output while evaluating ------------------------------------------------------------------------------------------
+
+    def text(self, text: str) -> None:
+        """Send what was printed."""
+        self._port.send(Function(Symbol("TextPacket"), text))
+
+    def message(self, symbol: str, tag: str, text: str) -> None:
+        """Send a message: its name, and its text."""
+        self._port.send(
+            Function(Symbol("MessagePacket"), Symbol(symbol), tag),
+            Function(Symbol("TextPacket"), f"{symbol}::{tag}: {text}\n"),
+        )
+
+    # -- packets ----------------------------------------------------------------------------------------------------------
+
+    def start(self, code: str | None = None) -> None:
+        """Run code that comes before all else, without In and Out, and send the first prompt."""
+        if code:
+            self.run(code)
+        self._prompt()
+
+    def run(self, code: str) -> None:
+        """Evaluate the expressions in a text for their effects."""
+        try:
+            self._evaluator.read(code, False, self._run_one)
+        except SyntaxFault as fault:
+            _log.warning("code to run at start: syntax error at character %d", fault.position)
+
+    def _run_one(self, query: Any, source: str) -> bool:
+        self._evaluator.evaluate(lambda: query)
+        return True
+
+    def handle(self, packet: Expr, *, aborted: bool = False) -> None:
+        """Answer one packet.
+
+        Args:
+            packet: what arrived.
+            aborted: whether an abort arrived right behind it, before it was looked at.
+
+        Raises:
+            SystemExit: ``Quit[]`` or ``Exit[]`` was evaluated; there is no answer.
+        """
+        name = packet_name(packet)
+        if name in _FOREIGN:
+            _log.info("%s is no request to a kernel: ignored", name)
+            return
+        answer = self._table.get(name)
+        try:
+            if answer is None:
+                self._answer(packet, aborted)
+            else:
+                answer(packet, aborted)
+        finally:
+            self._loaded.prune_numbers()
+
+    def _evaluate_packet(self, packet: Function, aborted: bool) -> None:
+        if len(packet.args) != 1:
+            self.message(
+                "EvaluatePacket",
+                "argx",
+                f"EvaluatePacket called with {len(packet.args)} arguments; 1 argument is expected.",
+            )
+            self._port.send(Function(Symbol("ReturnPacket"), _FAILED))
+            return
+        self._answer(packet.args[0], aborted)
+
+    def _answer(self, expr: Expr, aborted: bool) -> None:
+        definitions = self._loaded.definitions
+        result = self._evaluator.evaluate(lambda: to_mathics(expr, definitions), aborted=aborted)
+        self._return("ReturnPacket", result)
+
+    def _return(self, head: str, result: Any) -> None:
+        """Send a result; one that cannot be sent becomes ``$Failed``."""
+        try:
+            value = from_mathics(result, self._loaded.definitions)
+        except (ValueError, TypeError, MemoryError, RecursionError, AttributeError) as error:
+            _log.warning("a result cannot be sent", exc_info=error)
+            self.message("Kernel", "send", f"The result cannot be sent: {type(error).__name__}: {error}")
+            value = _FAILED
+        self._port.send(Function(Symbol(head), value))
+
+    def _enter_text(self, packet: Function, aborted: bool) -> None:
+        if len(packet.args) != 1 or not isinstance(packet.args[0], str):
+            self.message("EnterTextPacket", "string", "A string is expected.")
+            self._prompt()
+            return
+        going = True
+
+        def use(query: Any, source: str) -> bool:
+            nonlocal going
+            entered = self._evaluator.enter(query, source.rstrip("\n"), aborted=aborted)
+            if entered.result is not None:
+                self._name_output(entered.line, entered.form)
+                self._port.send(Function(Symbol("ReturnTextPacket"), entered.text))
+            going = not _is_aborted(entered.result)
+            return going
+
+        try:
+            # An abort that came before is for the first expression, not for reading it.
+            self._evaluator.read(packet.args[0], False, use)
+        except SyntaxFault as fault:
+            self._port.send(Function(Symbol("SyntaxPacket"), fault.position))
+        self._prompt()
+
+    def _enter_expression(self, packet: Function, aborted: bool) -> None:
+        if len(packet.args) != 1:
+            self.message("EnterExpressionPacket", "argx", "One argument is expected.")
+            self._prompt()
+            return
+        expr = packet.args[0]
+        try:
+            query = to_mathics(expr, self._loaded.definitions)
+        except ValueError as error:
+            self.message("Kernel", "send", str(error))
+            self._prompt()
+            return
+        entered = self._evaluator.enter(query, aborted=aborted, show=False)
+        if entered.result is not None:
+            self._name_output(entered.line, entered.form)
+            self._return("ReturnExpressionPacket", entered.result)
+        self._prompt()
+
+    def _name_output(self, line: int, form: str) -> None:
+        if self._prompts:
+            name = f"Out[{line}]//{form}= " if form else f"Out[{line}]= "
+            self._port.send(Function(Symbol("OutputNamePacket"), name))
+
+    def _prompt(self) -> None:
+        if self._prompts:
+            self._port.send(Function(Symbol("InputNamePacket"), f"In[{self._evaluator.next_line}]:= "))
+
+
+def packet_name(packet: Expr) -> str:
+    """Return the name of a packet's head without its context, "" for what has no symbol as head."""
+    if isinstance(packet, Function) and isinstance(packet.head, Symbol):
+        return packet.head.name.removeprefix("System`")
+    return ""
+
+
+def _is_aborted(result: Any) -> bool:
+    return result is not None and result.get_name() == "System`$Aborted"

@@ -1,0 +1,180 @@
+"""Load Mathics3 and mend what a kernel needs otherwise.
+
+:func:`load` is all that takes long: a parent process can call it once and fork a kernel in milliseconds. It makes no thread, no link and no
+signal handler, and no choice of random numbers; :mod:`kernelhost.mathics.server` does that for each kernel.
+
+What is mended, and why:
+
+* ``CheckAbort`` takes our aborts; ``TimeConstrained`` uses our timer (see :mod:`kernelhost.mathics.interrupts`).
+* ``InputForm`` is printed by :mod:`kernelhost.mathics.inputform`, wherever it is asked for, and ``ToString`` heeds its ``FormatType`` option.
+* Operators in text are the language's ASCII ones, as kernels print them.
+* Integers of more than 4300 digits may be printed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kernelhost.mathics.interrupts import Interrupts, KernelAbort
+
+__all__ = ["LoadError", "Loaded", "load"]
+
+#: How many numbers beyond those that Mathics3 makes at its start its tables may hold between two packets.
+_KEPT_NUMBERS = 200_000
+
+
+class LoadError(RuntimeError):
+    """Say that Mathics3 is not there, or not whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Hold a loaded Mathics3: its definitions, and what will interrupt its evaluations."""
+
+    definitions: Any
+    interrupts: Interrupts
+    numbers: dict[tuple[type, str], dict[Any, Any]]
+
+    def prune_numbers(self) -> None:
+        """Empty the tables of all numbers ever seen, which Mathics3 never does, down to those of its start.
+
+        Call between evaluations: numbers still in use stay as they are, and are only no longer shared with new ones.
+        """
+        for (kind, table), pinned in self.numbers.items():
+            if len(getattr(kind, table)) > len(pinned) + _KEPT_NUMBERS:
+                setattr(kind, table, dict(pinned))
+                _forget_calls()
+
+
+def _forget_calls() -> None:
+    """Empty the caches of methods of numbers: each holds on to the numbers it was called with."""
+    from mathics.core.atoms import Complex, Rational
+
+    for method in (Rational.numerator, Rational.denominator, Complex.__neg__):
+        clear = getattr(method, "cache_clear", None)
+        if clear is not None:
+            clear()
+
+
+def load() -> Loaded:
+    """Import Mathics3, mend it and read in its definitions; takes some seconds.
+
+    Mathics3 prints to standard output while it loads: see to it that nobody reads that as something else.
+
+    Raises:
+        LoadError: a package is missing without which Mathics3 would leave functions undefined.
+    """
+    try:
+        import packaging  # noqa: F401 - Mathics3 leaves Prime and its like undefined without it, and only prints that
+        from mathics.core.load_builtin import import_and_load_builtins
+    except ImportError as error:
+        raise LoadError(f"the embedded kernel needs {error.name}: pip install Mathics3 packaging") from error
+    import mathics.format.render  # noqa: F401 - the ways to print; definitions made before it lack them
+    from mathics.core.definitions import Definitions
+
+    sys.set_int_max_str_digits(0)
+    interrupts = Interrupts()
+    import_and_load_builtins()
+    _mend_interrupts(interrupts)
+    _mend_printing()
+    definitions = Definitions(add_builtin=True)
+    return Loaded(definitions, interrupts, _number_tables())
+
+
+def _number_tables() -> dict[tuple[type, str], dict[Any, Any]]:
+    from mathics.core.atoms import Complex, Integer, MachineReal, PrecisionReal, Rational
+
+    names: list[tuple[type, str]] = [
+        (Integer, "_integers"),
+        (MachineReal, "_machine_reals"),
+        (PrecisionReal, "_precision_reals"),
+        (Rational, "_rationals"),
+        (Complex, "_complex_numbers"),
+    ]
+    return {(kind, name): dict(getattr(kind, name)) for kind, name in names if hasattr(kind, name)}
+
+
+def _mend_interrupts(interrupts: Interrupts) -> None:
+    import mathics.builtin.datentime as datentime
+    from mathics.builtin.procedural import CheckAbort
+    from mathics.core.interrupt import AbortInterrupt
+
+    def check_abort(self: Any, expr: Any, failexpr: Any, evaluation: Any) -> Any:
+        depth = evaluation.recursion_depth
+        try:
+            return expr.evaluate(evaluation)
+        except (AbortInterrupt, KernelAbort):
+            interrupts.acknowledge()
+            evaluation.recursion_depth = depth
+        return failexpr
+
+    # Mathics3 reads the pattern that a method stands for from its docstring.
+    check_abort.__doc__ = "CheckAbort[expr_, failexpr_]"
+    CheckAbort.eval = check_abort
+
+    late = object()
+
+    def time_constrained(expr: Any, timeout: float, failexpr: Any, evaluation: Any) -> Any:
+        evaluation.timeout_queue.append((timeout, datentime.time.time()))
+        depth = evaluation.recursion_depth
+        try:
+            result = interrupts.limited(lambda: expr.evaluate(evaluation), timeout, late)
+        finally:
+            evaluation.timeout_queue.pop()
+        if result is not late:
+            return result
+        evaluation.recursion_depth = depth
+        return failexpr.evaluate(evaluation)
+
+    datentime.eval_timeconstrained = time_constrained
+
+
+def _mend_printing() -> None:
+    import mathics.builtin.files_io.files as files
+    import mathics.builtin.forms.print as forms_print
+    import mathics.format.box.formatvalues as formatvalues
+    import mathics.format.form as form
+    import mathics.format.form.inputform as their_inputform
+    import mathics.format.form.outputform as outputform
+    from mathics.builtin.atomic.strings import ToString
+    from mathics.core.symbols import Symbol
+
+    from kernelhost.mathics.inputform import input_form
+
+    input_symbol = Symbol("System`InputForm")
+
+    def is_wrapped(expr: Any) -> bool:
+        return expr.get_head() is input_symbol and len(expr.elements) == 1
+
+    def render_input_form(expr: Any, evaluation: Any, **options: Any) -> str:
+        return input_form(expr.elements[0] if is_wrapped(expr) else expr, evaluation)
+
+    def leave_input_form(theirs: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+        """Keep Mathics3 from turning what is to be in InputForm into its own operators first, as it keeps from FullForm."""
+
+        def do_format(element: Any, evaluation: Any, form: Any) -> Any:
+            if is_wrapped(element):
+                return element.elements[0] if form is input_symbol else element
+            return element if form is input_symbol else theirs(element, evaluation, form)
+
+        return do_format
+
+    for kind in list(formatvalues._element_formatters):
+        formatvalues._element_formatters[kind] = leave_input_form(formatvalues._element_formatters[kind])
+    formatvalues.do_format_element = leave_input_form(formatvalues.do_format_element)
+
+    for module in (files, forms_print, form, their_inputform, outputform):
+        module.render_input_form = render_input_form
+    outputform.SYSTEM_CHARACTER_ENCODING = "ASCII"
+
+    def to_string(self: Any, value: Any, evaluation: Any, options: dict[str, Any]) -> Any:
+        form_type = options.get("System`FormatType")
+        if not isinstance(form_type, Symbol):
+            form_type = Symbol("System`OutputForm")
+        return self.eval_form(value, form_type, evaluation, options)
+
+    to_string.__doc__ = "ToString[value_, OptionsPattern[ToString]]"
+    ToString.eval_default = to_string
