@@ -28,7 +28,9 @@ from wstp.expr import BigReal, Expr, Function, Symbol, same
 from wstp.expression import ExpressionReader, write_expression
 from wstp.features import OURS, Features
 from wstp.limits import Limits
+from wstp.link import Link, Listener, connect, listen
 from wstp.linkspec import LinkSpec
+from wstp.machine import LinkState, Ready
 from wstp.messages import Message, MessageCode, MessageReader, encode_message
 from wstp.tokens import NEED_DATA, TokenReader, TokenWriter
 from wstp.tracker import Tracker
@@ -44,23 +46,29 @@ __all__ = [
     "Function",
     "LimitExceeded",
     "Limits",
+    "Link",
     "LinkClosed",
     "LinkLost",
     "LinkSpec",
     "LinkSpecError",
+    "LinkState",
     "LinkTimeout",
+    "Listener",
     "LocalProtocolError",
     "Message",
     "MessageCode",
     "MessageReader",
     "ProtocolError",
+    "Ready",
     "RemoteProtocolError",
     "Symbol",
     "TokenReader",
     "TokenWriter",
     "Tracker",
     "WSTPError",
+    "connect",
     "encode_message",
+    "listen",
     "same",
     "write_expression",
 ]

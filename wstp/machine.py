@@ -1,7 +1,7 @@
 """The life of a link, for both roles and both modes, without I/O: bytes in, bytes and events out.
 
 Rule 1: everything that changes a link's state is in this file's table. Rule 2: this file does not know how bytes
-travel, nor time; where a timer is due it says so (`in_doubt`). The blocking link (`wstp.link`) and the asyncio link
+travel, nor time; where a timer is due it says so (`doubt`). The blocking link (`wstp.link`) and the asyncio link
 (`wstp.aio`) are thin shells over it.
 """
 
@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal
 
-from wstp.errors import LimitExceeded, LinkClosed, LinkLost, LocalProtocolError, RemoteProtocolError, WSTPError
+from wstp.errors import (
+    LimitExceeded,
+    LinkClosed,
+    LinkLost,
+    LocalProtocolError,
+    RemoteProtocolError,
+    WSTPError,
+)
 from wstp.expr import Expr, Function, Symbol
 from wstp.expression import ExpressionReader, write_expression
 from wstp.features import OURS, Features
@@ -51,7 +58,7 @@ class LinkEvent(Enum):
     HEARD = "message 9 heard"
     DATA_END = "data connection ended"
     MESSAGE_END = "message connection ended"
-    DOUBT_OVER = "no message 9 in time"
+    DOUBT_OVER = "the other connection did not follow"
     FAULT = "fault"
 
 
@@ -71,7 +78,9 @@ TRANSITIONS: Final[dict[LinkState, dict[LinkEvent, LinkState]]] = {
         _E.FAULT: _S.FAILED,
     },
     _S.CLOSING: {_E.SAID: _S.CLOSED, _E.DATA_END: _S.CLOSED, _E.FAULT: _S.CLOSING},
-    _S.DRAINING: {_E.DATA_END: _S.CLOSED, _E.CLOSE: _S.CLOSED, _E.FAULT: _S.FAILED},
+    _S.DRAINING: {
+        _E.DATA_END: _S.CLOSED, _E.CLOSE: _S.CLOSED, _E.DOUBT_OVER: _S.CLOSED, _E.FAULT: _S.FAILED,
+    },
     _S.DATA_GONE: {
         _E.HEARD: _S.CLOSED, _E.MESSAGE_END: _S.LOST, _E.DOUBT_OVER: _S.LOST, _E.CLOSE: _S.CLOSED,
         _E.FAULT: _S.FAILED,
@@ -219,13 +228,19 @@ class LinkMachine:
         self._on(LinkEvent.MESSAGE_END)
 
     def doubt_over(self) -> None:
-        """Say that after the data connection's end no word came on the message connection for long enough."""
+        """Say that `doubt` seconds have passed without a byte on either connection."""
         self._on(LinkEvent.DOUBT_OVER)
 
     @property
-    def in_doubt(self) -> bool:
-        """Tell whether the shell should give the peer a moment (a second) for message 9, then `doubt_over()`."""
-        return self.state is LinkState.DATA_GONE
+    def doubt(self) -> float | None:
+        """Return after how many silent seconds the shell shall call `doubt_over()`; None: it need not.
+
+        One connection has told of the end and the other should follow at once: message 9 after the data connection's
+        end, or (data may still be under way) the data connection's end after message 9.
+        """
+        if self.state is LinkState.DATA_GONE:
+            return 1.0
+        return 10.0 if self.state is LinkState.DRAINING else None
 
     def _take(self, messages: Sequence[Message]) -> None:
         for message in messages:
@@ -343,6 +358,11 @@ class LinkMachine:
         """Return the buffers to write on the data connection, and forget them."""
         out, self._out, self._out_size = self._out, [], 0
         return out
+
+    def requeue(self, buffers: Sequence[Buffer]) -> None:
+        """Take back, to the front, what could not be written."""
+        self._out[:0] = buffers
+        self._out_size += sum(len(data) for data in buffers)
 
     def put_message(self, code: int, parameter: int = 0) -> None:
         """Queue a message; raises as `wstp.messages.encode_message` and `check_writable()` do."""
