@@ -9,6 +9,7 @@ import contextlib
 import logging
 import select
 import socket
+import struct
 import threading
 import time
 import uuid as uuid_module
@@ -450,6 +451,18 @@ class Link:
         # A reader in another thread sees the end of both connections now; wait for it to let go.
         for connection in (self._message, self._data):
             _drain(connection, deadline)
+            connection.close()
+
+    def abort(self) -> None:
+        """Drop the link as a killed program does: both connections are reset, nothing is flushed or said."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._machine.close()
+        for connection in (self._message, self._data):
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
 
     @property

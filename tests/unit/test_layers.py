@@ -20,7 +20,7 @@ MAY_IMPORT = {
 SANS_IO = [
     *(
         f"wstp/{name}.py"
-        for name in "lexer text tracker completion expression expr features handshake limits linkspec machine messages packets tokens".split()
+        for name in ["lexer", "text", "tracker", "completion", "expression", "expr", "features", "handshake", "limits", "linkspec", "machine", "messages", "packets", "tokens"]
     ),
     "wstp/transcoder.py",
     "bus/frames.py",

@@ -1,0 +1,144 @@
+"""Broker, frontend and host as processes of their own, and what happens when one of them is killed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from asking import EVALUATE, answers, command, connect, order, value
+from serving import Part, stand_in_pool, wait_until, write_config
+
+import wstp
+from wstp import Symbol
+
+
+class Parts:
+    """The three processes. `broker` can be killed and started again at the same endpoint."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        self.broker = self.start_broker("tcp://127.0.0.1:0")
+        self.endpoint = self.broker.endpoint
+        self.host = self.start_host()
+        self.frontend = self.start_frontend()
+
+    def start_broker(self, endpoint: str) -> Part:
+        return Part("broker", "--bus", endpoint, "-l", "debug", "-c", self.config, ready="Broker listening").__enter__()
+
+    def start_host(self) -> Part:
+        return Part("host", "--bus", self.endpoint, "-l", "debug", "-c", self.config, ready="has joined").__enter__()
+
+    def start_frontend(self) -> Part:
+        return Part("frontend", "--bus", self.endpoint, "-p", "0", "-l", "debug", "-c", self.config).__enter__()
+
+    def restart_broker(self) -> None:
+        self.broker.kill()
+        self.broker = self.start_broker(self.endpoint)
+
+    def close(self) -> None:
+        for part in (self.frontend, self.host, self.broker):
+            if part.process.poll() is None:
+                part.__exit__(None, None, None)
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    config = write_config(
+        tmp_path / "kernelbus.conf",
+        Pools={"StandIn": stand_in_pool(tmp_path)},
+        Bus={"HeartbeatInterval": 0.2, "HeartbeatTimeout": 1.0},
+        Limits={"HostTimeout": 5, "ConnectionTimeout": 20, "Window": 1 << 20, "Chunk": 1 << 18},
+    )
+    made = Parts(config)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_the_parts_serve_apart(parts: Parts) -> None:
+    with connect(parts.frontend) as link:
+        data = np.arange(1_000_000.0)
+        result = value(link, data)
+        assert isinstance(result, np.ndarray)
+        assert np.array_equal(result, data)
+
+
+def test_a_second_host_takes_over_when_the_first_is_killed(parts: Parts) -> None:
+    second = parts.start_host()
+    with second:
+        parts.host.kill()
+        wait_until(lambda: parts.broker.logged("host .* given up"), "the broker gives the host up")
+        with connect(parts.frontend) as link:
+            pid = value(link, Symbol("Pid")())
+            assert pid in [child.pid for child in second.children()]
+
+
+@pytest.mark.parametrize("rounds", [3])
+def test_a_killed_broker_costs_a_pause_and_not_a_byte(parts: Parts, rounds: int) -> None:
+    with connect(parts.frontend) as link:
+        pid = value(link, Symbol("Pid")())
+        for _ in range(rounds):
+            data = np.random.default_rng(1).random(4_000_000)
+
+            def send(data: np.ndarray = data) -> None:
+                link.put(EVALUATE(data), end_packet=True)
+                link.flush(timeout=60)
+
+            sender = threading.Thread(target=send)
+            sender.start()
+            try:
+                parts.restart_broker()
+                result = answers(link)[-1].args[0]
+            finally:
+                sender.join(60)
+            assert isinstance(result, np.ndarray)
+            assert np.array_equal(result, data)
+            assert value(link, Symbol("Pid")()) == pid
+
+
+def test_a_client_that_comes_while_the_broker_is_away_gets_its_kernel(parts: Parts) -> None:
+    parts.broker.kill()
+    link = wstp.connect(parts.frontend.server, mode="uuid", timeout=10)
+    with link:
+        parts.broker = parts.start_broker(parts.endpoint)
+        assert link.get(timeout=30) == Symbol("InputNamePacket")("In[1]:= ")
+        assert value(link, 7) == 7
+
+
+def test_a_killed_frontend_leaves_its_kernels_detached(parts: Parts) -> None:
+    with connect(parts.frontend) as link:
+        identity, pid = order(link, command("KernelID")), value(link, Symbol("Pid")())
+        parts.frontend.kill()
+    wait_until(lambda: parts.host.logged("is detached"), "the host detaches the kernel")
+    parts.frontend = parts.start_frontend()
+    with connect(parts.frontend) as again:
+        order(again, command("Disconnect"))
+        assert order(again, command("ConnectKernel", identity)) == identity
+        assert again.get(timeout=10) == Symbol("InputNamePacket")("In[1]:= ")
+        assert value(again, Symbol("Pid")()) == pid
+
+
+def test_a_killed_host_takes_its_kernels_along_and_closes_their_links(parts: Parts) -> None:
+    with connect(parts.frontend) as link:
+        pid = value(link, Symbol("Pid")())
+        assert isinstance(pid, int)
+        kernel = psutil.Process(pid)
+        parts.host.kill()
+        kernel.wait(10)
+        with pytest.raises(wstp.LinkClosed):
+            while True:
+                link.get(timeout=30)
+
+
+def test_a_stopped_host_leaves_in_order(parts: Parts) -> None:
+    with connect(parts.frontend) as link:
+        assert parts.host.terminate() == 0
+        with pytest.raises(wstp.LinkClosed):
+            while True:
+                link.get(timeout=30)
+        wait_until(lambda: parts.broker.logged("host .* has left"), "the broker is told")

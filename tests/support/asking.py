@@ -1,0 +1,53 @@
+"""What a client does, in the words of the tests."""
+
+from __future__ import annotations
+
+from serving import Part
+
+import wstp
+from wstp import Expr, Function, Symbol
+
+__all__ = ["EVALUATE", "answers", "ask", "command", "connect", "order", "value"]
+
+EVALUATE = Symbol("EvaluatePacket")
+
+
+def command(name: str, *arguments: Expr) -> Function:
+    return Symbol("WSTPServer`" + name)(*arguments)
+
+
+def connect(server: Part) -> wstp.Link:
+    """Connect as a client does, and read the first packet."""
+    link = wstp.connect(server.server, mode="uuid", timeout=10)
+    packet = link.get(timeout=30)
+    assert packet == Symbol("InputNamePacket")("In[1]:= "), packet
+    return link
+
+
+def ask(link: wstp.Link, expression: Expr) -> list[Function]:
+    """Evaluate and give every packet up to the answer."""
+    link.put(EVALUATE(expression), end_packet=True)
+    link.flush(timeout=10)
+    return answers(link)
+
+
+def answers(link: wstp.Link) -> list[Function]:
+    packets = []
+    while True:
+        packet = link.get(timeout=60)
+        assert isinstance(packet, Function)
+        packets.append(packet)
+        if packet.head == Symbol("ReturnPacket"):
+            return packets
+
+
+def value(link: wstp.Link, expression: Expr) -> Expr:
+    """Evaluate and give the value."""
+    return ask(link, expression)[-1].args[0]
+
+
+def order(link: wstp.Link, request: Function) -> Expr:
+    """Give a command to the server and give its value."""
+    link.put(request, end_packet=True)
+    link.flush(timeout=10)
+    return answers(link)[-1].args[0]

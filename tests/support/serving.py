@@ -1,0 +1,162 @@
+"""Real servers for tests: `kernelbus serve` and its parts as processes, ended whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+__all__ = ["ROOT", "STAND_IN", "Part", "stand_in_pool", "wait_until", "write_config"]
+
+ROOT = Path(__file__).resolve().parents[2]
+STAND_IN = Path(__file__).with_name("stand_in.py")
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
+    """Wait until `condition` gives something true, and give that.
+
+    Raises:
+        AssertionError: it did not in time; the text is `what`.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not in {seconds} s: {what}"
+        time.sleep(0.01)
+
+
+def write_config(path: Path, **content: Any) -> Path:
+    """Write a configuration file."""
+    path.write_text(json.dumps(content, indent=1))
+    return path
+
+
+def stand_in_pool(tmp_path: Path, *options: str, **keys: Any) -> dict[str, Any]:
+    """Give a pool whose kernels are the stand-in program (tests/support/stand_in.py), one of them ready."""
+    wrapper = tmp_path / "stand-in-kernel"
+    wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
+    wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
+    return {"KernelPath": str(wrapper), "KernelOptions": " ".join(options), "MinimumKernelNumber": 1, **keys}
+
+
+class Part:
+    """One `kernelbus` process; use it with `with`.
+
+    Args:
+        command: `serve`, `broker`, `frontend` or `host`, with its options.
+        ready: what its standard output says when it is ready.
+    """
+
+    def __init__(self, *command: str | Path, ready: str = "Listening for new connections") -> None:
+        self.output: list[str] = []
+        self.log: list[str] = []
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "shell.main", *map(str, command)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._read, args=(stream, lines), daemon=True)
+            for stream, lines in ((self.process.stdout, self.output), (self.process.stderr, self.log))
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._ready = ready
+
+    def _read(self, stream: Any, lines: list[str]) -> None:
+        with stream:
+            for line in stream:
+                lines.append(line.rstrip("\n"))
+
+    def __enter__(self) -> Part:
+        try:
+            wait_until(
+                lambda: any(self._ready in line for line in self.output) or self.process.poll() is not None, f"ready: {self.log[-5:]}"
+            )
+            assert self.process.poll() is None, f"it ended at once: {self.log}"
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        children = self.children()
+        self.terminate()
+        for child in children:
+            try:
+                child.wait(10)
+            except psutil.TimeoutExpired:
+                child.kill()
+                raise AssertionError(f"process {child.pid} outlived its server") from error
+        if kind is not None:
+            print("\n".join(["--- its output", *self.output, "--- its log", *self.log[-60:]]))
+
+    @property
+    def port(self) -> int:
+        """The port of the last line on standard output that names one."""
+        found = re.search(r"port (\d+)", self.output[-1])
+        assert found, self.output
+        return int(found.group(1))
+
+    @property
+    def server(self) -> str:
+        """The same, as clients name it."""
+        return f"{self.port}@127.0.0.1"
+
+    @property
+    def endpoint(self) -> str:
+        """The bus endpoint that a broker says it listens at."""
+        found = re.search(r"tcp://\S+:(\d+)", " ".join(self.output) + " ".join(self.log))
+        assert found, self.output
+        return f"tcp://127.0.0.1:{found.group(1)}"
+
+    def children(self) -> list[psutil.Process]:
+        """The processes under it, kernels among them."""
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def terminate(self, number: int = signal.SIGTERM, seconds: float = 15.0) -> int:
+        """Ask it to end and give its exit status; it is killed when it does not."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"it did not end in {seconds} s: {self.log[-5:]}") from None
+        for thread in self._threads:
+            thread.join(5)
+        return status
+
+    def kill(self) -> None:
+        """End it without a word."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def logged(self, pattern: str) -> list[str]:
+        """The log's lines that hold `pattern`, a regular expression."""
+        return [line for line in self.log if re.search(pattern, line)]

@@ -1,0 +1,117 @@
+"""A kernel that stands in for a real one: a WSTP program that answers at once and does what a test asks of it.
+
+| evaluated | answer |
+|---|---|
+| `Say["text", n]` | n TextPackets, then Null |
+| `Wait[]` | `$Aborted`, when message 3 comes |
+| `Exit[n]` | TextPacket["bye"], then the process exits with status n |
+| `Pid[]`, `Arguments[]`, `Defined[]` | what they say; `Defined` gives the names that were Set |
+| `Zeros[n]` | n machine reals |
+| `Tell[code]` | sends message `code` to the client, then Null |
+| anything else | itself |
+
+Options: `-exitatonce n` writes a line and exits with status n; `-silent` never connects; `-uuid` connects in UUID mode.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+import wstp
+from wstp import Expr, Function, Message, MessageCode, Symbol
+
+
+def main(arguments: list[str]) -> int:
+    if "-exitatonce" in arguments:
+        print("no licence for this machine", flush=True)
+        return int(arguments[arguments.index("-exitatonce") + 1])
+    if "-silent" in arguments:
+        print("thinking", flush=True)
+        time.sleep(600)
+    name = arguments[arguments.index("-linkname") + 1]
+    limits = wstp.Limits(total_size=2**32, token_size=2**31)
+    link = wstp.connect(name, mode="uuid" if "-uuid" in arguments else "default", timeout=10, limits=limits)
+    try:
+        return serve(link, arguments)
+    except (wstp.LinkClosed, wstp.LinkLost):
+        return 0
+
+
+def serve(link: wstp.Link, arguments: list[str]) -> int:
+    line = 1
+    aborts: list[int] = []
+    terminated: list[int] = []
+
+    def note(message: Message) -> None:
+        # An abort is for what is being evaluated, or for what is just being read.
+        {MessageCode.ABORT: aborts, MessageCode.TERMINATE: terminated}.get(MessageCode(message.code), []).append(message.code)
+
+    link.on_message = note
+    defined: list[str] = []
+    put(link, "InputNamePacket", f"In[{line}]:= ")
+    while True:
+        packet = link.get()
+        if terminated:
+            return 0
+        match packet:
+            case Function(head=Symbol(name="EvaluatePacket"), args=(Function(head=Symbol(name="Exit"), args=(int(status),)),)):
+                put(link, "TextPacket", "bye")
+                link.close()
+                return status
+            case Function(head=Symbol(name="EvaluatePacket"), args=(Function(head=Symbol(name="Quit")),)):
+                link.close()
+                return 0
+            case Function(head=Symbol(name="EvaluatePacket"), args=(expression,)):
+                put(link, "ReturnPacket", evaluate(link, expression, arguments, defined, aborts))
+                aborts.clear()
+            case Function(head=Symbol(name="EnterTextPacket"), args=(text,)):
+                put(link, "ReturnTextPacket", text)
+                line += 1
+                put(link, "InputNamePacket", f"In[{line}]:= ")
+            case _:
+                pass  # as kernels do
+
+
+def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: list[str], aborts: list[int]) -> Expr:
+    match expression:
+        case Function(head=Symbol(name="CompoundExpression"), args=parts):
+            for part in parts:
+                if isinstance(part, Function) and part.head == Symbol("Set"):
+                    defined.append(f"{part.args[0].name}={part.args[1]}")  # type: ignore[union-attr]
+            return Symbol("Null")
+        case Function(head=Symbol(name="Say"), args=(text, int(times))):
+            for _ in range(times):
+                put(link, "TextPacket", text)
+            return Symbol("Null")
+        case Function(head=Symbol(name="Wait")):
+            while not aborts:
+                link.wait(0.1)
+            return Symbol("$Aborted")
+        case Function(head=Symbol(name="Pid")):
+            return os.getpid()
+        case Function(head=Symbol(name="Arguments")):
+            return list(arguments)
+        case Function(head=Symbol(name="Defined")):
+            return list(defined)
+        case Function(head=Symbol(name="Zeros"), args=(int(count),)):
+            return np.zeros(count)
+        case Function(head=Symbol(name="Tell"), args=(int(code),)):
+            link.put_message(code, 7)
+            return Symbol("Null")
+        case _:
+            return expression
+
+
+def put(link: wstp.Link, head: str, *arguments: Expr) -> None:
+    link.put(Symbol(head)(*arguments), end_packet=True)
+    link.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
