@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
@@ -95,16 +94,14 @@ class ChannelOptions(NamedTuple):
     probe_delay_limit: float = 8.0
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(NamedTuple):
     """Bytes of the peer's stream, from `offset` on. The application owes :meth:`Channel.consume` for them."""
 
     offset: int
     payload: bytes | bytearray | memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class Urgent:
+class Urgent(NamedTuple):
     """A WSTP message (PROTOCOL.md section 6) sent when the peer had put `offset` bytes into its stream."""
 
     offset: int
@@ -112,21 +109,18 @@ class Urgent:
     parameter: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """The peer's stream ended, after everything before it was delivered."""
 
     reason: EndReason
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reset:
+class Reset(NamedTuple):
     """The peer knows nothing of this channel (any more)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Writable:
+class Writable(NamedTuple):
     """`writable` has become true again."""
 
 
@@ -152,6 +146,8 @@ class Channel:
         self.channel = channel
         self.options = options or ChannelOptions()
         self.state = ChannelState.OPEN
+        #: Whether nothing more will happen; the owner may forget the channel.
+        self.closed = False
         self._events: list[Event] = []
         # -- what we send
         self._pending: deque[bytes | bytearray | memoryview] = deque()
@@ -201,11 +197,6 @@ class Channel:
     def in_flight(self) -> int:
         """Bytes held here because the peer has not acknowledged them, or has not given room for them."""
         return self._pending_bytes + sum(len(sent.payload) for sent in self._in_flight)
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing more will happen; the owner may forget the channel."""
-        return self.state in (ChannelState.CLOSED, ChannelState.RESET)
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Append `data` to the stream. The buffer is kept, not copied: it must not change afterwards.
@@ -356,6 +347,7 @@ class Channel:
 
     def _change(self, trigger: _Trigger) -> ChannelState:
         self.state = _TRANSITIONS.get((self.state, trigger), self.state)
+        self.closed = self.state in (ChannelState.CLOSED, ChannelState.RESET)
         if self.closed:
             self._pending.clear()
             self._in_flight.clear()

@@ -61,6 +61,8 @@ class Membership:
         where: str,
     ) -> None:
         self.state = MembershipState.LOST
+        #: When the broker was last there, on the loop's clock; meaningful while the state is not UP.
+        self.up_until = asyncio.get_running_loop().time()
         self._connect = connect
         self._describe = describe
         self._on_control = on_control
@@ -132,6 +134,7 @@ class Membership:
             if silent > self._timeout:
                 _log.error("the broker at %s has been silent for %.0f s; looking for it", self._where, silent)
                 self.state = MembershipState.LOST
+                self.up_until = self._last_heard
                 self._said_lost = True
                 return
             self.send(Heartbeat())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 
 from bus.channel import ChannelOptions
@@ -40,6 +41,7 @@ class Frontend:
         self.config = config
         self._name = name
         self._version = version
+        self._loop = asyncio.get_running_loop()
         self._identity = secrets.token_hex(16)
         self._links: set[ClientLink] = set()
         self._channels: dict[int, tuple[ClientLink, Open]] = {}
@@ -107,7 +109,16 @@ class Frontend:
     def request_kernel(self, link: ClientLink, request: Open) -> None:
         """See :class:`frontend.link.LinkServer`."""
         self._channels[request.channel] = (link, request)
+        # The broker answers in time when it is there; this is for when it is not.
+        patience = self.config.limits.connection_timeout + self.config.bus.heartbeat_timeout
+        self._loop.call_later(patience, self._unanswered, request.channel)
         self.membership.send(request)
+
+    def _unanswered(self, channel: int) -> None:
+        link = self._link_of(channel)
+        if link is not None and link.state is LinkState.OPENING:
+            self.channel_done(channel, "the client was told that no broker answers")
+            link.refused("no-broker", "the server's broker does not answer; try again later")
 
     def channel_done(self, channel: int, text: str) -> None:
         """See :class:`frontend.link.LinkServer`."""
@@ -169,6 +180,4 @@ class Frontend:
 
 def _reason(error: OSError) -> str:
     # asyncio's own text repeats the address; the system's is what a person needs.
-    import os
-
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)

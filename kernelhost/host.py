@@ -26,7 +26,7 @@ from bus.messages import (
     Release,
 )
 from bus.multiplexer import Multiplexer
-from bus.peer import Membership
+from bus.peer import Membership, MembershipState
 from bus.transport import TransportFactory
 from kernelhost.kernel import Kernel
 from kernelhost.pool import Action, Attach, KernelState, Pool, PoolOptions, Refuse, Request, Start, Stop
@@ -96,10 +96,27 @@ class Host:
         """Keep the pools, and be a member of the bus, until cancelled; then end every kernel."""
         for name in self._pools:
             self._tick(name)
+        watch = self._loop.create_task(self._watch_orphans())
         try:
             await self._membership.run()
         finally:
+            watch.cancel()
             await self.close()
+
+    async def _watch_orphans(self) -> None:
+        """End sessions that nobody can come back to, when no broker was there for `Limits`/`OrphanTimeout`."""
+        limit = self._config.limits.orphan_timeout
+        while True:
+            await asyncio.sleep(min(limit / 2, 5.0))
+            away = self._loop.time() - self._membership.up_until
+            if self._membership.state is MembershipState.UP or away < limit:
+                continue
+            for kernel in [kernel for kernel in self._kernels.values() if kernel.attachments]:
+                pool = self._pools[kernel.pool.name]
+                why = f"no broker has been there for {away:.0f} s (Limits/OrphanTimeout)"
+                if pool.kernels[kernel.number].state is not KernelState.ENDING:
+                    _log.error("%s is ended: %s", kernel, why)
+                self._perform(kernel.pool.name, pool.unwanted(kernel.number, self._loop.time(), why))
 
     async def close(self) -> None:
         """End every kernel, asking first; what does not end in half of `Limits`/`ShutdownTimeout` is killed."""

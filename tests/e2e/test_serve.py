@@ -236,7 +236,7 @@ def test_a_killed_server_leaves_no_kernel_behind(tmp_path: Path) -> None:
         kernels = part.children()
         assert kernels
         part.kill()
-        gone, alive = psutil.wait_procs(kernels, 10)
+        _, alive = psutil.wait_procs(kernels, 10)
         assert not alive
         with pytest.raises(wstp.LinkLost):
             link.get(timeout=10)

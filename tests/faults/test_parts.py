@@ -130,15 +130,46 @@ def test_a_killed_host_takes_its_kernels_along_and_closes_their_links(parts: Par
         kernel = psutil.Process(pid)
         parts.host.kill()
         kernel.wait(10)
+        assert link.next_packet(timeout=30).head == Symbol("MessagePacket")
+        assert "has been silent" in str(link.get(timeout=10))
         with pytest.raises(wstp.LinkClosed):
-            while True:
-                link.get(timeout=30)
+            link.get(timeout=30)
 
 
 def test_a_stopped_host_leaves_in_order(parts: Parts) -> None:
     with connect(parts.frontend) as link:
         assert parts.host.terminate() == 0
         with pytest.raises(wstp.LinkClosed):
-            while True:
-                link.get(timeout=30)
+            link.get(timeout=30)
         wait_until(lambda: parts.broker.logged("host .* has left"), "the broker is told")
+
+
+def test_a_host_whose_broker_stays_away_ends_its_sessions(tmp_path: Path) -> None:
+    config = write_config(
+        tmp_path / "kernelbus.conf",
+        Pools={"StandIn": stand_in_pool(tmp_path)},
+        Bus={"HeartbeatInterval": 0.2, "HeartbeatTimeout": 1.0},
+        Limits={"OrphanTimeout": 2},
+    )
+    parts = Parts(config)
+    try:
+        with connect(parts.frontend) as link:
+            pid = value(link, Symbol("Pid")())
+            assert isinstance(pid, int)
+            kernel = psutil.Process(pid)
+            parts.broker.kill()
+            kernel.wait(20)
+            wait_until(lambda: parts.host.logged("OrphanTimeout"), "a line that says why")
+    finally:
+        parts.close()
+
+
+def test_a_client_is_told_when_no_broker_answers(tmp_path: Path) -> None:
+    bus = {"HeartbeatInterval": 0.2, "HeartbeatTimeout": 0.5}
+    config = write_config(tmp_path / "kernelbus.conf", Bus=bus, Limits={"ConnectionTimeout": 0.5})
+    with Part("frontend", "--bus", "tcp://127.0.0.1:9", "-p", "0", "-c", config) as frontend:
+        with wstp.connect(frontend.server, mode="uuid", timeout=10) as link:
+            link.get(timeout=20)
+            assert "broker does not answer" in str(link.get(timeout=10))
+        wait_until(lambda: frontend.logged("no broker answers at tcp://127.0.0.1:9"), "a line that names the address")
+        assert len(frontend.logged("no broker answers at")) == 1

@@ -7,6 +7,7 @@
 | `Exit[n]` | TextPacket["bye"], then the process exits with status n |
 | `Pid[]`, `Arguments[]`, `Defined[]` | what they say; `Defined` gives the names that were Set |
 | `Zeros[n]` | n machine reals |
+| `Size[array]` | how many leaves it has |
 | `Tell[code]` | sends message `code` to the client, then Null |
 | anything else | itself |
 
@@ -101,6 +102,8 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
             return list(defined)
         case Function(head=Symbol(name="Zeros"), args=(int(count),)):
             return np.zeros(count)
+        case Function(head=Symbol(name="Size"), args=(np.ndarray() as array,)):
+            return array.size
         case Function(head=Symbol(name="Tell"), args=(int(code),)):
             link.put_message(code, 7)
             return Symbol("Null")
