@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from frontend.commands import is_command
 from wstp import LimitExceeded, Limits
-from wstp.tracker import End, Head, PacketEnd, Start, Tracker
+from wstp.tracker import End, Head, Mark, PacketEnd, Start, Tracker
 
 __all__ = ["Piece", "Sieve"]
 
@@ -57,21 +57,23 @@ class Sieve:
         """Take the client's next bytes."""
         base = self._tracker.position
         marks = self._tracker.feed(data)
+        if self._state is _State.BETWEEN and not self._held:
+            # Nearly always: whole expressions, none of them a command.
+            started, last = _plain(marks)
+            if started and last == base + len(data):
+                return [Piece(False, data, started)]
         view = memoryview(data)
         pieces: list[Piece] = []
-        done = started = 0
-        plain = not self._held and self._state is not _State.AFTER_COMMAND
+        done = 0
         for mark in marks:
             match mark:
                 case Start(offset):
                     self._pass(pieces, view[done : max(done, offset - base)])
                     done = max(done, offset - base)
                     self._state = _State.UNDECIDED
-                    started += 1
                     self._undecided = 1
                 case Head():
                     self._state = _State.COMMAND if is_command(mark.name) else _State.PASSING
-                    plain = plain and self._state is _State.PASSING
                 case End(offset) if self._state is _State.COMMAND:
                     self._hold(view[done : offset - base])
                     pieces.append(Piece(True, b"".join(self._held)))
@@ -94,8 +96,7 @@ class Sieve:
             else:
                 # Between expressions too: what is left is the beginning of a token that cannot be told yet.
                 self._hold(rest)
-        # Nearly always the whole buffer is for the kernel, and goes on as it came.
-        return [Piece(False, data, started)] if len(pieces) > 1 and plain and not self._held else pieces
+        return pieces
 
     def _pass(self, pieces: list[Piece], data: memoryview) -> None:
         for held in self._held:
@@ -110,3 +111,18 @@ class Sieve:
         self._held_bytes += len(data)
         if self._held_bytes > _LONGEST:
             raise LimitExceeded(f"a command, or the head of an expression, of more than {_LONGEST} bytes")
+
+
+def _plain(marks: list[Mark]) -> tuple[int, int]:
+    """Give how many expressions begin, and where the last one ends; (0, 0) when there is a command among them."""
+    started = last = 0
+    for mark in marks:
+        kind = type(mark)
+        if kind is Start:
+            started += 1
+        elif kind is Head:
+            if is_command(mark.name):  # type: ignore[union-attr]
+                return 0, 0
+        elif kind is End or kind is PacketEnd:
+            last = mark.offset
+    return started, last

@@ -72,7 +72,7 @@ class Gate:
                     self._on_packet(self._head)
                 case PacketEnd(offset):
                     whole = offset - base
-        if self.state is GateState.STREAMING:
+        if self.state is GateState.STREAMING or (whole == len(view) and not self._held):
             return [view]
         out: list[bytes | memoryview] = []
         if whole > 0:
