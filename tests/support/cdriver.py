@@ -316,11 +316,7 @@ class CDriver:
         command = [sys.executable, str(Path(__file__).resolve()), library]
         if environment_id is not None:
             command.append(environment_id)
-        # The library asks the name service about each client of a link server: let a dead one not take half a minute.
-        environment = {**os.environ, "RES_OPTIONS": "timeout:1 attempts:1"}
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-        )
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._answers: queue.Queue[str] = queue.Queue()
         self._waiting: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()

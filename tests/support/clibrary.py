@@ -47,6 +47,7 @@ UNIT_TYPES: dict[str, Any] = {"UTF8": c.c_ubyte, "UCS2": c.c_ushort, "UTF16": c.
 
 LINK = c.c_void_p
 INT_OUT = POINTER(c.c_int)
+LINK_HANDLER = c.CFUNCTYPE(None, c.c_void_p, LINK)
 MESSAGE_HANDLER = c.CFUNCTYPE(None, LINK, c.c_int, c.c_int)
 
 
@@ -74,7 +75,7 @@ def _prototypes() -> dict[str, tuple[Any, list[Any]]]:
             c.c_void_p,
             [c.c_void_p, c.c_ushort, c.c_char_p, c.c_void_p, INT_OUT],
         ),
-        "WaitForNewLinkFromLinkServer": (LINK, [c.c_void_p, INT_OUT]),
+        "RegisterCallbackFunctionWithLinkServer": (None, [c.c_void_p, LINK_HANDLER]),
         "PortFromLinkServer": (c.c_ushort, [c.c_void_p, INT_OUT]),
         "ShutdownLinkServer": (None, [c.c_void_p]),
         "LinkName": (c.c_void_p, [LINK]),
@@ -207,6 +208,12 @@ class CLinkServer:
     def __init__(self, library: CLibrary, handle: int) -> None:
         self._library = library
         self._handle = handle
+        # WaitForNewLinkFromLinkServer does not notice a client that comes while it waits until some half a minute
+        # later; a callback is called at once.
+        self._clients: queue.Queue[int] = queue.Queue()
+        handler = LINK_HANDLER(lambda _, link: self._clients.put(link))
+        library.handlers.append(handler)
+        library("RegisterCallbackFunctionWithLinkServer", handle, handler)
 
     @property
     def port(self) -> int:
@@ -216,11 +223,7 @@ class CLinkServer:
 
     def accept(self) -> CLink:
         """Wait for the next client; its link is still to be activated."""
-        error = c.c_int(0)
-        link = self._library("WaitForNewLinkFromLinkServer", self._handle, byref(error))
-        if not link:
-            raise CLibraryError("WaitForNewLinkFromLinkServer", error.value, "no link")
-        return CLink(self._library, link)
+        return CLink(self._library, self._clients.get())
 
     def close(self) -> None:
         """Shut the server down."""
