@@ -120,9 +120,9 @@ class Evaluator:
         self._sink = sink
 
     @property
-    def next_line(self) -> int:
-        """Return the number of the next input."""
-        return int(self._definitions.get_line_no()) + 1
+    def line(self) -> int:
+        """Return the number of the input that is waited for or evaluated: ``$Line``, as the language counts it."""
+        return int(self._definitions.get_line_no()) or 1
 
     def evaluate(self, make: Callable[[], Any], *, aborted: bool = False) -> Any:
         """Evaluate what ``make()`` returns, without touching In, Out and ``$Line``, and return the result.
@@ -182,10 +182,9 @@ class Evaluator:
             aborted: whether it was aborted before it began.
             show: whether the result is wanted as text.
         """
-        definitions = self._definitions
-        line = self.next_line
-        definitions.set_line_no(line)
-        history = definitions.get_history_length() > 0
+        line = self.line
+        self._definitions.set_line_no(line)
+        history = self._definitions.get_history_length() > 0
         if history:
             self._remember(_IN, line, query)
             if source is not None:
@@ -210,6 +209,8 @@ class Evaluator:
             return self._shown(line, result, form, show)
         finally:
             self._trim(line)
+            # The input may have set $Line itself.
+            self._definitions.set_line_no(self.line + 1)
 
     def _shown(self, line: int, result: Any, form: str, show: bool) -> Entered:
         evaluation, live = self._new()

@@ -99,11 +99,14 @@ class MainLoop:
 
     # -- packets ----------------------------------------------------------------------------------------------------------
 
-    def start(self, code: str | None = None) -> None:
-        """Run code that comes before all else, without In and Out, and send the first prompt."""
-        if code:
-            self.run(code)
+    def start(self) -> None:
+        """Send the first prompt."""
+        self._loaded.definitions.set_line_no(1)
         self._prompt()
+
+    def load(self, file: str) -> None:
+        """Evaluate the expressions in a file."""
+        self._evaluator.evaluate(lambda: to_mathics(Symbol("Get")(file), self._loaded.definitions))
 
     def run(self, code: str) -> None:
         """Evaluate the expressions in a text for their effects."""
@@ -130,14 +133,13 @@ class MainLoop:
         if name in _FOREIGN:
             _log.info("%s is no request to a kernel: ignored", name)
             return
+        # Before the answer: afterwards the kernel must be idle at once, and hear what comes.
+        self._loaded.prune_numbers()
         answer = self._table.get(name)
-        try:
-            if answer is None:
-                self._answer(packet, aborted)
-            else:
-                answer(packet, aborted)
-        finally:
-            self._loaded.prune_numbers()
+        if answer is None:
+            self._answer(packet, aborted)
+        else:
+            answer(packet, aborted)
 
     def _evaluate_packet(self, packet: Function, aborted: bool) -> None:
         if len(packet.args) != 1:
@@ -158,12 +160,11 @@ class MainLoop:
     def _return(self, head: str, result: Any) -> None:
         """Send a result; one that cannot be sent becomes ``$Failed``."""
         try:
-            value = from_mathics(result, self._loaded.definitions)
+            self._port.send(Function(Symbol(head), from_mathics(result, self._loaded.definitions)))
         except (ValueError, TypeError, MemoryError, RecursionError, AttributeError) as error:
             _log.warning("a result cannot be sent", exc_info=error)
             self.message("Kernel", "send", f"The result cannot be sent: {type(error).__name__}: {error}")
-            value = _FAILED
-        self._port.send(Function(Symbol(head), value))
+            self._port.send(Function(Symbol(head), _FAILED))
 
     def _enter_text(self, packet: Function, aborted: bool) -> None:
         if len(packet.args) != 1 or not isinstance(packet.args[0], str):
@@ -213,7 +214,7 @@ class MainLoop:
 
     def _prompt(self) -> None:
         if self._prompts:
-            self._port.send(Function(Symbol("InputNamePacket"), f"In[{self._evaluator.next_line}]:= "))
+            self._port.send(Function(Symbol("InputNamePacket"), f"In[{self._evaluator.line}]:= "))
 
 
 def packet_name(packet: Expr) -> str:

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kernelhost.mathics.startup import Loaded, load
 
+_SIGNALS = (signal.SIGINT, signal.SIGALRM, signal.SIGUSR1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Time these tests by a thread: the kernel's time limits take the alarm signal for themselves."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(120, method="thread"))
+
 
 @pytest.fixture(scope="session")
-def loaded() -> Loaded:
-    """Load Mathics3 once and take over the signals of the test process."""
-    mathics = load()
-    mathics.interrupts.install()
-    return mathics
+def mathics() -> Loaded:
+    """Load Mathics3 once."""
+    return load()
 
 
 @pytest.fixture
-def definitions(loaded: Loaded) -> Iterator[Any]:
-    """Give the definitions, and take back what a test defines."""
-    kept = dict(loaded.definitions.user)
-    yield loaded.definitions
-    loaded.definitions.user = kept
-    loaded.definitions.set_current_context("Global`")
-    loaded.definitions.clear_cache()
-    loaded.interrupts.forget()
+def loaded(mathics: Loaded) -> Iterator[Loaded]:
+    """Give a loaded Mathics3 whose interrupts are in force, and take back what a test defines."""
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    kept = dict(mathics.definitions.user)
+    mathics.interrupts.install()
+    yield mathics
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    mathics.interrupts.forget()
+    mathics.definitions.user = kept
+    mathics.definitions.set_current_context("Global`")
+    mathics.definitions.clear_cache()
+
+
+@pytest.fixture
+def definitions(loaded: Loaded) -> Any:
+    """Give the definitions of a loaded Mathics3."""
+    return loaded.definitions

@@ -1,0 +1,69 @@
+"""Run the embedded kernel: ``python -m kernelhost.mathics -wstp -linkmode connect -linkprotocol TCPIP -linkname port@host``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+__all__ = ["main"]
+
+
+def main(argv: list[str]) -> int:
+    """Connect, load, serve; return the exit status (see :mod:`kernelhost.mathics.server`)."""
+    _keep_standard_output_clean()
+    logging.basicConfig(format="kernelhost.mathics: %(message)s", stream=sys.stderr)
+    log = logging.getLogger("kernelhost.mathics")
+
+    from kernelhost.mathics.options import OptionsError, parse_options
+    from wstp import WSTPError
+
+    try:
+        options = parse_options(argv)
+        if not options.link:
+            raise OptionsError("no link: give -linkmode connect -linkprotocol TCPIP -linkname port@host")
+    except OptionsError as error:
+        log.error("%s", error)
+        return 2
+    for word in options.unknown:
+        log.warning("unknown option %s ignored", word)
+
+    # The link comes first: whether there is one shows at once, and loading takes seconds.
+    from wstp import connect
+
+    try:
+        link = connect(list(options.link))
+    except WSTPError as error:
+        log.error("%s", error)
+        return 2
+
+    from kernelhost.mathics.startup import LoadError, load
+
+    try:
+        loaded = load()
+    except LoadError as error:
+        log.error("%s", error)
+        link.close()
+        return 1
+    from kernelhost.mathics.server import serve
+
+    try:
+        return serve(loaded, link, options)
+    except Exception:
+        log.exception("the kernel failed")
+        return 1
+
+
+def _keep_standard_output_clean() -> None:
+    """Send what is printed to standard output to standard error, and read nothing: neither is a kernel's to use."""
+    os.dup2(2, 1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+if __name__ == "__main__":
+    exit_status = main(sys.argv[1:])
+    logging.shutdown()
+    # Taking down the interpreter with all that Mathics3 holds takes half a second, and does nothing that exiting does not.
+    os._exit(exit_status)

@@ -1,0 +1,250 @@
+"""Read one link on a thread of its own: packets into a queue, messages to what they are about, the link's end to everybody.
+
+Which evaluation is an abort (message 3) meant for? Data and messages travel on two connections; a sender writes the packet first
+and the abort after it. So, when an abort is read:
+
+=========================================== ===================================================
+the kernel is                               the abort stops
+=========================================== ===================================================
+evaluating (or sending the answer)          that evaluation
+idle, packets wait in the queue             the first of them
+idle, a packet is there in whole or in part that packet, as soon as it is complete
+idle, nothing has arrived                   nothing: it came too late
+=========================================== ===================================================
+
+What is seen in one look at both connections counts as packet first: an abort that is right behind its packet must not be lost.
+
+All of this happens under one lock, which is also taken to begin and to end with a packet, so that an abort is neither lost between
+two states nor left over for the next packet. Evaluates nothing; knows the interrupts only as something to call.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from wstp import Link, LinkClosed, LinkLost, LinkState, Message, MessageCode, WSTPError
+from wstp.expr import Expr
+
+__all__ = ["Arrival", "End", "Intake"]
+
+_log = logging.getLogger("kernelhost.mathics")
+
+#: So many packets may wait; then the link is not read further until one is taken (messages still are).
+_QUEUED: Final = 64
+#: How often a full queue is looked at again, milliseconds.
+_FULL_PAUSE: Final = 20
+#: How long an evaluation may take to end after the link has gone, seconds; then the process ends all the same.
+GRACE: Final = 0.5
+
+
+class End(Enum):
+    """Name how a link ended."""
+
+    CLOSED = "closed by the peer"
+    TERMINATED = "told to terminate"
+    LOST = "lost"
+    BROKEN = "broken"
+
+    @property
+    def status(self) -> int:
+        """Return the exit status that tells of it (see ``server``)."""
+        return {End.LOST: 3, End.BROKEN: 4}.get(self, 0)
+
+
+class _Terminated(Exception):
+    """Say that message 1 was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Hold a packet, and whether an abort came for it before it was looked at."""
+
+    packet: Expr
+    aborted: bool = False
+
+
+class Intake:
+    """Read a link for a main loop."""
+
+    def __init__(self, link: Link, abort: Callable[[], None], forget: Callable[[], None]) -> None:
+        """Prepare.
+
+        Args:
+            link: what to read; nobody else does.
+            abort: stops the evaluation that is running, from any thread.
+            forget: called when a packet is done with: what ``abort`` asked for is void.
+        """
+        self._link = link
+        self._abort = abort
+        self._forget = forget
+        self._changed = threading.Condition()
+        self._queue: deque[Arrival] = deque()
+        self._busy = False
+        self._abort_next = False
+        self._end: End | None = None
+        self._finishing = False
+        self._more = False
+
+    def start(self) -> None:
+        """Start the thread."""
+        threading.Thread(target=self._run, name="link reader", daemon=True).start()
+
+    def take(self) -> Arrival | End:
+        """Wait for the next packet, and begin with it; or return how the link ended."""
+        with self._changed:
+            while not self._queue and self._end is None:
+                self._changed.wait()
+            if self._end is not None:
+                return self._end
+            self._busy = True
+            arrival = self._queue.popleft()
+            self._changed.notify_all()
+            return arrival
+
+    def begin(self) -> None:
+        """Say that something is evaluated that came by no packet."""
+        with self._changed:
+            self._busy = True
+
+    def done(self) -> None:
+        """Say that the packet taken last is answered."""
+        with self._changed:
+            self._busy = False
+            self._forget()
+
+    def end(self) -> End:
+        """Return how the link ended, waiting a moment for the reader to find out."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._end is not None, GRACE)
+            return self._end or End.LOST
+
+    def finish(self) -> None:
+        """Say that the process is about to end by itself."""
+        with self._changed:
+            self._finishing = True
+            self._changed.notify_all()
+
+    # -- the thread -------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while self._step():
+                pass
+            end = End.TERMINATED
+        except _Terminated:
+            end = End.TERMINATED
+        except LinkClosed:
+            end = End.CLOSED
+        except LinkLost as error:
+            _log.warning("the link is lost: %s", error)
+            end = End.LOST
+        except WSTPError as error:
+            _log.error("the link cannot be read any more: %s", error)
+            end = End.BROKEN
+        except Exception:
+            _log.exception("reading the link failed")
+            end = End.BROKEN
+        self._ended(end)
+
+    def _step(self) -> bool:
+        """Wait for something and deal with it; return False for message 1."""
+        if not self._room():
+            return True
+        link = self._link
+        if link.state is LinkState.ACTIVE and not self._more:
+            # A look of our own: which came first cannot be told any more once both connections have been read.
+            data, message = self._look()
+            if message and not data:
+                return self._messages(link._machine.unread > 0)
+        ready = link.wait(0 if link.state is LinkState.ACTIVE else None)
+        if ready.message and not self._messages(ready.data or link._machine.unread > 0):
+            return False
+        self._more = ready.data
+        if ready.data:
+            packet = link.get(0)
+            with self._changed:
+                self._queue.append(Arrival(packet, self._abort_next))
+                self._abort_next = False
+                self._changed.notify_all()
+        return True
+
+    def _look(self) -> tuple[bool, bool]:
+        """Wait until a connection has something to read, and tell which: (data, message)."""
+        poller = select.poll()
+        data, message = self._link.fileno(), self._link.message_fileno()
+        if data < 0 or message < 0:
+            return True, True
+        poller.register(data, select.POLLIN)
+        poller.register(message, select.POLLIN)
+        found = {file for file, _ in poller.poll()}
+        return data in found, message in found
+
+    def _messages(self, arriving: bool) -> bool:
+        """Act on the messages that are there; return False for message 1."""
+        while (message := self._link.get_message()) is not None:
+            if not self._heard(message, arriving):
+                return False
+        return True
+
+    def _room(self) -> bool:
+        """Wait a moment when the queue is full, watching messages only; tell whether there is room."""
+        with self._changed:
+            if len(self._queue) < _QUEUED:
+                return True
+            self._changed.wait(_FULL_PAUSE / 1000)
+        poller = select.poll()
+        poller.register(self._link.message_fileno(), select.POLLIN)
+        if poller.poll(0):
+            if self._link.closed:
+                return True
+            if not self._messages(True):
+                raise _Terminated
+        return False
+
+    def _heard(self, message: Message, arriving: bool) -> bool:
+        """Act on a message; return False when it ends the kernel."""
+        if message.code == MessageCode.TERMINATE:
+            _log.info("told to terminate")
+            return False
+        if message.code == MessageCode.ABORT:
+            self._abort_heard(arriving)
+        elif message.code == MessageCode.INTERRUPT:
+            _log.warning("an interrupt menu was asked for (message 2): not available, ignored")
+        else:
+            _log.debug("message %d ignored", message.code)
+        return True
+
+    def _abort_heard(self, arriving: bool) -> None:
+        with self._changed:
+            if self._busy:
+                self._abort()
+            elif self._queue:
+                self._queue[0] = Arrival(self._queue[0].packet, True)
+            elif arriving:
+                self._abort_next = True
+            else:
+                _log.debug("an abort came when nothing was under way: ignored")
+
+    def _ended(self, end: End) -> None:
+        """Tell the main thread, and end the process if it does not come to an end by itself."""
+        with self._changed:
+            self._end = end
+            if self._finishing:
+                return
+            if self._busy:
+                self._abort()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._finishing, GRACE)
+            if self._finishing:
+                return
+        _log.warning("the evaluation did not stop when the link went: ending the process")
+        logging.shutdown()
+        os._exit(end.status)

@@ -1,0 +1,117 @@
+"""Serve one link with the embedded kernel, from the first prompt to the exit status.
+
+====== =====================================================================================================
+status the kernel ended because
+====== =====================================================================================================
+0      ``Quit[]`` or ``Exit[]`` was evaluated, the peer closed the link (message 9), or asked it to terminate (message 1)
+n      ``Exit[n]`` was evaluated (n modulo 256)
+1      it could not load Mathics3, or failed in a way that is a mistake of its own
+2      its options are wrong, or nobody takes the link they name
+3      the link was lost: the connection went without message 9
+4      the peer broke the protocol, or sent more than the limits allow
+====== =====================================================================================================
+
+A process that preloads: :func:`kernelhost.mathics.startup.load` first, then, in each child it forks, :func:`open_link` and :func:`serve`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+
+from kernelhost.mathics.intake import End, Intake
+from kernelhost.mathics.mainloop import MainLoop
+from kernelhost.mathics.options import Options
+from kernelhost.mathics.startup import Loaded
+from wstp import Link, LinkClosed, LinkLost, WSTPError, connect
+from wstp.expr import Expr
+
+__all__ = ["LinkGone", "open_link", "serve"]
+
+_log = logging.getLogger("kernelhost.mathics")
+
+
+class LinkGone(BaseException):
+    """Unwind the main thread because nobody is there to answer; no ``except Exception`` of an evaluation may take it."""
+
+
+class _LinkPort:
+    """Send packets over a link; never cut in two by an abort."""
+
+    def __init__(self, link: Link, loaded: Loaded) -> None:
+        self._link = link
+        self._interrupts = loaded.interrupts
+
+    def send(self, *packets: Expr) -> None:
+        """Send packets, each with its end, in one go.
+
+        Raises:
+            LinkGone: the peer is not there any more.
+            ValueError: a packet holds what cannot be written; nothing of it was.
+        """
+        with self._interrupts.masked:
+            try:
+                for packet in packets:
+                    self._link.put(packet, end_packet=True)
+                self._link.flush()
+            except (LinkClosed, LinkLost):
+                raise LinkGone from None
+            except (TypeError, WSTPError) as error:
+                raise ValueError(str(error)) from error
+
+
+def open_link(options: Options) -> Link:
+    """Connect to the peer that the options name, in the mode they say (default mode without option bit 4).
+
+    Raises:
+        wstp.LinkSpecError, wstp.ConnectFailed, wstp.LinkTimeout: there is no such link; the text names it.
+    """
+    return connect(list(options.link))
+
+
+def serve(loaded: Loaded, link: Link, options: Options) -> int:
+    """Serve a link until it or the kernel ends, and return the exit status; on the main thread."""
+    _seed()
+    interrupts = loaded.interrupts
+    interrupts.install()
+    intake = Intake(link, interrupts.abort, interrupts.forget)
+    loop = MainLoop(loaded, _LinkPort(link, loaded), prompts=options.prompts)
+    intake.start()
+    try:
+        intake.begin()
+        for file in options.initfiles:
+            loop.load(file)
+        for code in options.run:
+            loop.run(code)
+        loop.start()
+        intake.done()
+        status = _answer(intake, loop)
+    except SystemExit as left:
+        status = _status(left.code)
+    except LinkGone:
+        # The reader has seen, or is about to see, how the link ended.
+        status = intake.end().status
+    intake.finish()
+    link.close()
+    return status
+
+
+def _answer(intake: Intake, loop: MainLoop) -> int:
+    while True:
+        arrival = intake.take()
+        if isinstance(arrival, End):
+            return arrival.status
+        loop.handle(arrival.packet, aborted=arrival.aborted)
+        intake.done()
+
+
+def _status(code: object) -> int:
+    return code & 0xFF if isinstance(code, int) else 0
+
+
+def _seed() -> None:
+    """Choose random numbers anew: kernels forked from one parent must not draw the same."""
+    import numpy
+
+    random.seed()
+    numpy.random.seed()
