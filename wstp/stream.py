@@ -8,6 +8,7 @@ would stall about one small request in two hundred by 40 ms.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import Protocol, cast
@@ -49,6 +50,7 @@ class ByteStream(asyncio.BufferedProtocol):
         self.ended = False
         self.name = "?"
         self._transport: asyncio.Transport | None = None
+        # A descriptor of our own for the same connection: the event loop's would make a new object at every use.
         self._socket: socket.socket | None = None
         self._small = bytearray(_SMALL)
         self._buffer = self._small
@@ -100,7 +102,7 @@ class ByteStream(asyncio.BufferedProtocol):
         peer = transport.get_extra_info("peername")
         self.name = f"{peer[0]}:{peer[1]}" if peer else "?"
         sock = transport.get_extra_info("socket")
-        self._socket = sock
+        self._socket = socket.socket(sock.family, sock.type, sock.proto, os.dup(sock.fileno()))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE:
@@ -120,7 +122,7 @@ class ByteStream(asyncio.BufferedProtocol):
         else:
             data = memoryview(buffer)[:nbytes] if buffer is not self._small else bytes(buffer)
             self._buffer = bytearray(_LARGE)
-        if _QUICKACK is not None and self._socket is not None:
+        if _QUICKACK is not None and self._socket is not None and not self.ended:
             self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         self.owner.stream_data(self, data)
 
@@ -129,6 +131,8 @@ class ByteStream(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended = True
+        if self._socket is not None:
+            self._socket.close()
         self.owner.stream_ended(self, exc)
         self._call_flushed()
 
