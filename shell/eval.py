@@ -18,6 +18,7 @@ from typing import TextIO
 
 import wstp
 from wstp import Function, Symbol
+from wstp.linkspec import USE_UUID
 
 __all__ = ["Outcome", "run_eval"]
 
@@ -83,10 +84,11 @@ def run_eval(codes: Sequence[str], *, server: str, timeout: float | None = None)
 
 def _link_spec(server: str) -> wstp.LinkSpec:
     """Read PORT@HOST or PORT; without a host, this machine."""
-    spec = wstp.LinkSpec.parse(server.split())
-    if len(server.split()) != 1 or spec.message_port is not None:
+    words = server.split()
+    spec = wstp.LinkSpec.parse(words[0]) if len(words) == 1 and not server.startswith("-") else None
+    if spec is None or spec.message_port is not None:
         raise wstp.LinkSpecError("write PORT@HOST, or PORT for a server on this machine")
-    return wstp.LinkSpec(name=f"{spec.port}@{spec.host or '127.0.0.1'}", options=4)
+    return wstp.LinkSpec(name=f"{spec.port}@{spec.host or '127.0.0.1'}", options=USE_UUID)
 
 
 def _complain(text: str, status: int) -> int:

@@ -62,7 +62,8 @@ class _Version(argparse.Action):
             told = version("kernelbus")
         except PackageNotFoundError:
             told = "(run from its source, not installed)"
-        parser.exit(0, f"kernelbus {told}\n")
+        print(f"kernelbus {told}")
+        parser.exit()
 
 
 def _port(text: str) -> int:

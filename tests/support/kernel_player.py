@@ -1,0 +1,161 @@
+"""A thread that serves WSTP links in UUID mode and answers as a kernel would, by the book of a test.
+
+It stands in for a whole server where a client is what is tested: nothing of the bus is behind it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import wstp
+from wstp import Function, Symbol
+
+__all__ = ["KernelPlayer", "Play", "message", "packet"]
+
+#: Packets to send for one code, or a function that is given the player and its link.
+Play: TypeAlias = Sequence[Function] | Callable[["KernelPlayer", wstp.Link], None]
+
+_TICK = 0.05
+
+
+def packet(name: str, *arguments: Any) -> Function:
+    """Make the packet called `name`."""
+    return Symbol(name)(*arguments)
+
+
+def message(symbol: str, tag: str, text: str) -> list[Function]:
+    """Make the two packets of a kernel's message."""
+    return [packet("MessagePacket", Symbol(symbol), tag), packet("TextPacket", text)]
+
+
+class KernelPlayer:
+    """Accepts one link after the other, and answers what each evaluates from `plays`, by code.
+
+    Attributes:
+        links: how many have been accepted.
+        codes: what was asked to be evaluated, in order; Quit[] as "Quit[]".
+        messages: the codes of the WSTP messages that came.
+        ended: set when a link has ended, however.
+    """
+
+    def __init__(
+        self,
+        plays: dict[str, Play],
+        *,
+        greeting: Sequence[Function] = (packet("InputNamePacket", "In[1]:= "),),
+        refuse: bool = False,
+        quits: bool = True,
+    ) -> None:
+        self.links = 0
+        self.codes: list[str] = []
+        self.messages: list[int] = []
+        self.ended = threading.Event()
+        self._plays = plays
+        self._greeting = greeting
+        self._refuse = refuse
+        self._quits = quits
+        self._stop = threading.Event()
+        self._fault: BaseException | None = None
+        self._listener = wstp.listen(0, mode="uuid", host="127.0.0.1")
+        self._thread = threading.Thread(target=self._serve, name=f"player-{self.port}", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._listener.port
+
+    @property
+    def server(self) -> str:
+        """The same as a server's name, PORT@HOST."""
+        return f"{self.port}@127.0.0.1"
+
+    def close(self) -> None:
+        """End the thread; a fault of the player is a fault of the test."""
+        self._stop.set()
+        self._thread.join(30)
+        self._listener.close()
+        assert not self._thread.is_alive()
+        if self._fault is not None:
+            raise self._fault
+
+    def await_message(self, link: wstp.Link, code: int) -> None:
+        """Play a kernel that is busy until the message `code` comes."""
+        while not self._stop.is_set():
+            self._read_messages(link, _TICK)
+            if code in self.messages:
+                return
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+        """Wait for `condition` as long as the player is not closed; give what it is then."""
+        deadline = time.monotonic() + seconds
+        while not condition() and time.monotonic() < deadline and not self._stop.wait(0.01):
+            pass
+        return condition()
+
+    def _serve(self) -> None:
+        try:
+            while not self._stop.is_set():
+                try:
+                    link = self._listener.accept(timeout=_TICK)
+                except wstp.LinkTimeout:
+                    continue
+                self.links += 1
+                with link:
+                    try:
+                        self._play(link)
+                    except (wstp.LinkClosed, wstp.LinkLost):
+                        pass  # the client went; what it did before is in the records
+                    finally:
+                        self._read_messages(link, 0)
+                self.ended.set()
+        except BaseException as fault:
+            self._fault = fault
+
+    def _read_messages(self, link: wstp.Link, timeout: float) -> None:
+        try:
+            link.wait(timeout=timeout)
+        except (wstp.LinkClosed, wstp.LinkLost):
+            self._stop.wait(_TICK)
+        while (found := link.get_message()) is not None:
+            self.messages.append(int(found.code))
+
+    def _play(self, link: wstp.Link) -> None:
+        self._send(link, self._greeting)
+        if self._refuse:
+            return
+        while not self._stop.is_set():
+            try:
+                asked = link.next_packet(timeout=_TICK)
+            except wstp.LinkTimeout:
+                continue
+            code = _code(asked)
+            self.codes.append(code)
+            if code == "Quit[]":
+                if self._quits:
+                    return
+                continue
+            play = self._plays.get(code, [packet("ReturnPacket", f"value of {code}")])
+            if callable(play):
+                play(self, link)
+            else:
+                self._send(link, play)
+
+    def _send(self, link: wstp.Link, packets: Sequence[Function]) -> None:
+        for each in packets:
+            link.put(each, end_packet=True)
+        link.flush(timeout=10)
+
+
+def _code(asked: Function) -> str:
+    """Take the code out of EvaluatePacket[ToString[ToExpression[code], InputForm]]."""
+    if asked == packet("EvaluatePacket", Symbol("Quit")()):
+        return "Quit[]"
+    code = asked.args[0].args[0].args[0]
+    assert asked == packet(
+        "EvaluatePacket", Symbol("ToString")(Symbol("ToExpression")(code), Symbol("InputForm"))
+    )
+    return str(code)
