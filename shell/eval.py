@@ -264,7 +264,7 @@ class _Session:
         if isinstance(value, str):
             self._out.line(value)
             return Outcome.FAILED if value in _FAILURES else Outcome.DONE
-        self._out.line(_name(value) if isinstance(value, Symbol) else str(value))
+        self._out.line(_full_form(value))
         return Outcome.FAILED
 
     def _quit(self, interrupts: _Interrupts) -> None:
@@ -284,6 +284,34 @@ class _Session:
         except wstp.WSTPError:
             return  # closed, as was asked for
         self.abandon()
+
+
+def _full_form(value: object) -> str:
+    """Write an answer that came as an expression, not as text; without recursion, as it may be nested deeply."""
+    pieces: list[str] = []
+    waiting: list[object] = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, _Piece):
+            pieces.append(item)
+        elif isinstance(item, Symbol):
+            pieces.append(_name(item))
+        elif isinstance(item, Function | list):
+            head, arguments = (item.head, item.args) if isinstance(item, Function) else (Symbol("List"), item)
+            parted = [part for argument in arguments for part in (_Piece(", "), argument)]
+            waiting += reversed([head, _Piece("["), *parted[1:], _Piece("]")])
+        elif isinstance(item, str):
+            text = item.replace("\\", "\\\\").replace('"', '\\"')
+            pieces.append(f'"{text}"')
+        elif isinstance(item, wstp.BigReal):
+            pieces.append(item.text)
+        else:
+            pieces.append(str(item))
+    return "".join(pieces)
+
+
+class _Piece(str):
+    """Text that stands as it is."""
 
 
 def _name(head: object) -> str:

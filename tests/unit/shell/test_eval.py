@@ -13,7 +13,7 @@ from kernel_player import KernelPlayer, message, packet
 import wstp
 from shell.eval import run_eval
 from shell.main import main
-from wstp import Symbol
+from wstp import Function, Symbol
 
 Start = Callable[..., KernelPlayer]
 
@@ -95,10 +95,33 @@ def test_a_failure_is_shown_and_the_rest_goes_on(
     assert kernel.codes == ["bad", "good", "Quit[]"]
 
 
-def test_an_answer_that_left_to_string_is_a_failure(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
-    kernel = play({"Throw[1]": [packet("ReturnPacket", Symbol("Hold")(Symbol("Throw")(1)))]})
+def _nested(depth: int) -> Function:
+    value = Symbol("x")()
+    for _ in range(depth):
+        value = Symbol("f")(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (Symbol("Hold")(Symbol("Throw")(1)), "Hold[Throw[1]]"),
+        (Symbol("f")(), "f[]"),
+        (Symbol("f")(1)(2, 2.5), "f[1][2, 2.5]"),
+        (
+            Symbol("f")([], [1, 'a"b\\'], Symbol("System`Pi"), wstp.BigReal("1.5`20.")),
+            'f[List[], List[1, "a\\"b\\\\"], Pi, 1.5`20.]',
+        ),
+        (_nested(20_000), "f[" * 20_000 + "x[]" + "]" * 20_000),
+    ],
+    ids=["throw", "empty", "curried", "kinds", "deep"],
+)
+def test_an_answer_that_is_no_text_is_a_failure_and_shown(
+    answer: object, shown: str, play: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernel = play({"Throw[1]": [packet("ReturnPacket", answer)]})
     assert run_eval(["Throw[1]"], server=kernel.server) == 1
-    assert capsys.readouterr().out != ""
+    assert capsys.readouterr().out == shown + "\n"
 
 
 def test_wrong_syntax(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
