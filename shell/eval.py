@@ -69,7 +69,8 @@ def run_eval(codes: Sequence[str], *, server: str, timeout: float | None = None)
     try:
         link = wstp.connect(spec, mode="uuid", timeout=_CONNECT_SECONDS)
     except (wstp.WSTPError, OSError) as error:
-        return _complain(f"cannot reach a server at {spec.name}: {error}", _UNREACHABLE)
+        where = "" if spec.name in str(error) else f"{spec.name}: "
+        return _complain(f"cannot reach a server: {where}{error}", _UNREACHABLE)
     with link:
         session = _Session(link, timeout)
         try:

@@ -142,8 +142,9 @@ def test_no_server(command: Any) -> None:
     process = command("eval", "--server", "1@127.0.0.1", "1")
     out, error = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "")
-    assert error.startswith("kernelbus eval: cannot reach a server at 1@127.0.0.1: ")
-    assert error.count("\n") == 1
+    assert (
+        error == "kernelbus eval: cannot reach a server: cannot connect to 1@127.0.0.1: Connection refused\n"
+    )
 
 
 @pytest.mark.parametrize("part", ["serve", "broker", "frontend", "host"])

@@ -203,7 +203,8 @@ class TestNoServer:
             assert run_eval(["1"], server=f"{port}@127.0.0.1") == 2
         written = capsys.readouterr()
         assert written.out == ""
-        assert written.err.startswith(f"kernelbus eval: cannot reach a server at {port}@127.0.0.1: ")
+        assert written.err.startswith("kernelbus eval: cannot reach a server: ")
+        assert f"{port}@127.0.0.1: " in written.err
         assert written.err.count("\n") == 1
 
     def test_a_host_that_does_not_exist(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,7 +218,7 @@ class TestNoServer:
         with socket.create_server(("127.0.0.1", 0)) as mute:
             port = mute.getsockname()[1]
             assert run_eval(["1"], server=str(port)) == 2
-        assert f"cannot reach a server at {port}@127.0.0.1: " in capsys.readouterr().err
+        assert f"{port}@127.0.0.1" in capsys.readouterr().err
 
     def test_it_refuses_in_words(self, play: Start, capsys: pytest.CaptureFixture[str]) -> None:
         words = "WSTPServer::full: no kernel was free for 30 s."
