@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from kernel_player import KernelPlayer, Play, packet
+from serving import Part, write_config
 
 import wstp
 from wstp import Symbol
@@ -158,3 +159,24 @@ def test_a_bad_configuration(part: str, command: Any, tmp_path: Path) -> None:
         f"kernelbus {part}: {file}:1: Pools.A.MinimumKernelNumber: 3 is more than MaximumKernelNumber, 2: "
         "lower the one, or raise the other\n"
     )
+
+
+def test_the_whole_way_with_the_embedded_kernel(command: Any, tmp_path: Path) -> None:
+    config = write_config(
+        tmp_path / "k.conf", Pools={"Main": {"MinimumKernelNumber": 1, "MaximumKernelNumber": 2}}
+    )
+    with Part("serve", "-p", "0", "-c", config) as server:
+        where = f"{server.port}@127.0.0.1"
+
+        def evaluate(*codes: str) -> tuple[int, str, str]:
+            process = command("eval", "--server", where, *codes)
+            out, error = process.communicate(timeout=100)
+            return process.returncode, out, error
+
+        assert evaluate("2+2", "Expand[(x+y)^3]") == (0, "4\nx^3 + 3*x^2*y + 3*x*y^2 + y^3\n", "")
+        status, out, error = evaluate("x = 5; Print[x]", "1/0", "x", "1 +")
+        assert (status, out) == (1, "5\nNull\nComplexInfinity\n5\n$Failed\n")
+        assert [line.split(":")[0] for line in error.splitlines()] == ["Power", "Syntax"]
+        # The session before has left nothing: x has no value, and no kernel is ever handed on.
+        assert evaluate("x") == (0, "x\n", "")
+        assert evaluate("--timeout", "1", "While[True]", "1 + 1")[:2] == (1, "$Aborted\n2\n")
