@@ -1,11 +1,12 @@
 """The embedded kernel: Mathics3 as a WSTP program of its own.
 
-``python -m kernelhost.mathics -wstp -linkmode connect -linkprotocol TCPIP -linkname port@host`` connects to whoever listens
-there and serves the packets of PROTOCOL.md section 8. It uses ``wstp`` and never ``bus``: a kernel knows nothing of pools.
+``python -m kernelhost.mathics -wstp -linkmode connect -linkprotocol TCPIP -linkname port@host`` connects to
+whoever listens there and serves the packets of PROTOCOL.md section 8. It uses ``wstp`` and never ``bus``: a
+kernel knows nothing of pools.
 
 What each module may know:
 
-========================== ==================================================================================================
+========================== ================================================================================
 ``options``                the command line
 ``reals``, ``inputform``   numbers and expressions as text; no links, no evaluation
 ``convert``                expressions of ``wstp`` to and from those of Mathics3
@@ -15,7 +16,12 @@ What each module may know:
 ``mainloop``               packets in, packets out; knows a link only as something to put expressions on
 ``intake``                 the thread that reads the link, and what arrives in which order
 ``server``                 joins them for one link, and the exit statuses
-========================== ==================================================================================================
+========================== ================================================================================
 """
 
+import os
+
 __all__: list[str] = []
+
+# Before numpy is imported: its threads would be of no use here, and must not exist where a kernel is forked.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

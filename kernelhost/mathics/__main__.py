@@ -65,5 +65,5 @@ def _keep_standard_output_clean() -> None:
 if __name__ == "__main__":
     exit_status = main(sys.argv[1:])
     logging.shutdown()
-    # Taking down the interpreter with all that Mathics3 holds takes half a second, and does nothing that exiting does not.
+    # Taking down the interpreter and all that Mathics3 holds would take half a second, for nothing.
     os._exit(exit_status)

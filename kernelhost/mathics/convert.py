@@ -1,9 +1,10 @@
 """Turn expressions of ``wstp`` into those of Mathics3 and back, by value and never through text.
 
-Both directions keep their own stack, so that the depth of an expression costs memory and nothing else, and cost about a
-microsecond a number. No links, no evaluation here.
+Both directions keep their own stack, so that the depth of an expression costs memory and nothing else, and
+cost about a microsecond a number. No links, no evaluation here.
 
-Numbers that arrive in bulk are made without Mathics3's tables of all numbers ever seen, which are never emptied.
+Numbers that arrive in bulk are made without Mathics3's tables of all numbers ever seen, which are never
+emptied.
 """
 
 from __future__ import annotations
@@ -52,14 +53,14 @@ class ConversionError(ValueError):
     """Say that a value has no counterpart on the other side."""
 
 
-# -- wstp to Mathics3 -------------------------------------------------------------------------------------------------------
+# -- wstp to Mathics3 -----------------------------------------
 
 
 def to_mathics(expr: Expr, definitions: Any) -> Any:
     """Return the Mathics3 expression that a ``wstp`` value stands for.
 
-    A symbol without a context is looked up as input is: in ``$Context`` and ``$ContextPath``, and if it is nowhere it is a new symbol of
-    the current context.
+    A symbol without a context is looked up as input is: in ``$Context`` and ``$ContextPath``, and if it is
+    nowhere it is a new symbol of the current context.
 
     Raises:
         ConversionError: a value of a type that stands for no expression.
@@ -195,11 +196,10 @@ def _rows(numbers: list[Any], array: np.ndarray) -> list[Any]:
     rows: list[Any] = []
     size = array.shape[1]
     values = array.tolist()
-    if array.dtype.kind == "c" or size < 2:
-        ordered = np.full(len(array), size < 2)
-    else:
-        ordered = (array[:, :-1] <= array[:, 1:]).all(axis=1)
-    for index, is_ordered in enumerate(ordered.tolist()):
+    ordered = [size < 2] * len(array)
+    if array.dtype.kind != "c" and size > 1:
+        ordered = np.all(array[:, :-1] <= array[:, 1:], axis=1).tolist()
+    for index, is_ordered in enumerate(ordered):
         properties = ElementsProperties(True, True, is_ordered, bool(size))
         elements = numbers[index * size : (index + 1) * size]
         rows.append(
@@ -324,14 +324,15 @@ def _rational(numerator: int, denominator: int) -> Any:
     return Rational(numerator, denominator)
 
 
-# -- Mathics3 to wstp -------------------------------------------------------------------------------------------------------
+# -- Mathics3 to wstp -----------------------------------------
 
 
 def from_mathics(element: Any, definitions: Any) -> Expr:
     """Return the ``wstp`` value for a Mathics3 expression.
 
-    Contexts that the current ``$Context`` and ``$ContextPath`` make superfluous (System` and Global` to begin with) are left out. Rectangular
-    lists of machine integers, reals or complex numbers leave as numpy arrays from ``PACK_MINIMUM`` numbers on. None is Null.
+    Contexts that the current ``$Context`` and ``$ContextPath`` make superfluous (System` and Global` to begin
+    with) are left out. Rectangular lists of machine integers, reals or complex numbers leave as numpy arrays
+    from ``PACK_MINIMUM`` numbers on. None is Null.
     """
     return _Outward(definitions).convert(SymbolNull if element is None else element)
 

@@ -1,6 +1,7 @@
 """Evaluate one expression: its output as it happens, and a result whatever happens.
 
-Knows Mathics3, interrupts and a :class:`Sink` for output; no links, no packets. Evaluation is by ``expr.evaluate`` on a fresh ``Evaluation`` each
+Knows Mathics3, interrupts and a :class:`Sink` for output; no links, no packets. Evaluation is by
+``expr.evaluate`` on a fresh ``Evaluation`` each
 time: Mathics3's own ``Evaluation.evaluate`` joins In/Out and error handling in a way that loses both.
 """
 
@@ -72,8 +73,8 @@ class SyntaxFault(Exception):
 class Entered:
     """Hold what became of one input of the main loop.
 
-    ``result`` is the Mathics3 expression to show, None when it was Null; ``text`` is the same as OutputForm text; ``form`` is the name of the
-    form that it was wrapped in ("FullForm"), or "".
+    ``result`` is the Mathics3 expression to show, None when it was Null; ``text`` is the same as OutputForm
+    text; ``form`` is the name of the form that it was wrapped in ("FullForm"), or "".
     """
 
     line: int
@@ -127,8 +128,8 @@ class Evaluator:
     def evaluate(self, make: Callable[[], Any], *, aborted: bool = False) -> Any:
         """Evaluate what ``make()`` returns, without touching In, Out and ``$Line``, and return the result.
 
-        Never raises but for :class:`SystemExit` (``Quit[]``): an abort gives ``$Aborted``, an error in Mathics3 a message that names it and
-        ``$Failed``.
+        Never raises but for :class:`SystemExit` (``Quit[]``): an abort gives ``$Aborted``, an error in
+        Mathics3 a message that names it and ``$Failed``.
         """
         evaluation, live = self._new()
 
@@ -259,7 +260,7 @@ class Evaluator:
             return str(self._definitions.shorten_name(head.name))
         return ""
 
-    # -- whatever happens -------------------------------------------------------------------------------------------------
+    # -- whatever happens -----------------------------------------
 
     def _guarded(self, work: Callable[[], Any], evaluation: Any, live: _Live, aborted: bool) -> Any:
         """Return ``work()`` or what stands for the way it ended."""

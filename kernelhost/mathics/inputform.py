@@ -1,11 +1,12 @@
 """Print expressions in InputForm, as the Wolfram Language prints them: ``x^3 + 3*x^2*y + 3*x*y^2 + y^3``.
 
-Mathics3 has an InputForm of its own, which uses Unicode operators, puts spaces where the language has none and is recursive. This printer
-works on an explicit stack, so that an expression may be as deep as it likes; what it prints reads back as the same expression.
-User rules for ``Format[..., InputForm]`` are honoured; it evaluates nothing else.
+Mathics3 has an InputForm of its own, which uses Unicode operators, puts spaces where the language has none
+and is recursive. This printer works on an explicit stack, so that an expression may be as deep as it likes;
+what it prints reads back as the same expression. User rules for ``Format[..., InputForm]`` are honoured; it
+evaluates nothing else.
 
-A *shape* is what one level of an expression looks like: its precedence, and pieces of text between operands, each with the
-precedence it needs to go without parentheses.
+A *shape* is what one level of an expression looks like: its precedence, and pieces of text between operands,
+each with the precedence it needs to go without parentheses.
 """
 
 from __future__ import annotations
@@ -120,8 +121,8 @@ def input_form(expr: Any, evaluation: Any = None) -> str:
 
     Args:
         expr: a Mathics3 element.
-        evaluation: the running evaluation; it says which contexts go without saying and which Format rules a user has made. Without
-            one, the contexts System` and Global` are left out.
+        evaluation: the running evaluation; it says which contexts go without saying and which Format rules a
+            user has made. Without one, the contexts System` and Global` are left out.
     """
     return _Printer(evaluation).text(expr)
 
@@ -149,7 +150,7 @@ class _Printer:
             stack.extend(reversed(pieces))
         return "".join(out)
 
-    # -- atoms ------------------------------------------------------------------------------------------------------------
+    # -- atoms -----------------------------------------
 
     def _shape(self, expr: Any) -> _Shape:
         if isinstance(expr, Symbol):
@@ -208,7 +209,7 @@ class _Printer:
                 return result.evaluate(self._evaluation)
         return expr
 
-    # -- expressions with a head ------------------------------------------------------------------------------------------
+    # -- expressions with a head -----------------------------------------
 
     def _compound(self, expr: Any) -> _Shape:
         if not isinstance(expr, Expression):
@@ -295,7 +296,7 @@ def _imaginary_shape(number: Any) -> _Shape:
     return _TIMES, [(number, 0), "*I"]
 
 
-# -- sums, products and powers ----------------------------------------------------------------------------------------------
+# -- sums, products and powers -----------------------------------------
 
 
 def _plus(elements: Sequence[Any]) -> _Shape | None:
@@ -422,7 +423,7 @@ def _power(elements: Sequence[Any]) -> _Shape | None:
     return _POWER, [(base, _POWER + 1), "^", (exponent, _POWER)]
 
 
-# -- other heads with a notation of their own ---------------------------------------------------------------------------
+# -- other heads with a notation of their own -----------------------------------------
 
 
 def _list(elements: Sequence[Any]) -> _Shape:

@@ -1,7 +1,7 @@
-"""Read one link on a thread of its own: packets into a queue, messages to what they are about, the link's end to everybody.
+"""Read one link on a thread of its own: packets into a queue, messages to what they are about.
 
-Which evaluation is an abort (message 3) meant for? Data and messages travel on two connections; a sender writes the packet first
-and the abort after it. So, when an abort is read:
+Which evaluation is an abort (message 3) meant for? Data and messages travel on two connections; a sender
+writes the packet first and the abort after it. So, when an abort is read:
 
 =========================================== ===================================================
 the kernel is                               the abort stops
@@ -12,10 +12,12 @@ idle, a packet is there in whole or in part that packet, as soon as it is comple
 idle, nothing has arrived                   nothing: it came too late
 =========================================== ===================================================
 
-What is seen in one look at both connections counts as packet first: an abort that is right behind its packet must not be lost.
+What is seen in one look at both connections counts as packet first: an abort that is right behind its packet
+must not be lost.
 
-All of this happens under one lock, which is also taken to begin and to end with a packet, so that an abort is neither lost between
-two states nor left over for the next packet. Evaluates nothing; knows the interrupts only as something to call.
+All of this happens under one lock, which is also taken to begin and to end with a packet, so that an abort is
+neither lost between two states nor left over for the next packet. Evaluates nothing; knows the interrupts
+only as something to call.
 """
 
 from __future__ import annotations
@@ -132,7 +134,7 @@ class Intake:
             self._finishing = True
             self._changed.notify_all()
 
-    # -- the thread -------------------------------------------------------------------------------------------------------
+    # -- the thread -----------------------------------------
 
     def _run(self) -> None:
         try:
@@ -242,8 +244,7 @@ class Intake:
             if self._busy:
                 self._abort()
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._finishing, GRACE)
-            if self._finishing:
+            if self._changed.wait_for(lambda: self._finishing, GRACE):
                 return
         _log.warning("the evaluation did not stop when the link went: ending the process")
         logging.shutdown()

@@ -1,17 +1,20 @@
 """Stop a running evaluation: aborts and time limits, the one place that raises exceptions in the main thread.
 
-Evaluation runs on the main thread. Whoever wants it stopped (the thread that reads the link) calls :meth:`Interrupts.abort`, which sends the
-process a signal of its own; Python runs the signal's handler on the main thread between two instructions, and the handler raises
-:class:`KernelAbort` there. Three rules make that safe:
+Evaluation runs on the main thread. Whoever wants it stopped (the thread that reads the link) calls
+:meth:`Interrupts.abort`, which sends the process a signal of its own; Python runs the signal's handler on the
+main thread between two instructions, and the handler raises :class:`KernelAbort` there. Three rules make that
+safe:
 
-* It raises only while :meth:`Interrupts.run` runs an evaluation, and not inside :attr:`Interrupts.masked`, so that an answer is never cut
-  in two: what came in the meantime is raised at the end of the mask.
-* ``KernelAbort`` is no ``Exception``: the many ``except Exception`` of Mathics3 and SymPy let it pass. Where it is swallowed all the
-  same (in a finalizer, by a bare ``except``), a timer raises it again until the evaluation ends or ``CheckAbort`` takes it.
+* It raises only while :meth:`Interrupts.run` runs an evaluation, and not inside :attr:`Interrupts.masked`, so
+  that an answer is never cut in two: what came in the meantime is raised at the end of the mask.
+* ``KernelAbort`` is no ``Exception``: the many ``except Exception`` of Mathics3 and SymPy let it pass. Where
+  it is swallowed all the same (in a finalizer, by a bare ``except``), a timer raises it again until the
+  evaluation ends or ``CheckAbort`` takes it.
 * It is not raised again while it is on its way out, so that ``finally`` blocks run to their end.
 
-SIGINT from outside is an abort too while something runs, and nothing otherwise. Time limits (``TimeConstrained``) use the same timer, in
-place of Mathics3's own, which can raise after the time-limited expression has ended. No links here.
+SIGINT from outside is an abort too while something runs, and nothing otherwise. Time limits
+(``TimeConstrained``) use the same timer, in place of Mathics3's own, which can raise after the time-limited
+expression has ended. No links here.
 """
 
 from __future__ import annotations

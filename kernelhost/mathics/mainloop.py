@@ -1,16 +1,16 @@
 """Answer packets as a kernel does (PROTOCOL.md section 8).
 
-============================ ============================================================================================
+============================ ================================================================================
 arrives                      answered by (prints and messages leave as they happen, before the answer)
-============================ ============================================================================================
+============================ ================================================================================
 ``EvaluatePacket[e]``        ``ReturnPacket[result]``: one, whatever happens; In, Out and ``$Line`` stay as they are
-``EnterTextPacket["..."]``   for each expression in the text, unless it is Null: ``OutputNamePacket``, ``ReturnTextPacket`` in OutputForm; at
-                             the end ``InputNamePacket``. What cannot be read: the message, ``SyntaxPacket[position]``, and
-                             no number used up
+``EnterTextPacket["..."]``   for each expression in the text, unless it is Null: ``OutputNamePacket``,
+                             ``ReturnTextPacket`` in OutputForm; at the end ``InputNamePacket``. What cannot be
+                             read: the message, ``SyntaxPacket[position]``, and no number is used up
 ``EnterExpressionPacket[e]`` the same with ``ReturnExpressionPacket``
 another packet               nothing, and a line in the log: it is not a request (``CallPacket`` and its like)
 anything else                it is evaluated and answered as if it had come in an ``EvaluatePacket``
-============================ ============================================================================================
+============================ ================================================================================
 
 Knows the link only as a :class:`Port`. Every packet is followed by EndPacket and leaves at once.
 """
@@ -84,7 +84,7 @@ class MainLoop:
             "EnterExpressionPacket": self._enter_expression,
         }
 
-    # -- output while evaluating ------------------------------------------------------------------------------------------
+    # -- output while evaluating -----------------------------------------
 
     def text(self, text: str) -> None:
         """Send what was printed."""
@@ -97,7 +97,7 @@ class MainLoop:
             Function(Symbol("TextPacket"), f"{symbol}::{tag}: {text}\n"),
         )
 
-    # -- packets ----------------------------------------------------------------------------------------------------------
+    # -- packets -----------------------------------------
 
     def start(self) -> None:
         """Send the first prompt."""

@@ -1,8 +1,8 @@
 """Read the embedded kernel's command line: a Wolfram kernel's options, as far as they mean something here.
 
-=================== ==========================================================================================================
+=================== ================================================================================
 option              meaning
-=================== ==========================================================================================================
+=================== ================================================================================
 -linkmode ... etc.  the link, as PROTOCOL.md section 1 says; ``-linkoptions 4`` asks for UUID mode
 -wstp, -mathlink    talk WSTP; this kernel does nothing else
 -run CODE           evaluate CODE before the first prompt; may be given several times
@@ -10,7 +10,7 @@ option              meaning
 -noinit             do not evaluate the ``-initfile`` files
 -noprompt           send neither InputNamePacket nor OutputNamePacket
 -subkernel          accepted: a kernel for parallel computations is like any other here
-=================== ==========================================================================================================
+=================== ================================================================================
 
 An option that is not known is passed over, and named in the log. No I/O.
 """

@@ -1,8 +1,8 @@
 """Write and read real numbers as InputForm text, the form in which they travel beyond machine precision.
 
-A Mathics3 ``PrecisionReal`` holds a binary mantissa of so many bits; the language counts decimal digits. Here they are matched so that a
-number that goes out and comes back has the same bits: bits stand for the digits that ``mpmath`` takes them for where that is a
-whole number, and for a fraction of one otherwise.
+A Mathics3 ``PrecisionReal`` holds a binary mantissa of so many bits; the language counts decimal digits. Here
+they are matched so that a number that goes out and comes back has the same bits: bits stand for the digits
+that ``mpmath`` takes them for where that is a whole number, and for a fraction of one otherwise.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _REAL = re.compile(
 class ParsedReal:
     """Hold a number read from InputForm text.
 
-    ``negative``, ``mantissa`` and ``exponent`` give the value, mantissa times ten to the exponent. ``bits`` is the precision in binary
-    digits, or None for a machine number.
+    ``negative``, ``mantissa`` and ``exponent`` give the value, mantissa times ten to the exponent. ``bits``
+    is the precision in binary digits, or None for a machine number.
     """
 
     negative: bool
@@ -94,8 +94,8 @@ def float_text(value: float) -> str:
 def precise_text(value: tuple[int, int, int, int], bits: int) -> str:
     """Return the InputForm of an arbitrary-precision real: ``3.14`20.``, ``1.`20.*^-1000``, ``0``20.``.
 
-    ``value`` is an mpmath tuple (sign, mantissa, exponent, bit count), ``bits`` its precision. The text has the fewest digits that give the
-    same bits back.
+    ``value`` is an mpmath tuple (sign, mantissa, exponent, bit count), ``bits`` its precision. The text has
+    the fewest digits that give the same bits back.
     """
     sign, mantissa, _, _ = value
     if not mantissa:
@@ -129,7 +129,8 @@ def _scaled(mantissa: int, exponent: int, bits: int) -> tuple[int, int, int, int
 def parse_real(text: str) -> ParsedReal:
     """Read a real in InputForm: digits, a precision or accuracy mark, an exponent of ten.
 
-    Text without a mark has machine precision up to 17 digits and as many digits as are written beyond, as the language reads it.
+    Text without a mark has machine precision up to 17 digits and as many digits as are written beyond, as the
+    language reads it.
 
     Raises:
         ValueError: the text is not such a number, or its exponent is beyond ``MAXIMUM_EXPONENT``.

@@ -1,17 +1,18 @@
 """Serve one link with the embedded kernel, from the first prompt to the exit status.
 
-====== =====================================================================================================
+====== ==========================================================================================
 status the kernel ended because
-====== =====================================================================================================
-0      ``Quit[]`` or ``Exit[]`` was evaluated, the peer closed the link (message 9), or asked it to terminate (message 1)
+====== ==========================================================================================
+0      ``Quit[]`` or ``Exit[]`` was evaluated, the peer closed the link (message 9) or said terminate (message 1)
 n      ``Exit[n]`` was evaluated (n modulo 256)
 1      it could not load Mathics3, or failed in a way that is a mistake of its own
 2      its options are wrong, or nobody takes the link they name
 3      the link was lost: the connection went without message 9
 4      the peer broke the protocol, or sent more than the limits allow
-====== =====================================================================================================
+====== ==========================================================================================
 
-A process that preloads: :func:`kernelhost.mathics.startup.load` first, then, in each child it forks, :func:`open_link` and :func:`serve`.
+A process that preloads: :func:`kernelhost.mathics.startup.load` first, then, in each child it forks,
+:func:`open_link` and :func:`serve`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,15 @@
 """Load Mathics3 and mend what a kernel needs otherwise.
 
-:func:`load` is all that takes long: a parent process can call it once and fork a kernel in milliseconds. It makes no thread, no link and no
-signal handler, and no choice of random numbers; :mod:`kernelhost.mathics.server` does that for each kernel.
+:func:`load` is all that takes long: a parent process can call it once and fork a kernel in milliseconds. It
+makes no thread, no link and no signal handler, and no choice of random numbers;
+:mod:`kernelhost.mathics.server` does that for each kernel.
 
 What is mended, and why:
 
-* ``CheckAbort`` takes our aborts; ``TimeConstrained`` uses our timer (see :mod:`kernelhost.mathics.interrupts`).
-* ``InputForm`` is printed by :mod:`kernelhost.mathics.inputform`, wherever it is asked for, and ``ToString`` heeds its ``FormatType`` option.
+* ``CheckAbort`` takes our aborts; ``TimeConstrained`` uses our timer (see
+  :mod:`kernelhost.mathics.interrupts`).
+* ``InputForm`` is printed by :mod:`kernelhost.mathics.inputform`, wherever it is asked for, and ``ToString``
+  heeds its ``FormatType`` option.
 * Operators in text are the language's ASCII ones, as kernels print them.
 * Integers of more than 4300 digits may be printed.
 """
@@ -41,7 +44,8 @@ class Loaded:
     def prune_numbers(self) -> None:
         """Empty the tables of all numbers ever seen, which Mathics3 never does, down to those of its start.
 
-        Call between evaluations: numbers still in use stay as they are, and are only no longer shared with new ones.
+        Call between evaluations: numbers still in use stay as they are, and are only no longer shared with
+        new ones.
         """
         for (kind, table), pinned in self.numbers.items():
             if len(getattr(kind, table)) > len(pinned) + _KEPT_NUMBERS:

@@ -181,7 +181,9 @@ def nested(wrap: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("wrap", [S("f"), lambda v: [v], lambda v: Function(v, 1)], ids=["arguments", "lists", "heads"])
+@pytest.mark.parametrize(
+    "wrap", [S("f"), lambda v: [v], lambda v: Function(v, 1)], ids=["arguments", "lists", "heads"]
+)
 def test_depth_costs_no_stack(wrap: Any, definitions: Any) -> None:
     value = nested(wrap)
     assert same(there_and_back(value, definitions), value)
@@ -192,14 +194,22 @@ leaves = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).filter(lambda v: v != 0),
     st.text(),
     st.binary(),
-    st.sampled_from([S("x"), S("Plus"), S("a`b"), BigReal("2.5`30."), S("Rational")(2, 3), S("Complex")(1, 2)]),
+    st.sampled_from(
+        [S("x"), S("Plus"), S("a`b"), BigReal("2.5`30."), S("Rational")(2, 3), S("Complex")(1, 2)]
+    ),
 )
 trees = st.recursive(
     leaves,
     lambda inner: st.one_of(
         st.lists(inner, max_size=5),
-        st.builds(lambda head, args: Function(head, *args), st.sampled_from([S("f"), S("Hold")]), st.lists(inner, max_size=4)),
-        st.builds(lambda head, args: Function(Function(S("g"), head), *args), inner, st.lists(inner, max_size=3)),
+        st.builds(
+            lambda head, args: Function(head, *args),
+            st.sampled_from([S("f"), S("Hold")]),
+            st.lists(inner, max_size=4),
+        ),
+        st.builds(
+            lambda head, args: Function(Function(S("g"), head), *args), inner, st.lists(inner, max_size=3)
+        ),
     ),
     max_leaves=30,
 )

@@ -223,7 +223,21 @@ def test_depth_costs_no_stack(head: str, definitions: Any) -> None:
 names = st.sampled_from(["a", "b", "x"]).map(Symbol)
 # Mathics3 reads 17 digits as more than a machine number.
 reals = st.integers(-(10**6), 10**6).filter(bool).map(lambda n: n / 64)
-HEADS = ["Plus", "Times", "Power", "Rule", "And", "Or", "Equal", "Less", "Set", "Alternatives", "Map", "Apply", "Dot"]
+HEADS = [
+    "Plus",
+    "Times",
+    "Power",
+    "Rule",
+    "And",
+    "Or",
+    "Equal",
+    "Less",
+    "Set",
+    "Alternatives",
+    "Map",
+    "Apply",
+    "Dot",
+]
 notations = st.recursive(
     st.one_of(st.integers(0, 20), reals.map(abs), names, st.text('ab\\"\n', max_size=3)),
     lambda inner: st.one_of(
@@ -257,7 +271,9 @@ arithmetic = st.recursive(
     st.one_of(numbers, names),
     lambda inner: st.one_of(
         st.builds(Function, st.sampled_from(["Plus", "Times"]).map(Symbol), inner, inner),
-        st.builds(lambda base, n: Function("Power", base, n), names, st.sampled_from([-2, -1, 2, Symbol("a")])),
+        st.builds(
+            lambda base, n: Function("Power", base, n), names, st.sampled_from([-2, -1, 2, Symbol("a")])
+        ),
         st.builds(lambda base: Function("Power", base, Function("Rational", -1, 2)), names),
         st.builds(lambda base, n: Function("Power", base, Function("Times", -1, n)), names, names),
         st.builds(Function, st.just(Symbol("g")), inner),

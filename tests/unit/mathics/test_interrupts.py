@@ -227,7 +227,11 @@ def test_evaluations_are_aborted(text: str, loaded: Loaded) -> None:
     query = evaluation.parse(f"go = True; {text}")
 
     def running() -> None:
-        spin(lambda: "Global`go" in loaded.definitions.user and bool(loaded.definitions.get_ownvalues("Global`go")))
+        spin(
+            lambda: (
+                "Global`go" in loaded.definitions.user and bool(loaded.definitions.get_ownvalues("Global`go"))
+            )
+        )
         loaded.interrupts.abort()
 
     with During(running) as during:

@@ -84,7 +84,14 @@ def returned(value: Any) -> Function:
         (S("EvaluatePacket")(S("f")(S("x"), "s")), [returned(S("f")(S("x"), "s"))]),
         (
             S("EvaluatePacket")(1, 2),
-            [*message("EvaluatePacket", "argx", "EvaluatePacket called with 2 arguments; 1 argument is expected."), returned(S("$Failed"))],
+            [
+                *message(
+                    "EvaluatePacket",
+                    "argx",
+                    "EvaluatePacket called with 2 arguments; 1 argument is expected.",
+                ),
+                returned(S("$Failed")),
+            ],
         ),
         (S("Plus")(1, 1), [returned(2)]),
         (7, [returned(7)]),
@@ -92,11 +99,17 @@ def returned(value: Any) -> Function:
         (S("CallPacket")(1, []), []),
         (S("ReturnPacket")(5), []),
         (S("TextPacket")("x"), []),
-        (S("EnterExpressionPacket")(S("Plus")(1, 1)), [*out(1, "")[:1], Function("ReturnExpressionPacket", 2), prompt(2)]),
+        (
+            S("EnterExpressionPacket")(S("Plus")(1, 1)),
+            [*out(1, "")[:1], Function("ReturnExpressionPacket", 2), prompt(2)],
+        ),
         (S("EnterExpressionPacket")(None), [prompt(2)]),
         (S("EnterTextPacket")("2+2"), [*out(1, "4"), prompt(2)]),
         (S("EnterTextPacket")("2+2;"), [prompt(2)]),
-        (S("EnterTextPacket")(5), [*message("EnterTextPacket", "string", "A string is expected."), prompt(1)]),
+        (
+            S("EnterTextPacket")(5),
+            [*message("EnterTextPacket", "string", "A string is expected."), prompt(1)],
+        ),
     ],
     ids=repr,
 )
@@ -115,8 +128,18 @@ def test_answers(packet: Expr, answers: list[Any], kernel: Kernel) -> None:
         ("x^2/3", [*out(1, "x ^ 2 / 3"), prompt(2)]),
         ("InputForm[x^2/3]", [*out(1, "x^2/3", "//InputForm"), prompt(2)]),
         ("FullForm[a+b]", [*out(1, "Plus[a, b]", "//FullForm"), prompt(2)]),
-        ("Print[1]; Print[a, b]; 3", [Function("TextPacket", "1\n"), Function("TextPacket", "ab\n"), *out(1, "3"), prompt(2)]),
-        ("1/0", [*message("Power", "infy", "Infinite expression 1 / 0 encountered."), *out(1, "ComplexInfinity"), prompt(2)]),
+        (
+            "Print[1]; Print[a, b]; 3",
+            [Function("TextPacket", "1\n"), Function("TextPacket", "ab\n"), *out(1, "3"), prompt(2)],
+        ),
+        (
+            "1/0",
+            [
+                *message("Power", "infy", "Infinite expression 1 / 0 encountered."),
+                *out(1, "ComplexInfinity"),
+                prompt(2),
+            ],
+        ),
         ("Abort[]\n5", [*out(1, "$Aborted"), prompt(2)]),
     ],
 )
@@ -124,7 +147,10 @@ def test_text_is_entered(code: str, answers: list[Any], kernel: Kernel) -> None:
     assert kernel.enter(code) == answers
 
 
-@pytest.mark.parametrize(("code", "tag"), [("1+", "sntxi"), ("f[1,", "sntxi"), ("2 2)", "sntxf"), ("a b]\n3", "sntxf"), ('"open', None)])
+@pytest.mark.parametrize(
+    ("code", "tag"),
+    [("1+", "sntxi"), ("f[1,", "sntxi"), ("2 2)", "sntxf"), ("a b]\n3", "sntxf"), ('"open', None)],
+)
 def test_what_cannot_be_read(code: str, tag: str | None, kernel: Kernel) -> None:
     name, text, position, last = kernel.enter(code)
     assert name.head == S("MessagePacket")
@@ -139,7 +165,12 @@ def test_what_cannot_be_read(code: str, tag: str | None, kernel: Kernel) -> None
 def test_what_comes_before_a_syntax_error_is_evaluated(kernel: Kernel) -> None:
     answers = kernel.enter("1+1\n2]\n3")
     assert answers[:2] == out(1, "2")
-    assert [a.head.name for a in answers[2:]] == ["MessagePacket", "TextPacket", "SyntaxPacket", "InputNamePacket"]
+    assert [a.head.name for a in answers[2:]] == [
+        "MessagePacket",
+        "TextPacket",
+        "SyntaxPacket",
+        "InputNamePacket",
+    ]
     assert answers[-1] == prompt(2)
 
 
@@ -234,14 +265,22 @@ def test_a_message_repeated_falls_silent(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("head", ["EvaluatePacket", "EnterExpressionPacket"])
-@pytest.mark.parametrize("wrap", [S("f"), lambda v: [v], lambda v: Function(v, 1)], ids=["arguments", "lists", "heads"])
-def test_depth_is_answered(head: str, wrap: Any, kernel: Kernel) -> None:
+@pytest.mark.parametrize(
+    ("wrap", "depth"),
+    # Nested heads cost Mathics3 time in the square of their depth.
+    [(S("f"), 100_000), (lambda v: [v], 100_000), (lambda v: Function(v, 1), 20_000)],
+    ids=["arguments", "lists", "heads"],
+)
+def test_depth_is_answered(head: str, wrap: Any, depth: int, kernel: Kernel) -> None:
     value: Any = S("x")
-    for _ in range(100_000):
+    for _ in range(depth):
         value = wrap(value)
     answers = kernel(Function(head, value))
     assert answers[0].head == S("MessagePacket")
-    assert any(a.head.name in ("ReturnPacket", "ReturnExpressionPacket") and a.args == (S("$Aborted"),) for a in answers)
+    assert any(
+        a.head.name in ("ReturnPacket", "ReturnExpressionPacket") and a.args == (S("$Aborted"),)
+        for a in answers
+    )
     assert kernel.evaluate("1+1") == [returned(2)]
 
 
@@ -253,7 +292,9 @@ def test_an_abort_that_came_first(kernel: Kernel) -> None:
     assert kernel.evaluate("1+1") == [returned(2)]
 
 
-@pytest.mark.parametrize(("code", "status"), [("Quit[]", 0), ("Exit[]", 0), ("Exit[7]", 7), ("CheckAbort[Quit[3], 1]", 3)])
+@pytest.mark.parametrize(
+    ("code", "status"), [("Quit[]", 0), ("Exit[]", 0), ("Exit[7]", 7), ("CheckAbort[Quit[3], 1]", 3)]
+)
 def test_leaving(code: str, status: int, kernel: Kernel) -> None:
     with pytest.raises(SystemExit) as left:
         kernel.evaluate(code)
