@@ -54,8 +54,11 @@ fuzz: $(STAMP)
 soak: $(STAMP)
 	SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python -m pytest -q -m soak --timeout=0 $(PYTEST_ARGS)
 
+# Each script measures one thing and prints its table; names that begin with _ are what they share.
 bench: $(STAMP)
-	$(BIN)/python -m pytest -q -m bench --timeout=0 -s $(PYTEST_ARGS) benchmarks
+	@for script in benchmarks/[!_]*.py; do \
+	  test -f "$$script" || { echo 'there is nothing in benchmarks/ to run'; exit 1; }; \
+	  echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
