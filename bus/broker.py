@@ -44,6 +44,8 @@ from bus.transport import Route
 
 __all__ = ["Action", "Broker", "BrokerOptions", "ChannelEntry", "ChannelPhase", "Forget", "Note", "Peer", "PeerState", "Send", "Session"]
 
+_LEFT = "has left"
+
 
 class PeerState(Enum):
     """Whether a part is there."""
@@ -196,7 +198,7 @@ class Broker:
                 case Heartbeat():
                     pass
                 case Leave():
-                    self._lose(peer, now, "has left")
+                    self._lose(peer, now, _LEFT)
                 case Open() if peer.role == "frontend":
                     self._open(peer, message, now)
                 case Release():
@@ -327,7 +329,7 @@ class Broker:
         self._note(f"{peer} {why}; waiting for it", error=True)
 
     def _lose(self, peer: Peer, now: float, why: str) -> None:
-        self._note(f"{peer} {why}; given up", error=why != "has left")
+        self._note(f"{peer} {why}" if why == _LEFT else f"{peer} {why}; given up", error=why != _LEFT)
         peer.state = PeerState.LOST
         del self.peers[peer.id]
         del self._routes[peer.route]

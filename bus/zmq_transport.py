@@ -177,7 +177,8 @@ class RouterTransport:
             self._zmq.bind(endpoint)
         except zmq.ZMQError as error:
             raise EndpointError(f"the bus endpoint {endpoint} cannot be bound: {error.strerror}") from None
-        return self._zmq.getsockopt_string(zmq.LAST_ENDPOINT)
+        # With IPv6 on, ZeroMQ shows an IPv4 address in its mapped form, which nobody has written.
+        return self._zmq.getsockopt_string(zmq.LAST_ENDPOINT).replace("[::ffff:127.0.0.1]", "127.0.0.1")
 
     def forget(self, route: Route) -> None:
         """The broker is done with this route."""

@@ -29,6 +29,7 @@ from bus.multiplexer import Multiplexer
 from bus.peer import Membership, MembershipState
 from bus.transport import TransportFactory
 from kernelhost.kernel import Kernel
+from kernelhost.nursery import Nursery
 from kernelhost.pool import Action, Attach, KernelState, Pool, PoolOptions, Refuse, Request, Start, Stop
 
 __all__ = ["Host"]
@@ -74,6 +75,7 @@ class Host:
         self._timer: asyncio.TimerHandle | None = None
         self._starts: set[asyncio.Task[None]] = set()
         self._none_left = asyncio.Event()
+        self._nursery = Nursery()
         limits = config.limits
         options = ChannelOptions(window=limits.window, chunk=limits.chunk)
         self._multiplexer = Multiplexer(self._transmit, options)
@@ -134,6 +136,9 @@ class Host:
                 except TimeoutError:
                     for kernel in self._kernels.values():
                         kernel.kill()
+        for task in self._starts:
+            task.cancel()
+        await self._nursery.close()
         self._multiplexer.close()
 
     # ------------------------------------------------------------------ the broker
@@ -227,7 +232,7 @@ class Host:
         identity = secrets.token_urlsafe(16)
         config = self._config
         send_prompt = config.send_input_name_packet_upon_kernel_connection
-        kernel = Kernel(number, identity, config.pool(name), config.limits, send_prompt, self)
+        kernel = Kernel(number, identity, config.pool(name), config.limits, send_prompt, self, self._nursery)
         self._kernels[name, number] = kernel
         self._by_identity[identity] = kernel
         self._none_left.clear()

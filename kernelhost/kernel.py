@@ -19,7 +19,8 @@ from bus.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
 from bus.config import LimitsConfig, PoolConfig
 from bus.multiplexer import ChannelHandle, Multiplexer
 from kernelhost.gate import Gate
-from kernelhost.process import KernelProcess, kernel_command
+from kernelhost.nursery import Nursery, NurseryFailed
+from kernelhost.process import KernelProcess, SpawnedKernel, embedded_arguments, kernel_command
 from wstp import Function, LimitExceeded, Limits, Message, MessageCode, RemoteProtocolError, Symbol
 from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink, RelayListener, RelayOwner
@@ -85,7 +86,14 @@ class Kernel(RelayOwner):
     """
 
     def __init__(
-        self, number: int, identity: str, pool: PoolConfig, limits: LimitsConfig, send_prompt: bool, handler: KernelHandler
+        self,
+        number: int,
+        identity: str,
+        pool: PoolConfig,
+        limits: LimitsConfig,
+        send_prompt: bool,
+        handler: KernelHandler,
+        nursery: Nursery,
     ) -> None:
         self.number = number
         self.identity = identity
@@ -99,6 +107,7 @@ class Kernel(RelayOwner):
         self._limits = limits
         self._send_prompt = send_prompt
         self._handler = handler
+        self._nursery = nursery
         self._loop = asyncio.get_running_loop()
         self._listener: RelayListener | None = None
         self._process: KernelProcess | None = None
@@ -132,13 +141,22 @@ class Kernel(RelayOwner):
         try:
             port = await self._listener.listen("127.0.0.1", 0)
             command = kernel_command(self.pool.kernel_path, self.pool.kernel_options, f"{port}@127.0.0.1", self.pool.parallel_kernels)
-            self._process = await KernelProcess.start(command, str(self), self._exited)
+            self._process = await self._run(command)
         except OSError as error:
             program = self.pool.kernel_path or "the embedded kernel"
             self._exited(f"could not be started: {program}: {error.strerror or error}")
             return
         if self._ending is not None:
             self._process.kill()
+
+    async def _run(self, command: list[str]) -> KernelProcess:
+        arguments = embedded_arguments(command)
+        if arguments is not None and Nursery.available:
+            try:
+                return await self._nursery.fork(arguments, str(self), self._exited)
+            except NurseryFailed as error:
+                _log.error("%s; %s is started by itself", error, self)
+        return await SpawnedKernel.start(command, str(self), self._exited)
 
     def end(self, why: str) -> None:
         """Ask it to end; after a grace it is killed."""

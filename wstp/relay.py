@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Protocol
@@ -78,6 +79,7 @@ class RelayLink:
         self._greeting = Greeting(OURS)
         self._said_closing = False
         self._paused = False
+        self._early: deque[tuple[int, Message]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -119,6 +121,9 @@ class RelayLink:
         """Read no more token bytes until :meth:`resume`. Messages are read on."""
         self._paused = True
         self._data.pause()
+        if self._early:
+            # What they were sent behind is not read for now; they must not be stuck behind it.
+            self._loop.call_soon(self._release_messages)
 
     def resume(self) -> None:
         """Read on."""
@@ -164,6 +169,8 @@ class RelayLink:
             elif self.state is RelayLinkState.ACTIVE:
                 self.bytes_in += len(data)
                 self.owner.link_data(self, data)
+                if self._early:
+                    self._release_messages()
             else:
                 self._greeting.receive(data)
                 if self._greeting.done:
@@ -185,6 +192,20 @@ class RelayLink:
             self._said_closing = True
             self._watch_disagreement()
         elif self.state is RelayLinkState.ACTIVE:
+            # The two connections are read in no particular order, but what was sent first is here first: an abort must not
+            # overtake the packet that it was sent behind.
+            unread = 0 if self._paused else self._data.unread()
+            if unread or self._early:
+                self._early.append((self.bytes_in + unread, message))
+            else:
+                self.owner.link_message(self, message)
+
+    def _release_messages(self) -> None:
+        while self._early and self.state is RelayLinkState.ACTIVE:
+            behind, message = self._early[0]
+            if behind > self.bytes_in and not self._paused and not self._data.ended:
+                return
+            self._early.popleft()
             self.owner.link_message(self, message)
 
     def stream_ended(self, stream: ByteStream, error: Exception | None) -> None:
@@ -193,6 +214,7 @@ class RelayLink:
                 self._take_message(message)
         if error is not None:
             _log.debug("link %s: %s connection: %s", self.name, "message" if stream is self._message else "data", end_of(error))
+        self._release_messages()
         if self._data.ended and (self._message.ended or self._said_closing):
             self._end()
         else:

@@ -8,8 +8,11 @@ would stall about one small request in two hundred by 40 ms.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
+import sys
+import termios
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -75,6 +78,12 @@ class ByteStream(asyncio.BufferedProtocol):
         if not self._reading and self._transport is not None and not self._transport.is_closing():
             self._reading = True
             self._transport.resume_reading()
+
+    def unread(self) -> int:
+        """How many bytes have come that the owner has not been given yet."""
+        if self.ended or self._socket is None:
+            return 0
+        return int.from_bytes(fcntl.ioctl(self._socket, termios.FIONREAD, bytes(4)), sys.byteorder)
 
     def when_flushed(self, callback: Callable[[], None]) -> None:
         """Call `callback` once everything written is with the operating system, or the connection has ended."""

@@ -5,19 +5,27 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import TYPE_CHECKING
 
-__all__ = ["main"]
+from kernelhost.mathics.options import OptionsError, parse_options
+from wstp import WSTPError, connect
+
+if TYPE_CHECKING:
+    from kernelhost.mathics.startup import Loaded
+
+__all__ = ["main", "run"]
 
 
 def main(argv: list[str]) -> int:
     """Connect, load, serve; return the exit status (see :mod:`kernelhost.mathics.server`)."""
     _keep_standard_output_clean()
     logging.basicConfig(format="kernelhost.mathics: %(message)s", stream=sys.stderr)
+    return run(argv, None)
+
+
+def run(argv: list[str], loaded: Loaded | None) -> int:
+    """Be a kernel with these arguments; `loaded` is what a parent has loaded already."""
     log = logging.getLogger("kernelhost.mathics")
-
-    from kernelhost.mathics.options import OptionsError, parse_options
-    from wstp import WSTPError
-
     try:
         options = parse_options(argv)
         if not options.link:
@@ -29,8 +37,6 @@ def main(argv: list[str]) -> int:
         log.warning("unknown option %s ignored", word)
 
     # The link comes first: whether there is one shows at once, and loading takes seconds.
-    from wstp import connect
-
     try:
         link = connect(list(options.link))
     except WSTPError as error:
@@ -40,7 +46,7 @@ def main(argv: list[str]) -> int:
     from kernelhost.mathics.startup import LoadError, load
 
     try:
-        loaded = load()
+        loaded = loaded or load()
     except LoadError as error:
         log.error("%s", error)
         link.close()

@@ -6,14 +6,15 @@ writes the packet first and the abort after it. So, when an abort is read:
 =========================================== ===================================================
 the kernel is                               the abort stops
 =========================================== ===================================================
-evaluating (or sending the answer)          that evaluation
+evaluating                                  that evaluation
+sending the last packet of an answer        what comes next counts, as when idle
 idle, packets wait in the queue             the first of them
 idle, a packet is there in whole or in part that packet, as soon as it is complete
 idle, nothing has arrived                   nothing: it came too late
 =========================================== ===================================================
 
-What is seen in one look at both connections counts as packet first: an abort that is right behind its packet
-must not be lost.
+When both connections have something to read in one look, the operating system's time stamps tell which came
+first; where it keeps none, it was the packet: an abort right behind its packet must not be lost.
 
 All of this happens under one lock, which is also taken to begin and to end with a packet, so that an abort is
 neither lost between two states nor left over for the next packet. Evaluates nothing; knows the interrupts
@@ -25,6 +26,9 @@ from __future__ import annotations
 import logging
 import os
 import select
+import socket
+import struct
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -73,6 +77,51 @@ class Arrival:
     aborted: bool = False
 
 
+class _Arrivals:
+    """Know when what waits on two connections arrived, by the time stamps of the operating system."""
+
+    _OPTION: Final = getattr(socket, "SO_TIMESTAMPNS", 35)
+    _STAMP: Final = struct.Struct("@qq")
+
+    def __init__(self, link: Link) -> None:
+        self._sockets: tuple[socket.socket, ...] = ()
+        if sys.platform != "linux":
+            return
+        sockets = tuple(socket.socket(fileno=os.dup(f)) for f in (link.fileno(), link.message_fileno()))
+        try:
+            for each in sockets:
+                each.setsockopt(socket.SOL_SOCKET, self._OPTION, 1)
+        except OSError:
+            for each in sockets:
+                each.close()
+            return
+        self._sockets = sockets
+
+    def message_first(self) -> bool:
+        """Tell whether the first unread message arrived before the first unread data."""
+        if not self._sockets:
+            return False
+        data, message = map(self._when, self._sockets)
+        return data is not None and message is not None and message < data
+
+    def _when(self, connection: socket.socket) -> tuple[int, int] | None:
+        try:
+            _, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_SPACE(self._STAMP.size), socket.MSG_PEEK)
+        except OSError:
+            return None
+        for level, kind, stamp in ancillary:
+            if level == socket.SOL_SOCKET and kind == self._OPTION and len(stamp) >= self._STAMP.size:
+                seconds, nanoseconds = self._STAMP.unpack_from(stamp)
+                return seconds, nanoseconds
+        return None
+
+    def close(self) -> None:
+        """Let go of the connections, so that they end when the link closes them."""
+        for each in self._sockets:
+            each.close()
+        self._sockets = ()
+
+
 class Intake:
     """Read a link for a main loop."""
 
@@ -94,6 +143,7 @@ class Intake:
         self._end: End | None = None
         self._finishing = False
         self._more = False
+        self._arrived = _Arrivals(link)
 
     def start(self) -> None:
         """Start the thread."""
@@ -117,7 +167,11 @@ class Intake:
             self._busy = True
 
     def done(self) -> None:
-        """Say that the packet taken last is answered."""
+        """Say that the packet taken last is answered, or about to be: an abort is not for it any more.
+
+        A client that has its answer may send a packet and an abort for it before this process has run again; so
+        this is said before the last packet of an answer leaves.
+        """
         with self._changed:
             self._busy = False
             self._forget()
@@ -133,6 +187,7 @@ class Intake:
         with self._changed:
             self._finishing = True
             self._changed.notify_all()
+        self._arrived.close()
 
     # -- the thread -----------------------------------------
 
@@ -166,6 +221,9 @@ class Intake:
             data, message = self._look()
             if message and not data:
                 return self._messages(link._machine.unread > 0)
+            if message and self._arrived.message_first():
+                first = link.get_message()
+                return first is None or self._heard(first, link._machine.unread > 0)
         ready = link.wait(0 if link.state is LinkState.ACTIVE else None)
         if ready.message and not self._messages(ready.data or link._machine.unread > 0):
             return False

@@ -2,7 +2,7 @@
 
 Evaluation runs on the main thread. Whoever wants it stopped (the thread that reads the link) calls
 :meth:`Interrupts.abort`, which sends the process a signal of its own; Python runs the signal's handler on the
-main thread between two instructions, and the handler raises :class:`KernelAbort` there. Three rules make that
+main thread between two instructions, and the handler raises :class:`KernelAbort` there. These rules make that
 safe:
 
 * It raises only while :meth:`Interrupts.run` runs an evaluation, and not inside :attr:`Interrupts.masked`, so
@@ -10,6 +10,7 @@ safe:
 * ``KernelAbort`` is no ``Exception``: the many ``except Exception`` of Mathics3 and SymPy let it pass. Where
   it is swallowed all the same (in a finalizer, by a bare ``except``), a timer raises it again until the
   evaluation ends or ``CheckAbort`` takes it.
+* It waits for the end of an import, which would leave half a module behind.
 * It is not raised again while it is on its way out, so that ``finally`` blocks run to their end.
 
 SIGINT from outside is an abort too while something runs, and nothing otherwise. Time limits
@@ -33,6 +34,9 @@ _T = TypeVar("_T")
 
 #: How long a raised abort may go unheeded before it is raised again, seconds.
 _AGAIN: Final = 0.1
+
+#: How long to wait for the end of an import, seconds.
+_AFTER_IMPORT: Final = 0.01
 
 #: The signal by which threads of this process wake its main thread; SIGINT is left to others.
 _WAKE: Final = signal.SIGUSR1
@@ -175,6 +179,9 @@ class Interrupts:
         if due is None:
             self._arm()
             return
+        if _importing():
+            signal.setitimer(signal.ITIMER_REAL, _AFTER_IMPORT)
+            return
         signal.setitimer(signal.ITIMER_REAL, _AGAIN)
         if not _in_flight():
             raise due
@@ -194,6 +201,16 @@ class Interrupts:
         if number == signal.SIGINT and self._active:
             self._wanted = True
         self.check()
+
+
+def _importing() -> bool:
+    """Tell whether a module is being imported: SymPy does that all along, and half a module would be left."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _in_flight() -> bool:

@@ -59,8 +59,8 @@ _FAILED: Final = Symbol("$Failed")
 class Port(Protocol):
     """Send packets, each followed by EndPacket, and have them leave before it returns."""
 
-    def send(self, *packets: Expr) -> None:
-        """Send; an interrupt of the evaluation waits until it is done."""
+    def send(self, *packets: Expr, last: bool = False) -> None:
+        """Send; an interrupt of the evaluation waits until it is done. ``last``: the answer ends with them."""
 
 
 class MainLoop:
@@ -148,23 +148,23 @@ class MainLoop:
                 "argx",
                 f"EvaluatePacket called with {len(packet.args)} arguments; 1 argument is expected.",
             )
-            self._port.send(Function(Symbol("ReturnPacket"), _FAILED))
+            self._port.send(Function(Symbol("ReturnPacket"), _FAILED), last=True)
             return
         self._answer(packet.args[0], aborted)
 
     def _answer(self, expr: Expr, aborted: bool) -> None:
         definitions = self._loaded.definitions
         result = self._evaluator.evaluate(lambda: to_mathics(expr, definitions), aborted=aborted)
-        self._return("ReturnPacket", result)
+        self._return("ReturnPacket", result, last=True)
 
-    def _return(self, head: str, result: Any) -> None:
+    def _return(self, head: str, result: Any, *, last: bool) -> None:
         """Send a result; one that cannot be sent becomes ``$Failed``."""
         try:
-            self._port.send(Function(Symbol(head), from_mathics(result, self._loaded.definitions)))
+            self._port.send(Function(Symbol(head), from_mathics(result, self._loaded.definitions)), last=last)
         except (ValueError, TypeError, MemoryError, RecursionError, AttributeError) as error:
             _log.warning("a result cannot be sent", exc_info=error)
             self.message("Kernel", "send", f"The result cannot be sent: {type(error).__name__}: {error}")
-            self._port.send(Function(Symbol(head), _FAILED))
+            self._port.send(Function(Symbol(head), _FAILED), last=last)
 
     def _enter_text(self, packet: Function, aborted: bool) -> None:
         if len(packet.args) != 1 or not isinstance(packet.args[0], str):
@@ -204,7 +204,7 @@ class MainLoop:
         entered = self._evaluator.enter(query, aborted=aborted, show=False)
         if entered.result is not None:
             self._name_output(entered.line, entered.form)
-            self._return("ReturnExpressionPacket", entered.result)
+            self._return("ReturnExpressionPacket", entered.result, last=not self._prompts)
         self._prompt()
 
     def _name_output(self, line: int, form: str) -> None:
@@ -214,7 +214,7 @@ class MainLoop:
 
     def _prompt(self) -> None:
         if self._prompts:
-            self._port.send(Function(Symbol("InputNamePacket"), f"In[{self._evaluator.line}]:= "))
+            self._port.send(Function(Symbol("InputNamePacket"), f"In[{self._evaluator.line}]:= "), last=True)
 
 
 def packet_name(packet: Expr) -> str:

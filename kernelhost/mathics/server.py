@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
 
 from kernelhost.mathics.intake import End, Intake
 from kernelhost.mathics.mainloop import MainLoop
@@ -39,12 +40,13 @@ class LinkGone(BaseException):
 class _LinkPort:
     """Send packets over a link; never cut in two by an abort."""
 
-    def __init__(self, link: Link, loaded: Loaded) -> None:
+    def __init__(self, link: Link, loaded: Loaded, answered: Callable[[], None]) -> None:
         self._link = link
         self._interrupts = loaded.interrupts
+        self._answered = answered
 
-    def send(self, *packets: Expr) -> None:
-        """Send packets, each with its end, in one go.
+    def send(self, *packets: Expr, last: bool = False) -> None:
+        """Send packets, each with its end, in one go; say before that an answer is complete if they are its last.
 
         Raises:
             LinkGone: the peer is not there any more.
@@ -54,6 +56,8 @@ class _LinkPort:
             try:
                 for packet in packets:
                     self._link.put(packet, end_packet=True)
+                if last:
+                    self._answered()
                 self._link.flush()
             except (LinkClosed, LinkLost):
                 raise LinkGone from None
@@ -76,7 +80,7 @@ def serve(loaded: Loaded, link: Link, options: Options) -> int:
     interrupts = loaded.interrupts
     interrupts.install()
     intake = Intake(link, interrupts.abort, interrupts.forget)
-    loop = MainLoop(loaded, _LinkPort(link, loaded), prompts=options.prompts)
+    loop = MainLoop(loaded, _LinkPort(link, loaded, intake.done), prompts=options.prompts)
     intake.start()
     try:
         intake.begin()

@@ -11,6 +11,8 @@ What is mended, and why:
 * ``InputForm`` is printed by :mod:`kernelhost.mathics.inputform`, wherever it is asked for, and ``ToString``
   heeds its ``FormatType`` option.
 * Operators in text are the language's ASCII ones, as kernels print them.
+* Rules that Mathics3 makes when they are first used are made here: an abort half-way would leave half of them
+  for good.
 * Integers of more than 4300 digits may be printed.
 """
 
@@ -78,12 +80,14 @@ def load() -> Loaded:
         raise LoadError(f"the embedded kernel needs {error.name}: pip install Mathics3 packaging") from error
     import mathics.format.render  # noqa: F401 - the ways to print; definitions made before it lack them
     from mathics.core.definitions import Definitions
+    from mathics.eval.inference import ensure_logical_algebraic_rules
 
     sys.set_int_max_str_digits(0)
     interrupts = Interrupts()
     import_and_load_builtins()
     _mend_interrupts(interrupts)
     _mend_printing()
+    ensure_logical_algebraic_rules()
     definitions = Definitions(add_builtin=True)
     return Loaded(definitions, interrupts, _number_tables())
 

@@ -60,12 +60,16 @@ class Part:
     Args:
         command: `serve`, `broker`, `frontend` or `host`, with its options.
         ready: what its standard output says when it is ready.
+        environment: what it has in its environment beside ours.
     """
 
-    def __init__(self, *command: str | Path, ready: str = "Listening for new connections") -> None:
+    def __init__(
+        self, *command: str | Path, ready: str = "Listening for new connections", environment: dict[str, str] | None = None
+    ) -> None:
         self.output: list[str] = []
         self.log: list[str] = []
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        paths = [str(ROOT), (environment or {}).get("PYTHONPATH", "")]
+        environment = {**os.environ, **(environment or {}), "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "shell.main", *map(str, command)],
             stdin=subprocess.DEVNULL,
