@@ -142,7 +142,6 @@ class Intake:
         self._abort_next = False
         self._end: End | None = None
         self._finishing = False
-        self._more = False
         self._arrived = _Arrivals(link)
 
     def start(self) -> None:
@@ -216,18 +215,19 @@ class Intake:
         if not self._room():
             return True
         link = self._link
-        if link.state is LinkState.ACTIVE and not self._more:
+        active = link.state is LinkState.ACTIVE
+        if active:
             # A look of our own: which came first cannot be told any more once both connections have been read.
-            data, message = self._look()
+            complete, arriving = self._buffered()
+            data, message = self._look(wait=not complete)
             if message and not data:
-                return self._messages(link._machine.unread > 0)
-            if message and self._arrived.message_first():
+                return self._messages(arriving)
+            if message and not arriving and self._arrived.message_first():
                 first = link.get_message()
-                return first is None or self._heard(first, link._machine.unread > 0)
-        ready = link.wait(0 if link.state is LinkState.ACTIVE else None)
-        if ready.message and not self._messages(ready.data or link._machine.unread > 0):
+                return first is None or self._heard(first, False)
+        ready = link.wait(0 if active else None)
+        if ready.message and not self._messages(ready.data or self._buffered()[1]):
             return False
-        self._more = ready.data
         if ready.data:
             packet = link.get(0)
             with self._changed:
@@ -236,15 +236,22 @@ class Intake:
                 self._changed.notify_all()
         return True
 
-    def _look(self) -> tuple[bool, bool]:
-        """Wait until a connection has something to read, and tell which: (data, message)."""
+    def _buffered(self) -> tuple[bool, bool]:
+        """Tell whether a whole packet has been read from the connection and not been taken, and whether a part has."""
+        link = self._link
+        with link._lock:
+            complete = link._machine.poll()
+            return complete, complete or link._machine.unread > 0
+
+    def _look(self, *, wait: bool) -> tuple[bool, bool]:
+        """Tell which connection has something to read, (data, message); wait until one has."""
         poller = select.poll()
         data, message = self._link.fileno(), self._link.message_fileno()
         if data < 0 or message < 0:
             return True, True
         poller.register(data, select.POLLIN)
         poller.register(message, select.POLLIN)
-        found = {file for file, _ in poller.poll()}
+        found = {file for file, _ in poller.poll(None if wait else 0)}
         return data in found, message in found
 
     def _messages(self, arriving: bool) -> bool:

@@ -236,6 +236,13 @@ def test_abort_behind_a_packet_that_is_soon_done_does_not_hit_the_next(kernel: K
         assert kernel.ask(S("EvaluatePacket")(S("Plus")(2, number))) == returned(number + 2)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the time stamps of Linux")
+def test_abort_of_nothing_does_not_hit_what_comes_right_behind(kernel: Kernel) -> None:
+    for number in range(20):
+        kernel.link.put_message(wstp.MessageCode.ABORT)
+        assert kernel.ask(S("EvaluatePacket")(S("Plus")(2, number))) == returned(number + 2)
+
+
 def test_abort_of_a_packet_that_has_arrived_in_part(kernel: Kernel) -> None:
     buffers = [
         bytes(b)

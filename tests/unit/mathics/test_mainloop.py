@@ -21,7 +21,7 @@ class Recorder:
         self.sent: list[Any] = []
         self.refuse: set[str] = set()
 
-    def send(self, *packets: Expr) -> None:
+    def send(self, *packets: Expr, last: bool = False) -> None:
         for packet in packets:
             if packet.head.name in self.refuse:
                 self.refuse.discard(packet.head.name)
