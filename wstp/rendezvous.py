@@ -86,6 +86,10 @@ class Rendezvous(Generic[K]):
     def __len__(self) -> int:
         return len(self._halves)
 
+    def connections(self) -> list[K]:
+        """Return the connections that wait."""
+        return list(self._halves)
+
     def add(self, connection: K, now: float) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
         """Take a connection that was accepted on the first port."""
         if len(self._halves) >= MAX_PENDING:
