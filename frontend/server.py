@@ -62,14 +62,18 @@ class Frontend:
     async def listen(self, interface: str | None, port: int) -> int:
         """Listen for clients, and give the port.
 
+        Without an interface, programs of this machine are served, at whatever address of its they connect to: the C library takes
+        a bare port for the first interface's address, not for loopback. Other machines are served where an interface is named.
+
         Raises:
             PortError: the port is taken or the interface is not this machine's.
         """
-        host = interface or "127.0.0.1"
+        self._listener.local_only = interface is None
         try:
-            return await self._listener.listen(host, port)
+            return await self._listener.listen(interface or "0.0.0.0", port)
         except OSError as error:
-            raise PortError(f"cannot listen on port {port} of {host}: {_reason(error)}") from None
+            where = f" of {interface}" if interface else ""
+            raise PortError(f"cannot listen on port {port}{where}: {_reason(error)}") from None
 
     async def run(self) -> None:
         """Be a member of the bus until cancelled; then close every link."""

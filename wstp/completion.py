@@ -311,24 +311,26 @@ def _pick_chars(encoding: int, room: int, value: int | None, digits: bytes) -> t
 
     `digits` of it have come already (or all of it, when `value` is known).
     """
-    for length in (1, *range(2, 21)):
-        low, high = _chars_range(encoding, room - length)
-        if room < length or low > high:
-            continue
-        if length == 1:
-            if not digits and low <= 63:
-                count = min(high, 63)
-                return count, encode_count(count)
-            continue
-        places = length - 1 - len(digits)
-        if places < 0:
-            continue
-        stem = int(digits or b"0") * 10**places
-        low, high = max(low, stem), min(high, stem + 10**places - 1)
-        if low <= high:
-            written = b"%0*d " % (length - 1, high)
-            if digits or high >= 10 ** (length - 2):
-                return high, written
+    # First as many characters as the bytes can hold: one that takes more bytes than it must cannot be a digit.
+    for most in (True, False):
+        for length in range(1, 21):
+            low, high = _chars_range(encoding, room - length)
+            if room < length or low > high:
+                continue
+            if most:
+                low = high
+            if length == 1:
+                if not digits and low <= 63:
+                    count = min(high, 63)
+                    return count, encode_count(count)
+                continue
+            places = length - 1 - len(digits)
+            if places < 0:
+                continue
+            stem = int(digits or b"0") * 10**places
+            low, high = max(low, stem), min(high, stem + 10**places - 1)
+            if low <= high and (digits or high >= 10 ** (length - 2)):
+                return high, b"%0*d " % (length - 1, high)
     return None
 
 

@@ -63,6 +63,11 @@ _RUNS: Final[dict[int, tuple[int, np.dtype[Any]]]] = {
 _symbol_cache: dict[bytes, Symbol] = {b"GA~DList\n": _LIST, b"GD~DList\n": _LIST}
 
 
+def _is_list(head: Expr) -> bool:
+    # A head can be anything, an array too, which does not say whether it equals a symbol.
+    return type(head) is Symbol and head.name == "List"
+
+
 class _Frame:
     """Hold an open function; `head` is None while it is due."""
 
@@ -287,7 +292,7 @@ class ExpressionReader:
                 count = len(token.values)
                 if count > frame.due:
                     raise self._wrong(f"{count} packed numbers where {frame.due} are due")
-                if not frame.args and count == frame.due and frame.head == _LIST and count:
+                if not frame.args and count == frame.due and _is_list(frame.head) and count:
                     frame.packed = token.values
                 else:
                     frame.args.extend(token.values.tolist())
@@ -374,7 +379,7 @@ class ExpressionReader:
         self._stack.pop()
         if frame.packed is not None:
             return frame.packed
-        if frame.head == _LIST:
+        if _is_list(frame.head):
             return frame.args
         return make_function(frame.head, tuple(frame.args))
 

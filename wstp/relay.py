@@ -267,6 +267,10 @@ class _Arrival:
         return self.acceptor.introduction if self.acceptor.complete else None
 
     def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
+        if self._listener.local_only and not stream.local:
+            _log.error("a connection from %s is refused: only programs of this machine are served (see -i)", stream.name)
+            self.stop()
+            return
         try:
             self.acceptor.receive(data)
         except RemoteProtocolError as error:
@@ -333,6 +337,8 @@ class RelayListener:
         self.loop = asyncio.get_running_loop()
         self.greeting_timeout = greeting_timeout
         self.port = 0
+        #: Refuse connections from other machines.
+        self.local_only = False
         self._on_link = on_link
         self._modes = frozenset(modes)
         self._servers: list[asyncio.Server] = []

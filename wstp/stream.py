@@ -14,6 +14,7 @@ import socket
 import sys
 import termios
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Protocol, cast
 
 __all__ = ["ByteStream", "StreamOwner", "end_of"]
@@ -52,6 +53,8 @@ class ByteStream(asyncio.BufferedProtocol):
         self.congested = False
         self.ended = False
         self.name = "?"
+        #: Whether the peer is a program of this machine.
+        self.local = False
         self._transport: asyncio.Transport | None = None
         # A descriptor of our own for the same connection: the event loop's would make a new object at every use.
         self._socket: socket.socket | None = None
@@ -110,6 +113,9 @@ class ByteStream(asyncio.BufferedProtocol):
         self._transport.set_write_buffer_limits(_HIGH_WATER)
         peer = transport.get_extra_info("peername")
         self.name = f"{peer[0]}:{peer[1]}" if peer else "?"
+        own = transport.get_extra_info("sockname")
+        # A connection from this machine to an address of its own has that address at both ends.
+        self.local = bool(peer and own) and (peer[0] == own[0] or ip_address(peer[0].split("%")[0]).is_loopback)
         sock = transport.get_extra_info("socket")
         self._socket = socket.socket(sock.family, sock.type, sock.proto, os.dup(sock.fileno()))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

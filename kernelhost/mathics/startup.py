@@ -10,6 +10,7 @@ What is mended, and why:
   :mod:`kernelhost.mathics.interrupts`).
 * ``InputForm`` is printed by :mod:`kernelhost.mathics.inputform`, wherever it is asked for, and ``ToString``
   heeds its ``FormatType`` option.
+* Zeros before a number's first digit do not count as digits of its precision.
 * Operators in text are the language's ASCII ones, as kernels print them.
 * Rules that Mathics3 makes when they are first used are made here: an abort half-way would leave half of them
   for good.
@@ -27,6 +28,8 @@ from kernelhost.mathics.interrupts import Interrupts, KernelAbort
 
 __all__ = ["LoadError", "Loaded", "load"]
 
+#: Significant digits up to which a number without a precision mark is a machine number.
+_MACHINE_DIGITS = 16
 #: How many numbers beyond those that Mathics3 makes at its start its tables may hold between two packets.
 _KEPT_NUMBERS = 200_000
 
@@ -138,6 +141,22 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
         return failexpr.evaluate(evaluation)
 
     datentime.eval_timeconstrained = time_constrained
+
+
+def _mend_reading() -> None:
+    from mathics.core.parser.convert import GenericConverter
+
+    theirs = GenericConverter.convert_Number
+
+    def convert_number(self: Any, node: Any) -> Any:
+        read = theirs(self, node)
+        if read[0] == "PrecisionReal" and node.suffix is None and node.base == 10:
+            digits = len(node.value.replace(".", "").lstrip("0"))
+            if digits < read[2] and digits <= _MACHINE_DIGITS:
+                return "MachineReal", float(read[1][1])
+        return read
+
+    GenericConverter.convert_Number = convert_number
 
 
 def _mend_printing() -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-import wstp
 from asking import EVALUATE, answers, connect
 from serving import Part, stand_in_pool, write_config
+
+import wstp
 from wstp import Symbol
 
 COUNT = 2**27  # machine reals: a gigabyte
@@ -55,12 +56,15 @@ def test_a_gigabyte_passes_with_bounded_memory(tmp_path: Path, transport: str) -
 def test_half_a_gigabyte_comes_back_with_bounded_memory(tmp_path: Path) -> None:
     config = write_config(tmp_path / "c.conf", Pools={"StandIn": stand_in_pool(tmp_path)})
     limits = wstp.Limits(total_size=2**31, token_size=2**30)
-    with Part("serve", "-p", "0", "-c", config) as part:
-        with wstp.connect(part.server, mode="uuid", timeout=10, limits=limits) as link, peak_memory(part.process.pid) as peak:
-            link.get(timeout=30)
-            link.put(EVALUATE(Symbol("Zeros")(COUNT // 2)), end_packet=True)
-            link.flush(timeout=10)
-            result = answers(link)[-1].args[0]
-            assert isinstance(result, np.ndarray)
-            assert result.shape == (COUNT // 2,)
-            assert peak[0] < 100 << 20, f"{peak[0] >> 20} MiB"
+    with (
+        Part("serve", "-p", "0", "-c", config) as part,
+        wstp.connect(part.server, mode="uuid", timeout=10, limits=limits) as link,
+        peak_memory(part.process.pid) as peak,
+    ):
+        link.get(timeout=30)
+        link.put(EVALUATE(Symbol("Zeros")(COUNT // 2)), end_packet=True)
+        link.flush(timeout=10)
+        result = answers(link)[-1].args[0]
+        assert isinstance(result, np.ndarray)
+        assert result.shape == (COUNT // 2,)
+        assert peak[0] < 100 << 20, f"{peak[0] >> 20} MiB"

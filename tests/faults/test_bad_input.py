@@ -31,7 +31,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
         status, lines = run("serve", "-p", str(port), "-c", config)
     assert status == 2
     assert len(lines) == 1
-    assert f"port {port} of 127.0.0.1" in lines[0]
+    assert f"port {port}: " in lines[0]
     assert "in use" in lines[0]
 
 

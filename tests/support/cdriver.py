@@ -332,6 +332,11 @@ class CDriver:
         """The child's process id."""
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether the child still runs."""
+        return self._process.poll() is None
+
     def post(self, operation: str, **arguments: Any) -> None:
         """Send a command without waiting, as for an accept that the caller's own connect will complete."""
         assert self._process.stdin is not None

@@ -18,11 +18,8 @@ MAY_IMPORT = {
 }
 
 SANS_IO = [
-    *(
-        f"wstp/{name}.py"
-        for name in ["lexer", "text", "tracker", "completion", "expression", "expr", "features", "handshake", "limits", "linkspec", "machine", "messages", "packets", "tokens"]
-    ),
-    "wstp/transcoder.py",
+    *(f"wstp/{name}.py" for name in ["completion", "expr", "expression", "features", "handshake", "lexer", "limits", "linkspec"]),
+    *(f"wstp/{name}.py" for name in ["machine", "messages", "packets", "text", "tokens", "tracker", "transcoder"]),
     "bus/frames.py",
     "bus/channel.py",
     "bus/broker.py",

@@ -1,0 +1,68 @@
+"""Fixtures of the tests against a WSTP C library: which library, its processes, and links between it and `wstp`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clinks import KINDS, Drivers, Pair, make_pair
+
+HOW_TO_RUN = (
+    "WSTP_LIBRARY names no C library; run WSTP_LIBRARY=/path/to/libWSTP64i4.so .venv/bin/pytest tests/interop"
+)
+
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip everything here, with one line a file, when no library is named."""
+    if not os.environ.get("WSTP_LIBRARY"):
+        for item in items:
+            if HERE in item.path.parents:
+                item.add_marker(pytest.mark.skip(HOW_TO_RUN))
+
+
+@pytest.fixture(scope="session")
+def library() -> str:
+    """The path of the C library."""
+    path = os.environ["WSTP_LIBRARY"]
+    if not Path(path).is_file():
+        pytest.fail(f"WSTP_LIBRARY={path}: there is no such file")
+    return path
+
+
+@pytest.fixture(scope="module")
+def drivers(library: str) -> Iterator[Drivers]:
+    made = Drivers(library)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture(params=list(KINDS))
+def any_pair(request: pytest.FixtureRequest, drivers: Drivers) -> Iterator[Pair]:
+    """A connected pair, once for each way to connect."""
+    pair = make_pair(drivers.get(), request.param)
+    with pair.link:
+        yield pair
+
+
+@pytest.fixture(params=["C connects, UUID mode", "C listens, default mode"])
+def pair(request: pytest.FixtureRequest, drivers: Drivers) -> Iterator[Pair]:
+    """A connected pair, in each role and each mode once."""
+    pair = make_pair(drivers.get(), request.param)
+    with pair.link:
+        yield pair
+
+
+@pytest.fixture
+def mortal(drivers: Drivers) -> Iterator[Pair]:
+    """A pair whose C process the test may kill."""
+    driver = drivers.new()
+    pair = make_pair(driver, "C connects, UUID mode")
+    with pair.link:
+        yield pair

@@ -1,0 +1,202 @@
+"""Opening, packets, messages and closing between `wstp` and a C library, each connecting and each listening."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cdriver import CDriver, DriverError
+from clibrary import FlatToken
+from clinks import TIMEOUT, Drivers, Pair, in_thread, make_pair
+from flat import flat_expression
+
+import wstp
+from wstp import Message, MessageCode, Symbol
+
+F, G, X = Symbol("f"), Symbol("g"), Symbol("x")
+EXPRESSION = F(1, 2.5, "é\n]", X, [1, 2, 3], 10**30)
+FLAT = flat_expression(EXPRESSION)
+CLOSED, LOST = 11, 1
+"""The library's error numbers: the peer has closed the link; the link has died."""
+
+
+def wrapped(tokens: list[FlatToken], head: str) -> list[FlatToken]:
+    return [["F", 1], ["#", head], *tokens]
+
+
+def test_expressions_pass_both_ways(any_pair: Pair) -> None:
+    any_pair.link.put(EXPRESSION, end_packet=True)
+    any_pair.link.flush(TIMEOUT)
+    assert any_pair.c("get") == FLAT
+    any_pair.c("put_flat", tokens=FLAT, end_packet=True)
+    assert any_pair.link.get(TIMEOUT) == EXPRESSION
+
+
+def test_messages_pass_both_ways(any_pair: Pair) -> None:
+    for code, parameter in [(2, 0), (3, 0), (128, 7), (255, -1), (200, 2**31 - 1)]:
+        any_pair.link.put_message(code, parameter)
+        assert any_pair.c("message", seconds=TIMEOUT) == [code, parameter]
+        # The library's own call that takes a parameter refuses; the one without sends 0.
+        any_pair.c("put_message", code=code, parameter=None)
+        assert any_pair.link.wait(TIMEOUT).message
+        assert any_pair.link.get_message() == Message(code, 0)
+
+
+def test_many_messages_keep_their_order(pair: Pair) -> None:
+    for parameter in range(200):
+        pair.link.put_message(130, parameter)
+    assert [pair.c("message", seconds=TIMEOUT)[1] for _ in range(200)] == list(range(200))
+
+
+def test_a_message_arrives_while_an_expression_is_awaited(pair: Pair) -> None:
+    heard: list[Message] = []
+    pair.link.on_message = heard.append
+    answer = in_thread(lambda: pair.link.get(TIMEOUT))
+    pair.c("put_message", code=MessageCode.ABORT, parameter=None)
+    pair.c("put_flat", tokens=[["#", "$Aborted"]], end_packet=True)
+    assert answer() == Symbol("$Aborted")
+    if not heard:  # the two connections are not ordered with each other
+        assert pair.link.wait(TIMEOUT).message or heard
+    assert heard == [Message(MessageCode.ABORT, 0)]
+
+
+def test_the_library_terminates_on_message_1(pair: Pair) -> None:
+    pair.link.put_message(MessageCode.TERMINATE)
+    with pytest.raises(DriverError) as error:
+        pair.c("get")
+    assert error.value.code == CLOSED
+
+
+def test_end_of_packet_may_be_omitted(pair: Pair) -> None:
+    for number in range(4):
+        pair.link.put(F(number), end_packet=number % 2 == 0)
+    pair.link.flush(TIMEOUT)
+    for number in range(4):
+        assert pair.c("get", new_packet=number % 2 == 0) == flat_expression(F(number))
+    for number in range(4):
+        pair.c("put_flat", tokens=flat_expression(F(number)), end_packet=number % 2 == 1)
+    assert [pair.link.get(TIMEOUT) for _ in range(4)] == [F(number) for number in range(4)]
+
+
+def test_packets_are_found(pair: Pair) -> None:
+    pair.link.put(Symbol("EvaluatePacket")(EXPRESSION), end_packet=True)
+    pair.link.flush(TIMEOUT)
+    assert pair.c("next_packet") == [["packet", 13], *FLAT]
+    for tokens in ([["i", "1"]], wrapped(FLAT, "ReturnPacket")):
+        pair.c("put_flat", tokens=tokens, end_packet=True)
+    assert pair.link.next_packet(TIMEOUT) == Symbol("ReturnPacket")(EXPRESSION)
+
+
+def test_readiness_follows_the_data(pair: Pair) -> None:
+    assert not pair.link.ready()
+    assert not pair.c("ready", seconds=0)
+    pair.link.put(1, end_packet=True)
+    pair.link.flush(TIMEOUT)
+    assert pair.c("ready", seconds=TIMEOUT)
+    assert pair.c("get") == [["i", "1"]]
+    pair.c("put_flat", tokens=FLAT, end_packet=True)
+    assert pair.link.wait(TIMEOUT).data
+    assert pair.link.ready()
+    assert pair.link.get(TIMEOUT) == EXPRESSION
+    assert not pair.link.ready()
+
+
+def test_the_library_closes(any_pair: Pair) -> None:
+    any_pair.c("put_flat", tokens=FLAT, end_packet=True)
+    any_pair.c("close")
+    assert any_pair.link.get(TIMEOUT) == EXPRESSION
+    with pytest.raises(wstp.LinkClosed):
+        any_pair.link.get(TIMEOUT)
+
+
+def test_the_library_is_killed(mortal: Pair) -> None:
+    mortal.c("put_flat", tokens=FLAT, end_packet=True)
+    mortal.driver.kill()
+    assert mortal.link.get(TIMEOUT) == EXPRESSION
+    with pytest.raises(wstp.LinkLost):
+        mortal.link.get(TIMEOUT)
+
+
+def test_the_library_is_killed_in_the_middle_of_an_expression(mortal: Pair) -> None:
+    mortal.c("put", puts=[["Function", "f", 2], ["Integer32", 1]])
+    mortal.driver.kill()
+    with pytest.raises(wstp.LinkLost):
+        mortal.link.get(TIMEOUT)
+
+
+def test_we_close(any_pair: Pair) -> None:
+    any_pair.link.put(EXPRESSION, end_packet=True)
+    any_pair.link.close()
+    assert any_pair.c("get") == FLAT
+    with pytest.raises(DriverError) as error:
+        any_pair.c("get")
+    assert error.value.code == CLOSED
+
+
+VICTIM = """
+import sys, wstp
+link = wstp.connect(sys.argv[1], mode="uuid", timeout=30)
+link.put(wstp.Symbol("hello"), end_packet=True)
+link.flush()
+link.get()
+"""
+
+
+def test_we_are_killed(drivers: Drivers) -> None:
+    driver = drivers.new()
+    server, port = driver("server", port=0, interface="127.0.0.1")
+    root = Path(wstp.__file__).parents[1]
+    victim = subprocess.Popen([sys.executable, "-c", VICTIM, f"{port}@127.0.0.1"], cwd=root)
+    try:
+        number = driver("accept", server=server)
+        driver("call", link=number, name="Activate")
+        assert driver("get", link=number) == [["#", "hello"]]
+        driver.post("get", link=number)
+    finally:
+        victim.kill()
+        victim.wait(10)
+    with pytest.raises(DriverError) as error:
+        driver.result(TIMEOUT)
+    assert error.value.code == LOST
+
+
+@pytest.mark.parametrize("name", ["", "plain", "it's", "ünï", 'say "hi"', "a -tokens 1\\n"])
+@pytest.mark.parametrize("kind", ["C connects, UUID mode", "C listens, default mode"])
+def test_any_environment_id_is_taken(drivers: Drivers, kind: str, name: str) -> None:
+    driver = drivers.new(name)
+    try:
+        pair = make_pair(driver, kind)
+        with pair.link:
+            pair.c("put_flat", tokens=FLAT, end_packet=True)
+            assert pair.link.get(TIMEOUT) == EXPRESSION
+    finally:
+        driver.kill()
+
+
+@pytest.fixture
+def clients(library: str) -> Iterator[list[CDriver]]:
+    made = [CDriver(library) for _ in range(3)]
+    yield made
+    for driver in made:
+        driver.__exit__(None, None, None)
+
+
+def test_a_listener_takes_many_clients(clients: list[CDriver]) -> None:
+    with wstp.listen(0, mode="uuid") as listener:
+        numbers = []
+        for driver in clients:
+            specification = (
+                f"-linkmode connect -linkprotocol TCPIP -linkoptions 4 -linkname {listener.port}@127.0.0.1"
+            )
+            numbers.append(driver("open_string", specification=specification))
+            driver.post("call", link=numbers[-1], name="Activate")
+        links = [listener.accept(TIMEOUT) for _ in clients]
+        for driver, number in zip(clients, numbers, strict=True):
+            driver.result(TIMEOUT)
+            driver("put_flat", link=number, tokens=[["i", str(driver.pid)]], end_packet=True)
+        assert sorted(link.get(TIMEOUT) for link in links) == sorted(driver.pid for driver in clients)
+        for link in links:
+            link.close()

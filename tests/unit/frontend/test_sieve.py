@@ -1,0 +1,110 @@
+"""The sieve and the command language."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frontend.commands import CommandRefused, run
+from frontend.sieve import Sieve
+from wstp import Expr, LimitExceeded, Limits, Symbol
+from wstp.packets import decode_expression, encode_packet, packet
+
+HELP = packet("WSTPServer`Help")
+PACKETS = [packet("EvaluatePacket", 1), HELP, packet("EnterTextPacket", "WSTPServer`Help[]"), packet("WSTPServer`ConnectKernel", "id")]
+STREAM = b"".join(encode_packet(p) for p in PACKETS)
+
+
+@given(cuts=st.lists(st.integers(0, len(STREAM)), max_size=10))
+def test_commands_are_taken_out_and_nothing_else_is_touched(cuts: list[int]) -> None:
+    sieve = Sieve(Limits())
+    commands, passed, begun, at = [], b"", 0, 0
+    for cut in [*sorted(cuts), len(STREAM)]:
+        for piece in sieve.feed(STREAM[at:cut]):
+            if piece.command:
+                commands.append(decode_expression(piece.data))
+            else:
+                passed += bytes(piece.data)
+                begun += piece.expressions
+        at = max(at, cut)
+    assert commands == [PACKETS[1], PACKETS[3]]
+    assert passed == encode_packet(PACKETS[0]) + encode_packet(PACKETS[2])
+    assert begun == 2
+
+
+def test_a_whole_buffer_for_the_kernel_goes_on_as_it_came() -> None:
+    data = encode_packet(PACKETS[0]) * 3
+    (piece,) = Sieve(Limits()).feed(data)
+    assert piece.data is data
+    assert piece.expressions == 3
+
+
+def test_a_command_is_bounded() -> None:
+    sieve = Sieve(Limits())
+    long = encode_packet(packet("WSTPServer`ConnectKernel", "x" * (3 << 20)))
+    with pytest.raises(LimitExceeded, match="command"):  # noqa: PT012 - which piece is too much is not fixed
+        for at in range(0, len(long), 1 << 18):
+            sieve.feed(long[at : at + (1 << 18)])
+
+
+class Target:
+    """A link that notes what it is asked."""
+
+    def __init__(self, kernel: str = "") -> None:
+        self.kernel, self.pool = kernel, "P" if kernel else ""
+        self.asked: list[object] = []
+
+    def connect_kernel(self, kernel: str, pool: str, parallel: bool) -> None:
+        self.asked.append((kernel, pool, parallel))
+
+    def disconnect(self) -> None:
+        self.asked.append("disconnect")
+
+    def close_kernel(self) -> None:
+        self.asked.append("close")
+
+
+def rules(**values: Expr) -> Expr:
+    return Symbol("Association")(*(Symbol("Rule")(key, value) for key, value in values.items()))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "kernel", "answer", "asked"),
+    [
+        ("KernelID", (), "k", "k", []),
+        ("KernelID", (), "", Symbol("None"), []),
+        ("PoolName", (), "k", "P", []),
+        ("ConnectKernel", (), "", None, [("", "", False)]),
+        ("ConnectKernel", ("id",), "", None, [("id", "", False)]),
+        ("ConnectKernel", (rules(Pool="Q", Parallel=Symbol("True")),), "", None, [("", "Q", True)]),
+        ("Disconnect", (), "k", "k", ["disconnect"]),
+        ("CloseKernel", (), "k", "k", ["close"]),
+    ],
+)
+def test_a_command_does_its_work(name: str, arguments: tuple[Expr, ...], kernel: str, answer: Expr, asked: list[object]) -> None:
+    target = Target(kernel)
+    assert run(target, packet("WSTPServer`" + name, *arguments)) == answer
+    assert target.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "kernel", "tag", "words"),
+    [
+        ("Hlep", (), "", "command", r"did you mean Help\[\]"),
+        ("Frobnicate", (), "", "command", "lists the commands"),
+        ("KernelID", (1,), "", "args", "takes no arguments"),
+        ("ConnectKernel", (1,), "", "args", "a kernel id"),
+        ("ConnectKernel", (1, 2), "", "args", "a kernel id"),
+        ("ConnectKernel", (rules(Poool="Q"),), "", "args", "Parallel"),
+        ("ConnectKernel", (), "k", "attached", "kernel k is attached"),
+        ("Disconnect", (), "", "nokernel", "no kernel is attached"),
+        ("CloseKernel", (), "", "nokernel", "no kernel is attached"),
+    ],
+)
+def test_a_command_that_cannot_be_done_is_refused(name: str, arguments: tuple[Expr, ...], kernel: str, tag: str, words: str) -> None:
+    target = Target(kernel)
+    with pytest.raises(CommandRefused, match=words) as refused:
+        run(target, packet("WSTPServer`" + name, *arguments))
+    assert refused.value.tag == tag
+    assert target.asked == []
