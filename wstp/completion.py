@@ -593,7 +593,7 @@ def _dimension(count: int, prefix: bytes, length: int) -> bytes | None:
         start = b"F" + written
         token = b"#"
     total = length - len(start)
-    if total < 8:
+    if total < 7:
         return None
     symbol = _symbol(token, total)
     return None if symbol is None else start + symbol
