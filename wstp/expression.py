@@ -612,7 +612,8 @@ def _put_array(writer: TokenWriter, values: np.ndarray[Any, Any]) -> Iterator[Ex
         writer.array(numbers, [*heads, "Complex"])
         return None
     if code in _convert:
-        values = values.astype(_convert[code])
+        with np.errstate(invalid="ignore"):
+            values = values.astype(_convert[code])
     elif code == "u8":
         if values.size and values.max() > 0x7FFFFFFFFFFFFFFF:
             return iter((values.tolist(),))

@@ -461,7 +461,8 @@ def encode_singles(values: np.ndarray[Any, Any]) -> bytes:
         token, code = 0xF6, "<f8"
     record = np.empty(values.size, dtype=[("token", "u1"), ("value", code), ("end", "u1")])
     record["token"] = token
-    record["value"] = values.ravel()
+    with np.errstate(invalid="ignore"):  # a signalling NaN that is widened is no news
+        record["value"] = values.ravel()
     record["end"] = 0x0A
     return record.tobytes()
 
