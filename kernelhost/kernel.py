@@ -309,7 +309,13 @@ class Kernel(RelayOwner):
     def _complete(self) -> None:
         """Write on at what completes a half-read expression, as fast as the kernel takes it."""
         while self._completion is not None and self._link is not None and not self._link.congested:
-            piece = next(self._completion, None)
+            try:
+                piece = next(self._completion, None)
+            except LimitExceeded as error:
+                _log.error("%s: the expression its client left cannot be completed (%s); ended", self, error)
+                self._completion = None
+                self.end("half an expression could not be completed")
+                return
             if piece is None:
                 self._completion = None
                 if self.pool.kernel_path is not None:

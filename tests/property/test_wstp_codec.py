@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given, reject, settings
 from hypothesis import strategies as st
 from wire_forms import cuts, expressions, jlink_records, pieces, plain, streams, token_records
 
@@ -138,7 +138,12 @@ def test_completion_of_any_truncated_stream_makes_legal_expressions(data: bytes,
     place = draws.draw(st.integers(0, len(data)))
     _, tracker, error = track_all(data[:place], draws.draw(cuts))
     assert error is None
-    completion = tracker.completion()
+    try:
+        completion = tracker.completion()
+    except LimitExceeded:
+        # Its one documented refusal: an array header that is cut, and made to have no legal rest.
+        assert b"A" in data[:place]
+        reject()
     rest = bytes(completion)
     assert completion.size == len(rest)
     assert bool(rest) == (not tracker.idle)
