@@ -1,11 +1,13 @@
 """The transport between parts of one process: a plain call.
 
-A frame sent while another is being handled waits in one queue for its turn, so that no part is ever called back from inside its own
-call, and the order of events is the order of sending.
+Frames wait in one queue and are handed over in the order of sending, at once, from inside the first `send`. What is for that sender
+itself waits until the event loop's next turn: neither a part nor the broker is ever called back from inside its own call, however long
+the chain of answers.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 
@@ -20,28 +22,56 @@ class CallHub:
 
     def __init__(self, on_frame: RouteHandler) -> None:
         self._on_frame = on_frame
-        self._queue: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
+        self._loop = asyncio.get_running_loop()
+        # Who is called (a transport, or this hub for the broker), and with what.
+        self._queue: deque[tuple[object, Callable[..., None], tuple[object, ...]]] = deque()
         self._running = False
+        self._scheduled = False
+        self.closed = False
 
     def connect(self, on_frame: FrameHandler) -> _CallTransport:
         """Make a part's transport (a :data:`bus.transport.TransportFactory`)."""
         return _CallTransport(self, on_frame)
 
     def close(self) -> None:
-        """Drop what waits."""
+        """Drop what waits, and what is still sent."""
+        self.closed = True
         self._queue.clear()
 
-    def _put(self, handler: Callable[..., None], *arguments: object) -> None:
-        self._queue.append((handler, arguments))
-        if self._running:
-            return
+    def _put(self, sender: object, target: object, handler: Callable[..., None], *arguments: object) -> None:
+        if not self.closed:
+            self._queue.append((target, handler, arguments))
+            if not self._running:
+                self._run(sender)
+
+    def _run(self, sender: object) -> None:
+        """Hand over what waits, but to `sender`, who is in the middle of something."""
+        queue = self._queue
+        kept: list[tuple[object, Callable[..., None], tuple[object, ...]]] = []
         self._running = True
         try:
-            while self._queue:
-                handler, arguments = self._queue.popleft()
-                handler(*arguments)
+            while queue:
+                target, handler, arguments = queue.popleft()
+                if target is sender:
+                    kept.append((target, handler, arguments))
+                    continue
+                try:
+                    handler(*arguments)
+                except Exception as error:
+                    # Not the sender's fault, nor its to handle: as with any callback of the loop.
+                    self._loop.call_exception_handler({"message": "a frame's receiver has failed", "exception": error})
         finally:
             self._running = False
+            if not self.closed:
+                queue.extendleft(reversed(kept))
+            if queue and not self._scheduled:
+                self._scheduled = True
+                self._loop.call_soon(self._continue)
+
+    def _continue(self) -> None:
+        self._scheduled = False
+        if not self._running:
+            self._run(None)
 
 
 class _CallTransport:
@@ -52,7 +82,8 @@ class _CallTransport:
 
     def send(self, frame: Frame) -> None:
         if self._handler is not None:
-            self._hub._put(self._hub._on_frame, self._route, frame)
+            hub = self._hub
+            hub._put(self, hub, hub._on_frame, self._route, frame)
 
     def close(self) -> None:
         self._handler = None
@@ -71,7 +102,8 @@ class _CallRoute(Route):
         return "this process"
 
     def send(self, frame: Frame) -> bool:
-        if self._transport._handler is None:
+        transport = self._transport
+        if transport._handler is None or transport._hub.closed:
             return False
-        self._transport._hub._put(self._transport.deliver, frame)
+        transport._hub._put(transport._hub, transport, transport.deliver, frame)
         return True
