@@ -42,7 +42,7 @@ from bus.messages import (
 )
 from bus.transport import Route
 
-__all__ = ["Action", "Broker", "BrokerOptions", "ChannelEntry", "ChannelPhase", "Forget", "Note", "Peer", "PeerState", "Send", "Session"]
+__all__ = ["Action", "Broker", "BrokerOptions", "ChannelEntry", "ChannelPhase", "Note", "Peer", "PeerState", "Send", "Session"]
 
 _LEFT = "has left"
 
@@ -84,13 +84,6 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
-    """`route` is of no more use."""
-
-    route: Route
-
-
-@dataclass(frozen=True, slots=True)
 class Note:
     """A line for the log."""
 
@@ -98,7 +91,7 @@ class Note:
     error: bool = False
 
 
-Action = Send | Forget | Note
+Action = Send | Note
 
 
 @dataclass(slots=True)
@@ -246,7 +239,6 @@ class Broker:
         for route, since in list(self._strangers.items()):
             if now - since > self.options.host_timeout:
                 del self._strangers[route]
-                self._actions.append(Forget(route))
         return self._take()
 
     # ------------------------------------------------------------------ parts come and go
@@ -263,7 +255,6 @@ class Broker:
         else:
             if peer.route is not route:
                 del self._routes[peer.route]
-                self._actions.append(Forget(peer.route))
                 peer.route = route
             self._note(f"{peer} has registered again")
         self._routes[route] = peer
@@ -333,7 +324,6 @@ class Broker:
         peer.state = PeerState.LOST
         del self.peers[peer.id]
         del self._routes[peer.route]
-        self._actions.append(Forget(peer.route))
         for kernel in [kernel for kernel, session in self.sessions.items() if session.host is peer]:
             del self.sessions[kernel]
         for entry in list(self.channels.values()):

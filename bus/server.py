@@ -7,7 +7,7 @@ import logging
 
 import zmq
 
-from bus.broker import Action, Broker, BrokerOptions, Forget, Note, Send
+from bus.broker import Action, Broker, BrokerOptions, Note, Send
 from bus.call_transport import CallHub
 from bus.errors import MessageError
 from bus.frames import Frame, Kind, control_frame
@@ -83,7 +83,5 @@ class BrokerServer:
                     if not route.send(control_frame(encode(message))):
                         # Found gone while telling it something: what follows from that comes after what was decided before.
                         self._perform(self.broker.unreachable(route, self._loop.time()))
-                case Forget(route):
-                    self._router.forget(route)
                 case Note(text, error):
                     (_log.error if error else _log.info)("%s", text)

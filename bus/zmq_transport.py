@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -28,8 +29,9 @@ _log = logging.getLogger("kernelbus.bus")
 
 #: Below this a copy is cheaper than handing buffers over to ZeroMQ's I/O thread.
 NO_COPY = 64 * 1024
-#: Messages taken in one turn of the loop, so that one socket does not starve the rest.
+#: Messages, and bytes, taken in one turn of the loop, so that one socket does not starve the rest; bulk not the control lane above all.
 BURST = 64
+BURST_BYTES = 2**20
 _TOKEN = 16
 
 
@@ -65,6 +67,7 @@ class _Socket:
         self._drain()
 
     def _drain(self) -> None:
+        room = BURST_BYTES
         for _ in range(BURST):
             if self._socket.closed:
                 return
@@ -72,7 +75,14 @@ class _Socket:
                 parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            self._on_message(parts)
+            try:
+                self._on_message(parts)
+            except Exception as error:
+                # What waits behind this message would otherwise wait for an edge that is past.
+                self._loop.call_exception_handler({"message": "a frame's receiver has failed", "exception": error})
+            room -= len(parts[-1])
+            if room <= 0:
+                break
         self._schedule()
 
 
@@ -103,7 +113,7 @@ class _DealerTransport:
             except zmq.ZMQError as error:
                 socket.close(0)
                 self.close()
-                raise EndpointError(f"the bus endpoint {endpoint} cannot be used: {error.strerror}") from None
+                raise EndpointError(f"the bus endpoint {endpoint} cannot be used: {zmq.strerror(error.errno or 0)}") from None
             self._lanes[lane] = _Socket(socket, self._receive)
 
     def send(self, frame: Frame) -> None:
@@ -160,7 +170,8 @@ class RouterTransport:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], on_frame: RouteHandler) -> None:
         self._on_frame = on_frame
-        self._routes: dict[bytes, _RouterRoute] = {}
+        # For as long as the broker keeps them: whoever connects and is no part leaves nothing here.
+        self._routes: weakref.WeakValueDictionary[bytes, _RouterRoute] = weakref.WeakValueDictionary()
         self._zmq = context.socket(zmq.ROUTER)
         _configure(self._zmq)
         self._zmq.setsockopt(zmq.ROUTER_MANDATORY, 1)
@@ -176,14 +187,9 @@ class RouterTransport:
         try:
             self._zmq.bind(endpoint)
         except zmq.ZMQError as error:
-            raise EndpointError(f"the bus endpoint {endpoint} cannot be bound: {error.strerror}") from None
+            raise EndpointError(f"the bus endpoint {endpoint} cannot be bound: {zmq.strerror(error.errno or 0)}") from None
         # With IPv6 on, ZeroMQ shows an IPv4 address in its mapped form, which nobody has written.
         return self._zmq.getsockopt_string(zmq.LAST_ENDPOINT).replace("[::ffff:127.0.0.1]", "127.0.0.1")
-
-    def forget(self, route: Route) -> None:
-        """The broker is done with this route."""
-        for token in [token for token, known in self._routes.items() if known is route]:
-            del self._routes[token]
 
     def close(self) -> None:
         """Stop listening."""
