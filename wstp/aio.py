@@ -346,6 +346,12 @@ class Link:
                 break
         self._change.happened()
 
+    def abort(self) -> None:
+        """Drop the link as a killed program does: nothing is flushed or said."""
+        self._close_asked = self._closing = True
+        self._machine.close()
+        self._abort()
+
     def _abort(self) -> None:
         self._data.abort()
         if self._message is not None:

@@ -400,6 +400,9 @@ def _fill_text(token: int, encoding: int, size: int, chars: int, cut: bytes, las
         parts = _fill_utf8(units, size, chars, cut)
     else:
         parts = _fill_escaped(units, size, chars, cut)
+    if any(times < 0 for _, times in parts) or sum(len(unit) * times for unit, times in parts) != size:
+        # The token's own counts contradict each other: nothing makes it a text, but its size can be kept.
+        return [(units[0], size)]
     if token == REAL_TEXT and last.rstrip(b"\0").endswith(b"*") and size:
         # After the '*' of an exponent only '^' can stand.
         whole = bytearray(b"".join(unit * times for unit, times in parts))
@@ -498,7 +501,7 @@ def _rest_of_array_header(array: ArrayHeader) -> bytes:
     prefix = have[array.parsed :]
     found: bytes | None = None
     if array.leaves == 0 and product == 0:
-        found = _array_header(None, prefix, array.size - array.parsed)
+        found = _array_header(None, prefix, array.size - array.parsed, first=False)
     elif product and array.leaves % product == 0:
         first = not array.dimensions
         found = _array_header(array.leaves // product, prefix, array.size - array.parsed, first)

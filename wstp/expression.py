@@ -14,7 +14,7 @@ import numpy as np
 from wstp.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from wstp.expr import BigReal, Expr, Function, Symbol, make_function
 from wstp.features import OURS, Features
-from wstp.lexer import SYMBOL, Buffer
+from wstp.lexer import STRING, SYMBOL, Buffer
 from wstp.limits import DEFAULT_LIMITS, Limits
 from wstp.text import TextError, decode_text
 from wstp.tokens import (
@@ -56,16 +56,39 @@ END_PACKET: Final = EndPacket()
 _LIST: Final = Symbol("List")
 _RANK: Final = 32  # what every numpy can hold; arrays of more dimensions become nested lists
 _int32 = struct.Struct("<i").unpack_from
+_int64 = struct.Struct("<q").unpack_from
 _real64 = struct.Struct("<d").unpack_from
 _RUNS: Final[dict[int, tuple[int, np.dtype[Any]]]] = {
-    0xE4: (6, np.dtype("<i4")), 0xF6: (10, np.dtype("<f8")), 0xE6: (10, np.dtype("<i8")), 0xA1: (3, np.dtype("u1")),
+    0xE4: (6, np.dtype("<i4")), 0xF6: (10, np.dtype("<f8")), 0xE6: (10, np.dtype("<i8")),
 }  # fmt: skip
+_SHORT_TEXTS: Final = frozenset((SYMBOL, STRING))
+_NOTHING: Final = object()  # stands for a value that has been put where it belongs
 _symbol_cache: dict[bytes, Symbol] = {b"GA~DList\n": _LIST, b"GD~DList\n": _LIST}
 
 
 def _is_list(head: Expr) -> bool:
     # A head can be anything, an array too, which does not say whether it equals a symbol.
     return type(head) is Symbol and head.name == "List"
+
+
+def _short_string(token: bytes) -> str | None:
+    """Decode a string's token (without its lead byte and size) if it is canonical and plain, else return None."""
+    chars = token[2] - 0x40
+    if token[1] != 0x7E or token[-1] != 0x0A or not 0 <= chars <= 63:
+        return None
+    encoding, data = token[0], token[3:-1]
+    try:
+        if encoding == 68:
+            text = data.decode("utf-8")
+        elif encoding == 67:
+            if len(data) != 2 * chars:
+                return None
+            return data.decode("utf-16-be", "surrogatepass")
+        else:
+            return None
+    except UnicodeDecodeError:
+        return None
+    return text if len(text) == chars else None
 
 
 class _Frame:
@@ -146,6 +169,8 @@ class ExpressionReader:
         self._start = 0
         self._inside = False
         self._result: Expr = None
+        # The quick way knows no limits on texts: it is for limits that no short text can pass.
+        self._short_is_legal = min(limits.token_size, limits.symbol_size) >= 64
 
     @property
     def offset(self) -> int:
@@ -195,61 +220,8 @@ class ExpressionReader:
         stack = self._stack
         value: Expr
         while True:
-            # The commonest tokens, complete in the buffer, are read right here; all else goes the careful way.
-            if self._array is None:
-                buffer, at = tokens.buffer, tokens.at
-                room = len(buffer) - at
-                if room > 5 and tokens._bulk_header is None and tokens._error is None:
-                    lead = buffer[at]
-                    if lead == 0x46:
-                        count = buffer[at + 1] - 0x40
-                        if 0 <= count <= 63:
-                            tokens.at = at + 2
-                            self._open(count, at)
-                            continue
-                    elif lead == SYMBOL:
-                        size = buffer[at + 1] - 0x40
-                        after = at + 3 + size
-                        if 3 < size <= 63 and room >= size + 3:
-                            key = bytes(buffer[at + 1 : after])
-                            symbol = _symbol_cache.get(key)
-                            if symbol is None:
-                                symbol = self._short_symbol(key, at)
-                            if symbol is not None:
-                                tokens.at = after
-                                if stack:
-                                    frame = stack[-1]
-                                    if frame.head is None:
-                                        frame.head = symbol
-                                        if frame.due:
-                                            continue
-                                        value = self._close(frame)
-                                    else:
-                                        value = symbol
-                                else:
-                                    value = symbol
-                                if self._add(value):
-                                    continue
-                                return self._finish()
-                    elif lead in _RUNS:
-                        width, dtype = _RUNS[lead]
-                        if stack and stack[-1].head is not None:
-                            frame = stack[-1]
-                            if frame.due >= 16 and room >= 16 * width and self._run(frame, buffer, at, lead, width, dtype):
-                                if not frame.due:
-                                    if self._add(self._close(frame)):
-                                        continue
-                                    return self._finish()
-                                continue
-                            if lead == 0xE4 and buffer[at + 5] == 0x0A:
-                                tokens.at = at + 6
-                                frame.args.append(_int32(buffer, at + 1)[0])
-                                frame.due -= 1
-                                if frame.due:
-                                    continue
-                                if self._add(self._close(frame)):
-                                    continue
-                                return self._finish()
+            if self._array is None and tokens.plain and self._quick_tokens(tokens):
+                return self._finish()
             token = tokens.next_token()
             if token is NEED_DATA:
                 if not self._inside and tokens.unread:
@@ -275,7 +247,7 @@ class ExpressionReader:
                 self._array = None
                 value = self._shape(array.token, array.leaves())
             elif isinstance(token, FunctionToken):
-                self._open(token.arguments, None)
+                self._open(token.arguments)
                 continue
             elif isinstance(token, SymbolToken):
                 value = Symbol(token.name)
@@ -331,7 +303,7 @@ class ExpressionReader:
                 f"the expression at byte {self._start} is over {self._limits.total_size} bytes (total_size)"
             )
 
-    def _open(self, count: int, at: int | None) -> None:
+    def _open(self, count: int) -> None:
         if len(self._stack) >= self._limits.nesting_depth:
             raise LimitExceeded(
                 f"byte {self._tokens.offset} is nested deeper than {self._limits.nesting_depth} (nesting_depth)"
@@ -339,10 +311,106 @@ class ExpressionReader:
         self._inside = True
         self._stack.append(_Frame(count))
 
-    def _short_symbol(self, key: bytes, at: int) -> Symbol | None:
+    def _quick_tokens(self, tokens: TokenReader) -> bool:
+        """Read the commonest tokens, as long as they are short, complete and right; leave all else to the careful way.
+
+        Return whether the expression is complete; it is `_result` then.
+        """
+        buffer, at = tokens.buffer, tokens.at
+        end = len(buffer)
+        stack = self._stack
+        depth = self._limits.nesting_depth if self._short_is_legal else 0
+        frame = stack[-1] if stack else None
+        value: Expr
+        while end - at > 5:
+            lead = buffer[at]
+            if lead == 0x46:
+                count = buffer[at + 1] - 0x40
+                if not 0 <= count <= 63 or len(stack) >= depth:
+                    break
+                frame = _Frame(count)
+                stack.append(frame)
+                self._inside = True
+                at += 2
+                continue
+            if lead in _SHORT_TEXTS:
+                after = at + 3 + buffer[at + 1] - 0x40
+                if not 0x43 <= buffer[at + 1] <= 0x7F or after > end or not depth:
+                    break
+                if lead == SYMBOL:
+                    key = bytes(buffer[at + 1 : after])
+                    value = _symbol_cache.get(key) or self._short_symbol(key)
+                else:
+                    value = _short_string(bytes(buffer[at + 2 : after]))
+                if value is None:
+                    break
+                at = after
+            elif lead == 0xE4:
+                if (
+                    frame is not None
+                    and frame.due >= 16
+                    and frame.head is not None
+                    and end - at >= 96
+                    and (count := self._run(frame, buffer, at, lead))
+                ):
+                    at += 6 * count
+                    if frame.due:
+                        continue
+                    value = _NOTHING
+                elif buffer[at + 5] == 0x0A:
+                    value = _int32(buffer, at + 1)[0]
+                    at += 6
+                else:
+                    break
+            elif lead == 0xF6 or lead == 0xE6:
+                if end - at < 10 or buffer[at + 9] != 0x0A:
+                    break
+                if (
+                    frame is not None
+                    and frame.due >= 16
+                    and frame.head is not None
+                    and end - at >= 160
+                    and (count := self._run(frame, buffer, at, lead))
+                ):
+                    at += 10 * count
+                    if frame.due:
+                        continue
+                    value = _NOTHING
+                else:
+                    value = (_real64 if lead == 0xF6 else _int64)(buffer, at + 1)[0]
+                    at += 10
+            else:
+                break
+            if frame is None:
+                tokens.at = at
+                self._result = value
+                return True
+            if value is _NOTHING:
+                pass
+            elif frame.head is None:
+                frame.head = value
+            else:
+                frame.args.append(value)
+                frame.due -= 1
+            while not frame.due:
+                value = self._close(frame)
+                if not stack:
+                    tokens.at = at
+                    self._result = value
+                    return True
+                frame = stack[-1]
+                if frame.head is None:
+                    frame.head = value
+                else:
+                    frame.args.append(value)
+                    frame.due -= 1
+        tokens.at = at
+        return False
+
+    def _short_symbol(self, key: bytes) -> Symbol | None:
         """Decode and remember a symbol's token (without its lead byte); None: not canonical, or wrong."""
         chars = key[3] - 0x40
-        if key[2] != 0x7E or not 0 < chars <= 63 or key[-1] != 0x0A or len(key) > self._limits.symbol_size:
+        if key[2] != 0x7E or not 0 < chars <= 63 or key[-1] != 0x0A:
             return None
         try:
             symbol = Symbol(decode_text(key[1], key[4:-1], chars))
@@ -354,13 +422,12 @@ class ExpressionReader:
         _symbol_cache[key] = symbol
         return symbol
 
-    def _run(
-        self, frame: _Frame, buffer: bytes | bytearray, at: int, lead: int, width: int, dtype: np.dtype[Any]
-    ) -> bool:
-        """Take a run of equal number tokens in one go; return whether there was one worth it."""
+    def _run(self, frame: _Frame, buffer: bytes | bytearray, at: int, lead: int) -> int:
+        """Take a run of equal number tokens in one go; return how many, 0 when there is no run worth it."""
+        width, dtype = _RUNS[lead]
         step = at + 15 * width
         if buffer[at + width] != lead or buffer[step] != lead or buffer[step + width - 1] != 0x0A:
-            return False
+            return 0
         count = min(frame.due, (len(buffer) - at) // width)
         table = np.frombuffer(buffer, np.uint8, count * width, at).reshape(count, width)
         right = (table[:, 0] == lead) & (table[:, -1] == 0x0A)
@@ -369,10 +436,7 @@ class ExpressionReader:
         if count:
             frame.args.extend(np.ascontiguousarray(table[:count, 1:-1]).view(dtype).ravel().tolist())
             frame.due -= count
-            self._tokens.at = at + count * width
-            self._check_size()
-        del table, right
-        return count > 0
+        return count
 
     def _close(self, frame: _Frame) -> Expr:
         """Return the value of the innermost function, which is complete, and drop it."""
@@ -472,7 +536,7 @@ def _product(dimensions: tuple[int, ...]) -> int:
 
 # -- writing -----------------------------------------------------------------------------------------------------
 
-_DEPTH: Final = 10_000_000
+_DEPTH: Final = 1_000_000
 _LISTED: Final = {0xE4, 0xE6, 0xF6}
 _SHORT: Final = 1024  # bytes: longer lists go as arrays, as the libraries do
 

@@ -236,6 +236,11 @@ class TokenReader:
         """Return how many bytes wait to be read."""
         return len(self.buffer) - self.at + (len(self._bulk) if self._bulk is not None else 0)
 
+    @property
+    def plain(self) -> bool:
+        """Tell whether a token begins at `buffer[at]`: no body is under way, and no error has come."""
+        return self._bulk_header is None and self._error is None
+
     def feed(self, data: Buffer) -> None:
         """Take the next bytes."""
         if self._bulk is not None and not self._chunked and self._bulk_left:
@@ -305,7 +310,8 @@ class TokenReader:
                 self._bulk_header = header
                 self._bulk = bytearray(memoryview(buffer)[body:])
                 self._bulk_left = size - len(self._bulk)
-                self.at = end
+                self._base += body
+                self.buffer, self.at = b"", 0
             return NEED_DATA
         after = body + size
         if buffer[after - 1] != 0x0A:
@@ -315,7 +321,7 @@ class TokenReader:
             array.feed(buffer[body:after])
             self.at = after
             return ArrayToken(count, tuple(array.dimensions), tuple(array.heads))
-        made = self._make(header, bytes(buffer[body : after - 1]), self._base + at)
+        made = self._make(header, bytes(memoryview(buffer)[body : after - 1]), self._base + at)
         self.at = after
         return made
 
@@ -360,7 +366,7 @@ class TokenReader:
             exact = extended_to_real_text(bytes(body))
             return RealToken(extended_to_float(bytes(body))) if exact is None else BigRealToken(exact)
         try:
-            text = decode_text(header.detail, bytes(body), header.number)
+            text = decode_text(header.detail, body if isinstance(body, bytes) else bytes(body), header.number)
         except TextError as error:
             raise RemoteProtocolError(str(error), offset) from None
         if token == STRING:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from wstp import BigReal, Function, Symbol
+from wstp import BigReal, ExpressionReader, Function, Symbol, write_expression
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 LIST = Symbol("List")
@@ -51,6 +51,13 @@ def jlink_records() -> list[tuple[str, bytes]]:
     """Return (call, bytes) of each packet recorded from a Java client."""
     records = json.loads((RECORDINGS / "jlink.json").read_text())["records"]
     return [(r["call"], bytes.fromhex(r["hex"])) for r in records]
+
+
+def same_as_recorded(data: bytes) -> bool:
+    """Tell whether what is read from `data` is written as the same bytes."""
+    reader = ExpressionReader()
+    reader.feed(data)
+    return b"".join(write_expression(reader.next())) == data
 
 
 def plain(value: Any) -> Any:

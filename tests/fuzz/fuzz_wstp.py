@@ -1,0 +1,245 @@
+"""Feed wrong bytes to everything in wstp that takes bytes.
+
+The invariant: whatever comes, in whatever pieces, ends in values, in NEED_DATA or in a WSTPError, never in another
+exception, a hang, or memory out of proportion; the marks and errors of a stream do not depend on its pieces; and what a tracker
+completes, a reader reads, as far as it got without an error in a text.
+
+Run: python tests/fuzz/fuzz_wstp.py --seconds 60 [--seed N]. A failure prints the seed and the bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from wstp import (
+    NEED_DATA,
+    ExpressionReader,
+    LimitExceeded,
+    Limits,
+    LinkSpec,
+    LinkSpecError,
+    MessageReader,
+    RemoteProtocolError,
+    TokenReader,
+    Tracker,
+    WSTPError,
+    write_expression,
+)
+from wstp.handshake import SERVER_PREAMBLE, Acceptor, Connector, Greeting, Mode
+from wstp.machine import LinkMachine
+
+RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
+UUID = "01234567-89ab-4def-8123-456789abcdef"
+LIMITS = Limits(nesting_depth=2000, token_size=1 << 22, total_size=1 << 24, array_nodes=100_000, integer_digits=10_000)
+ALPHABET = b'F#"+*AP]~ABCDEF\n @\x7f.0123456789\xa0\xa1\xe2\xe4\xe6\xf4\xf6\xf8\\'
+SLOW = 20.0  # seconds that no input of this size can need
+MEMORY = 1 << 31
+LOST = ("a head symbol:", "a packet's argument:", "an array's head:", "packed numbers where")
+
+
+def corpus() -> list[bytes]:
+    """Return recorded streams, and the bytes of handshakes."""
+    found = []
+    for name in ("tokens.json", "jlink.json"):
+        records = json.loads((RECORDINGS / name).read_text())["records"]
+        found += [bytes.fromhex(record["hex"]) for record in records]
+    found.append(b"A@DnF@#GD~DList\nF@#JD~GComplex\nF0 #LD~IByteArray\n.\n")
+    found.append(b"F200 #GA~DList\n" + b"\xe4\0\0\0\0\n" * 200)
+    found.append(f"id={UUID} connection=data".encode() + SERVER_PREAMBLE)
+    found.append(b"need_msg_portY")
+    found.append(b"msg_port=12345Y")
+    found.append(Greeting().data_to_send())
+    found.append(b"\0\0\0\x03\0\0\0\0\0\0\0\x09")
+    return found
+
+
+def mutated(rng: random.Random, seeds: list[bytes]) -> bytes:
+    """Return some recordings in a row, damaged; or noise of the grammar's own bytes."""
+    if rng.random() < 0.2:
+        return bytes(rng.choice(ALPHABET) for _ in range(rng.randint(0, 120)))
+    data = bytearray(b"".join(rng.choice(seeds) for _ in range(rng.randint(1, 4))))
+    for _ in range(rng.choice((0, 1, 1, 2, 5))):
+        at = rng.randrange(len(data) + 1)
+        kind = rng.random()
+        if kind < 0.4 and at < len(data):
+            data[at] = rng.choice(ALPHABET) if rng.random() < 0.7 else rng.randrange(256)
+        elif kind < 0.6:
+            del data[at : at + rng.choice((1, 1, 2, 10))]
+        elif kind < 0.8:
+            data[at:at] = bytes(rng.choice(ALPHABET) for _ in range(rng.choice((1, 1, 3))))
+        elif kind < 0.9:
+            piece = rng.choice(seeds)
+            data[at:at] = piece[: rng.randrange(len(piece) + 1)]
+        else:
+            del data[at:]
+    return bytes(data[:20_000])
+
+
+def cut(rng: random.Random, data: bytes) -> Iterator[bytes]:
+    """Yield `data` in pieces: whole, byte by byte, or as it comes."""
+    kind = rng.random()
+    if kind < 0.2:
+        yield data
+        return
+    at = 0
+    while at < len(data):
+        size = 1 if kind < 0.4 else rng.choice((1, 2, 7, 100, 5000))
+        yield data[at : at + size]
+        at += size
+
+
+def check_reader(rng: random.Random, data: bytes) -> None:
+    """Read whole and in pieces: the same values, the same error; and what was read is written and read again."""
+    outcomes = []
+    for pieces in ([data], cut(rng, data)):
+        reader = ExpressionReader(LIMITS)
+        seen = []
+        error = None
+        try:
+            for piece in pieces:
+                reader.feed(piece)
+                while (value := reader.next_event()) is not NEED_DATA:
+                    seen.append(repr(value))
+                    for features_buffer in write_expression(value) if not repr(value).startswith("END") else ():
+                        assert len(features_buffer)
+        except (RemoteProtocolError, LimitExceeded) as caught:
+            error = type(caught)
+        outcomes.append((seen, error))
+    assert outcomes[0] == outcomes[1], outcomes
+
+
+def check_chunks(rng: random.Random, data: bytes) -> None:
+    """Read tokens in chunks."""
+    reader = TokenReader(LIMITS, chunked=True)
+    try:
+        for piece in cut(rng, data):
+            reader.feed(piece)
+            while reader.next_token() is not NEED_DATA:
+                pass
+    except (RemoteProtocolError, LimitExceeded):
+        pass
+
+
+def check_tracker(rng: random.Random, data: bytes) -> None:
+    """Track whole and in pieces, then complete what is open."""
+    outcomes = []
+    for pieces in ([data], cut(rng, data)):
+        tracker = Tracker(LIMITS, want_first_argument={"InputNamePacket", "TextPacket", "f"})
+        marks = []
+        error = ""
+        try:
+            for piece in pieces:
+                marks += tracker.feed(piece)
+        except (RemoteProtocolError, LimitExceeded) as caught:
+            marks += tracker.marks_before_error
+            error = str(caught)
+        outcomes.append((marks, error))
+    assert outcomes[0] == outcomes[1], outcomes
+    if outcomes[0][1]:
+        return
+    try:
+        completion = tracker.completion()
+    except LimitExceeded:
+        return  # an array header that has no legal rest
+    if completion.size > 1 << 22:
+        return
+    rest = bytes(completion)
+    assert completion.size == len(rest)
+    try:
+        tracker.feed(rest)
+    except LimitExceeded:
+        return
+    except RemoteProtocolError as error:
+        # Only what was lost already: a text whose own counts contradict each other, a count beyond what is due.
+        if not any(lost in str(error) for lost in LOST):
+            raise
+        return
+    assert tracker.idle
+
+
+def check_handshakes(rng: random.Random, data: bytes) -> None:
+    """Give the bytes to every machine that begins a link."""
+    machines: list[Callable[[bytes], object]] = [
+        Acceptor(message_port=1).receive,
+        Connector(Mode.UUID, UUID).receive,
+        Connector(Mode.DEFAULT).receive,
+        Connector(Mode.DEFAULT, knows_message_port=True).receive,
+        Greeting(limits=LIMITS).receive,
+        MessageReader().feed,
+    ]
+    for receive in machines:
+        try:
+            for piece in cut(rng, data):
+                receive(piece)
+        except (RemoteProtocolError, LimitExceeded):
+            pass
+
+
+def check_link(rng: random.Random, data: bytes) -> None:
+    """Give the bytes to an active link, on both connections, and end it somehow."""
+    machine = LinkMachine(limits=LIMITS)
+    machine.receive_data(Greeting().data_to_send())
+    try:
+        for piece in cut(rng, data):
+            rng.choice((machine.receive_data, machine.receive_data, machine.receive_message))(piece)
+            if rng.random() < 0.05:
+                rng.choice((machine.data_ended, machine.message_ended, machine.doubt_over, machine.close))()
+            while machine.next_expression() is not NEED_DATA:
+                pass
+    except WSTPError:
+        pass
+
+
+def check_specification(rng: random.Random, data: bytes) -> None:
+    """Parse the bytes as a link specification."""
+    text = data[:60].decode("latin-1")
+    for spec in (text, "-linkname " + text, ["-linkname", text, "-linkmode", "listen"]):
+        try:
+            parsed = LinkSpec.parse(spec)
+            assert LinkSpec.parse(parsed.to_argv()).to_argv() == parsed.to_argv()
+        except LinkSpecError:
+            pass
+
+
+CHECKS = (check_reader, check_chunks, check_tracker, check_handshakes, check_link, check_specification)
+
+
+def main() -> int:
+    """Run until the time is up; return 1 at the first failure."""
+    parser = argparse.ArgumentParser(description="Feed wrong bytes to wstp.")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=None)
+    options = parser.parse_args()
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY * 2, MEMORY * 2))
+    seeds = corpus()
+    end = time.monotonic() + options.seconds
+    rounds = 0
+    while time.monotonic() < end:
+        data = mutated(random.Random(f"{seed}:{rounds}"), seeds)
+        for check in CHECKS:
+            start = time.monotonic()
+            try:
+                check(random.Random(f"{seed}:{rounds}:{check.__name__}"), data)
+            except BaseException:
+                print(f"{check.__name__} failed: seed {seed}, round {rounds}, bytes {data.hex()}", file=sys.stderr)
+                raise
+            if time.monotonic() - start > SLOW:
+                print(f"{check.__name__} took too long: seed {seed}, round {rounds}, bytes {data.hex()}", file=sys.stderr)
+                return 1
+        rounds += 1
+    print(f"seed {seed}: {rounds} rounds in {options.seconds:g} s, no failure")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,362 @@
+"""Tokens both ways: one table, each case whole, byte by byte and with bytes behind it; numbers, texts, chunks, limits."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from wire_forms import text_token
+
+from wstp import (
+    NEED_DATA,
+    BigReal,
+    ExpressionReader,
+    Features,
+    LimitExceeded,
+    Limits,
+    LocalProtocolError,
+    RemoteProtocolError,
+    Symbol,
+    same,
+)
+from wstp.expression import write_expression
+from wstp.numbers import decimal_to_int, int_to_decimal
+from wstp.text import count_characters, decode_text, encode_text
+from wstp.tokens import (
+    DTYPES,
+    ArrayToken,
+    BigRealToken,
+    BodyChunk,
+    BodyEnd,
+    BodyStart,
+    EndPacketToken,
+    FunctionToken,
+    IntegerToken,
+    PackedToken,
+    RealToken,
+    StringToken,
+    SymbolToken,
+    Token,
+    TokenReader,
+    TokenWriter,
+)
+
+# What both directions agree on: (token, bytes, how the writer is asked).
+BOTH: list[tuple[Token, bytes, Any]] = [
+    (FunctionToken(0), b"F@", lambda w: w.function(0)),
+    (FunctionToken(63), b"F\x7f", lambda w: w.function(63)),
+    (FunctionToken(64), b"F64 ", lambda w: w.function(64)),
+    (SymbolToken("List"), b"#GA~DList\n", lambda w: w.symbol("List", head=True)),
+    (SymbolToken("List"), b"#GD~DList\n", lambda w: w.symbol(Symbol("List"))),
+    (StringToken("é"), b'"ED~A\xc3\xa9\n', lambda w: w.string("é")),
+    (StringToken("a\n]"), b'"FD~Ca\n]\n', lambda w: w.string("a\n]")),
+    (IntegerToken(-1), b"\xe4\xff\xff\xff\xff\n", lambda w: w.integer(-1)),
+    (IntegerToken(1 << 31), b"\xe6\x00\x00\x00\x80\x00\x00\x00\x00\n", lambda w: w.integer(1 << 31)),
+    (IntegerToken(1 << 63), b"+VA~S9223372036854775808\n", lambda w: w.integer(1 << 63)),
+    (RealToken(1.5), b"\xf6" + struct.pack("<d", 1.5) + b"\n", lambda w: w.real(1.5)),
+    (BigRealToken("1.`20."), b"*IA~F1.`20.\n", lambda w: w.big_real(BigReal("1.`20."))),
+    (EndPacketToken(), b"]", lambda w: w.end_packet()),
+]
+# What only peers write.
+READ: list[tuple[Token, bytes]] = [
+    (FunctionToken(5), b"F5 "),
+    (FunctionToken(65), b"F065 "),
+    (IntegerToken(-1), b"\xa0\xff\n"),
+    (IntegerToken(255), b"\xa1\xff\n"),
+    (IntegerToken(-2), b"\xe2\xfe\xff\n"),
+    (IntegerToken(65534), b"\xe3\xfe\xff\n"),
+    (IntegerToken(0xFFFFFFFF), b"\xe5\xff\xff\xff\xff\n"),
+    (IntegerToken((1 << 64) - 1), b"\xe7" + b"\xff" * 8 + b"\n"),
+    (RealToken(0.5), b"\xf4" + struct.pack("<f", 0.5) + b"\n"),
+    # C's long double as recorded: 80 bits and six bytes of whatever was there.
+    (RealToken(1.5), b"\xf8\x00\x00\x00\x00\x00\x00\x00\xc0\xff?~\xe8\xdf\x7f\x00\x00\n"),
+    (RealToken(0.1), b"\xf8\x00\xd0\xcc\xcc\xcc\xcc\xcc\xcc\xfb?~\xe8\xdf\x7f\x00\x00\n"),
+    (RealToken(float("-inf")), b"\xf8" + bytes(7) + b"\x80\xff\xff" + bytes(6) + b"\n"),
+    (RealToken(0.0), b"\xf8" + bytes(16) + b"\n"),
+    (BigRealToken("1.00000000000000000011`19.27*^0"), b"\xf8\x01\x00\x00\x00\x00\x00\x00\x80\xff?" + bytes(6) + b"\n"),
+    (StringToken("a\\bé"), b'"MA~Da\\\\b\\:00e9\n'),
+    (StringToken("é€😀\\[Foo]α\t\"x"), b'"hA~H\\351\\:20ac\\|01f600\\[Foo]\\[Alpha]\\t\\"x\n'),
+    (StringToken("😀"), b'"GC~B\xd8=\xde\x00\n'),
+    (StringToken("\ud83d"), b'"EC~A\xd8=\n'),
+    (StringToken("caf\xe9"), b'"GB~Dcaf\xe9\n'),
+    (ArrayToken(6, (2, 3), ("List", "List")), b"AFDYFB#GA~DList\nFC#GA~DList\n.\n"),
+    (ArrayToken(0, (0,), ("List",)), b"A@DMF@#GA~DList\n.\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("token", "data"), [(token, data) for token, data, _ in BOTH] + READ)
+def test_reading(token: Token, data: bytes) -> None:
+    for step in (len(data), 1):
+        reader = TokenReader()
+        for at in range(0, len(data), step):
+            assert reader.next_token() is NEED_DATA
+            reader.feed(data[at : at + step])
+        assert reader.next_token() == token
+        assert reader.next_token() is NEED_DATA
+        assert (reader.offset, reader.unread) == (len(data), 0)
+    reader = TokenReader()
+    reader.feed(data + b'"HD~Ehello\n')
+    assert [reader.next_token(), reader.next_token()] == [token, StringToken("hello")]
+
+
+@pytest.mark.parametrize(("data", "ask"), [(data, ask) for _, data, ask in BOTH])
+def test_writing(data: bytes, ask: Any) -> None:
+    writer = TokenWriter()
+    ask(writer)
+    assert b"".join(writer.take()) == data
+    assert writer.take() == []
+
+
+def test_packed_runs_of_every_type() -> None:
+    for token, dtype in DTYPES.items():
+        values = np.arange(5).astype(dtype)
+        reader = TokenReader()
+        reader.feed(b"PE" + bytes((token,)) + values.tobytes() + b"\n")
+        found = reader.next_token()
+        assert isinstance(found, PackedToken)
+        assert found.values.dtype == dtype
+        assert same(found.values, values)
+    reader = TokenReader()
+    reader.feed(b"PA\xf8\x00\x00\x00\x00\x00\x00\x00\xc0\xff?" + bytes(6) + b"\n")
+    found = reader.next_token()
+    assert isinstance(found, PackedToken)
+    assert found.values.tolist() == [1.5]
+
+
+def read_in_steps(reader: TokenReader, data: bytes, step: int) -> None:
+    for at in range(0, len(data), step):
+        reader.feed(data[at : at + step])
+        while reader.next_token() is not NEED_DATA:
+            pass
+
+
+@pytest.mark.parametrize(
+    ("data", "offset"),
+    [
+        (b"x", 0),
+        (b"F!", 1),
+        (b"F6x", 2),
+        (b'"HG', 2),
+        (b'"HD-', 3),
+        (b'"BD~', 1),
+        (b'"DD~64 ', 6),
+        (b'"DD~Axy', 6),
+        (b"\xe4\x00\x00\x00\x00x", 5),
+        (b"PA\xa4", 2),
+        (b"PA\xa1\x00x", 4),
+        (b"AAC", 2),
+        (b"AADA", 3),
+        (b"\xa4\x00\x00\x00\x01\n", 0),
+    ],
+)
+def test_wrong_bytes(data: bytes, offset: int) -> None:
+    for step in (len(data), 1):
+        reader = TokenReader()
+        with pytest.raises(RemoteProtocolError) as caught:
+            read_in_steps(reader, data, step)
+        assert caught.value.offset == offset
+        reader.feed(b"FA")
+        with pytest.raises(RemoteProtocolError):
+            reader.next_token()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'"ED~B\xc3\xa9\n',  # one character claims to be two
+        b'"DD~A\xff\n',
+        b'"FD~A\xed\xa0\xbd\n',  # a surrogate is no UTF-8
+        b'"EC~B\x00a\n',
+        b'"DE~Aa\n',
+        b'"GF~A\x00\x00\xff\xff\n',
+        b'"KA~A\\|ffffff\n',
+        b"#CD~@\n",
+        b"+DA~Ax\n",
+        b"+CA~@\n",
+        b"*DA~Ax\n",
+    ],
+)
+def test_texts_that_are_none(data: bytes) -> None:
+    reader = TokenReader()
+    reader.feed(data)
+    with pytest.raises(RemoteProtocolError):
+        reader.next_token()
+
+
+@pytest.mark.parametrize(
+    ("data", "limits", "bound"),
+    [
+        (b"F1234567890123456789", {}, "count_digits"),
+        (b'"101 D~', {"token_size": 100}, "token_size"),
+        (b"P51 \xe2", {"token_size": 100}, "token_size"),
+        (b"P1152921504606846976 \xf6", {"count_digits": 19}, "token_size"),
+        (b"#101 D~", {"symbol_size": 100}, "symbol_size"),
+        (b"AAD101 ", {"array_header": 100}, "array_header"),
+        (b"+ND~K12345678901\n", {"integer_digits": 10}, "integer_digits"),
+    ],
+)
+def test_limits(data: bytes, limits: dict[str, int], bound: str) -> None:
+    reader = TokenReader(Limits(**limits))
+    reader.feed(data)
+    for _ in range(2):
+        with pytest.raises(LimitExceeded, match=bound):
+            reader.next_token()
+
+
+@pytest.mark.parametrize(
+    ("data", "limits", "bound"),
+    [
+        (b"FAFAFAFA", {"nesting_depth": 3}, "nesting_depth"),
+        (b'FB#DA~Af\n"DD~Ax\n"DD~Ax\n', {"total_size": 15}, "total_size"),
+        (b"FZ#DA~Af\n" + b"\xe4\0\0\0\0\n" * 26, {"total_size": 100}, "total_size"),
+        (b"F9 #DA~Af\n" + b'"80 D~77 ', {"total_size": 50, "token_size": 200}, None),
+    ],
+)
+def test_limits_of_expressions(data: bytes, limits: dict[str, int], bound: str | None) -> None:
+    reader = ExpressionReader(Limits(**limits))
+    reader.feed(data)
+    if bound is None:
+        assert reader.next() is NEED_DATA
+    else:
+        with pytest.raises(LimitExceeded, match=bound):
+            reader.next()
+
+
+def test_an_array_that_unfolds_to_too_much() -> None:
+    header = b"F1000000000000000 #DA~Af\nF@#GA~DList\n."
+    reader = ExpressionReader()
+    reader.feed(b"A@D%d %b\n" % (len(header), header) if len(header) >= 64 else b"A@D%c%b\n" % (0x40 + len(header), header))
+    with pytest.raises(LimitExceeded, match="array_nodes"):
+        reader.next()
+
+
+def test_a_claim_allocates_nothing() -> None:
+    reader = ExpressionReader(Limits(token_size=1 << 61, count_digits=19))
+    reader.feed(b"F1000000000000000 #GA~DList\nP1000000000000000 \xf6")
+    reader.feed(bytes(100_000))
+    assert reader.next() is NEED_DATA
+    assert reader.unread < 200_000
+
+
+def test_chunks_are_never_assembled() -> None:
+    reader = TokenReader(chunked=True)
+    size = 200_000_000
+    block = bytes(1 << 20)
+    reader.feed(b"P25000000 \xf6")
+    seen = 0
+    assert reader.next_token() == BodyStart(0x50, 25_000_000, 0xF6, size)
+    while seen < size:
+        piece = block[: min(len(block), size - seen)]
+        reader.feed(piece)
+        chunk = reader.next_token()
+        assert isinstance(chunk, BodyChunk)
+        seen += len(chunk.data)
+        assert reader.unread == 0
+    assert reader.next_token() is NEED_DATA
+    reader.feed(b'\n"DD~Ax\n')
+    assert [reader.next_token(), reader.next_token()] == [BodyEnd(), StringToken("x")]
+
+
+def test_long_texts_in_chunks() -> None:
+    data = b'"70009 D~70000 ' + b"x" * 70000 + b"\n]"
+    reader = TokenReader(chunked=True)
+    reader.feed(data.replace(b"70009", b"%d" % (70000 + 6 + 2)))
+    assert reader.next_token() == BodyStart(0x22, 70000, ord("D"), 70000)
+    assert reader.next_token() == BodyChunk(b"x" * 70000)
+    assert [reader.next_token(), reader.next_token()] == [BodyEnd(), EndPacketToken()]
+
+
+def test_big_arrays_are_not_copied() -> None:
+    values = np.arange(10_000.0)
+    buffers = write_expression(values)
+    assert any(isinstance(part, memoryview) and np.shares_memory(np.frombuffer(part, np.uint8), values) for part in buffers)
+
+
+LITTLE = Features(tokens=(), formats=(1,))
+
+
+@pytest.mark.parametrize(
+    ("expr", "data"),
+    [
+        (np.array([1, 2], "i4"), b"FB#GA~DList\n\xe4\1\0\0\0\n\xe4\2\0\0\0\n"),
+        (b"\x05", b"AADRFA#LA~IByteArray\n.\n\xa1\x05\n"),
+        (Symbol("α"), b"#IA~A\\:03b1\n"),
+        ("é\\", b'"IA~B\\351\\\\\n'),
+        ("😀", b'"KA~A\\|01f600\n'),
+    ],
+)
+def test_a_peer_that_takes_little(expr: Any, data: bytes) -> None:
+    assert b"".join(write_expression(expr, LITTLE)) == data
+
+
+@pytest.mark.parametrize("value", [object(), np.array(["2020"], "M8[Y]"), {1}, f"{1}".encode, np.longdouble(1) / 3])
+def test_what_stands_for_no_expression(value: Any) -> None:
+    with pytest.raises(TypeError):
+        write_expression([1, value])
+
+
+@pytest.mark.parametrize(
+    ("value", "expr"),
+    [
+        (True, Symbol("True")), (None, Symbol("Null")), (np.bool_(False), Symbol("False")), (np.int16(3), 3), (np.float32(0.5), 0.5),
+        (1 + 2j, Symbol("Complex")(1.0, 2.0)), ({"a": 1}, Symbol("Association")(Symbol("Rule")("a", 1))), ((1, 2), [1, 2]),
+        (np.array(5), 5), (np.array([True, False]), [Symbol("True"), Symbol("False")]),
+        (bytearray(b"x"), b"x"), (np.array([1, None]), [1, Symbol("Null")]),
+        (np.array([1, 2], ">i8"), np.array([1, 2], "i8")), (np.arange(6.0).reshape(2, 3).T, np.array([[0.0, 3], [1, 4], [2, 5]])),
+        (np.array([1], "i1"), np.array([1], "i2")), (np.array([1], "u2"), np.array([1], "i4")), (np.array([1], "u4"), np.array([1], "i8")),
+        (np.array([1], "u8"), np.array([1], "i8")),
+        (np.array([1 << 63], "u8"), [1 << 63]), (np.array([1], "f2"), np.array([1], "f4")),
+        (np.zeros((0, 3)), []), (np.zeros((2, 0)), [[], []]), (np.zeros(0), []), (b"", b""), (np.zeros((1,) * 40), None), ("", ""),
+    ],
+)  # fmt: skip
+def test_other_values_that_can_be_put(value: Any, expr: Any) -> None:
+    reader = ExpressionReader()
+    reader.feed(b"".join(write_expression(value)))
+    found = reader.next()
+    if expr is None:
+        for _ in range(40):
+            (found,) = found
+        expr = 0.0
+    assert same(found, expr)
+
+
+def test_a_list_that_holds_itself() -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    with pytest.raises(LocalProtocolError):
+        write_expression(circle)
+
+
+@pytest.mark.parametrize("digits", [1, 599, 601, 5000, 50_001])
+def test_integers_of_any_size(digits: int) -> None:
+    for number in (10**digits, -(10**digits) + 1, 7 * 10**digits // 9):
+        text = int_to_decimal(number)
+        assert decimal_to_int(text) == number
+        if digits < 4000:
+            assert text == str(number)
+
+
+@pytest.mark.parametrize("encoding", "ABCDEF")
+def test_characters_are_counted_wherever_a_text_is_cut(encoding: str) -> None:
+    text = "ab\\" if encoding == "B" else "aé€\\b\\\\]"
+    if encoding in "DEFA":
+        text += "😀x"
+    token = text_token(b'"', text, encoding)
+    start = token.index(b"~") + 2
+    data = token[start:-1]
+    letter = ord(encoding)
+    for place in range(len(data) + 1):
+        seen, whole = count_characters(letter, data[:place])
+        more, end = count_characters(letter, data[whole:])
+        assert seen + more == len(text)
+        assert whole + end == len(data)
+    assert decode_text(letter, data, len(text)) == text
+
+
+def test_the_encoding_chosen() -> None:
+    assert encode_text("a\ud800")[0] == b"C"
+    assert encode_text("a\ud800", Features(formats=(1, 4)))[0] == b"A"
+    assert encode_text("é", Features(formats=(1, 3)))[0] == b"A"
+    assert encode_text("é")[0] == b"D"
