@@ -210,6 +210,9 @@ class Channel:
             self._pending.append(data)
             self._pending_bytes += len(data)
             self._accepted += len(data)
+            if self._pending_bytes > self.options.backlog:
+                # Whoever sees this, if only until the next frames are cut, may wait to be told otherwise.
+                self._was_writable = False
 
     def send_urgent(self, code: int, parameter: int) -> None:
         """Send a WSTP message that overtakes data, marked with the present offset.
