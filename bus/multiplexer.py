@@ -38,6 +38,7 @@ class ChannelHandle:
         self.channel = channel
         self._owner = owner
         self._pumping = False
+        self._again = False
 
     @property
     def writable(self) -> bool:
@@ -71,22 +72,27 @@ class ChannelHandle:
     def pump(self) -> None:
         """Take frames to the transport and events to the owner until there are no more."""
         if self._pumping:
+            # What the owner did to the channel when it was told something: there may be more to take.
+            self._again = True
             return
         self._pumping = True
         try:
             multiplexer, channel = self._multiplexer, self.channel
             while True:
+                self._again = False
                 for frame in channel.frames_to_send(multiplexer.now()):
                     multiplexer.transmit(frame)
-                events = channel.events()
-                if not events:
-                    break
-                for event in events:
+                for event in channel.events():
+                    if not multiplexer.has(self):
+                        return
                     self._owner.channel_event(event)
+                    self._again = True
+                if not self._again:
+                    break
         finally:
             self._pumping = False
         deadline = channel.deadline()
-        if deadline is not None:
+        if deadline is not None and multiplexer.has(self):
             multiplexer.arm(self, deadline)
         if channel.closed and multiplexer.remove(self):
             self._owner.channel_closed()
@@ -126,10 +132,10 @@ class Multiplexer:
             handle.channel.receive(frame)
         except ChannelViolation as error:
             _log.error("%s; the channel is dropped", error)
-            self.transmit(Frame(Kind.RESET, frame.channel))
-            if self.remove(handle):
-                handle._owner.channel_closed()
-            return
+            reset = Frame(Kind.RESET, frame.channel)
+            self.transmit(reset)
+            # The owner is told of what came before, and then what it would be told if the peer had gone.
+            handle.channel.receive(reset)
         handle.pump()
 
     def resume(self) -> None:
@@ -138,10 +144,14 @@ class Multiplexer:
             handle.channel.resume()
             handle.pump()
 
+    def has(self, handle: ChannelHandle) -> bool:
+        """Whether a channel is not forgotten yet."""
+        return self._handles.get(handle.channel.channel) is handle
+
     def remove(self, handle: ChannelHandle) -> bool:
         """Forget a channel; False when it was forgotten already."""
         self._armed.pop(handle, None)
-        if self._handles.get(handle.channel.channel) is not handle:
+        if not self.has(handle):
             return False
         del self._handles[handle.channel.channel]
         return True
@@ -168,7 +178,7 @@ class Multiplexer:
         due = [handle for handle, deadline in self._armed.items() if deadline <= now + 0.001]
         for handle in due:
             self._armed.pop(handle, None)
-            if self._handles.get(handle.channel.channel) is handle:
+            if self.has(handle):
                 handle.channel.handle_timeout(now + 0.001)
                 handle.pump()
         if self._armed and self._timer is None:
