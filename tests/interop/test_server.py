@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import cdriver
 import pytest
 from cdriver import CDriver, DriverError
 from clibrary import FlatToken
 from clinks import TIMEOUT, Drivers
-from serving import Part, wait_until, write_config
+from serving import Part, stand_in_pool, wait_until, write_config
 
 from wstp import MessageCode
 
 CLOSED = 11
+LARGE = 4 * 2**20
+"""Machine reals of 32 MiB."""
 
 
 class CClient:
@@ -21,7 +26,16 @@ class CClient:
 
     def __init__(self, driver: CDriver, port: int) -> None:
         self.driver = driver
-        arguments = ["-linkmode", "connect", "-linkname", f"{port}@127.0.0.1", "-linkprotocol", "TCPIP", "-linkoptions", "4"]
+        arguments = [
+            "-linkmode",
+            "connect",
+            "-linkname",
+            f"{port}@127.0.0.1",
+            "-linkprotocol",
+            "TCPIP",
+            "-linkoptions",
+            "4",
+        ]
         self.number, _ = driver("open", arguments=arguments)
         driver("call", TIMEOUT, link=self.number, name="Activate")
 
@@ -40,16 +54,18 @@ class CClient:
 
 @pytest.fixture(scope="module")
 def server(library: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
-    config = write_config(tmp_path_factory.mktemp("server") / "c.conf", Pools={"Mathics": {"MinimumKernelNumber": 1}})
+    pool = {"MinimumKernelNumber": 1, "KeepAlive": True, "ReservePreviouslyConnectedKernels": False}
+    config = write_config(tmp_path_factory.mktemp("server") / "c.conf", Pools={"Mathics": pool})
     with Part("serve", "-p", "0", "-l", "debug", "-c", config) as part:
         yield part
 
 
 @pytest.fixture
-def client(server: Part, drivers: Drivers) -> CClient:
-    made = CClient(drivers.new(), server.port)
-    assert made("get") == [["F", 1], ["#", "InputNamePacket"], ['"', "In[1]:= "]]
-    return made
+def client(server: Part, drivers: Drivers) -> Iterator[CClient]:
+    with drivers.new() as driver:
+        made = CClient(driver, server.port)
+        assert made("get") == [["F", 1], ["#", "InputNamePacket"], ['"', "In[1]:= "]]
+        yield made
 
 
 def code(text: str) -> list[FlatToken]:
@@ -63,7 +79,12 @@ def test_two_and_two(client: CClient) -> None:
 
 def test_prints_and_messages_come_before_the_answer(client: CClient) -> None:
     packets = client.evaluate(*code('Print["é"]; 1/0'))
-    assert [packet[1][1] for packet in packets] == ["TextPacket", "MessagePacket", "TextPacket", "ReturnPacket"]
+    assert [packet[1][1] for packet in packets] == [
+        "TextPacket",
+        "MessagePacket",
+        "TextPacket",
+        "ReturnPacket",
+    ]
     assert packets[0][2] == ['"', "é\n"]
 
 
@@ -88,7 +109,70 @@ def test_a_killed_client_is_noticed(server: Part, client: CClient) -> None:
 
 
 def test_the_echo_of_a_long_list(client: CClient) -> None:
-    tokens: list[FlatToken] = [["F", 2000], ["#", "List"], *([["i", str(number)] for number in range(2000)])]
+    tokens: list[FlatToken] = [["F", 2000], ["#", "List"]]
+    tokens += [["i", str(number)] for number in range(2000)]
     answer = client.evaluate(*tokens)[-1]
-    assert answer[0:2] == [["F", 1], ["#", "ReturnPacket"]]
-    assert len(answer) >= 2
+    assert answer == [["F", 1], ["#", "ReturnPacket"], *tokens]
+
+
+@pytest.mark.parametrize("call", ["ByteString", "UCS2String", "UTF8String", "UTF16String", "UTF32String"])
+@pytest.mark.parametrize("length", [5, 64, 5000])
+def test_text_in_any_encoding(client: CClient, call: str, length: int) -> None:
+    text = ("é" if call == "ByteString" else "αé日") * length
+    puts = [["Function", "EvaluatePacket", 1], ["Function", "StringLength", 1], [call, text], ["EndPacket"]]
+    client("put", puts=puts)
+    assert client("get") == [["F", 1], ["#", "ReturnPacket"], ["i", str(len(text))]]
+
+
+def test_a_large_array_comes_back(client: CClient) -> None:
+    assert client("echo_array", count=LARGE) > 0
+
+
+def test_a_bare_port(server: Part, drivers: Drivers) -> None:
+    """The library takes it for a port of the machine's own address."""
+    driver = drivers.get()
+    arguments = f"-linkmode connect -linkname {server.port} -linkprotocol TCPIP -linkoptions 4"
+    number = driver("open_string", specification=arguments)
+    driver("call", TIMEOUT, link=number, name="Activate")
+    assert driver("get", link=number) == [["F", 1], ["#", "InputNamePacket"], ['"', "In[1]:= "]]
+    driver("close", link=number)
+
+
+@pytest.fixture(scope="module")
+def c_kernels(library: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
+    """A server whose kernels are echo programs of the C library."""
+    folder = tmp_path_factory.mktemp("c_kernels")
+    wrapper = folder / "kernel"
+    wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{cdriver.__file__}" --kernel "{library}" "$@"\n')
+    wrapper.chmod(0o755)
+    pool = {"KernelPath": str(wrapper), "MinimumKernelNumber": 1}
+    with Part(
+        "serve", "-p", "0", "-l", "debug", "-c", write_config(folder / "c.conf", Pools={"C": pool})
+    ) as part:
+        yield part
+
+
+def test_a_kernel_of_the_c_library(c_kernels: Part, drivers: Drivers) -> None:
+    client = CClient(drivers.get(), c_kernels.port)
+    assert client("get") == [["F", 1], ["#", "InputNamePacket"], ['"', "In[1]:= "]]
+    expression: list[FlatToken] = [["F", 3], ["#", "f"], ["r", "inf"], ["R", "1.5`20.*^400"], ['"', "é😀"]]
+    for _ in range(20):
+        assert client.evaluate(*expression) == [[["F", 1], ["#", "ReturnPacket"], *expression]]
+    assert client("echo_array", count=LARGE) > 0
+    assert len(client("roundtrips", count=100)) == 100
+    client("close")
+
+
+def test_what_a_kernel_said_last_is_read(library: str, drivers: Drivers, tmp_path: Path) -> None:
+    """Even by the library, which reads no more once it has heard message 9."""
+    config = write_config(tmp_path / "c.conf", Pools={"StandIn": stand_in_pool(tmp_path)})
+    with Part("serve", "-p", "0", "-l", "debug", "-c", config) as server:
+        client = CClient(drivers.get(), server.port)
+        client("get")
+        leave: list[FlatToken] = [["F", 1], ["#", "EvaluatePacket"], ["F", 1], ["#", "Exit"], ["i", "3"]]
+        client("put_flat", tokens=leave, end_packet=True)
+        wait_until(lambda: server.logged("exited with status 3"), "the kernel's end", 15)
+        assert client("get") == [["F", 1], ["#", "TextPacket"], ['"', "bye"]]
+        with pytest.raises(DriverError) as error:
+            client("get")
+        assert error.value.code == CLOSED

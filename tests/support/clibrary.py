@@ -349,7 +349,9 @@ class CLink:
             elif kind == "r":
                 self.put("Real64", float(value))
             else:
-                self.put("RealNumberAsUTF8String", value)
+                # PutRealNumberAsString and its like corrupt a text that tells its precision (1.5`20).
+                self.call("PutNext", TOKEN_REAL)
+                self.put("String", value)
 
     def put_integer(self, value: int) -> None:
         """Put an integer of any size."""

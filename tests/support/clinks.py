@@ -58,6 +58,7 @@ class Pair:
     link: wstp.Link
     driver: CDriver
     number: int
+    kind: str
 
     def c(self, operation: str, timeout: float = TIMEOUT, **arguments: Any) -> Any:
         """Command the C end and return its answer."""
@@ -109,7 +110,7 @@ def make_pair(driver: CDriver, kind: str) -> Pair:
             driver.post("call", link=number, name="Activate")
             link = accepted()
         driver.result(TIMEOUT)
-        return Pair(link, driver, number)
+        return Pair(link, driver, number, kind)
     if mode == "uuid":
         server, port = driver("server", port=0, interface="127.0.0.1")
         connected = in_thread(lambda: wstp.connect(f"{port}@127.0.0.1", mode="uuid", timeout=TIMEOUT))
@@ -122,4 +123,4 @@ def make_pair(driver: CDriver, kind: str) -> Pair:
         connected = in_thread(lambda: wstp.connect(name, mode="default", timeout=TIMEOUT))
     link = connected()
     driver.result(TIMEOUT)
-    return Pair(link, driver, number)
+    return Pair(link, driver, number, kind)
