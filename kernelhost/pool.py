@@ -109,6 +109,7 @@ class Pool:
         self.failures = 0
         self.failing = ""  #: why kernels do not start at present
         self.retry_at = 0.0
+        self._failed_at = 0.0
         self.closed = False
         self._next_number = 1
         self._actions: list[Action] = []
@@ -141,16 +142,22 @@ class Pool:
 
     def ready(self, number: int, now: float) -> list[Action]:
         """A kernel has started."""
-        self.failures, self.failing = 0, ""
-        self._move(number, KernelState.READY, now)
+        kernel = self.kernels.get(number)
+        # One that has been told to end may still have said that it is there.
+        if kernel is not None and kernel.state is KernelState.STARTING:
+            self.failures, self.failing = 0, ""
+            self._move(number, KernelState.READY, now)
         return self._decide(now)
 
     def ended(self, number: int, now: float, text: str) -> list[Action]:
-        """A kernel's process is gone; `text` says how, for whom it may concern when it never came to be ready."""
+        """A kernel's process is gone; `text` says how, for whom it may concern when it never came to serve anyone."""
         kernel = self.kernels.pop(number)
-        if kernel.state is KernelState.STARTING and not self.closed:
-            self.retry_at = now + BACK_OFF[min(self.failures, len(BACK_OFF) - 1)]
-            self.failures += 1
+        if kernel.state in (KernelState.STARTING, KernelState.READY) and not self.closed:
+            # Those that were started together fail together: one failure, or a pool of many would wait for long after its first.
+            if not self.failures or kernel.since > self._failed_at:
+                self.retry_at = now + BACK_OFF[min(self.failures, len(BACK_OFF) - 1)]
+                self.failures += 1
+                self._failed_at = now
             self.failing = text
         return self._decide(now)
 
@@ -199,7 +206,7 @@ class Pool:
     def next_event(self) -> float | None:
         """When :meth:`tick` is next due; None: not before something happens."""
         times = [request.deadline for request in self.queue]
-        if self.failures and self._wanted() > 0:
+        if self.failures and self._wanted() > 0 and not self.count(KernelState.STARTING):
             times.append(self.retry_at)
         return min(times, default=None)
 
@@ -224,7 +231,8 @@ class Pool:
 
     def _make_room(self, now: float) -> None:
         """At the cap with someone waiting: give up the kernel longest detached and idle, unless they are reserved."""
-        if self.options.reserve:
+        # Nor is a session given up for a kernel that will not start.
+        if self.options.reserve or self.failures:
             return
         coming = self.count(KernelState.STARTING, KernelState.ENDING)
         while len(self.queue) > coming and len(self.kernels) >= self.options.maximum:

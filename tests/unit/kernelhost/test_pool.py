@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+import pytest
 
-from kernelhost.pool import BACK_OFF, Attach, KernelState, Pool, PoolOptions, Refuse, Request, Start, Stop
+from kernelhost.pool import (
+    BACK_OFF,
+    Action,
+    Attach,
+    KernelState,
+    Pool,
+    PoolOptions,
+    Refuse,
+    Request,
+    Start,
+    Stop,
+)
 
 
-def pool(minimum: int = 1, maximum: int = 3, **options: bool) -> Pool:
-    return Pool(PoolOptions("P", minimum, maximum, **options))
+def pool(minimum: int = 1, maximum: int = 3, **options: bool | int) -> Pool:
+    return Pool(PoolOptions("P", minimum, maximum, **options))  # type: ignore[arg-type]
 
 
-def started(made: Pool, now: float = 0.0) -> int:
-    """Tick until the pool starts a kernel, and let it become ready."""
-    (start,) = [action for action in made.tick(now) if isinstance(action, Start)]
-    made.ready(start.number, now)
-    return start.number
+def serving(count: int, maximum: int, **options: bool | int) -> Pool:
+    """A pool of minimum 0 with kernels 1 to `count`, each attached to the client on the channel of its number."""
+    made = pool(minimum=0, maximum=maximum, **options)
+    for channel in range(1, count + 1):
+        made.acquire(Request(channel, "a", 999.0), 0.0)
+        made.ready(channel, 0.0)
+    assert made.count(KernelState.ATTACHED) == count
+    return made
+
+
+def starts(actions: list[Action]) -> list[int]:
+    return [action.number for action in actions if isinstance(action, Start)]
+
+
+def stops(actions: list[Action]) -> list[int]:
+    return [action.number for action in actions if isinstance(action, Stop)]
+
+
+# ---------------------------------------------------------------------- minimum, maximum, order
 
 
 def test_the_minimum_is_kept_ready_and_a_taken_kernel_is_followed_by_another() -> None:
@@ -27,6 +50,26 @@ def test_the_minimum_is_kept_ready_and_a_taken_kernel_is_followed_by_another() -
     request = Request(9, "client", 30.0)
     assert made.acquire(request, 2.0) == [Attach(1, request), Start(3)]
     assert made.ready(2, 2.0) == []
+
+
+@pytest.mark.parametrize(("minimum", "maximum", "expected"), [(0, 3, 0), (2, 3, 2), (3, 3, 3), (5, 3, 3), (1, 1, 1)])
+def test_so_many_are_started_in_advance(minimum: int, maximum: int, expected: int) -> None:
+    assert len(starts(pool(minimum, maximum, starting=10).tick(0.0))) == expected
+
+
+def test_no_more_start_at_one_time_than_allowed() -> None:
+    made = pool(minimum=5, maximum=5, starting=2)
+    assert starts(made.tick(0.0)) == [1, 2]
+    assert starts(made.ready(1, 1.0)) == [3]
+    assert starts(made.tick(1.0)) == []
+
+
+def test_the_cap_holds_for_attached_detached_and_ending_kernels_too() -> None:
+    made = serving(3, maximum=3, reserve=True)
+    made.detached(2, 1.0)
+    made.unwanted(3, 1.0, "its client asked for it")
+    assert made.acquire(Request(9, "b", 999.0), 2.0) == []
+    assert starts(made.ended(3, 3.0, "exited")) == [4], "only when its process is gone is there room"
 
 
 def test_requests_wait_in_order_and_are_asked_once() -> None:
@@ -39,23 +82,68 @@ def test_requests_wait_in_order_and_are_asked_once() -> None:
     assert made.queue == [second]
 
 
-def test_a_request_whose_time_is_over_is_refused_with_the_reason() -> None:
-    made = pool(minimum=0, maximum=1, reserve=True)
-    made.acquire(Request(1, "a", 30.0), 0.0)
-    made.ready(1, 0.0)
+def test_a_cancelled_request_gets_nothing() -> None:
+    made = pool(minimum=0, maximum=1)
+    first, second = Request(1, "a", 30.0), Request(2, "b", 30.0)
+    made.acquire(first, 0.0)
+    made.acquire(second, 0.0)
+    made.cancel(1, 0.5)
+    made.cancel(77, 0.5)
+    assert made.ready(1, 1.0) == [Attach(1, second)]
+
+
+def test_a_kernel_is_reached_again_by_name() -> None:
+    made = serving(1, maximum=1)
+    made.detached(1, 1.0)
+    made.attach(1, 22, 2.0)
+    made.validate()
+    entry = made.kernels[1]
+    assert (entry.state, entry.channel, entry.since) == (KernelState.ATTACHED, 22, 2.0)
+    assert made.acquire(Request(9, "b", 999.0), 3.0) == [], "it is not idle any more"
+
+
+# ---------------------------------------------------------------------- deadlines
+
+
+def test_a_request_whose_time_is_over_is_refused_at_once_and_once() -> None:
+    made = serving(1, maximum=1)
     made.acquire(Request(2, "b", 5.0), 0.0)
+    made.acquire(Request(3, "c", 6.0), 0.0)
     assert made.next_event() == 5.0
+    assert made.tick(4.9) == []
     (refusal,) = made.tick(5.0)
     assert isinstance(refusal, Refuse)
     assert (refusal.channel, refusal.code) == (2, "no-kernel")
-    assert "maximum of 1" in refusal.text
+    assert made.next_event() == 6.0
+    assert made.tick(5.5) == []
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        ("full", "no kernel came free: pool P is at its maximum of 1; close one, or raise MaximumKernelNumber"),
+        ("failing", "no kernel came free: the kernels of pool P do not start: exited with status 1"),
+        ("slow", "no kernel came free: the kernels of pool P are still starting"),
+    ],
+)
+def test_a_refusal_says_why(prepare: str, words: str) -> None:
+    made = serving(1, maximum=1) if prepare == "full" else pool(minimum=0, maximum=2)
+    made.acquire(Request(2, "b", 5.0), 0.0)
+    if prepare == "failing":
+        made.ended(1, 0.0, "exited with status 1")
+    refusal = next(action for action in made.tick(5.0) if isinstance(action, Refuse))
+    assert refusal.text == words
+
+
+# ---------------------------------------------------------------------- kernels that do not start
 
 
 def test_kernels_that_do_not_start_are_tried_again_later_and_later() -> None:
+    assert BACK_OFF == (1, 2, 4, 8, 16, 32, 60)
     made = pool()
     made.tick(0.0)
     now, number = 0.0, 1
-    for wait in (*BACK_OFF, BACK_OFF[-1]):
+    for wait in (*BACK_OFF, BACK_OFF[-1], BACK_OFF[-1]):
         assert made.ended(number, now, "exited with status 1") == []
         assert made.next_event() == now + wait
         assert made.tick(now + wait - 0.01) == []
@@ -63,103 +151,156 @@ def test_kernels_that_do_not_start_are_tried_again_later_and_later() -> None:
         number += 1
         assert made.tick(now) == [Start(number)]
     made.ready(number, now)
+    assert (made.failures, made.failing) == (0, "")
+
+
+def test_kernels_that_fail_together_are_one_failure() -> None:
+    made = pool(minimum=8, maximum=8, starting=8)
+    assert len(starts(made.tick(0.0))) == 8
+    for number in range(1, 9):
+        assert made.ended(number, 1.0 + number / 100, "exited") == []
+    assert made.next_event() == pytest.approx(1.01 + 1.0)
+    assert len(starts(made.tick(2.5))) == 1, "one at a time, until one has started"
+    assert made.ended(9, 3.0, "exited") == []
+    assert made.next_event() == 5.0
+    (again,) = starts(made.tick(5.0))
+    assert len(starts(made.ready(again, 6.0))) == 7
+
+
+def test_nothing_is_due_while_the_one_kernel_that_is_tried_is_starting() -> None:
+    """Who is woken at :meth:`next_event` must not be woken for nothing, again and again."""
+    made = pool(minimum=2, maximum=3)
+    made.tick(0.0)
+    made.ended(1, 0.0, "exited")
+    made.ended(2, 0.0, "exited")
+    assert made.tick(1.0) == [Start(3)]
+    assert made.next_event() is None
+    made.acquire(Request(1, "a", 30.0), 2.0)
+    assert made.next_event() == 30.0
+
+
+def test_a_kernel_that_dies_before_anyone_had_it_is_not_replaced_at_once() -> None:
+    made = pool()
+    made.tick(0.0)
+    made.ready(1, 1.0)
+    assert made.ended(1, 1.5, "exited") == []
+    assert made.next_event() == 2.5
+    assert made.tick(2.5) == [Start(2)]
+
+
+def test_a_kernel_that_dies_under_its_client_is_replaced_at_once() -> None:
+    made = serving(1, maximum=1)
+    assert made.ended(1, 1.0, "exited") == []
+    made.acquire(Request(2, "b", 99.0), 2.0)
+    assert made.count(KernelState.STARTING) == 1
     assert made.failures == 0
 
 
+# ---------------------------------------------------------------------- clients that leave
+
+
 def test_without_keepalive_a_kernel_ends_with_its_client() -> None:
-    made = pool(minimum=0, keep_alive=False)
-    made.acquire(Request(1, "a", 30.0), 0.0)
-    made.ready(1, 0.0)
-    (stop,) = made.detached(1, 1.0)
-    assert isinstance(stop, Stop)
+    made = serving(1, maximum=1, keep_alive=False)
+    assert stops(made.detached(1, 1.0)) == [1]
+    assert made.kernels[1].state is KernelState.ENDING
+    assert made.detached(1, 1.5) == []
+    made.ended(1, 2.0, "exited")
+    assert made.failures == 0, "an end that was wanted is no failure"
+
+
+def test_with_keepalive_it_stays() -> None:
+    made = serving(1, maximum=2)
+    assert made.detached(1, 1.0) == []
+    assert made.kernels[1].state is KernelState.DETACHED
+    made.acquire(Request(7, "b", 99.0), 2.0)
+    assert made.kernels[1].state is KernelState.DETACHED, "nobody gets another's kernel without naming it"
+
+
+def test_an_unwanted_kernel_is_told_once() -> None:
+    made = serving(1, maximum=1)
+    assert made.unwanted(1, 1.0, "its client asked for it") == [Stop(1, "its client asked for it")]
+    assert made.unwanted(1, 1.0, "again") == []
+    assert made.unwanted(99, 1.0, "never was") == []
+
+
+def test_a_kernel_told_to_end_that_gets_ready_all_the_same_is_given_to_nobody() -> None:
+    made = pool(minimum=0, maximum=2)
+    made.acquire(Request(1, "a", 99.0), 0.0)
+    made.unwanted(1, 1.0, "no broker")
+    assert not any(isinstance(action, Attach) for action in made.ready(1, 2.0))
+    assert made.kernels[1].state is KernelState.ENDING
+    made.validate()
+
+
+# ---------------------------------------------------------------------- at the cap
 
 
 def test_at_the_cap_the_kernel_longest_detached_and_idle_makes_room() -> None:
-    made = pool(minimum=0, maximum=3)
-    for channel in (1, 2, 3):
-        made.acquire(Request(channel, "a", 99.0), 0.0)
-        made.ready(channel, 0.0)
+    made = serving(3, maximum=3)
     made.busy(1, True, 0.0)
     for number, now in ((1, 1.0), (2, 2.0), (3, 3.0)):
         made.detached(number, now)
-    (stop,) = made.acquire(Request(4, "b", 99.0), 4.0)
-    assert isinstance(stop, Stop)
-    assert stop.number == 2, "kernel 1 is longer detached, but busy"
+    assert stops(made.acquire(Request(4, "b", 99.0), 4.0)) == [2], "kernel 1 is longer detached, but busy"
+    assert made.acquire(Request(4, "b", 99.0), 4.0) == [], "asked twice, and one has to go"
     assert made.ended(2, 5.0, "exited") == [Start(4)]
+    assert made.ready(4, 6.0) == [Attach(4, Request(4, "b", 99.0))]
+
+
+def test_a_kernel_that_gets_idle_makes_room_for_who_waits() -> None:
+    made = serving(1, maximum=1)
+    made.busy(1, True, 0.0)
+    made.detached(1, 1.0)
+    assert made.acquire(Request(2, "b", 99.0), 2.0) == []
+    assert stops(made.busy(1, False, 3.0)) == [1]
+
+
+def test_as_many_make_room_as_are_needed() -> None:
+    made = serving(4, maximum=4)
+    for number in (1, 2, 3, 4):
+        made.detached(number, float(number))
+    assert stops(made.acquire(Request(5, "b", 99.0), 5.0)) == [1]
+    assert stops(made.acquire(Request(6, "c", 99.0), 5.0)) == [2]
+    made.cancel(5, 6.0)
+    assert stops(made.tick(6.0)) == []
+
+
+def test_attached_kernels_are_never_given_up() -> None:
+    made = serving(2, maximum=2)
+    assert made.acquire(Request(3, "b", 99.0), 1.0) == []
 
 
 def test_reserved_kernels_are_not_given_up() -> None:
-    made = pool(minimum=0, maximum=1, reserve=True)
-    made.acquire(Request(1, "a", 99.0), 0.0)
-    made.ready(1, 0.0)
+    made = serving(1, maximum=1, reserve=True)
     made.detached(1, 1.0)
     assert made.acquire(Request(2, "b", 99.0), 2.0) == []
 
 
+def test_no_session_is_given_up_for_kernels_that_do_not_start() -> None:
+    made = serving(2, maximum=3)
+    made.detached(1, 1.0)
+    assert starts(made.acquire(Request(3, "b", 99.0), 2.0)) == [3]
+    made.ended(3, 3.0, "no licence")
+    made.acquire(Request(4, "c", 99.0), 3.0)
+    assert starts(made.tick(4.0)) == [4]
+    assert stops(made.tick(4.5)) == []
+    assert starts(made.ended(4, 5.0, "no licence")) == []
+    assert made.kernels[1].state is KernelState.DETACHED
+
+
+# ---------------------------------------------------------------------- the end
+
+
 def test_closing_refuses_who_waits_and_ends_every_kernel() -> None:
-    made = pool(minimum=1, maximum=1)
-    started(made)
-    made.acquire(Request(1, "a", 99.0), 0.0)
-    made.acquire(Request(2, "b", 99.0), 0.0)
+    made = serving(1, maximum=2)
+    made.acquire(Request(2, "a", 99.0), 0.0)
+    made.acquire(Request(3, "a", 99.0), 0.0)
     actions = made.close(1.0)
-    assert [type(action) for action in actions] == [Refuse, Stop]
+    assert [type(action) for action in actions] == [Refuse, Refuse, Stop, Stop]
+    assert [action.text for action in actions if isinstance(action, Refuse)] == ["the kernel host of pool P is shutting down"] * 2
+    assert made.ready(2, 1.5) == []
     assert made.ended(1, 2.0, "exited") == []
-
-
-class PoolMachine(RuleBasedStateMachine):
-    """Whatever happens: the invariants hold, and each request is answered at most once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pool = pool(minimum=2, maximum=4)
-        self.now = 0.0
-        self.channel = 0
-        self.answered: dict[int, int] = {}
-        self.take(self.pool.tick(0.0))
-
-    def take(self, actions: list[object]) -> None:
-        for action in actions:
-            channel = action.request.channel if isinstance(action, Attach) else action.channel if isinstance(action, Refuse) else 0
-            if channel:
-                self.answered[channel] = self.answered.get(channel, 0) + 1
-
-    def some(self, *states: KernelState) -> list[int]:
-        return [number for number, kernel in self.pool.kernels.items() if kernel.state in states]
-
-    @rule()
-    def acquire(self) -> None:
-        self.channel += 1
-        self.take(self.pool.acquire(Request(self.channel, "c", self.now + 10.0), self.now))
-
-    @rule(step=st.floats(0.1, 20.0))
-    def wait(self, step: float) -> None:
-        self.now += step
-        self.take(self.pool.tick(self.now))
-
-    @precondition(lambda self: self.some(KernelState.STARTING))
-    @rule(good=st.booleans())
-    def start(self, good: bool) -> None:
-        number = self.some(KernelState.STARTING)[0]
-        self.take(self.pool.ready(number, self.now) if good else self.pool.ended(number, self.now, "failed"))
-
-    @precondition(lambda self: self.some(KernelState.ATTACHED))
-    @rule(busy=st.booleans())
-    def leave(self, busy: bool) -> None:
-        number = self.some(KernelState.ATTACHED)[0]
-        self.take(self.pool.busy(number, busy, self.now))
-        self.take(self.pool.detached(number, self.now))
-
-    @precondition(lambda self: self.pool.kernels)
-    @rule(pick=st.integers(0, 99))
-    def die(self, pick: int) -> None:
-        numbers = list(self.pool.kernels)
-        self.take(self.pool.ended(numbers[pick % len(numbers)], self.now, "killed"))
-
-    @invariant()
-    def holds(self) -> None:
-        self.pool.validate()
-        assert all(count == 1 for count in self.answered.values())
-
-
-TestPoolMachine = PoolMachine.TestCase
-TestPoolMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+    assert made.ended(2, 2.0, "exited") == []
+    (refusal,) = made.acquire(Request(4, "a", 99.0), 3.0)
+    assert isinstance(refusal, Refuse)
+    assert refusal.code == "closing"
+    assert made.kernels == {}

@@ -1,0 +1,151 @@
+"""A pool under whatever happens: the invariants hold, and each request is answered exactly once, in order."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from kernelhost.pool import Action, Attach, KernelState, Pool, PoolOptions, Refuse, Request, Start, Stop
+
+_S = KernelState
+
+
+class PoolMachine(RuleBasedStateMachine):
+    """A host that carries out what the pool says, with kernels and clients that do as they please."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.channel = 0
+        self.waiting: list[int] = []
+        self.answered: set[int] = set()
+        self.started: set[int] = set()
+        self.stopped: set[int] = set()
+        self.last_failure = 0.0
+
+    @initialize(
+        minimum=st.integers(0, 3), maximum=st.integers(1, 5), keep_alive=st.booleans(), reserve=st.booleans(), starting=st.integers(1, 3)
+    )
+    def begin(self, minimum: int, maximum: int, keep_alive: bool, reserve: bool, starting: int) -> None:
+        self.pool = Pool(PoolOptions("P", minimum, maximum, keep_alive, reserve, starting))
+        self.tick()
+
+    def take(self, actions: list[Action]) -> None:
+        kernels = self.pool.kernels
+        for action in actions:
+            match action:
+                case Start(number):
+                    assert number not in self.started
+                    assert kernels[number].state is _S.STARTING
+                    self.started.add(number)
+                case Stop(number):
+                    assert number not in self.stopped, "told to end twice"
+                    assert kernels[number].state is _S.ENDING
+                    self.stopped.add(number)
+                case Attach(number, request):
+                    assert request.channel == self.waiting[0], "out of turn"
+                    assert kernels[number].state is _S.ATTACHED and kernels[number].channel == request.channel
+                    self.answer(request.channel)
+                case Refuse(channel, _, text):
+                    assert text
+                    self.answer(channel)
+
+    def answer(self, channel: int) -> None:
+        assert channel not in self.answered
+        self.waiting.remove(channel)
+        self.answered.add(channel)
+
+    def some(self, *states: KernelState) -> list[int]:
+        return [number for number, kernel in self.pool.kernels.items() if kernel.state in states]
+
+    def tick(self) -> None:
+        self.take(self.pool.tick(self.now))
+        due = self.pool.next_event()
+        assert due is None or due > self.now, "woken again for nothing"
+        room = self.pool.options.maximum - len(self.pool.kernels)
+        if room > 0 and not self.pool.failures and not self.pool.closed:
+            wanted = len(self.waiting) + self.pool.options.minimum - len(self.some(_S.READY))
+            assert len(self.some(_S.STARTING)) >= min(room, wanted, self.pool.options.starting)
+
+    @rule(patience=st.floats(0.0, 30.0), again=st.booleans())
+    def acquire(self, patience: float, again: bool) -> None:
+        self.channel += 1
+        request = Request(self.channel, "c", self.now + patience)
+        self.waiting.append(self.channel)
+        self.take(self.pool.acquire(request, self.now))
+        if again and self.channel in self.waiting:
+            self.take(self.pool.acquire(request, self.now))
+
+    @rule(step=st.floats(0.1, 20.0))
+    def wait(self, step: float) -> None:
+        self.now += step
+        self.tick()
+
+    @precondition(lambda self: self.pool.next_event() is not None and not self.pool.closed)
+    @rule()
+    def wake(self) -> None:
+        due = self.pool.next_event()
+        assert due is not None
+        self.now = max(self.now, due)
+        self.tick()
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        channel = data.draw(st.sampled_from(self.waiting))
+        self.waiting.remove(channel)
+        self.take(self.pool.cancel(channel, self.now))
+
+    @precondition(lambda self: self.some(_S.STARTING, _S.ENDING))
+    @rule(data=st.data())
+    def get_ready(self, data: st.DataObject) -> None:
+        self.take(self.pool.ready(data.draw(st.sampled_from(self.some(_S.STARTING, _S.ENDING))), self.now))
+
+    @precondition(lambda self: self.pool.kernels)
+    @rule(data=st.data())
+    def die(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(list(self.pool.kernels)))
+        self.take(self.pool.ended(number, self.now, "killed"))
+
+    @precondition(lambda self: self.some(_S.ATTACHED))
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        self.take(self.pool.detached(data.draw(st.sampled_from(self.some(_S.ATTACHED))), self.now))
+
+    @precondition(lambda self: self.some(_S.DETACHED))
+    @rule(data=st.data())
+    def come_back(self, data: st.DataObject) -> None:
+        self.channel += 1
+        self.pool.attach(data.draw(st.sampled_from(self.some(_S.DETACHED))), self.channel, self.now)
+
+    @precondition(lambda self: self.some(_S.ATTACHED, _S.DETACHED))
+    @rule(data=st.data(), busy=st.booleans())
+    def work(self, data: st.DataObject, busy: bool) -> None:
+        self.take(self.pool.busy(data.draw(st.sampled_from(self.some(_S.ATTACHED, _S.DETACHED))), busy, self.now))
+
+    @precondition(lambda self: self.pool.kernels)
+    @rule(data=st.data())
+    def send_away(self, data: st.DataObject) -> None:
+        self.take(self.pool.unwanted(data.draw(st.sampled_from(list(self.pool.kernels))), self.now, "unwanted"))
+
+    @invariant()
+    def holds(self) -> None:
+        if hasattr(self, "pool"):
+            self.pool.validate()
+            assert [request.channel for request in self.pool.queue] == self.waiting
+            assert self.stopped >= set(self.some(_S.ENDING))
+
+    def teardown(self) -> None:
+        if not hasattr(self, "pool"):
+            return
+        self.take(self.pool.close(self.now))
+        assert not self.waiting, "a request without an answer"
+        for number in list(self.pool.kernels):
+            assert number in self.stopped
+            assert self.pool.ended(number, self.now, "closed") == []
+        assert self.pool.kernels == {}
+
+
+TestPool = PoolMachine.TestCase
+TestPool.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
