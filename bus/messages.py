@@ -26,6 +26,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from bus.errors import MessageError
 
 __all__ = [
+    "MAXIMUM_TEXT",
     "Acquire",
     "Acquired",
     "ChannelReport",
@@ -46,6 +47,9 @@ __all__ = [
     "decode",
     "encode",
 ]
+
+#: Characters of the longest text in a message.
+MAXIMUM_TEXT = 4096
 
 
 class Message:
@@ -214,7 +218,7 @@ def _field(hint: Any, required: bool) -> fields.Field[Any]:
     if hint is float:
         return fields.Float(validate=validate.Range(0), **extra)
     if hint is str:
-        return fields.String(validate=validate.Length(max=4096), **extra)
+        return fields.String(validate=validate.Length(max=MAXIMUM_TEXT), **extra)
     if get_origin(hint) is list:
         return fields.List(_field(get_args(hint)[0], True), validate=validate.Length(max=100_000), **extra)
     return fields.Nested(_schema(hint)(), **extra)
@@ -250,9 +254,20 @@ _BY_NAME: dict[str, tuple[type[Message], Schema]] = {cls.__name__: (cls, _schema
 
 
 def encode(message: Message) -> bytes:
-    """Give the JSON text of `message`."""
-    content = dataclasses.asdict(message)  # type: ignore[call-overload]
-    return json.dumps({"message": type(message).__name__, **content}, separators=(",", ":"), ensure_ascii=False).encode()
+    """Give the JSON text of `message`. Texts longer than the door lets pass are cut, since a message that is refused there is lost."""
+    content = {"message": type(message).__name__, **_shortened(dataclasses.asdict(message))}  # type: ignore[call-overload]
+    # In ASCII, since a text may hold half a surrogate pair, which has no other encoding.
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _shortened(content: Any) -> Any:
+    if isinstance(content, str):
+        return content if len(content) <= MAXIMUM_TEXT else content[: MAXIMUM_TEXT - 1] + "…"
+    if isinstance(content, dict):
+        return {key: _shortened(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_shortened(value) for value in content]
+    return content
 
 
 def decode(payload: bytes | bytearray | memoryview) -> Message:
@@ -263,7 +278,7 @@ def decode(payload: bytes | bytearray | memoryview) -> Message:
     """
     try:
         content = json.loads(bytes(payload))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MessageError(f"a control message is not JSON: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get("message"), str):
         raise MessageError("a control message does not say which it is ('message' is missing)")
@@ -294,6 +309,6 @@ def _first(messages: Any) -> str:
     current: Any = messages
     while isinstance(current, dict):
         key = next(iter(current))
-        path.append(str(key))
+        path.append(str(key)[:80])
         current = current[key]
     return f"{'.'.join(path)}: {current[0] if isinstance(current, list) else current}"
