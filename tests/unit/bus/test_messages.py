@@ -138,7 +138,8 @@ REGISTER = {"message": "Register", "peer": "p", "role": "host", "name": "n", "ve
         (b"{", "not JSON"),
         (b"GET / HTTP/1.1", "not JSON"),
         (b"\xff\xfe\xfd", "not JSON"),
-        (b'{"message": "Open", "channel": ' + b"9" * 5000 + b"}", "not JSON"),
+        # Which of the two it is depends on how long integers may be in this process, which the embedded kernel's tests change.
+        (b'{"message": "Open", "client": "a", "channel": ' + b"9" * 5000 + b"}", "not JSON|channel: Must be"),
         (b"[" * 200_000, "not JSON"),
         (b'{"a":' * 200_000, "not JSON"),
         (b"[]", "'message' is missing"),
