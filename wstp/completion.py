@@ -14,6 +14,7 @@ from typing import Final
 from wstp.errors import LimitExceeded
 from wstp.lexer import (
     ARRAY,
+    FIXED_WIDTH,
     FUNCTION,
     PACKED,
     REAL_TEXT,
@@ -24,6 +25,7 @@ from wstp.lexer import (
     ArrayHeader,
     Header,
     encode_count,
+    encode_text_count,
 )
 from wstp.text import count_characters
 
@@ -183,6 +185,13 @@ def _split_count(data: bytes, at: int) -> tuple[int | None, bytes, int]:
     return None, digits, end
 
 
+def _split_chars(data: bytes, at: int, encoding: int, room: int) -> tuple[int | None, bytes, int]:
+    """Read a count of characters as `_split_count` does; `room` bytes hold it and the text."""
+    if encoding in FIXED_WIDTH and data[at : at + 1] == b" ":
+        return (room - 1) // FIXED_WIDTH[encoding], b"", at + 1
+    return _split_count(data, at)
+
+
 def _end_count(digits: bytes, wanted: int) -> tuple[int, bytes]:
     """Return (count, bytes that end it): `wanted` if the digits allow it, else the digits' own kind of number."""
     if not digits:
@@ -311,6 +320,9 @@ def _pick_chars(encoding: int, room: int, value: int | None, digits: bytes) -> t
 
     `digits` of it have come already (or all of it, when `value` is known).
     """
+    if encoding in FIXED_WIDTH:
+        low, high = _chars_range(encoding, room - 1)
+        return None if low > high else (high, encode_text_count(bytes((encoding,)), high))
     # First as many characters as the bytes can hold: one that takes more bytes than it must cannot be a digit.
     for most in (True, False):
         for length in range(1, 21):
@@ -373,7 +385,7 @@ def _end_text_header(prefix: bytes, total: int | None) -> tuple[bytes, int, int,
     room = size - 2
     if room < 1:
         return None
-    value, digits, count_end = _split_count(prefix, end + 2)
+    value, digits, count_end = _split_chars(prefix, end + 2, encoding, room)
     if value is not None and len(after) > 2:
         return rest, encoding, value, room - (count_end - end - 2)
     picked = _pick_chars(encoding, room, None, digits)
@@ -606,7 +618,7 @@ def _symbol(prefix: bytes, total: int) -> bytes | None:
     """Return a symbol token of exactly `total` bytes that begins with `prefix`, or None."""
     size, _, end = _split_count(prefix, 1)
     if size is not None and len(prefix) > end + 2:
-        chars, _, body = _split_count(prefix, end + 2)
+        chars, _, body = _split_chars(prefix, end + 2, prefix[end], size - 2)
         if chars is not None:
             if end + 1 + size != total:
                 return None

@@ -14,6 +14,7 @@ from wstp.text import ENCODINGS, TextError, decode_text
 __all__ = [
     "ARRAY",
     "END_PACKET",
+    "FIXED_WIDTH",
     "FUNCTION",
     "INTEGER_TEXT",
     "PACKED",
@@ -26,6 +27,7 @@ __all__ = [
     "Buffer",
     "Header",
     "encode_count",
+    "encode_text_count",
     "read_header",
 ]
 
@@ -46,6 +48,9 @@ WIDTHS: Final = {
     0xA0: 1, 0xA1: 1, 0xE2: 2, 0xE3: 2, 0xE4: 4, 0xE5: 4, 0xE6: 8, 0xE7: 8, 0xF4: 4, 0xF6: 8, 0xF8: 16,
 }  # fmt: skip
 
+# Bytes of one character, in the text encodings where that does not vary: B, C and F.
+FIXED_WIDTH: Final = {0x42: 1, 0x43: 2, 0x46: 4}
+
 
 class Header(NamedTuple):
     """Hold what stands before a token's body.
@@ -63,6 +68,11 @@ class Header(NamedTuple):
     size: int
     number: int
     detail: int
+
+
+def encode_text_count(letter: bytes, chars: int) -> bytes:
+    """Return a text's count of characters as bytes: where characters have one width, a space stands for 64 and more."""
+    return b" " if chars >= 64 and letter[0] in FIXED_WIDTH else encode_count(chars)
 
 
 def encode_count(number: int) -> bytes:
@@ -130,6 +140,9 @@ def read_header(buffer: Buffer, at: int, end: int, base: int, limits: Limits) ->
             return None
         if buffer[position + 1] != 0x7E:
             raise RemoteProtocolError(f"byte {buffer[position + 1]:#04x} where '~' is due", base + position + 1)
+        unit = FIXED_WIDTH.get(encoding)
+        if unit is not None:
+            return _fixed_width_header(buffer, token, position + 2, end, base, size, encoding, unit)
         counted = _read_count(buffer, position + 2, end, base, limits)
         if counted is None:
             return None
@@ -177,6 +190,26 @@ def read_header(buffer: Buffer, at: int, end: int, base: int, limits: Limits) ->
             raise RemoteProtocolError(f"an array header of {size} bytes holds no dimension", base + position - 1)
         return Header(token, position, size + 1, leaves, 0)
     raise RemoteProtocolError(f"byte {token:#04x} begins no token", base + at)
+
+
+def _fixed_width_header(
+    buffer: Buffer, token: int, at: int, end: int, base: int, size: int, encoding: int, unit: int
+) -> Header | None:
+    """Read the count of characters, at `at`, of a text whose characters all have `unit` bytes.
+
+    From 64 characters on the libraries write no digits there, a space only: the size says how many there are. They
+    misread digits, so those are refused here: a server must not pass on what would derail a kernel.
+    """
+    if at >= end:
+        return None
+    byte, remaining = buffer[at], size - 2
+    if 0x40 <= byte <= 0x7F:
+        return Header(token, at + 1, remaining, byte - 0x40, encoding)
+    if byte != 0x20:
+        raise RemoteProtocolError(f"not a count of characters of {unit} bytes each: byte {byte:#04x}", base + at)
+    if (remaining - 1) % unit:
+        raise RemoteProtocolError(f"{remaining - 1} bytes of text in characters of {unit} bytes each", base + at)
+    return Header(token, at + 1, remaining, (remaining - 1) // unit, encoding)
 
 
 class ArrayHeader:

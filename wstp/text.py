@@ -70,7 +70,7 @@ def decode_text(encoding: int, data: bytes, chars: int) -> str:
     Args:
         encoding: the encoding's letter as a byte, one of `ENCODINGS`.
         data: the text's bytes.
-        chars: how many characters the token claims; in `C` a character outside the BMP is counted as two.
+        chars: how many characters the token has; in `C` a character outside the BMP is counted as two.
 
     Raises:
         TextError: the bytes are no text in this encoding, or their number of characters is another.

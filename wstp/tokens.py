@@ -31,6 +31,7 @@ from wstp.lexer import (
     Buffer,
     Header,
     encode_count,
+    encode_text_count,
     read_header,
 )
 from wstp.limits import DEFAULT_LIMITS, Limits
@@ -402,7 +403,7 @@ _REAL64: Final = struct.Struct("<cdc")
 
 
 def _text(lead: bytes, letter: bytes, data: bytes, chars: int) -> bytes:
-    counted = encode_count(chars)
+    counted = encode_text_count(letter, chars)
     size = len(data) + len(counted) + 2
     return b"%b%b%b~%b%b\n" % (lead, encode_count(size), letter, counted, data)
 

@@ -57,6 +57,7 @@ BOTH: list[tuple[Token, bytes, Any]] = [
     (IntegerToken(1 << 63), b"+VA~S9223372036854775808\n", lambda w: w.integer(1 << 63)),
     (RealToken(1.5), b"\xf6" + struct.pack("<d", 1.5) + b"\n", lambda w: w.real(1.5)),
     (BigRealToken("1.`20."), b"*IA~F1.`20.\n", lambda w: w.big_real(BigReal("1.`20."))),
+    (StringToken("\ud800" * 64), b'"131 C~ ' + b"\xd8\0" * 64 + b"\n", lambda w: w.string("\ud800" * 64)),
     (EndPacketToken(), b"]", lambda w: w.end_packet()),
 ]
 # What only peers write.
@@ -81,6 +82,13 @@ READ: list[tuple[Token, bytes]] = [
     (StringToken("😀"), b'"GC~B\xd8=\xde\x00\n'),
     (StringToken("\ud83d"), b'"EC~A\xd8=\n'),
     (StringToken("caf\xe9"), b'"GB~Dcaf\xe9\n'),
+    # Recorded: 63 and 64 characters of one byte each, then of two and of four.
+    (StringToken("y" * 63), b'"66 B~\x7f' + b"y" * 63 + b"\n"),
+    (StringToken("y" * 64), b'"67 B~ ' + b"y" * 64 + b"\n"),
+    (StringToken("y" * 64), b'"131 C~ ' + b"\0y" * 64 + b"\n"),
+    (StringToken("y" * 64), b'"259 F~ ' + b"y\0\0\0" * 64 + b"\n"),
+    (StringToken("y"), b'"DB~ y\n'),
+    (SymbolToken("y" * 64), b"#131 C~ " + b"\0y" * 64 + b"\n"),
     (ArrayToken(6, (2, 3), ("List", "List")), b"AFDYFB#GA~DList\nFC#GA~DList\n.\n"),
     (ArrayToken(0, (0,), ("List",)), b"A@DMF@#GA~DList\n.\n"),
 ]  # fmt: skip
@@ -142,6 +150,9 @@ def read_in_steps(reader: TokenReader, data: bytes, step: int) -> None:
         (b'"HD-', 3),
         (b'"BD~', 1),
         (b'"DD~64 ', 6),
+        (b'"69 B~64 ', 6),
+        (b'"130 C~ ', 7),
+        (b'"67 D~ ', 6),
         (b'"DD~Axy', 6),
         (b"\xe4\x00\x00\x00\x00x", 5),
         (b"PA\xa4", 2),
