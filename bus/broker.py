@@ -3,8 +3,9 @@
 Rules of this module: no socket, clock or randomness; :meth:`Broker.control`, :meth:`Broker.unreachable` and :meth:`Broker.tick` take what
 happened and `now`, and give the actions to carry out. :meth:`Broker.forward` is the data path: one look-up, no change of state.
 
-Parts are *up*, *suspect* (silent for `heartbeat_timeout`; nothing is done yet: a short break is not death) or *lost* (a frontend after
-twice that, a host after `host_timeout`; then those who depended on it are told). A broker that starts knows nothing: whoever speaks to
+Parts are *up*, *suspect* (silent for `heartbeat_timeout`; whoever waits for any kernel is sent elsewhere, and nothing else is done yet: a
+short break is not death) or *lost* (a frontend after twice that, a host after `host_timeout`; then those who depended on it are told). A
+part that was suspect registers again, since what was said meanwhile may be lost. A broker that starts knows nothing: whoever speaks to
 it is asked to register again, and hosts and frontends list what they have, from which the tables are rebuilt.
 
 | channel state | meaning |
@@ -17,6 +18,7 @@ it is asked to register again, and hosts and frontends list what they have, from
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -104,6 +106,7 @@ class Peer:
     route: Route
     last_seen: float
     state: PeerState = PeerState.UP
+    asked: int = 0  #: channels in ASKED at this host
     pools: dict[str, PoolReport] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -121,6 +124,8 @@ class ChannelEntry:
     host: Peer | None = None
     request: Open | None = None
     kernel: str = ""
+    turn: int = 0  #: who asked first is served first, however often it has had to be asked anew
+    confirm_by: float = math.inf  #: its frontend has registered again and is to ask for it again by then
 
 
 @dataclass(slots=True)
@@ -144,7 +149,10 @@ class Broker:
         self.dropped = 0  #: frames for which there was no way, since the start
         self._routes: dict[Route, Peer] = {}
         self._strangers: dict[Route, float] = {}
+        self._waiting: dict[int, ChannelEntry] = {}
+        self._turns = 0
         self._next_heartbeat = now
+        self._ticked = now
         self._actions: list[Action] = []
 
     # ------------------------------------------------------------------ the data path
@@ -166,12 +174,15 @@ class Broker:
         self.dropped += 1
         return None
 
-    def knows_no(self, frame: Frame, now: float) -> bool:
-        """Whether the sender of a frame without a way should be told that its channel does not exist.
+    def knows_no(self, route: Route, frame: Frame, now: float) -> bool:
+        """Whether the sender of a frame without a way should be told that its channel does not exist, or leads past it.
 
         Not while parts may still be on their way back after a restart of the broker.
         """
-        return frame.channel not in self.channels and now - self.started > self.options.host_timeout
+        entry = self.channels.get(frame.channel)
+        if entry is None:
+            return now - self.started > self.options.host_timeout
+        return entry.phase is ChannelPhase.OPEN and self._routes.get(route) not in (None, entry.frontend, entry.host)
 
     # ------------------------------------------------------------------ events
 
@@ -186,7 +197,7 @@ class Broker:
                 self._strangers[route] = now
                 self._actions.append(Send(route, RegisterAgain()))
         else:
-            self._seen(peer, now)
+            self._seen(peer, message, now)
             match message:
                 case Heartbeat():
                     pass
@@ -215,11 +226,16 @@ class Broker:
         """The transport says that nobody is at the other end of `route`."""
         peer = self._routes.get(route)
         if peer is not None and peer.state is PeerState.UP:
-            self._suspect(peer, "cannot be reached")
+            self._suspect(peer, now, "cannot be reached")
         return self._take()
 
     def tick(self, now: float) -> list[Action]:
         """Time has passed; to be called about every `heartbeat_interval`."""
+        stalled, self._ticked = now - self._ticked - 2 * self.options.heartbeat_interval, now
+        if stalled > 0:
+            # The time in which this process did not run is no silence of others; what they said in it is still to be read.
+            for peer in self.peers.values():
+                peer.last_seen = min(now, peer.last_seen + stalled)
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + self.options.heartbeat_interval
             for peer in self.peers.values():
@@ -230,10 +246,17 @@ class Broker:
             if silent > limit:
                 self._lose(peer, now, f"has been silent for {silent:.0f} s")
             elif silent > self.options.heartbeat_timeout and peer.state is PeerState.UP:
-                self._suspect(peer, f"has been silent for {silent:.0f} s")
+                self._suspect(peer, now, f"has been silent for {silent:.0f} s")
         for entry in list(self.channels.values()):
-            if entry.phase is ChannelPhase.WAITING and now >= entry.deadline:
+            if now >= entry.confirm_by:
+                self._drop(entry, f"{entry.frontend} no longer wants it")
+            elif entry.phase is ChannelPhase.WAITING and now >= entry.deadline:
                 self._refuse(entry, "no-host", self._why_nobody(entry))
+            elif entry.phase is ChannelPhase.ASKED and now >= entry.deadline + self.options.heartbeat_timeout / 2:
+                # The host refuses at the deadline itself: either its word or ours was lost.
+                assert entry.host is not None
+                self._actions.append(Send(entry.host.route, Release(entry.channel, "its time is over")))
+                self._refuse(entry, "no-host", f"no kernel in {self.options.connection_timeout:.0f} s: {entry.host} does not answer")
             elif entry.phase is ChannelPhase.HALF and now >= entry.deadline:
                 self._drop(entry, "the other end did not come back")
         for route, since in list(self._strangers.items()):
@@ -249,6 +272,12 @@ class Broker:
             return
         self._strangers.pop(route, None)
         peer = self.peers.get(message.peer)
+        other = self._routes.get(route)
+        if other is not None and other is not peer:
+            self._lose(other, now, "has given its place to another")
+        if peer is not None and peer.role != message.role:
+            self._lose(peer, now, f"is a {message.role} now")
+            peer = None
         if peer is None:
             peer = self.peers[message.peer] = Peer(message.peer, message.role, message.name, route, now)
             self._note(f"{peer} has registered")
@@ -274,50 +303,68 @@ class Broker:
         for report in message.kernels:
             self._kernel(host, report, now)
         attached = {report.channel: report.kernel for report in message.kernels if report.channel}
-        for entry in [entry for entry in self.channels.values() if entry.host is host]:
-            if entry.phase is ChannelPhase.OPEN and entry.channel not in attached:
+        # A kernel that is gone may have left its last words in a channel, which ends when they are delivered.
+        ending = {report.channel: report.kernel for report in message.channels if report.channel not in attached}
+        for entry in [entry for entry in self.channels.values() if entry.host is host and entry.channel not in attached]:
+            if entry.phase is ChannelPhase.ASKED:
+                self._move(entry, ChannelPhase.WAITING, None)
+            elif entry.channel not in ending:
                 self._tell_lost(entry, f"{host} no longer has the kernel")
-            elif entry.phase is ChannelPhase.ASKED and entry.channel not in attached:
-                self._wait(entry)
-        for channel, kernel in attached.items():
+        for channel, kernel in (attached | ending).items():
             known = self.channels.get(channel)
             if known is None:
                 until = now + self.options.host_timeout
                 self.channels[channel] = ChannelEntry(channel, ChannelPhase.HALF, until, host=host, kernel=kernel)
-            elif known.host is host or known.host is None:
-                self._join(known, host, kernel)
+            elif known.host is not host and (known.host is not None or (channel in ending and known.phase is ChannelPhase.WAITING)):
+                self._actions.append(Send(host.route, Release(channel, "another kernel serves it")))
+            else:
+                self._join(known, host, kernel or known.kernel)
 
     def _reconcile_frontend(self, frontend: Peer, message: Register, now: float) -> None:
         listed = {report.channel for report in message.channels}
         for entry in [e for e in self.channels.values() if e.frontend is frontend and e.channel not in listed]:
-            self._drop(entry, f"{frontend} no longer has the link")
+            if entry.phase in (ChannelPhase.WAITING, ChannelPhase.ASKED):
+                # Requests are not listed but made again, behind this message; until then each keeps its place.
+                entry.confirm_by = now + self.options.heartbeat_timeout
+            else:
+                self._drop(entry, f"{frontend} no longer has the link")
         for report in message.channels:
             known = self.channels.get(report.channel)
-            if known is None:
+            if known is not None and known.frontend not in (None, frontend):
+                self._actions.append(Send(frontend.route, Lost(report.channel, "the channel number is in use")))
+            elif known is None:
                 until = now + self.options.host_timeout
                 half = ChannelEntry(report.channel, ChannelPhase.HALF, until, frontend=frontend, kernel=report.kernel)
                 self.channels[report.channel] = half
             else:
                 known.frontend = frontend
                 if known.phase is ChannelPhase.HALF and known.host is not None:
-                    known.phase = ChannelPhase.OPEN
+                    self._move(known, ChannelPhase.OPEN, known.host)
 
     def _join(self, entry: ChannelEntry, host: Peer, kernel: str) -> None:
-        entry.host, entry.kernel = host, kernel
-        if entry.frontend is not None:
-            if entry.request is not None and entry.phase is not ChannelPhase.OPEN:
-                self._answer_opened(entry)
-            entry.phase = ChannelPhase.OPEN
+        entry.kernel = kernel
+        answer = entry.request is not None and entry.phase in (ChannelPhase.WAITING, ChannelPhase.ASKED)
+        self._move(entry, ChannelPhase.OPEN if entry.frontend is not None else ChannelPhase.HALF, host)
+        if answer:
+            self._answer_opened(entry)
 
-    def _seen(self, peer: Peer, now: float) -> None:
+    def _seen(self, peer: Peer, message: Message, now: float) -> None:
         peer.last_seen = now
-        if peer.state is PeerState.SUSPECT:
+        if peer.state is PeerState.SUSPECT and not isinstance(message, Leave):
             peer.state = PeerState.UP
             self._note(f"{peer} is back")
+            # What was said to it meanwhile may be lost, and what it said: it lists what it has, and all is put right.
+            self._actions.append(Send(peer.route, RegisterAgain()))
 
-    def _suspect(self, peer: Peer, why: str) -> None:
+    def _suspect(self, peer: Peer, now: float, why: str) -> None:
         peer.state = PeerState.SUSPECT
         self._note(f"{peer} {why}; waiting for it", error=True)
+        # Who only wants some kernel need not wait with it. Should it have attached one already, that is taken back when it says so.
+        for entry in [e for e in self.channels.values() if e.host is peer and e.phase is ChannelPhase.ASKED]:
+            assert entry.request is not None
+            if not entry.request.kernel:
+                self._move(entry, ChannelPhase.WAITING, None)
+        self._dispatch(now)
 
     def _lose(self, peer: Peer, now: float, why: str) -> None:
         self._note(f"{peer} {why}" if why == _LEFT else f"{peer} {why}; given up", error=why != _LEFT)
@@ -331,7 +378,7 @@ class Broker:
                 self._drop(entry, f"{peer} {why}")
             elif entry.host is peer:
                 if entry.phase is ChannelPhase.ASKED:
-                    self._wait(entry)
+                    self._move(entry, ChannelPhase.WAITING, None)
                 else:
                     self._tell_lost(entry, f"{peer} {why}")
         self._dispatch(now)
@@ -344,46 +391,73 @@ class Broker:
             self._actions.append(Send(frontend.route, Refused(request.channel, "channel-taken", "the channel number is in use")))
             return
         if entry is None:
-            entry = ChannelEntry(request.channel, ChannelPhase.WAITING, 0.0)
+            self._turns += 1
+            entry = ChannelEntry(request.channel, ChannelPhase.WAITING, 0.0, turn=self._turns)
             self.channels[request.channel] = entry
-        entry.frontend, entry.request = frontend, request
+        entry.frontend, entry.request, entry.confirm_by = frontend, request, math.inf
         if entry.host is not None and entry.phase in (ChannelPhase.OPEN, ChannelPhase.HALF):
             # Asked again after a break: the host already has it.
-            entry.phase = ChannelPhase.OPEN
+            self._move(entry, ChannelPhase.OPEN, entry.host)
             self._answer_opened(entry)
         elif entry.phase is not ChannelPhase.ASKED:
-            entry.phase = ChannelPhase.WAITING
+            self._move(entry, ChannelPhase.WAITING, None)
             entry.deadline = now + self.options.connection_timeout
-            self._dispatch(now)
+            # Those who waited before could not be served either, when last something changed for them.
+            self._ask(entry, now)
 
     def _dispatch(self, now: float) -> None:
         """Ask a host for every request that waits, first come first served."""
-        for entry in [entry for entry in self.channels.values() if entry.phase is ChannelPhase.WAITING]:
-            request = entry.request
-            assert request is not None
-            if request.kernel:
-                session = self.sessions.get(request.kernel)
-                if session is None:
-                    # While hosts may still be coming back after a start, the kernel may be on one of them.
-                    if now - self.started > self.options.host_timeout or self.peers_of("host"):
-                        self._refuse(entry, "unknown-kernel", f"there is no kernel {request.kernel}: it has ended, or never was")
-                    continue
-                host, pool = session.host, session.report.pool
-            else:
-                hosts = self.peers_of("host")
-                named = request.pool or self._default_pool(request.parallel)
-                if hosts and not any(named in host.pools for host in hosts):
-                    known = ", ".join(sorted({pool for host in hosts for pool in host.pools}))
-                    self._refuse(entry, "unknown-pool", f"there is no pool {named!r}; there are: {known or 'none'}")
-                    continue
-                choice = self._choose(named)
-                if choice is None:
-                    continue
-                host, pool = choice, named
-            entry.phase, entry.host = ChannelPhase.ASKED, host
-            wait = max(0.0, entry.deadline - now)
-            steal = bool(request.kernel) and self.options.allow_stealing
-            self._actions.append(Send(host.route, Acquire(entry.channel, pool, request.client, wait, request.kernel, steal)))
+        if self._waiting:
+            for entry in sorted(self._waiting.values(), key=lambda entry: entry.turn):
+                self._ask(entry, now)
+
+    def _ask(self, entry: ChannelEntry, now: float) -> None:
+        """Ask a host for what `entry` wants, if there is one that can be asked, or refuse it, if there will be none."""
+        request = entry.request
+        assert request is not None
+        if request.kernel:
+            session = self.sessions.get(request.kernel)
+            if session is None:
+                # While hosts may still be coming back after a start, the kernel may be on one of them.
+                if now - self.started > self.options.host_timeout or self.peers_of("host"):
+                    self._refuse(entry, "unknown-kernel", f"there is no kernel {request.kernel}: it has ended, or never was")
+                return
+            host, pool = session.host, session.report.pool
+        else:
+            hosts = self.peers_of("host")
+            named = request.pool or self._default_pool(request.parallel)
+            if hosts and not any(named in host.pools for host in hosts):
+                known = ", ".join(sorted({pool for host in hosts for pool in host.pools}))
+                self._refuse(entry, "unknown-pool", f"there is no pool {named!r}; there are: {known or 'none'}")
+                return
+            choice = self._choose(named)
+            if choice is None:
+                return
+            host, pool = choice, named
+        self._move(entry, ChannelPhase.ASKED, host)
+        wait = max(0.0, entry.deadline - now)
+        steal = bool(request.kernel) and self.options.allow_stealing
+        self._actions.append(Send(host.route, Acquire(entry.channel, pool, request.client, wait, request.kernel, steal)))
+
+    def _move(self, entry: ChannelEntry, phase: ChannelPhase, host: Peer | None) -> None:
+        """Bring a channel into another phase, with this host."""
+        self._uncount(entry)
+        entry.phase, entry.host = phase, host
+        if phase is ChannelPhase.WAITING:
+            self._waiting[entry.channel] = entry
+        elif phase is ChannelPhase.ASKED:
+            assert host is not None
+            host.asked += 1
+
+    def _remove(self, entry: ChannelEntry) -> None:
+        self._uncount(entry)
+        del self.channels[entry.channel]
+
+    def _uncount(self, entry: ChannelEntry) -> None:
+        self._waiting.pop(entry.channel, None)
+        if entry.phase is ChannelPhase.ASKED:
+            assert entry.host is not None
+            entry.host.asked -= 1
 
     def peers_of(self, role: str) -> list[Peer]:
         """The parts of a role that are not lost, in the order in which they came."""
@@ -403,9 +477,8 @@ class Broker:
             report = host.pools.get(pool)
             if report is None or host.state is not PeerState.UP:
                 continue
-            asked = sum(1 for entry in self.channels.values() if entry.phase is ChannelPhase.ASKED and entry.host is host)
-            used = (report.attached + report.detached + report.queued + asked) / max(1, report.maximum)
-            key = (report.ready - asked <= 0, used)
+            used = (report.attached + report.detached + report.queued + host.asked) / max(1, report.maximum)
+            key = (report.ready - host.asked <= 0, used)
             if best is None or key < best[0]:
                 best = (key, host)
         return best[1] if best else None
@@ -430,7 +503,7 @@ class Broker:
             self._refuse(entry, message.code, message.text)
 
     def _refuse(self, entry: ChannelEntry, code: str, text: str) -> None:
-        del self.channels[entry.channel]
+        self._remove(entry)
         if entry.frontend is not None:
             self._actions.append(Send(entry.frontend.route, Refused(entry.channel, code, text)))
 
@@ -441,7 +514,7 @@ class Broker:
 
     def _drop(self, entry: ChannelEntry, why: str) -> None:
         """The frontend's side is gone: the host lets the client go."""
-        self.channels.pop(entry.channel, None)
+        self._remove(entry)
         if entry.host is not None and entry.host.id in self.peers:
             self._actions.append(Send(entry.host.route, Release(entry.channel, why)))
         elif entry.frontend is not None and entry.phase is ChannelPhase.HALF and entry.frontend.id in self.peers:
@@ -449,12 +522,9 @@ class Broker:
 
     def _tell_lost(self, entry: ChannelEntry, why: str) -> None:
         """The host's side is gone: the frontend tells its client."""
-        self.channels.pop(entry.channel, None)
+        self._remove(entry)
         if entry.frontend is not None and entry.frontend.id in self.peers:
             self._actions.append(Send(entry.frontend.route, Lost(entry.channel, why)))
-
-    def _wait(self, entry: ChannelEntry) -> None:
-        entry.phase, entry.host = ChannelPhase.WAITING, None
 
     def _kernel(self, host: Peer, report: KernelReport, now: float) -> None:
         session = self.sessions.get(report.kernel)
@@ -503,6 +573,11 @@ class Broker:
                     assert entry.frontend and entry.host, f"channel {channel:x} is open at one end"
                 case ChannelPhase.HALF:
                     assert (entry.frontend is None) != (entry.host is None), f"channel {channel:x} is not half"
+        waiting = {channel for channel, entry in self.channels.items() if entry.phase is ChannelPhase.WAITING}
+        assert self._waiting.keys() == waiting, "those who wait are not those listed"
+        for peer in self.peers.values():
+            asked = sum(1 for entry in self.channels.values() if entry.phase is ChannelPhase.ASKED and entry.host is peer)
+            assert peer.asked == asked, f"{peer} was asked for {asked}, not {peer.asked}"
         for kernel, session in self.sessions.items():
             assert session.report.kernel == kernel
             assert self.peers.get(session.host.id) is session.host, f"kernel {kernel} is on a host that is gone"

@@ -92,7 +92,7 @@ class KernelReport(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ChannelReport(Message):
-    """A channel that a frontend holds, told when it registers again."""
+    """A channel that a part holds, told when it registers again. A host tells of those that outlive their kernels."""
 
     channel: int
     kernel: str = ""

@@ -66,7 +66,7 @@ class BrokerServer:
             if target is not None:
                 if not target.send(frame):
                     self._perform(broker.unreachable(target, self._loop.time()))
-            elif frame.kind != Kind.RESET and broker.knows_no(frame, self._loop.time()):
+            elif frame.kind != Kind.RESET and broker.knows_no(route, frame, self._loop.time()):
                 route.send(Frame(Kind.RESET, frame.channel))
             return
         try:

@@ -16,8 +16,9 @@ from typing import Protocol
 
 from wstp.errors import LimitExceeded, RemoteProtocolError
 from wstp.features import OURS, Features
-from wstp.handshake import SERVER_PREAMBLE, Acceptor, Greeting, Introduction, Mode
+from wstp.handshake import SERVER_PREAMBLE, Greeting, Mode
 from wstp.messages import Message, MessageCode, MessageReader, encode_message
+from wstp.rendezvous import Dismissed, Matched, Rendezvous, Reply
 from wstp.stream import ByteStream, end_of
 
 __all__ = ["RelayLink", "RelayLinkState", "RelayListener", "RelayOwner"]
@@ -30,8 +31,9 @@ _DISAGREEMENT = 1.0
 _LINGER = 10.0
 
 
-#: More than a greeting has no business before the link's other half is there.
-_EARLY_BYTES = 64 * 1024
+#: The log's lines on connections that do not become links.
+_REFUSED = "a connection from %s is not a WSTP link (it %s); closed"
+_LATE = "a connection from %s: %s and no WSTP greeting came; closed"
 
 
 class RelayOwner(Protocol):
@@ -253,72 +255,17 @@ class RelayLink:
         self.owner.link_ended(self, self._said_closing)
 
 
-class _Arrival:
-    """A connection that has not said yet, or not completely, what it is."""
+class _Arrival(ByteStream):
+    """A connection that is not part of a link yet."""
 
-    def __init__(self, listener: RelayListener, message_port: int | None, modes: Iterable[str]) -> None:
-        self.stream = ByteStream(self)
-        self.acceptor = Acceptor(message_port, modes)
+    def __init__(self, listener: RelayListener, first: bool) -> None:
+        super().__init__(listener)
         self._listener = listener
-        self.timer = listener.loop.call_later(listener.greeting_timeout, self._late)
+        self._first = first
 
-    @property
-    def introduction(self) -> Introduction | None:
-        return self.acceptor.introduction if self.acceptor.complete else None
-
-    def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
-        if self._listener.local_only and not stream.local:
-            _log.error("a connection from %s is refused: only programs of this machine are served (see -i)", stream.name)
-            self.stop()
-            return
-        try:
-            self.acceptor.receive(data)
-        except RemoteProtocolError as error:
-            _log.error("a connection from %s is not a WSTP link (%s: %s); closed", stream.name, self.acceptor.looks_like, error)
-            self.stop()
-            return
-        stream.write(self.acceptor.data_to_send())
-        if len(self.acceptor.trailing) > _EARLY_BYTES:
-            _log.error("a connection from %s sends on before its link is made; closed", stream.name)
-            self.stop()
-        elif self.acceptor.complete:
-            self._listener.introduced(self)
-
-    def stream_ended(self, stream: ByteStream, error: Exception | None) -> None:
-        self.timer.cancel()
-        self._listener.gone(self)
-
-    def stream_drained(self, stream: ByteStream) -> None:
-        pass
-
-    def stop(self) -> None:
-        self.timer.cancel()
-        self.stream.abort()
-        self._listener.gone(self)
-
-    def _late(self) -> None:
-        what = "half a link" if self.acceptor.complete else self.acceptor.looks_like
-        seconds = self._listener.greeting_timeout
-        _log.error("a connection from %s sent %s in %g s and no WSTP greeting; closed", self.stream.name, what, seconds)
-        self.stop()
-
-
-class _MessagePort:
-    """A connection to the second port of a default-mode listener: nothing introduces it."""
-
-    def __init__(self, listener: RelayListener) -> None:
-        self.stream = ByteStream(self)
-        self._listener = listener
-        self.early = b""
-
-    def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
-        self.early = (self.early + bytes(data))[:64]
-
-    def stream_ended(self, stream: ByteStream, error: Exception | None) -> None:
-        self._listener.message_gone(self)
-
-    def stream_drained(self, stream: ByteStream) -> None:
-        pass
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._listener.arrived(self, self._first)
 
 
 class RelayListener:
@@ -334,19 +281,16 @@ class RelayListener:
     def __init__(
         self, on_link: Callable[[RelayLink], RelayOwner | None], modes: Iterable[str] = ("uuid",), greeting_timeout: float = 10.0
     ) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.greeting_timeout = greeting_timeout
         self.port = 0
         #: Refuse connections from other machines.
         self.local_only = False
+        self._loop = asyncio.get_running_loop()
+        self._timeout = greeting_timeout
         self._on_link = on_link
         self._modes = frozenset(modes)
         self._servers: list[asyncio.Server] = []
-        self._message_port: int | None = None
-        self._arrivals: set[_Arrival] = set()
-        self._halves: dict[str, dict[str, _Arrival]] = {}
-        self._waiting_data: list[_Arrival] = []
-        self._waiting_message: list[_MessagePort] = []
+        self._rendezvous: Rendezvous[ByteStream] = Rendezvous(self._modes, None, greeting_timeout)
+        self._timer: asyncio.TimerHandle | None = None
         self._greeting: dict[RelayLink, asyncio.TimerHandle] = {}
 
     async def listen(self, host: str, port: int) -> int:
@@ -356,78 +300,83 @@ class RelayListener:
             OSError: it is taken, or the interface is not this machine's.
         """
         if "default" in self._modes:
-            server = await self.loop.create_server(self._accept_message, host, 0)
+            server = await self._loop.create_server(lambda: _Arrival(self, False), host, 0)
             self._servers.append(server)
-            self._message_port = server.sockets[0].getsockname()[1]
-        server = await self.loop.create_server(self._accept, host, port, backlog=512, reuse_address=True, family=socket.AF_UNSPEC)
+            message_port = server.sockets[0].getsockname()[1]
+            self._rendezvous = Rendezvous(self._modes, message_port, self._timeout)
+        server = await self._loop.create_server(
+            lambda: _Arrival(self, True), host, port, backlog=512, reuse_address=True, family=socket.AF_UNSPEC
+        )
         self._servers.append(server)
         self.port = server.sockets[0].getsockname()[1]
         return self.port
 
     def close(self) -> None:
         """Accept no more, and drop what has not become a link; links stay."""
+        if self._timer is not None:
+            self._timer.cancel()
         for server in self._servers:
             server.close()
-        for arrival in list(self._arrivals):
-            arrival.stop()
-        for waiting in self._waiting_message:
-            waiting.stream.abort()
+        for stream in self._rendezvous.connections():
+            stream.abort()
         for link, timer in list(self._greeting.items()):
             timer.cancel()
             link.abort()
         self._greeting.clear()
 
-    def _accept(self) -> ByteStream:
-        arrival = _Arrival(self, self._message_port, self._modes)
-        self._arrivals.add(arrival)
-        return arrival.stream
+    # ------------------------------------------------------------------ connections that are no links yet
 
-    def _accept_message(self) -> ByteStream:
-        waiting = _MessagePort(self)
-        self._waiting_message.append(waiting)
-        # Its data connection is waiting already: a default-mode peer opens this one second.
-        self.loop.call_soon(self._match_default)
-        return waiting.stream
-
-    def introduced(self, arrival: _Arrival) -> None:
-        """A connection has said what it is."""
-        introduction = arrival.introduction
-        if introduction is None:
+    def arrived(self, stream: ByteStream, first: bool) -> None:
+        """A connection was accepted, on the first port or on that of message connections."""
+        if self.local_only and not stream.local:
+            _log.error("a connection from %s is refused: only programs of this machine are served (see -i)", stream.name)
+            stream.abort()
             return
-        if introduction.mode is Mode.DEFAULT:
-            if arrival not in self._waiting_data:
-                self._waiting_data.append(arrival)
-                self._match_default()
-            return
-        assert introduction.uuid is not None
-        halves = self._halves.setdefault(introduction.uuid, {})
-        known = halves.setdefault(introduction.role, arrival)
-        if known is not arrival:
-            _log.error("link %s: a second %s connection of one link; closed", arrival.stream.name, introduction.role)
-            arrival.stop()
-        elif len(halves) == 2:
-            del self._halves[introduction.uuid]
-            data, message = halves["data"], halves["message"]
-            self._join(data, message.stream, Mode.UUID, message.acceptor.trailing, message)
+        add = self._rendezvous.add if first else self._rendezvous.add_message
+        self._act(add(stream, self._loop.time()), _REFUSED)
+        self._set_timer()
 
-    def _match_default(self) -> None:
-        while self._waiting_data and self._waiting_message:
-            data, message = self._waiting_data.pop(0), self._waiting_message.pop(0)
-            self._join(data, message.stream, Mode.DEFAULT, message.early, None)
+    def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
+        self._act(self._rendezvous.receive(stream, bytes(data)), _REFUSED)
 
-    def _join(self, data: _Arrival, message: ByteStream, mode: Mode, early: bytes, half: _Arrival | None) -> None:
-        for arrival in (data, half):
-            if arrival is not None:
-                arrival.timer.cancel()
-                self._arrivals.discard(arrival)
-        link = RelayLink(data.stream, message, mode, _NOBODY)
+    def stream_ended(self, stream: ByteStream, error: Exception | None) -> None:
+        self._act(self._rendezvous.ended(stream), _REFUSED)
+
+    def stream_drained(self, stream: ByteStream) -> None:
+        """What is written here always fits."""
+
+    def _set_timer(self) -> None:
+        deadline = self._rendezvous.next_deadline()
+        if self._timer is None and deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._act(self._rendezvous.expire(self._loop.time()), _LATE)
+        self._set_timer()
+
+    def _act(self, actions: list[Reply[ByteStream] | Matched[ByteStream] | Dismissed[ByteStream]], why: str) -> None:
+        for action in actions:
+            match action:
+                case Reply(connection, data):
+                    connection.write(data)
+                case Dismissed(connection, reason):
+                    _log.error(why, connection.name, reason)
+                    connection.abort()
+                case Matched():
+                    self._begin(action)
+
+    def _begin(self, matched: Matched[ByteStream]) -> None:
+        link = RelayLink(matched.data, matched.message, matched.introduction.mode, _NOBODY)
         owner = self._on_link(link)
         if owner is None:
             link.abort()
             return
         link.owner = _Greeter(self, owner)
-        self._greeting[link] = self.loop.call_later(self.greeting_timeout, self._late, link)
-        link.begin(data.acceptor.trailing, early)
+        self._greeting[link] = self._loop.call_later(self._timeout, self._late, link)
+        link.begin(matched.data_trailing, matched.message_trailing)
+
+    # ------------------------------------------------------------------ links whose greeting is under way
 
     def greeted(self, link: RelayLink, owner: RelayOwner) -> None:
         """A link's greeting is over, well or badly."""
@@ -436,26 +385,8 @@ class RelayListener:
             timer.cancel()
         link.owner = owner
 
-    def gone(self, arrival: _Arrival) -> None:
-        """A connection ended before it became part of a link."""
-        self._arrivals.discard(arrival)
-        if arrival in self._waiting_data:
-            self._waiting_data.remove(arrival)
-        introduction = arrival.introduction
-        if introduction is not None and introduction.uuid is not None:
-            halves = self._halves.get(introduction.uuid, {})
-            if halves.get(introduction.role) is arrival:
-                del halves[introduction.role]
-                if not halves:
-                    del self._halves[introduction.uuid]
-
-    def message_gone(self, waiting: _MessagePort) -> None:
-        """A message connection ended before its data connection came."""
-        if waiting in self._waiting_message:
-            self._waiting_message.remove(waiting)
-
     def _late(self, link: RelayLink) -> None:
-        _log.error("link %s: no greeting in %g s; closed", link.name, self.greeting_timeout)
+        _log.error("link %s: no greeting in %g s; closed", link.name, self._timeout)
         link.abort()
 
 

@@ -17,12 +17,13 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Protocol, cast
 
+from wstp.sockets import quick_acknowledge, set_up
+
 __all__ = ["ByteStream", "StreamOwner", "end_of"]
 
 _SMALL = 64 * 1024
 _LARGE = 512 * 1024
 _HIGH_WATER = 512 * 1024
-_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 #: A peer that vanishes without a word is noticed after 10 + 3 x 5 seconds.
 _KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 
@@ -118,8 +119,7 @@ class ByteStream(asyncio.BufferedProtocol):
         self.local = bool(peer and own) and (peer[0] == own[0] or ip_address(peer[0].split("%")[0]).is_loopback)
         sock = transport.get_extra_info("socket")
         self._socket = socket.socket(sock.family, sock.type, sock.proto, os.dup(sock.fileno()))
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        set_up(self._socket)
         for name, value in _KEEPALIVE:
             option = getattr(socket, name, None)
             if option is not None:
@@ -137,8 +137,8 @@ class ByteStream(asyncio.BufferedProtocol):
         else:
             data = memoryview(buffer)[:nbytes] if buffer is not self._small else bytes(buffer)
             self._buffer = bytearray(_LARGE)
-        if _QUICKACK is not None and self._socket is not None and not self.ended:
-            self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        if self._socket is not None and not self.ended:
+            quick_acknowledge(self._socket)
         self.owner.stream_data(self, data)
 
     def eof_received(self) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
-from bus.broker import Action, Broker, BrokerOptions, ChannelPhase, PeerState, Send
+from bus.broker import Action, Broker, BrokerOptions, ChannelPhase, Note, PeerState, Send
 from bus.frames import Frame, Kind
 from bus.messages import (
     Acquire,
@@ -55,15 +57,18 @@ def kernel(identity: str = "k", channel: int = 0, serial: int = 1) -> KernelRepo
 class Bus:
     """A broker with what it has sent to whom."""
 
-    def __init__(self) -> None:
-        self.broker = Broker(OPTIONS, 0.0)
+    def __init__(self, options: BrokerOptions = OPTIONS) -> None:
+        self.broker = Broker(options, 0.0)
         self.now = 0.0
         self.sent: list[tuple[str, Message]] = []
+        self.notes: list[Note] = []
 
     def take(self, actions: list[Action]) -> None:
         self.broker.validate()
         for action in actions:
-            if isinstance(action, Send) and not isinstance(action.message, Heartbeat | Registered):
+            if isinstance(action, Note):
+                self.notes.append(action)
+            elif not isinstance(action.message, Heartbeat | Registered):
                 self.sent.append((action.route.name, action.message))
 
     def say(self, peer: Peer, message: Message) -> list[tuple[str, Message]]:
@@ -81,15 +86,32 @@ class Bus:
             self.take(self.broker.tick(self.now))
         return self.sent
 
-    def host(self, name: str, *pools: PoolReport, kernels: list[KernelReport] | None = None) -> Peer:
-        peer = Peer(name)
-        self.say(peer, Register(name, "host", name, "1", list(pools or [report()]), kernels or []))
+    def unreachable(self, peer: Peer) -> list[tuple[str, Message]]:
+        self.sent = []
+        self.take(self.broker.unreachable(peer, self.now))
+        return self.sent
+
+    def host(
+        self,
+        name: str,
+        *pools: PoolReport,
+        kernels: list[KernelReport] | None = None,
+        ending: list[ChannelReport] | None = None,
+        peer: Peer | None = None,
+    ) -> Peer:
+        peer = peer or Peer(name)
+        self.say(peer, Register(name, "host", name, "1", list(pools or [report()]), kernels or [], ending or []))
         return peer
 
-    def frontend(self, name: str, channels: list[ChannelReport] | None = None) -> Peer:
-        peer = Peer(name)
+    def frontend(self, name: str, channels: list[ChannelReport] | None = None, peer: Peer | None = None) -> Peer:
+        peer = peer or Peer(name)
         self.say(peer, Register(name, "frontend", name, "1", channels=channels or []))
         return peer
+
+    def attach(self, frontend: Peer, host: Peer, channel: int, identity: str = "k") -> None:
+        self.say(frontend, Open(channel, "a"))
+        self.say(host, Acquired(channel, kernel(identity, channel)))
+        assert self.broker.channels[channel].phase is ChannelPhase.OPEN
 
 
 @pytest.fixture
@@ -163,8 +185,10 @@ def test_a_lost_host_is_told_to_its_clients_and_its_requests_go_elsewhere(bus: B
     bus.say(host, Acquired(1, kernel(channel=1)))
     bus.say(frontend, Open(2, "b"))
     other = bus.host("other")
-    sent = bus.wait(62, frontend, other)
-    assert [(to, type(message)) for to, message in sent] == [("f", Lost), ("other", Acquire)]
+    sent = bus.wait(6, frontend, other)
+    assert [(to, type(message)) for to, message in sent] == [("other", Acquire)], "who only waits is sent elsewhere before that"
+    sent = bus.wait(56, frontend, other)
+    assert [(to, type(message)) for to, message in sent] == [("other", Release), ("f", Refused), ("f", Lost)]
     assert bus.broker.sessions == {}
 
 
@@ -192,8 +216,8 @@ def test_a_restarted_broker_is_told_what_there_is(bus: Bus, first: str) -> None:
         host = bus.host("h", kernels=[kernel(channel=7)])
     assert bus.broker.channels[7].phase is ChannelPhase.OPEN
     assert bus.broker.forward(frontend, Frame(Kind.DATA, 7)) is host
-    assert not bus.broker.knows_no(Frame(Kind.DATA, 9), 10.0), "others may still be on their way back"
-    assert bus.broker.knows_no(Frame(Kind.DATA, 9), 61.0)
+    assert not bus.broker.knows_no(host, Frame(Kind.DATA, 9), 10.0), "others may still be on their way back"
+    assert bus.broker.knows_no(host, Frame(Kind.DATA, 9), 61.0)
 
 
 @pytest.mark.parametrize("side", ["host", "frontend"])
@@ -223,6 +247,360 @@ def test_a_kernel_that_came_too_late_is_let_go(bus: Bus) -> None:
     assert (to, type(message)) == ("h", Release)
 
 
+# ---------------------------------------------------------------------- who is asked, and in which order
+
+
+@pytest.mark.parametrize(
+    ("hosts", "chosen"),
+    [
+        ([report(ready=0, attached=4), report(ready=0, attached=2)], 1),
+        ([report(ready=1, attached=7), report(ready=0, attached=0)], 0),
+        ([report(ready=1, attached=3), report(ready=1, attached=2)], 1),
+        ([report(ready=0), report(ready=0)], 0),
+        ([report("Q", ready=5), report(ready=0, attached=8)], 1),
+    ],
+)
+def test_the_host_that_is_asked(bus: Bus, hosts: list[PoolReport], chosen: int) -> None:
+    for number, pool in enumerate(hosts):
+        bus.host(str(number), pool)
+    assert [to for to, _ in bus.say(bus.frontend("f"), Open(1, "a", pool="P"))] == [str(chosen)]
+
+
+@pytest.mark.parametrize(
+    ("request_", "pool"), [(Open(1, "a"), "D"), (Open(1, "a", parallel=True), "S"), (Open(1, "a", pool="D", parallel=True), "D")]
+)
+def test_the_pool_for_who_names_none(bus: Bus, request_: Open, pool: str) -> None:
+    bus.host("h", PoolReport("D", True, False, 0, 1, 0, 0, 0, 1, 8), PoolReport("S", False, True, 0, 1, 0, 0, 0, 1, 8))
+    ((_, acquire),) = bus.say(bus.frontend("f"), request_)
+    assert isinstance(acquire, Acquire)
+    assert acquire.pool == pool
+
+
+def test_who_asked_first_is_served_first_however_often_it_is_asked_anew(bus: Bus) -> None:
+    frontend = bus.frontend("f")
+    for channel in (5, 3, 4):
+        bus.say(frontend, Open(channel, "a"))
+    first = bus.host("first")
+    assert [message.channel for _, message in bus.sent if isinstance(message, Acquire)] == [5, 3, 4]
+    assert bus.say(first, Refused(3, "no-kernel", "full")) == [("f", Refused(3, "no-kernel", "full"))]
+    bus.say(frontend, Open(2, "a"))
+    bus.say(first, Leave())
+    bus.say(frontend, Open(1, "a"))
+    bus.host("second")
+    assert [message.channel for _, message in bus.sent if isinstance(message, Acquire)] == [5, 4, 2, 1]
+
+
+def test_a_thousand_that_wait_are_not_gone_through_for_each_that_comes() -> None:
+    asked = 0
+
+    class Counting(Broker):
+        def _ask(self, entry: object, now: float) -> None:
+            nonlocal asked
+            asked += 1
+            super()._ask(entry, now)  # type: ignore[arg-type]
+
+    broker, frontend, host = Counting(OPTIONS, 0.0), Peer("f"), Peer("h")
+    broker.control(frontend, Register("f", "frontend", "f", "1"), 0.0)
+    for channel in range(1, 1001):
+        broker.control(frontend, Open(channel, "a"), 0.0)
+    broker.control(host, Register("h", "host", "h", "1", [report()]), 0.0)
+    for _ in range(100):
+        broker.control(host, report(), 0.0)
+    assert asked == 2000, "once when it came, once when there was a host"
+    assert broker.peers["h"].asked == 1000
+
+
+@pytest.mark.parametrize("stealing", [False, True])
+def test_only_who_names_a_kernel_may_steal_it(stealing: bool) -> None:
+    bus = Bus(OPTIONS._replace(allow_stealing=stealing))
+    host, frontend = bus.host("h"), bus.frontend("f")
+    bus.attach(frontend, host, 1)
+    assert bus.say(frontend, Open(2, "b", kernel="k")) == [("h", Acquire(2, "P", "b", 30.0, "k", stealing))]
+    assert bus.say(frontend, Open(3, "b")) == [("h", Acquire(3, "P", "b", 30.0, "", False))]
+    if stealing:
+        assert bus.say(host, Acquired(2, kernel(channel=2, serial=2))) == [("f", Opened(2, "k", "P", "h"))]
+        assert bus.say(frontend, Release(1, "ended")) == [("h", Release(1, "ended"))]
+    else:
+        refusal = Refused(2, "kernel-in-use", "another client is attached")
+        assert bus.say(host, refusal) == [("f", refusal)]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_request_that_is_cancelled_is_cancelled_where_it_waits(bus: Bus, asked: bool) -> None:
+    if asked:
+        bus.host("h")
+    frontend = bus.frontend("f")
+    bus.say(frontend, Open(1, "a"))
+    assert bus.say(frontend, Release(1, "the client is gone")) == ([("h", Release(1, "the client is gone"))] if asked else [])
+    assert bus.say(frontend, Release(1, "again")) == []
+    assert bus.broker.channels == {}
+
+
+def test_a_channel_belongs_to_one_frontend(bus: Bus) -> None:
+    host, frontend, other = bus.host("h"), bus.frontend("f"), bus.frontend("other")
+    bus.attach(frontend, host, 1)
+    assert bus.say(other, Open(1, "b")) == [("other", Refused(1, "channel-taken", "the channel number is in use"))]
+    assert bus.say(other, Release(1, "mine")) == []
+    assert bus.broker.forward(other, Frame(Kind.DATA, 1)) is None
+    bus.frontend("other", [ChannelReport(1)], peer=other)
+    assert bus.sent == [("other", Lost(1, "the channel number is in use"))]
+    assert bus.broker.forward(frontend, Frame(Kind.DATA, 1)) is host
+
+
+# ---------------------------------------------------------------------- hosts that do not answer
+
+
+def test_a_request_at_a_host_that_falls_silent_goes_elsewhere_and_its_kernel_back(bus: Bus) -> None:
+    slow, frontend = bus.host("slow"), bus.frontend("f")
+    bus.say(frontend, Open(1, "a"))
+    other = bus.host("other")
+    ((to, acquire),) = bus.wait(6, frontend, other)
+    assert to == "other"
+    assert isinstance(acquire, Acquire)
+    assert acquire.wait < 30.0
+    sent = bus.say(slow, Acquired(1, kernel("late", 1)))
+    assert sent == [("slow", RegisterAgain()), ("slow", Release(1, "nobody waits for it any more"))]
+    assert bus.say(other, Acquired(1, kernel("k", 1))) == [("f", Opened(1, "k", "P", "other"))]
+
+
+def test_what_a_silent_host_attached_is_taken_if_nobody_else_was_asked(bus: Bus) -> None:
+    host, frontend = bus.host("h"), bus.frontend("f")
+    bus.say(frontend, Open(1, "a"))
+    assert bus.wait(6, frontend) == []
+    assert bus.broker.channels[1].phase is ChannelPhase.WAITING
+    assert bus.say(host, Acquired(1, kernel(channel=1))) == [("h", RegisterAgain()), ("f", Opened(1, "k", "P", "h"))]
+
+
+def test_a_host_that_is_back_is_asked_for_what_waits(bus: Bus) -> None:
+    host, frontend = bus.host("h"), bus.frontend("f")
+    bus.wait(6, frontend)
+    assert bus.say(frontend, Open(1, "a")) == [], "it is suspect"
+    assert bus.say(host, Heartbeat()) == [("h", RegisterAgain())]
+    bus.host("h", peer=host)
+    assert bus.sent == [("h", Acquire(1, "P", "a", 30.0))]
+
+
+def test_a_named_kernel_on_a_host_that_does_not_answer_is_refused_in_time(bus: Bus) -> None:
+    """Before the frontend's own patience ends, which knows nothing better to say than that no broker answers."""
+    bus.host("h", kernels=[kernel("mine")])
+    frontend = bus.frontend("f")
+    bus.say(frontend, Open(1, "a", kernel="mine"))
+    assert bus.wait(30, frontend) == []
+    (to_host, (to, refusal)) = bus.wait(5, frontend)
+    assert to_host == ("h", Release(1, "its time is over"))
+    assert (to, refusal) == ("f", Refused(1, "no-host", "no kernel in 30 s: host h (h) does not answer"))
+    assert bus.broker.channels == {}
+
+
+def test_a_host_that_cannot_be_reached_is_suspect_and_said_to_be_once(bus: Bus) -> None:
+    host, frontend = bus.host("h"), bus.frontend("f")
+    other = bus.host("other", report(attached=5))
+    bus.say(frontend, Open(1, "a"))
+    assert [to for to, _ in bus.unreachable(host)] == ["other"], "found out while it was asked"
+    assert bus.unreachable(host) == []
+    assert [note.text for note in bus.notes if note.error] == ["host h (h) cannot be reached; waiting for it"]
+    assert bus.unreachable(Peer("nobody")) == []
+    bus.say(other, Acquired(1, kernel(channel=1)))
+    bus.say(host, Heartbeat())
+    assert bus.broker.peers["h"].state is PeerState.UP
+
+
+def test_time_in_which_the_broker_itself_stood_still_is_nobodys_silence(bus: Bus) -> None:
+    host, frontend = bus.host("h"), bus.frontend("f")
+    bus.attach(frontend, host, 1)
+    bus.wait(3, host, frontend)
+    bus.now += 600.0
+    bus.sent = []
+    bus.take(bus.broker.tick(bus.now))
+    assert bus.sent == []
+    assert {peer.state for peer in bus.broker.peers.values()} == {PeerState.UP}
+    assert [type(message) for _, message in bus.wait(12, host)] == [Release], "but who stays silent is lost"
+
+
+# ---------------------------------------------------------------------- registering again
+
+
+def test_a_restarted_broker_is_told_everything_in_any_order() -> None:
+    """Two hosts, two frontends, crosswise attachments and a request: in each order of their coming back the same tables."""
+    for order in itertools.permutations(["h1", "h2", "f1", "f2"]):
+        bus = Bus()
+        peers = {name: Peer(name) for name in order}
+        answers: list[tuple[str, Message]] = []
+        for name in order:
+            match name:
+                case "h1":
+                    bus.host("h1", kernels=[kernel("a", 11), kernel("b", 12), kernel("idle")], peer=peers[name])
+                case "h2":
+                    bus.host("h2", report(ready=0, attached=7), kernels=[kernel("c", 21), kernel("new", 13)], peer=peers[name])
+                case "f1":
+                    bus.frontend("f1", [ChannelReport(11, "a"), ChannelReport(21, "c")], peer=peers[name])
+                    answers += bus.say(peers[name], Open(13, "was asked for before"))
+                case "f2":
+                    bus.frontend("f2", [ChannelReport(12, "b")], peer=peers[name])
+            answers += bus.sent
+        ways = {11: ("f1", "h1"), 12: ("f2", "h1"), 21: ("f1", "h2"), 13: ("f1", "h2")}
+        if order.index("h1") < order.index("h2") > order.index("f1"):
+            # The other host was asked before anyone knew: the first kernel, which nobody has used, is given up.
+            assert ("h2", Release(13, "another kernel serves it")) in answers, order
+            answers += bus.say(peers["h1"], Acquired(13, kernel("other", 13)))
+            assert ("f1", Opened(13, "other", "P", "h1")) in answers, order
+            ways[13] = ("f1", "h1")
+        else:
+            assert ("f1", Opened(13, "new", "P", "h2")) in answers, order
+        assert bus.broker.channels.keys() == ways.keys()
+        for channel, (frontend, host) in ways.items():
+            assert bus.broker.forward(peers[frontend], Frame(Kind.DATA, channel)) is peers[host], order
+            assert bus.broker.forward(peers[host], Frame(Kind.DATA, channel)) is peers[frontend], order
+        assert bus.broker.sessions.keys() >= {"a", "b", "c", "idle", "new"}
+
+
+def test_a_host_that_registers_again_without_a_kernel_has_lost_it(bus: Bus) -> None:
+    host, frontend = bus.host("h"), bus.frontend("f")
+    bus.attach(frontend, host, 1, "a")
+    bus.attach(frontend, host, 2, "b")
+    bus.host("h", kernels=[kernel("b", 2, serial=2)], peer=host)
+    assert bus.sent == [("f", Lost(1, "host h (h) no longer has the kernel"))]
+    assert list(bus.broker.sessions) == ["b"]
+
+
+def test_the_last_words_of_a_kernel_that_is_gone_still_have_a_way(bus: Bus) -> None:
+    host, frontend = bus.host("h"), bus.frontend("f")
+    bus.attach(frontend, host, 1)
+    bus.host("h", ending=[ChannelReport(1)], peer=host)
+    assert bus.sent == []
+    assert bus.broker.sessions == {}
+    assert bus.broker.forward(host, Frame(Kind.END, 1)) is frontend
+    restarted = Bus()
+    host = restarted.host("h", ending=[ChannelReport(1)])
+    frontend = restarted.frontend("f", [ChannelReport(1, "k")])
+    assert restarted.broker.forward(host, Frame(Kind.END, 1)) is frontend
+    assert restarted.say(frontend, Release(1, "ended")) == [("h", Release(1, "ended"))]
+
+
+def test_a_kernel_attached_for_a_request_that_went_elsewhere_is_let_go(bus: Bus) -> None:
+    host, frontend = bus.host("h"), bus.frontend("f")
+    bus.attach(frontend, host, 1)
+    bus.host("other", kernels=[kernel("twin", 1)])
+    assert bus.sent == [("other", Release(1, "another kernel serves it"))]
+
+
+def test_a_frontend_that_registers_again_without_a_link_has_lost_it(bus: Bus) -> None:
+    host, frontend = bus.host("h"), bus.frontend("f")
+    bus.attach(frontend, host, 1, "a")
+    bus.attach(frontend, host, 2, "b")
+    bus.frontend("f", [ChannelReport(2, "b")], peer=frontend)
+    assert bus.sent == [("h", Release(1, "frontend f (f) no longer has the link"))]
+
+
+def test_requests_keep_their_place_when_their_frontend_registers_again(bus: Bus) -> None:
+    host, frontend = bus.host("h"), bus.frontend("f")
+    bus.say(frontend, Open(1, "a"))
+    bus.say(frontend, Open(2, "gone meanwhile"))
+    again = bus.frontend("f", peer=Peer("f"))
+    assert bus.sent == []
+    assert bus.say(again, Open(1, "a")) == [], "it is asked already"
+    assert bus.wait(5, host, again) == [("h", Release(2, "frontend f (f) no longer wants it"))]
+    assert bus.say(host, Acquired(1, kernel(channel=1))) == [("f", Opened(1, "k", "P", "h"))]
+
+
+def test_a_part_that_comes_over_another_route_is_the_same_part(bus: Bus) -> None:
+    host, frontend = bus.host("h"), bus.frontend("f")
+    bus.attach(frontend, host, 1)
+    moved = bus.host("h", kernels=[kernel(channel=1, serial=2)], peer=Peer("h"))
+    assert bus.sent == []
+    assert bus.broker.forward(frontend, Frame(Kind.DATA, 1)) is moved
+    assert bus.broker.forward(host, Frame(Kind.DATA, 1)) is None
+    assert bus.say(host, Heartbeat()) == [("h", RegisterAgain())], "what its old connection still held is a stranger's"
+
+
+def test_a_route_that_another_part_takes_over_is_no_longer_the_firsts(bus: Bus) -> None:
+    host, frontend = bus.host("h"), bus.frontend("f")
+    bus.attach(frontend, host, 1)
+    bus.host("new", peer=host)
+    assert bus.sent == [("f", Lost(1, "host h (h) has given its place to another"))]
+    assert list(bus.broker.peers) == ["f", "new"]
+
+
+def test_a_part_cannot_be_host_and_frontend(bus: Bus) -> None:
+    host = bus.host("x")
+    bus.frontend("x", peer=host)
+    assert bus.broker.peers["x"].role == "frontend"
+    assert bus.say(host, Acquired(1, kernel(channel=1))) == []
+    assert "which is not for it to send" in bus.notes[-1].text
+
+
+# ---------------------------------------------------------------------- what must not be
+
+
+@pytest.mark.parametrize(
+    "message", [Registered("b", 1.0), RegisterAgain(), Opened(1, "k", "P", "h"), Lost(1, "x"), Acquire(1, "P", "a", 1.0)]
+)
+@pytest.mark.parametrize("role", ["host", "frontend"])
+def test_what_is_not_for_a_part_to_send_is_noted_and_ignored(bus: Bus, role: str, message: Message) -> None:
+    peer = bus.host("x") if role == "host" else bus.frontend("x")
+    assert bus.say(peer, message) == []
+    assert bus.notes[-1] == Note(f"{role} x (x) sent {type(message).__name__}, which is not for it to send; ignored", error=True)
+
+
+@pytest.mark.parametrize(
+    ("role", "message"), [("host", Open(1, "a")), ("frontend", Acquired(1, kernel())), ("frontend", report()), ("frontend", kernel())]
+)
+def test_what_is_for_the_other_role_to_send_is_ignored(bus: Bus, role: str, message: Message) -> None:
+    peer = bus.host("x") if role == "host" else bus.frontend("x")
+    assert bus.say(peer, message) == []
+    assert "which is not for it to send" in bus.notes[-1].text
+    assert (bus.broker.channels, bus.broker.sessions) == ({}, {})
+
+
+def test_a_role_that_there_is_not_is_noted_and_ignored(bus: Bus) -> None:
+    assert bus.say(Peer("x"), Register("x", "emperor", "x", "1")) == []
+    assert "'x' wants to register as 'emperor'" in bus.notes[-1].text
+    assert bus.broker.peers == {}
+
+
+def test_an_older_report_of_a_kernel_changes_nothing(bus: Bus) -> None:
+    host = bus.host("h", kernels=[kernel("k", 5, serial=7)])
+    bus.say(host, kernel("k", 0, serial=6))
+    assert bus.broker.sessions["k"].report.channel == 5
+    bus.now = 9.0
+    bus.say(host, kernel("k", 0, serial=8))
+    session = bus.broker.sessions["k"]
+    assert (session.report.state, session.since) == ("detached", 9.0)
+
+
+def test_frames_that_have_no_way_are_counted(bus: Bus) -> None:
+    host, frontend = bus.host("h"), bus.frontend("f")
+    bus.say(frontend, Open(1, "a"))
+    assert bus.broker.forward(host, Frame(Kind.DATA, 1)) is frontend, "asked: the host may speak first"
+    assert bus.broker.forward(frontend, Frame(Kind.DATA, 99)) is None
+    assert bus.broker.forward(bus.host("other"), Frame(Kind.DATA, 1)) is None
+    assert bus.broker.dropped == 2
+
+
+def test_who_holds_a_channel_that_leads_past_it_is_told(bus: Bus) -> None:
+    host, frontend, other = bus.host("h"), bus.frontend("f"), bus.host("other")
+    bus.attach(frontend, host, 1)
+    frame = Frame(Kind.DATA, 1)
+    assert bus.broker.knows_no(other, frame, 0.0)
+    assert not bus.broker.knows_no(Peer("stranger"), frame, 0.0), "it may be one of the two, on its way back"
+
+
+def test_heartbeats_go_to_every_part(bus: Bus) -> None:
+    peers = {bus.host("h"), bus.frontend("f"), bus.host("other")}
+    for now in (1.0, 2.0, 3.0):
+        actions = bus.broker.tick(now)
+        assert {action.route for action in actions if isinstance(action, Send)} == peers
+    assert bus.broker.tick(3.5) == []
+
+
+def test_strangers_are_forgotten(bus: Bus) -> None:
+    for number in range(20):
+        bus.say(Peer(str(number)), Heartbeat())
+    assert len(bus.broker._strangers) == 20
+    bus.wait(61)
+    assert bus.broker._strangers == {}
+
+
 def test_nothing_is_left_when_all_have_gone(bus: Bus) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     for channel in range(1, 20):
@@ -232,4 +610,4 @@ def test_nothing_is_left_when_all_have_gone(bus: Bus) -> None:
     bus.say(frontend, Leave())
     bus.say(host, Leave())
     broker = bus.broker
-    assert (broker.peers, broker.channels, broker.sessions, broker._routes) == ({}, {}, {}, {})
+    assert (broker.peers, broker.channels, broker.sessions, broker._routes, broker._waiting) == ({}, {}, {}, {}, {})
