@@ -471,14 +471,14 @@ class Broker:
         return reports[0].pool if reports else ""
 
     def _choose(self, pool: str) -> Peer | None:
-        """The host with ready kernels to spare, else the one with the smallest part of its cap in use."""
-        best: tuple[tuple[bool, float], Peer] | None = None
+        """The host with ready kernels to spare, else one whose kernels start, with the smallest part of its cap in use."""
+        best: tuple[tuple[bool, bool, float], Peer] | None = None
         for host in self.peers_of("host"):
             report = host.pools.get(pool)
             if report is None or host.state is not PeerState.UP:
                 continue
             used = (report.attached + report.detached + report.queued + host.asked) / max(1, report.maximum)
-            key = (report.ready - host.asked <= 0, used)
+            key = (report.ready - host.asked <= 0, bool(report.failing), used)
             if best is None or key < best[0]:
                 best = (key, host)
         return best[1] if best else None

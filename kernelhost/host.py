@@ -75,8 +75,8 @@ class Host:
         self._timer: asyncio.TimerHandle | None = None
         self._starts: set[asyncio.Task[None]] = set()
         self._none_left = asyncio.Event()
-        self._nursery = Nursery()
         limits = config.limits
+        self._nursery = Nursery(limits.kernel_start_timeout)
         options = ChannelOptions(window=limits.window, chunk=limits.chunk)
         self._multiplexer = Multiplexer(self._transmit, options)
         self._membership = Membership(
@@ -127,6 +127,7 @@ class Host:
             self._timer.cancel()
         for name, pool in self._pools.items():
             self._perform(name, pool.close(now))
+        self._nursery.give_up()
         if self._kernels:
             half = self._config.limits.shutdown_timeout / 2
             for _ in range(2):
@@ -266,7 +267,10 @@ class Host:
     def kernel_ready(self, kernel: Kernel) -> None:
         """See :class:`kernelhost.kernel.KernelHandler`."""
         _log.info("%s is ready", kernel)
-        self._perform(kernel.pool.name, self._pools[kernel.pool.name].ready(kernel.number, self._loop.time()))
+        pool = self._pools[kernel.pool.name]
+        if pool.failing:
+            _log.warning("pool %s: its kernels start again", kernel.pool.name)
+        self._perform(kernel.pool.name, pool.ready(kernel.number, self._loop.time()))
 
     def kernel_busy(self, kernel: Kernel) -> None:
         """See :class:`kernelhost.kernel.KernelHandler`."""
@@ -295,16 +299,18 @@ class Host:
         if not self._kernels:
             self._none_left.set()
         state = pool.kernels[kernel.number].state
-        if state is KernelState.STARTING:
-            _log.error("%s did not start: it %s", kernel, how)
-        elif state is not KernelState.ENDING:
+        if state is not KernelState.STARTING and state is not KernelState.ENDING:
             _log.info("%s has ended: it %s", kernel, how)
+        known = pool.failing
         actions = pool.ended(kernel.number, self._loop.time(), how)
         if kernel.attachments:
             self._membership.send(KernelGone(kernel.identity, how))
         if state is KernelState.STARTING and not pool.closed:
             wait = max(0.0, pool.retry_at - self._loop.time())
-            _log.error("pool %s: trying again in %.0f s", name, wait)
+            # An error once for each reason, not for each try.
+            level = logging.INFO if how == known else logging.ERROR
+            _log.log(level, "%s did not start: it %s", kernel, how)
+            _log.log(level, "pool %s: trying again in %.0f s", name, wait)
         self._perform(name, actions)
 
     # ------------------------------------------------------------------ reports

@@ -19,12 +19,13 @@ from bus.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
 from bus.config import LimitsConfig, PoolConfig
 from bus.multiplexer import ChannelHandle, Multiplexer
 from kernelhost.gate import Gate
-from kernelhost.nursery import Nursery, NurseryFailed
+from kernelhost.initialisation import Initialisation, Step, verdict
+from kernelhost.nursery import InitialisationFailed, Nursery, NurseryFailed
 from kernelhost.process import KernelProcess, SpawnedKernel, embedded_arguments, kernel_command
 from wstp import Function, LimitExceeded, Limits, Message, MessageCode, RemoteProtocolError, Symbol
 from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink, RelayListener, RelayOwner
-from wstp.tracker import Argument, End, Head, Start, Tracker
+from wstp.tracker import Argument, End, Head, Tracker
 
 __all__ = ["Kernel", "KernelHandler", "Phase"]
 
@@ -32,6 +33,8 @@ _log = logging.getLogger("kernelbus.host")
 
 #: Seconds between asking a kernel to end and killing it.
 _END_GRACE = 1.0
+#: Packets whose content is looked at all along.
+_PACKETS = {"InputNamePacket", "TextPacket"}
 _REQUESTS = {"EvaluatePacket": "ReturnPacket", "EnterTextPacket": "InputNamePacket", "EnterExpressionPacket": "InputNamePacket"}
 
 
@@ -117,7 +120,14 @@ class Kernel(RelayOwner):
         self._timer: asyncio.TimerHandle | None = None
         self._attachment: _Attachment | None = None
         self._tracker_limits = Limits(token_size=limits.token_size)
-        self._output = Tracker(self._tracker_limits, want_first_argument={"InputNamePacket", "TextPacket"})
+        self._initialisation = Initialisation(pool.initialization_file, pool.initialization_code)
+        self._steps: deque[Step] = deque()
+        self._step: Step | None = None
+        self._value: object = None
+        self._after_message = False
+        self._last_message = ""
+        self._prompted = False
+        self._output = Tracker(self._tracker_limits, want_first_argument={*_PACKETS, "ReturnPacket"})
         self._head: str | None = None
         self._awaited = {"ReturnPacket": 0, "InputNamePacket": 0}
         self._kept: deque[bytes | memoryview] = deque()
@@ -137,7 +147,6 @@ class Kernel(RelayOwner):
     async def start(self) -> None:
         """Start the process and wait for its link in the background; the handler is told of success or failure."""
         self._listener = RelayListener(self._accept, ("uuid", "default"), self._limits.greeting_timeout)
-        self._timer = self._loop.call_later(self._limits.kernel_start_timeout, self._late)
         try:
             port = await self._listener.listen("127.0.0.1", 0)
             command = kernel_command(self.pool.kernel_path, self.pool.kernel_options, f"{port}@127.0.0.1", self.pool.parallel_kernels)
@@ -145,16 +154,24 @@ class Kernel(RelayOwner):
         except OSError as error:
             program = self.pool.kernel_path or "the embedded kernel"
             self._exited(f"could not be started: {program}: {error.strerror or error}")
-            return
-        if self._ending is not None:
-            self._process.kill()
+        except (InitialisationFailed, NurseryFailed) as error:
+            self._exited(f"could not be initialised: {error}")
+        else:
+            if self._ending is not None:
+                self._process.kill()
+            elif self._exit is None:
+                self._timer = self._loop.call_later(self._limits.kernel_start_timeout, self._late)
+                if self._prompted:
+                    self._initialise()
 
     async def _run(self, command: list[str]) -> KernelProcess:
         arguments = embedded_arguments(command)
-        if arguments is not None and Nursery.available:
+        if arguments is not None and self._nursery.available:
             try:
-                return await self._nursery.fork(arguments, str(self), self._exited)
+                return await self._nursery.fork(arguments, str(self), self._exited, self._initialisation, self.pool.name)
             except NurseryFailed as error:
+                if self._ending is not None:
+                    raise
                 _log.error("%s; %s is started by itself", error, self)
         return await SpawnedKernel.start(command, str(self), self._exited)
 
@@ -176,10 +193,12 @@ class Kernel(RelayOwner):
             self._process.kill()
 
     def _late(self) -> None:
+        limit = f"{self._limits.kernel_start_timeout:g} s"
+        if self._step is not None:
+            self._fail(f"did not end in {limit}")
+            return
         output = self._process.last_output if self._process else ""
-        said = f"; it said last: {output}" if output else ""
-        _log.error("%s did not get ready in %g s; ended%s", self, self._limits.kernel_start_timeout, said)
-        self.end("it did not get ready in time")
+        self.end(f"did not get ready in {limit}" + (f"; it said last: {output}" if output else ""))
 
     def _exited(self, how: str) -> None:
         self._exit = how
@@ -211,6 +230,8 @@ class Kernel(RelayOwner):
             return
         self.phase = Phase.ENDED
         assert self._exit is not None
+        if self._step is not None and self._ending is None:
+            self._ending = f"could not be initialised: {self._step.name} ended the kernel, which {self._exit}"
         if self._attachment is not None:
             self._part(EndReason.KERNEL_ENDED, self._exit)
         self._handler.kernel_ended(self, self._ending or self._exit)
@@ -238,25 +259,44 @@ class Kernel(RelayOwner):
             self._listener.close()
 
     def _initialise(self) -> None:
-        """The first prompt has come: define what every kernel has, and run what the pool says."""
+        """The first prompt has come: define what every kernel has, and run what the pool says, unless its parent did."""
         self.phase = Phase.INITIALISING
-        steps: list[Function] = [
+        assert self._process is not None
+        if not self._process.initialised:
+            self._steps.extend(self._initialisation.steps())
+        define = [
             Symbol("Set")(Symbol("WSTPServer`$KernelID"), self.identity),
             Symbol("Set")(Symbol("WSTPServer`$PoolName"), self.pool.name),
         ]
-        if self.pool.initialization_file:
-            steps.append(Symbol("Get")(self.pool.initialization_file))
-        if self.pool.initialization_code:
-            steps.append(Symbol("ToExpression")(self.pool.initialization_code))
-        self._ask(Symbol("CompoundExpression")(*steps, Symbol("Null")))
+        self._ask(Symbol("CompoundExpression")(*define, Symbol("Null")))
 
     def _ask(self, expression: Function) -> None:
         assert self._link is not None
+        self._value = None
         self._awaited["ReturnPacket"] += 1
         self._link.write(encode_packet(packet("EvaluatePacket", expression)))
 
+    def _initialise_on(self) -> None:
+        """What was asked is answered: go on with the next, unless it failed."""
+        if self._ending is not None:
+            return
+        if self._step is not None and (why := verdict(self._value)) is not None:
+            self._fail(why)
+        elif self._steps:
+            self._step = self._steps.popleft()
+            self._ask(self._step.expression)
+        else:
+            self._step = None
+            self._become_ready()
+
+    def _fail(self, why: str) -> None:
+        assert self._step is not None
+        because = f"; its last message: {self._last_message}" if self._last_message else ""
+        self.end(f"could not be initialised: {self._step.name} {why}{because}")
+
     def _become_ready(self) -> None:
         self.phase = Phase.SERVING
+        self._output.want_first_argument(_PACKETS)
         self._stop_timer()
         self._handler.kernel_ready(self)
 
@@ -423,9 +463,8 @@ class Kernel(RelayOwner):
         was_busy = self.busy
         for mark in marks:
             match mark:
-                case Start():
-                    self._head = None
                 case Head():
+                    self._after_message = self._head == "MessagePacket"
                     self._head = (mark.name or "").removeprefix("System`")
                 case Argument():
                     self._said(mark.value)
@@ -438,16 +477,26 @@ class Kernel(RelayOwner):
     def _said(self, value: object) -> None:
         if self._head == "InputNamePacket" and isinstance(value, str):
             self.prompt = value
-        elif self._head == "TextPacket" and self.phase is Phase.INITIALISING:
-            _log.info("%s said while it was initialised: %s", self, str(value).strip())
+        elif self.phase is Phase.INITIALISING:
+            if self._head == "ReturnPacket":
+                self._value = value
+                return
+            said = str(value).strip()
+            if self._after_message:
+                self._last_message = said
+            level = logging.WARNING if self._after_message else logging.INFO
+            _log.log(level, "%s said while it was initialised: %s", self, said)
 
     def _answered(self, head: str | None) -> None:
         if head is not None and self._awaited.get(head):
             self._awaited[head] -= 1
         if self.phase is Phase.STARTING and head == "InputNamePacket":
-            self._initialise()
+            self._prompted = True
+            # A forked kernel may be quicker than the word that it has been forked.
+            if self._process is not None:
+                self._initialise()
         elif self.phase is Phase.INITIALISING and not self.busy:
-            self._become_ready()
+            self._initialise_on()
 
     def _keep(self, link: RelayLink, data: bytes | memoryview) -> None:
         """Keep what a detached kernel says, up to a bound past which it is held back, never cut."""

@@ -1,260 +1,166 @@
-"""The host's side of the preloaded parent (:mod:`kernelhost.mathics.nursery`): embedded kernels in milliseconds.
+"""Embedded kernels in milliseconds: forked from preloaded parents, one for each initialisation (:mod:`kernelhost.parent`).
 
-One nursery serves all pools of embedded kernels. It is started when the first of them is wanted, watched, and started again when it has
-died; its kernels live on meanwhile. Where there is no fork, or the nursery cannot load, kernels are started as any program is.
+The first parent loads Mathics3. For pools with an InitializationFile or InitializationCode another is forked from it, which runs that once;
+kernels forked from that have it already. Pools with the same initialisation share a parent. A parent is started when its first kernel
+is wanted and stays as long as the host; when it has died it is started again, while its kernels live on.
+
+Where an initialisation leaves something that a fork cannot share, kernels run it themselves. Where there is no fork (or the environment has
+KERNELBUS_NO_FORK), or Mathics3 cannot be loaded, they are started as any program is, and do so too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
-from typing import Any, cast
 
-from kernelhost.process import KernelProcess, Output, end_with_parent, environment, how_it_ended
+from kernelhost.initialisation import Initialisation
+from kernelhost.parent import ForkedKernel, InitialisationFailed, NurseryFailed, Parent
 
-__all__ = ["ForkedKernel", "Nursery", "NurseryFailed"]
+__all__ = ["ForkedKernel", "InitialisationFailed", "Nursery", "NurseryFailed"]
 
 _log = logging.getLogger("kernelbus.host")
 
-#: Seconds for which the nursery's word on how a kernel ended is awaited, once the kernel is seen to be gone.
-_WORD = 0.5
-
-
-class NurseryFailed(Exception):
-    """No kernel came from the nursery; the text says why."""
-
-
-class ForkedKernel(KernelProcess):
-    """A kernel forked from the nursery."""
-
-    def __init__(self, name: str, on_exit: Callable[[str], None], pid: int, output: int) -> None:
-        super().__init__(name, on_exit)
-        self.pid = pid
-        self._loop = asyncio.get_running_loop()
-        self._pipe: int | None = output
-        os.set_blocking(output, False)
-        self._loop.add_reader(output, self._read)
-        self._descriptor: int | None = None
-        try:
-            # Whose child it is does not matter to a pidfd: its end is seen even when the nursery is no more.
-            self._descriptor = os.pidfd_open(pid)
-            self._loop.add_reader(self._descriptor, self._ended)
-        except ProcessLookupError:
-            self._ended()
-
-    def reported(self, status: int) -> None:
-        """The nursery says how it ended."""
-        if not self._gone:
-            self._stop_watching()
-            self._exited(status)
-
-    def _ended(self) -> None:
-        self._stop_watching()
-        self._loop.call_later(_WORD, self._unreported)
-
-    def _unreported(self) -> None:
-        if not self._gone:
-            self._exited(None)
-
-    def _stop_watching(self) -> None:
-        if self._descriptor is not None:
-            self._loop.remove_reader(self._descriptor)
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def _read(self) -> None:
-        assert self._pipe is not None
-        try:
-            data = os.read(self._pipe, 65536)
-        except BlockingIOError:
-            return
-        if data:
-            self._output.feed(data)
-        else:
-            self._close_pipe()
-            self._output_ended()
-
-    def _close_pipe(self) -> None:
-        if self._pipe is not None:
-            self._loop.remove_reader(self._pipe)
-            os.close(self._pipe)
-            self._pipe = None
-
-    def _tell(self) -> None:
-        super()._tell()
-        self._close_pipe()
+_NONE = Initialisation()
+#: Seconds before a parent that died is started again without anybody's asking, after so many deaths in a row; the last holds on.
+_REBUILD = (0.0, 2.0, 8.0, 30.0, 60.0)
+#: A parent that lived so many seconds has not died in a row with the one before.
+_LIVED = 120.0
 
 
 class Nursery:
-    """A nursery process, when one is wanted."""
+    """The parents of one host's kernels.
 
-    available = hasattr(os, "fork") and hasattr(os, "pidfd_open")
+    Args:
+        start_timeout: seconds that loading, and an initialisation, may take.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, start_timeout: float) -> None:
+        self.available = hasattr(os, "fork") and hasattr(os, "pidfd_open") and not os.environ.get("KERNELBUS_NO_FORK")
+        self._start_timeout = start_timeout
         self._loop = asyncio.get_running_loop()
-        self._process: _NurseryProcess | None = None
-        # Kernels are started side by side: only the first to find no nursery may start one.
-        self._starting = asyncio.Lock()
+        self._parents: dict[Initialisation, Parent] = {}
+        # Kernels are started side by side: only the first to find no parent may start one.
+        self._starting: dict[Initialisation, asyncio.Task[Parent]] = {}
+        self._deaths: dict[Initialisation, tuple[int, float]] = {}
+        self._rebuilds: set[asyncio.Task[Parent]] = set()
+        self._closed = False
 
-    async def fork(self, arguments: list[str], name: str, on_exit: Callable[[str], None]) -> ForkedKernel:
-        """Give a new kernel; waits while the nursery loads.
+    async def fork(
+        self, arguments: list[str], name: str, on_exit: Callable[[str], None], initialisation: Initialisation, pool: str
+    ) -> ForkedKernel:
+        """Give a new kernel; waits while its parent loads or is initialised.
+
+        Args:
+            arguments: the kernel's command line.
+            name: the kernel's, for the log.
+            on_exit: as :class:`kernelhost.process.KernelProcess` has it.
+            initialisation: what it shall have run.
+            pool: for the log, should a parent have to be started.
 
         Raises:
-            NurseryFailed: it does not load, or has died before it forked.
-            OSError: it cannot be started at all.
+            NurseryFailed: no parent loads, or it has died before it forked.
+            InitialisationFailed: the initialisation fails.
+            OSError: no parent can be started at all.
         """
-        async with self._starting:
-            if self._process is None or self._process.gone:
-                if self._process is not None:
-                    _log.error("the nursery of embedded kernels is started again: it %s", self._process.how)
-                self._process = await _NurseryProcess.start()
-        return await self._process.fork(arguments, name, on_exit)
-
-    async def close(self) -> None:
-        """End it, and every kernel that is still there."""
-        if self._process is not None:
-            await self._process.close()
-
-
-class _NurseryProcess(asyncio.SubprocessProtocol):
-    """One nursery process and its socket."""
-
-    def __init__(self, control: socket.socket) -> None:
-        self.gone = False
-        self.how = ""
-        self._loop = asyncio.get_running_loop()
-        self._control = control
-        self._received = b""
-        self._output = Output("the nursery")
-        self._ready: asyncio.Future[None] = self._loop.create_future()
-        self._ended = asyncio.Event()
-        self._number = 0
-        self._forking: dict[int, asyncio.Future[int]] = {}
-        self._kernels: dict[int, ForkedKernel] = {}
-        # Of kernels that end before their fork has been told of.
-        self._early: dict[int, int] = {}
-        self._pid = 0
-
-    @classmethod
-    async def start(cls) -> _NurseryProcess:
-        loop = asyncio.get_running_loop()
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        with theirs:
-            try:
-                _, protocol = await loop.subprocess_exec(
-                    lambda: cls(ours),
-                    sys.executable,
-                    "-m",
-                    "kernelhost.mathics.nursery",
-                    str(theirs.fileno()),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    env=environment(),
-                    start_new_session=True,
-                    pass_fds=[theirs.fileno()],
-                    preexec_fn=end_with_parent if sys.platform == "linux" else None,
-                )
-            except OSError:
-                ours.close()
-                raise
-        loop.add_reader(ours, protocol._read)
-        return protocol
-
-    async def fork(self, arguments: list[str], name: str, on_exit: Callable[[str], None]) -> ForkedKernel:
-        await asyncio.shield(self._ready)
-        self._number += 1
-        number = self._number
-        done: asyncio.Future[int] = self._loop.create_future()
-        self._forking[number] = done
-        reading, writing = os.pipe()
-        try:
-            message = json.dumps({"fork": number, "arguments": arguments}).encode() + b"\n"
-            socket.send_fds(self._control, [message], [writing])
-            pid = await done
-        except (OSError, NurseryFailed) as error:
-            os.close(reading)
-            raise NurseryFailed(str(error)) from None
-        finally:
-            os.close(writing)
-            self._forking.pop(number, None)
-        kernel = ForkedKernel(name, on_exit, pid, reading)
-        self._kernels[pid] = kernel
-        if pid in self._early:
-            self._report(pid, self._early.pop(pid))
+        parent = await self._parent(initialisation, pool)
+        initialised = True
+        if parent.unshared:
+            parent, initialised = await self._parent(_NONE, pool), not initialisation.steps()
+        kernel = await parent.fork(arguments, name, on_exit)
+        kernel.initialised = initialised
         return kernel
 
-    async def close(self) -> None:
-        self._control_gone()
+    async def _parent(self, initialisation: Initialisation, pool: str) -> Parent:
+        if self._closed:
+            raise NurseryFailed("the kernel host is shutting down")
+        parent = self._parents.get(initialisation)
+        if parent is not None and not parent.gone:
+            return parent
+        task = self._starting.get(initialisation)
+        if task is None:
+            task = self._starting[initialisation] = self._loop.create_task(self._start(initialisation, pool))
+            task.add_done_callback(lambda task: self._started(initialisation, task))
         try:
-            await asyncio.wait_for(self._ended.wait(), 2.0)
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if self._closed:
+                raise NurseryFailed("the kernel host is shutting down") from None
+            raise
+
+    def _started(self, initialisation: Initialisation, task: asyncio.Task[Parent]) -> None:
+        del self._starting[initialisation]
+        if not task.cancelled():
+            task.exception()  # looked at, whether or not somebody waits
+
+    async def _start(self, initialisation: Initialisation, pool: str) -> Parent:
+        def died(parent: Parent, how: str) -> None:
+            self._died(parent, how, initialisation, pool)
+
+        if initialisation.steps():
+            base = await self._parent(_NONE, pool)
+            what = f"the parent of pool {pool} ({initialisation})"
+            parent = await base.fork_parent(what, initialisation, died)
+        else:
+            what = "the nursery of embedded kernels"
+            parent = await Parent.spawn(what, died)
+        try:
+            async with asyncio.timeout(self._start_timeout):
+                await parent.ready
         except TimeoutError:
-            os.killpg(self._pid, signal.SIGKILL)
-            await self._ended.wait()
+            parent.kill()
+            if initialisation.steps():
+                raise InitialisationFailed(f"{initialisation} did not end in {self._start_timeout:g} s") from None
+            raise NurseryFailed(f"{what} did not get ready in {self._start_timeout:g} s") from None
+        except NurseryFailed as error:
+            if initialisation.steps():
+                raise InitialisationFailed(str(error)) from None
+            raise
+        except asyncio.CancelledError:
+            parent.kill()
+            raise
+        if parent.unshared:
+            _log.info("%s is of no use: %s; each kernel runs it by itself", what, parent.unshared)
+        self._parents[initialisation] = parent
+        return parent
 
-    def _read(self) -> None:
-        try:
-            data = self._control.recv(65536)
-        except BlockingIOError:
+    def _died(self, parent: Parent, how: str, initialisation: Initialisation, pool: str) -> None:
+        if self._closed or not parent.served:
             return
-        except ConnectionResetError:
-            data = b""
-        if not data:
-            self._control_gone()
-            return
-        *lines, self._received = (self._received + data).split(b"\n")
-        for line in lines:
-            message = json.loads(line)
-            if "ready" in message:
-                if not self._ready.done():
-                    self._ready.set_result(None)
-            elif "forked" in message:
-                done = self._forking.get(message["forked"])
-                if done is not None and not done.done():
-                    done.set_result(message["pid"])
-            else:
-                self._report(message["exited"], message["status"])
+        _log.error("%s is started again: it %s", parent.name, how)
+        # Somebody may have wanted it before its last words were heard.
+        if self._parents.get(initialisation) is parent:
+            del self._parents[initialisation]
+        now = self._loop.time()
+        count, last = self._deaths.get(initialisation, (0, now))
+        count = count + 1 if now - last < _LIVED else 1
+        self._deaths[initialisation] = count, now
+        self._loop.call_later(_REBUILD[min(count, len(_REBUILD)) - 1], self._rebuild, initialisation, pool)
 
-    def _report(self, pid: int, status: int) -> None:
-        kernel = self._kernels.pop(pid, None)
-        if kernel is not None:
-            kernel.reported(status)
-        elif self._forking:
-            self._early[pid] = status
+    def _rebuild(self, initialisation: Initialisation, pool: str) -> None:
+        if initialisation not in self._parents and initialisation not in self._starting and not self._closed:
+            task = self._loop.create_task(self._parent(initialisation, pool))
+            self._rebuilds.add(task)
+            task.add_done_callback(self._rebuilt)
 
-    def _control_gone(self) -> None:
-        if self._control.fileno() >= 0:
-            self._loop.remove_reader(self._control)
-            self._control.close()
+    def _rebuilt(self, task: asyncio.Task[Parent]) -> None:
+        self._rebuilds.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._closed:
+            _log.error("%s; it is tried again when a kernel is wanted", error)
 
-    # ------------------------------------------------------------------ what asyncio calls
+    def give_up(self) -> None:
+        """Start nothing more: who waits for a parent is told so at once."""
+        self._closed = True
+        for task in self._starting.values():
+            task.cancel()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.SubprocessTransport", transport)
-        self._pid = self._transport.get_pid() or 0
-
-    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
-        assert isinstance(data, bytes)
-        self._output.feed(data)
-
-    def process_exited(self) -> None:
-        self.gone = True
-        said = self._output.last
-        self.how = how_it_ended(self._transport.get_returncode()) + (f"; it said last: {said}" if said else "")
-        failed = NurseryFailed(f"the nursery of embedded kernels {self.how}")
-        waiting: list[asyncio.Future[Any]] = [self._ready, *self._forking.values()]
-        for future in waiting:
-            if not future.done():
-                future.set_exception(failed)
-                future.exception()  # looked at, whether or not somebody waits
-        self._control_gone()
-        self._ended.set()
-        self._transport.close()
+    async def close(self) -> None:
+        """End every parent, and every kernel that is still there."""
+        self.give_up()
+        base = self._parents.pop(_NONE, None)
+        # Those that were forked from the first before it.
+        await asyncio.gather(*(parent.close() for parent in self._parents.values()))
+        if base is not None:
+            await base.close()

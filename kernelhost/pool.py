@@ -107,7 +107,8 @@ class Pool:
         self.kernels: dict[int, KernelEntry] = {}
         self.queue: list[Request] = []
         self.failures = 0
-        self.failing = ""  #: why kernels do not start at present
+        self.failing = ""  #: why kernels do not start (or last) at present
+        self.hopeless = False  #: whether the last that was started never came to be ready
         self.retry_at = 0.0
         self._failed_at = 0.0
         self.closed = False
@@ -145,7 +146,7 @@ class Pool:
         kernel = self.kernels.get(number)
         # One that has been told to end may still have said that it is there.
         if kernel is not None and kernel.state is KernelState.STARTING:
-            self.failures, self.failing = 0, ""
+            self.failures, self.failing, self.hopeless = 0, "", False
             self._move(number, KernelState.READY, now)
         return self._decide(now)
 
@@ -159,6 +160,7 @@ class Pool:
                 self.failures += 1
                 self._failed_at = now
             self.failing = text
+            self.hopeless = self.hopeless or kernel.state is KernelState.STARTING
         return self._decide(now)
 
     def attach(self, number: int, channel: int, now: float) -> None:
@@ -217,6 +219,7 @@ class Pool:
             self._hand_out(now)
             self._make_room(now)
             self._start(now)
+            self._refuse_at_once()
         return self._take()
 
     def _hand_out(self, now: float) -> None:
@@ -258,6 +261,12 @@ class Pool:
             self.kernels[number] = KernelEntry(number, KernelState.STARTING, now)
             self._actions.append(Start(number))
 
+    def _refuse_at_once(self) -> None:
+        """While kernels do not start and none is being tried, nobody waits in vain."""
+        if self.hopeless and not self.count(KernelState.STARTING):
+            self._actions += [Refuse(request.channel, "no-kernel", self._why_none()) for request in self.queue]
+            self.queue = []
+
     def _stop(self, number: int, why: str, now: float) -> None:
         if self.kernels[number].state is not KernelState.ENDING:
             self._move(number, KernelState.ENDING, now)
@@ -292,3 +301,4 @@ class Pool:
             assert (kernel.channel != 0) <= (kernel.state in (KernelState.ATTACHED, KernelState.ENDING))
         if self.queue:
             assert not self.count(KernelState.READY) or self.closed, "someone waits and a kernel is ready"
+            assert self.count(KernelState.STARTING) or not self.hopeless, "someone waits for kernels that do not start"

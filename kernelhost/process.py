@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -125,10 +125,14 @@ class KernelProcess:
     Args:
         name: for the log.
         on_exit: called once, when the process is gone, with words that say how.
+
+    Attributes:
+        initialised: whether it has run its pool's initialisation already.
     """
 
     def __init__(self, name: str, on_exit: Callable[[str], None]) -> None:
         self.pid = 0
+        self.initialised = False
         self._on_exit = on_exit
         self._output = Output(name)
         self._status: int | None = None
@@ -182,8 +186,10 @@ class SpawnedKernel(KernelProcess, asyncio.SubprocessProtocol):
     _transport: asyncio.SubprocessTransport | None = None
 
     @classmethod
-    async def start(cls, command: list[str], name: str, on_exit: Callable[[str], None]) -> SpawnedKernel:
-        """Start `command`.
+    async def start(
+        cls, command: list[str], name: str, on_exit: Callable[[str], None], descriptors: Sequence[int] = ()
+    ) -> SpawnedKernel:
+        """Start `command`, which has these descriptors beside its output.
 
         Raises:
             OSError: there is no such program, or it is not one.
@@ -197,6 +203,7 @@ class SpawnedKernel(KernelProcess, asyncio.SubprocessProtocol):
             stderr=subprocess.STDOUT,
             env=environment(),
             start_new_session=True,
+            pass_fds=descriptors,
             preexec_fn=end_with_parent if _LIBC is not None else None,
         )
         return protocol

@@ -182,6 +182,10 @@ class Tracker:
         self._quick = min(limits.token_size, limits.symbol_size) >= _QUICK_SIZE
         self.marks_before_error: list[Mark] = []
 
+    def want_first_argument(self, heads: Collection[str]) -> None:
+        """From the next packet's head on, mark the first argument of these packets."""
+        self._wanted = frozenset(heads)
+
     @property
     def position(self) -> int:
         """Return how many bytes have been fed."""

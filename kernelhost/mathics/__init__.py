@@ -11,11 +11,14 @@ What each module may know:
 ``reals``, ``inputform``   numbers and expressions as text; no links, no evaluation
 ``convert``                expressions of ``wstp`` to and from those of Mathics3
 ``startup``                loads Mathics3 and mends it; makes no thread, link or signal handler
+``identity``               what makes forked kernels different from each other
 ``interrupts``             the one place that raises exceptions in a running evaluation
 ``evaluator``              one evaluation: its output as it happens, its result whatever happens
 ``mainloop``               packets in, packets out; knows a link only as something to put expressions on
 ``intake``                 the thread that reads the link, and what arrives in which order
 ``server``                 joins them for one link, and the exit statuses
+``preparation``            a pool's initialisation, run in a parent before it forks
+``nursery``                that parent: it forks kernels; no thread, loop or link of its own
 ========================== ================================================================================
 """
 

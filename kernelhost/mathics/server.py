@@ -18,9 +18,9 @@ A process that preloads: :func:`kernelhost.mathics.startup.load` first, then, in
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable
 
+from kernelhost.mathics.identity import renew
 from kernelhost.mathics.intake import End, Intake
 from kernelhost.mathics.mainloop import MainLoop
 from kernelhost.mathics.options import Options
@@ -76,7 +76,7 @@ def open_link(options: Options) -> Link:
 
 def serve(loaded: Loaded, link: Link, options: Options) -> int:
     """Serve a link until it or the kernel ends, and return the exit status; on the main thread."""
-    _seed()
+    renew(loaded.definitions)
     interrupts = loaded.interrupts
     interrupts.install()
     intake = Intake(link, interrupts.abort, interrupts.forget)
@@ -112,11 +112,3 @@ def _answer(intake: Intake, loop: MainLoop) -> int:
 
 def _status(code: object) -> int:
     return code & 0xFF if isinstance(code, int) else 0
-
-
-def _seed() -> None:
-    """Choose random numbers anew: kernels forked from one parent must not draw the same."""
-    import numpy
-
-    random.seed()
-    numpy.random.seed()

@@ -15,6 +15,8 @@ What is mended, and why:
 * Rules that Mathics3 makes when they are first used are made here: an abort half-way would leave half of them
   for good.
 * Integers of more than 4300 digits may be printed.
+* ``Get`` of a file with wrong syntax gives ``$Failed``, as it does elsewhere; Mathics3's gives ``Null``.
+* ``$SessionID`` tells forked kernels apart (see :mod:`kernelhost.mathics.identity`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from kernelhost.mathics.identity import mend_session
 from kernelhost.mathics.interrupts import Interrupts, KernelAbort
 
 __all__ = ["LoadError", "Loaded", "load"]
@@ -90,6 +93,8 @@ def load() -> Loaded:
     import_and_load_builtins()
     _mend_interrupts(interrupts)
     _mend_printing()
+    _mend_get()
+    mend_session()
     ensure_logical_algebraic_rules()
     definitions = Definitions(add_builtin=True)
     return Loaded(definitions, interrupts, _number_tables())
@@ -141,6 +146,40 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
         return failexpr.evaluate(evaluation)
 
     datentime.eval_timeconstrained = time_constrained
+
+
+def _mend_get() -> None:
+    import mathics.builtin.files_io.files as files
+    import mathics.builtin.files_io.filesystem as filesystem
+    import mathics.core.parser as their_parser
+    from mathics.core.parser import MathicsFileLineFeeder
+    from mathics.core.symbols import Symbol
+    from mathics_scanner.errors import SyntaxError as WolframSyntaxError
+
+    their_parse, their_get = their_parser.parse, files.eval_Get
+    failed = Symbol("System`$Failed")
+    # For each Get under way, whether its file has been found wrong.
+    wrong: list[bool] = []
+
+    def parse(definitions: Any, feeder: Any) -> Any:
+        try:
+            return their_parse(definitions, feeder)
+        except WolframSyntaxError:
+            if wrong and isinstance(feeder, MathicsFileLineFeeder):
+                wrong[-1] = True
+            raise
+
+    def get(*arguments: Any, **options: Any) -> Any:
+        wrong.append(False)
+        try:
+            result = their_get(*arguments, **options)
+            return failed if wrong[-1] else result
+        finally:
+            wrong.pop()
+
+    # What Get calls; others have taken it from there under names of their own.
+    their_parser.parse = parse
+    files.eval_Get = filesystem.eval_Get = get
 
 
 def _mend_reading() -> None:

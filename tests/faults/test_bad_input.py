@@ -65,8 +65,8 @@ def test_a_configuration_that_is_wrong(tmp_path: Path, content: str, words: str)
 
 def test_a_kernel_that_does_not_exist(tmp_path: Path) -> None:
     missing = str(tmp_path / "no-such-kernel")
-    config = write_config(tmp_path / "c.conf", Pools={"Gone": {"KernelPath": missing}}, Limits={"ConnectionTimeout": 2})
-    with Part("serve", "-p", "0", "-c", config) as part:
+    config = write_config(tmp_path / "c.conf", Pools={"Gone": {"KernelPath": missing}}, Limits={"ConnectionTimeout": 60})
+    with Part("serve", "-p", "0", "-l", "debug", "-c", config) as part:
         wait_until(lambda: part.logged(missing), "a line that names the program")
         wait_until(lambda: part.logged("pool Gone: trying again in 2 s"), "the second try, later than the first")
         assert part.logged("pool Gone: trying again in 1 s")
@@ -81,7 +81,7 @@ def test_a_kernel_that_does_not_exist(tmp_path: Path) -> None:
 
 def test_a_kernel_that_exits_at_once_is_quoted(tmp_path: Path) -> None:
     config = write_config(tmp_path / "c.conf", Pools={"Bad": stand_in_pool(tmp_path, "-exitatonce", "85")})
-    with Part("serve", "-p", "0", "-c", config) as part:
+    with Part("serve", "-p", "0", "-l", "debug", "-c", config) as part:
         wait_until(lambda: part.logged("exited with status 85; it said last: no licence for this machine"), "its own last words")
         began = time.monotonic()
         wait_until(lambda: len(part.logged("trying again in")) >= 3, "the third try")
@@ -93,6 +93,6 @@ def test_a_kernel_that_never_connects(tmp_path: Path) -> None:
     pools = {"Mute": stand_in_pool(tmp_path, "-silent"), "StandIn": stand_in_pool(tmp_path, Default=True)}
     config = write_config(tmp_path / "c.conf", Pools=pools, Limits={"KernelStartTimeout": 2})
     with Part("serve", "-p", "0", "-c", config) as part:
-        wait_until(lambda: part.logged("of pool Mute did not get ready in 2 s.*thinking"), "a line that says so")
+        wait_until(lambda: part.logged("of pool Mute did not start: it did not get ready in 2 s.*thinking"), "a line that says so")
         with connect(part) as link:
             assert value(link, 1) == 1

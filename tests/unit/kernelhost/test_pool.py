@@ -129,9 +129,8 @@ def test_a_request_whose_time_is_over_is_refused_at_once_and_once() -> None:
 def test_a_refusal_says_why(prepare: str, words: str) -> None:
     made = serving(1, maximum=1) if prepare == "full" else pool(minimum=0, maximum=2)
     made.acquire(Request(2, "b", 5.0), 0.0)
-    if prepare == "failing":
-        made.ended(1, 0.0, "exited with status 1")
-    refusal = next(action for action in made.tick(5.0) if isinstance(action, Refuse))
+    actions = made.ended(1, 0.0, "exited with status 1") if prepare == "failing" else made.tick(5.0)
+    refusal = next(action for action in actions if isinstance(action, Refuse))
     assert refusal.text == words
 
 
@@ -194,6 +193,39 @@ def test_a_kernel_that_dies_under_its_client_is_replaced_at_once() -> None:
     made.acquire(Request(2, "b", 99.0), 2.0)
     assert made.count(KernelState.STARTING) == 1
     assert made.failures == 0
+
+
+def test_nobody_waits_for_kernels_that_do_not_start() -> None:
+    made = pool(minimum=2, maximum=3, starting=3)
+    made.tick(0.0)
+    assert made.acquire(Request(1, "a", 30.0), 0.0) == [Start(3)]
+    assert made.ended(1, 1.0, "no licence") == [], "others may start"
+    assert made.ended(2, 1.0, "no licence") == []
+    (refusal,) = made.ended(3, 1.0, "no licence")
+    assert isinstance(refusal, Refuse)
+    assert (refusal.channel, refusal.text) == (1, "no kernel came free: the kernels of pool P do not start: no licence")
+    (refusal,) = made.acquire(Request(2, "b", 30.0), 1.5)
+    assert isinstance(refusal, Refuse)
+    assert made.tick(2.0) == [Start(4)]
+    assert made.acquire(Request(3, "c", 30.0), 2.1) == [], "one is tried"
+    assert made.ready(4, 3.0) == [Attach(4, Request(3, "c", 30.0)), Start(5), Start(6)]
+
+
+def test_one_waits_when_a_ready_kernel_has_died() -> None:
+    made = pool()
+    made.tick(0.0)
+    made.ready(1, 1.0)
+    made.ended(1, 1.5, "was ended by SIGKILL")
+    assert made.acquire(Request(1, "a", 30.0), 1.6) == []
+    assert made.tick(2.5) == [Start(2)]
+
+
+def test_who_wants_a_kernel_of_a_pool_without_a_minimum_has_it_tried_again() -> None:
+    made = pool(minimum=0)
+    assert made.acquire(Request(1, "a", 30.0), 0.0) == [Start(1)]
+    assert [type(action) for action in made.ended(1, 0.5, "no licence")] == [Refuse]
+    assert made.next_event() is None
+    assert made.acquire(Request(2, "a", 90.0), 60.0) == [Start(2)]
 
 
 # ---------------------------------------------------------------------- clients that leave
@@ -280,9 +312,8 @@ def test_no_session_is_given_up_for_kernels_that_do_not_start() -> None:
     made.detached(1, 1.0)
     assert starts(made.acquire(Request(3, "b", 99.0), 2.0)) == [3]
     made.ended(3, 3.0, "no licence")
-    made.acquire(Request(4, "c", 99.0), 3.0)
-    assert starts(made.tick(4.0)) == [4]
-    assert stops(made.tick(4.5)) == []
+    assert starts(made.acquire(Request(4, "c", 99.0), 4.0)) == [4]
+    assert stops(made.acquire(Request(5, "c", 99.0), 4.5)) == []
     assert starts(made.ended(4, 5.0, "no licence")) == []
     assert made.kernels[1].state is KernelState.DETACHED
 
