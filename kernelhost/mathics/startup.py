@@ -92,6 +92,7 @@ def load() -> Loaded:
     interrupts = Interrupts()
     import_and_load_builtins()
     _mend_interrupts(interrupts)
+    _mend_reading()
     _mend_printing()
     _mend_get()
     mend_session()

@@ -201,3 +201,23 @@ def test_a_killed_parent_is_replaced_before_it_is_wanted(server: Part) -> None:
         assert value(link, code("double[4]")) == 8, "its kernels live on"
         with connect_to(server, "Tools") as other:
             assert value(other, code("double[5]")) == 10
+
+
+def test_without_fork_each_kernel_is_started_and_initialised_by_itself(tmp_path: Path) -> None:
+    (tmp_path / "tools.m").write_text(_FILE)
+    pools = {"Tools": pool(InitializationFile="tools.m", MinimumKernelNumber=1), "Missing": pool(InitializationFile="missing.m")}
+    config = write_config(tmp_path / "c.conf", Pools=pools, EnableAutomaticKernelConnection=False)
+    with Part("serve", "-p", "0", "-l", "debug", "-c", config, environment={"KERNELBUS_NO_FORK": "1"}) as part:
+        with connect_to(part, "Tools") as link:
+            assert value(link, code("double[21]")) == 42
+            assert value(link, code("$ParentProcessID")) == part.process.pid
+            assert not any("kernelhost.mathics.nursery" in child.cmdline() for child in part.children())
+            assert value(link, code("{$Line, Length[DownValues[In]]}")) == [1, 0]
+        assert part.logged(r"INFO.*of pool Tools said while it was initialised: tools are there")
+        assert part.logged(r"WARNING.*of pool Tools said while it was initialised: Power::infy")
+        with open_link(part) as link:
+            link.put(command("ConnectKernel", Symbol("Association")(Symbol("Rule")("Pool", "Missing"))), end_packet=True)
+            link.flush()
+            link.get(timeout=60)
+            words = r"could not be initialised: InitializationFile .*missing\.m gave \$Failed; its last message: Get::noopen"
+            assert re.search(words, str(link.get()))

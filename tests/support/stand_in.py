@@ -9,6 +9,7 @@
 | `Zeros[n]` | n machine reals |
 | `Size[array]` | how many leaves it has |
 | `Tell[code]` | sends message `code` to the client, then Null |
+| `Switch[Get[file], ...]`, `Switch[ToExpression[code], ...]` | an initialisation: what :func:`initialise` says |
 | anything else | itself |
 
 Options: `-exitatonce n` writes a line and exits with status n; `-silent` never connects; `-uuid` connects in UUID mode.
@@ -86,6 +87,8 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
                 if isinstance(part, Function) and part.head == Symbol("Set"):
                     defined.append(f"{part.args[0].name}={part.args[1]}")  # type: ignore[union-attr]
             return Symbol("Null")
+        case Function(head=Symbol(name="Switch"), args=(Function(head=Symbol(name=kind), args=(str(given),)), *_)):
+            return initialise(link, kind, given, defined)
         case Function(head=Symbol(name="Say"), args=(text, int(times))):
             for _ in range(times):
                 put(link, "TextPacket", text)
@@ -109,6 +112,35 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
             return Symbol("Null")
         case _:
             return expression
+
+
+def initialise(link: wstp.Link, kind: str, given: str, defined: list[str]) -> Expr:
+    """Obey an initialisation: its words are `say TEXT`, `exit N`, `hang`, `fail`, `abort` and `define NAME`, one a line."""
+    if kind == "Get":
+        try:
+            with open(given) as file:
+                given = file.read()
+        except OSError:
+            put(link, "MessagePacket", Symbol("Get"), "noopen")
+            put(link, "TextPacket", f"Get::noopen: Cannot open {given}.\n")
+            return "gave $Failed"
+    for line in given.splitlines():
+        word, _, rest = line.partition(" ")
+        match word:
+            case "say":
+                put(link, "TextPacket", rest + "\n")
+            case "exit":
+                link.close()
+                os._exit(int(rest))
+            case "hang":
+                time.sleep(600)
+            case "fail":
+                return "gave $Failed"
+            case "abort":
+                return Symbol("$Aborted")
+            case "define":
+                defined.append(rest)
+    return "done"
 
 
 def put(link: wstp.Link, head: str, *arguments: Expr) -> None:
