@@ -123,7 +123,7 @@ class LimitsConfig:
         hold_buffer: how much of an unfinished expression is held before it is streamed to the kernel.
         output_buffer: output kept for a detached session.
         kernel_start_timeout: from the start of a kernel's process to its first packet.
-        abort_timeout: how long a kernel may take to obey one step of the abort ladder.
+        abort_timeout: how long a kernel may take to obey an abort: after half of it SIGINT is sent too, after all of it it is killed.
         host_timeout: after which a host that does not come back is lost, and its sessions with it.
         orphan_timeout: how long a host that reaches no broker keeps its kernels.
         shutdown_timeout: how long everything may take to end in an orderly way.

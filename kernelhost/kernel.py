@@ -18,6 +18,7 @@ from typing import Protocol
 from bus.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
 from bus.config import LimitsConfig, PoolConfig
 from bus.multiplexer import ChannelHandle, Multiplexer
+from kernelhost.abort import AbortWatch
 from kernelhost.gate import Gate
 from kernelhost.initialisation import Initialisation, Step, verdict
 from kernelhost.nursery import InitialisationFailed, Nursery, NurseryFailed
@@ -118,6 +119,7 @@ class Kernel(RelayOwner):
         self._exit: str | None = None
         self._ending: str | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._abort = AbortWatch(self, limits.abort_timeout)
         self._attachment: _Attachment | None = None
         self._tracker_limits = Limits(token_size=limits.token_size)
         self._initialisation = Initialisation(pool.initialization_file, pool.initialization_code)
@@ -141,6 +143,11 @@ class Kernel(RelayOwner):
     def busy(self) -> bool:
         """Whether it has been asked for something it has not answered."""
         return any(self._awaited.values()) or self._completion is not None
+
+    @property
+    def held(self) -> bool:
+        """Whether nobody takes what it says at present, so that it is not read."""
+        return self._link is not None and self._link.paused
 
     # ------------------------------------------------------------------ start and end
 
@@ -192,6 +199,20 @@ class Kernel(RelayOwner):
         if self._process is not None:
             self._process.kill()
 
+    def interrupt(self) -> None:
+        """Send its process SIGINT."""
+        if self._process is not None:
+            self._process.interrupt()
+
+    def destroy(self, tag: str, why: str) -> None:
+        """Kill it, and tell its client why: `tag` names the message, `why` follows "the kernel"."""
+        self._ending = self._ending or why
+        if self._attachment is not None and self._attachment.greeted and self._output.idle:
+            symbol = "WSTPServer`Kernel"
+            for packed in (packet("MessagePacket", Symbol(symbol), tag), packet("TextPacket", f"{symbol}::{tag}: the kernel {why}")):
+                self._attachment.handle.send(encode_packet(packed))
+        self.kill()
+
     def _late(self) -> None:
         limit = f"{self._limits.kernel_start_timeout:g} s"
         if self._step is not None:
@@ -220,12 +241,13 @@ class Kernel(RelayOwner):
         if self._exit is None:
             self._restart_timer(_END_GRACE, self.kill)
         if self._attachment is not None:
-            self._part(EndReason.KERNEL_ENDED, self._exit or "the kernel closed its link")
+            self._part(EndReason.KERNEL_ENDED, self._ending or self._exit or "the kernel closed its link")
         if self._exit is not None:
             self._finish()
 
     def _finish(self) -> None:
         self._stop_timer()
+        self._abort.stop()
         if self.phase is Phase.ENDED:
             return
         self.phase = Phase.ENDED
@@ -431,6 +453,8 @@ class Kernel(RelayOwner):
     def _write_message(self, message: Urgent) -> None:
         if self._link is not None:
             self._link.write_message(message.code, message.parameter)
+            if message.code == MessageCode.ABORT:
+                self._abort.asked()
 
     def _requested(self, head: str | None) -> None:
         """A whole packet has passed to the kernel."""
@@ -490,6 +514,7 @@ class Kernel(RelayOwner):
     def _answered(self, head: str | None) -> None:
         if head is not None and self._awaited.get(head):
             self._awaited[head] -= 1
+        self._abort.answered(head)
         if self.phase is Phase.STARTING and head == "InputNamePacket":
             self._prompted = True
             # A forked kernel may be quicker than the word that it has been forked.

@@ -150,9 +150,17 @@ class KernelProcess:
         if self.pid and not self._gone:
             self._kill_group()
 
+    def interrupt(self) -> None:
+        """Send SIGINT to the process and all it has started, as a terminal does for Ctrl-C; nothing when it is gone."""
+        if self.pid and not self._gone:
+            self._signal_group(signal.SIGINT)
+
     def _kill_group(self) -> None:
+        self._signal_group(signal.SIGKILL)
+
+    def _signal_group(self, number: signal.Signals) -> None:
         try:
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):
             pass  # nothing is left of it
 

@@ -90,6 +90,11 @@ class RelayLink:
         return self._data.congested
 
     @property
+    def paused(self) -> bool:
+        """Whether token bytes are not read at present."""
+        return self._paused
+
+    @property
     def peer_features(self) -> Features:
         """What the peer announced in its greeting."""
         return self._greeting.peer

@@ -4,6 +4,8 @@
 |---|---|
 | `Say["text", n]` | n TextPackets, then Null |
 | `Wait[]` | `$Aborted`, when message 3 comes |
+| `Stubborn[]` | `$Aborted`, when SIGINT comes; message 3 is ignored |
+| `Deaf[]` | none, ever; message 3 and SIGINT are ignored |
 | `Exit[n]` | TextPacket["bye"], then the process exits with status n |
 | `Pid[]`, `Arguments[]`, `Defined[]` | what they say; `Defined` gives the names that were Set |
 | `Zeros[n]` | n machine reals |
@@ -18,6 +20,7 @@ Options: `-exitatonce n` writes a line and exits with status n; `-silent` never 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
@@ -97,6 +100,16 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
             while not aborts:
                 link.wait(0.1)
             return Symbol("$Aborted")
+        case Function(head=Symbol(name="Stubborn")):
+            try:
+                while True:
+                    time.sleep(600)
+            except KeyboardInterrupt:
+                return Symbol("$Aborted")
+        case Function(head=Symbol(name="Deaf")):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            while True:
+                time.sleep(600)
         case Function(head=Symbol(name="Pid")):
             return os.getpid()
         case Function(head=Symbol(name="Arguments")):

@@ -26,6 +26,7 @@ SANS_IO = [
     "bus/messages.py",
     "kernelhost/pool.py",
     "kernelhost/gate.py",
+    "kernelhost/ladder.py",
     "frontend/sieve.py",
     "frontend/commands.py",
 ]
