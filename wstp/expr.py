@@ -33,6 +33,7 @@ Expr: TypeAlias = Any
 
 _REPR_SIZE: Final = 10_000
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]*)?(?:`(?:`?-?[0-9]*(?:\.[0-9]*)?)?)?(?:\*\^-?[0-9]+)?")
+_C_NUMBER: Final = re.compile(r"\+?(-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:[eE]\+?(-?)0*([0-9]+))?")
 _NUMBER_START_DOT: Final = re.compile(r"-?\.[0-9]+(?:`(?:`?-?[0-9]*(?:\.[0-9]*)?)?)?(?:\*\^-?[0-9]+)?")
 
 
@@ -134,6 +135,21 @@ class BigReal:
 def is_real_text(text: str) -> bool:
     """Tell whether a text is a number in InputForm."""
     return bool(_NUMBER.fullmatch(text) or _NUMBER_START_DOT.fullmatch(text))
+
+
+def real_text(text: str) -> str | None:
+    """Return the InputForm of a number written in InputForm or as C writes it, None for what is neither.
+
+    A program that puts a real as text may spell it as `printf` does, and the C library passes `1.5*^400` on
+    as `1.5e400`.
+    """
+    if is_real_text(text):
+        return text
+    match = _C_NUMBER.fullmatch(text)
+    if match is None:
+        return None
+    mantissa, sign, exponent = match.groups()
+    return f"{mantissa}*^{sign}{exponent}" if exponent else str(mantissa)
 
 
 class Function:

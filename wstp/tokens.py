@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 
 from wstp.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError, WSTPError
-from wstp.expr import BigReal, Symbol, is_real_text
+from wstp.expr import BigReal, Symbol, real_text
 from wstp.features import OURS, Features
 from wstp.lexer import (
     ARRAY,
@@ -378,9 +378,10 @@ class TokenReader:
             return SymbolToken(text)
         if token == INTEGER_TEXT:
             return IntegerToken(self._integer(text, offset))
-        if not is_real_text(text):
+        number = real_text(text)
+        if number is None:
             raise RemoteProtocolError(f"not a real in InputForm: {text[:40]!r}", offset)
-        return BigRealToken(text)
+        return BigRealToken(number)
 
     def _integer(self, text: str, offset: int) -> int:
         if len(text) > self.limits.integer_digits:

@@ -77,6 +77,11 @@ READ: list[tuple[Token, bytes]] = [
     (RealToken(float("-inf")), b"\xf8" + bytes(7) + b"\x80\xff\xff" + bytes(6) + b"\n"),
     (RealToken(0.0), b"\xf8" + bytes(16) + b"\n"),
     (BigRealToken("1.00000000000000000011`19.27*^0"), b"\xf8\x01\x00\x00\x00\x00\x00\x00\x80\xff?" + bytes(6) + b"\n"),
+    # As C's printf spells them; the first is recorded.
+    (BigRealToken("1.5*^400"), b"*JA~G1.5e400\n"),
+    (BigRealToken("-.5*^-7"), b"*JA~G-.5E-07\n"),
+    (BigRealToken("1.5*^300"), b"*KA~H1.5e+300\n"),
+    (BigRealToken("2*^0"), b"*HA~E2e+00\n"),
     (StringToken("a\\bé"), b'"MA~Da\\\\b\\:00e9\n'),
     (StringToken("é€😀\\[Foo]α\t\"x"), b'"hA~H\\351\\:20ac\\|01f600\\[Foo]\\[Alpha]\\t\\"x\n'),
     (StringToken("😀"), b'"GC~B\xd8=\xde\x00\n'),
