@@ -10,7 +10,8 @@ What is mended, and why:
   :mod:`kernelhost.mathics.interrupts`).
 * ``InputForm`` is printed by :mod:`kernelhost.mathics.inputform`, wherever it is asked for, and ``ToString``
   heeds its ``FormatType`` option.
-* Zeros before a number's first digit do not count as digits of its precision.
+* Zeros before a number's first digit do not count as digits of its precision, so that machine numbers, which have up to 17, read
+  back as what they were printed from.
 * Operators in text are the language's ASCII ones, as kernels print them.
 * Rules that Mathics3 makes when they are first used are made here: an abort half-way would leave half of them
   for good.
@@ -32,7 +33,7 @@ from kernelhost.mathics.interrupts import Interrupts, KernelAbort
 __all__ = ["LoadError", "Loaded", "load"]
 
 #: Significant digits up to which a number without a precision mark is a machine number.
-_MACHINE_DIGITS = 16
+_MACHINE_DIGITS = 17
 #: How many numbers beyond those that Mathics3 makes at its start its tables may hold between two packets.
 _KEPT_NUMBERS = 200_000
 
@@ -191,8 +192,8 @@ def _mend_reading() -> None:
     def convert_number(self: Any, node: Any) -> Any:
         read = theirs(self, node)
         if read[0] == "PrecisionReal" and node.suffix is None and node.base == 10:
-            digits = len(node.value.replace(".", "").lstrip("0"))
-            if digits < read[2] and digits <= _MACHINE_DIGITS:
+            digits = len(node.value.replace(".", "").lstrip("-0"))
+            if digits <= _MACHINE_DIGITS:
                 return "MachineReal", float(read[1][1])
         return read
 

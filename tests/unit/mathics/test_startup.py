@@ -38,7 +38,12 @@ def text_of(loaded: Loaded, code: str) -> str:
 
 @pytest.mark.parametrize(
     ("number", "precision"),
-    [("0.00000000000000012345", "MachinePrecision"), ("0.25", "MachinePrecision"), ("0.123456789012345678901234", "24.")],
+    [
+        ("0.00000000000000012345", "MachinePrecision"),
+        ("0.18229166666666666", "MachinePrecision"),
+        ("-0.005208333333333343", "MachinePrecision"),
+        ("0.123456789012345678901234", "24."),
+    ],
 )
 def test_zeros_before_a_numbers_first_digit_do_not_count(loaded: Loaded, number: str, precision: str) -> None:
     assert text_of(loaded, f"Precision[{number}]") == precision
