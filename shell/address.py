@@ -1,0 +1,147 @@
+"""Where a server is, as people and WSTP programs write it.
+
+| written | meaning |
+|---|---|
+| `31415` | that port of this machine |
+| `31415@host`, `host:31415` | that port of `host`; the first is a WSTP link name |
+| `host` | port 31415 of `host` |
+| `wstp://host:31415/pool` | the same, and the pool that kernels are asked of; port and pool may be left out |
+
+IPv6 addresses stand in brackets, as in `[::1]:31415` (after an @ they need none). In the pool's name, what cannot stand in an address is
+written %20 and so on. The pool is notation of the clients here: to the server they name it with ``WSTPServer`ConnectKernel``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, unquote_to_bytes
+
+import wstp
+from wstp.linkspec import USE_UUID
+
+__all__ = ["DEFAULT_PORT", "Address", "AddressError"]
+
+#: The port of a server where none is given; WSTPServer's own.
+DEFAULT_PORT = 31415
+
+_LOCAL = "127.0.0.1"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_HOW = "write PORT@HOST, HOST:PORT or wstp://HOST:PORT/POOL"
+
+
+class AddressError(ValueError):
+    """An address that cannot be understood; the text is one line that quotes it and says what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A server, and the pool asked for there.
+
+    Attributes:
+        host: a name, or an IPv4 or IPv6 address without brackets.
+        port: 1 to 65535.
+        pool: "" when none is named.
+    """
+
+    host: str = _LOCAL
+    port: int = DEFAULT_PORT
+    pool: str = ""
+
+    @classmethod
+    def parse(cls, text: str | int | Address) -> Address:
+        """Read an address in any of the forms above; a number is a port of this machine.
+
+        Raises:
+            AddressError: it is none of them.
+        """
+        if isinstance(text, Address):
+            return text
+        text = str(text).strip()
+        found = _SCHEME.fullmatch(text)
+        if found is None:
+            return cls(*_place(text, text))
+        scheme, rest = found.groups()
+        if scheme.lower() != "wstp":
+            raise _wrong(text, f"{scheme}:// is not for kernels")
+        place, _, path = rest.partition("/")
+        if not place:
+            raise _wrong(text, "there is no host after wstp://")
+        if "@" in place or place.isdigit():
+            raise _wrong(text, "after wstp:// comes HOST:PORT")
+        return cls(*_place(place, text), _pool(path, text))
+
+    @property
+    def link_name(self) -> str:
+        """The place as a WSTP link name, PORT@HOST."""
+        return f"{self.port}@{self.host}"
+
+    @property
+    def spec(self) -> wstp.LinkSpec:
+        """What `wstp.connect` takes: a link to a link server."""
+        return wstp.LinkSpec(name=self.link_name, options=USE_UUID)
+
+    def __str__(self) -> str:
+        """Write the whole as `wstp://host:port/pool`."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"wstp://{host}:{self.port}" + (f"/{quote(self.pool, safe='')}" if self.pool else "")
+
+
+def _wrong(text: str, why: str) -> AddressError:
+    shown = text if len(text) <= 100 else f"{text[:97]}..."
+    return AddressError(f"{shown!r} is no server's address: {why}; {_HOW}")
+
+
+def _place(place: str, text: str) -> tuple[str, int]:
+    """Read host and port, in either order; `text` is the whole, for errors."""
+    if place.isdigit():
+        return _LOCAL, _port(place, text)
+    if "@" in place:
+        port, _, host = place.partition("@")
+        return _host(host, text), _port(port, text)
+    if place.startswith("["):
+        host, closed, rest = place.partition("]")
+        if not closed or (rest and not rest.startswith(":")):
+            raise _wrong(text, "after [ comes an IPv6 address, ] and perhaps :PORT")
+        return _host(host + closed, text), _port(rest[1:], text) if rest else DEFAULT_PORT
+    if place.count(":") > 1:
+        raise _wrong(text, "an IPv6 address stands in brackets")
+    host, colon, port = place.partition(":")
+    return _host(host, text), _port(port, text) if colon else DEFAULT_PORT
+
+
+def _port(port: str, text: str) -> int:
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+        raise _wrong(text, f"{port[:20]!r} is no port (1 to 65535)")
+    return int(port)
+
+
+def _host(host: str, text: str) -> str:
+    bracketed = host.startswith("[") and host.endswith("]")
+    if bracketed:
+        host = host[1:-1]
+    if not host:
+        raise _wrong(text, "there is no host")
+    if bracketed or ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            raise _wrong(text, f"{host[:50]!r} is no IPv6 address") from None
+    elif not re.fullmatch(r"\w[\w.-]*", host):
+        raise _wrong(text, f"{host[:50]!r} is no host")
+    return host
+
+
+def _pool(path: str, text: str) -> str:
+    if re.search(r"[/?#]", path.removesuffix("/")):
+        raise _wrong(text, "after the host comes a pool's name alone (/, ? and # in it are written %2F, %3F and %23)")
+    try:
+        if re.search(r"%(?![0-9A-Fa-f]{2})", path):
+            raise ValueError("% without two digits after it")
+        pool = unquote_to_bytes(path.removesuffix("/")).decode()
+    except ValueError:
+        raise _wrong(text, "a % in the pool's name is followed by two hexadecimal digits, of UTF-8") from None
+    if not pool.isprintable():
+        raise _wrong(text, "the pool's name has characters that cannot be shown")
+    return pool
