@@ -6,7 +6,11 @@ happened and `now`, and give the actions to carry out. :meth:`Broker.forward` is
 Parts are *up*, *suspect* (silent for `heartbeat_timeout`; whoever waits for any kernel is sent elsewhere, and nothing else is done yet: a
 short break is not death) or *lost* (a frontend after twice that, a host after `host_timeout`; then those who depended on it are told). A
 part that was suspect registers again, since what was said meanwhile may be lost. A broker that starts knows nothing: whoever speaks to
-it is asked to register again, and hosts and frontends list what they have, from which the tables are rebuilt.
+it is asked to register again, and hosts and frontends list what they have, from which the tables are rebuilt. What it cannot learn from
+them, the sessions whose hosts have not come back and those that are over, it has from its journal (:mod:`bus.sessions`).
+
+Requests for any kernel of a pool wait here, in the order in which they came, and a host is asked only for what it can give: so the
+order holds over all hosts of a pool.
 
 | channel state | meaning |
 |---|---|
@@ -19,7 +23,7 @@ it is asked to register again, and hosts and frontends list what they have, from
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -28,23 +32,30 @@ from bus.messages import (
     Acquire,
     Acquired,
     Heartbeat,
+    HostStatus,
+    KeepAlive,
     KernelGone,
     KernelReport,
+    KernelStatus,
     Leave,
     Lost,
     Message,
     Open,
     Opened,
     PoolReport,
+    PoolStatus,
     Refused,
     Register,
     RegisterAgain,
     Registered,
     Release,
+    Status,
+    StatusRequest,
 )
+from bus.sessions import ENDED, SessionRecord, SessionTable
 from bus.transport import Route
 
-__all__ = ["Action", "Broker", "BrokerOptions", "ChannelEntry", "ChannelPhase", "Note", "Peer", "PeerState", "Send", "Session"]
+__all__ = ["Action", "Broker", "BrokerOptions", "ChannelEntry", "ChannelPhase", "Note", "Peer", "PeerState", "Send"]
 
 _LEFT = "has left"
 
@@ -75,6 +86,7 @@ class BrokerOptions(NamedTuple):
     host_timeout: float = 60.0
     connection_timeout: float = 30.0
     allow_stealing: bool = False
+    replace_silently: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +118,8 @@ class Peer:
     route: Route
     last_seen: float
     state: PeerState = PeerState.UP
-    asked: int = 0  #: channels in ASKED at this host
+    version: str = ""
+    asked: dict[str, int] = field(default_factory=dict)  #: channels in ASKED at this host, by pool
     pools: dict[str, PoolReport] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -124,28 +137,29 @@ class ChannelEntry:
     host: Peer | None = None
     request: Open | None = None
     kernel: str = ""
+    pool: str = ""  #: the one in which it waits or is asked for
+    since: float = 0.0
+    position: int = 0  #: as in Opened
     turn: int = 0  #: who asked first is served first, however often it has had to be asked anew
     confirm_by: float = math.inf  #: its frontend has registered again and is to ask for it again by then
 
 
-@dataclass(slots=True)
-class Session:
-    """One kernel's life, as its host last reported it."""
-
-    report: KernelReport
-    host: Peer
-    since: float
-
-
 class Broker:
-    """The broker. See the module's rules."""
+    """The broker. See the module's rules.
 
-    def __init__(self, options: BrokerOptions, now: float) -> None:
+    Args:
+        epoch: what is added to `now` to have wall-clock time.
+        journaled: the sessions that an earlier broker knew.
+    """
+
+    def __init__(self, options: BrokerOptions, now: float, epoch: float = 0.0, journaled: list[SessionRecord] | None = None) -> None:
         self.options = options
         self.started = now
+        self._epoch = epoch
         self.peers: dict[str, Peer] = {}
         self.channels: dict[int, ChannelEntry] = {}
-        self.sessions: dict[str, Session] = {}
+        self.sessions = SessionTable()
+        self.sessions.restore(journaled or [], now + epoch)
         self.dropped = 0  #: frames for which there was no way, since the start
         self._routes: dict[Route, Peer] = {}
         self._strangers: dict[Route, float] = {}
@@ -214,10 +228,15 @@ class Broker:
                 case KernelReport() if peer.role == "host":
                     self._kernel(peer, message, now)
                 case KernelGone() if peer.role == "host":
-                    self.sessions.pop(message.kernel, None)
+                    self.sessions.gone(message.kernel, message.text, now + self._epoch)
+                case KeepAlive():
+                    self._keep_alive(peer, message)
+                case StatusRequest():
+                    self._actions.append(Send(route, self.status(message.request, now)))
                 case PoolReport() if peer.role == "host":
                     peer.pools[message.pool] = message
                     self._dispatch(now)
+                    self._rebalance(peer, message, now)
                 case _:
                     self._note(f"{peer} sent {type(message).__name__}, which is not for it to send; ignored", error=True)
         return self._take()
@@ -248,6 +267,8 @@ class Broker:
             elif silent > self.options.heartbeat_timeout and peer.state is PeerState.UP:
                 self._suspect(peer, now, f"has been silent for {silent:.0f} s")
         for entry in list(self.channels.values()):
+            if entry.channel not in self.channels:
+                continue
             if now >= entry.confirm_by:
                 self._drop(entry, f"{entry.frontend} no longer wants it")
             elif entry.phase is ChannelPhase.WAITING and now >= entry.deadline:
@@ -259,6 +280,10 @@ class Broker:
                 self._refuse(entry, "no-host", f"no kernel in {self.options.connection_timeout:.0f} s: {entry.host} does not answer")
             elif entry.phase is ChannelPhase.HALF and now >= entry.deadline:
                 self._drop(entry, "the other end did not come back")
+        if self.sessions.awaited and now - self.started > self.options.host_timeout:
+            for record in self.sessions.give_up_awaited("its host did not come back after the broker's restart", now + self._epoch):
+                self._note(f"session {record.kernel[:8]} of pool {record.pool} is lost: host {record.host} did not come back", error=True)
+            self._dispatch(now)
         for route, since in list(self._strangers.items()):
             if now - since > self.options.host_timeout:
                 del self._strangers[route]
@@ -288,6 +313,7 @@ class Broker:
             self._note(f"{peer} has registered again")
         self._routes[route] = peer
         peer.last_seen, peer.state = now, PeerState.UP
+        peer.version = message.version
         peer.pools = {report.pool: report for report in message.pools}
         self._actions.append(Send(route, Registered(self.options.name, self.options.heartbeat_interval)))
         if peer.role == "host":
@@ -297,9 +323,7 @@ class Broker:
         self._dispatch(now)
 
     def _reconcile_host(self, host: Peer, message: Register, now: float) -> None:
-        listed = {report.kernel for report in message.kernels}
-        for kernel in [kernel for kernel, session in self.sessions.items() if session.host is host and kernel not in listed]:
-            del self.sessions[kernel]
+        self.sessions.reconcile(host, {report.kernel for report in message.kernels}, now + self._epoch)
         for report in message.kernels:
             self._kernel(host, report, now)
         attached = {report.channel: report.kernel for report in message.kernels if report.channel}
@@ -371,8 +395,11 @@ class Broker:
         peer.state = PeerState.LOST
         del self.peers[peer.id]
         del self._routes[peer.route]
-        for kernel in [kernel for kernel, session in self.sessions.items() if session.host is peer]:
-            del self.sessions[kernel]
+        text = f"host {peer.name} {why}"
+        if why == _LEFT:
+            self.sessions.host_gone(peer, text, now + self._epoch, ENDED)
+        else:
+            self.sessions.host_gone(peer, text, now + self._epoch)
         for entry in list(self.channels.values()):
             if entry.frontend is peer:
                 self._drop(entry, f"{peer} {why}")
@@ -392,7 +419,7 @@ class Broker:
             return
         if entry is None:
             self._turns += 1
-            entry = ChannelEntry(request.channel, ChannelPhase.WAITING, 0.0, turn=self._turns)
+            entry = ChannelEntry(request.channel, ChannelPhase.WAITING, 0.0, since=now, turn=self._turns)
             self.channels[request.channel] = entry
         entry.frontend, entry.request, entry.confirm_by = frontend, request, math.inf
         if entry.host is not None and entry.phase in (ChannelPhase.OPEN, ChannelPhase.HALF):
@@ -406,38 +433,96 @@ class Broker:
             self._ask(entry, now)
 
     def _dispatch(self, now: float) -> None:
-        """Ask a host for every request that waits, first come first served."""
-        if self._waiting:
-            for entry in sorted(self._waiting.values(), key=lambda entry: entry.turn):
+        """Ask a host for every request that waits and can be met, first come first served."""
+        if not self._waiting:
+            return
+        full: set[str] = set()
+        for entry in sorted(self._waiting.values(), key=lambda entry: entry.turn):
+            request = entry.request
+            assert request is not None
+            pool = "" if request.kernel else self._wanted_pool(request)
+            if request.kernel or pool not in full:
                 self._ask(entry, now)
+                if entry.phase is ChannelPhase.WAITING and pool:
+                    full.add(pool)
 
     def _ask(self, entry: ChannelEntry, now: float) -> None:
         """Ask a host for what `entry` wants, if there is one that can be asked, or refuse it, if there will be none."""
         request = entry.request
         assert request is not None
+        host: Peer | None = None
         if request.kernel:
-            session = self.sessions.get(request.kernel)
-            if session is None:
+            session = self.sessions.live.get(request.kernel)
+            if session is not None:
+                host, entry.pool = self.peers.get(session.host.id), session.report.pool
+            elif request.kernel in self.sessions.awaited or not (self.peers_of("host") or self._settled(now)):
                 # While hosts may still be coming back after a start, the kernel may be on one of them.
-                if now - self.started > self.options.host_timeout or self.peers_of("host"):
-                    self._refuse(entry, "unknown-kernel", f"there is no kernel {request.kernel}: it has ended, or never was")
                 return
-            host, pool = session.host, session.report.pool
-        else:
+            elif not self._replaces(request, now):
+                text = self.sessions.why_gone(request.kernel, now + self._epoch)
+                self._refuse(entry, "unknown-kernel", text or f"there is no kernel {request.kernel}: it has ended, or never was")
+                return
+        wanted = self._wanted_pool(request)
+        if host is None:
             hosts = self.peers_of("host")
-            named = request.pool or self._default_pool(request.parallel)
-            if hosts and not any(named in host.pools for host in hosts):
+            if hosts and not any(wanted in host.pools for host in hosts):
                 known = ", ".join(sorted({pool for host in hosts for pool in host.pools}))
-                self._refuse(entry, "unknown-pool", f"there is no pool {named!r}; there are: {known or 'none'}")
+                self._refuse(entry, "unknown-pool", f"there is no pool {wanted!r}; there are: {known or 'none'}")
                 return
-            choice = self._choose(named)
-            if choice is None:
+            entry.pool = wanted
+            host = self._choose(wanted)
+            if host is None:
                 return
-            host, pool = choice, named
+        named = request.kernel if request.kernel in self.sessions.live else ""
         self._move(entry, ChannelPhase.ASKED, host)
         wait = max(0.0, entry.deadline - now)
-        steal = bool(request.kernel) and self.options.allow_stealing
-        self._actions.append(Send(host.route, Acquire(entry.channel, pool, request.client, wait, request.kernel, steal)))
+        steal = bool(named) and self.options.allow_stealing
+        acquire = Acquire(
+            entry.channel,
+            entry.pool,
+            request.client,
+            wait,
+            named,
+            steal,
+            request.wait,
+            request.resume and bool(named),
+            request.point,
+            request.profile,
+        )
+        self._actions.append(Send(host.route, acquire))
+
+    def _settled(self, now: float) -> bool:
+        """Whether every host that was there before this broker has had the time to come back."""
+        return now - self.started > self.options.host_timeout
+
+    def _replaces(self, request: Open, now: float) -> bool:
+        """Whether a kernel that is gone is to be replaced by another of its pool."""
+        return self.options.replace_silently and request.kernel in self.sessions.over
+
+    def _wanted_pool(self, request: Open) -> str:
+        if request.kernel in self.sessions.over:
+            return self.sessions.over[request.kernel].pool
+        return request.pool or self._default_pool(request.parallel)
+
+    def _rebalance(self, host: Peer, report: PoolReport, now: float) -> None:
+        """A host has kernels ready: whoever waits for one to start on another need not."""
+        spare = report.ready - host.asked.get(report.pool, 0)
+        if spare <= 0:
+            return
+        others = [
+            entry
+            for entry in self.channels.values()
+            if entry.phase is ChannelPhase.ASKED and entry.pool == report.pool and entry.host is not host and not _named(entry)
+        ]
+        for entry in sorted(others, key=lambda entry: entry.turn):
+            other = entry.host
+            assert other is not None
+            theirs = other.pools.get(report.pool)
+            if spare > 0 and (theirs is None or theirs.ready == 0):
+                spare -= 1
+                self._actions.append(Send(other.route, Release(entry.channel, f"{host} has a kernel ready")))
+                self._move(entry, ChannelPhase.WAITING, None)
+        self._dispatch(now)
 
     def _move(self, entry: ChannelEntry, phase: ChannelPhase, host: Peer | None) -> None:
         """Bring a channel into another phase, with this host."""
@@ -447,7 +532,7 @@ class Broker:
             self._waiting[entry.channel] = entry
         elif phase is ChannelPhase.ASKED:
             assert host is not None
-            host.asked += 1
+            host.asked[entry.pool] = host.asked.get(entry.pool, 0) + 1
 
     def _remove(self, entry: ChannelEntry) -> None:
         self._uncount(entry)
@@ -457,7 +542,7 @@ class Broker:
         self._waiting.pop(entry.channel, None)
         if entry.phase is ChannelPhase.ASKED:
             assert entry.host is not None
-            entry.host.asked -= 1
+            entry.host.asked[entry.pool] -= 1
 
     def peers_of(self, role: str) -> list[Peer]:
         """The parts of a role that are not lost, in the order in which they came."""
@@ -471,14 +556,17 @@ class Broker:
         return reports[0].pool if reports else ""
 
     def _choose(self, pool: str) -> Peer | None:
-        """The host with ready kernels to spare, else one whose kernels start, with the smallest part of its cap in use."""
+        """Of the hosts that can give a kernel, one with ready ones to spare, else the one with the smallest part of its cap in use."""
         best: tuple[tuple[bool, bool, float], Peer] | None = None
         for host in self.peers_of("host"):
             report = host.pools.get(pool)
             if report is None or host.state is not PeerState.UP:
                 continue
-            used = (report.attached + report.detached + report.queued + host.asked) / max(1, report.maximum)
-            key = (report.ready - host.asked <= 0, bool(report.failing), used)
+            asked = host.asked.get(pool, 0)
+            taken = report.attached + report.detached
+            if report.maximum - taken + report.spare - asked <= 0:
+                continue
+            key = (report.ready - asked <= 0, bool(report.failing), (taken + asked) / max(1, report.maximum))
             if best is None or key < best[0]:
                 best = (key, host)
         return best[1] if best else None
@@ -489,13 +577,19 @@ class Broker:
         if entry is None or (entry.host is not host and entry.phase is not ChannelPhase.WAITING):
             self._actions.append(Send(host.route, Release(message.channel, "nobody waits for it any more")))
             return
+        entry.position = message.position
+        report = host.pools.get(entry.pool)
+        if report is not None and entry.request is not None and not _named(entry):
+            # Until the host reports it itself.
+            host.pools[entry.pool] = replace(report, ready=max(0, report.ready - 1), attached=report.attached + 1)
         self._join(entry, host, message.kernel.kernel)
 
     def _answer_opened(self, entry: ChannelEntry) -> None:
         assert entry.frontend is not None and entry.host is not None
-        session = self.sessions.get(entry.kernel)
+        session = self.sessions.live.get(entry.kernel)
         pool = session.report.pool if session else ""
-        self._actions.append(Send(entry.frontend.route, Opened(entry.channel, entry.kernel, pool, entry.host.name)))
+        opened = Opened(entry.channel, entry.kernel, pool, entry.host.name, entry.position)
+        self._actions.append(Send(entry.frontend.route, opened))
 
     def _refused(self, host: Peer, message: Refused) -> None:
         entry = self.channels.get(message.channel)
@@ -526,20 +620,105 @@ class Broker:
         if entry.frontend is not None and entry.frontend.id in self.peers:
             self._actions.append(Send(entry.frontend.route, Lost(entry.channel, why)))
 
+    def _keep_alive(self, peer: Peer, message: KeepAlive) -> None:
+        entry = self.channels.get(message.channel)
+        if entry is not None and entry.frontend is peer and entry.host is not None:
+            self._actions.append(Send(entry.host.route, message))
+
     def _kernel(self, host: Peer, report: KernelReport, now: float) -> None:
-        session = self.sessions.get(report.kernel)
-        if session is None:
-            self.sessions[report.kernel] = Session(report, host, now)
-        elif report.serial >= session.report.serial:
-            if report.state != session.report.state:
-                session.since = now
-            session.report, session.host = report, host
+        self.sessions.report(host, report, now + self._epoch)
 
     def _why_nobody(self, entry: ChannelEntry) -> str:
         waited = f"no kernel in {self.options.connection_timeout:.0f} s"
-        if not self.peers_of("host"):
+        hosts = self.peers_of("host")
+        if not hosts:
             return f"{waited}: no kernel host has registered with the broker"
-        return f"{waited}: no kernel host of pool {entry.request.pool if entry.request else ''!r} can be reached"
+        assert entry.request is not None
+        if entry.request.kernel in self.sessions.awaited:
+            record = self.sessions.awaited[entry.request.kernel]
+            return f"{waited}: host {record.host}, which has kernel {entry.request.kernel}, has not come back; it may do so yet"
+        reports = [(host, host.pools[entry.pool]) for host in hosts if entry.pool in host.pools]
+        if not any(host.state is PeerState.UP for host, _ in reports):
+            return f"{waited}: no kernel host of pool {entry.pool!r} can be reached"
+        for _, report in reports:
+            if report.failing:
+                return f"no kernel came free: the kernels of pool {entry.pool} do not start: {report.failing}"
+        most = sum(report.maximum for _, report in reports)
+        return f"no kernel came free: pool {entry.pool} is at its maximum of {most}; close one, or raise MaximumKernelNumber"
+
+    # ------------------------------------------------------------------ status
+
+    def status(self, request: int, now: float) -> Status:
+        """Say how everything stands."""
+        wall = now + self._epoch
+        hosts = self.peers_of("host")
+        kernels = [
+            KernelStatus(
+                kernel,
+                session.report.pool,
+                session.host.name,
+                session.state,
+                max(0.0, wall - session.created),
+                max(0.0, wall - session.since),
+                session.report.prompt,
+                session.report.client,
+                session.report.profile,
+                session.report.evaluations,
+                session.report.attachments,
+                session.report.bytes_in,
+                session.report.bytes_out,
+            )
+            for kernel, session in self.sessions.live.items()
+        ]
+        kernels += [
+            KernelStatus(
+                kernel,
+                record.pool,
+                record.host,
+                record.state,
+                max(0.0, wall - record.created),
+                max(0.0, wall - record.changed),
+                record.prompt,
+                "",
+                record.profile,
+                record.evaluations,
+                record.attachments,
+                record.bytes_in,
+                record.bytes_out,
+            )
+            for kernel, record in self.sessions.awaited.items()
+        ]
+        return Status(
+            request,
+            self.options.name,
+            now - self.started,
+            len(self.peers_of("frontend")),
+            len(self.channels),
+            [HostStatus(host.name, host.state.value, host.version, max(0.0, now - host.last_seen)) for host in hosts],
+            [self._pool_status(pool, now) for pool in dict.fromkeys(pool for host in hosts for pool in host.pools)],
+            kernels,
+        )
+
+    def _pool_status(self, pool: str, now: float) -> PoolStatus:
+        reports = [host.pools[pool] for host in self.peers_of("host") if pool in host.pools]
+        waiting = [entry for entry in self._waiting.values() if entry.pool == pool]
+        waiting += [e for e in self.channels.values() if e.phase is ChannelPhase.ASKED and e.pool == pool]
+        return PoolStatus(
+            pool,
+            any(report.default for report in reports),
+            any(report.parallel_default for report in reports),
+            any(report.parallel for report in reports),
+            len(reports),
+            sum(report.starting for report in reports),
+            sum(report.ready for report in reports),
+            sum(report.attached for report in reports),
+            sum(report.detached for report in reports),
+            len(waiting),
+            max((now - entry.since for entry in waiting), default=0.0),
+            sum(report.minimum for report in reports),
+            sum(report.maximum for report in reports),
+            next((report.failing for report in reports if report.failing), ""),
+        )
 
     # ------------------------------------------------------------------ inside
 
@@ -577,7 +756,12 @@ class Broker:
         assert self._waiting.keys() == waiting, "those who wait are not those listed"
         for peer in self.peers.values():
             asked = sum(1 for entry in self.channels.values() if entry.phase is ChannelPhase.ASKED and entry.host is peer)
-            assert peer.asked == asked, f"{peer} was asked for {asked}, not {peer.asked}"
-        for kernel, session in self.sessions.items():
-            assert session.report.kernel == kernel
+            assert sum(peer.asked.values()) == asked, f"{peer} was asked for {asked}, not {peer.asked}"
+        self.sessions.validate()
+        for kernel, session in self.sessions.live.items():
             assert self.peers.get(session.host.id) is session.host, f"kernel {kernel} is on a host that is gone"
+
+
+def _named(entry: ChannelEntry) -> bool:
+    """Whether this is about one kernel, and no other will do."""
+    return entry.request is not None and bool(entry.request.kernel)

@@ -35,6 +35,9 @@ NO_COPY = 64 * 1024
 URGENT_BACKLOG = 1024
 
 _URGENT = struct.Struct("<ii")
+_END = struct.Struct("<BQ")
+#: In the place of a number of bytes that nobody knows.
+_UNKNOWN = 2**64 - 1
 
 
 class ChannelState(Enum):
@@ -81,6 +84,7 @@ class EndReason(IntEnum):
     REFUSED = 5  #: a limit or rule was broken; the text says which
     ANSWER = 6  #: the peer's end, answered
     CLOSE_KERNEL = 7  #: the client is done with the kernel, which is to end
+    UNUSED = 8  #: the client wants another kernel, and has asked this one for nothing
 
 
 class ChannelOptions(NamedTuple):
@@ -110,10 +114,14 @@ class Urgent(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """The peer's stream ended, after everything before it was delivered."""
+    """The peer's stream ended, after everything before it was delivered.
+
+    `taken`: how many bytes of our stream its client has taken, as nearly as can be known; None: the peer does not know.
+    """
 
     reason: EndReason
     text: str
+    taken: int | None = None
 
 
 class Reset(NamedTuple):
@@ -158,7 +166,7 @@ class Channel:
         self._in_flight: deque[_Sent] = deque()
         self._peer_acknowledged = 1
         self._peer_limit = self.options.window
-        self._end: tuple[EndReason, str] | None = None
+        self._end: tuple[EndReason, str, int] | None = None
         self._end_framed = False
         self._was_writable = True
         self._repeat: list[_Sent] = []
@@ -192,6 +200,11 @@ class Channel:
     def accepted(self) -> int:
         """Bytes the application has put into this direction so far."""
         return self._accepted
+
+    @property
+    def peer_consumed(self) -> int:
+        """Bytes of our stream that the peer has said it consumed."""
+        return self._peer_limit - self.options.window
 
     @property
     def in_flight(self) -> int:
@@ -229,10 +242,13 @@ class Channel:
         self._urgent_out.append(sent)
         self._urgent_new.append(sent)
 
-    def end(self, reason: EndReason, text: str = "") -> None:
-        """End our stream after what was sent so far. A second call does nothing."""
+    def end(self, reason: EndReason, text: str = "", taken: int | None = None) -> None:
+        """End our stream after what was sent so far. A second call does nothing.
+
+        `taken`: how many bytes of the peer's stream reached their reader, where that is known better than by :meth:`consume`.
+        """
         if self._end is None and not self.closed:
-            self._end = (reason, text)
+            self._end = (reason, text, _UNKNOWN if taken is None else taken)
             self._change(_Trigger.LOCAL_END)
 
     def abandon_pending(self) -> None:
@@ -396,8 +412,8 @@ class Channel:
             frames.append(self._frame(sent))
         # Urgent messages travel on the other lane, where the end could overtake them: it waits for them.
         if self._end is not None and not self._end_framed and not self._pending and not self._urgent_out:
-            reason, text = self._end
-            sent = _Sent(Kind.END, self._next_sequence, self._next_offset, bytes([reason]) + text.encode())
+            reason, text, taken = self._end
+            sent = _Sent(Kind.END, self._next_sequence, self._next_offset, _END.pack(reason, taken) + text.encode())
             self._next_sequence += 1
             self._end_framed = True
             self._in_flight.append(sent)
@@ -474,11 +490,13 @@ class Channel:
             return
         payload = bytes(frame.payload)
         try:
-            reason = EndReason(payload[0])
-        except (IndexError, ValueError):
+            number, taken = _END.unpack_from(payload)
+            reason = EndReason(number)
+        except (struct.error, ValueError):
             raise ChannelViolation(f"channel {self.channel:x}: an end without a known reason") from None
         self._acknowledge_now = True
-        self._events.append(Ended(reason, payload[1:].decode(errors="replace")))
+        text = payload[_END.size :].decode(errors="replace")
+        self._events.append(Ended(reason, text, None if taken == _UNKNOWN else taken))
         self._change(_Trigger.REMOTE_END)
         if self._end_framed and not self._in_flight:
             self._change(_Trigger.ACKNOWLEDGED)

@@ -97,12 +97,15 @@ class BusConfig:
             binds tcp://127.0.0.1:31416, `kernelbus serve` the port after the WSTP port on loopback.
         heartbeat_interval: between two heartbeats, each way.
         heartbeat_timeout: silence after which a peer is suspect.
+        journal: the file in which the broker keeps its sessions; empty: none. None: one named for its endpoint, in the user's folder
+            for state.
         local_transport: what joins the parts of one process: plain calls, or ZeroMQ inproc.
     """
 
     endpoint: str | None = None
     heartbeat_interval: float = 1.0
     heartbeat_timeout: float = 5.0
+    journal: str | None = None
     local_transport: Literal["call", "inproc"] = "call"
 
 
@@ -118,10 +121,11 @@ class LimitsConfig:
     Attributes:
         connection_timeout: how long a request waits for a kernel of a full pool.
         greeting_timeout: how long a connection to the WSTP port may take to greet.
+        client_timeout: after which a client that has vanished without a word is taken for lost, to within a fifth.
         window: bytes under way in one direction of one session.
         chunk: the largest payload of one frame.
         hold_buffer: how much of an unfinished expression is held before it is streamed to the kernel.
-        output_buffer: output kept for a detached session.
+        output_buffer: output kept of a session that no client has taken; then its kernel is held back.
         kernel_start_timeout: from the start of a kernel's process to its first packet.
         abort_timeout: how long a kernel may take to obey an abort: after half of it SIGINT is sent too, after all of it it is killed.
         host_timeout: after which a host that does not come back is lost, and its sessions with it.
@@ -133,6 +137,7 @@ class LimitsConfig:
 
     connection_timeout: float = 30.0
     greeting_timeout: float = 10.0
+    client_timeout: float = 25.0
     window: int = 8 * 2**20
     chunk: int = 2**20
     hold_buffer: int = 2**20

@@ -189,6 +189,7 @@ class _BusSchema(_Section):
     endpoint = _Endpoint()
     heartbeat_interval = _Seconds()
     heartbeat_timeout = _Seconds()
+    journal = _Text()
     local_transport = _Choice("call", "inproc")
 
 
@@ -199,6 +200,7 @@ class _AccessSchema(_Section):
 class _LimitsSchema(_Section):
     connection_timeout = _Seconds()
     greeting_timeout = _Seconds()
+    client_timeout = _Seconds()
     window = _Count("bytes")
     chunk = _Count("bytes", most=MAXIMUM_PAYLOAD)
     hold_buffer = _Count("bytes", least=0)

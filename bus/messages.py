@@ -27,26 +27,36 @@ from bus.errors import MessageError
 
 __all__ = [
     "MAXIMUM_TEXT",
+    "NO_POINT",
     "Acquire",
     "Acquired",
     "ChannelReport",
     "Heartbeat",
+    "HostStatus",
+    "KeepAlive",
     "KernelGone",
     "KernelReport",
+    "KernelStatus",
     "Leave",
     "Lost",
     "Message",
     "Open",
     "Opened",
     "PoolReport",
+    "PoolStatus",
     "Refused",
     "Register",
     "RegisterAgain",
     "Registered",
     "Release",
+    "Status",
+    "StatusRequest",
     "decode",
     "encode",
 ]
+
+#: Where a resume point could stand and none does.
+NO_POINT = 2**64 - 1
 
 #: Characters of the longest text in a message.
 MAXIMUM_TEXT = 4096
@@ -60,7 +70,10 @@ class Message:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PoolReport(Message):
-    """A pool as one host has it. `queued` counts requests that wait there; `maximum` is the cap on all its kernels."""
+    """A pool as one host has it. `queued` counts requests that wait there; `maximum` is the cap on all its kernels.
+
+    `spare` counts detached kernels that may be given up when someone needs their place.
+    """
 
     pool: str
     default: bool
@@ -73,11 +86,16 @@ class PoolReport(Message):
     minimum: int
     maximum: int
     failing: str = ""  #: why kernels do not start at present; empty when they do
+    spare: int = 0
+    parallel: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class KernelReport(Message):
-    """A kernel with a session, told when its state changes and when its host registers again."""
+    """A kernel, told when its state changes, at most about once a second when only its counters do, and when its host registers again.
+
+    It has a session once it has had a client. `bytes_in` and `bytes_out` are as the kernel sees them.
+    """
 
     kernel: str
     pool: str
@@ -88,6 +106,11 @@ class KernelReport(Message):
     busy: bool = False
     evaluations: int = 0
     attachments: int = 0
+    client: str = ""  #: the address of who is attached
+    profile: str = ""  #: what the session's client calls it
+    bytes_in: int = 0
+    bytes_out: int = 0
+    keep: bool = True  #: whether it is kept when its client leaves
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -144,16 +167,21 @@ class Open(Message):
     pool: str = ""  #: empty: the default one
     parallel: bool = False
     kernel: str = ""  #: the id of a kernel to go back to; empty: a fresh one
+    wait: bool = True  #: whether a kernel that evaluates is waited for, once attached
+    resume: bool = False  #: send what the last client has not taken, and go on from there
+    point: int = NO_POINT  #: with `resume`: go on from this packet instead
+    profile: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Opened(Message):
-    """The channel leads to a kernel now."""
+    """The channel leads to a kernel now. `position`: the number of the first packet that will come through it."""
 
     channel: int
     kernel: str
     pool: str
     host: str
+    position: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -183,14 +211,19 @@ class Acquire(Message):
     wait: float  #: seconds the request may wait for a kernel
     kernel: str = ""
     steal: bool = False
+    busy: bool = True  #: whether a named kernel may be evaluating
+    resume: bool = False
+    point: int = NO_POINT
+    profile: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Acquired(Message):
-    """The host has attached a kernel to the channel."""
+    """The host has attached a kernel to the channel. `position`: as in Opened."""
 
     channel: int
     kernel: KernelReport
+    position: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -203,10 +236,88 @@ class Release(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class KernelGone(Message):
-    """A kernel that had a session has ended."""
+    """A kernel has ended."""
 
     kernel: str
     text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeepAlive(Message):
+    """The client says whether its kernel is to be kept when it leaves, whatever the pool's rule is."""
+
+    channel: int
+    keep: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StatusRequest(Message):
+    """Asks the broker for its status. `request` is the asker's number for it."""
+
+    request: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HostStatus(Message):
+    """A kernel host, as the broker sees it. `silent`: seconds since it was heard."""
+
+    name: str
+    state: str
+    version: str
+    silent: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PoolStatus(Message):
+    """A pool over all its hosts. `waiting` counts requests, `longest` is how many seconds the first of them has waited."""
+
+    pool: str
+    default: bool
+    parallel_default: bool
+    parallel: bool
+    hosts: int
+    starting: int
+    ready: int
+    attached: int
+    detached: int
+    waiting: int
+    longest: float
+    minimum: int
+    maximum: int
+    failing: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KernelStatus(Message):
+    """A kernel. `state` as in the broker's table of session states; `created` and `since` are seconds ago."""
+
+    kernel: str
+    pool: str
+    host: str
+    state: str
+    created: float
+    since: float
+    prompt: str = ""
+    client: str = ""
+    profile: str = ""
+    evaluations: int = 0
+    attachments: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Status(Message):
+    """The broker's answer to a StatusRequest. Times are seconds."""
+
+    request: int
+    broker: str
+    up: float
+    frontends: int
+    links: int  #: attachments, waiting requests included
+    hosts: list[HostStatus] = dataclasses.field(default_factory=list)
+    pools: list[PoolStatus] = dataclasses.field(default_factory=list)
+    kernels: list[KernelStatus] = dataclasses.field(default_factory=list)
 
 
 def _field(hint: Any, required: bool) -> fields.Field[Any]:
@@ -248,7 +359,10 @@ _TYPES: tuple[type[Message], ...] = (
     Release,
     KernelReport,
     KernelGone,
+    KeepAlive,
     PoolReport,
+    StatusRequest,
+    Status,
 )
 _BY_NAME: dict[str, tuple[type[Message], Schema]] = {cls.__name__: (cls, _schema(cls)()) for cls in _TYPES}
 

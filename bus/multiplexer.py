@@ -55,9 +55,9 @@ class ChannelHandle:
         self.channel.send_urgent(code, parameter)
         self.pump()
 
-    def end(self, reason: EndReason, text: str = "") -> None:
+    def end(self, reason: EndReason, text: str = "", taken: int | None = None) -> None:
         """See :meth:`bus.channel.Channel.end`."""
-        self.channel.end(reason, text)
+        self.channel.end(reason, text, taken)
         self.pump()
 
     def consume(self, count: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 import zmq
 
@@ -11,6 +12,7 @@ from bus.broker import Action, Broker, BrokerOptions, Note, Send
 from bus.call_transport import CallHub
 from bus.errors import MessageError
 from bus.frames import Frame, Kind, control_frame
+from bus.journal import Journal, JournalError
 from bus.messages import decode, encode
 from bus.transport import Route, TransportFactory
 from bus.zmq_transport import RouterTransport
@@ -26,11 +28,22 @@ class BrokerServer:
     Args:
         options: of the broker's state machine.
         context: the ZeroMQ context; the caller ends it.
+        journal: where sessions are kept over the broker's own end; None: nowhere. It is closed with this server.
+
+    Raises:
+        JournalError: the journal is damaged.
     """
 
-    def __init__(self, options: BrokerOptions, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    def __init__(
+        self, options: BrokerOptions, context: zmq.Context[zmq.Socket[bytes]], journal: Journal | None = None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self.broker = Broker(options, self._loop.time())
+        self._journal = journal
+        self._writing = False
+        now = self._loop.time()
+        self.broker = Broker(options, now, time.time() - now, journal.sessions() if journal is not None else None)
+        if self.broker.sessions.awaited:
+            _log.info("%d sessions are known from before; waiting for their hosts", len(self.broker.sessions.awaited))
         self._hub = CallHub(self._receive)
         self._router = RouterTransport(context, self._receive)
         self._interval = options.heartbeat_interval
@@ -58,6 +71,10 @@ class BrokerServer:
         """Stop listening."""
         self._hub.close()
         self._router.close()
+        if self._journal is not None:
+            self._write_journal()
+            self._journal.close()
+            self._journal = None
 
     def _receive(self, route: Route, frame: Frame) -> None:
         broker = self.broker
@@ -85,3 +102,16 @@ class BrokerServer:
                         self._perform(self.broker.unreachable(route, self._loop.time()))
                 case Note(text, error):
                     (_log.error if error else _log.info)("%s", text)
+        if not self._writing:
+            # Once for all changes of this turn of the loop.
+            self._writing = True
+            self._loop.call_soon(self._write_journal)
+
+    def _write_journal(self) -> None:
+        self._writing = False
+        changes = self.broker.sessions.changes()
+        if changes and self._journal is not None:
+            try:
+                self._journal.write(changes)
+            except JournalError as error:
+                _log.error("%s; sessions are known from their hosts only until it can be written", error)

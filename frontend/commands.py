@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from bus.messages import NO_POINT, Status
+from frontend.answers import kernels, pools, status
 from wstp import Expr, Function, Symbol
 
-__all__ = ["COMMANDS", "CONTEXT", "Command", "CommandRefused", "CommandTarget", "is_command", "run"]
+__all__ = ["COMMANDS", "CONTEXT", "Command", "CommandRefused", "CommandTarget", "Wanted", "asks_for_kernel", "is_command", "run"]
 
 CONTEXT = "WSTPServer`"
 
@@ -24,6 +26,22 @@ class CommandRefused(Exception):
     def __init__(self, tag: str, text: str) -> None:
         super().__init__(text)
         self.tag = tag
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The kernel that a client asks for: a fresh one (of a pool, where one is named), or the one with the id `kernel`.
+
+    `wait`: whether to wait for a kernel that evaluates; `resume`, `point`: as in :class:`bus.messages.Open`.
+    """
+
+    kernel: str = ""
+    pool: str = ""
+    parallel: bool = False
+    wait: bool = True
+    resume: bool = False
+    point: int = NO_POINT
+    profile: str = ""
 
 
 class CommandTarget(Protocol):
@@ -37,8 +55,22 @@ class CommandTarget(Protocol):
     def pool(self) -> str:
         """The pool of the attached kernel; empty without one."""
 
-    def connect_kernel(self, kernel: str, pool: str, parallel: bool) -> None:
-        """Ask for a kernel; the answer comes later, as the kernel's prompt or as a refusal."""
+    @property
+    def resume_point(self) -> int:
+        """How many packets of the session's output have been passed to this link's client, or were before it came."""
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether the kernel that is attached was attached unasked, and has not been asked for anything."""
+
+    def connect_kernel(self, wanted: Wanted) -> None:
+        """Ask for a kernel; the answer comes later: its id and prompt, or a refusal."""
+
+    def keep_alive(self, keep: bool) -> None:
+        """Say whether the kernel is kept when the client leaves."""
+
+    def ask_status(self, show: Callable[[Status], Expr]) -> None:
+        """Ask the broker how everything stands; what `show` makes of it is the answer, later."""
 
     def disconnect(self) -> None:
         """Let the kernel go; the link stays."""
@@ -103,29 +135,110 @@ def _pool_name(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
     return target.pool or Symbol("None")
 
 
-def _connect(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr | None:
-    kernel, pool, parallel = "", "", False
-    if len(arguments) > 1:
-        raise CommandRefused("args", "ConnectKernel takes a kernel id, or an association of what is wanted, or nothing")
-    if arguments:
-        wanted = arguments[0]
-        if isinstance(wanted, str):
-            kernel = wanted
-        elif isinstance(wanted, Function) and wanted.head == Symbol("Association"):
-            for rule in wanted.args:
-                match rule:
-                    case Function(head=Symbol(name="Rule"), args=("Pool", str(value))):
-                        pool = value
-                    case Function(head=Symbol(name="Rule"), args=("Parallel", Symbol(name="True" | "False" as value))):
-                        parallel = value == "True"
-                    case _:
-                        raise CommandRefused("args", 'ConnectKernel knows "Pool" -> "name" and "Parallel" -> True or False')
-        else:
-            raise CommandRefused("args", "ConnectKernel takes a kernel id, or an association of what is wanted, or nothing")
-    if target.kernel:
+def asks_for_kernel(expression: Expr) -> bool:
+    """Whether this command asks for a kernel, so that none has to be found for the link unasked."""
+    head = expression.head if isinstance(expression, Function) else None
+    return isinstance(head, Symbol) and head.name in (f"{CONTEXT}ConnectKernel", f"{CONTEXT}Reconnect")
+
+
+def _connect(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
+    what = "ConnectKernel takes a kernel id, or an association of what is wanted, or nothing"
+    kernel: str = ""
+    rest = arguments
+    if rest and isinstance(rest[0], str):
+        kernel, rest = rest[0], rest[1:]
+        if not kernel:
+            raise CommandRefused("args", "ConnectKernel[id]: the id is empty")
+    options = _options("ConnectKernel", rest, ("Pool", "Parallel", "Profile", "Wait"), what)
+    if kernel and ("Pool" in options or "Parallel" in options):
+        raise CommandRefused("args", "ConnectKernel[id] goes to the kernel with that id, whatever its pool is: leave the pool out")
+    _ask(
+        target,
+        Wanted(
+            kernel,
+            _text("ConnectKernel", "Pool", options.get("Pool", "")),
+            _flag("ConnectKernel", "Parallel", options.get("Parallel", Symbol("False"))),
+            _flag("ConnectKernel", "Wait", options.get("Wait", Symbol("True"))),
+            profile=_text("ConnectKernel", "Profile", options.get("Profile", "")),
+        ),
+    )
+
+
+def _reconnect(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
+    what = 'Reconnect takes a kernel id, and "Resume" -> True, False or a resume point'
+    if not arguments or not isinstance(arguments[0], str) or not arguments[0]:
+        raise CommandRefused("args", what)
+    options = _options("Reconnect", arguments[1:], ("Resume", "Wait", "Profile"), what)
+    resume, point = options.get("Resume", Symbol("True")), NO_POINT
+    match resume:
+        case int(number) if not isinstance(resume, bool) and 0 <= number < NO_POINT:
+            resumes, point = True, number
+        case _:
+            resumes = _flag("Reconnect", "Resume", resume)
+    wait = _flag("Reconnect", "Wait", options.get("Wait", Symbol("True")))
+    profile = _text("Reconnect", "Profile", options.get("Profile", ""))
+    _ask(target, Wanted(arguments[0], wait=wait, resume=resumes, point=point, profile=profile))
+
+
+def _ask(target: CommandTarget, wanted: Wanted) -> None:
+    if target.kernel and not target.replaceable:
         raise CommandRefused("attached", f"kernel {target.kernel} is attached to this link; {CONTEXT}Disconnect[] lets it go")
-    target.connect_kernel(kernel, pool, parallel)
-    return None
+    target.connect_kernel(wanted)
+
+
+def _options(command: str, arguments: tuple[Expr, ...], known: tuple[str, ...], what: str) -> dict[str, Expr]:
+    """Read rules, by themselves or in an association or list."""
+    found: dict[str, Expr] = {}
+    for argument in arguments:
+        match argument:
+            case Function(head=Symbol(name="Association"), args=rules) | list(rules):
+                found.update(_options(command, tuple(rules), known, what))
+            case Function(head=Symbol(name="Rule" | "RuleDelayed"), args=(str(key) | Symbol(name=key), value)):
+                key = key.rpartition("`")[2]
+                if key not in known:
+                    near = difflib.get_close_matches(key, known, 1)
+                    offer = f'did you mean "{near[0]}"?' if near else "it knows " + ", ".join(f'"{name}"' for name in known)
+                    raise CommandRefused("option", f'{command} knows no "{key}": {offer}')
+                found[key] = value
+            case _:
+                raise CommandRefused("args", what)
+    return found
+
+
+def _flag(command: str, option: str, value: Expr) -> bool:
+    if value not in (Symbol("True"), Symbol("False")):
+        raise CommandRefused("option", f'{command}: "{option}" is True or False')
+    return value == Symbol("True")
+
+
+def _text(command: str, option: str, value: Expr) -> str:
+    if not isinstance(value, str) or len(value) > 200:
+        raise CommandRefused("option", f'{command}: "{option}" is a string of at most 200 characters')
+    return value
+
+
+def _resume_point(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
+    _nothing("ResumePoint", arguments)
+    _need_kernel(target)
+    return target.resume_point
+
+
+def _keep_alive(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
+    if len(arguments) != 1:
+        raise CommandRefused("args", "KeepAlive takes True or False")
+    keep = _flag("KeepAlive", "its argument", arguments[0])
+    _need_kernel(target)
+    target.keep_alive(keep)
+    return arguments[0]
+
+
+def _asks_status(show: Callable[[Status, str], Expr], name: str) -> Callable[[CommandTarget, tuple[Expr, ...]], None]:
+    def ask(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
+        _nothing(name, arguments)
+        kernel = target.kernel
+        target.ask_status(lambda answer: show(answer, kernel))
+
+    return ask
 
 
 def _disconnect(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
@@ -148,7 +261,21 @@ COMMANDS: dict[str, Command] = {
     "Help": Command("Help[]", "lists the commands", _help),
     "KernelID": Command("KernelID[]", "gives the id of the attached kernel, or None", _kernel_id),
     "PoolName": Command("PoolName[]", "gives the pool of the attached kernel, or None", _pool_name),
-    "ConnectKernel": Command('ConnectKernel[], [id], [<|"Pool" -> name|>]', "attaches a kernel: a fresh one, or the one named", _connect),
+    "ResumePoint": Command("ResumePoint[]", "gives how many packets of the session this link has had: where to resume from", _resume_point),
+    "ConnectKernel": Command(
+        'ConnectKernel[], [id], [<|"Pool" -> name, "Parallel" -> True, "Profile" -> name|>], [id, "Wait" -> False]',
+        "attaches a kernel, a fresh one or the one named, and gives its id",
+        _connect,
+    ),
+    "Reconnect": Command(
+        'Reconnect[id], [id, "Resume" -> True], [id, "Resume" -> n]',
+        "goes back to a kernel, and brings what its last client has not taken, or all from packet n on",
+        _reconnect,
+    ),
+    "KeepAlive": Command("KeepAlive[True], [False]", "says whether the kernel is kept when you leave, and gives that", _keep_alive),
     "Disconnect": Command("Disconnect[]", "lets the kernel go, to be found again by its id", _disconnect),
     "CloseKernel": Command("CloseKernel[]", "ends the kernel", _close_kernel),
+    "Status": Command("Status[]", "gives how the server stands", _asks_status(status, "Status")),
+    "Pools": Command("Pools[]", "gives the pools, by name", _asks_status(pools, "Pools")),
+    "Kernels": Command("Kernels[]", "gives the kernels, by id; of other clients' the ids are cut short", _asks_status(kernels, "Kernels")),
 }

@@ -4,7 +4,7 @@
 |---|---|
 | GREETING | the greeting is not done |
 | ALONE | no kernel; only commands are understood |
-| OPENING | a kernel has been asked for; nothing more is read from the client until the answer |
+| OPENING | a kernel has been asked for; nothing more is carried out until the answer |
 | ATTACHED | bytes pass |
 | PARTING | the kernel is being let go (by a command); its stream's end is awaited, then ALONE |
 | CLOSING | what was said last is written, then the link is closed |
@@ -13,22 +13,26 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
 
 from bus.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
 from bus.config import Config
 from bus.errors import ChannelUsageError
-from bus.messages import Open
+from bus.messages import KeepAlive, Open, Status
+from bus.messages import Message as BusMessage
 from bus.multiplexer import ChannelHandle, Multiplexer
-from frontend.commands import CONTEXT, CommandRefused, run
+from frontend.commands import CONTEXT, CommandRefused, Wanted, asks_for_kernel, run
+from frontend.delivery import Delivery
 from frontend.sieve import Piece, Sieve
-from wstp import OURS, Function, LimitExceeded, Limits, Message, RemoteProtocolError, Symbol, WSTPError
+from wstp import OURS, Expr, Function, LimitExceeded, Limits, Message, RemoteProtocolError, Symbol, WSTPError
 from wstp.packets import decode_expression, encode_packet, packet
 from wstp.relay import RelayLink, RelayOwner
-from wstp.tracker import Tracker
+from wstp.tracker import End, Tracker
 from wstp.transcoder import Transcoder, covers
 
 __all__ = ["ClientLink", "LinkServer", "LinkState"]
@@ -59,6 +63,12 @@ class LinkServer(Protocol):
 
     def request_kernel(self, link: ClientLink, request: Open) -> None:
         """Ask the broker. The answer comes as `opened` or `refused`, perhaps before this returns."""
+
+    def tell_broker(self, message: BusMessage) -> None:
+        """Send it a control message about this link's channel."""
+
+    def request_status(self, link: ClientLink) -> None:
+        """Ask the broker for its status. The answer comes as `told_status`, perhaps before this returns."""
 
     def channel_done(self, channel: int, text: str) -> None:
         """A channel is of no more use; the broker is told."""
@@ -92,6 +102,11 @@ class ClientLink(RelayOwner):
         self._answers: list[bytes] = []
         self._unopened: list[bytes | bytearray | memoryview] = []
         self._asked_by_command = False
+        self._automatic = False  # the kernel that is attached or asked for was not asked for by the client
+        self._next: Wanted | None = None  # what is asked for once the kernel at hand is let go
+        self._show_status: Callable[[Status], Expr] | None = None
+        self._position = 0
+        self._delivery = Delivery()
 
     def __str__(self) -> str:
         return f"link {self.name}"
@@ -109,7 +124,8 @@ class ClientLink(RelayOwner):
             _log.info("%s takes fewer kinds of tokens than kernels send; its output is written anew", self)
             self._transcoder = Transcoder(link.peer_features, self._wstp_limits)
         if self._server.config.enable_automatic_kernel_connection:
-            self._ask("", "", False)
+            self._automatic = True
+            self._ask(Wanted())
         else:
             self.state = LinkState.ALONE
 
@@ -124,12 +140,13 @@ class ClientLink(RelayOwner):
 
     def _process(self) -> None:
         """Deal with what the client has sent, as far as the state allows; read on when all is dealt with and there is room."""
-        while self._pieces:
+        while self._pieces and self._show_status is None:
             if self.state is LinkState.ATTACHED:
                 piece = self._pieces.popleft()
                 if piece.command:
                     self._command(piece.data)
                 elif self._handle is not None:
+                    self._automatic = False
                     self._handle.send(piece.data)
             elif self.state is LinkState.ALONE:
                 piece = self._pieces.popleft()
@@ -137,12 +154,17 @@ class ClientLink(RelayOwner):
                     self._command(piece.data)
                 else:
                     self._refuse_expression(piece)
+            elif self.state is LinkState.OPENING and self._automatic and self._wants_another(self._pieces[0]):
+                self._drop_channel(f"client {self.name} asks for a kernel itself")
+                self.state = LinkState.ALONE
             elif self.state in (LinkState.OPENING, LinkState.PARTING):
                 break
             else:
                 self._pieces.clear()
-        waits = self.state in (LinkState.OPENING, LinkState.PARTING)
-        if waits or (self._handle is not None and not self._handle.writable):
+        # While a kernel is asked for unasked, the client's first word may be that it wants another.
+        waits = self.state is LinkState.OPENING and (bool(self._pieces) or not self._automatic)
+        full = self._handle is not None and not self._handle.writable
+        if waits or full or self.state is LinkState.PARTING or self._show_status is not None:
             self._link.pause()
         else:
             self._link.resume()
@@ -151,6 +173,7 @@ class ClientLink(RelayOwner):
         if self._handle is None or self.state is not LinkState.ATTACHED:
             _log.debug("%s: message %d without a kernel; ignored", self, message.code)
             return
+        self._automatic = False
         try:
             self._handle.send_urgent(message.code, message.parameter)
         except ChannelUsageError as error:
@@ -167,7 +190,8 @@ class ClientLink(RelayOwner):
             self._drop_channel(f"client {self.name} is gone")
         elif self._handle is not None:
             reason = EndReason.CLIENT_CLOSED if said_so else EndReason.CLIENT_LOST
-            self._handle.end(reason, f"client {self.name} {'closed its link' if said_so else 'is lost'}")
+            taken = self._delivery.taken(link.acknowledged())
+            self._handle.end(reason, f"client {self.name} {'closed its link' if said_so else 'is lost'}", taken)
         self._server.link_gone(self)
 
     # ------------------------------------------------------------------ commands
@@ -184,10 +208,53 @@ class ClientLink(RelayOwner):
             if answer is not None:
                 self._answer(packet("ReturnPacket", answer))
 
-    def connect_kernel(self, kernel: str, pool: str, parallel: bool) -> None:
+    @staticmethod
+    def _wants_another(piece: Piece) -> bool:
+        try:
+            return piece.command and asks_for_kernel(decode_expression(piece.data))
+        except WSTPError:
+            return False
+
+    @property
+    def resume_point(self) -> int:
+        """See :class:`frontend.commands.CommandTarget`."""
+        return self._position
+
+    @property
+    def replaceable(self) -> bool:
+        """See :class:`frontend.commands.CommandTarget`."""
+        return self._automatic and bool(self.kernel)
+
+    def connect_kernel(self, wanted: Wanted) -> None:
         """See :class:`frontend.commands.CommandTarget`."""
         self._asked_by_command = True
-        self._ask(kernel, pool, parallel)
+        if self._handle is None:
+            self._automatic = False
+            self._ask(wanted)
+        else:
+            self._next = wanted
+            self._let_go(EndReason.UNUSED)
+
+    def keep_alive(self, keep: bool) -> None:
+        """See :class:`frontend.commands.CommandTarget`."""
+        self._automatic = False
+        self._server.tell_broker(KeepAlive(self.channel, keep))
+
+    def ask_status(self, show: Callable[[Status], Expr]) -> None:
+        """See :class:`frontend.commands.CommandTarget`."""
+        self._show_status = show
+        self._server.request_status(self)
+
+    def told_status(self, answer: Status | None) -> None:
+        """The broker has answered; None: it has not, for too long."""
+        show, self._show_status = self._show_status, None
+        if show is None or self.state in (LinkState.CLOSING, LinkState.ENDED):
+            return
+        if answer is None:
+            self._answer_refused("nobroker", "the server's broker does not answer; try again later")
+        else:
+            self._answer(packet("ReturnPacket", show(answer)))
+        self._process()
 
     def disconnect(self) -> None:
         """See :class:`frontend.commands.CommandTarget`."""
@@ -200,7 +267,7 @@ class ClientLink(RelayOwner):
     def _let_go(self, reason: EndReason) -> None:
         assert self._handle is not None
         self.state = LinkState.PARTING
-        self._handle.end(reason, f"client {self.name} asked for it")
+        self._handle.end(reason, f"client {self.name} asked for it", self._delivery.written)
 
     def _answer(self, answer: Function) -> None:
         """Write an answer of the server's own: between two of the kernel's expressions, never inside one."""
@@ -232,19 +299,32 @@ class ClientLink(RelayOwner):
 
     # ------------------------------------------------------------------ the broker's answers
 
-    def _ask(self, kernel: str, pool: str, parallel: bool) -> None:
+    def _ask(self, wanted: Wanted) -> None:
         self.state = LinkState.OPENING
-        self._link.pause()
+        if not self._automatic:
+            self._link.pause()
         self.channel = self._server.new_channel()
         self._handle = self._server.multiplexer.open(self.channel, self)
         self._received = 0
-        self._server.request_kernel(self, Open(self.channel, self.name, pool, parallel, kernel))
+        self._delivery = Delivery()
+        request = Open(
+            self.channel,
+            self.name,
+            wanted.pool,
+            wanted.parallel,
+            wanted.kernel,
+            wanted.wait,
+            wanted.resume,
+            wanted.point,
+            wanted.profile,
+        )
+        self._server.request_kernel(self, request)
 
-    def opened(self, kernel: str, pool: str) -> None:
-        """The channel leads to a kernel."""
+    def opened(self, kernel: str, pool: str, position: int) -> None:
+        """The channel leads to a kernel, and packet `position` is the first to come through it."""
         if self.state is not LinkState.OPENING:
             return
-        self.kernel, self.pool = kernel, pool
+        self.kernel, self.pool, self._position = kernel, pool, position
         self.state = LinkState.ATTACHED
         _log.info("%s is attached to kernel %s of pool %s", self, kernel[:8], pool)
         if self._asked_by_command:
@@ -324,12 +404,21 @@ class ClientLink(RelayOwner):
                 self._kernel_side_ended(EndReason.DETACHED, "the kernel's host knows nothing of this link any more")
 
     def _kernel_side_ended(self, reason: EndReason, text: str) -> None:
+        if self.state is LinkState.ATTACHED and reason is EndReason.KERNEL_ENDED and self._replaced():
+            _log.info("%s: kernel %s has ended (%s); it gets another", self, self.kernel[:8], text)
+            self.state = LinkState.PARTING
+            self._next = Wanted(pool=self.pool)
         if self._handle is not None:
             self._handle.end(EndReason.ANSWER)
         if self.state is LinkState.ATTACHED:
             _log.info("%s: kernel %s has ended the session's link: %s", self, self.kernel[:8], text)
             self.state = LinkState.CLOSING
             self._link.close()
+
+    def _replaced(self) -> bool:
+        """Whether a client whose kernel has ended gets another: unless it has asked for nothing, or there would be no end to it."""
+        handle = self._handle
+        return self._server.config.allow_silent_kernel_replacement and handle is not None and handle.channel.accepted > 0
 
     def channel_closed(self) -> None:
         """Both ends of the channel have ended."""
@@ -344,15 +433,29 @@ class ClientLink(RelayOwner):
                 self.state = LinkState.CLOSING
                 self._link.close()
                 return
+            wanted, self._next = self._next, None
+            if wanted is not None:
+                self._automatic = False
+                self._ask(wanted)
             self._process()
 
     def _pass_to_client(self, data: bytes | bytearray | memoryview) -> None:
-        self._output.feed(data)
+        base = self._output.position
+        ends = [mark.offset - base for mark in self._output.feed(data) if type(mark) is End]
+        self._position += len(ends)
         if self._transcoder is None:
+            self._delivery.wrote(self._link.written, len(data), len(data))
             self._link.write(data)
         else:
-            for piece in self._transcoder.feed(data):
-                self._link.write(piece)
+            # Packet by packet, so that it is known which of them the client has.
+            view = memoryview(data)
+            for start, end in itertools.pairwise([0, *ends, *([len(view)] if ends[-1:] != [len(view)] else [])]):
+                written = self._link.written
+                for piece in self._transcoder.feed(view[start:end]):
+                    self._link.write(piece)
+                self._delivery.wrote(written, self._link.written - written, end - start)
+        if self._delivery.many:
+            self._delivery.forget(self._link.acknowledged())
         self._received += len(data)
         self._owed += len(data)
         if self._answers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import secrets
@@ -11,7 +12,18 @@ from bus.channel import ChannelOptions
 from bus.config import Config
 from bus.errors import BusError
 from bus.frames import Frame
-from bus.messages import ChannelReport, Lost, Message, Open, Opened, Refused, Register, Release
+from bus.messages import (
+    ChannelReport,
+    Lost,
+    Message,
+    Open,
+    Opened,
+    Refused,
+    Register,
+    Release,
+    Status,
+    StatusRequest,
+)
 from bus.multiplexer import Multiplexer
 from bus.peer import Membership
 from bus.transport import TransportFactory
@@ -45,8 +57,10 @@ class Frontend:
         self._identity = secrets.token_hex(16)
         self._links: set[ClientLink] = set()
         self._channels: dict[int, tuple[ClientLink, Open]] = {}
-        self._listener = RelayListener(self._accept, ("uuid",), config.limits.greeting_timeout)
+        self._listener = RelayListener(self._accept, ("uuid",), config.limits.greeting_timeout, config.limits.client_timeout)
         self._empty = asyncio.Event()
+        self._numbers = itertools.count(1)
+        self._status_asked: dict[int, ClientLink] = {}
         options = ChannelOptions(window=config.limits.window, chunk=config.limits.chunk)
         self.multiplexer = Multiplexer(self._transmit, options)
         self.membership = Membership(
@@ -124,6 +138,22 @@ class Frontend:
             self.channel_done(channel, "the client was told that no broker answers")
             link.refused("no-broker", "the server's broker does not answer; try again later")
 
+    def tell_broker(self, message: Message) -> None:
+        """See :class:`frontend.link.LinkServer`."""
+        self.membership.send(message)
+
+    def request_status(self, link: ClientLink) -> None:
+        """See :class:`frontend.link.LinkServer`."""
+        number = next(self._numbers)
+        self._status_asked[number] = link
+        self._loop.call_later(self.config.bus.heartbeat_timeout, self._status_told, number, None)
+        self.membership.send(StatusRequest(number))
+
+    def _status_told(self, number: int, answer: Status | None) -> None:
+        link = self._status_asked.pop(number, None)
+        if link is not None:
+            link.told_status(answer)
+
     def channel_done(self, channel: int, text: str) -> None:
         """See :class:`frontend.link.LinkServer`."""
         if self._channels.pop(channel, None) is not None:
@@ -160,10 +190,12 @@ class Frontend:
 
     def _control(self, message: Message) -> None:
         match message:
-            case Opened(channel, kernel, pool):
+            case Opened(channel, kernel, pool, _, position):
                 link = self._link_of(channel)
                 if link is not None:
-                    link.opened(kernel, pool)
+                    link.opened(kernel, pool, position)
+            case Status(number):
+                self._status_told(number, message)
             case Refused(channel, code, text):
                 link = self._link_of(channel)
                 if link is not None:

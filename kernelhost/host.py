@@ -15,8 +15,10 @@ from bus.channel import ChannelOptions, EndReason
 from bus.config import Config
 from bus.frames import Frame
 from bus.messages import (
+    NO_POINT,
     Acquire,
     Acquired,
+    KeepAlive,
     KernelGone,
     KernelReport,
     Message,
@@ -30,11 +32,15 @@ from bus.peer import Membership, MembershipState
 from bus.transport import TransportFactory
 from kernelhost.kernel import Kernel
 from kernelhost.nursery import Nursery
+from kernelhost.output import ResumeError
 from kernelhost.pool import Action, Attach, KernelState, Pool, PoolOptions, Refuse, Request, Start, Stop
 
 __all__ = ["Host"]
 
 _log = logging.getLogger("kernelbus.host")
+
+#: Seconds between two reports of a kernel when only its counters have changed.
+_REPORT_INTERVAL = 0.5
 
 
 class Host:
@@ -72,6 +78,8 @@ class Host:
         self._by_identity: dict[str, Kernel] = {}
         self._reported: dict[str, PoolReport] = {}
         self._report_due = False
+        self._changed: set[Kernel] = set()
+        self._kernel_reports: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._starts: set[asyncio.Task[None]] = set()
         self._none_left = asyncio.Event()
@@ -125,6 +133,8 @@ class Host:
         now = self._loop.time()
         if self._timer is not None:
             self._timer.cancel()
+        if self._kernel_reports is not None:
+            self._kernel_reports.cancel()
         for name, pool in self._pools.items():
             self._perform(name, pool.close(now))
         self._nursery.give_up()
@@ -153,7 +163,7 @@ class Host:
         self._multiplexer.resume()
 
     def _describe(self) -> Register:
-        kernels = [self._kernel_report(kernel) for kernel in self._by_identity.values() if kernel.attachments]
+        kernels = [self._kernel_report(kernel) for kernel in self._by_identity.values()]
         pools = [self._pool_report(name) for name in self._pools]
         return Register(self._identity, "host", self._name, self._version, pools, kernels)
 
@@ -163,6 +173,11 @@ class Host:
                 self._acquire(message)
             case Release():
                 self._release(message)
+            case KeepAlive(channel, keep):
+                kernel = next((kernel for kernel in self._by_identity.values() if kernel.channel == channel), None)
+                if kernel is not None:
+                    self._pools[kernel.pool.name].keep_alive(kernel.number, keep)
+                    self._kernel_changed(kernel)
             case _:
                 _log.error("the broker sent %s, which is not for a host; ignored", type(message).__name__)
 
@@ -180,7 +195,8 @@ class Host:
             names = ", ".join(self._pools)
             self._refuse(message.channel, "unknown-pool", f"host {self._name} has no pool {message.pool!r}; it has: {names}")
             return
-        self._perform(message.pool, pool.acquire(Request(message.channel, message.client, now + message.wait), now))
+        request = Request(message.channel, message.client, now + message.wait, message.profile)
+        self._perform(message.pool, pool.acquire(request, now))
 
     def _acquire_named(self, message: Acquire, now: float) -> None:
         kernel = self._by_identity.get(message.kernel)
@@ -188,13 +204,26 @@ class Host:
         if kernel is None or entry is None or entry.state not in (KernelState.ATTACHED, KernelState.DETACHED):
             self._refuse(message.channel, "unknown-kernel", f"there is no kernel {message.kernel}: it has ended, or never was")
             return
+        if entry.state is KernelState.ATTACHED and not message.steal:
+            self._refuse(message.channel, "kernel-in-use", f"another client is attached to kernel {message.kernel}")
+            return
+        if not (message.busy or message.resume) and not kernel.listening:
+            text = f'kernel {message.kernel} is evaluating; connect without "Wait" -> False to wait for it'
+            self._refuse(message.channel, "kernel-busy", text)
+            return
+        try:
+            kernel.position(message.resume, message.point)
+        except ResumeError as error:
+            self._refuse(message.channel, error.code, str(error))
+            return
         if entry.state is KernelState.ATTACHED:
-            if not message.steal:
-                self._refuse(message.channel, "kernel-in-use", f"another client is attached to kernel {message.kernel}")
-                return
             kernel.detach(EndReason.DETACHED, f"the kernel was taken by {message.client}")
+        if entry.state is not KernelState.DETACHED:
+            # It was not to be kept when its client left it.
+            self._refuse(message.channel, "unknown-kernel", f"there is no kernel {message.kernel}: it has ended")
+            return
         self._pools[kernel.pool.name].attach(kernel.number, message.channel, now)
-        self._attach(kernel, message.channel, message.client)
+        self._attach(kernel, message.channel, message.client, message.profile, message.resume, message.point)
 
     def _refuse(self, channel: int, code: str, text: str) -> None:
         self._membership.send(Refused(channel, code, text))
@@ -205,7 +234,7 @@ class Host:
             self._perform(name, pool.cancel(message.channel, now))
         for kernel in self._by_identity.values():
             if kernel.channel == message.channel:
-                kernel.detach(EndReason.DETACHED, message.text)
+                kernel.let_go(message.text)
                 break
 
     # ------------------------------------------------------------------ what the pools decide
@@ -223,7 +252,7 @@ class Host:
                     _log.info("%s is ended: %s", kernel, why)
                     kernel.end(why)
                 case Attach(number, request):
-                    self._attach(self._kernels[name, number], request.channel, request.client)
+                    self._attach(self._kernels[name, number], request.channel, request.client, request.profile)
                 case Refuse(channel, code, text):
                     self._refuse(channel, code, text)
         self._arm()
@@ -233,7 +262,8 @@ class Host:
         identity = secrets.token_urlsafe(16)
         config = self._config
         send_prompt = config.send_input_name_packet_upon_kernel_connection
-        kernel = Kernel(number, identity, config.pool(name), config.limits, send_prompt, self, self._nursery)
+        replaced = config.allow_silent_kernel_replacement
+        kernel = Kernel(number, identity, config.pool(name), config.limits, send_prompt, replaced, self, self._nursery)
         self._kernels[name, number] = kernel
         self._by_identity[identity] = kernel
         self._none_left.clear()
@@ -241,12 +271,17 @@ class Host:
         self._starts.add(task)
         task.add_done_callback(self._starts.discard)
 
-    def _attach(self, kernel: Kernel, channel: int, client: str) -> None:
+    def _attach(
+        self, kernel: Kernel, channel: int, client: str, profile: str, resume: bool = False, point: int = NO_POINT
+    ) -> None:
         _log.info("%s is attached to client %s", kernel, client)
-        # The broker learns of it before the first byte comes.
-        kernel.channel = channel
-        self._membership.send(Acquired(channel, self._kernel_report(kernel)))
-        kernel.attach(channel, self._multiplexer)
+        kernel.profile = profile or kernel.profile
+        # The broker learns of it before the first byte comes. Taking a kernel from a client makes what that missed known only now.
+        position = kernel.position(resume, point)
+        kernel.channel, kernel.client = channel, client
+        kernel.attachments += 1
+        self._membership.send(Acquired(channel, self._kernel_report(kernel), position))
+        kernel.attach(channel, client, self._multiplexer, resume, point)
 
     def _arm(self) -> None:
         """Wake for the pools' next deadline."""
@@ -267,6 +302,7 @@ class Host:
     def kernel_ready(self, kernel: Kernel) -> None:
         """See :class:`kernelhost.kernel.KernelHandler`."""
         _log.info("%s is ready", kernel)
+        self._kernel_changed(kernel)
         pool = self._pools[kernel.pool.name]
         if pool.failing:
             _log.warning("pool %s: its kernels start again", kernel.pool.name)
@@ -276,7 +312,10 @@ class Host:
         """See :class:`kernelhost.kernel.KernelHandler`."""
         if not kernel.attachments:
             return
+        self._kernel_changed(kernel)
         actions = self._pools[kernel.pool.name].busy(kernel.number, kernel.busy, self._loop.time())
+        # Whether a detached kernel may be given up has changed.
+        self._report()
         if actions:
             self._perform(kernel.pool.name, actions)
 
@@ -284,6 +323,12 @@ class Host:
         """See :class:`kernelhost.kernel.KernelHandler`."""
         _log.info("%s is detached: %s", kernel, why)
         self._perform(kernel.pool.name, self._pools[kernel.pool.name].detached(kernel.number, self._loop.time()))
+        self._membership.send(self._kernel_report(kernel))
+
+    def kernel_unused(self, kernel: Kernel) -> None:
+        """See :class:`kernelhost.kernel.KernelHandler`."""
+        _log.info("%s was not used, and goes back to its pool", kernel)
+        self._perform(kernel.pool.name, self._pools[kernel.pool.name].unused(kernel.number, self._loop.time()))
         self._membership.send(self._kernel_report(kernel))
 
     def kernel_unwanted(self, kernel: Kernel, why: str) -> None:
@@ -303,8 +348,8 @@ class Host:
             _log.info("%s has ended: it %s", kernel, how)
         known = pool.failing
         actions = pool.ended(kernel.number, self._loop.time(), how)
-        if kernel.attachments:
-            self._membership.send(KernelGone(kernel.identity, how))
+        self._changed.discard(kernel)
+        self._membership.send(KernelGone(kernel.identity, how))
         if state is KernelState.STARTING and not pool.closed:
             wait = max(0.0, pool.retry_at - self._loop.time())
             # An error once for each reason, not for each try.
@@ -324,11 +369,28 @@ class Host:
             entry.state.value,
             kernel.serial,
             kernel.channel,
-            kernel.prompt,
+            kernel.conversation.prompt,
             kernel.busy,
-            kernel.evaluations,
+            kernel.conversation.evaluations,
             kernel.attachments,
+            kernel.client,
+            kernel.profile,
+            kernel.bytes_in,
+            kernel.bytes_out,
+            entry.keep,
         )
+
+    def _kernel_changed(self, kernel: Kernel) -> None:
+        """Tell the broker of it, soon."""
+        self._changed.add(kernel)
+        if self._kernel_reports is None:
+            self._kernel_reports = self._loop.call_later(_REPORT_INTERVAL, self._send_kernel_reports)
+
+    def _send_kernel_reports(self) -> None:
+        self._kernel_reports = None
+        changed, self._changed = self._changed, set()
+        for kernel in changed:
+            self._membership.send(self._kernel_report(kernel))
 
     def _pool_report(self, name: str) -> PoolReport:
         pool, config = self._pools[name], self._config
@@ -344,6 +406,8 @@ class Host:
             pool.options.minimum,
             pool.options.maximum,
             pool.failing[:1000],
+            pool.spare,
+            config.pool(name).parallel_kernels,
         )
 
     def _report(self) -> None:

@@ -1,8 +1,8 @@
 """One kernel: its process, its link, and the client that is attached to it, if any.
 
 The kernel's state is the pool's (:class:`kernelhost.pool.KernelState`); this object is the I/O under it. Bytes pass: from the
-channel through the gate to the link, from the link to the channel. Both directions are tracked only for packet heads, from which come
-the prompt and whether the kernel is busy.
+channel through the gate to the link, from the link through the log to the channel. Both directions are tracked only for packet heads
+(:mod:`kernelhost.conversation`).
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ from typing import Protocol
 
 from bus.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
 from bus.config import LimitsConfig, PoolConfig
+from bus.messages import NO_POINT
 from bus.multiplexer import ChannelHandle, Multiplexer
 from kernelhost.abort import AbortWatch
+from kernelhost.conversation import Conversation
 from kernelhost.gate import Gate
 from kernelhost.initialisation import Initialisation, Step, verdict
 from kernelhost.nursery import InitialisationFailed, Nursery, NurseryFailed
+from kernelhost.output import OutputLog
 from kernelhost.process import KernelProcess, SpawnedKernel, embedded_arguments, kernel_command
 from wstp import Function, LimitExceeded, Limits, Message, MessageCode, RemoteProtocolError, Symbol
 from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink, RelayListener, RelayOwner
-from wstp.tracker import Argument, End, Head, Tracker
+from wstp.tracker import Argument, End, Head, Mark, Start, Tracker
 
 __all__ = ["Kernel", "KernelHandler", "Phase"]
 
@@ -34,9 +37,6 @@ _log = logging.getLogger("kernelbus.host")
 
 #: Seconds between asking a kernel to end and killing it.
 _END_GRACE = 1.0
-#: Packets whose content is looked at all along.
-_PACKETS = {"InputNamePacket", "TextPacket"}
-_REQUESTS = {"EvaluatePacket": "ReturnPacket", "EnterTextPacket": "InputNamePacket", "EnterExpressionPacket": "InputNamePacket"}
 
 
 class Phase(Enum):
@@ -57,6 +57,9 @@ class KernelHandler(Protocol):
     def kernel_busy(self, kernel: Kernel) -> None:
         """:attr:`Kernel.busy` or :attr:`Kernel.prompt` has changed."""
 
+    def kernel_unused(self, kernel: Kernel) -> None:
+        """Its client has gone and asked it for nothing: it is as it was before."""
+
     def kernel_detached(self, kernel: Kernel, why: str) -> None:
         """Its client has gone."""
 
@@ -69,7 +72,10 @@ class KernelHandler(Protocol):
 
 @dataclass(slots=True)
 class _Attachment:
-    """A client's hold on the kernel. `received` counts its bytes that came, `owed` those not yet given credit for."""
+    """A client's hold on the kernel. `received` counts its bytes that came, `owed` those not yet given credit for.
+
+    What is sent to it lies in the log from `base` on, and `cursor` is how far it has been sent.
+    """
 
     handle: ChannelHandle
     gate: Gate
@@ -77,6 +83,8 @@ class _Attachment:
     received: int = 0
     owed: int = 0
     greeted: bool = False
+    base: int = 0
+    cursor: int = 0
 
 
 class Kernel(RelayOwner):
@@ -87,6 +95,7 @@ class Kernel(RelayOwner):
         identity: the kernel id, for clients.
         pool: what it is started as.
         send_prompt: whether a client that attaches is sent `InputNamePacket`.
+        replaced: whether a client whose kernel dies gets another at once.
     """
 
     def __init__(
@@ -96,6 +105,7 @@ class Kernel(RelayOwner):
         pool: PoolConfig,
         limits: LimitsConfig,
         send_prompt: bool,
+        replaced: bool,
         handler: KernelHandler,
         nursery: Nursery,
     ) -> None:
@@ -103,13 +113,15 @@ class Kernel(RelayOwner):
         self.identity = identity
         self.pool = pool
         self.phase = Phase.STARTING
-        self.prompt = ""
-        self.evaluations = 0
         self.attachments = 0
         self.channel = 0
+        self.client = ""
+        self.profile = ""
         self.serial = 0
+        self.conversation = Conversation()
         self._limits = limits
         self._send_prompt = send_prompt
+        self._replaced = replaced
         self._handler = handler
         self._nursery = nursery
         self._loop = asyncio.get_running_loop()
@@ -126,14 +138,10 @@ class Kernel(RelayOwner):
         self._steps: deque[Step] = deque()
         self._step: Step | None = None
         self._value: object = None
-        self._after_message = False
         self._last_message = ""
         self._prompted = False
-        self._output = Tracker(self._tracker_limits, want_first_argument={*_PACKETS, "ReturnPacket"})
-        self._head: str | None = None
-        self._awaited = {"ReturnPacket": 0, "InputNamePacket": 0}
-        self._kept: deque[bytes | memoryview] = deque()
-        self._kept_bytes = 0
+        self._output = Tracker(self._tracker_limits, want_first_argument=Conversation.HEADS | {"ReturnPacket"})
+        self._log = OutputLog(limits.output_buffer)
         self._completion: Iterator[bytes | memoryview] | None = None
 
     def __str__(self) -> str:
@@ -142,7 +150,22 @@ class Kernel(RelayOwner):
     @property
     def busy(self) -> bool:
         """Whether it has been asked for something it has not answered."""
-        return any(self._awaited.values()) or self._completion is not None
+        return self.conversation.busy or self._completion is not None
+
+    @property
+    def listening(self) -> bool:
+        """Whether it takes a client's next word now: it is idle, or asks its client something."""
+        return self.conversation.listening and self._completion is None
+
+    @property
+    def bytes_in(self) -> int:
+        """Token bytes given to the kernel."""
+        return self._link.bytes_out if self._link is not None else 0
+
+    @property
+    def bytes_out(self) -> int:
+        """Token bytes that came from the kernel."""
+        return self._link.bytes_in if self._link is not None else 0
 
     @property
     def held(self) -> bool:
@@ -241,6 +264,7 @@ class Kernel(RelayOwner):
         if self._exit is None:
             self._restart_timer(_END_GRACE, self.kill)
         if self._attachment is not None:
+            self._say_replaced()
             self._part(EndReason.KERNEL_ENDED, self._ending or self._exit or "the kernel closed its link")
         if self._exit is not None:
             self._finish()
@@ -255,6 +279,7 @@ class Kernel(RelayOwner):
         if self._step is not None and self._ending is None:
             self._ending = f"could not be initialised: {self._step.name} ended the kernel, which {self._exit}"
         if self._attachment is not None:
+            self._say_replaced()
             self._part(EndReason.KERNEL_ENDED, self._exit)
         self._handler.kernel_ended(self, self._ending or self._exit)
 
@@ -295,7 +320,7 @@ class Kernel(RelayOwner):
     def _ask(self, expression: Function) -> None:
         assert self._link is not None
         self._value = None
-        self._awaited["ReturnPacket"] += 1
+        self.conversation.requested("EvaluatePacket")
         self._link.write(encode_packet(packet("EvaluatePacket", expression)))
 
     def _initialise_on(self) -> None:
@@ -318,24 +343,78 @@ class Kernel(RelayOwner):
 
     def _become_ready(self) -> None:
         self.phase = Phase.SERVING
-        self._output.want_first_argument(_PACKETS)
+        self._output.want_first_argument(Conversation.HEADS)
+        self.conversation.evaluations = 0
         self._stop_timer()
         self._handler.kernel_ready(self)
 
     # ------------------------------------------------------------------ attach and detach
 
-    def attach(self, channel: int, multiplexer: Multiplexer) -> None:
-        """Give the kernel to the client at the other end of `channel`; what it said while nobody listened is forgotten."""
+    def position(self, resume: bool, point: int) -> int:
+        """Give the number of the packet with which a client that attaches begins.
+
+        Args:
+            resume: whether it wants what the last one has not taken.
+            point: with `resume`, the packet it wants to go on from; NO_POINT: what is known to be missed.
+
+        Raises:
+            ResumeError: that packet is not kept.
+        """
+        if not resume:
+            return self._log.packets
+        if point == NO_POINT:
+            return self._log.missed()[1]
+        self._log.resume(point)
+        return point
+
+    def attach(self, channel: int, client: str, multiplexer: Multiplexer, resume: bool = False, point: int = NO_POINT) -> None:
+        """Give the kernel to the client at the other end of `channel`.
+
+        Without `resume`, what it said while nobody listened is stale; with it, that is sent first.
+        """
         assert self._attachment is None
-        self._kept.clear()
-        self._kept_bytes = 0
-        self.channel = channel
-        self.attachments += 1
+        log = self._log
+        self.channel, self.client = channel, client
         handle = multiplexer.open(channel, _ChannelEvents(self))
-        self._attachment = _Attachment(handle, Gate(self._limits.hold_buffer, self._tracker_limits, self._requested), deque())
-        if self._link is not None:
+        attachment = _Attachment(handle, Gate(self._limits.hold_buffer, self._tracker_limits, self._requested), deque())
+        self._attachment = attachment
+        if resume:
+            attachment.base = attachment.cursor = log.missed()[0] if point == NO_POINT else log.resume(point)
+            attachment.greeted = True
+            self._send_kept()
+            self._credit()
+        else:
+            log.drop()
+            self._greet()
+        if self._link is not None and handle.writable:
             self._link.resume()
-        self._greet()
+
+    def let_go(self, text: str) -> None:
+        """Nobody is at the other end of its channel any more, or ever was."""
+        if self._unused and self._attachment is not None and self._attachment.handle.channel.peer_consumed == 0:
+            self._give_back(EndReason.DETACHED, text)
+        else:
+            self.detach(EndReason.DETACHED, text)
+
+    @property
+    def _unused(self) -> bool:
+        """Whether it is as new: it has a client, its first, which has not asked it for anything."""
+        attachment = self._attachment
+        return (
+            attachment is not None
+            and self.attachments == 1
+            and attachment.greeted
+            and attachment.received == 0
+            and not attachment.urgent
+            and not self.busy
+        )
+
+    def _give_back(self, reason: EndReason, text: str) -> None:
+        self._part(reason, text)
+        self.attachments = 0
+        self.profile = ""
+        self._log = OutputLog(self._limits.output_buffer)
+        self._handler.kernel_unused(self)
 
     def detach(self, reason: EndReason, text: str) -> None:
         """Take the kernel from its client."""
@@ -344,20 +423,47 @@ class Kernel(RelayOwner):
             self._handler.kernel_detached(self, text)
 
     def _greet(self) -> None:
-        """Begin with an attached client, once the kernel is idle: nothing stale, then the prompt."""
+        """Begin with an attached client, once the kernel listens: nothing stale, then the prompt, or what the kernel asks."""
         attachment = self._attachment
-        if attachment is None or attachment.greeted or self.busy:
+        if attachment is None or attachment.greeted or not self.listening or not self._log.between:
             return
+        log = self._log
+        log.keep()
+        attachment.base = attachment.cursor = log.end
         attachment.greeted = True
-        if self._send_prompt:
-            attachment.handle.send(encode_packet(packet("InputNamePacket", self.prompt)))
+        question = self.conversation.question
+        if question is not None:
+            log.append_packet(encode_packet(question))
+        elif self._send_prompt:
+            log.append_packet(encode_packet(packet("InputNamePacket", self.conversation.prompt)))
+        self._send_kept()
         self._credit()
 
-    def _part(self, reason: EndReason, text: str) -> None:
+    def _send_kept(self) -> None:
+        """Send on from the log, as far as the client takes it."""
+        attachment = self._attachment
+        if attachment is None or not attachment.greeted:
+            return
+        while attachment.handle.writable and attachment.cursor < self._log.end:
+            piece = self._log.piece(attachment.cursor)
+            # First, since to send can bring word from the client, and so this function once more.
+            attachment.cursor += len(piece)
+            attachment.handle.send(piece)
+        if self._link is not None and attachment.cursor == self._log.end and attachment.handle.writable:
+            self._link.resume()
+
+    def _note_taken(self, attachment: _Attachment, exactly: int | None = None) -> None:
+        taken = attachment.handle.channel.peer_consumed if exactly is None else exactly
+        self._log.take(attachment.base + taken)
+
+    def _part(self, reason: EndReason, text: str, taken: int | None = None) -> None:
         """The client and the kernel go apart; an expression the kernel has begun to read is completed, and aborted."""
         attachment, self._attachment = self._attachment, None
         assert attachment is not None
-        self.channel = 0
+        self.channel, self.client = 0, ""
+        if attachment.greeted:
+            self._note_taken(attachment, taken)
+        self._log.left()
         if self._link is not None:
             self._link.resume()
             completion = attachment.gate.abandon()
@@ -367,6 +473,24 @@ class Kernel(RelayOwner):
                 self._link.write_message(MessageCode.ABORT)
                 self._complete()
         attachment.handle.end(reason, text)
+
+    def _say_replaced(self) -> None:
+        """A client that is to get another kernel at once is not left waiting for what this one still owed it."""
+        attachment = self._attachment
+        if not self._replaced or attachment is None or not attachment.greeted:
+            return
+        handle, owed = attachment.handle, self.conversation.awaited["ReturnPacket"]
+        if not self._log.between:
+            for piece in self._output.completion():
+                handle.send(piece)
+            handle.send(b"]")
+        if self.busy:
+            symbol = "WSTPServer`Kernel"
+            handle.send(encode_packet(packet("MessagePacket", Symbol(symbol), "replaced")))
+            text = f"{symbol}::replaced: the kernel has ended ({self._exit or 'it closed its link'}); another takes its place."
+            handle.send(encode_packet(packet("TextPacket", text)))
+            for _ in range(owed):
+                handle.send(encode_packet(packet("ReturnPacket", Symbol("$Failed"))))
 
     def _complete(self) -> None:
         """Write on at what completes a half-read expression, as fast as the kernel takes it."""
@@ -401,9 +525,12 @@ class Kernel(RelayOwner):
             case Urgent():
                 attachment.urgent.append(event)
                 self._pass_urgent(attachment)
-            case Ended(reason, text):
+            case Ended(reason, text, taken):
                 why = text or reason.name.lower().replace("_", " ")
-                self._part(EndReason.ANSWER, "")
+                if reason is EndReason.UNUSED and self._unused:
+                    self._give_back(EndReason.ANSWER, "")
+                    return
+                self._part(EndReason.ANSWER, "", taken)
                 if reason is EndReason.CLOSE_KERNEL:
                     self._handler.kernel_unwanted(self, why)
                 else:
@@ -412,8 +539,7 @@ class Kernel(RelayOwner):
                 self._part(EndReason.ANSWER, "")
                 self._handler.kernel_detached(self, "its frontend knows nothing of it")
             case Writable():
-                if self._link is not None:
-                    self._link.resume()
+                self._send_kept()
 
     def _feed(self, attachment: _Attachment, payload: bytes | bytearray | memoryview) -> None:
         link = self._link
@@ -455,16 +581,14 @@ class Kernel(RelayOwner):
             self._link.write_message(message.code, message.parameter)
             if message.code == MessageCode.ABORT:
                 self._abort.asked()
+                self.conversation.interrupted()
 
     def _requested(self, head: str | None) -> None:
         """A whole packet has passed to the kernel."""
-        answer = _REQUESTS.get((head or "").removeprefix("System`"))
-        if answer is not None:
-            was_busy = self.busy
-            self.evaluations += 1
-            self._awaited[answer] += 1
-            if not was_busy:
-                self._handler.kernel_busy(self)
+        was_busy = self.busy
+        self.conversation.requested(head)
+        if self.busy and not was_busy:
+            self._handler.kernel_busy(self)
 
     # ------------------------------------------------------------------ from the kernel
 
@@ -475,45 +599,61 @@ class Kernel(RelayOwner):
             _log.error("%s sent what is not WSTP (%s); ended", self, error)
             self.end("it sent what is not WSTP")
             return
-        attachment = self._attachment
-        live = attachment is not None and attachment.greeted and self.phase is Phase.SERVING
-        if live:
-            assert attachment is not None
-            attachment.handle.send(data)
-            if not attachment.handle.writable:
-                link.pause()
-        elif self.phase is Phase.SERVING and attachment is None:
-            self._keep(link, data)
+        if self.phase is Phase.SERVING:
+            self._pass_on(link, data, marks)
         was_busy = self.busy
+        conversation = self.conversation
         for mark in marks:
             match mark:
+                case Start():
+                    conversation.begins()
                 case Head():
-                    self._after_message = self._head == "MessagePacket"
-                    self._head = (mark.name or "").removeprefix("System`")
+                    conversation.names(mark.name)
                 case Argument():
-                    self._said(mark.value)
+                    head = conversation.says(mark.value)
+                    if self.phase is Phase.INITIALISING:
+                        self._said_at_the_start(head, mark.value)
                 case End():
-                    self._answered(self._head)
-        if was_busy and not self.busy:
+                    self._said(conversation.ends())
+        if self._attachment is not None and not self._attachment.greeted:
             self._greet()
+        if self.busy != was_busy:
             self._handler.kernel_busy(self)
 
-    def _said(self, value: object) -> None:
-        if self._head == "InputNamePacket" and isinstance(value, str):
-            self.prompt = value
-        elif self.phase is Phase.INITIALISING:
-            if self._head == "ReturnPacket":
-                self._value = value
-                return
+    def _said_at_the_start(self, head: str, value: object) -> None:
+        """A packet's first argument, while the kernel is initialised: for the log, and for whether that failed."""
+        if head == "ReturnPacket":
+            self._value = value
+        elif head == "TextPacket":
             said = str(value).strip()
-            if self._after_message:
+            after_message = self.conversation.after_message
+            if after_message:
                 self._last_message = said
-            level = logging.WARNING if self._after_message else logging.INFO
+            level = logging.WARNING if after_message else logging.INFO
             _log.log(level, "%s said while it was initialised: %s", self, said)
 
-    def _answered(self, head: str | None) -> None:
-        if head is not None and self._awaited.get(head):
-            self._awaited[head] -= 1
+    def _pass_on(self, link: RelayLink, data: bytes | memoryview, marks: list[Mark]) -> None:
+        """Log what the kernel says, and send it to the client, if that has had everything before it."""
+        log, attachment = self._log, self._attachment
+        before = log.end
+        kept = log.append(data, marks, self._output.position - len(data))
+        if attachment is None:
+            if log.full:
+                link.pause()
+        elif not attachment.greeted:
+            # Its marks are not looked at yet: whether it is the client's turn now is found behind them.
+            pass
+        else:
+            if attachment.cursor == before:
+                attachment.cursor = log.end
+                if len(kept):
+                    attachment.handle.send(kept)
+            if self._attachment is attachment:
+                self._note_taken(attachment)
+            if not attachment.handle.writable:
+                link.pause()
+
+    def _said(self, head: str) -> None:
         self._abort.answered(head)
         if self.phase is Phase.STARTING and head == "InputNamePacket":
             self._prompted = True
@@ -522,13 +662,6 @@ class Kernel(RelayOwner):
                 self._initialise()
         elif self.phase is Phase.INITIALISING and not self.busy:
             self._initialise_on()
-
-    def _keep(self, link: RelayLink, data: bytes | memoryview) -> None:
-        """Keep what a detached kernel says, up to a bound past which it is held back, never cut."""
-        self._kept.append(data)
-        self._kept_bytes += len(data)
-        if self._kept_bytes > self._limits.output_buffer:
-            link.pause()
 
     def link_message(self, link: RelayLink, message: Message) -> None:
         if self._attachment is not None:

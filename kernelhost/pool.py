@@ -53,6 +53,7 @@ class KernelEntry:
     since: float
     channel: int = 0
     busy: bool = False
+    keep: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Request:
     channel: int
     client: str
     deadline: float
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +176,34 @@ class Pool:
         kernel = self.kernels.get(number)
         if kernel is not None and kernel.state is KernelState.ATTACHED:
             kernel.channel = 0
-            if self.options.keep_alive and not self.closed:
+            if kernel.keep and not self.closed:
                 self._move(number, KernelState.DETACHED, now)
             else:
                 self._stop(number, "its client has gone", now)
         return self._decide(now)
+
+    def unused(self, number: int, now: float) -> list[Action]:
+        """A kernel's client has gone and asked it for nothing: another may have it."""
+        kernel = self.kernels.get(number)
+        if kernel is not None and kernel.state is KernelState.ATTACHED:
+            kernel.channel, kernel.keep = 0, self.options.keep_alive
+            if self.count(KernelState.READY, KernelState.STARTING) >= max(1, self.options.minimum) and not self.queue:
+                # Its successor is on its way already.
+                self._stop(number, "nobody needs it", now)
+            else:
+                self._move(number, KernelState.READY, now)
+        return self._decide(now)
+
+    def keep_alive(self, number: int, keep: bool) -> None:
+        """A client says whether its kernel is to be kept when it leaves."""
+        self.kernels[number].keep = keep
+
+    @property
+    def spare(self) -> int:
+        """How many detached kernels may be given up for who waits."""
+        if self.options.reserve or self.failures:
+            return 0
+        return sum(1 for kernel in self.kernels.values() if kernel.state is KernelState.DETACHED and not kernel.busy)
 
     def unwanted(self, number: int, now: float, why: str) -> list[Action]:
         """A kernel is to end, whatever the pool's rules are."""
@@ -258,7 +283,7 @@ class Pool:
         while self._wanted() > 0 and self.count(KernelState.STARTING) < limit and (not self.failures or now >= self.retry_at):
             number = self._next_number
             self._next_number += 1
-            self.kernels[number] = KernelEntry(number, KernelState.STARTING, now)
+            self.kernels[number] = KernelEntry(number, KernelState.STARTING, now, keep=self.options.keep_alive)
             self._actions.append(Start(number))
 
     def _refuse_at_once(self) -> None:

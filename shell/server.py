@@ -11,11 +11,13 @@ import contextlib
 import ipaddress
 import logging
 import os
+import re
 import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +26,7 @@ import zmq
 from bus.broker import BrokerOptions
 from bus.config import Config
 from bus.errors import BusError, EndpointError
+from bus.journal import Journal, JournalError
 from bus.server import BrokerServer
 from bus.transport import TransportFactory
 from bus.zmq_transport import dealer_factory
@@ -79,7 +82,7 @@ def _run(main: Coroutine[Any, Any, None]) -> int:
 
 async def _serve(config: Config, port: int, interface: str | None, bus_endpoint: str | None) -> None:
     async with _parts(config) as parts:
-        broker = BrokerServer(_broker_options(config), parts.context)
+        broker = BrokerServer(_broker_options(config), parts.context, _journal(config, f"serve-{port}" if port else None))
         parts.on_exit(broker.close)
         connect: TransportFactory = broker.connect
         if config.bus.local_transport == "inproc":
@@ -109,7 +112,8 @@ def _bind(broker: BrokerServer, endpoint: str | None, port: int) -> None:
 
 async def _broker(config: Config, endpoint: str) -> None:
     async with _parts(config) as parts:
-        broker = BrokerServer(_broker_options(config), parts.context)
+        anywhere = endpoint.endswith((":0", ":*"))
+        broker = BrokerServer(_broker_options(config), parts.context, _journal(config, None if anywhere else f"broker-{endpoint}"))
         parts.on_exit(broker.close)
         bound = broker.bind(_checked(endpoint))
         parts.start(broker.run())
@@ -151,7 +155,27 @@ def _broker_options(config: Config) -> BrokerOptions:
         host_timeout=config.limits.host_timeout,
         connection_timeout=config.limits.connection_timeout,
         allow_stealing=config.allow_stealing_kernels,
+        replace_silently=config.allow_silent_kernel_replacement,
     )
+
+
+def _journal(config: Config, name: str | None) -> Journal | None:
+    """Open the broker's journal; `name` is the default one's, and without it there is none unless the configuration names one.
+
+    Raises:
+        JournalError: the one that is configured cannot be had.
+    """
+    given = config.bus.journal
+    if given is not None:
+        return Journal(Path(given)) if given else None
+    if name is None:
+        return None
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    try:
+        return Journal(state / "kernelbus" / f"{re.sub('[^0-9A-Za-z.]+', '-', name)}.sqlite")
+    except JournalError as error:
+        _log.warning("%s; sessions are kept without a journal", error)
+        return None
 
 
 def _checked(endpoint: str) -> str:

@@ -7,6 +7,7 @@ and messages to its owner as they come, and closes as section 7 says. Nothing he
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 from collections import deque
@@ -30,6 +31,9 @@ _DISAGREEMENT = 1.0
 #: How long a peer may take to read what was written before a close.
 _LINGER = 10.0
 
+
+#: How a connection ends whose peer has vanished without a word.
+_VANISHED = frozenset((errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH))
 
 #: The log's lines on connections that do not become links.
 _REFUSED = "a connection from %s is not a WSTP link (it %s); closed"
@@ -93,6 +97,15 @@ class RelayLink:
     def paused(self) -> bool:
         """Whether token bytes are not read at present."""
         return self._paused
+
+    @property
+    def written(self) -> int:
+        """Bytes written on the data connection so far, greeting included."""
+        return self._data.written
+
+    def acknowledged(self) -> int:
+        """How many of these the peer's machine has acknowledged."""
+        return self._data.acknowledged()
 
     @property
     def peer_features(self) -> Features:
@@ -221,6 +234,10 @@ class RelayLink:
                 self._take_message(message)
         if error is not None:
             _log.debug("link %s: %s connection: %s", self.name, "message" if stream is self._message else "data", end_of(error))
+        if isinstance(error, OSError) and error.errno in _VANISHED:
+            # What the other connection still held cannot come any more, whether or not we are reading it.
+            self._data.abort()
+            self._message.abort()
         self._release_messages()
         if self._data.ended and (self._message.ended or self._said_closing):
             self._end()
@@ -281,16 +298,22 @@ class RelayListener:
         modes: which of "uuid" and "default" are accepted; with "default" a second port is opened for message connections, and one
             link is made at a time.
         greeting_timeout: seconds from a connection's being accepted to the end of its link's greeting.
+        vanished_timeout: seconds after which a peer that went without a word is taken for gone.
     """
 
     def __init__(
-        self, on_link: Callable[[RelayLink], RelayOwner | None], modes: Iterable[str] = ("uuid",), greeting_timeout: float = 10.0
+        self,
+        on_link: Callable[[RelayLink], RelayOwner | None],
+        modes: Iterable[str] = ("uuid",),
+        greeting_timeout: float = 10.0,
+        vanished_timeout: float = 25.0,
     ) -> None:
         self.port = 0
         #: Refuse connections from other machines.
         self.local_only = False
         self._loop = asyncio.get_running_loop()
         self._timeout = greeting_timeout
+        self._vanished = vanished_timeout
         self._on_link = on_link
         self._modes = frozenset(modes)
         self._servers: list[asyncio.Server] = []
@@ -337,6 +360,7 @@ class RelayListener:
             _log.error("a connection from %s is refused: only programs of this machine are served (see -i)", stream.name)
             stream.abort()
             return
+        stream.give_up_after(self._vanished)
         add = self._rendezvous.add if first else self._rendezvous.add_message
         self._act(add(stream, self._loop.time()), _REFUSED)
         self._set_timer()
@@ -379,6 +403,8 @@ class RelayListener:
             return
         link.owner = _Greeter(self, owner)
         self._greeting[link] = self._loop.call_later(self._timeout, self._late, link)
+        # Nobody has a reason not to read messages: on their connection a vanished peer shows even while data waits on the other.
+        matched.message.give_up_after(self._vanished, unread=True)
         link.begin(matched.data_trailing, matched.message_trailing)
 
     # ------------------------------------------------------------------ links whose greeting is under way

@@ -496,7 +496,7 @@ class BrokerMachine(RuleBasedStateMachine):
             assert entry.phase is ChannelPhase.OPEN
             assert entry.host is not None and entry.host.id == held[channel].identity
             assert entry.frontend is not None and entry.frontend.id == attached[channel].identity
-        assert self.broker.sessions.keys() == {kernel for host in self.hosts() for kernel in host.kernels}
+        assert self.broker.sessions.live.keys() == {kernel for host in self.hosts() for kernel in host.kernels}
         for part in list(self.parts):
             part.say(Leave())
             self.carry_up(part)
@@ -504,7 +504,7 @@ class BrokerMachine(RuleBasedStateMachine):
         self.now += OPTIONS.host_timeout + 1
         self.perform(self.broker.tick(self.now))
         broker = self.broker
-        left = (broker.peers, broker.channels, broker.sessions, broker._routes, broker._strangers, broker._waiting)
+        left = (broker.peers, broker.channels, broker.sessions.live, broker._routes, broker._strangers, broker._waiting)
         assert not any(left), left
 
 

@@ -12,6 +12,8 @@
 | `Size[array]` | how many leaves it has |
 | `Tell[code]` | sends message `code` to the client, then Null |
 | `Switch[Get[file], ...]`, `Switch[ToExpression[code], ...]` | an initialisation: what :func:`initialise` says |
+| `Await["file"]` | the text of that file, once it exists |
+| `Question["text"]` | asks by an InputStringPacket, and gives the answer |
 | anything else | itself |
 
 Options: `-exitatonce n` writes a line and exits with status n; `-silent` never connects; `-uuid` connects in UUID mode.
@@ -120,6 +122,18 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
             return np.zeros(count)
         case Function(head=Symbol(name="Size"), args=(np.ndarray() as array,)):
             return array.size
+        case Function(head=Symbol(name="Await"), args=(str(file),)):
+            while not os.path.exists(file) and not aborts:
+                link.wait(0.02)
+            if aborts:
+                return Symbol("$Aborted")
+            with open(file) as opened:
+                return opened.read()
+        case Function(head=Symbol(name="Question"), args=(text,)):
+            put(link, "InputStringPacket", text)
+            answer = link.get()
+            assert isinstance(answer, Function)
+            return answer.args[0]
         case Function(head=Symbol(name="Tell"), args=(int(code),)):
             link.put_message(code, 7)
             return Symbol("Null")

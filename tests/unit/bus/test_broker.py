@@ -47,7 +47,8 @@ class Peer(Route):
 
 
 def report(pool: str = "P", ready: int = 1, **counts: int) -> PoolReport:
-    return PoolReport(pool, pool == "P", pool == "P", 0, ready, counts.get("attached", 0), 0, 0, 1, 8)
+    attached, detached, spare = (counts.get(name, 0) for name in ("attached", "detached", "spare"))
+    return PoolReport(pool, pool == "P", pool == "P", 0, ready, attached, detached, 0, 1, 8, spare=spare)
 
 
 def kernel(identity: str = "k", channel: int = 0, serial: int = 1) -> KernelReport:
@@ -189,7 +190,7 @@ def test_a_lost_host_is_told_to_its_clients_and_its_requests_go_elsewhere(bus: B
     assert [(to, type(message)) for to, message in sent] == [("other", Acquire)], "who only waits is sent elsewhere before that"
     sent = bus.wait(56, frontend, other)
     assert [(to, type(message)) for to, message in sent] == [("other", Release), ("f", Refused), ("f", Lost)]
-    assert bus.broker.sessions == {}
+    assert bus.broker.sessions.live == {}
 
 
 def test_a_lost_frontend_is_told_to_the_hosts(bus: Bus) -> None:
@@ -198,7 +199,7 @@ def test_a_lost_frontend_is_told_to_the_hosts(bus: Bus) -> None:
     bus.say(host, Acquired(1, kernel(channel=1)))
     ((to, message),) = bus.wait(12, host)
     assert (to, type(message)) == ("h", Release)
-    assert list(bus.broker.sessions) == ["k"], "the session outlives the client"
+    assert list(bus.broker.sessions.live) == ["k"], "the session outlives the client"
 
 
 @pytest.mark.parametrize("first", ["host", "frontend"])
@@ -257,13 +258,15 @@ def test_a_kernel_that_came_too_late_is_let_go(bus: Bus) -> None:
         ([report(ready=1, attached=7), report(ready=0, attached=0)], 0),
         ([report(ready=1, attached=3), report(ready=1, attached=2)], 1),
         ([report(ready=0), report(ready=0)], 0),
-        ([report("Q", ready=5), report(ready=0, attached=8)], 1),
+        ([report("Q", ready=5), report(ready=0, attached=7)], 1),
+        ([report(ready=0, attached=8), report(ready=0, attached=2, detached=6)], None),
+        ([report(ready=0, attached=8), report(ready=0, attached=2, detached=6, spare=1)], 1),
     ],
 )
-def test_the_host_that_is_asked(bus: Bus, hosts: list[PoolReport], chosen: int) -> None:
+def test_the_host_that_is_asked(bus: Bus, hosts: list[PoolReport], chosen: int | None) -> None:
     for number, pool in enumerate(hosts):
         bus.host(str(number), pool)
-    assert [to for to, _ in bus.say(bus.frontend("f"), Open(1, "a", pool="P"))] == [str(chosen)]
+    assert [to for to, _ in bus.say(bus.frontend("f"), Open(1, "a", pool="P"))] == ([] if chosen is None else [str(chosen)])
 
 
 @pytest.mark.parametrize(
@@ -306,8 +309,8 @@ def test_a_thousand_that_wait_are_not_gone_through_for_each_that_comes() -> None
     broker.control(host, Register("h", "host", "h", "1", [report()]), 0.0)
     for _ in range(100):
         broker.control(host, report(), 0.0)
-    assert asked == 2000, "once when it came, once when there was a host"
-    assert broker.peers["h"].asked == 1000
+    assert asked <= 1000 + 9 + 100, "once when it came, once when it was served, and only the first of a row when something changes"
+    assert broker.peers["h"].asked == {"P": 8}, "no more than it may have"
 
 
 @pytest.mark.parametrize("stealing", [False, True])
@@ -451,7 +454,7 @@ def test_a_restarted_broker_is_told_everything_in_any_order() -> None:
         for channel, (frontend, host) in ways.items():
             assert bus.broker.forward(peers[frontend], Frame(Kind.DATA, channel)) is peers[host], order
             assert bus.broker.forward(peers[host], Frame(Kind.DATA, channel)) is peers[frontend], order
-        assert bus.broker.sessions.keys() >= {"a", "b", "c", "idle", "new"}
+        assert bus.broker.sessions.live.keys() >= {"a", "b", "c", "idle", "new"}
 
 
 def test_a_host_that_registers_again_without_a_kernel_has_lost_it(bus: Bus) -> None:
@@ -460,7 +463,7 @@ def test_a_host_that_registers_again_without_a_kernel_has_lost_it(bus: Bus) -> N
     bus.attach(frontend, host, 2, "b")
     bus.host("h", kernels=[kernel("b", 2, serial=2)], peer=host)
     assert bus.sent == [("f", Lost(1, "host h (h) no longer has the kernel"))]
-    assert list(bus.broker.sessions) == ["b"]
+    assert list(bus.broker.sessions.live) == ["b"]
 
 
 def test_the_last_words_of_a_kernel_that_is_gone_still_have_a_way(bus: Bus) -> None:
@@ -468,7 +471,7 @@ def test_the_last_words_of_a_kernel_that_is_gone_still_have_a_way(bus: Bus) -> N
     bus.attach(frontend, host, 1)
     bus.host("h", ending=[ChannelReport(1)], peer=host)
     assert bus.sent == []
-    assert bus.broker.sessions == {}
+    assert bus.broker.sessions.live == {}
     assert bus.broker.forward(host, Frame(Kind.END, 1)) is frontend
     restarted = Bus()
     host = restarted.host("h", ending=[ChannelReport(1)])
@@ -549,7 +552,7 @@ def test_what_is_for_the_other_role_to_send_is_ignored(bus: Bus, role: str, mess
     peer = bus.host("x") if role == "host" else bus.frontend("x")
     assert bus.say(peer, message) == []
     assert "which is not for it to send" in bus.notes[-1].text
-    assert (bus.broker.channels, bus.broker.sessions) == ({}, {})
+    assert (bus.broker.channels, bus.broker.sessions.live) == ({}, {})
 
 
 def test_a_role_that_there_is_not_is_noted_and_ignored(bus: Bus) -> None:
@@ -561,10 +564,10 @@ def test_a_role_that_there_is_not_is_noted_and_ignored(bus: Bus) -> None:
 def test_an_older_report_of_a_kernel_changes_nothing(bus: Bus) -> None:
     host = bus.host("h", kernels=[kernel("k", 5, serial=7)])
     bus.say(host, kernel("k", 0, serial=6))
-    assert bus.broker.sessions["k"].report.channel == 5
+    assert bus.broker.sessions.live["k"].report.channel == 5
     bus.now = 9.0
     bus.say(host, kernel("k", 0, serial=8))
-    session = bus.broker.sessions["k"]
+    session = bus.broker.sessions.live["k"]
     assert (session.report.state, session.since) == ("detached", 9.0)
 
 
@@ -610,4 +613,4 @@ def test_nothing_is_left_when_all_have_gone(bus: Bus) -> None:
     bus.say(frontend, Leave())
     bus.say(host, Leave())
     broker = bus.broker
-    assert (broker.peers, broker.channels, broker.sessions, broker._routes, broker._waiting) == ({}, {}, {}, {}, {})
+    assert (broker.peers, broker.channels, broker.sessions.live, broker._routes, broker._waiting) == ({}, {}, {}, {}, {})

@@ -18,25 +18,33 @@ from bus.messages import (
     Acquired,
     ChannelReport,
     Heartbeat,
+    HostStatus,
+    KeepAlive,
     KernelGone,
     KernelReport,
+    KernelStatus,
     Leave,
     Lost,
     Message,
     Open,
     Opened,
     PoolReport,
+    PoolStatus,
     Refused,
     Register,
     RegisterAgain,
     Registered,
     Release,
+    Status,
+    StatusRequest,
     decode,
     encode,
 )
 
 POOL = PoolReport("P", True, False, 1, 2, 3, 4, 5, 6, 7, "why")
 KERNEL = KernelReport("k", "P", "attached", 3, 2**64 - 1, "In[1]:= ", True, 4, 5)
+POOL_STATUS = PoolStatus("P", True, False, False, 1, 2, 3, 4, 5, 6, 0.25, 7, 8, "why")
+KERNEL_STATUS = KernelStatus("k", "P", "h", "busy", 10.0, 0.5, "In[1]:= ", "127.0.0.1:5", "p", 1, 2, 3, 4)
 EXAMPLES: list[Message] = [
     Heartbeat(),
     Leave(),
@@ -54,9 +62,12 @@ EXAMPLES: list[Message] = [
     KERNEL,
     KernelGone("k", "exited"),
     POOL,
+    KeepAlive(2, False),
+    StatusRequest(7),
+    Status(7, "b", 1.5, 1, 2, [HostStatus("h", "up", "1", 0.5)], [POOL_STATUS], [KERNEL_STATUS]),
 ]
 #: What is no message of its own, but part of one.
-PARTS = {ChannelReport}
+PARTS = {ChannelReport, HostStatus, PoolStatus, KernelStatus}
 
 
 def test_there_is_an_example_of_every_message() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontend.commands import CommandRefused, run
+from bus.messages import HostStatus, KernelStatus, PoolStatus, Status
+from frontend.commands import CommandRefused, Wanted, run
 from frontend.sieve import Sieve
 from wstp import Expr, LimitExceeded, Limits, Symbol
 from wstp.packets import decode_expression, encode_packet, packet
@@ -48,15 +51,65 @@ def test_a_command_is_bounded() -> None:
             sieve.feed(long[at : at + (1 << 18)])
 
 
+RULE, TRUE, FALSE = Symbol("Rule"), Symbol("True"), Symbol("False")
+STATUS = Status(
+    1,
+    "b",
+    2.0,
+    1,
+    1,
+    [HostStatus("h", "up", "1", 0.5)],
+    [PoolStatus("P", True, False, False, 1, 0, 1, 1, 0, 0, 0.0, 1, 8)],
+    [KernelStatus(identity, "P", "h", "attached", 3.0, 1.0) for identity in ("0123456789", "abcdefghij")],
+)
+POOL_SHOWN = {
+    "Default": True,
+    "ParallelDefault": False,
+    "Parallel": False,
+    "Hosts": 1,
+    "Starting": 0,
+    "Ready": 1,
+    "Attached": 1,
+    "Detached": 0,
+    "Waiting": 0,
+    "Longest": 0.0,
+    "Minimum": 1,
+    "Maximum": 8,
+    "Failing": "",
+}
+KERNEL_SHOWN = {
+    "Pool": "P",
+    "Host": "h",
+    "State": "attached",
+    "Created": 3.0,
+    "Since": 1.0,
+    "Prompt": "",
+    "Client": "",
+    "Profile": "",
+    "Evaluations": 0,
+    "Attachments": 0,
+    "BytesIn": 0,
+    "BytesOut": 0,
+}
+
+
 class Target:
     """A link that notes what it is asked."""
 
     def __init__(self, kernel: str = "") -> None:
         self.kernel, self.pool = kernel, "P" if kernel else ""
         self.asked: list[object] = []
+        self.resume_point = 7
+        self.replaceable = kernel == "unused"
 
-    def connect_kernel(self, kernel: str, pool: str, parallel: bool) -> None:
-        self.asked.append((kernel, pool, parallel))
+    def connect_kernel(self, wanted: Wanted) -> None:
+        self.asked.append(wanted)
+
+    def keep_alive(self, keep: bool) -> None:
+        self.asked.append(keep)
+
+    def ask_status(self, show: Callable[[Status], Expr]) -> None:
+        self.asked.append(show(STATUS))
 
     def disconnect(self) -> None:
         self.asked.append("disconnect")
@@ -75,9 +128,22 @@ def rules(**values: Expr) -> Expr:
         ("KernelID", (), "k", "k", []),
         ("KernelID", (), "", Symbol("None"), []),
         ("PoolName", (), "k", "P", []),
-        ("ConnectKernel", (), "", None, [("", "", False)]),
-        ("ConnectKernel", ("id",), "", None, [("id", "", False)]),
-        ("ConnectKernel", (rules(Pool="Q", Parallel=Symbol("True")),), "", None, [("", "Q", True)]),
+        ("ConnectKernel", (), "", None, [Wanted()]),
+        ("ConnectKernel", ("id",), "", None, [Wanted("id")]),
+        ("ConnectKernel", ("id",), "unused", None, [Wanted("id")]),
+        ("ConnectKernel", ("id", RULE("Wait", FALSE)), "", None, [Wanted("id", wait=False)]),
+        ("ConnectKernel", (rules(Pool="Q", Parallel=TRUE),), "", None, [Wanted("", "Q", True)]),
+        ("ConnectKernel", (RULE("Pool", "Q"), RULE(Symbol("Profile"), "p")), "", None, [Wanted("", "Q", profile="p")]),
+        ("Reconnect", ("id",), "", None, [Wanted("id", resume=True)]),
+        ("Reconnect", ("id", RULE("Resume", TRUE)), "", None, [Wanted("id", resume=True)]),
+        ("Reconnect", ("id", RULE("Resume", FALSE)), "", None, [Wanted("id")]),
+        ("Reconnect", ("id", [RULE("Resume", 12), RULE("Wait", FALSE)]), "", None, [Wanted("id", wait=False, resume=True, point=12)]),
+        ("ResumePoint", (), "k", 7, []),
+        ("KeepAlive", (TRUE,), "k", TRUE, [True]),
+        ("KeepAlive", (FALSE,), "k", FALSE, [False]),
+        ("Pools", (), "", None, [{"P": POOL_SHOWN}]),
+        ("Kernels", (), "0123456789", None, [{"0123456789": KERNEL_SHOWN, "abcdefgh": KERNEL_SHOWN}]),
+        ("Kernels", (), "", None, [{"01234567": KERNEL_SHOWN, "abcdefgh": KERNEL_SHOWN}]),
         ("Disconnect", (), "k", "k", ["disconnect"]),
         ("CloseKernel", (), "k", "k", ["close"]),
     ],
@@ -96,7 +162,20 @@ def test_a_command_does_its_work(name: str, arguments: tuple[Expr, ...], kernel:
         ("KernelID", (1,), "", "args", "takes no arguments"),
         ("ConnectKernel", (1,), "", "args", "a kernel id"),
         ("ConnectKernel", (1, 2), "", "args", "a kernel id"),
-        ("ConnectKernel", (rules(Poool="Q"),), "", "args", "Parallel"),
+        ("ConnectKernel", (rules(Poool="Q"),), "", "option", 'did you mean "Pool"'),
+        ("ConnectKernel", (rules(Resume=TRUE),), "", "option", "it knows"),
+        ("ConnectKernel", (rules(Pool=1),), "", "option", '"Pool" is a string'),
+        ("ConnectKernel", (rules(Parallel=1),), "", "option", '"Parallel" is True or False'),
+        ("ConnectKernel", ("",), "", "args", "empty"),
+        ("ConnectKernel", ("id", RULE("Pool", "Q")), "", "args", "leave the pool out"),
+        ("Reconnect", (), "", "args", "takes a kernel id"),
+        ("Reconnect", ("id", RULE("Resume", -1)), "", "option", "Resume"),
+        ("Reconnect", ("id", RULE("Resume", "yes")), "", "option", "Resume"),
+        ("ResumePoint", (), "", "nokernel", "no kernel is attached"),
+        ("KeepAlive", (), "k", "args", "True or False"),
+        ("KeepAlive", (1,), "k", "option", "True or False"),
+        ("KeepAlive", (TRUE,), "", "nokernel", "no kernel is attached"),
+        ("Status", (1,), "", "args", "takes no arguments"),
         ("ConnectKernel", (), "k", "attached", "kernel k is attached"),
         ("Disconnect", (), "", "nokernel", "no kernel is attached"),
         ("CloseKernel", (), "", "nokernel", "no kernel is attached"),

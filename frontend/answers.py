@@ -1,0 +1,49 @@
+"""What the broker says of its status, as Wolfram Language associations. No I/O.
+
+Who knows a kernel's id can take the kernel. So a client is told the whole id of its own only, and the first eight characters of others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from bus.messages import Status
+from wstp import Expr
+
+__all__ = ["SHOWN", "kernels", "pools", "status"]
+
+#: Characters of an id that may be shown to anyone.
+SHOWN = 8
+
+
+def status(answer: Status, kernel: str) -> Expr:
+    """Give the server's state as a whole; `kernel`: the asker's own."""
+    states = [known.state for known in answer.kernels]
+    return {
+        "Broker": answer.broker,
+        "Up": answer.up,
+        "Frontends": answer.frontends,
+        "Links": answer.links,
+        "Hosts": [_named(host) for host in answer.hosts],
+        "Pools": len(answer.pools),
+        "Kernels": {state: states.count(state) for state in dict.fromkeys(states)},
+    }
+
+
+def pools(answer: Status, kernel: str) -> Expr:
+    """Give the pools by name."""
+    return {pool.pool: _named(pool, without="pool") for pool in answer.pools}
+
+
+def kernels(answer: Status, kernel: str) -> Expr:
+    """Give the kernels by id; `kernel`: the asker's own."""
+    return {
+        known.kernel if known.kernel == kernel else known.kernel[:SHOWN]: _named(known, without="kernel")
+        for known in answer.kernels
+    }
+
+
+def _named(part: Any, without: str = "") -> dict[str, Any]:
+    names = [field.name for field in dataclasses.fields(part) if field.name != without]
+    return {"".join(word.capitalize() for word in name.split("_")): getattr(part, name) for name in names}
