@@ -224,7 +224,7 @@ class Broker:
                 case Acquired() if peer.role == "host":
                     self._acquired(peer, message, now)
                 case Refused() if peer.role == "host":
-                    self._refused(peer, message)
+                    self._refused(peer, message, now)
                 case KernelReport() if peer.role == "host":
                     self._kernel(peer, message, now)
                 case KernelGone() if peer.role == "host":
@@ -591,10 +591,19 @@ class Broker:
         opened = Opened(entry.channel, entry.kernel, pool, entry.host.name, entry.position)
         self._actions.append(Send(entry.frontend.route, opened))
 
-    def _refused(self, host: Peer, message: Refused) -> None:
+    def _refused(self, host: Peer, message: Refused, now: float) -> None:
         entry = self.channels.get(message.channel)
-        if entry is not None and entry.host is host and entry.phase is ChannelPhase.ASKED:
-            self._refuse(entry, message.code, message.text)
+        if entry is None or entry.host is not host or entry.phase is not ChannelPhase.ASKED:
+            return
+        request = entry.request
+        assert request is not None
+        if message.code == "unknown-kernel" and request.kernel in self.sessions.live and self.options.replace_silently:
+            # It is just ending: for its client, it is gone.
+            entry.request = replace(request, kernel="", pool=entry.pool, resume=False)
+            self._move(entry, ChannelPhase.WAITING, None)
+            self._ask(entry, now)
+            return
+        self._refuse(entry, message.code, message.text)
 
     def _refuse(self, entry: ChannelEntry, code: str, text: str) -> None:
         self._remove(entry)

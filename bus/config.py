@@ -257,6 +257,8 @@ def loads(text: str, source: str | Path | None = None) -> Config:
     settled = _Settler(document, label, path.parent if path else Path())
     pools = settled.pools(loaded.pop("pools", {}))
     settled.limits()
+    if loaded.get("bus", {}).get("journal"):
+        loaded["bus"]["journal"] = settled.absolute(loaded["bus"]["journal"])
     if settled.faults:
         raise _located(label, document, settled.faults)
     return Config(
@@ -357,7 +359,7 @@ class _Settler:
                 what = "is not a program that can be run" if os.path.isfile(program) else "does not exist"
                 self._warn(f"{shown(program)} {what}: this pool has no kernels while that is so", *path, "KernelPath")
         if (file := settled["initialization_file"]) is not None:
-            settled["initialization_file"] = file = self._absolute(file)
+            settled["initialization_file"] = file = self.absolute(file)
             if not os.path.isfile(file):
                 text = f"{shown(file)} does not exist: this pool has no kernels while that is so"
                 self._warn(text, *path, "InitializationFile")
@@ -365,10 +367,10 @@ class _Settler:
 
     def _program(self, given: str) -> str:
         """Leave a bare name, which is searched for in PATH when it is run; make anything else an absolute path."""
-        return self._absolute(given) if "/" in given or os.sep in given else given
+        return self.absolute(given) if "/" in given or os.sep in given else given
 
-    def _absolute(self, given: str) -> str:
-        """Make a path absolute; what is relative is so to the folder of the configuration file."""
+    def absolute(self, given: str) -> str:
+        """Give a path as an absolute one; what is relative is so to the folder of the configuration file."""
         return str((self._folder / Path(given).expanduser()).absolute())
 
     def _fault(self, text: str, *path: str) -> None:

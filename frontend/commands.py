@@ -15,7 +15,18 @@ from bus.messages import NO_POINT, Status
 from frontend.answers import kernels, pools, status
 from wstp import Expr, Function, Symbol
 
-__all__ = ["COMMANDS", "CONTEXT", "Command", "CommandRefused", "CommandTarget", "Wanted", "asks_for_kernel", "is_command", "run"]
+__all__ = [
+    "COMMANDS",
+    "CONTEXT",
+    "Command",
+    "CommandRefused",
+    "CommandTarget",
+    "Wanted",
+    "asks_for_kernel",
+    "is_command",
+    "needs_no_kernel",
+    "run",
+]
 
 CONTEXT = "WSTPServer`"
 
@@ -137,8 +148,17 @@ def _pool_name(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
 
 def asks_for_kernel(expression: Expr) -> bool:
     """Whether this command asks for a kernel, so that none has to be found for the link unasked."""
+    return _name(expression) in ("ConnectKernel", "Reconnect")
+
+
+def needs_no_kernel(expression: Expr) -> bool:
+    """Whether this command says the same whether or not the link has a kernel, and so need not wait for one."""
+    return _name(expression) in ("Help", "Status", "Pools", "Kernels")
+
+
+def _name(expression: Expr) -> str:
     head = expression.head if isinstance(expression, Function) else None
-    return isinstance(head, Symbol) and head.name in (f"{CONTEXT}ConnectKernel", f"{CONTEXT}Reconnect")
+    return head.name.removeprefix(CONTEXT) if isinstance(head, Symbol) else ""
 
 
 def _connect(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:

@@ -26,7 +26,7 @@ from bus.errors import ChannelUsageError
 from bus.messages import KeepAlive, Open, Status
 from bus.messages import Message as BusMessage
 from bus.multiplexer import ChannelHandle, Multiplexer
-from frontend.commands import CONTEXT, CommandRefused, Wanted, asks_for_kernel, run
+from frontend.commands import CONTEXT, CommandRefused, Wanted, asks_for_kernel, needs_no_kernel, run
 from frontend.delivery import Delivery
 from frontend.sieve import Piece, Sieve
 from wstp import OURS, Expr, Function, LimitExceeded, Limits, Message, RemoteProtocolError, Symbol, WSTPError
@@ -107,6 +107,9 @@ class ClientLink(RelayOwner):
         self._show_status: Callable[[Status], Expr] | None = None
         self._position = 0
         self._delivery = Delivery()
+        # What the client's machine had acknowledged when the client last said something: what it answered to, it has read. Of what came
+        # later that is not sure, and where it is not, it is better said twice than never.
+        self._answered = 0
 
     def __str__(self) -> str:
         return f"link {self.name}"
@@ -130,6 +133,7 @@ class ClientLink(RelayOwner):
             self.state = LinkState.ALONE
 
     def link_data(self, link: RelayLink, data: bytes | memoryview) -> None:
+        self._answered = link.acknowledged()
         try:
             self._pieces.extend(self._sieve.feed(data))
         except (RemoteProtocolError, LimitExceeded) as error:
@@ -154,7 +158,9 @@ class ClientLink(RelayOwner):
                     self._command(piece.data)
                 else:
                     self._refuse_expression(piece)
-            elif self.state is LinkState.OPENING and self._automatic and self._wants_another(self._pieces[0]):
+            elif self.state is LinkState.OPENING and self._first_is(needs_no_kernel):
+                self._command(self._pieces.popleft().data)
+            elif self.state is LinkState.OPENING and self._automatic and self._first_is(asks_for_kernel):
                 self._drop_channel(f"client {self.name} asks for a kernel itself")
                 self.state = LinkState.ALONE
             elif self.state in (LinkState.OPENING, LinkState.PARTING):
@@ -190,7 +196,7 @@ class ClientLink(RelayOwner):
             self._drop_channel(f"client {self.name} is gone")
         elif self._handle is not None:
             reason = EndReason.CLIENT_CLOSED if said_so else EndReason.CLIENT_LOST
-            taken = self._delivery.taken(link.acknowledged())
+            taken = self._delivery.taken(link.acknowledged() if link.read_to_the_end else self._answered)
             self._handle.end(reason, f"client {self.name} {'closed its link' if said_so else 'is lost'}", taken)
         self._server.link_gone(self)
 
@@ -208,10 +214,11 @@ class ClientLink(RelayOwner):
             if answer is not None:
                 self._answer(packet("ReturnPacket", answer))
 
-    @staticmethod
-    def _wants_another(piece: Piece) -> bool:
+    def _first_is(self, kind: Callable[[Expr], bool]) -> bool:
+        """Whether what is to be dealt with next is a command of this kind."""
+        piece = self._pieces[0]
         try:
-            return piece.command and asks_for_kernel(decode_expression(piece.data))
+            return piece.command and kind(decode_expression(piece.data))
         except WSTPError:
             return False
 

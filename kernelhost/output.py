@@ -111,11 +111,8 @@ class OutputLog:
                 self._followings.append(offset)
                 self.packets += 1
             elif self._followings:
+                # Else the packet that this token ends is gone, and the token stands before the next one, where it means nothing.
                 self._followings[-1] = offset
-            else:
-                # The packet that this token ends is gone.
-                self._start = max(self._start, offset)
-                self.taken = max(self.taken, self._start)
         if len(data):
             self._between = bool(ends) and ends[-1].offset + start == self.end + len(data)
             self._keep(data)
@@ -145,7 +142,7 @@ class OutputLog:
         if offset > self.taken:
             self.taken = min(offset, self.end)
         # Packets go whole, and none before it has been taken.
-        while self._ends and self._ends[0] <= self.taken and self.taken - self._start > self._history:
+        while self._followings and self._followings[0] <= self.taken and self.taken - self._start > self._history:
             self._ends.popleft()
             self._start = self._followings.popleft()
             self._headless = False

@@ -84,6 +84,10 @@ class RelayLink:
         self._reader = MessageReader()
         self._greeting = Greeting(OURS)
         self._said_closing = False
+        #: Whether the data connection ended as one does whose reader has read everything that its machine acknowledged: a connection
+        #: that is closed with something unread is reset instead (RFC 1122, 4.2.2.13), and one that we cut tells nothing.
+        self.read_to_the_end = False
+        self._cut = False
         self._paused = False
         self._early: deque[tuple[int, Message]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -166,6 +170,7 @@ class RelayLink:
 
     def abort(self) -> None:
         """Close now, without a word."""
+        self._cut = True
         self._data.abort()
         self._message.abort()
 
@@ -236,8 +241,9 @@ class RelayLink:
             _log.debug("link %s: %s connection: %s", self.name, "message" if stream is self._message else "data", end_of(error))
         if isinstance(error, OSError) and error.errno in _VANISHED:
             # What the other connection still held cannot come any more, whether or not we are reading it.
-            self._data.abort()
-            self._message.abort()
+            self.abort()
+        if stream is self._data:
+            self.read_to_the_end = error is None and not self._cut
         self._release_messages()
         if self._data.ended and (self._message.ended or self._said_closing):
             self._end()
@@ -253,8 +259,7 @@ class RelayLink:
         if self._paused and not self._data.ended:
             self._watch_disagreement()
         else:
-            self._data.abort()
-            self._message.abort()
+            self.abort()
             if self._data.ended:
                 self._end()
 

@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -38,6 +39,10 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -
             return value
         assert time.monotonic() < deadline, f"not in {seconds} s: {what}"
         time.sleep(0.01)
+
+
+#: What is kept in a user's folder for state is kept here, and ends with the tests.
+_STATE = tempfile.TemporaryDirectory(prefix="kernelbus-state-")
 
 
 def write_config(path: Path, **content: Any) -> Path:
@@ -69,7 +74,8 @@ class Part:
         self.output: list[str] = []
         self.log: list[str] = []
         paths = [str(ROOT), (environment or {}).get("PYTHONPATH", "")]
-        environment = {**os.environ, **(environment or {}), "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
+        own = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, "XDG_STATE_HOME": _STATE.name, **(environment or {}), **own}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "shell.main", *map(str, command)],
             stdin=subprocess.DEVNULL,
@@ -132,7 +138,7 @@ class Part:
     @property
     def endpoint(self) -> str:
         """The bus endpoint that a broker says it listens at."""
-        found = re.search(r"tcp://\S+:(\d+)", " ".join(self.output) + " ".join(self.log))
+        found = re.search(r"tcp://\S+:(\d+)", " ".join([*self.output, *self.log]))
         assert found, self.output
         return f"tcp://127.0.0.1:{found.group(1)}"
 

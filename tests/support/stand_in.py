@@ -12,7 +12,7 @@
 | `Size[array]` | how many leaves it has |
 | `Tell[code]` | sends message `code` to the client, then Null |
 | `Switch[Get[file], ...]`, `Switch[ToExpression[code], ...]` | an initialisation: what :func:`initialise` says |
-| `Await["file"]` | the text of that file, once it exists |
+| `Await["file"]` | the text of that file, once it has one |
 | `Question["text"]` | asks by an InputStringPacket, and gives the answer |
 | anything else | itself |
 
@@ -123,7 +123,7 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
         case Function(head=Symbol(name="Size"), args=(np.ndarray() as array,)):
             return array.size
         case Function(head=Symbol(name="Await"), args=(str(file),)):
-            while not os.path.exists(file) and not aborts:
+            while not (os.path.exists(file) and os.path.getsize(file)) and not aborts:
                 link.wait(0.02)
             if aborts:
                 return Symbol("$Aborted")

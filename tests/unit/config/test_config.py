@@ -114,8 +114,9 @@ class TestEveryKeyIsObeyed:
         assert limits == dataclasses.replace(config.LimitsConfig(), **{field.name: value})
 
     def test_bus(self) -> None:
-        text = '{"Bus": {"Endpoint": "tcp://10.0.0.1:5", "HeartbeatInterval": 2, "HeartbeatTimeout": 9.5, "LocalTransport": "inproc"}}'
-        assert loads(text).bus == config.BusConfig("tcp://10.0.0.1:5", 2.0, 9.5, "inproc")
+        times = '"HeartbeatInterval": 2, "HeartbeatTimeout": 9.5'
+        text = '{"Bus": {"Endpoint": "tcp://10.0.0.1:5", %s, "LocalTransport": "inproc", "Journal": "j"}}' % times
+        assert loads(text).bus == config.BusConfig("tcp://10.0.0.1:5", 2.0, 9.5, str(Path("j").absolute()), "inproc")
 
     def test_access_is_reserved(self) -> None:
         assert loads('{"Access": {}}').access == config.AccessConfig()
