@@ -115,7 +115,7 @@ class TestEveryKeyIsObeyed:
 
     def test_bus(self) -> None:
         times = '"HeartbeatInterval": 2, "HeartbeatTimeout": 9.5'
-        text = '{"Bus": {"Endpoint": "tcp://10.0.0.1:5", %s, "LocalTransport": "inproc", "Journal": "j"}}' % times
+        text = '{"Bus": {"Endpoint": "tcp://10.0.0.1:5", ' + times + ', "LocalTransport": "inproc", "Journal": "j"}}'
         assert loads(text).bus == config.BusConfig("tcp://10.0.0.1:5", 2.0, 9.5, str(Path("j").absolute()), "inproc")
 
     def test_access_is_reserved(self) -> None:
