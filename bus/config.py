@@ -21,6 +21,7 @@ from bus.relaxedjson import Document
 
 __all__ = [
     "DEFAULT_NAME",
+    "EMBEDDED",
     "AccessConfig",
     "BusConfig",
     "Config",
@@ -36,6 +37,9 @@ __all__ = [
 
 #: What the file is called where no name is given.
 DEFAULT_NAME = "wstpserver.conf"
+
+#: The KernelPath that names the embedded kernel.
+EMBEDDED = "embedded"
 
 
 class ConfigError(BusError):
@@ -68,7 +72,7 @@ class PoolConfig:
         reserve_previously_connected_kernels: a detached kernel is kept for who names it, even when someone waits.
         minimum_kernel_number: ready kernels kept in advance.
         maximum_kernel_number: the cap on all kernels, detached ones included.
-        kernel_path: the program; None: one that is found, else the embedded kernel.
+        kernel_path: the program; EMBEDDED: the embedded kernel; None: a WolframKernel that is found, else the embedded kernel.
         kernel_options: its further arguments, split as a shell would.
         initialization_file: an absolute path, read by every kernel at its start.
         initialization_code: Wolfram Language text, evaluated by every kernel at its start, after the file.
@@ -353,7 +357,7 @@ class _Settler:
         # WSTPServer's files may carry empty strings for what is not wanted.
         for key in ("kernel_path", "initialization_file", "initialization_code"):
             settled[key] = content.get(key) or None
-        if (program := settled["kernel_path"]) is not None:
+        if (program := settled["kernel_path"]) not in (None, EMBEDDED):
             settled["kernel_path"] = program = self._program(program)
             if shutil.which(program) is None:
                 what = "is not a program that can be run" if os.path.isfile(program) else "does not exist"

@@ -33,7 +33,19 @@ from bus.transport import TransportFactory
 from kernelhost.kernel import Kernel
 from kernelhost.nursery import Nursery
 from kernelhost.output import ResumeError
-from kernelhost.pool import Action, Attach, KernelState, Pool, PoolOptions, Refuse, Request, Start, Stop
+from kernelhost.pool import (
+    LICENCE_RETRY,
+    Action,
+    Attach,
+    KernelState,
+    Pool,
+    PoolOptions,
+    Refuse,
+    Request,
+    Start,
+    Stop,
+)
+from kernelhost.wolfram import licence_refusal
 
 __all__ = ["Host"]
 
@@ -347,10 +359,18 @@ class Host:
         if state is not KernelState.STARTING and state is not KernelState.ENDING:
             _log.info("%s has ended: it %s", kernel, how)
         known = pool.failing
-        actions = pool.ended(kernel.number, self._loop.time(), how)
+        refusal = licence_refusal(how) if kernel.program else None
+        if refusal is not None:
+            how = f"was not let run by its licence: {refusal}"
+        before = pool.licensed
+        actions = pool.ended(kernel.number, self._loop.time(), how, refusal)
         self._changed.discard(kernel)
         self._membership.send(KernelGone(kernel.identity, how))
-        if state is KernelState.STARTING and not pool.closed:
+        if pool.licensed is not None and refusal is not None:
+            level = logging.INFO if pool.licensed == before else logging.WARNING
+            _log.log(level, "pool %s has as many kernels as its licence allows, %d: %s", name, pool.licensed, refusal)
+            _log.log(level, "pool %s: trying again in %.0f s, or when one of them ends", name, LICENCE_RETRY)
+        elif state is KernelState.STARTING and not pool.closed:
             wait = max(0.0, pool.retry_at - self._loop.time())
             # An error once for each reason, not for each try.
             level = logging.INFO if how == known else logging.ERROR

@@ -129,6 +129,7 @@ class Kernel(RelayOwner):
         self._process: KernelProcess | None = None
         self._link: RelayLink | None = None
         self._exit: str | None = None
+        self.program = ""  #: what it runs; empty: it is an embedded kernel
         self._ending: str | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._abort = AbortWatch(self, limits.abort_timeout)
@@ -180,9 +181,10 @@ class Kernel(RelayOwner):
         try:
             port = await self._listener.listen("127.0.0.1", 0)
             command = kernel_command(self.pool.kernel_path, self.pool.kernel_options, f"{port}@127.0.0.1", self.pool.parallel_kernels)
+            self.program = command[0] if embedded_arguments(command) is None else ""
             self._process = await self._run(command)
         except OSError as error:
-            program = self.pool.kernel_path or "the embedded kernel"
+            program = self.program or "the embedded kernel"
             self._exited(f"could not be started: {program}: {error.strerror or error}")
         except (InitialisationFailed, NurseryFailed) as error:
             self._exited(f"could not be initialised: {error}")
@@ -504,7 +506,7 @@ class Kernel(RelayOwner):
                 return
             if piece is None:
                 self._completion = None
-                if self.pool.kernel_path is not None:
+                if self.program:
                     # The embedded kernel takes an abort for what it is reading; of another that is not known.
                     self._link.write_message(MessageCode.ABORT)
             else:

@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 __all__ = ["Action", "Attach", "KernelEntry", "KernelState", "Pool", "PoolOptions", "Refuse", "Request", "Start", "Stop"]
 
+#: Seconds before a licence that has let no further kernel run is asked again.
+LICENCE_RETRY = 60.0
 #: Seconds to wait before the next start after so many failures in a row; the last holds on.
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 
@@ -112,6 +114,8 @@ class Pool:
         self.failing = ""  #: why kernels do not start (or last) at present
         self.hopeless = False  #: whether the last that was started never came to be ready
         self.retry_at = 0.0
+        self.licensed: int | None = None  #: how many kernels the licence lets run at present; None: as far as is known, enough
+        self._refusal = ""
         self._failed_at = 0.0
         self.closed = False
         self._next_number = 1
@@ -123,8 +127,15 @@ class Pool:
 
     # ------------------------------------------------------------------ events
 
+    @property
+    def maximum(self) -> int:
+        """The cap on all kernels: the configuration's, or the licence's where that is lower."""
+        return self.options.maximum if self.licensed is None else min(self.options.maximum, self.licensed)
+
     def tick(self, now: float) -> list[Action]:
         """Time has passed (also the first event)."""
+        if self.licensed is not None and now >= self.retry_at:
+            self.licensed = None
         for request in [request for request in self.queue if now >= request.deadline]:
             self.queue.remove(request)
             self._actions.append(Refuse(request.channel, "no-kernel", self._why_none()))
@@ -152,10 +163,19 @@ class Pool:
             self._move(number, KernelState.READY, now)
         return self._decide(now)
 
-    def ended(self, number: int, now: float, text: str) -> list[Action]:
-        """A kernel's process is gone; `text` says how, for whom it may concern when it never came to serve anyone."""
+    def ended(self, number: int, now: float, text: str, refusal: str | None = None) -> list[Action]:
+        """A kernel's process is gone; `text` says how, for whom it may concern when it never came to serve anyone.
+
+        `refusal`: its licence did not let it run, in these words. While there are others, that is a cap, and no failure.
+        """
         kernel = self.kernels.pop(number)
-        if kernel.state in (KernelState.STARTING, KernelState.READY) and not self.closed:
+        others = len(self.kernels)
+        if not others:
+            self.licensed = None
+        if kernel.state is KernelState.STARTING and refusal is not None and others and not self.closed:
+            self.licensed, self._refusal = others, refusal
+            self.retry_at = now + LICENCE_RETRY
+        elif kernel.state in (KernelState.STARTING, KernelState.READY) and not self.closed:
             # Those that were started together fail together: one failure, or a pool of many would wait for long after its first.
             if not self.failures or kernel.since > self._failed_at:
                 self.retry_at = now + BACK_OFF[min(self.failures, len(BACK_OFF) - 1)]
@@ -235,6 +255,8 @@ class Pool:
         times = [request.deadline for request in self.queue]
         if self.failures and self._wanted() > 0 and not self.count(KernelState.STARTING):
             times.append(self.retry_at)
+        if self.licensed is not None and self.options.minimum + len(self.queue) > self.count(KernelState.STARTING, KernelState.READY):
+            times.append(self.retry_at)
         return min(times, default=None)
 
     # ------------------------------------------------------------------ decisions
@@ -263,7 +285,7 @@ class Pool:
         if self.options.reserve or self.failures:
             return
         coming = self.count(KernelState.STARTING, KernelState.ENDING)
-        while len(self.queue) > coming and len(self.kernels) >= self.options.maximum:
+        while len(self.queue) > coming and len(self.kernels) >= self.maximum:
             idle = [k for k in self.kernels.values() if k.state is KernelState.DETACHED and not k.busy]
             if not idle:
                 return
@@ -275,7 +297,7 @@ class Pool:
         """How many more kernels should be started, the cap allowing."""
         waiting_or_spare = self.options.minimum + len(self.queue)
         wanted = waiting_or_spare - self.count(KernelState.STARTING, KernelState.READY)
-        return min(wanted, self.options.maximum - len(self.kernels))
+        return min(wanted, self.maximum - len(self.kernels))
 
     def _start(self, now: float) -> None:
         # While starts fail, one at a time is tried, and none before its time.
@@ -305,6 +327,8 @@ class Pool:
         name = self.options.name
         if self.failing:
             return f"no kernel came free: the kernels of pool {name} do not start: {self.failing}"
+        if self.licensed is not None and len(self.kernels) >= self.licensed:
+            return f"no kernel came free: the licence lets pool {name} have no more than {self.licensed} at present ({self._refusal})"
         if len(self.kernels) >= self.options.maximum:
             return f"no kernel came free: pool {name} is at its maximum of {self.options.maximum}; close one, or raise MaximumKernelNumber"
         return f"no kernel came free: the kernels of pool {name} are still starting"

@@ -7,7 +7,6 @@ import ctypes
 import logging
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +14,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
+
+from bus.config import EMBEDDED
+from kernelhost.wolfram import default_kernel
 
 __all__ = [
     "KernelProcess",
@@ -50,19 +52,10 @@ def kernel_command(path: str | None, options: str, link_name: str, parallel: boo
         link_name: `port@host`.
         parallel: whether it is started as a parallel subkernel.
     """
-    program = path or _installed_kernel()
-    command = [program] if program else [sys.executable, *_EMBEDDED]
+    program = default_kernel() if path is None else path
+    command = [sys.executable, *_EMBEDDED] if program in (None, EMBEDDED) else [program]
     link = ["-wstp", "-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", link_name]
     return [*command, *shlex.split(options), *(["-subkernel"] if parallel else []), *link]
-
-
-def _installed_kernel() -> str | None:
-    directory = os.environ.get("WOLFRAM_INSTALLATION_DIRECTORY")
-    if directory:
-        candidate = Path(directory) / "Executables" / "WolframKernel"
-        if candidate.is_file():
-            return str(candidate)
-    return shutil.which("WolframKernel")
 
 
 def end_with_parent() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-__all__ = ["ROOT", "STAND_IN", "Part", "stand_in_pool", "wait_until", "write_config"]
+__all__ = ["ROOT", "STAND_IN", "Part", "stand_in_pool", "stand_in_program", "wait_until", "write_config"]
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -51,11 +51,17 @@ def write_config(path: Path, **content: Any) -> Path:
     return path
 
 
+def stand_in_program(path: Path, *options: str) -> Path:
+    """Write a program that is the stand-in, always with these options beside those it is given."""
+    given = " ".join(f'"{option}"' for option in options)
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@" {given}\n')
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
 def stand_in_pool(tmp_path: Path, *options: str, **keys: Any) -> dict[str, Any]:
     """Give a pool whose kernels are the stand-in program (tests/support/stand_in.py), one of them ready."""
-    wrapper = tmp_path / "stand-in-kernel"
-    wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
-    wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
+    wrapper = stand_in_program(tmp_path / "stand-in-kernel")
     return {"KernelPath": str(wrapper), "KernelOptions": " ".join(options), "MinimumKernelNumber": 1, **keys}
 
 
@@ -75,7 +81,9 @@ class Part:
         self.log: list[str] = []
         paths = [str(ROOT), (environment or {}).get("PYTHONPATH", "")]
         own = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
-        environment = {**os.environ, "XDG_STATE_HOME": _STATE.name, **(environment or {}), **own}
+        # KERNELBUS_KERNEL: the same kernels on a machine that has a WolframKernel.
+        ours = {"XDG_STATE_HOME": _STATE.name, "KERNELBUS_KERNEL": "embedded"}
+        environment = {**os.environ, **ours, **(environment or {}), **own}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "shell.main", *map(str, command)],
             stdin=subprocess.DEVNULL,

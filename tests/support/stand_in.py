@@ -16,11 +16,13 @@
 | `Question["text"]` | asks by an InputStringPacket, and gives the answer |
 | anything else | itself |
 
-Options: `-exitatonce n` writes a line and exits with status n; `-silent` never connects; `-uuid` connects in UUID mode.
+Options: `-exitatonce n` writes a line and exits with status n; `-silent` never connects; `-uuid` connects in UUID mode;
+`-licences folder n` has it run only while fewer than n others do with that folder.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -38,6 +40,11 @@ def main(arguments: list[str]) -> int:
     if "-exitatonce" in arguments:
         print("no licence for this machine", flush=True)
         return int(arguments[arguments.index("-exitatonce") + 1])
+    if "-licences" in arguments:
+        at = arguments.index("-licences")
+        if not licensed(arguments[at + 1], int(arguments[at + 2])):
+            print("Mathematica 99.0 Kernel for Nowhere\n\nMathematica cannot find a valid password.\n", flush=True)
+            return 1
     if "-silent" in arguments:
         print("thinking", flush=True)
         time.sleep(600)
@@ -48,6 +55,19 @@ def main(arguments: list[str]) -> int:
         return serve(link, arguments)
     except (wstp.LinkClosed, wstp.LinkLost):
         return 0
+
+
+def licensed(folder: str, number: int) -> bool:
+    """Hold one of so many licences until the process ends; tell whether one was free."""
+    for each in range(number):
+        descriptor = os.open(os.path.join(folder, str(each)), os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+        else:
+            return True
+    return False
 
 
 def serve(link: wstp.Link, arguments: list[str]) -> int:

@@ -335,3 +335,44 @@ def test_closing_refuses_who_waits_and_ends_every_kernel() -> None:
     assert isinstance(refusal, Refuse)
     assert refusal.code == "closing"
     assert made.kernels == {}
+
+
+def test_a_licence_is_a_cap_and_no_failure() -> None:
+    pool = Pool(PoolOptions("P", 2, 8))
+    assert [type(action) for action in pool.tick(0.0)] == [Start, Start]
+    assert pool.ready(1, 1.0) == []
+    assert pool.ended(2, 1.0, "was refused", "No valid password found.") == []
+    assert (pool.licensed, pool.maximum, pool.failing, pool.failures) == (1, 1, "", 0)
+    assert pool.next_event() == 61.0
+    attached = pool.acquire(Request(7, "c", 100.0), 2.0)
+    assert [type(action) for action in attached] == [Attach]
+    pool.acquire(Request(8, "d", 30.0), 3.0)
+    refused = pool.tick(30.0)
+    assert isinstance(refused[0], Refuse)
+    assert "the licence lets pool P have no more than 1 at present (No valid password found.)" in refused[0].text
+    pool.acquire(Request(9, "e", 1000.0), 31.0)
+    # Its client has gone, and its place is needed: as at the configuration's own cap.
+    assert [type(action) for action in pool.detached(1, 40.0)] == [Stop]
+    assert [type(action) for action in pool.ended(1, 41.0, "ended")] == [Start, Start]
+    assert pool.licensed is None
+    pool.validate()
+
+
+def test_a_licence_is_asked_again_after_a_minute() -> None:
+    pool = Pool(PoolOptions("P", 2, 8))
+    pool.tick(0.0)
+    pool.ready(1, 1.0)
+    pool.ended(2, 1.0, "was refused", "No valid password found.")
+    assert pool.tick(60.9) == []
+    assert pool.tick(61.0) == [Start(3)]
+    pool.ready(3, 62.0)
+    assert pool.maximum == 8
+
+
+def test_a_licence_that_lets_nothing_run_is_a_failure() -> None:
+    pool = Pool(PoolOptions("P", 2, 8))
+    pool.tick(0.0)
+    assert pool.ended(1, 1.0, "was refused", "No valid password found.") == []
+    assert pool.ended(2, 1.0, "was refused", "No valid password found.") == []
+    assert pool.licensed is None and pool.failing == "was refused"
+    assert pool.next_event() == 2.0
