@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from bus.config import Config
+    from shell.choice import Choice
 
 __all__ = ["BUS_ENDPOINT", "PORT", "main"]
 
@@ -124,15 +125,12 @@ def _parser() -> argparse.ArgumentParser:
         "eval",
         help="evaluate code on a kernel of a server",
         description="Evaluate each CODE on one kernel of a server and print the results in InputForm. What the code prints "
-        "goes to standard output, messages to standard error. The kernel is ended afterwards.",
+        "goes to standard output, messages to standard error. The kernel is ended afterwards, unless it was named or got by a profile.",
         epilog="exit status: 0 all evaluated; 1 one failed ($Failed, wrong syntax) or was aborted; 2 no server, or no kernel "
         "from it; 130 interrupted. Ctrl-C aborts the evaluation, a second one leaves at once.",
     )
     evaluate.add_argument(
         "code", metavar="CODE", nargs="*", help="what to evaluate, in order; - reads standard input"
-    )
-    evaluate.add_argument(
-        "--server", metavar="PORT@HOST", default=f"{PORT}@127.0.0.1", help="the server (%(default)s)"
     )
     evaluate.add_argument(
         "--file",
@@ -144,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--timeout", metavar="SECONDS", type=_seconds, help="abort an evaluation that takes longer (no limit)"
     )
+    _add_choice(evaluate)
     evaluate.set_defaults(run=_eval, parser=evaluate)
     return parser
 
@@ -164,6 +163,26 @@ def _add_link_server(parser: argparse.ArgumentParser) -> None:
         const="",
         help="advertise by DNS-SD (not available yet)",
     )
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which kernel is meant."""
+    group = parser.add_argument_group("which kernel")
+    group.add_argument(
+        "--server",
+        metavar="ADDRESS",
+        help="the server, as PORT@HOST, HOST:PORT or wstp://HOST:PORT/POOL (31415@127.0.0.1, or the profile's)",
+    )
+    group.add_argument("--pool", metavar="NAME", help="a fresh kernel of this pool (the server's default pool)")
+    group.add_argument("--kernel-id", metavar="ID", help="the kernel with this id, which is kept afterwards")
+    profiles = group.add_mutually_exclusive_group()
+    profiles.add_argument("--start-profile", metavar="P", help="get a kernel, keep it, and write how to get back to it to P")
+    profiles.add_argument(
+        "--continue-profile", metavar="P", help="go back to the kernel of profile P, and show what it said meanwhile"
+    )
+    profiles.add_argument("--prefer-profile", metavar="P", help="continue P, or start it if its kernel is gone")
+    told = "P is a path, if there is a / in it or .json at its end, or a name of your choice."
+    parser.epilog = f"{told} {parser.epilog}" if parser.epilog else told
 
 
 def _add_part(parser: argparse.ArgumentParser) -> None:
@@ -254,9 +273,25 @@ def _eval(options: argparse.Namespace) -> int:
         what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
         print(f"kernelbus eval: {what}", file=sys.stderr)
         return _USAGE_STATUS
-    from shell.eval import run_eval
 
-    return run_eval(codes, server=options.server, timeout=options.timeout)
+    def run(choice: Choice) -> int:
+        from shell.eval import run_eval
+
+        return run_eval(codes, choice=choice, timeout=options.timeout)
+
+    return _run_client(options, run)
+
+
+def _run_client(options: argparse.Namespace, run: Callable[[Choice], int]) -> int:
+    """Find out which kernel is meant, and run a client on it."""
+    from shell.choice import Choice, ChoiceError
+
+    try:
+        choice = Choice.read(options)
+    except ChoiceError as error:
+        print(f"{options.parser.prog}: {error}", file=sys.stderr)
+        return _USAGE_STATUS
+    return run(choice)
 
 
 def _codes(options: argparse.Namespace) -> list[str]:

@@ -13,12 +13,15 @@ from typing import Any, TypeAlias
 import wstp
 from wstp import Function, Symbol
 
-__all__ = ["KernelPlayer", "Play", "message", "packet"]
+__all__ = ["KERNEL", "KernelPlayer", "Play", "message", "packet"]
 
 #: Packets to send for one code, or a function that is given the player and its link.
 Play: TypeAlias = Sequence[Function] | Callable[["KernelPlayer", wstp.Link], None]
 
 _TICK = 0.05
+
+#: The id of the kernel that is played.
+KERNEL = "played-kernel"
 
 
 def packet(name: str, *arguments: Any) -> Function:
@@ -37,6 +40,7 @@ class KernelPlayer:
     Attributes:
         links: how many have been accepted.
         codes: what was asked to be evaluated, in order; Quit[] as "Quit[]".
+        commands: the commands to the server, in order.
         messages: the codes of the WSTP messages that came.
         ended: set when a link has ended, however.
     """
@@ -51,6 +55,7 @@ class KernelPlayer:
     ) -> None:
         self.links = 0
         self.codes: list[str] = []
+        self.commands: list[Function] = []
         self.messages: list[int] = []
         self.ended = threading.Event()
         self._plays = plays
@@ -124,13 +129,15 @@ class KernelPlayer:
             self.messages.append(int(found.code))
 
     def _play(self, link: wstp.Link) -> None:
-        self._send(link, self._greeting)
-        if self._refuse:
-            return
         while not self._stop.is_set():
             try:
                 asked = link.next_packet(timeout=_TICK)
             except wstp.LinkTimeout:
+                continue
+            if isinstance(asked.head, Symbol) and asked.head.name.startswith("WSTPServer`"):
+                self._command(link, asked)
+                if self._refuse:
+                    return
                 continue
             code = _code(asked)
             self.codes.append(code)
@@ -143,6 +150,25 @@ class KernelPlayer:
                 play(self, link)
             else:
                 self._send(link, play)
+
+    def _command(self, link: wstp.Link, asked: Function) -> None:
+        self.commands.append(asked)
+        if not self._greeting:
+            return
+        assert isinstance(asked.head, Symbol)
+        match asked.head.name.removeprefix("WSTPServer`"):
+            case "ConnectKernel" | "Reconnect":
+                if not self._refuse:
+                    self._send(link, [packet("ReturnPacket", KERNEL)])
+                self._send(link, self._greeting)
+            case "PoolName":
+                self._send(link, [packet("ReturnPacket", "Played")])
+            case "ResumePoint":
+                self._send(link, [packet("ReturnPacket", len(self._greeting))])
+            case "KernelID":
+                self._send(link, [packet("ReturnPacket", KERNEL)])
+            case "KeepAlive":
+                self._send(link, [packet("ReturnPacket", asked.args[0])])
 
     def _send(self, link: wstp.Link, packets: Sequence[Function]) -> None:
         for each in packets:

@@ -11,16 +11,23 @@ import pytest
 from kernel_player import KernelPlayer, message, packet
 
 import wstp
+from shell.address import Address
+from shell.choice import Choice
 from shell.eval import run_eval
 from shell.main import main
 from wstp import Function, Symbol
+
+
+def evaluate(codes: list[str], server: str, timeout: float | None = None) -> int:
+    return run_eval(codes, choice=Choice(Address.parse(server)), timeout=timeout)
+
 
 Start = Callable[..., KernelPlayer]
 
 
 def test_results_in_order_and_nothing_left(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
     kernel = play({"2+2": [packet("ReturnPacket", "4")], "f[x]": [packet("ReturnPacket", "f[x]")]})
-    assert run_eval(["2+2", "f[x]", "2+2"], server=kernel.server) == 0
+    assert evaluate(["2+2", "f[x]", "2+2"], kernel.server) == 0
     assert capsys.readouterr() == ("4\nf[x]\n4\n", "")
     assert kernel.codes == ["2+2", "f[x]", "2+2", "Quit[]"]
     assert kernel.ended.wait(10)
@@ -28,13 +35,13 @@ def test_results_in_order_and_nothing_left(play: Start, capsys: pytest.CaptureFi
 
 def test_null_is_shown(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
     kernel = play({"x = 1;": [packet("ReturnPacket", "Null")]})
-    assert run_eval(["x = 1;"], server=kernel.server) == 0
+    assert evaluate(["x = 1;"], kernel.server) == 0
     assert capsys.readouterr().out == "Null\n"
 
 
 def test_a_string_is_shown_as_the_kernel_wrote_it(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
     kernel = play({"s": [packet("ReturnPacket", '"$Failed é日\\n😀"')]})
-    assert run_eval(["s"], server=kernel.server) == 0
+    assert evaluate(["s"], kernel.server) == 0
     assert capsys.readouterr().out == '"$Failed é日\\n😀"\n'
 
 
@@ -50,7 +57,7 @@ def test_prints_on_output_and_messages_on_error(play: Start, capsys: pytest.Capt
             ]
         }
     )
-    assert run_eval(["c"], server=kernel.server) == 0
+    assert evaluate(["c"], kernel.server) == 0
     written = capsys.readouterr()
     assert written.out == "one\ntwo\nno end of line\nComplexInfinity\n"
     assert written.err == "Power::infy: Infinite expression 1/0 encountered.\n"
@@ -69,7 +76,7 @@ def test_prints_come_before_the_evaluation_ends(play: Start, monkeypatch: pytest
         link.put(packet("ReturnPacket", "late"), end_packet=True)
         link.flush()
 
-    assert run_eval(["c"], server=play({"c": slow}).server) == 0
+    assert evaluate(["c"], play({"c": slow}).server) == 0
     assert seen == ["early\n"]
     assert out.getvalue() == "early\nlate\n"
 
@@ -90,7 +97,7 @@ def test_a_failure_is_shown_and_the_rest_goes_on(
     if isinstance(answer, Symbol):
         answer = Symbol(context + answer.name)
     kernel = play({"bad": [packet("ReturnPacket", answer)], "good": [packet("ReturnPacket", "1")]})
-    assert run_eval(["bad", "good"], server=kernel.server) == 1
+    assert evaluate(["bad", "good"], kernel.server) == 1
     assert capsys.readouterr().out == f"{shown}\n1\n"
     assert kernel.codes == ["bad", "good", "Quit[]"]
 
@@ -120,14 +127,14 @@ def test_an_answer_that_is_no_text_is_a_failure_and_shown(
     answer: object, shown: str, play: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kernel = play({"Throw[1]": [packet("ReturnPacket", answer)]})
-    assert run_eval(["Throw[1]"], server=kernel.server) == 1
+    assert evaluate(["Throw[1]"], kernel.server) == 1
     assert capsys.readouterr().out == shown + "\n"
 
 
 def test_wrong_syntax(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
     text = 'ToExpression::sntxi: Incomplete expression; more input is needed in "1+".'
     kernel = play({"1+": [*message("ToExpression", "sntxi", text), packet("ReturnPacket", "$Failed")]})
-    assert run_eval(["1+"], server=kernel.server) == 1
+    assert evaluate(["1+"], kernel.server) == 1
     assert capsys.readouterr() == ("$Failed\n", text + "\n")
 
 
@@ -139,7 +146,7 @@ def test_a_kernel_that_goes_away(play: Start, capsys: pytest.CaptureFixture[str]
         raise wstp.LinkClosed("played")
 
     kernel = play({"Quit[]": go, "Exit[]": go})
-    assert run_eval(["1", "Exit[]", "2", "3"], server=kernel.server) == 1
+    assert evaluate(["1", "Exit[]", "2", "3"], kernel.server) == 1
     written = capsys.readouterr()
     assert written.out == "value of 1\nlast words\n"
     assert written.err == (
@@ -155,7 +162,7 @@ def test_input_is_not_to_be_had(play: Start, capsys: pytest.CaptureFixture[str])
         link.put(packet("ReturnPacket", '""'), end_packet=True)
         link.flush()
 
-    assert run_eval(["InputString[]"], server=play({"InputString[]": ask}).server) == 0
+    assert evaluate(["InputString[]"], play({"InputString[]": ask}).server) == 0
     assert capsys.readouterr().err == "kernelbus eval: the code asks for input (Name?); it gets none\n"
 
 
@@ -167,7 +174,7 @@ def busy(player: KernelPlayer, link: wstp.Link) -> None:
 
 def test_timeout_aborts_and_the_rest_goes_on(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
     kernel = play({"busy": busy})
-    assert run_eval(["busy", "next"], server=kernel.server, timeout=0.3) == 1
+    assert evaluate(["busy", "next"], kernel.server, timeout=0.3) == 1
     written = capsys.readouterr()
     assert written.out == "$Aborted\nvalue of next\n"
     assert written.err == "kernelbus eval: evaluation 1 took longer than 0.3 s: aborting it\n"
@@ -180,7 +187,7 @@ def test_a_kernel_that_obeys_no_abort_is_told_to_end(
 ) -> None:
     monkeypatch.setattr("shell.eval._ABORT_SECONDS", 0.3)
     kernel = play({"deaf": lambda player, link: player.await_message(link, wstp.MessageCode.TERMINATE)})
-    assert run_eval(["deaf", "next"], server=kernel.server, timeout=0.3) == 1
+    assert evaluate(["deaf", "next"], kernel.server, timeout=0.3) == 1
     assert kernel.ended.wait(10)
     assert kernel.codes == ["deaf"]
     assert kernel.messages[:2] == [wstp.MessageCode.ABORT, wstp.MessageCode.TERMINATE]
@@ -190,7 +197,7 @@ def test_a_kernel_that_obeys_no_abort_is_told_to_end(
 def test_a_kernel_that_does_not_quit_is_told_to_end(play: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shell.eval._QUIT_SECONDS", 0.3)
     kernel = play({}, quits=False)
-    assert run_eval(["1"], server=kernel.server) == 0
+    assert evaluate(["1"], kernel.server) == 0
     assert kernel.ended.wait(10)
     assert wstp.MessageCode.TERMINATE in kernel.messages
 
@@ -200,7 +207,7 @@ class TestNoServer:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
             port = taken.getsockname()[1]
-            assert run_eval(["1"], server=f"{port}@127.0.0.1") == 2
+            assert evaluate(["1"], f"{port}@127.0.0.1") == 2
         written = capsys.readouterr()
         assert written.out == ""
         assert written.err.startswith("kernelbus eval: cannot reach a server: ")
@@ -208,31 +215,31 @@ class TestNoServer:
         assert written.err.count("\n") == 1
 
     def test_a_host_that_does_not_exist(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert run_eval(["1"], server="31415@no-such-host.invalid") == 2
+        assert evaluate(["1"], "31415@no-such-host.invalid") == 2
         assert "31415@no-such-host.invalid" in capsys.readouterr().err
 
     def test_it_speaks_something_else(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("shell.eval._CONNECT_SECONDS", 0.5)
+        monkeypatch.setattr("shell.session._CONNECT_SECONDS", 0.5)
         with socket.create_server(("127.0.0.1", 0)) as mute:
             port = mute.getsockname()[1]
-            assert run_eval(["1"], server=str(port)) == 2
+            assert evaluate(["1"], str(port)) == 2
         assert f"{port}@127.0.0.1" in capsys.readouterr().err
 
     def test_it_refuses_in_words(self, play: Start, capsys: pytest.CaptureFixture[str]) -> None:
         words = "WSTPServer::full: no kernel was free for 30 s."
         greeting = [*message("WSTPServer", "full", words), packet("ReturnPacket", Symbol("$Failed"))]
         kernel = play({}, greeting=greeting, refuse=True)
-        assert run_eval(["1"], server=kernel.server) == 2
+        assert evaluate(["1"], kernel.server) == 2
         assert (
             capsys.readouterr().err
-            == f"kernelbus eval: the server at {kernel.server} gave no kernel: {words}\n"
+            == f"kernelbus eval: the server at {kernel.server} gave no kernel: no kernel was free for 30 s.\n"
         )
 
     def test_it_closes(self, play: Start, capsys: pytest.CaptureFixture[str]) -> None:
         kernel = play({}, greeting=[], refuse=True)
-        assert run_eval(["1"], server=kernel.server) == 2
+        assert evaluate(["1"], kernel.server) == 2
         assert capsys.readouterr().err.startswith(
             f"kernelbus eval: the server at {kernel.server} gave no kernel: "
         )
@@ -240,8 +247,8 @@ class TestNoServer:
     def test_it_says_nothing(
         self, play: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("shell.eval._KERNEL_SECONDS", 0.3)
-        assert run_eval(["1"], server=play({}, greeting=[]).server) == 2
+        monkeypatch.setattr("shell.session._KERNEL_SECONDS", 0.3)
+        assert evaluate(["1"], play({}, greeting=[]).server) == 2
         assert "gave no kernel: nothing came for" in capsys.readouterr().err
 
 

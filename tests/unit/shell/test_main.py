@@ -126,8 +126,14 @@ class TestParts:
             "kernelbus eval: argument --timeout: 'nan' is not a number of seconds above 0",
         ),
         ("eval --file nowhere.m", "kernelbus eval: nowhere.m: No such file or directory"),
-        ("eval --server zork 1", "kernelbus eval: --server zork: "),
-        ("eval --server 1@a,2@b 1", "kernelbus eval: --server 1@a,2@b: write PORT@HOST"),
+        ("eval --server http://zork 1", "kernelbus eval: --server: 'http://zork' is no server's address: "),
+        ("eval --server 1@a,2@b 1", "kernelbus eval: --server: '1@a,2@b' is no server's address: "),
+        ("eval --kernel-id x --pool p 1", "kernelbus eval: --kernel-id names a kernel, whatever its pool is: "),
+        ("eval --kernel-id x --continue-profile p 1", "kernelbus eval: a profile names its kernel: "),
+        ("eval --continue-profile p --pool q 1", "kernelbus eval: --continue-profile goes to the profile's kernel"),
+        ("eval --start-profile a --prefer-profile b 1", "kernelbus eval: argument --prefer-profile: not allowed with"),
+        ("eval --start-profile ?! 1", "kernelbus eval: '?!' is no profile's name: "),
+        ("eval --server wstp://h/p --pool q 1", "kernelbus eval: --pool q and the pool in --server wstp://h/p differ"),
     ],
 )
 def test_refusals(

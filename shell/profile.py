@@ -1,0 +1,231 @@
+"""Profiles: small files that say how to get back to a kernel (DESIGN.md, "Profiles").
+
+A profile is named by a path (anything with a / in it, or that ends in .json) or by a bare name, which stands for a file under the user's
+state directory (`$XDG_STATE_HOME`, or `~/.local/state`). Who can read the kernel's id can take the kernel, so a profile is its owner's
+alone (0600). It is replaced as a whole, by a rename: whenever the writer is killed, the old one or the new one is there.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shell.address import Address, AddressError
+
+if TYPE_CHECKING:
+    from marshmallow import Schema
+
+__all__ = ["VERSION", "Profile", "ProfileError", "ProfileFile", "state_directory"]
+
+#: The version of the form written here.
+VERSION = 1
+
+_BARE = re.compile(r"[\w][\w.+-]*")
+_LARGEST = 1 << 16
+
+
+class ProfileError(Exception):
+    """A profile that cannot be used; the text is one line that names the file and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How to get back to a kernel.
+
+    Attributes:
+        server: where it is.
+        kernel: its id.
+        pool: the pool that was asked for; "" for the server's choice.
+        parallel: whether a parallel kernel was asked for.
+        resume_point: how many packets of the session's output have been shown: the number of the next one.
+        created, used: when the kernel was got, and when the profile was last written (ISO 8601, UTC).
+    """
+
+    server: Address
+    kernel: str
+    pool: str = ""
+    parallel: bool = False
+    resume_point: int = 0
+    created: str = ""
+    used: str = ""
+
+
+_KEYS = {
+    "kernel": "Kernel",
+    "pool": "Pool",
+    "parallel": "Parallel",
+    "resume_point": "ResumePoint",
+    "created": "Created",
+    "used": "Used",
+}
+
+
+@functools.cache
+def _schema() -> Schema:
+    # Only who reads a profile waits for marshmallow.
+    from marshmallow import EXCLUDE, Schema, fields, validate
+
+    known: dict[str, fields.Field[Any]] = {
+        "Version": fields.Integer(required=True, strict=True),
+        "Server": fields.String(required=True),
+        "Kernel": fields.String(required=True, validate=validate.Length(1, 200)),
+        "Pool": fields.String(load_default=""),
+        "Parallel": fields.Boolean(load_default=False, truthy={True}, falsy={False}),
+        "ResumePoint": fields.Integer(load_default=0, strict=True, validate=validate.Range(0, 2**63)),
+        "Created": fields.String(load_default=""),
+        "Used": fields.String(load_default=""),
+    }
+    return Schema.from_dict(dict(known), name="Profile")(unknown=EXCLUDE)
+
+
+def state_directory() -> Path:
+    """Give the directory for what is kept between runs: profiles, and the history of what was typed."""
+    given = os.environ.get("XDG_STATE_HOME", "")
+    # The XDG specification: a relative path is to be ignored.
+    base = Path(given) if os.path.isabs(given) else Path.home() / ".local" / "state"
+    return base / "kernelbus"
+
+
+class ProfileFile:
+    """A profile's place.
+
+    Attributes:
+        name: as it was given.
+        path: the file.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Take a path or a bare name.
+
+        Raises:
+            ProfileError: it is neither.
+        """
+        self.name = name
+        self._durable = False
+        if os.sep in name or name.endswith(".json"):
+            # A link is followed, so that the file it leads to is replaced and not the link.
+            self.path = Path(os.path.realpath(os.path.expanduser(name)))
+        elif _BARE.fullmatch(name):
+            self.path = state_directory() / "profiles" / f"{name}.json"
+        else:
+            raise ProfileError(
+                f"{name!r} is no profile's name: give letters, digits, ., + and -, or a path with a / in it"
+            )
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def label(self) -> str:
+        """Give what the server is told the session is called."""
+        return self.path.name.removesuffix(".json")[:100]
+
+    def exists(self) -> bool:
+        """Tell whether there is such a file."""
+        return self.path.exists()
+
+    def read(self) -> Profile:
+        """Read the profile.
+
+        Raises:
+            ProfileError: it is not there, cannot be read, or is not what a profile is.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                data = file.read(_LARGEST + 1)
+        except FileNotFoundError:
+            raise ProfileError(f"there is no profile {self}: --start-profile {self.name} makes it") from None
+        except OSError as error:
+            raise ProfileError(f"profile {self} cannot be read: {error.strerror}") from None
+        try:
+            if len(data) > _LARGEST:
+                raise ValueError(f"it is larger than {_LARGEST} bytes")
+            content = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise self._bad(f"is not JSON ({error})") from None
+        if not isinstance(content, dict):
+            raise self._bad("is not a JSON object")
+        version = content.get("Version")
+        if isinstance(version, int) and not isinstance(version, bool) and version > VERSION:
+            raise ProfileError(
+                f"profile {self} is of version {version}, which a later kernelbus wrote: use that one"
+            )
+        schema = _schema()
+        unknown = sorted(set(content) - set(schema.fields))
+        if unknown:
+            known = ", ".join(schema.fields)
+            raise self._bad(f"has an unknown key {unknown[0]!r} (known are {known})")
+        from marshmallow import ValidationError
+
+        try:
+            loaded: dict[str, Any] = schema.load(content)
+        except ValidationError as error:
+            key, texts = next(iter(error.normalized_messages().items()))
+            raise self._bad(f"has a wrong {key!r}: {texts[0] if isinstance(texts, list) else texts}") from None
+        try:
+            server = Address.parse(loaded["Server"])
+        except AddressError as error:
+            raise self._bad(f"has a wrong 'Server': {error}") from None
+        return Profile(server, **{name: loaded[key] for name, key in _KEYS.items()})
+
+    def _bad(self, why: str) -> ProfileError:
+        return ProfileError(f"profile {self} {why}: mend it, or make it anew with --start-profile {self.name}")
+
+    def check_writable(self) -> None:
+        """Check that the profile can be written, before a kernel is got for it.
+
+        Raises:
+            ProfileError: it cannot.
+        """
+        self._make_directory()
+        if not os.access(self.path.parent, os.W_OK | os.X_OK):
+            raise ProfileError(f"profile {self} cannot be written: its directory is not yours to write to")
+
+    def _make_directory(self) -> None:
+        if self.path.parent.is_dir():
+            return
+        if self.path.parent != state_directory() / "profiles":
+            raise ProfileError(f"profile {self} cannot be written: there is no directory {self.path.parent}")
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ProfileError(f"profile {self} cannot be written: {error.strerror}") from None
+
+    def write(self, profile: Profile) -> Profile:
+        """Replace the file, and give what is in it now: `profile` with its times.
+
+        Raises:
+            ProfileError: it cannot be written.
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        profile = replace(profile, created=profile.created or now, used=now)
+        known = asdict(profile)
+        content = {"Version": VERSION, "Server": str(profile.server)}
+        content |= {key: known[name] for name, key in _KEYS.items()}
+        try:
+            self._make_directory()
+            # Made with mode 0600.
+            handle, temporary = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump(content, file, indent=1, ensure_ascii=False)
+                    file.write("\n")
+                    if not self._durable:
+                        # The kernel's id must outlive a power cut; how far its output was read need not.
+                        file.flush()
+                        os.fsync(file.fileno())
+                os.replace(temporary, self.path)
+            except BaseException:
+                os.unlink(temporary)
+                raise
+        except OSError as error:
+            raise ProfileError(f"profile {self} cannot be written: {error.strerror}") from None
+        self._durable = True
+        return profile

@@ -1,0 +1,215 @@
+"""A link to a server with a kernel attached, as the people's clients use it: got by a command, counted, left or ended.
+
+Every packet that the kernel says is counted, from where the server says the session stands when the link is attached: the count is the
+resume point, from which the next client goes on.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Sequence
+
+import wstp
+from shell.address import Address
+from wstp import Expr, Function, Symbol
+
+__all__ = ["CONTEXT", "KernelRefused", "Session", "SessionError", "connect_command", "packet_name", "reconnect_command"]
+
+#: The context of the commands to a server (frontend/commands.py).
+CONTEXT = "WSTPServer`"
+
+_CONNECT_SECONDS = 10.0
+# The server gives up on a kernel sooner, and says so; this is for one that says nothing at all.
+_KERNEL_SECONDS = 180.0
+
+_ORIGIN = re.compile(r"[\w$`]+::\w+: ")
+
+
+class SessionError(Exception):
+    """No server, or no kernel from it; the text says which and why."""
+
+
+class KernelRefused(SessionError):
+    """The server gave no kernel. `tag`: the server's word for why, "" without one; `reason`: the server's text alone."""
+
+    def __init__(self, tag: str, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.tag = tag
+        self.reason = reason
+
+    @property
+    def gone(self) -> bool:
+        """Whether the kernel that was named is no more."""
+        return self.tag == "unknownkernel"
+
+
+def connect_command(kernel: str = "", *, pool: str = "", parallel: bool = False, profile: str = "") -> Function:
+    """Ask for a kernel of a pool, or for the one named and nothing that it said before."""
+    options: dict[Expr, Expr] = {}
+    if pool:
+        options["Pool"] = pool
+    if parallel:
+        options["Parallel"] = Symbol("True")
+    if profile:
+        options["Profile"] = profile
+    return _command("ConnectKernel", *([kernel] if kernel else []), *([options] if options else []))
+
+
+def reconnect_command(kernel: str, point: int | None = None, *, profile: str = "") -> Function:
+    """Ask for a kernel and what was missed of its output: from packet `point` on, or as far as the server knows it."""
+    rules = [Symbol("Rule")("Resume", Symbol("True") if point is None else point)]
+    if profile:
+        rules.append(Symbol("Rule")("Profile", profile))
+    return _command("Reconnect", kernel, *rules)
+
+
+def _command(name: str, *arguments: Expr) -> Function:
+    return Symbol(CONTEXT + name)(*arguments)
+
+
+def packet_name(head: object) -> str:
+    """Give a symbol's name without the context that a kernel may write, "" for what is no symbol."""
+    return head.name.removeprefix("System`") if isinstance(head, Symbol) else ""
+
+
+class Session:
+    """A kernel, and the link to it. A context manager: leaving it closes the link.
+
+    One thread may read (:meth:`next`) while another writes.
+
+    Attributes:
+        address: the server.
+        kernel: the kernel's id.
+        pool: its pool.
+        position: how many packets of the session's output have been read, by this link or before it: the resume point.
+    """
+
+    def __init__(self, address: Address, request: Function, *, keep: bool) -> None:
+        """Connect, and get a kernel.
+
+        Args:
+            address: the server.
+            request: :func:`connect_command` or :func:`reconnect_command`.
+            keep: whether the kernel lives on when the link goes.
+
+        Raises:
+            KernelRefused: the server said no.
+            SessionError: there is no server, or it says nothing of use.
+        """
+        self.address = address
+        self.kernel = ""
+        self.pool = ""
+        self.position = 0
+        self._backlog: deque[Function] = deque()
+        try:
+            self.link = wstp.connect(address.spec, mode="uuid", timeout=_CONNECT_SECONDS)
+        except (wstp.WSTPError, OSError) as error:
+            where = "" if address.link_name in str(error) else f"{address.link_name}: "
+            raise SessionError(f"cannot reach a server: {where}{error}") from None
+        try:
+            self._attach(request, keep)
+        except BaseException:
+            self.link.abort()
+            raise
+
+    def _attach(self, request: Function, keep: bool) -> None:
+        # Our own id comes back last: who reads it knows that all the answers before it have come.
+        asked = ("PoolName", "ResumePoint", "KernelID")
+        keeping = _command("KeepAlive", Symbol("True" if keep else "False"))
+        deadline = time.monotonic() + _KERNEL_SECONDS
+        tag, said = "", []
+        try:
+            for command in (request, keeping, *(_command(name) for name in asked)):
+                self.link.put(command, end_packet=True)
+            self.link.flush(timeout=_CONNECT_SECONDS)
+            # What comes before the answer is about a kernel that nobody asked for.
+            while packet_name((packet := self._get(deadline)).head) != "ReturnPacket":
+                if packet_name(packet.head) == "MessagePacket":
+                    tag = str(packet.args[-1])
+                elif packet_name(packet.head) == "TextPacket":
+                    said += [str(argument).strip() for argument in packet.args[:1]]
+            if not isinstance(packet.args[0], str):
+                raise self._refused(tag, "; ".join(said) or "it refused")
+            self.kernel = packet.args[0]
+            answers: list[Function] = []
+            while (packet := self._get(deadline)) != Symbol("ReturnPacket")(self.kernel):
+                answers.append(packet)
+        except wstp.LinkTimeout:
+            raise self._refused("", f"nothing came for {_KERNEL_SECONDS:.0f} s") from None
+        except wstp.WSTPError as error:
+            raise self._refused(tag, "; ".join([*said, str(error)])) from None
+        self.position = int(_take_last(answers, int) or 0)
+        _take_last(answers, Symbol)
+        self.pool = str(_take_last(answers, str) or "")
+        # The kernel said the rest, before the server gave the point, which counts it.
+        self._backlog.extend(answers)
+        self.position -= len(answers)
+
+    def _refused(self, tag: str, reason: str) -> KernelRefused:
+        reason = _ORIGIN.sub("", reason, count=1) if _ORIGIN.match(reason) else reason
+        return KernelRefused(tag, reason, f"the server at {self.address.link_name} gave no kernel: {reason}")
+
+    def _get(self, deadline: float | None) -> Function:
+        expression = self.link.get(timeout=None if deadline is None else max(deadline - time.monotonic(), 0.0))
+        # A kernel may say what is no packet; it is counted all the same, and is to be seen.
+        return expression if isinstance(expression, Function) else Symbol("ReturnPacket")(expression)
+
+    def next(self, timeout: float | None = None) -> Function:
+        """Give the next packet, and count it.
+
+        Raises:
+            wstp.LinkTimeout: none came in time.
+            wstp.WSTPError: the link has ended.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        packet = self._backlog.popleft() if self._backlog else self._get(deadline)
+        if self.table(packet) is None:
+            self.position += 1
+        return packet
+
+    def put(self, expression: Expr) -> None:
+        """Send an expression."""
+        self.link.put(expression, end_packet=True)
+        self.link.flush()
+
+    def command(self, name: str, *arguments: Expr) -> None:
+        """Send a command to the server; its answer comes among the packets."""
+        self.put(_command(name, *arguments))
+
+    def table(self, packet: Function) -> dict[str, Expr] | None:
+        """Give what a packet that answers the command Kernels[] says of this kernel; None for any other packet."""
+        if packet_name(packet.head) != "ReturnPacket" or len(packet.args) != 1:
+            return None
+        for key, value in _rules(packet.args[0]):
+            if key == self.kernel:
+                return {str(name): entry for name, entry in _rules(value)}
+        return None
+
+    def close(self) -> None:
+        """Close the link; the kernel lives on, or not, as was said."""
+        self.link.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _take_last(answers: list[Function], kind: type) -> Expr | None:
+    """Take out the last answer of a kind, and give what it says."""
+    for index in reversed(range(len(answers))):
+        answer = answers[index]
+        if packet_name(answer.head) == "ReturnPacket" and len(answer.args) == 1 and isinstance(answer.args[0], kind):
+            del answers[index]
+            return answer.args[0]
+    return None
+
+
+def _rules(value: Expr) -> Sequence[tuple[Expr, Expr]]:
+    if not isinstance(value, Function) or packet_name(value.head) != "Association":
+        return ()
+    rules = [rule for rule in value.args if isinstance(rule, Function) and len(rule.args) == 2]
+    return [(rule.args[0], rule.args[1]) for rule in rules]
