@@ -652,6 +652,9 @@ class Broker:
         for _, report in reports:
             if report.failing:
                 return f"no kernel came free: the kernels of pool {entry.pool} do not start: {report.failing}"
+        for _, report in reports:
+            if report.limited:
+                return f"no kernel came free: {report.limited}"
         most = sum(report.maximum for _, report in reports)
         return f"no kernel came free: pool {entry.pool} is at its maximum of {most}; close one, or raise MaximumKernelNumber"
 
@@ -676,6 +679,9 @@ class Broker:
                 session.report.attachments,
                 session.report.bytes_in,
                 session.report.bytes_out,
+                session.report.cpu,
+                session.report.memory,
+                0.0 if session.report.busy else session.report.idle + max(0.0, wall - session.heard),
             )
             for kernel, session in self.sessions.live.items()
         ]

@@ -132,6 +132,10 @@ class LimitsConfig:
         output_buffer: output kept of a session that no client has taken; then its kernel is held back.
         kernel_start_timeout: from the start of a kernel's process to its first packet.
         abort_timeout: how long a kernel may take to obey an abort: after half of it SIGINT is sent too, after all of it it is killed.
+        kernel_memory: how much of it a kernel may have; one that takes more is killed; 0: no limit. None: three quarters of what the
+            machine (or the cgroup that the host runs in) has.
+        kernel_recycle_memory: a kernel that waits for its first client, and has grown by more than this since it was ready, is replaced;
+            0: none is.
         host_timeout: after which a host that does not come back is lost, and its sessions with it.
         orphan_timeout: how long a host that reaches no broker keeps its kernels.
         shutdown_timeout: how long everything may take to end in an orderly way.
@@ -148,6 +152,8 @@ class LimitsConfig:
     output_buffer: int = 64 * 2**20
     kernel_start_timeout: float = 60.0
     abort_timeout: float = 10.0
+    kernel_memory: int | None = None
+    kernel_recycle_memory: int = 256 * 2**20
     host_timeout: float = 60.0
     orphan_timeout: float = 600.0
     shutdown_timeout: float = 4.0

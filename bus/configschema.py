@@ -207,6 +207,8 @@ class _LimitsSchema(_Section):
     output_buffer = _Count("bytes", least=0)
     kernel_start_timeout = _Seconds()
     abort_timeout = _Seconds()
+    kernel_memory = _Count("bytes", least=0)
+    kernel_recycle_memory = _Count("bytes", least=0)
     host_timeout = _Seconds()
     orphan_timeout = _Seconds()
     shutdown_timeout = _Seconds()

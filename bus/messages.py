@@ -88,6 +88,7 @@ class PoolReport(Message):
     failing: str = ""  #: why kernels do not start at present; empty when they do
     spare: int = 0
     parallel: bool = False
+    limited: str = ""  #: why the cap is lower than configured at present
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -111,6 +112,10 @@ class KernelReport(Message):
     bytes_in: int = 0
     bytes_out: int = 0
     keep: bool = True  #: whether it is kept when its client leaves
+    pid: int = 0  #: of its process, on its host
+    cpu: float = 0.0  #: seconds of processor time it has used
+    memory: int = 0  #: bytes it has resident
+    idle: float = 0.0  #: seconds since it evaluated last, or was ready; 0 while it evaluates
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -304,6 +309,9 @@ class KernelStatus(Message):
     attachments: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    cpu: float = 0.0  #: as in KernelReport, as are the next two
+    memory: int = 0
+    idle: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

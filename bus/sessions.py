@@ -65,12 +65,16 @@ class SessionRecord:
 
 @dataclass(slots=True)
 class Session:
-    """A kernel's life, as its host last reported it. `since`: when it came into its state; wall-clock time, as `created`."""
+    """A kernel's life, as its host last reported it. `since`: when it came into its state; `heard`: when it was reported last.
+
+    Times are by the wall clock.
+    """
 
     report: KernelReport
     host: Owner
     created: float
     since: float
+    heard: float
 
     @property
     def state(self) -> str:
@@ -134,14 +138,14 @@ class SessionTable:
         awaited = self.awaited.pop(report.kernel, None)
         self.over.pop(report.kernel, None)
         if known is None:
-            session = Session(report, host, awaited.created if awaited else now, now)
+            session = Session(report, host, awaited.created if awaited else now, now, now)
             self.live[report.kernel] = session
         elif report.serial < known.report.serial and known.host is host:
             return
         else:
             session = known
             before = session.state
-            session.report, session.host = report, host
+            session.report, session.host, session.heard = report, host, now
             if session.state != before:
                 session.since = now
         if report.attachments:

@@ -45,6 +45,7 @@ from kernelhost.pool import (
     Start,
     Stop,
 )
+from kernelhost.watch import KernelWatch
 from kernelhost.wolfram import licence_refusal
 
 __all__ = ["Host"]
@@ -99,6 +100,7 @@ class Host:
         self._nursery = Nursery(limits.kernel_start_timeout)
         options = ChannelOptions(window=limits.window, chunk=limits.chunk)
         self._multiplexer = Multiplexer(self._transmit, options)
+        self._watch = KernelWatch(limits, self._kernels.values, self._kernel_changed, self._recycle)
         self._membership = Membership(
             connect,
             self._describe,
@@ -118,6 +120,7 @@ class Host:
         """Keep the pools, and be a member of the bus, until cancelled; then end every kernel."""
         for name in self._pools:
             self._tick(name)
+        self._watch.start()
         watch = self._loop.create_task(self._watch_orphans())
         try:
             await self._membership.run()
@@ -145,6 +148,7 @@ class Host:
         now = self._loop.time()
         if self._timer is not None:
             self._timer.cancel()
+        self._watch.stop()
         if self._kernel_reports is not None:
             self._kernel_reports.cancel()
         for name, pool in self._pools.items():
@@ -269,6 +273,12 @@ class Host:
                     self._refuse(channel, code, text)
         self._arm()
         self._report()
+
+    def _recycle(self, kernel: Kernel, why: str) -> None:
+        """End a kernel that waits for its first client; its pool starts another."""
+        pool = self._pools[kernel.pool.name]
+        if pool.kernels[kernel.number].state is KernelState.READY:
+            self._perform(kernel.pool.name, pool.unwanted(kernel.number, self._loop.time(), why))
 
     def _start(self, name: str, number: int) -> None:
         identity = secrets.token_urlsafe(16)
@@ -398,6 +408,10 @@ class Host:
             kernel.bytes_in,
             kernel.bytes_out,
             entry.keep,
+            kernel.pid,
+            kernel.usage.cpu,
+            kernel.usage.memory,
+            kernel.idle,
         )
 
     def _kernel_changed(self, kernel: Kernel) -> None:
@@ -424,10 +438,11 @@ class Host:
             pool.count(KernelState.DETACHED),
             len(pool.queue),
             pool.options.minimum,
-            pool.options.maximum,
+            pool.maximum,
             pool.failing[:1000],
             pool.spare,
             config.pool(name).parallel_kernels,
+            pool.limited[:1000],
         )
 
     def _report(self) -> None:

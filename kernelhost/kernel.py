@@ -20,6 +20,7 @@ from bus.config import LimitsConfig, PoolConfig
 from bus.messages import NO_POINT
 from bus.multiplexer import ChannelHandle, Multiplexer
 from kernelhost.abort import AbortWatch
+from kernelhost.accounting import Usage
 from kernelhost.conversation import Conversation
 from kernelhost.gate import Gate
 from kernelhost.initialisation import Initialisation, Step, verdict
@@ -129,6 +130,8 @@ class Kernel(RelayOwner):
         self._process: KernelProcess | None = None
         self._link: RelayLink | None = None
         self._exit: str | None = None
+        self.usage = Usage()  #: what it was last seen to have used
+        self.quiet_since = 0.0  #: when it was ready, or last came to the end of an evaluation
         self.program = ""  #: what it runs; empty: it is an embedded kernel
         self._ending: str | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -167,6 +170,16 @@ class Kernel(RelayOwner):
     def bytes_out(self) -> int:
         """Token bytes that came from the kernel."""
         return self._link.bytes_in if self._link is not None else 0
+
+    @property
+    def pid(self) -> int:
+        """Its process; 0: none yet, or no more."""
+        return self._process.pid if self._process is not None and self._exit is None else 0
+
+    @property
+    def idle(self) -> float:
+        """Seconds since it has evaluated, or has been ready; 0 while it evaluates."""
+        return 0.0 if self.busy or self.phase is not Phase.SERVING else self._loop.time() - self.quiet_since
 
     @property
     def held(self) -> bool:
@@ -345,6 +358,7 @@ class Kernel(RelayOwner):
 
     def _become_ready(self) -> None:
         self.phase = Phase.SERVING
+        self.quiet_since = self._loop.time()
         self._output.want_first_argument(Conversation.HEADS)
         self.conversation.evaluations = 0
         self._stop_timer()
@@ -620,6 +634,7 @@ class Kernel(RelayOwner):
         if self._attachment is not None and not self._attachment.greeted:
             self._greet()
         if self.busy != was_busy:
+            self.quiet_since = self._loop.time()
             self._handler.kernel_busy(self)
 
     def _said_at_the_start(self, head: str, value: object) -> None:

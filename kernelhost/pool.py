@@ -132,6 +132,13 @@ class Pool:
         """The cap on all kernels: the configuration's, or the licence's where that is lower."""
         return self.options.maximum if self.licensed is None else min(self.options.maximum, self.licensed)
 
+    @property
+    def limited(self) -> str:
+        """Why :attr:`maximum` is lower than the configuration's; empty: it is not."""
+        if self.maximum == self.options.maximum:
+            return ""
+        return f"the licence lets pool {self.options.name} have no more than {self.licensed} at present ({self._refusal})"
+
     def tick(self, now: float) -> list[Action]:
         """Time has passed (also the first event)."""
         if self.licensed is not None and now >= self.retry_at:
@@ -327,8 +334,8 @@ class Pool:
         name = self.options.name
         if self.failing:
             return f"no kernel came free: the kernels of pool {name} do not start: {self.failing}"
-        if self.licensed is not None and len(self.kernels) >= self.licensed:
-            return f"no kernel came free: the licence lets pool {name} have no more than {self.licensed} at present ({self._refusal})"
+        if self.limited and len(self.kernels) >= self.maximum:
+            return f"no kernel came free: {self.limited}"
         if len(self.kernels) >= self.options.maximum:
             return f"no kernel came free: pool {name} is at its maximum of {self.options.maximum}; close one, or raise MaximumKernelNumber"
         return f"no kernel came free: the kernels of pool {name} are still starting"

@@ -6,6 +6,7 @@
 | `Wait[]` | `$Aborted`, when message 3 comes |
 | `Stubborn[]` | `$Aborted`, when SIGINT comes; message 3 is ignored |
 | `Deaf[]` | none, ever; message 3 and SIGINT are ignored |
+| `Hoard[n]` | Null; n bytes more are in use from now on |
 | `Exit[n]` | TextPacket["bye"], then the process exits with status n |
 | `Pid[]`, `Arguments[]`, `Defined[]` | what they say; `Defined` gives the names that were Set |
 | `Zeros[n]` | n machine reals |
@@ -34,6 +35,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspa
 
 import wstp
 from wstp import Expr, Function, Message, MessageCode, Symbol
+
+HOARD: list[np.ndarray] = []
 
 
 def main(arguments: list[str]) -> int:
@@ -122,6 +125,9 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
             while not aborts:
                 link.wait(0.1)
             return Symbol("$Aborted")
+        case Function(head=Symbol(name="Hoard"), args=(int(count),)):
+            HOARD.append(np.ones(count, np.uint8))
+            return Symbol("Null")
         case Function(head=Symbol(name="Stubborn")):
             try:
                 while True:

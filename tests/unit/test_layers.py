@@ -27,6 +27,7 @@ SANS_IO = [
     "kernelhost/pool.py",
     "kernelhost/gate.py",
     "kernelhost/ladder.py",
+    "kernelhost/memory.py",
     "frontend/sieve.py",
     "frontend/commands.py",
 ]

@@ -109,7 +109,7 @@ class TestEveryKeyIsObeyed:
 
     @pytest.mark.parametrize("field", dataclasses.fields(config.LimitsConfig), ids=lambda field: field.name)
     def test_limits(self, field: dataclasses.Field[Any]) -> None:
-        value = field.default * 2 if field.name != "chunk" else 4096
+        value = {"chunk": 4096, "kernel_memory": 2**30}.get(field.name) or field.default * 2
         limits = loads(json.dumps({"Limits": {configschema.spelled(field.name): value}})).limits
         assert limits == dataclasses.replace(config.LimitsConfig(), **{field.name: value})
 

@@ -90,6 +90,9 @@ KERNEL_SHOWN = {
     "Attachments": 0,
     "BytesIn": 0,
     "BytesOut": 0,
+    "Cpu": 0.0,
+    "Memory": 0,
+    "Idle": 0.0,
 }
 
 

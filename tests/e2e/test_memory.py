@@ -1,0 +1,63 @@
+"""Kernels with too much memory, and what the server knows of what its kernels use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from asking import command, connect, order, value
+from serving import Part, stand_in_pool, wait_until, write_config
+
+import wstp
+from wstp import Expr, Function, Symbol
+
+pytestmark = pytest.mark.timeout(120)
+
+MIB = 2**20
+
+
+def mapping(association: Expr) -> dict[str, Any]:
+    """Give an association as what it stands for."""
+    assert isinstance(association, Function)
+    return {str(rule.args[0]): rule.args[1] for rule in association.args}  # type: ignore[union-attr]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
+    folder = tmp_path_factory.mktemp("memory")
+    config = write_config(folder / "c.conf", Pools={"Main": stand_in_pool(folder)}, Limits={"KernelMemory": 300 * MIB})
+    with Part("serve", "-p", "0", "-l", "debug", "-c", config) as part:
+        yield part
+
+
+def test_who_takes_too_much_is_ended_and_told_and_replaced(server: Part) -> None:
+    with connect(server) as link:
+        assert value(link, Symbol("Hoard")(50 * MIB)) == Symbol("Null")
+        pid = value(link, Symbol("Pid")())
+        packets: list[object] = []
+        link.put(Symbol("EvaluatePacket")(Symbol("Hoard")(300 * MIB)), end_packet=True)
+        try:
+            while True:
+                packets.append(link.get(timeout=30))
+        except (wstp.LinkClosed, wstp.LinkLost):
+            pass
+    message, text = packets[-2:]
+    assert message == Symbol("MessagePacket")(Symbol("WSTPServer`Kernel"), "memory")
+    assert isinstance(text, Function) and "more than 300 MiB (Limits/KernelMemory), and was killed" in str(text.args[0])
+    assert server.logged("of pool Main took 3.. MiB of memory, more than 300 MiB")
+    with connect(server) as link:
+        assert value(link, Symbol("Pid")()) != pid
+
+
+def test_the_status_says_what_kernels_use(server: Part) -> None:
+    with connect(server) as link:
+        identity = str(order(link, command("KernelID")))
+        value(link, Symbol("Hoard")(100 * MIB))
+
+        def mine() -> dict[str, Any]:
+            return mapping(mapping(order(link, command("Kernels")))[identity])
+
+        known = wait_until(lambda: (known := mine())["Memory"] > 100 * MIB and known, "its memory is known")
+        assert known["Cpu"] > 0
+        wait_until(lambda: mine()["Idle"] > known["Idle"] + 0.2, "it is idle")
