@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -35,7 +36,7 @@ from kernelhost.mathics.inputform import input_form
 from kernelhost.mathics.interrupts import KernelAbort, TimeLimit
 from kernelhost.mathics.startup import Loaded
 
-__all__ = ["Entered", "Evaluator", "Sink", "SyntaxFault"]
+__all__ = ["DialogLeft", "Entered", "Evaluator", "Sink", "SyntaxFault"]
 
 _log = logging.getLogger("kernelhost.mathics")
 
@@ -46,6 +47,7 @@ _IN, _OUT, _INSTRING = (Symbol(f"System`{name}") for name in ("In", "Out", "InSt
 _HOLD, _THROW, _BREAK, _CONTINUE = (
     Symbol(f"System`{name}") for name in ("Hold", "Throw", "Break", "Continue")
 )
+_RETURN, _COMPOUND = Symbol("System`Return"), Symbol("System`CompoundExpression")
 
 #: After so many messages of one name in one evaluation the rest is not shown, as General::stop says.
 _MESSAGES_SHOWN = 3
@@ -67,6 +69,14 @@ class SyntaxFault(Exception):
     def __init__(self, position: int) -> None:
         super().__init__(position)
         self.position = position
+
+
+class DialogLeft(Exception):
+    """Say that ``Return[]`` was entered in a dialog; ``value`` is what the dialog gives."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +129,45 @@ class Evaluator:
         self._definitions = loaded.definitions
         self._interrupts = loaded.interrupts
         self._sink = sink
+        self._entering = False
+        #: For each dialog under way: the number of its first line.
+        self._dialogs: list[int] = []
+
+    def label(self, name: str) -> str:
+        """Return the name of an input or output, which says when it is in a dialog."""
+        return f"(Dialog) {name}" if self._dialogs else name
+
+    @contextmanager
+    def dialog(self, initial: Any | None) -> Iterator[None]:
+        """Take inputs of a dialog, in the middle of an evaluation; numbering goes on, and back to what it was at the end.
+
+        Args:
+            initial: what ``%`` is at first; None for nothing.
+        """
+        definitions, line = self._definitions, self.line
+        first = line + 1 if self._entering else line
+        kept = {s.name: list(definitions.get_user_definition(s.name).downvalues) for s in (_IN, _OUT, _INSTRING)}
+        entering, self._entering = self._entering, False
+        self._dialogs.append(first)
+        if initial is not None:
+            self._remember(_OUT, first - 1, initial)
+        definitions.set_line_no(first)
+        try:
+            yield
+        finally:
+            self._dialogs.pop()
+            self._entering = entering
+            for name, rules in kept.items():
+                definitions.set_values(name, "System`DownValues", rules)
+            definitions.set_line_no(line)
+
+    def shown(self, expr: Any | None) -> str:
+        """Return an expression as InputForm text, "" for None."""
+        if expr is None:
+            return ""
+        evaluation, live = self._new()
+        found = self._guarded(lambda: String(input_form(expr, evaluation)), evaluation, live, False)
+        return found.value if isinstance(found, String) else str(found.get_name(short=True))
 
     @property
     def line(self) -> int:
@@ -191,19 +240,32 @@ class Evaluator:
             if source is not None:
                 self._remember(_INSTRING, line, String(source))
         evaluation, live = self._new()
+        left: list[Any] = []
 
         def work() -> Any:
             result = self._hooked("$Pre", query, evaluation)
-            result = (query if result is None else result).evaluate(evaluation)
+            try:
+                result = (query if result is None else result).evaluate(evaluation)
+            except ReturnInterrupt as returned:
+                if not self._dialogs:
+                    raise
+                left.append(returned.expr)
+                return SymbolNull
             after = self._hooked("$Post", result, evaluation)
             return result if after is None else after.evaluate(evaluation)
 
-        result = self._guarded(work, evaluation, live, aborted)
+        entering, self._entering = self._entering, True
+        try:
+            result = self._guarded(work, evaluation, live, aborted)
+        finally:
+            self._entering = entering
+        if left and result is not ABORTED:
+            raise DialogLeft(self._left_with(query, left[0], line))
         if result is None:
             result = SymbolNull
         form = self._form_of(result)
         if history:
-            self._remember(_OUT, line, result.elements[0] if form else result)
+            self._remember(_OUT, line, self._stored(query, result, form, evaluation))
         try:
             if result is SymbolNull:
                 return Entered(line, None, "", "")
@@ -212,6 +274,24 @@ class Evaluator:
             self._trim(line)
             # The input may have set $Line itself.
             self._definitions.set_line_no(self.line + 1)
+
+    def _left_with(self, query: Any, returned: Any, line: int) -> Any:
+        """Return the value of a dialog: ``Return[]`` alone stands for what was computed last, if anything was."""
+        if query.get_head() is not _RETURN or query.elements:
+            return returned
+        last = Expression(_OUT, Integer(line - 1))
+        evaluation, live = self._new()
+        value = self._guarded(lambda: last.evaluate(evaluation), evaluation, live, False)
+        return SymbolNull if value.sameQ(last) else value
+
+    def _stored(self, query: Any, result: Any, form: str, evaluation: Any) -> Any:
+        """Return what Out is to be: what a form shows, and what ``expr;`` does not."""
+        if form:
+            return result.elements[0]
+        held = query.get_head() is _COMPOUND and query.elements and query.elements[-1] is SymbolNull
+        if held and result is SymbolNull and evaluation.predetermined_out is not None:
+            return evaluation.predetermined_out
+        return result
 
     def _shown(self, line: int, result: Any, form: str, show: bool) -> Entered:
         evaluation, live = self._new()

@@ -11,9 +11,12 @@ sending the last packet of an answer        what comes next counts, as when idle
 idle, packets wait in the queue             the first of them
 idle, a packet is there in whole or in part that packet, as soon as it is complete
 idle, nothing has arrived                   nothing: it came too late
+idle, but inside an evaluation              what came in the meantime as when idle; if that is nothing,
+                                            the evaluation that asks or has a dialog
 =========================================== ===================================================
 
-When both connections have something to read in one look, the operating system's time stamps tell which came
+An interrupt (message 2) is for the same evaluation as an abort would be, and for none when it comes inside one
+that asks already. When both connections have something to read in one look, the operating system's time stamps tell which came
 first; where it keeps none, it was the packet: an abort right behind its packet must not be lost.
 
 All of this happens under one lock, which is also taken to begin and to end with a packet, so that an abort is
@@ -32,7 +35,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -47,6 +50,8 @@ _log = logging.getLogger("kernelhost.mathics")
 _QUEUED: Final = 64
 #: How often a full queue is looked at again, milliseconds.
 _FULL_PAUSE: Final = 20
+#: How often whoever waits inside an evaluation looks whether SIGINT came, seconds: nobody wakes it for that.
+_SIGNALS: Final = 0.5
 #: How long an evaluation may take to end after the link has gone, seconds; then the process ends all the same.
 GRACE: Final = 0.5
 
@@ -71,10 +76,11 @@ class _Terminated(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Hold a packet, and whether an abort came for it before it was looked at."""
+    """Hold a packet, and whether an abort or an interrupt came for it before it was looked at."""
 
     packet: Expr
     aborted: bool = False
+    interrupted: bool = False
 
 
 class _Arrivals:
@@ -125,21 +131,27 @@ class _Arrivals:
 class Intake:
     """Read a link for a main loop."""
 
-    def __init__(self, link: Link, abort: Callable[[], None], forget: Callable[[], None]) -> None:
+    def __init__(
+        self, link: Link, abort: Callable[[], None], forget: Callable[[], None], interrupt: Callable[[], None] = lambda: None
+    ) -> None:
         """Prepare.
 
         Args:
             link: what to read; nobody else does.
             abort: stops the evaluation that is running, from any thread.
-            forget: called when a packet is done with: what ``abort`` asked for is void.
+            forget: called when a packet is done with: what ``abort`` and ``interrupt`` asked for is void.
+            interrupt: brings up the menu in the evaluation that is running, from any thread.
         """
         self._link = link
         self._abort = abort
+        self._interrupt = interrupt
         self._forget = forget
         self._changed = threading.Condition()
         self._queue: deque[Arrival] = deque()
         self._busy = False
+        self._inside = 0
         self._abort_next = False
+        self._interrupt_next = False
         self._end: End | None = None
         self._finishing = False
         self._arrived = _Arrivals(link)
@@ -159,6 +171,40 @@ class Intake:
             arrival = self._queue.popleft()
             self._changed.notify_all()
             return arrival
+
+    def take_inside(self, over: Callable[[], bool], remaining: Callable[[], float | None]) -> Arrival | End | None:
+        """Wait for the next packet inside an evaluation (between :meth:`enter` and :meth:`leave`), and begin with it.
+
+        Args:
+            over: tells whether the evaluation must go on at once; then None is returned, and nothing is taken.
+            remaining: how long until that is so, seconds; None for no limit.
+        """
+        with self._changed:
+            if not over():
+                self._busy = False
+            while not over() and not self._queue and self._end is None:
+                limit = remaining()
+                self._changed.wait(_SIGNALS if limit is None else min(limit, _SIGNALS))
+            if self._end is not None:
+                return self._end
+            if over():
+                return None
+            self._busy = True
+            arrival = self._queue.popleft()
+            self._changed.notify_all()
+            return arrival
+
+    def enter(self) -> None:
+        """Say that the evaluation that is running is about to take packets itself."""
+        with self._changed:
+            self._inside += 1
+            self._busy = False
+
+    def leave(self) -> None:
+        """Say that it goes on."""
+        with self._changed:
+            self._inside -= 1
+            self._busy = True
 
     def begin(self) -> None:
         """Say that something is evaluated that came by no packet."""
@@ -231,8 +277,8 @@ class Intake:
         if ready.data:
             packet = link.get(0)
             with self._changed:
-                self._queue.append(Arrival(packet, self._abort_next))
-                self._abort_next = False
+                self._queue.append(Arrival(packet, self._abort_next, self._interrupt_next))
+                self._abort_next = self._interrupt_next = False
                 self._changed.notify_all()
         return True
 
@@ -284,7 +330,7 @@ class Intake:
         if message.code == MessageCode.ABORT:
             self._abort_heard(arriving)
         elif message.code == MessageCode.INTERRUPT:
-            _log.warning("an interrupt menu was asked for (message 2): not available, ignored")
+            self._interrupt_heard(arriving)
         else:
             _log.debug("message %d ignored", message.code)
         return True
@@ -294,11 +340,25 @@ class Intake:
             if self._busy:
                 self._abort()
             elif self._queue:
-                self._queue[0] = Arrival(self._queue[0].packet, True)
+                self._queue[0] = replace(self._queue[0], aborted=True)
             elif arriving:
                 self._abort_next = True
+            elif self._inside:
+                self._abort()
+                self._changed.notify_all()
             else:
                 _log.debug("an abort came when nothing was under way: ignored")
+
+    def _interrupt_heard(self, arriving: bool) -> None:
+        with self._changed:
+            if self._busy:
+                self._interrupt()
+            elif self._queue:
+                self._queue[0] = replace(self._queue[0], interrupted=True)
+            elif arriving:
+                self._interrupt_next = True
+            else:
+                _log.debug("an interrupt came when nothing was under way: ignored")
 
     def _ended(self, end: End) -> None:
         """Tell the main thread, and end the process if it does not come to an end by itself."""

@@ -10,6 +10,8 @@ arrives                      answered by (prints and messages leave as they happ
 ``EnterExpressionPacket[e]`` the same with ``ReturnExpressionPacket``
 another packet               nothing, and a line in the log: it is not a request (``CallPacket`` and its like)
 anything else                it is evaluated and answered as if it had come in an ``EvaluatePacket``
+in a dialog                  all of this; ``Return[]`` entered in the main loop's way ends it
+                             (:mod:`kernelhost.mathics.dialogs`)
 ============================ ================================================================================
 
 Knows the link only as a :class:`Port`. Every packet is followed by EndPacket and leaves at once.
@@ -18,41 +20,22 @@ Knows the link only as a :class:`Port`. Every packet is followed by EndPacket an
 from __future__ import annotations
 
 import logging
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from kernelhost.mathics.convert import from_mathics, to_mathics
+from kernelhost.mathics.dialogs import Dialogs, Source
 from kernelhost.mathics.evaluator import Evaluator, SyntaxFault
+from kernelhost.mathics.packets import FOREIGN, message, packet_name, text_packet
 from kernelhost.mathics.startup import Loaded
 from wstp.expr import Expr, Function, Symbol
+
+if TYPE_CHECKING:
+    from kernelhost.mathics.intake import Arrival
 
 __all__ = ["MainLoop", "Port"]
 
 _log = logging.getLogger("kernelhost.mathics")
 
-#: Packets that are requests to somebody else, or answers to nobody.
-_FOREIGN: Final = frozenset(
-    {
-        "BeginDialogPacket",
-        "CallPacket",
-        "DisplayEndPacket",
-        "DisplayPacket",
-        "EndDialogPacket",
-        "ExpressionPacket",
-        "InputNamePacket",
-        "InputPacket",
-        "InputStringPacket",
-        "MenuPacket",
-        "MessagePacket",
-        "OutputNamePacket",
-        "ResumePacket",
-        "ReturnExpressionPacket",
-        "ReturnPacket",
-        "ReturnTextPacket",
-        "SuspendPacket",
-        "SyntaxPacket",
-        "TextPacket",
-    }
-)
 _FAILED: Final = Symbol("$Failed")
 
 
@@ -66,18 +49,22 @@ class Port(Protocol):
 class MainLoop:
     """Serve the packets of one link."""
 
-    def __init__(self, loaded: Loaded, port: Port, *, prompts: bool = True) -> None:
+    def __init__(self, loaded: Loaded, port: Port, source: Source | None = None, *, prompts: bool = True) -> None:
         """Begin.
 
         Args:
             loaded: the Mathics3 to evaluate with.
             port: where answers go.
+            source: where evaluations that ask the client get their answers; None where they get none.
             prompts: whether InputNamePacket and OutputNamePacket are sent (``-noprompt``).
         """
         self._loaded = loaded
         self._port = port
         self._prompts = prompts
         self._evaluator = Evaluator(loaded, self)
+        dialogs = Dialogs(loaded, self._evaluator, port, source, self._answer_inside, self._prompt_inside)
+        loaded.terminal.client = dialogs
+        loaded.interrupts.on_interrupt = dialogs.menu
         self._table = {
             "EvaluatePacket": self._evaluate_packet,
             "EnterTextPacket": self._enter_text,
@@ -88,14 +75,11 @@ class MainLoop:
 
     def text(self, text: str) -> None:
         """Send what was printed."""
-        self._port.send(Function(Symbol("TextPacket"), text))
+        self._port.send(text_packet(text))
 
     def message(self, symbol: str, tag: str, text: str) -> None:
         """Send a message: its name, and its text."""
-        self._port.send(
-            Function(Symbol("MessagePacket"), Symbol(symbol), tag),
-            Function(Symbol("TextPacket"), f"{symbol}::{tag}: {text}\n"),
-        )
+        self._port.send(*message(symbol, tag, text))
 
     # -- packets -----------------------------------------
 
@@ -130,7 +114,7 @@ class MainLoop:
             SystemExit: ``Quit[]`` or ``Exit[]`` was evaluated; there is no answer.
         """
         name = packet_name(packet)
-        if name in _FOREIGN:
+        if name in FOREIGN:
             _log.info("%s is no request to a kernel: ignored", name)
             return
         # Before the answer: afterwards the kernel must be idle at once, and hear what comes.
@@ -140,6 +124,11 @@ class MainLoop:
             self._answer(packet, aborted)
         else:
             answer(packet, aborted)
+
+    def _answer_inside(self, arrival: Arrival) -> None:
+        if arrival.interrupted:
+            self._loaded.interrupts.interrupt()
+        self.handle(arrival.packet, aborted=arrival.aborted)
 
     def _evaluate_packet(self, packet: Function, aborted: bool) -> None:
         if len(packet.args) != 1:
@@ -209,19 +198,19 @@ class MainLoop:
 
     def _name_output(self, line: int, form: str) -> None:
         if self._prompts:
-            name = f"Out[{line}]//{form}= " if form else f"Out[{line}]= "
+            name = self._evaluator.label(f"Out[{line}]//{form}= " if form else f"Out[{line}]= ")
             self._port.send(Function(Symbol("OutputNamePacket"), name))
 
     def _prompt(self) -> None:
         if self._prompts:
-            self._port.send(Function(Symbol("InputNamePacket"), f"In[{self._evaluator.line}]:= "), last=True)
+            self._port.send(self._input_name(), last=True)
 
+    def _prompt_inside(self) -> None:
+        if self._prompts:
+            self._port.send(self._input_name())
 
-def packet_name(packet: Expr) -> str:
-    """Return the name of a packet's head without its context, "" for what has no symbol as head."""
-    if isinstance(packet, Function) and isinstance(packet.head, Symbol):
-        return packet.head.name.removeprefix("System`")
-    return ""
+    def _input_name(self) -> Function:
+        return Function(Symbol("InputNamePacket"), self._evaluator.label(f"In[{self._evaluator.line}]:= "))
 
 
 def _is_aborted(result: Any) -> bool:

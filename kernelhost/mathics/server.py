@@ -18,10 +18,12 @@ A process that preloads: :func:`kernelhost.mathics.startup.load` first, then, in
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from kernelhost.mathics.identity import renew
-from kernelhost.mathics.intake import End, Intake
+from kernelhost.mathics.intake import Arrival, End, Intake
+from kernelhost.mathics.interrupts import Interrupts, Suspension
 from kernelhost.mathics.mainloop import MainLoop
 from kernelhost.mathics.options import Options
 from kernelhost.mathics.startup import Loaded
@@ -65,6 +67,37 @@ class _LinkPort:
                 raise ValueError(str(error)) from error
 
 
+class _LinkSource:
+    """Give packets of a link to evaluations that ask for them."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Have packets given to the evaluation that is running."""
+        self._intake.enter()
+        try:
+            yield
+        finally:
+            self._intake.leave()
+
+    def next(self, suspension: Suspension) -> Arrival | None:
+        """Wait for a packet, or return None when the evaluation has to go on without one.
+
+        Raises:
+            LinkGone: the peer is not there any more.
+        """
+        arrival = self._intake.take_inside(lambda: suspension.over, lambda: suspension.remaining)
+        if isinstance(arrival, End):
+            raise LinkGone
+        return arrival
+
+    def done(self) -> None:
+        """Say that a packet has been answered."""
+        self._intake.done()
+
+
 def open_link(options: Options) -> Link:
     """Connect to the peer that the options name, in the mode they say (default mode without option bit 4).
 
@@ -79,8 +112,9 @@ def serve(loaded: Loaded, link: Link, options: Options) -> int:
     renew(loaded.definitions)
     interrupts = loaded.interrupts
     interrupts.install()
-    intake = Intake(link, interrupts.abort, interrupts.forget)
-    loop = MainLoop(loaded, _LinkPort(link, loaded, intake.done), prompts=options.prompts)
+    intake = Intake(link, interrupts.abort, interrupts.forget, interrupts.interrupt)
+    port, source = _LinkPort(link, loaded, intake.done), _LinkSource(intake)
+    loop = MainLoop(loaded, port, source, prompts=options.prompts)
     intake.start()
     try:
         intake.begin()
@@ -90,7 +124,7 @@ def serve(loaded: Loaded, link: Link, options: Options) -> int:
             loop.run(code)
         loop.start()
         intake.done()
-        status = _answer(intake, loop)
+        status = _answer(intake, loop, interrupts)
     except SystemExit as left:
         status = _status(left.code)
     except LinkGone:
@@ -101,11 +135,13 @@ def serve(loaded: Loaded, link: Link, options: Options) -> int:
     return status
 
 
-def _answer(intake: Intake, loop: MainLoop) -> int:
+def _answer(intake: Intake, loop: MainLoop, interrupts: Interrupts) -> int:
     while True:
         arrival = intake.take()
         if isinstance(arrival, End):
             return arrival.status
+        if arrival.interrupted:
+            interrupts.interrupt()
         loop.handle(arrival.packet, aborted=arrival.aborted)
         intake.done()
 

@@ -16,6 +16,8 @@ What is mended, and why:
 * Rules that Mathics3 makes when they are first used are made here: an abort half-way would leave half of them
   for good.
 * Integers of more than 4300 digits may be printed.
+* A text without an expression (``ToExpression["(* c *)"]``) gives ``Null``.
+* Standard output, ``Input`` and its like, ``Interrupt`` and ``AbortProtect`` (see :mod:`kernelhost.mathics.terminal`).
 * ``Get`` of a file with wrong syntax gives ``$Failed``, as it does elsewhere; Mathics3's gives ``Null``.
 * ``$SessionID`` tells forked kernels apart (see :mod:`kernelhost.mathics.identity`).
 """
@@ -25,10 +27,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kernelhost.mathics.identity import mend_session
 from kernelhost.mathics.interrupts import Interrupts, KernelAbort
+
+if TYPE_CHECKING:
+    from kernelhost.mathics.terminal import Terminal
 
 __all__ = ["LoadError", "Loaded", "load"]
 
@@ -48,6 +53,7 @@ class Loaded:
 
     definitions: Any
     interrupts: Interrupts
+    terminal: Terminal
     numbers: dict[tuple[type, str], dict[Any, Any]]
 
     def prune_numbers(self) -> None:
@@ -92,6 +98,10 @@ def load() -> Loaded:
     sys.set_int_max_str_digits(0)
     interrupts = Interrupts()
     import_and_load_builtins()
+    from kernelhost.mathics.terminal import Terminal
+
+    terminal = Terminal(interrupts)
+    terminal.mend()
     _mend_interrupts(interrupts)
     _mend_reading()
     _mend_printing()
@@ -99,7 +109,8 @@ def load() -> Loaded:
     mend_session()
     ensure_logical_algebraic_rules()
     definitions = Definitions(add_builtin=True)
-    return Loaded(definitions, interrupts, _number_tables())
+    terminal.install(definitions)
+    return Loaded(definitions, interrupts, terminal, _number_tables())
 
 
 def _number_tables() -> dict[tuple[type, str], dict[Any, Any]]:
@@ -123,7 +134,7 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
     def check_abort(self: Any, expr: Any, failexpr: Any, evaluation: Any) -> Any:
         depth = evaluation.recursion_depth
         try:
-            return expr.evaluate(evaluation)
+            return interrupts.exposed(lambda: expr.evaluate(evaluation))
         except (AbortInterrupt, KernelAbort):
             interrupts.acknowledge()
             evaluation.recursion_depth = depth
@@ -198,6 +209,22 @@ def _mend_reading() -> None:
         return read
 
     GenericConverter.convert_Number = convert_number
+
+    from mathics.builtin.atomic.strings import ToExpression
+    from mathics.core.symbols import SymbolNull
+
+    their_eval = ToExpression.eval
+
+    def to_expression(self: Any, seq: Any, evaluation: Any) -> Any:
+        result = their_eval(self, seq, evaluation)
+        given = seq.get_sequence()
+        if result is None and 1 <= len(given) <= 3 and given[0].get_string_value() is not None:
+            form = given[1].get_name() if len(given) > 1 else "System`InputForm"
+            return SymbolNull if form == "System`InputForm" else None
+        return result
+
+    to_expression.__doc__ = their_eval.__doc__
+    ToExpression.eval = to_expression
 
 
 def _mend_printing() -> None:

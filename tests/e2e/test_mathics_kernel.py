@@ -14,76 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mathics_kernel import ROOT, WAIT, Kernel, returned
 
 import wstp
-from wstp import Expr, Function, Symbol
+from wstp import Function, Symbol
 
 S = Symbol
-ROOT = Path(__file__).resolve().parents[2]
-WAIT = 60.0
-
-
-class Kernel:
-    """Run a kernel, and talk to it."""
-
-    def __init__(self, mode: str, directory: Path, options: tuple[str, ...] = ()) -> None:
-        self.log = directory / "kernel.log"
-        self._output = directory / "kernel.out"
-        with (
-            wstp.listen(0, mode=mode) as listener,
-            self.log.open("wb") as log,
-            self._output.open("wb") as out,
-        ):
-            name = f"{listener.port}@127.0.0.1"
-            link = ["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", name]
-            if mode == "uuid":
-                link += ["-linkoptions", "4"]
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "kernelhost.mathics", "-wstp", *options, *link],
-                cwd=directory,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=log,
-            )
-            try:
-                self.link = listener.accept(timeout=WAIT)
-            except BaseException:
-                self.process.kill()
-                self.process.wait()
-                raise
-
-    def put(self, expr: Expr) -> None:
-        self.link.put(expr, end_packet=True)
-        self.link.flush(WAIT)
-
-    def next(self) -> Function:
-        return self.link.next_packet(WAIT)
-
-    def ask(self, expr: Expr) -> list[Function]:
-        """Send a packet and return what comes up to and with its last answer."""
-        self.put(expr)
-        last = "InputNamePacket" if expr.head.name.startswith("Enter") else "ReturnPacket"
-        answers = [self.next()]
-        while answers[-1].head.name != last:
-            answers.append(self.next())
-        return answers
-
-    def evaluate(self, code: str) -> Any:
-        """Return the value of some code that prints nothing."""
-        (answer,) = self.ask(S("EvaluatePacket")(S("ToExpression")(code)))
-        return answer.args[0]
-
-    def exit_status(self) -> int:
-        return self.process.wait(WAIT)
-
-    def close(self) -> None:
-        self.link.close()
-        self.process.kill()
-        self.process.wait()
-        assert self._output.read_bytes() == b"", "a kernel writes nothing to standard output"
-
-
 Start = Callable[..., Kernel]
 
 
@@ -112,10 +48,6 @@ def kernel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield shared
     finally:
         shared.close()
-
-
-def returned(value: Any) -> list[Function]:
-    return [Function("ReturnPacket", value)]
 
 
 def test_packets_are_answered(kernel: Kernel) -> None:

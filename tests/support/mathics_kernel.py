@@ -1,0 +1,150 @@
+"""Run the embedded kernel as a process, and talk to it over a real link."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import wstp
+from wstp import Expr, Function, Symbol
+
+__all__ = ["ROOT", "WAIT", "Kernel", "Parent", "returned"]
+
+S = Symbol
+ROOT = Path(__file__).resolve().parents[2]
+WAIT = 60.0
+
+
+class Kernel:
+    """Run a kernel, and talk to it."""
+
+    def __init__(self, mode: str, directory: Path, options: tuple[str, ...] = ()) -> None:
+        self.log = directory / "kernel.log"
+        self._output = directory / "kernel.out"
+        with (
+            wstp.listen(0, mode=mode) as listener,
+            self.log.open("wb") as log,
+            self._output.open("wb") as out,
+        ):
+            name = f"{listener.port}@127.0.0.1"
+            link = ["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", name]
+            if mode == "uuid":
+                link += ["-linkoptions", "4"]
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "kernelhost.mathics", "-wstp", *options, *link],
+                cwd=directory,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+            )
+            try:
+                self.link = listener.accept(timeout=WAIT)
+            except BaseException:
+                self.process.kill()
+                self.process.wait()
+                raise
+
+    def put(self, expr: Expr) -> None:
+        self.link.put(expr, end_packet=True)
+        self.link.flush(WAIT)
+
+    def next(self) -> Function:
+        return self.link.next_packet(WAIT)
+
+    def ask(self, expr: Expr) -> list[Function]:
+        """Send a packet and return what comes up to and with its last answer."""
+        self.put(expr)
+        last = "InputNamePacket" if expr.head.name.startswith("Enter") else "ReturnPacket"
+        answers = [self.next()]
+        while answers[-1].head.name != last:
+            answers.append(self.next())
+        return answers
+
+    def evaluate(self, code: str) -> Any:
+        """Return the value of some code that prints nothing."""
+        (answer,) = self.ask(S("EvaluatePacket")(S("ToExpression")(code)))
+        return answer.args[0]
+
+    def exit_status(self) -> int:
+        return self.process.wait(WAIT)
+
+    def close(self) -> None:
+        self.link.close()
+        self.process.kill()
+        self.process.wait()
+        assert self._output.read_bytes() == b"", "a kernel writes nothing to standard output"
+
+
+def returned(value: Any) -> list[Function]:
+    return [Function("ReturnPacket", value)]
+
+
+#: Load once, then fork a kernel for each link named, and tell how it ended: kernels in milliseconds instead of seconds.
+_FORKING = """
+import os, sys
+from kernelhost.mathics.options import parse_options
+from kernelhost.mathics.server import open_link, serve
+from kernelhost.mathics.startup import load
+
+answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
+loaded = load()
+for line in sys.stdin:
+    verb, name = line.split()
+    if verb == "wait":
+        print(os.waitstatus_to_exitcode(os.waitpid(int(name), 0)[1]), file=answers)
+    elif child := os.fork():
+        print(child, file=answers)
+    else:
+        options = parse_options(["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", name])
+        os._exit(serve(loaded, open_link(options), options))
+"""
+
+
+class Parent:
+    """Run a process that forks kernels."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _FORKING],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def _ask(self, *words: object) -> int:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        print(*words, file=self._process.stdin, flush=True)
+        return int(self._process.stdout.readline())
+
+    def fork(self) -> Kernel:
+        """Start a kernel."""
+        return _Forked(self._ask)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+class _Forked(Kernel):
+    def __init__(self, ask: Callable[..., int]) -> None:
+        self._ask = ask
+        self._status: int | None = None
+        with wstp.listen(0, mode="default") as listener:
+            self._pid = ask("fork", f"{listener.port}@127.0.0.1")
+            self.link = listener.accept(timeout=WAIT)
+
+    def exit_status(self) -> int:
+        if self._status is None:
+            self._status = self._ask("wait", self._pid)
+        return self._status
+
+    def close(self) -> None:
+        self.link.abort()
+        self.exit_status()
