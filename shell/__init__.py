@@ -1,1 +1,39 @@
-"""Everything a person types: the `kernelbus` command and its clients."""
+"""Everything a person types: the `kernelbus` command and its clients, and `KernelPool` for Python programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shell.kernellink import (
+        EvaluationAborted,
+        EvaluationError,
+        EvaluationFailed,
+        KernelDied,
+        KernelMessage,
+        KernelPoolError,
+        NoKernel,
+    )
+    from shell.kernelpool import KernelFuture, KernelPool, KernelWarning
+
+__all__ = [
+    "EvaluationAborted",
+    "EvaluationError",
+    "EvaluationFailed",
+    "KernelDied",
+    "KernelFuture",
+    "KernelMessage",
+    "KernelPool",
+    "KernelPoolError",
+    "KernelWarning",
+    "NoKernel",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Only now: the `kernelbus` command, which needs none of it, must not wait for it.
+    if name in __all__:
+        from shell import kernellink, kernelpool
+
+        return getattr(kernelpool, name, None) or getattr(kernellink, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
