@@ -210,6 +210,12 @@ class Evaluator:
                     found = None
                 if feeder.messages and not fault and found is None:
                     fault.append(starts[first] + parser.tokeniser.pos + 1)
+                # What the scanner finds wrong has no message, or one without a text.
+                feeder.messages = [m for m in feeder.messages if m[1] != "Syntax"]
+                if fault and not feeder.messages:
+                    at = min(fault[0], len(text) + 1) - 1
+                    before, after = text[starts[first] : at].strip()[-40:], text[at:].strip()[:40]
+                    feeder.message("Syntax", *(("sntxf", before, after) if before else ("sntxb", after)))
                 feeder.send_messages(evaluation)
                 return found
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from kernelhost.mathics.convert import from_mathics, to_mathics
 from kernelhost.mathics.dialogs import Dialogs, Source
 from kernelhost.mathics.evaluator import Evaluator, SyntaxFault
+from kernelhost.mathics.interrupts import KernelAbort
 from kernelhost.mathics.packets import FOREIGN, message, packet_name, text_packet
 from kernelhost.mathics.startup import Loaded
 from wstp.expr import Expr, Function, Symbol
@@ -37,6 +38,7 @@ __all__ = ["MainLoop", "Port"]
 _log = logging.getLogger("kernelhost.mathics")
 
 _FAILED: Final = Symbol("$Failed")
+_ABORTED: Final = Symbol("$Aborted")
 
 
 class Port(Protocol):
@@ -147,9 +149,14 @@ class MainLoop:
         self._return("ReturnPacket", result, last=True)
 
     def _return(self, head: str, result: Any, *, last: bool) -> None:
-        """Send a result; one that cannot be sent becomes ``$Failed``."""
+        """Send a result; one that cannot be sent becomes ``$Failed``, one whose sending is aborted ``$Aborted``."""
+        definitions = self._loaded.definitions
         try:
-            self._port.send(Function(Symbol(head), from_mathics(result, self._loaded.definitions)), last=last)
+            # Sending a large result takes its time too.
+            value = self._loaded.interrupts.run(lambda: from_mathics(result, definitions))
+            self._port.send(Function(Symbol(head), value), last=last)
+        except KernelAbort:
+            self._port.send(Function(Symbol(head), _ABORTED), last=last)
         except (ValueError, TypeError, MemoryError, RecursionError, AttributeError) as error:
             _log.warning("a result cannot be sent", exc_info=error)
             self.message("Kernel", "send", f"The result cannot be sent: {type(error).__name__}: {error}")

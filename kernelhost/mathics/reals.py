@@ -19,6 +19,8 @@ _LOG2_10 = 3.3219280948873626
 
 #: An exponent of ten beyond this would take minutes and gigabytes to turn into a binary number.
 MAXIMUM_EXPONENT = 1_000_000
+#: The greatest precision or accuracy that a number may be marked with, digits: it is computed with that many.
+MAXIMUM_DIGITS = 1_000_000
 
 _REAL = re.compile(
     r"(?P<sign>[-+]?)(?P<whole>[0-9]*)\.?(?P<part>(?<=\.)[0-9]*|)"
@@ -133,7 +135,8 @@ def parse_real(text: str) -> ParsedReal:
     language reads it.
 
     Raises:
-        ValueError: the text is not such a number, or its exponent is beyond ``MAXIMUM_EXPONENT``.
+        ValueError: the text is not such a number, its exponent is beyond ``MAXIMUM_EXPONENT``, or its mark beyond
+            ``MAXIMUM_DIGITS``.
     """
     match = _REAL.fullmatch(text)
     if match is None or not (match["whole"] or match["part"]):
@@ -156,6 +159,8 @@ def _bits(match: re.Match[str], mantissa: int, scale: int) -> int | None:
     if match["digits"] in ("", "."):
         return None
     digits = float(match["digits"])
+    if digits > MAXIMUM_DIGITS:
+        raise ValueError(f"the precision of {match[0][:40]!r} is beyond {MAXIMUM_DIGITS} digits")
     if mark == "``":
         # Digits after the point that are known: a precision of accuracy plus the number's size. Zero has no size.
         digits += (math.log10(mantissa) + scale) if mantissa else 0.0

@@ -16,6 +16,7 @@ What is mended, and why:
 * Rules that Mathics3 makes when they are first used are made here: an abort half-way would leave half of them
   for good.
 * Integers of more than 4300 digits may be printed.
+* A ``Sequence`` that comes of evaluating a list's elements goes up in the list.
 * A text without an expression (``ToExpression["(* c *)"]``) gives ``Null``.
 * Standard output, ``Input`` and its like, ``Interrupt`` and ``AbortProtect`` (see :mod:`kernelhost.mathics.terminal`).
 * ``Get`` of a file with wrong syntax gives ``$Failed``, as it does elsewhere; Mathics3's gives ``Null``.
@@ -104,6 +105,7 @@ def load() -> Loaded:
     terminal.mend()
     _mend_interrupts(interrupts)
     _mend_reading()
+    _mend_lists()
     _mend_printing()
     _mend_get()
     mend_session()
@@ -225,6 +227,25 @@ def _mend_reading() -> None:
 
     to_expression.__doc__ = their_eval.__doc__
     ToExpression.eval = to_expression
+
+
+def _mend_lists() -> None:
+    from mathics.core.expression import Expression
+    from mathics.core.list import ListExpression
+    from mathics.core.symbols import Symbol
+
+    sequence = Symbol("System`Sequence")
+    theirs = ListExpression.evaluate_elements
+
+    def evaluate_elements(self: Any, evaluation: Any) -> Any:
+        result = theirs(self, evaluation)
+        if any(type(e) is Expression and e._head is sequence for e in result._elements):
+            flat = (e._elements if e.get_head() is sequence else (e,) for e in result._elements)
+            result = ListExpression(*(each for some in flat for each in some))
+            result._build_elements_properties()
+        return result
+
+    ListExpression.evaluate_elements = evaluate_elements
 
 
 def _mend_printing() -> None:

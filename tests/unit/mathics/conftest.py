@@ -38,6 +38,8 @@ def loaded(mathics: Loaded) -> Iterator[Loaded]:
     for number, handler in handlers.items():
         signal.signal(number, handler)
     mathics.interrupts.forget()
+    mathics.interrupts.on_interrupt = lambda: None
+    mathics.terminal.client = None
     mathics.definitions.user = kept
     mathics.definitions.set_current_context("Global`")
     mathics.definitions.clear_cache()

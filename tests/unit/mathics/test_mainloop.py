@@ -95,6 +95,16 @@ def returned(value: Any) -> Function:
         ),
         (S("Plus")(1, 1), [returned(2)]),
         (7, [returned(7)]),
+        ("text", [returned("text")]),
+        (S("x"), [returned(S("x"))]),
+        (S("f")(1)(2), [returned(S("f")(1)(2))]),
+        (S("Global`EvaluatePacket")(1), [returned(S("EvaluatePacket")(1))]),
+        (S("SuspendPacket")(), []),
+        (S("EvaluatePacket")(S("Sequence")(1, 2)), [returned(S("Sequence")(1, 2))]),
+        (S("EvaluatePacket")([S("Sequence")(), 1, S("Sequence")(2, 3)]), [returned([1, 2, 3])]),
+        (S("EnterTextPacket")("Sequence[1, 2]"), [*out(1, "Sequence[1, 2]"), prompt(2)]),
+        (S("EvaluatePacket")(S("ToExpression")("(* c *)")), [returned(S("Null"))]),
+        (S("EvaluatePacket")(S("ToExpression")("")), [returned(S("Null"))]),
         (S("Foreign")(1), [returned(S("Foreign")(1))]),
         (S("CallPacket")(1, []), []),
         (S("ReturnPacket")(5), []),
@@ -149,13 +159,24 @@ def test_text_is_entered(code: str, answers: list[Any], kernel: Kernel) -> None:
 
 @pytest.mark.parametrize(
     ("code", "tag"),
-    [("1+", "sntxi"), ("f[1,", "sntxi"), ("2 2)", "sntxf"), ("a b]\n3", "sntxf"), ('"open', None)],
+    [
+        ("1+", "sntxi"),
+        ("f[1,", "sntxi"),
+        ("2 2)", "sntxf"),
+        ("a b]\n3", "sntxf"),
+        ('"open', "sntxi"),
+        ("(* open", "sntxi"),
+        ("\\[", "sntxb"),
+        ("5 \\:12", "sntxf"),
+        ("1 + \\[Nothing]", "sntufn"),
+        ("a\x00b", "sntxf"),
+    ],
 )
-def test_what_cannot_be_read(code: str, tag: str | None, kernel: Kernel) -> None:
+def test_what_cannot_be_read(code: str, tag: str, kernel: Kernel) -> None:
     name, text, position, last = kernel.enter(code)
     assert name.head == S("MessagePacket")
     assert name.args[0] == S("Syntax")
-    assert tag is None or name.args[1] == tag
+    assert name.args[1] == tag
     assert text.args[0].startswith(f"Syntax::{name.args[1]}: ")
     assert position.head == S("SyntaxPacket")
     assert 1 <= position.args[0] <= len(code) + 1
@@ -183,6 +204,67 @@ def test_history(kernel: Kernel) -> None:
     assert kernel.enter("InString[2]") == [*out(6, "x^2"), prompt(7)]
     assert kernel.enter("$Line") == [*out(7, "7"), prompt(8)]
     assert kernel.enter("$Line = 20;")[-1] == prompt(21)
+
+
+def test_what_is_not_shown_is_the_last_result_all_the_same(kernel: Kernel) -> None:
+    assert kernel.enter("2+2;") == [prompt(2)]
+    assert kernel.enter("%") == [*out(2, "4"), prompt(3)]
+    kernel.enter("f := (5;);")
+    assert kernel.enter("{f, 3}")[1:] == [Function("ReturnTextPacket", "{Null, 3}"), prompt(5)]
+    assert kernel.enter("%")[1] == Function("ReturnTextPacket", "{Null, 3}")
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ('WriteString["stdout", "a", 1 + 1, "\\n"]', "a2\n"),
+        ('Write["stdout", x^2]', "x ^ 2\n"),
+        ('WriteString[$Output, "b"]', "b"),
+        ("Write[$Output, c]", "c\n"),
+        ('WriteString[First[$Output], "d"]', "d"),
+    ],
+)
+def test_standard_output_is_the_clients(code: str, text: str, kernel: Kernel) -> None:
+    assert kernel.evaluate(code) == [Function("TextPacket", text), returned(S("Null"))]
+
+
+def test_nobody_to_ask(kernel: Kernel) -> None:
+    assert kernel.evaluate("{Input[], InputString[]}") == [returned([S("EndOfFile")] * 2)]
+    assert kernel.evaluate("{Dialog[], Interrupt[], 5}") == [returned([S("Null"), S("Null"), 5])]
+
+
+@pytest.mark.parametrize(
+    ("code", "printed", "result"),
+    [
+        ("AbortProtect[Abort[]; Print[1]]; Print[2]", ["1"], S("$Aborted")),
+        ("CheckAbort[AbortProtect[Abort[]; Print[1]]; Print[2], caught]", ["1"], S("caught")),
+        ("AbortProtect[CheckAbort[Abort[]; Print[1], caught]]", [], S("caught")),
+        ("AbortProtect[AbortProtect[Abort[]]; Print[1]; 7]", ["1"], S("$Aborted")),
+        ("TimeConstrained[AbortProtect[Pause[0.2]; Print[1]]; Print[2], 0.05, late]", ["1"], S("late")),
+        ("AbortProtect[TimeConstrained[Pause[60], 0.05, late]]", [], S("late")),
+        ("AbortProtect[Throw[3]]", None, S("Hold")(S("Throw")(3))),
+        ("AbortProtect[8]", [], 8),
+    ],
+)
+def test_aborts_are_held_back(code: str, printed: list[str] | None, result: Any, kernel: Kernel) -> None:
+    *before, answer = kernel.evaluate(code)
+    assert answer == returned(result)
+    assert printed is None or before == [Function("TextPacket", f"{p}\n") for p in printed]
+    assert kernel.evaluate("TimeConstrained[While[True], 0.05, late]") == [returned(S("late"))]
+
+
+def test_sending_can_be_aborted(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kernelhost.mathics import mainloop
+
+    def slow(*arguments: Any) -> Any:
+        kernel.loaded.interrupts.abort()
+        while True:
+            pass
+
+    with monkeypatch.context() as patched:
+        patched.setattr(mainloop, "from_mathics", slow)
+        assert kernel.evaluate("1+1") == [returned(S("$Aborted"))]
+    assert kernel.evaluate("1+1") == [returned(2)]
 
 
 def test_history_has_a_length(kernel: Kernel) -> None:
@@ -232,6 +314,40 @@ def test_what_comes_to_no_end_is_told(code: str, result: Any, kernel: Kernel) ->
     assert name.head == S("MessagePacket")
     assert text.head == S("TextPacket")
     assert answer == returned(result)
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "result"),
+    [
+        (RecursionError(), "$RecursionLimit", "$Aborted"),
+        (MemoryError(), "General", "$Aborted"),
+        (TimeoutError("of the test"), "Kernel", "$Failed"),
+        (StopIteration(), "Kernel", "$Failed"),
+        (AssertionError(), "Kernel", "$Failed"),
+        (AttributeError("x"), "Kernel", "$Failed"),
+    ],
+    ids=lambda e: type(e).__name__ if isinstance(e, Exception) else "",
+)
+def test_one_answer_whatever_happens(
+    error: Exception, name: str, result: str, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mathics.builtin.procedural import Pause
+
+    # Every FunctionApplyRule holds the method that it was made with.
+    (rule,) = (r for r in kernel.loaded.definitions.builtin["System`Pause"].downvalues if hasattr(r, "function"))
+
+    def fail(**arguments: Any) -> Any:
+        raise error
+
+    assert isinstance(rule.function.__self__, Pause)
+    with monkeypatch.context() as patched:
+        patched.setattr(rule, "function", fail)
+        symbol, text, answer = kernel.evaluate("Pause[0]")
+    assert symbol.args[0] == S(name)
+    assert text.head == S("TextPacket")
+    assert name != "Kernel" or type(error).__name__ in text.args[0]
+    assert answer == returned(S(result))
+    assert kernel.evaluate("1+1") == [returned(2)]
 
 
 def test_an_error_in_mathics_is_named(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
