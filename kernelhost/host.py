@@ -45,7 +45,7 @@ from kernelhost.pool import (
     Start,
     Stop,
 )
-from kernelhost.watch import KernelWatch
+from kernelhost.watch import KernelWatch, settled
 from kernelhost.wolfram import licence_refusal
 
 __all__ = ["Host"]
@@ -96,7 +96,7 @@ class Host:
         self._timer: asyncio.TimerHandle | None = None
         self._starts: set[asyncio.Task[None]] = set()
         self._none_left = asyncio.Event()
-        limits = config.limits
+        self._limits = limits = settled(config.limits)
         self._nursery = Nursery(limits.kernel_start_timeout)
         options = ChannelOptions(window=limits.window, chunk=limits.chunk)
         self._multiplexer = Multiplexer(self._transmit, options)
@@ -285,7 +285,7 @@ class Host:
         config = self._config
         send_prompt = config.send_input_name_packet_upon_kernel_connection
         replaced = config.allow_silent_kernel_replacement
-        kernel = Kernel(number, identity, config.pool(name), config.limits, send_prompt, replaced, self, self._nursery)
+        kernel = Kernel(number, identity, config.pool(name), self._limits, send_prompt, replaced, self, self._nursery)
         self._kernels[name, number] = kernel
         self._by_identity[identity] = kernel
         self._none_left.clear()

@@ -194,7 +194,10 @@ class Kernel(RelayOwner):
         try:
             port = await self._listener.listen("127.0.0.1", 0)
             command = kernel_command(self.pool.kernel_path, self.pool.kernel_options, f"{port}@127.0.0.1", self.pool.parallel_kernels)
-            self.program = command[0] if embedded_arguments(command) is None else ""
+            if embedded_arguments(command) is None:
+                self.program = command[0]
+            elif self._limits.kernel_memory:
+                command += ["-memory", str(self._limits.kernel_memory)]
             self._process = await self._run(command)
         except OSError as error:
             program = self.program or "the embedded kernel"

@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bus.config import LimitsConfig
 from kernelhost.accounting import Usage, machine_memory, usage
 from kernelhost.kernel import Kernel, Phase
 from kernelhost.memory import MemoryRules, Verdict, amount, default_limit
 
-__all__ = ["KernelWatch"]
+__all__ = ["KernelWatch", "settled"]
 
 _log = logging.getLogger("kernelbus.host")
 
@@ -36,6 +36,13 @@ class _Seen:
     told: Usage = field(default_factory=Usage)
 
 
+def settled(limits: LimitsConfig) -> LimitsConfig:
+    """Give the limits with what of them depends on this machine."""
+    if limits.kernel_memory is not None:
+        return limits
+    return replace(limits, kernel_memory=default_limit(machine_memory()))
+
+
 class KernelWatch:
     """Watches one host's kernels.
 
@@ -52,8 +59,7 @@ class KernelWatch:
         changed: Callable[[Kernel], None],
         recycle: Callable[[Kernel, str], None],
     ) -> None:
-        limit = limits.kernel_memory
-        self.rules = MemoryRules(default_limit(machine_memory()) if limit is None else limit, limits.kernel_recycle_memory)
+        self.rules = MemoryRules(settled(limits).kernel_memory or 0, limits.kernel_recycle_memory)
         self._kernels = kernels
         self._changed = changed
         self._recycle = recycle

@@ -34,6 +34,7 @@ from mathics_scanner.errors import SyntaxError as WolframSyntaxError
 
 from kernelhost.mathics.inputform import input_form
 from kernelhost.mathics.interrupts import KernelAbort, TimeLimit
+from kernelhost.mathics.memory import NO_MEMORY, guard
 from kernelhost.mathics.startup import Loaded
 
 __all__ = ["DialogLeft", "Entered", "Evaluator", "Sink", "SyntaxFault"]
@@ -353,6 +354,8 @@ class Evaluator:
         try:
             return self._interrupts.run(work, aborted=aborted)
         except (KernelAbort, AbortInterrupt, TimeLimit, TimeoutInterrupt):
+            if guard.take():
+                live.message("General", "nomem", NO_MEMORY)
             return ABORTED
         except WLThrowInterrupt as thrown:
             arguments = (thrown.value, thrown.tag) if thrown.tag else (thrown.value,)
@@ -373,11 +376,8 @@ class Evaluator:
             live.message("$RecursionLimit", "reclim", "The expression is nested too deeply to be evaluated.")
             return ABORTED
         except MemoryError:
-            live.message(
-                "General",
-                "nomem",
-                "The current computation was aborted because there was insufficient memory available to complete it.",
-            )
+            guard.refused()
+            live.message("General", "nomem", NO_MEMORY)
             return ABORTED
         except Exception as error:
             return self._failed(error, live)

@@ -9,6 +9,8 @@ option              meaning
 -initfile FILE      evaluate FILE with Get before that
 -noinit             do not evaluate the ``-initfile`` files
 -noprompt           send neither InputNamePacket nor OutputNamePacket
+-memory BYTES       our own: what the process may have resident before its host ends it; 0 for no limit
+-pwfile FILE etc.   accepted: there is no licence here; so are -password, -lang, -format, -encoding
 -subkernel          accepted: a kernel for parallel computations is like any other here
 =================== ================================================================================
 
@@ -25,6 +27,8 @@ __all__ = ["Options", "OptionsError", "parse_options"]
 _LINK = frozenset({"linkmode", "linkprotocol", "linkname", "linkoptions", "linkhost"})
 _FLAGS = frozenset({"wstp", "mathlink", "noinit", "noprompt", "subkernel"})
 _VALUES = frozenset({"run", "initfile"})
+#: Options of other kernels that take a value, which must not be taken for an option of its own.
+_IGNORED = frozenset({"pwfile", "password", "lang", "format", "encoding"})
 
 
 class OptionsError(ValueError):
@@ -40,6 +44,7 @@ class Options:
     initfiles: tuple[str, ...] = ()
     prompts: bool = True
     subkernel: bool = False
+    memory: int = 0
     unknown: tuple[str, ...] = ()
 
 
@@ -47,24 +52,29 @@ def parse_options(argv: Sequence[str]) -> Options:
     """Read the arguments after the program's name.
 
     Raises:
-        OptionsError: an option that needs a value is the last word.
+        OptionsError: an option that needs a value is the last word, or its value is not one.
     """
     link: list[str] = []
     values: dict[str, list[str]] = {name: [] for name in _VALUES}
     flags: set[str] = set()
     unknown: list[str] = []
+    memory = 0
     words = iter(argv)
     for word in words:
         name = word.lower().lstrip("-") if word.startswith("-") else ""
         if name in _FLAGS:
             flags.add(name)
-        elif name in _LINK or name in _VALUES:
+        elif name in _LINK or name in _VALUES or name in _IGNORED or name == "memory":
             value = next(words, None)
             if value is None:
                 raise OptionsError(f"nothing after {word}")
             if name in _LINK:
                 link += [word, value]
-            else:
+            elif name == "memory":
+                if not value.isdecimal():
+                    raise OptionsError(f"{word} {value} is not a number of bytes")
+                memory = int(value)
+            elif name in _VALUES:
                 values[name].append(value)
         else:
             unknown.append(word)
@@ -74,5 +84,6 @@ def parse_options(argv: Sequence[str]) -> Options:
         initfiles=() if "noinit" in flags else tuple(values["initfile"]),
         prompts="noprompt" not in flags,
         subkernel="subkernel" in flags,
+        memory=memory,
         unknown=tuple(unknown),
     )

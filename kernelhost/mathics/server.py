@@ -25,6 +25,7 @@ from kernelhost.mathics.identity import renew
 from kernelhost.mathics.intake import Arrival, End, Intake
 from kernelhost.mathics.interrupts import Interrupts, Suspension
 from kernelhost.mathics.mainloop import MainLoop
+from kernelhost.mathics.memory import guard
 from kernelhost.mathics.options import Options
 from kernelhost.mathics.startup import Loaded
 from wstp import Link, LinkClosed, LinkLost, WSTPError, connect
@@ -112,6 +113,7 @@ def serve(loaded: Loaded, link: Link, options: Options) -> int:
     renew(loaded.definitions)
     interrupts = loaded.interrupts
     interrupts.install()
+    guard.start(options.memory)
     intake = Intake(link, interrupts.abort, interrupts.forget, interrupts.interrupt)
     port, source = _LinkPort(link, loaded, intake.done), _LinkSource(intake)
     loop = MainLoop(loaded, port, source, prompts=options.prompts)

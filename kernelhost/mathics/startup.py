@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from kernelhost.mathics.identity import mend_session
 from kernelhost.mathics.interrupts import Interrupts, KernelAbort
+from kernelhost.mathics.memory import guard
 
 if TYPE_CHECKING:
     from kernelhost.mathics.terminal import Terminal
@@ -67,6 +68,7 @@ class Loaded:
             if len(getattr(kind, table)) > len(pinned) + _KEPT_NUMBERS:
                 setattr(kind, table, dict(pinned))
                 _forget_calls()
+        guard.relieve()
 
 
 def _forget_calls() -> None:

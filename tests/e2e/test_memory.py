@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from asking import command, connect, order, value
+from asking import ask, command, connect, order, value
 from serving import Part, stand_in_pool, wait_until, write_config
 
 import wstp
@@ -61,3 +61,42 @@ def test_the_status_says_what_kernels_use(server: Part) -> None:
         known = wait_until(lambda: (known := mine())["Memory"] > 100 * MIB and known, "its memory is known")
         assert known["Cpu"] > 0
         wait_until(lambda: mine()["Idle"] > known["Idle"] + 0.2, "it is idle")
+
+
+#: For an embedded kernel, of which some 180 MiB are there at its start.
+LIMIT = 320 * MIB
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
+    folder = tmp_path_factory.mktemp("embedded")
+    config = write_config(folder / "c.conf", Pools={"Main": {"MinimumKernelNumber": 1}}, Limits={"KernelMemory": LIMIT})
+    with Part("serve", "-p", "0", "-l", "debug", "-c", config) as part:
+        yield part
+
+
+def code(text: str) -> Function:
+    return Symbol("ToExpression")(text)
+
+
+@pytest.mark.parametrize(
+    "greedy",
+    [
+        pytest.param("x = {Range[10^5], Length[Range[10^7]]}", id="by many small pieces"),
+        pytest.param('StringLength[StringRepeat["a", 2*10^9]]', id="by one large piece"),
+    ],
+)
+def test_an_embedded_kernel_outlives_an_evaluation_that_takes_too_much(embedded: Part, greedy: str) -> None:
+    with connect(embedded) as link:
+        value(link, code("kept = 11"))
+        pid = value(link, code("$ProcessID"))
+        for _ in range(2):
+            packets = ask(link, code(greedy))
+            assert [packet.head for packet in packets] == [Symbol("MessagePacket"), Symbol("TextPacket"), Symbol("ReturnPacket")], packets
+            assert packets[0].args == (Symbol("General"), "nomem")
+            assert packets[-1].args == (Symbol("$Aborted"),)
+            value(link, code("x = 0"))
+        assert value(link, Symbol("kept")) == 11
+        assert value(link, code("$ProcessID")) == pid
+        assert value(link, code("Length[Range[10^5]]")) == 10**5, "there is room again"
+        order(link, command("CloseKernel"))

@@ -20,7 +20,9 @@ LINK = ["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", "31415@12
         (["-initfile", "a.m"], Options(initfiles=("a.m",))),
         (["-initfile", "a.m", "-noinit"], Options()),
         (["-run", "-noprompt"], Options(run=("-noprompt",))),
-        (["-pwfile", "x", "-wstp"], Options(unknown=("-pwfile", "x"))),
+        (["-pwfile", "-run", "-wstp"], Options()),
+        (["-memory", "1000"], Options(memory=1000)),
+        (["-frobnicate", "x", "-wstp"], Options(unknown=("-frobnicate", "x"))),
         (["run"], Options(unknown=("run",))),
     ],
 )
@@ -32,3 +34,8 @@ def test_options(argv: list[str], options: Options) -> None:
 def test_a_missing_value_is_named(argv: list[str]) -> None:
     with pytest.raises(OptionsError, match=argv[-1]):
         parse_options(argv)
+
+
+def test_a_size_that_is_none_is_named() -> None:
+    with pytest.raises(OptionsError, match="-memory much is not a number of bytes"):
+        parse_options(["-memory", "much"])
