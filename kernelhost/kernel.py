@@ -248,10 +248,12 @@ class Kernel(RelayOwner):
     def destroy(self, tag: str, why: str) -> None:
         """Kill it, and tell its client why: `tag` names the message, `why` follows "the kernel"."""
         self._ending = self._ending or why
-        if self._attachment is not None and self._attachment.greeted and self._output.idle:
+        attachment = self._attachment
+        # Not in the middle of what the kernel was saying.
+        if attachment is not None and attachment.greeted and attachment.cursor == self._log.end and self._log.between:
             symbol = "WSTPServer`Kernel"
             for packed in (packet("MessagePacket", Symbol(symbol), tag), packet("TextPacket", f"{symbol}::{tag}: the kernel {why}")):
-                self._attachment.handle.send(encode_packet(packed))
+                attachment.handle.send(encode_packet(packed))
         self.kill()
 
     def _late(self) -> None:
@@ -298,7 +300,7 @@ class Kernel(RelayOwner):
             self._ending = f"could not be initialised: {self._step.name} ended the kernel, which {self._exit}"
         if self._attachment is not None:
             self._say_replaced()
-            self._part(EndReason.KERNEL_ENDED, self._exit)
+            self._part(EndReason.KERNEL_ENDED, self._ending or self._exit)
         self._handler.kernel_ended(self, self._ending or self._exit)
 
     def _restart_timer(self, delay: float, callback: object) -> None:

@@ -132,6 +132,7 @@ class KernelProcess:
         self._gone = False
         self._silent = False
         self._told = False
+        self._killed = False
 
     @property
     def last_output(self) -> str:
@@ -140,6 +141,7 @@ class KernelProcess:
 
     def kill(self) -> None:
         """Kill the process and all it has started; nothing when it is gone."""
+        self._killed = True
         if self.pid and not self._gone:
             self._kill_group()
 
@@ -178,6 +180,8 @@ class KernelProcess:
         if not self._told:
             self._told = True
             how, said = how_it_ended(self._status), self._output.last
+            if self._status == -signal.SIGKILL and not self._killed:
+                how += ", not by this host: by hand, or by the system for want of memory"
             self._on_exit(f"{how}; it said last: {said}" if said else how)
 
 
