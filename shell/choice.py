@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import time
 from dataclasses import dataclass, replace
 
 from shell.address import Address, AddressError
@@ -11,6 +12,9 @@ from shell.profile import Profile, ProfileError, ProfileFile
 from shell.session import KernelRefused, Session, connect_command, reconnect_command
 
 __all__ = ["Attachment", "Choice", "ChoiceError"]
+
+
+_SAVE_SECONDS = 0.5
 
 
 class ChoiceError(Exception):
@@ -151,6 +155,7 @@ class Attachment:
         self.fresh = fresh
         self._profile = profile
         self._saved = -1
+        self._next_save = 0.0
         self.save(session.position)
 
     def save(self, position: int) -> None:
@@ -163,6 +168,12 @@ class Attachment:
             return
         self._profile = self.file.write(replace(self._profile, resume_point=position))
         self._saved = position
+
+    def save_soon(self, position: int) -> None:
+        """As :meth:`save`, but seldom: while much is said, once in a while is enough."""
+        if time.monotonic() >= self._next_save:
+            self._next_save = time.monotonic() + _SAVE_SECONDS
+            self.save(position)
 
     def again(self, position: int | None) -> None:
         """Go back to the kernel after the link was lost; None: whatever was missed, as far as the server knows it.

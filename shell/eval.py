@@ -15,11 +15,11 @@ import uuid
 from collections.abc import Sequence
 from enum import Enum
 from types import FrameType
-from typing import TextIO
 
 import wstp
 from shell.choice import Attachment, Choice
 from shell.forms import full_form
+from shell.output import Output
 from shell.profile import ProfileError
 from shell.session import SessionError, packet_name
 from wstp import Expr, Function, Symbol
@@ -99,23 +99,6 @@ class _Interrupts:
             raise KeyboardInterrupt
 
 
-class _Output:
-    """A stream that can begin a new line only where one is not begun already."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._fresh = True
-
-    def write(self, text: str) -> None:
-        if text:
-            self._stream.write(text)
-            self._stream.flush()
-            self._fresh = text.endswith("\n")
-
-    def line(self, text: str) -> None:
-        self.write(("" if self._fresh else "\n") + text.rstrip("\n") + "\n")
-
-
 class _Evaluation:
     def __init__(self, attachment: Attachment, choice: Choice, timeout: float | None) -> None:
         self._attachment = attachment
@@ -123,8 +106,8 @@ class _Evaluation:
         self._kept = choice.kept
         self._resumes = choice.resume and not attachment.fresh
         self._timeout = timeout
-        self._out = _Output(sys.stdout)
-        self._errors = _Output(sys.stderr)
+        self._out = Output(lambda: sys.stdout)
+        self._errors = Output(lambda: sys.stderr)
         self._message = False  # the next TextPacket is a message's text
 
     def run(self, codes: Sequence[str]) -> int:
@@ -201,6 +184,7 @@ class _Evaluation:
                     packet = self._session.next(timeout=tick)
                 except wstp.LinkTimeout:
                     continue
+                self._attachment.save_soon(self._session.position)
                 if mark and packet == Symbol("ReturnPacket")(mark):
                     return Outcome.MARK
                 outcome = self._take(packet)

@@ -144,6 +144,32 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_choice(evaluate)
     evaluate.set_defaults(run=_eval, parser=evaluate)
+
+    repl = commands.add_parser(
+        "repl",
+        help="sit at a kernel's prompt",
+        description="An interactive session with a kernel, at its own prompts. Input that the kernel calls incomplete goes on in the next "
+        "line. Ctrl-C aborts the evaluation, a second one offers more; Ctrl-D leaves the kernel as it is, and says how to come back; "
+        "Quit[] ends it. Tab completes names. When standard input is no terminal its lines are entered one after the other, only what "
+        "the kernel says is shown, and the kernel is ended afterwards, unless it was named or got by a profile.",
+        epilog="exit status: 0; 1 the kernel ended unasked, or input was left incomplete; 2 no server, or no kernel from it; "
+        "130 interrupted.",
+    )
+    _add_choice(repl)
+    repl.set_defaults(run=_repl, parser=repl)
+
+    connect = commands.add_parser(
+        "connect",
+        help="get a kernel for later, or end one",
+        description="Get a kernel that stays, print how to reach it, and leave: for scripts that evaluate in several steps, and for "
+        "programs that are given a kernel's id. Of a kernel that is there already nothing is taken: what it has said is still shown to "
+        "whoever comes next. To sit at its prompt, use kernelbus repl.",
+        epilog="exit status: 0; 2 no server, or no kernel from it.",
+    )
+    _add_choice(connect)
+    connect.add_argument("-q", "--quiet", action="store_true", help="print the kernel's id alone")
+    connect.add_argument("--close-kernel", action="store_true", help="end the kernel")
+    connect.set_defaults(run=_connect, parser=connect)
     return parser
 
 
@@ -278,6 +304,24 @@ def _eval(options: argparse.Namespace) -> int:
         from shell.eval import run_eval
 
         return run_eval(codes, choice=choice, timeout=options.timeout)
+
+    return _run_client(options, run)
+
+
+def _repl(options: argparse.Namespace) -> int:
+    def run(choice: Choice) -> int:
+        from shell.repl import run_repl
+
+        return run_repl(choice)
+
+    return _run_client(options, run)
+
+
+def _connect(options: argparse.Namespace) -> int:
+    def run(choice: Choice) -> int:
+        from shell.connect import run_connect
+
+        return run_connect(choice, quiet=options.quiet, close_kernel=options.close_kernel)
 
     return _run_client(options, run)
 

@@ -178,6 +178,15 @@ class Session:
         """Send a command to the server; its answer comes among the packets."""
         self.put(_command(name, *arguments))
 
+    def wait_for(self, answer: Expr, seconds: float = 10.0) -> None:
+        """Read on until a command has been answered so, or the link has ended, or it has taken too long."""
+        deadline = time.monotonic() + seconds
+        try:
+            while self._get(deadline) != Symbol("ReturnPacket")(answer):
+                pass
+        except wstp.WSTPError:
+            pass  # an answer that does not come is no longer needed
+
     def table(self, packet: Function) -> dict[str, Expr] | None:
         """Give what a packet that answers the command Kernels[] says of this kernel; None for any other packet."""
         if packet_name(packet.head) != "ReturnPacket" or len(packet.args) != 1:

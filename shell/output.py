@@ -1,0 +1,35 @@
+"""Streams for what a kernel says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TextIO
+
+__all__ = ["Output"]
+
+
+class Output:
+    """A stream that can begin a new line only where one is not begun already.
+
+    The stream is asked for at each write, since it is another one while a person types.
+    """
+
+    def __init__(self, stream: Callable[[], TextIO]) -> None:
+        self._stream = stream
+        self._fresh = True
+
+    def write(self, text: str) -> None:
+        """Write `text` as it is."""
+        if text:
+            stream = self._stream()
+            stream.write(text)
+            stream.flush()
+            self._fresh = text.endswith("\n")
+
+    def line(self, text: str) -> None:
+        """Write `text` as a line, or lines, of its own."""
+        self.write(("" if self._fresh else "\n") + text.rstrip("\n") + "\n")
+
+    def typed(self) -> None:
+        """Note that a person has ended a line."""
+        self._fresh = True
