@@ -214,9 +214,8 @@ class Pool:
         kernel = self.kernels.get(number)
         if kernel is not None and kernel.state is KernelState.ATTACHED:
             kernel.channel, kernel.keep = 0, self.options.keep_alive
-            if self.count(KernelState.READY, KernelState.STARTING) >= max(1, self.options.minimum) and not self.queue:
-                # Its successor is on its way already.
-                self._stop(number, "nobody needs it", now)
+            if self.count(KernelState.READY) >= max(1, self.options.minimum) and not self.queue:
+                self._stop(number, "its successor is there already", now)
             else:
                 self._move(number, KernelState.READY, now)
         return self._decide(now)

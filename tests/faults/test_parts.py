@@ -50,7 +50,7 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
     config = write_config(
         tmp_path / "kernelbus.conf",
         Pools={"StandIn": stand_in_pool(tmp_path)},
-        Bus={"HeartbeatInterval": 0.2, "HeartbeatTimeout": 1.0},
+        Bus={"HeartbeatInterval": 0.2, "HeartbeatTimeout": 1.0, "Journal": "journal.sqlite"},
         Limits={"HostTimeout": 5, "ConnectionTimeout": 20, "Window": 1 << 20, "Chunk": 1 << 18},
     )
     made = Parts(config)
@@ -148,7 +148,7 @@ def test_a_host_whose_broker_stays_away_ends_its_sessions(tmp_path: Path) -> Non
     config = write_config(
         tmp_path / "kernelbus.conf",
         Pools={"StandIn": stand_in_pool(tmp_path)},
-        Bus={"HeartbeatInterval": 0.2, "HeartbeatTimeout": 1.0},
+        Bus={"HeartbeatInterval": 0.2, "HeartbeatTimeout": 1.0, "Journal": "journal.sqlite"},
         Limits={"OrphanTimeout": 2},
     )
     parts = Parts(config)
@@ -173,3 +173,53 @@ def test_a_client_is_told_when_no_broker_answers(tmp_path: Path) -> None:
             assert "broker does not answer" in str(link.get(timeout=10))
         wait_until(lambda: frontend.logged("no broker answers at tcp://127.0.0.1:9"), "a line that names the address")
         assert len(frontend.logged("no broker answers at")) == 1
+
+
+def test_a_restarted_broker_knows_from_its_journal_what_is_over_and_whom_it_waits_for(parts: Parts) -> None:
+    with connect(parts.frontend) as link:
+        ended = str(order(link, command("KernelID")))
+        value(link, Symbol("Pid")())
+        order(link, command("CloseKernel"))
+        wait_until(lambda: "has ended" in refused(link, ended), "the kernel's end is known")
+        order(link, command("ConnectKernel"))
+        link.get(timeout=20)
+        kept = str(order(link, command("KernelID")))
+        assert value(link, 7) == 7
+    wait_until(lambda: parts.host.logged("is detached"), "the client's going is noticed")
+    parts.broker.kill()
+    parts.host.kill()
+    parts.broker = parts.start_broker(parts.endpoint)
+    assert parts.broker.logged("1 sessions are known from before")
+    wait_until(lambda: parts.broker.logged("frontend .* has registered"), "the frontend is back")
+    with wstp.connect(parts.frontend.server, mode="uuid", timeout=10) as link:
+        assert "has ended" in refused(link, ended)
+        # Its host does not come back: whoever asks waits for that, and is then told.
+        assert "was lost" in refused(link, kept)
+    assert parts.broker.logged(f"session {kept[:8]} of pool StandIn is lost")
+    parts.host = parts.start_host()
+
+
+def test_a_session_is_resumed_through_a_restarted_broker(parts: Parts, tmp_path: Path) -> None:
+    link = connect(parts.frontend)
+    identity = str(order(link, command("KernelID")))
+    link.put(EVALUATE(Symbol("Await")(str(tmp_path / "go"))), end_packet=True)
+    link.flush()
+    order(link, command("ResumePoint"))
+    parts.restart_broker()
+    link.abort()
+    wait_until(lambda: parts.host.logged("is detached"), "the client's going is noticed")
+    (tmp_path / "go").write_text("result")
+    with wstp.connect(parts.frontend.server, mode="uuid", timeout=10) as link:
+        link.put(command("Reconnect", identity), end_packet=True)
+        link.flush()
+        assert answers(link)[-1] == Symbol("ReturnPacket")(identity)
+        assert answers(link) == [Symbol("ReturnPacket")("result")]
+
+
+def refused(link: wstp.Link, identity: str) -> str:
+    """Ask for a kernel that cannot be had, and give why."""
+    link.put(command("ConnectKernel", identity), end_packet=True)
+    link.flush()
+    *_, text, failed = answers(link)
+    assert failed == Symbol("ReturnPacket")(Symbol("$Failed"))
+    return str(text.args[0])
