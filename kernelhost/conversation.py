@@ -94,9 +94,12 @@ class Conversation:
                 # Within a dialog the kernel still owes what was asked before it, and yet it is this that it waits for.
                 self.question = packet(head, self.prompt) if self._dialogs and self.busy else None
             case "BeginDialogPacket":
+                # Its first prompt answers nobody, and what ends it is answered by no prompt.
                 self._dialogs += 1
+                self.awaited["InputNamePacket"] += 1
             case "EndDialogPacket":
                 self._dialogs = max(0, self._dialogs - 1)
+                self.awaited["InputNamePacket"] = max(0, self.awaited["InputNamePacket"] - 1)
             case "InputPacket" | "InputStringPacket":
                 self.question = packet(head, self._argument if self._argument is not None else "")
             case "MenuPacket":

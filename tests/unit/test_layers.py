@@ -24,12 +24,17 @@ SANS_IO = [
     "bus/channel.py",
     "bus/broker.py",
     "bus/messages.py",
+    "bus/sessions.py",
     "kernelhost/pool.py",
     "kernelhost/gate.py",
+    "kernelhost/output.py",
+    "kernelhost/conversation.py",
     "kernelhost/ladder.py",
     "kernelhost/memory.py",
     "frontend/sieve.py",
+    "frontend/delivery.py",
     "frontend/commands.py",
+    "frontend/answers.py",
 ]
 
 WORLD = {"asyncio", "socket", "zmq", "time", "random", "secrets", "subprocess", "threading", "select", "selectors", "signal"}

@@ -376,3 +376,47 @@ def test_a_licence_that_lets_nothing_run_is_a_failure() -> None:
     assert pool.ended(2, 1.0, "was refused", "No valid password found.") == []
     assert pool.licensed is None and pool.failing == "was refused"
     assert pool.next_event() == 2.0
+
+
+# ---------------------------------------------------------------------- clients that change their mind, and what they say
+
+
+def test_a_kernel_that_was_given_back_unused_is_ready_again() -> None:
+    made = pool(minimum=1)
+    made.tick(0.0)
+    made.ready(1, 0.0)
+    made.acquire(Request(9, "a", 30.0), 0.0)
+    assert made.unused(1, 1.0) == []
+    assert made.kernels[1].state is KernelState.READY
+    made.validate()
+
+
+def test_a_kernel_that_was_given_back_goes_to_who_waits_and_too_many_are_not_kept() -> None:
+    made = serving(1, maximum=1)
+    request = Request(9, "b", 30.0)
+    made.acquire(request, 0.0)
+    assert made.unused(1, 1.0) == [Attach(1, request)]
+    made = pool(minimum=1)
+    made.tick(0.0)
+    made.ready(1, 0.0)
+    made.acquire(Request(9, "a", 30.0), 0.0)
+    made.ready(2, 0.5)
+    assert stops(made.unused(1, 1.0)) == [1], "its successor is there"
+    made.validate()
+
+
+@pytest.mark.parametrize("rule", [True, False])
+def test_a_client_says_whether_its_kernel_is_kept(rule: bool) -> None:
+    made = serving(1, maximum=2, keep_alive=rule)
+    made.keep_alive(1, not rule)
+    made.detached(1, 1.0)
+    assert made.kernels[1].state is (KernelState.ENDING if rule else KernelState.DETACHED)
+
+
+def test_what_may_be_given_up_is_counted() -> None:
+    made = serving(3, maximum=3)
+    for number in (1, 2):
+        made.detached(number, 1.0)
+    made.busy(2, True, 1.0)
+    assert made.spare == 1
+    assert serving(1, maximum=1, reserve=True).spare == 0
