@@ -178,7 +178,8 @@ class Broker:
             peer = self._routes.get(route)
             if peer is not None:
                 if peer is entry.frontend:
-                    other = entry.host
+                    # A host that is only asked so far has no end of the channel yet, and would say that there is none.
+                    other = entry.host if entry.phase is not ChannelPhase.ASKED else None
                 elif peer is entry.host:
                     other = entry.frontend
                 else:

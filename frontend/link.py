@@ -432,6 +432,9 @@ class ClientLink(RelayOwner):
         self._handle = None
         self._server.channel_done(self.channel, "ended")
         self.channel, self.kernel, self.pool = 0, "", ""
+        if self.state is LinkState.OPENING:
+            self.refused("lost", "the kernel was lost before it was attached; try again")
+            return
         if self.state is LinkState.PARTING:
             self.state = LinkState.ALONE
             if not self._output.idle:

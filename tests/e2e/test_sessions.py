@@ -319,7 +319,7 @@ def mapping(association: Expr) -> dict[str, Expr]:
 def test_a_waiting_client_is_served_in_turn_over_all_hosts_of_a_pool(tmp_path: Path) -> None:
     path = config(tmp_path, MaximumKernelNumber=1, MinimumKernelNumber=0, KeepAlive=False, ReservePreviouslyConnectedKernels=True)
     with (
-        Part("broker", "--bus", "tcp://127.0.0.1:0", "-l", "trace", "-c", path, ready="Broker listening") as broker,
+        Part("broker", "--bus", "tcp://127.0.0.1:0", "-l", "debug", "-c", path, ready="Broker listening") as broker,
         Part("host", "--bus", broker.endpoint, "-l", "debug", "-c", path, ready="Kernel host"),
         Part("host", "--bus", broker.endpoint, "-l", "debug", "-c", path, ready="Kernel host"),
         Part("frontend", "--bus", broker.endpoint, "-l", "debug", "-p", "0", "-c", path) as front,

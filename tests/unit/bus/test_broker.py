@@ -248,6 +248,17 @@ def test_a_kernel_that_came_too_late_is_let_go(bus: Bus) -> None:
     assert (to, type(message)) == ("h", Release)
 
 
+def test_a_host_that_is_only_asked_is_sent_no_frame_that_it_would_deny(bus: Bus) -> None:
+    host, frontend = bus.host("h", report()), bus.frontend("f")
+    bus.say(frontend, Open(1, "a"))
+    probe = Frame(Kind.PROBE, 1)
+    assert bus.broker.forward(frontend, probe) is None
+    assert not bus.broker.knows_no(frontend, probe, 1e6), "nor is the frontend told that there is no such channel"
+    assert bus.broker.forward(host, Frame(Kind.DATA, 1)) is frontend, "its first word may overtake the one that it is attached"
+    bus.say(host, Acquired(1, kernel("k", 1)))
+    assert bus.broker.forward(frontend, probe) is host
+
+
 # ---------------------------------------------------------------------- who is asked, and in which order
 
 

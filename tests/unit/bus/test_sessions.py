@@ -119,7 +119,7 @@ def test_what_is_long_over_is_forgotten() -> None:
 
 def test_a_journal_keeps_what_is_written(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "journal.sqlite"
-    session = Session(report(prompt="In[3]:= ", client="é", profile="p"), HOST, 1.5, 2.5).record(3.5)
+    session = Session(report(prompt="In[3]:= ", client="é", profile="p"), HOST, 1.5, 2.5, 2.5).record(3.5)
     journal = Journal(path)
     journal.write({"k": session, "gone": record("gone")})
     journal.write({"gone": None})
