@@ -43,6 +43,7 @@ class Nursery:
         self._parents: dict[Initialisation, Parent] = {}
         # Kernels are started side by side: only the first to find no parent may start one.
         self._starting: dict[Initialisation, asyncio.Task[Parent]] = {}
+        self._said: dict[Initialisation, set[str]] = {}
         self._deaths: dict[Initialisation, tuple[int, float]] = {}
         self._rebuilds: set[asyncio.Task[Parent]] = set()
         self._closed = False
@@ -101,9 +102,11 @@ class Nursery:
         if initialisation.steps():
             base = await self._parent(_NONE, pool)
             what = f"the parent of pool {pool} ({initialisation})"
-            parent = await base.fork_parent(what, initialisation, died)
+            began = self._loop.time()
+            parent = await base.fork_parent(what, initialisation, died, self._log_of(what, initialisation))
         else:
             what = "the nursery of embedded kernels"
+            began = self._loop.time()
             parent = await Parent.spawn(what, died)
         try:
             async with asyncio.timeout(self._start_timeout):
@@ -120,10 +123,23 @@ class Nursery:
         except asyncio.CancelledError:
             parent.kill()
             raise
+        _log.info("%s is ready after %.2f s", what, self._loop.time() - began)
         if parent.unshared:
             _log.info("%s is of no use: %s; each kernel runs it by itself", what, parent.unshared)
         self._parents[initialisation] = parent
         return parent
+
+    def _log_of(self, what: str, initialisation: Initialisation) -> Callable[[str, bool], None]:
+        """Give what logs an initialisation's output: once, however often it is run again and says the same."""
+        known, said = self._said.get(initialisation, set()), set[str]()
+        self._said[initialisation] = said
+
+        def log(text: str, is_message: bool) -> None:
+            said.add(text)
+            level = logging.WARNING if is_message else logging.INFO
+            _log.log(logging.DEBUG if text in known else level, "%s said: %s", what, text)
+
+        return log
 
     def _died(self, parent: Parent, how: str, initialisation: Initialisation, pool: str) -> None:
         if self._closed or not parent.served:

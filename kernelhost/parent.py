@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import socket
 import sys
@@ -15,8 +14,6 @@ from kernelhost.initialisation import Initialisation
 from kernelhost.process import KernelProcess, SpawnedKernel
 
 __all__ = ["ForkedKernel", "InitialisationFailed", "NurseryFailed", "Parent"]
-
-_log = logging.getLogger("kernelbus.host")
 
 #: Seconds for which the parent's word on how a process ended is awaited, once the process is seen to be gone.
 _WORD = 0.5
@@ -96,6 +93,12 @@ class ForkedKernel(KernelProcess):
 class Parent:
     """A parent, from its start on. Made by :meth:`spawn` or :meth:`fork_parent`.
 
+    Args:
+        name: for the log.
+        control: the host's end of its socket.
+        on_death: called once, when its process is gone, with words that say how.
+        on_said: called with what its initialisation prints, and with its messages (True).
+
     Attributes:
         gone: whether nothing can be forked from it any more.
         served: whether it has ever been ready.
@@ -103,7 +106,9 @@ class Parent:
         ready: done when it can fork; raises NurseryFailed or InitialisationFailed when it never will.
     """
 
-    def __init__(self, name: str, control: socket.socket, on_death: Callable[[Parent, str], None]) -> None:
+    def __init__(
+        self, name: str, control: socket.socket, on_death: Callable[[Parent, str], None], on_said: Callable[[str, bool], None]
+    ) -> None:
         self.name = name
         self.gone = False
         self.served = False
@@ -111,6 +116,7 @@ class Parent:
         self._loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self._loop.create_future()
         self._on_death = on_death
+        self._on_said = on_said
         self._control = control
         self._received = b""
         self._process: KernelProcess | None = None
@@ -135,7 +141,7 @@ class Parent:
         """
         ours, theirs = socket.socketpair()
         with theirs:
-            parent = cls(name, ours, on_death)
+            parent = cls(name, ours, on_death, lambda text, is_message: None)
             command = [sys.executable, "-m", "kernelhost.mathics.nursery", str(theirs.fileno())]
             try:
                 parent._process = await SpawnedKernel.start(command, name, parent._died, (theirs.fileno(),))
@@ -144,7 +150,13 @@ class Parent:
                 raise
         return parent
 
-    async def fork_parent(self, name: str, initialisation: Initialisation, on_death: Callable[[Parent, str], None]) -> Parent:
+    async def fork_parent(
+        self,
+        name: str,
+        initialisation: Initialisation,
+        on_death: Callable[[Parent, str], None],
+        on_said: Callable[[str, bool], None],
+    ) -> Parent:
         """Fork another parent, which runs an initialisation.
 
         Raises:
@@ -153,7 +165,7 @@ class Parent:
         ours, theirs = socket.socketpair()
         wanted = os.memfd_create("initialisation")
         try:
-            parent = Parent(name, ours, on_death)
+            parent = Parent(name, ours, on_death, on_said)
             try:
                 os.write(wanted, json.dumps(list(initialisation)).encode())
                 os.lseek(wanted, 0, os.SEEK_SET)
@@ -259,7 +271,7 @@ class Parent:
             message = json.loads(line)
             match message:
                 case {"said": text, "message": is_message}:
-                    _log.log(logging.WARNING if is_message else logging.INFO, "%s said: %s", self.name, text)
+                    self._on_said(text, is_message)
                 case {"failed": text}:
                     if not self.ready.done():
                         self.ready.set_exception(InitialisationFailed(text))
