@@ -13,7 +13,10 @@ What each module may know:
 ``startup``                loads Mathics3 and mends it; makes no thread, link or signal handler
 ``identity``               what makes forked kernels different from each other
 ``interrupts``             the one place that raises exceptions in a running evaluation
+``terminal``               ``Input``, ``Dialog`` and their like, and standard output, in terms of a client; no links, no packets
 ``evaluator``              one evaluation: its output as it happens, its result whatever happens
+``packets``                the names of packets, and what they carry
+``dialogs``                the client that evaluations ask: questions, dialogs and the interrupt menu as packets
 ``mainloop``               packets in, packets out; knows a link only as something to put expressions on
 ``intake``                 the thread that reads the link, and what arrives in which order
 ``server``                 joins them for one link, and the exit statuses
