@@ -20,6 +20,8 @@ What is mended, and why:
 * A text without an expression (``ToExpression["(* c *)"]``) gives ``Null``.
 * Standard output, ``Input`` and its like, ``Interrupt`` and ``AbortProtect`` (see :mod:`kernelhost.mathics.terminal`).
 * ``Get`` of a file with wrong syntax gives ``$Failed``, as it does elsewhere; Mathics3's gives ``Null``.
+* ``Check``, ``Function`` and ``Print`` (see :mod:`kernelhost.mathics.corrections`).
+* ``Needs["JLink`"]`` finds what a program at the other end of the link calls (see :mod:`kernelhost.mathics.jlink`).
 * ``$SessionID`` tells forked kernels apart (see :mod:`kernelhost.mathics.identity`).
 """
 
@@ -98,6 +100,8 @@ def load() -> Loaded:
     from mathics.core.definitions import Definitions
     from mathics.eval.inference import ensure_logical_algebraic_rules
 
+    from kernelhost.mathics.corrections import correct
+
     sys.set_int_max_str_digits(0)
     interrupts = Interrupts()
     import_and_load_builtins()
@@ -110,9 +114,11 @@ def load() -> Loaded:
     _mend_lists()
     _mend_printing()
     _mend_get()
+    correct()
     mend_session()
     ensure_logical_algebraic_rules()
     definitions = Definitions(add_builtin=True)
+    _add_packages(definitions)
     terminal.install(definitions)
     return Loaded(definitions, interrupts, terminal, _number_tables())
 
@@ -165,13 +171,21 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
     datentime.eval_timeconstrained = time_constrained
 
 
+def _add_packages(definitions: Any) -> None:
+    from kernelhost.mathics.jlink import add_package
+
+    add_package(definitions)
+
+
 def _mend_get() -> None:
     import mathics.builtin.files_io.files as files
     import mathics.builtin.files_io.filesystem as filesystem
     import mathics.core.parser as their_parser
     from mathics.core.parser import MathicsFileLineFeeder
-    from mathics.core.symbols import Symbol
+    from mathics.core.symbols import Symbol, SymbolNull
     from mathics_scanner.errors import SyntaxError as WolframSyntaxError
+
+    from kernelhost.mathics.jlink import CONTEXT, open_package
 
     their_parse, their_get = their_parser.parse, files.eval_Get
     failed = Symbol("System`$Failed")
@@ -187,6 +201,9 @@ def _mend_get() -> None:
             raise
 
     def get(*arguments: Any, **options: Any) -> Any:
+        if arguments[0] == CONTEXT:
+            open_package(arguments[1].definitions)
+            return SymbolNull
         wrong.append(False)
         try:
             result = their_get(*arguments, **options)

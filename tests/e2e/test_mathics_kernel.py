@@ -230,7 +230,7 @@ JLINK: dict[str, Any] = {
     'evaluate("Range[10]*1.5")': [1.5 * n for n in range(1, 11)],
     "putFunction EvaluatePacket, Total, double[3]": 6.5,
     'evaluate("\\"é日\\"<>\\"x\\"")': "é日x",
-    "evaluateToImage: first packet": S("$Failed"),
+    "evaluateToImage: first packet": S("Null"),
 }
 
 
