@@ -402,7 +402,7 @@ class _Repl:
         quiet = [True]
 
         def before_sleep(state: tenacity.RetryCallState) -> None:
-            if quiet[0]:
+            if quiet[0] and not (self._quitting and state.attempt_number < 5):
                 quiet[0] = False
                 server = self._attachment.session.address.link_name
                 hint = "; Ctrl-C gives up" if self._console.interactive else ""
@@ -422,7 +422,10 @@ class _Repl:
             if not refused.gone:
                 self._console.errors.line(f"kernelbus repl: {refused}")
                 raise _Over(_UNREACHABLE) from None
-            self._console.errors.line("The kernel has ended." if self._quitting else f"The kernel has ended: {refused.reason}.")
+            if not self._quitting:
+                self._console.errors.line(f"The kernel has ended: {refused.reason}.")
+            elif self._console.interactive:
+                self._console.errors.line("The kernel has ended.")
             raise _Over(0 if self._quitting else _FAILED) from None
         except SessionError as failed:
             self._console.errors.line(f"kernelbus repl: {failed}")

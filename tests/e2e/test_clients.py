@@ -1,0 +1,170 @@
+"""The people's clients against a real server with the embedded kernel: profiles, `repl` in a pipe and in a terminal, `connect`."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from serving import ROOT, Part, wait_until, write_config
+
+_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
+    config = write_config(
+        tmp_path_factory.mktemp("clients") / "k.conf", Pools={"Main": {"MinimumKernelNumber": 1, "MaximumKernelNumber": 20}}
+    )
+    with Part("serve", "-p", "0", "-c", config) as part:
+        yield part
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return dict(os.environ, PYTHONPATH=str(ROOT), XDG_STATE_HOME=str(tmp_path / "state"), TERM="xterm")
+
+
+def run(environment: dict[str, str], *words: str, typed: str = "") -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "shell.main", *words], env=environment, input=typed, capture_output=True, text=True, timeout=100
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+class Terminal:
+    """A `kernelbus` process in a terminal of its own."""
+
+    def __init__(self, environment: dict[str, str], *words: str) -> None:
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _TERMINAL, "-m", "shell.main", *words],
+            stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True,
+        )  # fmt: skip
+        os.close(slave)
+        self.seen = ""
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def until(self, pattern: str) -> str:
+        """Read until `pattern` is shown; what comes behind it is kept."""
+        deadline = time.monotonic() + 60
+        while not (found := re.search(pattern, self.seen)):
+            assert time.monotonic() < deadline, (pattern, self.seen)
+            if select.select([self.master], [], [], 0.2)[0]:
+                try:
+                    data = os.read(self.master, 65536).decode(errors="replace")
+                except OSError:
+                    data = ""
+                assert data, (pattern, self.seen)
+                if "\x1b[6n" in data:
+                    self.type("\x1b[1;1R")
+                self.seen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data)
+        self.seen = self.seen[found.end() :]
+        return found.group()
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait(10)
+        os.close(self.master)
+
+
+def test_a_profile_leads_back_to_its_kernel(server: Part, environment: dict[str, str], tmp_path: Path) -> None:
+    assert run(environment, "eval", "--server", server.server, "--start-profile", "work", "x = 5") == (0, "5\n", "")
+    file = tmp_path / "state/kernelbus/profiles/work.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert run(environment, "eval", "--continue-profile", "work", "x + 1", "x + 2") == (0, "6\n7\n", "")
+    kernel = json.loads(file.read_text())["Kernel"]
+    assert run(environment, "eval", "--server", server.server, f"--kernel-id={kernel}", "x + 3") == (0, "8\n", "")
+    # Killed while it evaluates: what comes is shown to who comes back, and nothing before it again.
+    assert run(environment, "eval", "--continue-profile", "work", "x + 4") == (0, "8\n9\n", "")
+    with subprocess.Popen(
+        [sys.executable, "-m", "shell.main", "eval", "--continue-profile", "work", "Print[seen]; Pause[1]; Print[missed]; 77"],
+        env=environment, stdout=subprocess.PIPE, text=True,
+    ) as killed:  # fmt: skip
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "seen\n"
+        killed.kill()
+    status, out, error = run(environment, "eval", "--continue-profile", "work", "x + 5")
+    assert (status, out.removeprefix("seen\n"), error) == (0, "missed\n77\n10\n", "")
+    status, out, error = run(environment, "eval", "--server", "1", "--continue-profile", "work", "1")
+    assert (status, out) == (2, "") and f"profile {file} is of server {server.server}, not of 1@127.0.0.1" in error
+    assert run(environment, "connect", "--continue-profile", "work", "--close-kernel")[0] == 0
+    status, out, error = run(environment, "eval", "--continue-profile", "work", "1")
+    assert (status, out) == (2, "") and f"profile {file}: its kernel is gone" in error
+    assert run(environment, "eval", "--prefer-profile", "work", "x") == (0, "x\n", "")
+    assert run(environment, "connect", "--continue-profile", "work", "--close-kernel")[0] == 0
+
+
+def test_a_kernel_got_for_later_keeps_what_it_says(server: Part, environment: dict[str, str]) -> None:
+    status, out, _ = run(environment, "connect", "-q", "--server", server.server)
+    kernel = f"--kernel-id={out.strip()}"
+    assert status == 0
+    assert run(environment, "repl", "--server", server.server, kernel, typed="y = 3\n$Line\n")[1] == "Out[1]= 3\nOut[2]= 2\n"
+    assert run(environment, "connect", "--server", server.server, kernel)[0] == 0
+    assert run(environment, "repl", "--server", server.server, kernel, typed="y\nQuit[]\n") == (0, "Out[3]= 3\n", "")
+    assert run(environment, "connect", "--server", server.server, kernel)[0] == 2
+
+
+def test_lines_from_a_pipe(server: Part, environment: dict[str, str]) -> None:
+    before = len(server.children())
+    status, out, error = run(environment, "repl", "--server", server.server, typed="2+2\nPrint[a]; 1/0\n\nf[1,\n2]\nPlus[\n")
+    assert (status, out) == (1, "Out[1]= 4\na\nOut[2]= ComplexInfinity\nOut[3]= f[1, 2]\n")
+    assert [line.split(": ")[0] for line in error.splitlines()] == ["Power::infy", "Syntax::sntxi"]
+    wait_until(lambda: len(server.children()) <= before, "the kernel is ended and replaced")
+
+
+def test_in_a_terminal(server: Part, environment: dict[str, str], tmp_path: Path) -> None:
+    with Terminal(environment, "repl", "--server", server.server) as terminal:
+        terminal.until(r"In\[1\]:=")
+        terminal.type("z = 2+2\r")
+        terminal.until(r"Out\[1\]= 4")
+        terminal.until(r"In\[2\]:=")
+        terminal.type("Print[begun]; While[True]\r")
+        terminal.until(r"\nbegun")
+        terminal.type("\x03")
+        terminal.until(r"\$Aborted")
+        terminal.until(r"In\[3\]:=")
+        terminal.type("f[1,\r")
+        terminal.until(r"f\[1,\r")
+        terminal.type("2]\r")
+        terminal.until(r"Out\[3\]= f\[1, 2\]")
+        terminal.until(r"In\[4\]:=")
+        terminal.type("FactorInte\t")
+        terminal.until("FactorInteger")
+        terminal.type("[12]\r")
+        terminal.until(r"\{\{2, 2\}, \{3, 1\}\}")
+        terminal.until(r"In\[5\]:=")
+        terminal.type("\x04")
+        terminal.until("To come back to it:")
+        kernel = terminal.until(r"--kernel-id=[\w-]+")
+        assert terminal.process.wait(30) == 0
+    history = tmp_path / "state/kernelbus/history"
+    assert history.stat().st_mode & 0o777 == 0o600
+    assert "+f[1,\n+2]\n" in history.read_text()
+    with Terminal(environment, "repl", "--server", server.server, kernel) as terminal:
+        terminal.until(r"In\[5\]:=")
+        terminal.type("z\r")
+        terminal.until(r"Out\[5\]= 4")
+        terminal.type("Quit[]\r")
+        terminal.until("The kernel has ended")
+        assert terminal.process.wait(30) == 0
