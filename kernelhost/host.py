@@ -190,7 +190,7 @@ class Host:
             case Release():
                 self._release(message)
             case KeepAlive(channel, keep):
-                kernel = next((kernel for kernel in self._by_identity.values() if kernel.channel == channel), None)
+                kernel = next((kernel for kernel in self._by_identity.values() if kernel.session.channel == channel), None)
                 if kernel is not None:
                     self._pools[kernel.pool.name].keep_alive(kernel.number, keep)
                     self._kernel_changed(kernel)
@@ -198,7 +198,7 @@ class Host:
                 _log.error("the broker sent %s, which is not for a host; ignored", type(message).__name__)
 
     def _acquire(self, message: Acquire) -> None:
-        known = next((kernel for kernel in self._by_identity.values() if kernel.channel == message.channel), None)
+        known = next((kernel for kernel in self._by_identity.values() if kernel.session.channel == message.channel), None)
         if known is not None:
             self._membership.send(Acquired(message.channel, self._kernel_report(known)))
             return
@@ -223,17 +223,17 @@ class Host:
         if entry.state is KernelState.ATTACHED and not message.steal:
             self._refuse(message.channel, "kernel-in-use", f"another client is attached to kernel {message.kernel}")
             return
-        if not (message.busy or message.resume) and not kernel.listening:
+        if not (message.busy or message.resume) and not kernel.session.listening:
             text = f'kernel {message.kernel} is evaluating; connect without "Wait" -> False to wait for it'
             self._refuse(message.channel, "kernel-busy", text)
             return
         try:
-            kernel.position(message.resume, message.point)
+            kernel.session.position(message.resume, message.point)
         except ResumeError as error:
             self._refuse(message.channel, error.code, str(error))
             return
         if entry.state is KernelState.ATTACHED:
-            kernel.detach(EndReason.DETACHED, f"the kernel was taken by {message.client}")
+            kernel.session.detach(EndReason.DETACHED, f"the kernel was taken by {message.client}")
         if entry.state is not KernelState.DETACHED:
             # It was not to be kept when its client left it.
             self._refuse(message.channel, "unknown-kernel", f"there is no kernel {message.kernel}: it has ended")
@@ -249,8 +249,8 @@ class Host:
         for name, pool in self._pools.items():
             self._perform(name, pool.cancel(message.channel, now))
         for kernel in self._by_identity.values():
-            if kernel.channel == message.channel:
-                kernel.let_go(message.text)
+            if kernel.session.channel == message.channel:
+                kernel.session.let_go(message.text)
                 break
 
     # ------------------------------------------------------------------ what the pools decide
@@ -297,13 +297,13 @@ class Host:
         self, kernel: Kernel, channel: int, client: str, profile: str, resume: bool = False, point: int = NO_POINT
     ) -> None:
         _log.info("%s is attached to client %s", kernel, client)
-        kernel.profile = profile or kernel.profile
+        kernel.session.profile = profile or kernel.session.profile
         # The broker learns of it before the first byte comes. Taking a kernel from a client makes what that missed known only now.
-        position = kernel.position(resume, point)
-        kernel.channel, kernel.client = channel, client
-        kernel.attachments += 1
+        position = kernel.session.position(resume, point)
+        kernel.session.channel, kernel.session.client = channel, client
+        kernel.session.attachments += 1
         self._membership.send(Acquired(channel, self._kernel_report(kernel), position))
-        kernel.attach(channel, client, self._multiplexer, resume, point)
+        kernel.session.attach(channel, client, self._multiplexer, resume, point)
 
     def _arm(self) -> None:
         """Wake for the pools' next deadline."""
@@ -398,13 +398,13 @@ class Host:
             kernel.pool.name,
             entry.state.value,
             kernel.serial,
-            kernel.channel,
-            kernel.conversation.prompt,
+            kernel.session.channel,
+            kernel.session.conversation.prompt,
             kernel.busy,
-            kernel.conversation.evaluations,
+            kernel.session.conversation.evaluations,
             kernel.attachments,
-            kernel.client,
-            kernel.profile,
+            kernel.session.client,
+            kernel.session.profile,
             kernel.bytes_in,
             kernel.bytes_out,
             entry.keep,
