@@ -200,6 +200,8 @@ class OutputLog:
                 self._chunk_ends.append(self.end)
         self._headless = False
         self.state = LogState.DROPPING
+        # A client may have taken a part of what is cut off here.
+        self.taken = min(self.taken, self.end)
         self.take(self.end)
 
     def keep(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bus.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
@@ -65,8 +65,9 @@ class SessionKernel(Protocol):
 
 @dataclass(slots=True)
 class _Attachment:
-    """A client's hold on the kernel. `received` counts its bytes that came, `owed` those not yet given credit for.
+    """A client's hold on the kernel. `received` counts its bytes that were passed on, `owed` those not yet given credit for.
 
+    Before it is greeted, the kernel may still be at work for others: what the client asks waits, or its answer would be taken for stale.
     What is sent to it lies in the log from `base` on, and `cursor` is how far it has been sent.
     """
 
@@ -75,6 +76,7 @@ class _Attachment:
     urgent: deque[Urgent]
     received: int = 0
     owed: int = 0
+    waiting: deque[bytes | bytearray | memoryview] = field(default_factory=deque)
     greeted: bool = False
     base: int = 0
     cursor: int = 0
@@ -181,6 +183,7 @@ class Session:
             and self.attachments == 1
             and attachment.greeted
             and attachment.received == 0
+            and not attachment.waiting
             and not attachment.urgent
             and not self.busy
         )
@@ -213,6 +216,7 @@ class Session:
         elif self._send_prompt:
             log.append_packet(encode_packet(packet("InputNamePacket", self.conversation.prompt)))
         self._send_kept()
+        self._feed_waiting(attachment)
         self._credit()
 
     def _send_kept(self) -> None:
@@ -312,9 +316,10 @@ class Session:
             return
         match event:
             case Data(_, payload):
-                attachment.received += len(payload)
-                attachment.owed += len(payload)
-                self._feed(attachment, payload)
+                if attachment.greeted:
+                    self._feed(attachment, payload)
+                else:
+                    attachment.waiting.append(payload)
             case Urgent():
                 attachment.urgent.append(event)
                 self._pass_urgent(attachment)
@@ -322,6 +327,10 @@ class Session:
                 why = text or reason.name.lower().replace("_", " ")
                 if reason is EndReason.UNUSED and self._unused:
                     self._give_back(EndReason.ANSWER, "")
+                    return
+                # It may have asked for something and gone: the kernel gets to it when it is done with the rest.
+                self._feed_waiting(attachment)
+                if self._attachment is not attachment:
                     return
                 self._part(EndReason.ANSWER, "", taken)
                 if reason is EndReason.CLOSE_KERNEL:
@@ -334,7 +343,13 @@ class Session:
             case Writable():
                 self._send_kept()
 
+    def _feed_waiting(self, attachment: _Attachment) -> None:
+        while attachment.waiting and self._attachment is attachment:
+            self._feed(attachment, attachment.waiting.popleft())
+
     def _feed(self, attachment: _Attachment, payload: bytes | bytearray | memoryview) -> None:
+        attachment.received += len(payload)
+        attachment.owed += len(payload)
         link = self._kernel.link
         if link is None:
             return

@@ -141,6 +141,34 @@ def test_who_does_not_resume_gets_nothing_stale(tmp_path: Path) -> None:
         link.close()
 
 
+def test_what_is_asked_of_a_busy_kernel_is_answered_to_who_asked(tmp_path: Path) -> None:
+    """A client that does not wait for the prompt is not left without its answer, and one that leaves at once is obeyed too."""
+    with serve(tmp_path) as part:
+        link = connect(part)
+        identity = str(order(link, command("KernelID")))
+        start(link, Symbol("Await")(str(tmp_path / "go")))
+        order(link, command("ResumePoint"))
+        leave(part, link)
+        link = go(part, command("ConnectKernel", identity))
+        start(link, "mine")
+        assert answers(link)[-1] == Symbol("ReturnPacket")(identity)
+        (tmp_path / "go").write_text("stale")
+        assert link.get(timeout=10) == Symbol("InputNamePacket")("In[1]:= ")
+        assert link.get(timeout=10) == Symbol("ReturnPacket")("mine")
+        start(link, Symbol("Await")(str(tmp_path / "again")))
+        order(link, command("ResumePoint"))
+        leave(part, link)
+        link = go(part, command("ConnectKernel", identity))
+        start(link, "left behind")
+        assert answers(link)[-1] == Symbol("ReturnPacket")(identity)
+        leave(part, link, "close")
+        (tmp_path / "again").write_text("on")
+        with back(part, identity) as link:
+            assert answers(link) == [Symbol("ReturnPacket")("on")]
+            assert answers(link) == [Symbol("ReturnPacket")("left behind")]
+            quiet(link)
+
+
 def test_a_kernel_without_room_for_its_output_is_held_back_and_nothing_is_cut(tmp_path: Path) -> None:
     count = 3_000_000
     with serve(tmp_path, Limits={"OutputBuffer": 1 << 20, "Window": 1 << 20, "Chunk": 1 << 18}) as part:
