@@ -6,10 +6,14 @@ Each is changed in place, before definitions are made of it:
   around it hides.
 * ``Function[Null, body, attributes]`` takes slots.
 * ``Print[]`` prints an empty line.
+* ``ToExpression`` wraps what it reads in its third argument before it is evaluated, gives ``Null`` for a text without an expression,
+  and names itself in messages on wrong syntax.
 """
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
 from typing import Any
 
 __all__ = ["correct"]
@@ -20,6 +24,7 @@ def correct() -> None:
     _correct_check()
     _correct_function()
     _correct_print()
+    _correct_to_expression()
 
 
 def _correct_check() -> None:
@@ -116,3 +121,68 @@ def _correct_print() -> None:
 
     empty.__doc__ = "Print[]"
     Print.eval_empty = empty
+
+
+def _correct_to_expression() -> None:
+    from mathics.builtin.atomic.strings import ToExpression
+    from mathics.core.atoms import String
+    from mathics.core.expression import Expression
+    from mathics.core.symbols import Symbol, SymbolNull
+    from mathics_scanner.errors import SyntaxError as WolframSyntaxError
+
+    theirs = ToExpression.eval
+    failed = Symbol("System`$Failed")
+    forms = ("System`InputForm", "System`StandardForm")
+
+    def to_expression(self: Any, seq: Any, evaluation: Any) -> Any:
+        text, form, head = (*seq.get_sequence(), None, None)[:3]
+        if len(seq.get_sequence()) > 3 or not isinstance(text, String) or (form is not None and form.get_name() not in forms):
+            return theirs(self, seq, evaluation)
+        found: list[Any] = []
+        try:
+            for query in _read(text.value, evaluation):
+                found.append(query if head is not None else query.evaluate(evaluation))
+        except WolframSyntaxError:
+            return failed
+        if head is not None:
+            return Expression(head, *(found or [SymbolNull])).evaluate(evaluation)
+        return found[-1] if found else SymbolNull
+
+    to_expression.__doc__ = theirs.__doc__
+    ToExpression.eval = to_expression
+    ToExpression.messages = {
+        **ToExpression.messages,
+        "sntx": "Invalid syntax in or before `1`.",
+        "sntxi": "Incomplete expression; more input is needed.",
+    }
+
+
+def _read(text: str, evaluation: Any) -> Iterator[Any]:
+    """Read the expressions in a text one by one; each sees what the ones before it did.
+
+    Raises:
+        mathics_scanner.errors.SyntaxError: what comes next cannot be read; the message has been given.
+    """
+    from mathics.core.parser.feed import MathicsMultiLineFeeder
+    from mathics.core.parser.util import parse_returning_code
+    from mathics_scanner.errors import SyntaxError as WolframSyntaxError
+
+    feeder = MathicsMultiLineFeeder(io.StringIO(text, newline="\n").readlines(), "")
+    while not feeder.empty():
+        first = feeder.lineno
+        try:
+            query, _ = parse_returning_code(evaluation.definitions, feeder)
+        except WolframSyntaxError:
+            lines = "".join(feeder.lines[first : feeder.lineno]).strip()
+            incomplete = any(message[1] == "sntxi" for message in feeder.messages)
+            feeder.messages = [m for m in feeder.messages if m[1] not in _REPORTED]
+            feeder.send_messages(evaluation)
+            evaluation.message("ToExpression", *(("sntxi",) if incomplete else ("sntx", f'"{lines}"')))
+            raise
+        feeder.send_messages(evaluation)
+        if query is not None:
+            yield query
+
+
+#: Messages of Mathics3's parser that have one of ``ToExpression``'s own in their place; "Syntax" is one without a text.
+_REPORTED = ("Syntax", "sntxi", "sntxb", "sntxf")

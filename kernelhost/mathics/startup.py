@@ -17,10 +17,9 @@ What is mended, and why:
   for good.
 * Integers of more than 4300 digits may be printed.
 * A ``Sequence`` that comes of evaluating a list's elements goes up in the list.
-* A text without an expression (``ToExpression["(* c *)"]``) gives ``Null``.
 * Standard output, ``Input`` and its like, ``Interrupt`` and ``AbortProtect`` (see :mod:`kernelhost.mathics.terminal`).
 * ``Get`` of a file with wrong syntax gives ``$Failed``, as it does elsewhere; Mathics3's gives ``Null``.
-* ``Check``, ``Function`` and ``Print`` (see :mod:`kernelhost.mathics.corrections`).
+* ``Check``, ``Function``, ``Print`` and ``ToExpression`` (see :mod:`kernelhost.mathics.corrections`).
 * ``Needs["JLink`"]`` finds what a program at the other end of the link calls (see :mod:`kernelhost.mathics.jlink`).
 * ``$SessionID`` tells forked kernels apart (see :mod:`kernelhost.mathics.identity`).
 """
@@ -230,22 +229,6 @@ def _mend_reading() -> None:
         return read
 
     GenericConverter.convert_Number = convert_number
-
-    from mathics.builtin.atomic.strings import ToExpression
-    from mathics.core.symbols import SymbolNull
-
-    their_eval = ToExpression.eval
-
-    def to_expression(self: Any, seq: Any, evaluation: Any) -> Any:
-        result = their_eval(self, seq, evaluation)
-        given = seq.get_sequence()
-        if result is None and 1 <= len(given) <= 3 and given[0].get_string_value() is not None:
-            form = given[1].get_name() if len(given) > 1 else "System`InputForm"
-            return SymbolNull if form == "System`InputForm" else None
-        return result
-
-    to_expression.__doc__ = their_eval.__doc__
-    ToExpression.eval = to_expression
 
 
 def _mend_lists() -> None:
