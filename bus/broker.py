@@ -27,29 +27,26 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
+from bus import status
 from bus.frames import Frame
 from bus.messages import (
     Acquire,
     Acquired,
     Heartbeat,
-    HostStatus,
     KeepAlive,
     KernelGone,
     KernelReport,
-    KernelStatus,
     Leave,
     Lost,
     Message,
     Open,
     Opened,
     PoolReport,
-    PoolStatus,
     Refused,
     Register,
     RegisterAgain,
     Registered,
     Release,
-    Status,
     StatusRequest,
 )
 from bus.sessions import ENDED, SessionRecord, SessionTable
@@ -155,7 +152,7 @@ class Broker:
     def __init__(self, options: BrokerOptions, now: float, epoch: float = 0.0, journaled: list[SessionRecord] | None = None) -> None:
         self.options = options
         self.started = now
-        self._epoch = epoch
+        self.epoch = epoch
         self.peers: dict[str, Peer] = {}
         self.channels: dict[int, ChannelEntry] = {}
         self.sessions = SessionTable()
@@ -229,11 +226,11 @@ class Broker:
                 case KernelReport() if peer.role == "host":
                     self._kernel(peer, message, now)
                 case KernelGone() if peer.role == "host":
-                    self.sessions.gone(message.kernel, message.text, now + self._epoch)
+                    self.sessions.gone(message.kernel, message.text, now + self.epoch)
                 case KeepAlive():
                     self._keep_alive(peer, message)
                 case StatusRequest():
-                    self._actions.append(Send(route, self.status(message.request, now)))
+                    self._actions.append(Send(route, status.describe(self, message.request, now)))
                 case PoolReport() if peer.role == "host":
                     peer.pools[message.pool] = message
                     self._dispatch(now)
@@ -282,7 +279,7 @@ class Broker:
             elif entry.phase is ChannelPhase.HALF and now >= entry.deadline:
                 self._drop(entry, "the other end did not come back")
         if self.sessions.awaited and now - self.started > self.options.host_timeout:
-            for record in self.sessions.give_up_awaited("its host did not come back after the broker's restart", now + self._epoch):
+            for record in self.sessions.give_up_awaited("its host did not come back after the broker's restart", now + self.epoch):
                 self._note(f"session {record.kernel[:8]} of pool {record.pool} is lost: host {record.host} did not come back", error=True)
             self._dispatch(now)
         for route, since in list(self._strangers.items()):
@@ -324,7 +321,7 @@ class Broker:
         self._dispatch(now)
 
     def _reconcile_host(self, host: Peer, message: Register, now: float) -> None:
-        self.sessions.reconcile(host, {report.kernel for report in message.kernels}, now + self._epoch)
+        self.sessions.reconcile(host, {report.kernel for report in message.kernels}, now + self.epoch)
         for report in message.kernels:
             self._kernel(host, report, now)
         attached = {report.channel: report.kernel for report in message.kernels if report.channel}
@@ -398,9 +395,9 @@ class Broker:
         del self._routes[peer.route]
         text = f"host {peer.name} {why}"
         if why == _LEFT:
-            self.sessions.host_gone(peer, text, now + self._epoch, ENDED)
+            self.sessions.host_gone(peer, text, now + self.epoch, ENDED)
         else:
-            self.sessions.host_gone(peer, text, now + self._epoch)
+            self.sessions.host_gone(peer, text, now + self.epoch)
         for entry in list(self.channels.values()):
             if entry.frontend is peer:
                 self._drop(entry, f"{peer} {why}")
@@ -460,7 +457,7 @@ class Broker:
                 # While hosts may still be coming back after a start, the kernel may be on one of them.
                 return
             elif not self._replaces(request, now):
-                text = self.sessions.why_gone(request.kernel, now + self._epoch)
+                text = self.sessions.why_gone(request.kernel, now + self.epoch)
                 self._refuse(entry, "unknown-kernel", text or f"there is no kernel {request.kernel}: it has ended, or never was")
                 return
         wanted = self._wanted_pool(request)
@@ -636,7 +633,7 @@ class Broker:
             self._actions.append(Send(entry.host.route, message))
 
     def _kernel(self, host: Peer, report: KernelReport, now: float) -> None:
-        self.sessions.report(host, report, now + self._epoch)
+        self.sessions.report(host, report, now + self.epoch)
 
     def _why_nobody(self, entry: ChannelEntry) -> str:
         waited = f"no kernel in {self.options.connection_timeout:.0f} s"
@@ -658,83 +655,6 @@ class Broker:
                 return f"no kernel came free: {report.limited}"
         most = sum(report.maximum for _, report in reports)
         return f"no kernel came free: pool {entry.pool} is at its maximum of {most}; close one, or raise MaximumKernelNumber"
-
-    # ------------------------------------------------------------------ status
-
-    def status(self, request: int, now: float) -> Status:
-        """Say how everything stands."""
-        wall = now + self._epoch
-        hosts = self.peers_of("host")
-        kernels = [
-            KernelStatus(
-                kernel,
-                session.report.pool,
-                session.host.name,
-                session.state,
-                max(0.0, wall - session.created),
-                max(0.0, wall - session.since),
-                session.report.prompt,
-                session.report.client,
-                session.report.profile,
-                session.report.evaluations,
-                session.report.attachments,
-                session.report.bytes_in,
-                session.report.bytes_out,
-                session.report.cpu,
-                session.report.memory,
-                0.0 if session.report.busy else session.report.idle + max(0.0, wall - session.heard),
-            )
-            for kernel, session in self.sessions.live.items()
-        ]
-        kernels += [
-            KernelStatus(
-                kernel,
-                record.pool,
-                record.host,
-                record.state,
-                max(0.0, wall - record.created),
-                max(0.0, wall - record.changed),
-                record.prompt,
-                "",
-                record.profile,
-                record.evaluations,
-                record.attachments,
-                record.bytes_in,
-                record.bytes_out,
-            )
-            for kernel, record in self.sessions.awaited.items()
-        ]
-        return Status(
-            request,
-            self.options.name,
-            now - self.started,
-            len(self.peers_of("frontend")),
-            len(self.channels),
-            [HostStatus(host.name, host.state.value, host.version, max(0.0, now - host.last_seen)) for host in hosts],
-            [self._pool_status(pool, now) for pool in dict.fromkeys(pool for host in hosts for pool in host.pools)],
-            kernels,
-        )
-
-    def _pool_status(self, pool: str, now: float) -> PoolStatus:
-        reports = [host.pools[pool] for host in self.peers_of("host") if pool in host.pools]
-        waiting = [entry for entry in self._waiting.values() if entry.pool == pool]
-        waiting += [e for e in self.channels.values() if e.phase is ChannelPhase.ASKED and e.pool == pool]
-        return PoolStatus(
-            pool,
-            any(report.default for report in reports),
-            any(report.parallel_default for report in reports),
-            any(report.parallel for report in reports),
-            len(reports),
-            sum(report.starting for report in reports),
-            sum(report.ready for report in reports),
-            sum(report.attached for report in reports),
-            sum(report.detached for report in reports),
-            len(waiting),
-            max((now - entry.since for entry in waiting), default=0.0),
-            sum(report.minimum for report in reports),
-            sum(report.maximum for report in reports),
-            next((report.failing for report in reports if report.failing), ""),
-        )
 
     # ------------------------------------------------------------------ inside
 

@@ -25,6 +25,7 @@ SANS_IO = [
     "bus/broker.py",
     "bus/messages.py",
     "bus/sessions.py",
+    "bus/status.py",
     "kernelhost/pool.py",
     "kernelhost/gate.py",
     "kernelhost/output.py",
