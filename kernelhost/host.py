@@ -336,8 +336,9 @@ class Host:
             return
         self._kernel_changed(kernel)
         actions = self._pools[kernel.pool.name].busy(kernel.number, kernel.busy, self._loop.time())
-        # Whether a detached kernel may be given up has changed.
-        self._report()
+        if not kernel.session.attached:
+            # Whether it may be given up for who waits has changed.
+            self._report()
         if actions:
             self._perform(kernel.pool.name, actions)
 
