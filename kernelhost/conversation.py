@@ -39,6 +39,8 @@ class Conversation:
         #: Whether the packet at hand follows a MessagePacket, whose text it then is.
         self.after_message = False
         self._dialogs = 0
+        # For each EvaluatePacket that is not answered: what the kernel asked when it came, and asks still when that is answered.
+        self._aside: list[Function | None] = []
         self._head = ""
         self._argument: str | int | float | None = None
 
@@ -59,6 +61,8 @@ class Conversation:
         answer = _ANSWERS.get(name)
         if answer is None:
             return
+        if answer == "ReturnPacket":
+            self._aside.append(answers)
         if answers is not None and answer == "InputNamePacket" and answers.head != Symbol("InputNamePacket"):
             # Not an input of its own, but what was asked for.
             return
@@ -105,5 +109,5 @@ class Conversation:
             case "MenuPacket":
                 self.question = packet(head, self._argument if self._argument is not None else 1, "Interrupt> ")
             case "ReturnPacket":
-                self.question = None
+                self.question = self._aside.pop() if self._aside else None
         return head

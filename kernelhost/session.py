@@ -19,7 +19,7 @@ from bus.multiplexer import ChannelHandle, Multiplexer
 from kernelhost.conversation import Conversation
 from kernelhost.gate import Gate
 from kernelhost.output import OutputLog
-from wstp import LimitExceeded, Limits, Message, MessageCode, RemoteProtocolError, Symbol
+from wstp import Function, LimitExceeded, Limits, Message, MessageCode, RemoteProtocolError, Symbol
 from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink
 from wstp.tracker import Mark
@@ -110,6 +110,9 @@ class Session:
         self._attachment: _Attachment | None = None
         self._log = OutputLog(limits.output_buffer)
         self._completion: Iterator[bytes | memoryview] | None = None
+        # The last question that was heard, and the number of the packet behind it.
+        self._question: Function | None = None
+        self._asked_before = 0
 
     @property
     def busy(self) -> bool:
@@ -148,7 +151,8 @@ class Session:
     def attach(self, channel: int, client: str, multiplexer: Multiplexer, resume: bool = False, point: int = NO_POINT) -> None:
         """Give the kernel to the client at the other end of `channel`.
 
-        Without `resume`, what it said while nobody listened is stale; with it, that is sent first.
+        Without `resume`, what it said while nobody listened is stale; with it, that is sent first, and what it asks is among it, even
+        if the last client has taken that: it left without an answer.
         """
         assert self._attachment is None
         log = self._log
@@ -157,8 +161,12 @@ class Session:
         attachment = _Attachment(handle, Gate(self._limits.hold_buffer, self._tracker_limits, self._requested), deque())
         self._attachment = attachment
         if resume:
-            attachment.base = attachment.cursor = log.missed()[0] if point == NO_POINT else log.resume(point)
+            missed = log.missed()
+            first = missed[1] if point == NO_POINT else point
+            attachment.base = attachment.cursor = missed[0] if point == NO_POINT else log.resume(point)
             attachment.greeted = True
+            if (question := self.conversation.question) is not None and first >= self._asked_before and log.between:
+                self._say_question(question)
             self._send_kept()
             self._credit()
         else:
@@ -212,12 +220,17 @@ class Session:
         attachment.greeted = True
         question = self.conversation.question
         if question is not None:
-            log.append_packet(encode_packet(question))
+            self._say_question(question)
         elif self._send_prompt:
             log.append_packet(encode_packet(packet("InputNamePacket", self.conversation.prompt)))
         self._send_kept()
         self._feed_waiting(attachment)
         self._credit()
+
+    def _say_question(self, question: Function) -> None:
+        """Ask once more, in the kernel's name."""
+        self._log.append_packet(encode_packet(question))
+        self._asked_before = self._log.packets
 
     def _send_kept(self) -> None:
         """Send on from the log, as far as the client takes it."""
@@ -423,6 +436,8 @@ class Session:
 
     def looked_at(self) -> None:
         """What was heard has been followed to its end: it may be the client's turn now."""
+        if (question := self.conversation.question) is not self._question:
+            self._question, self._asked_before = question, self._log.packets
         if self._attachment is not None and not self._attachment.greeted:
             self._greet()
 

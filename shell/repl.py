@@ -50,6 +50,9 @@ _MARK = "kernelbus completes "
 # The messages of a kernel to which more lines are the answer.
 _INCOMPLETE = ("sntxi", "tsntxi", "bktmcp")
 
+# What a kernel that waits for an answer does not say.
+_GOES_ON = ("TextPacket", "OutputNamePacket", "ReturnTextPacket", "ReturnExpressionPacket", "BeginDialogPacket", "EndDialogPacket")
+
 _QUESTIONS = ("InputPacket", "InputStringPacket", "MenuPacket")
 
 
@@ -229,7 +232,11 @@ class _Repl:
             self._send_message(wstp.MessageCode.ABORT)
             return
         except EOFError:
-            self._leave(0 if self._console.interactive else _FAILED)
+            if not self._console.interactive:
+                asks = f"the kernel asks for input ({prompt.strip()})"
+                self._console.errors.line(f"kernelbus repl: {asks}, and there are no more lines")
+                self._leave(_FAILED)
+            self._leave(0)
         self._turn = _Turn.BUSY
         match name:
             case "InputStringPacket":
@@ -296,20 +303,23 @@ class _Repl:
                 self._turn = _Turn.IDLE
             return
         name, value = packet_name(packet.head), packet.args[0] if packet.args else ""
+        self._shown = said.position
         if name in _QUESTIONS:
-            # The one who comes back is to be asked again.
-            self._attachment.save(said.position - 1)
             self._show_held()
             self._question = (name, "Interrupt> " if name == "MenuPacket" else str(value))
             self._turn = _Turn.ASKED
-            self._shown = said.position - 1
+            # The server asks again whoever comes back before it is answered.
+            self._attachment.save(self._shown)
             return
-        self._shown = said.position
+        after_message = bool(self._message)
         self._show(name, value, packet.args)
         if name == "InputNamePacket":
             self._prompted(str(value))
             self._attachment.save(self._shown)
-        elif self._turn is not _Turn.ASKED:
+        else:
+            if self._turn is _Turn.ASKED and name in _GOES_ON and not after_message:
+                # What was missed had a question in it that somebody has answered.
+                self._turn = _Turn.BUSY
             self._attachment.save_soon(self._shown)
 
     def _prompted(self, prompt: str) -> None:

@@ -222,6 +222,35 @@ def test_a_question_is_asked_again_of_who_comes_next(tmp_path: Path) -> None:
         link.close()
 
 
+def test_who_resumes_is_asked_what_nobody_has_answered(tmp_path: Path) -> None:
+    """Once: neither twice to who missed the question, nor again of who comes when it has been answered."""
+    asked = Symbol("InputStringPacket")("name? ")
+    with serve(tmp_path) as part:
+        link = connect(part)
+        identity = str(order(link, command("KernelID")))
+        point = order(link, command("ResumePoint"))
+        assert isinstance(point, int)
+        start(link, Symbol("Question")("name? "))
+        assert link.get(timeout=10) == asked
+        leave(part, link)
+        # Who has missed the question gets that; who has had it is asked by another packet.
+        for resume, packets, behind in ((Symbol("True"), 1, 1), (point + 1, 1, 2), (point, 2, 2), (point + 2, 1, 3)):
+            link = back(part, identity, {"Resume": resume})
+            for _ in range(packets):
+                assert link.get(timeout=10) == asked
+            assert order(link, command("ResumePoint")) == point + behind
+            leave(part, link, "close")
+        link = back(part, identity)
+        assert link.get(timeout=10) == asked
+        link.put(Symbol("TextPacket")("Ada"), end_packet=True)
+        link.flush()
+        assert link.get(timeout=10) == Symbol("ReturnPacket")("Ada")
+        quiet(link)
+        leave(part, link, "close")
+        with back(part, identity) as link:
+            quiet(link)
+
+
 def test_keepalive_is_the_clients_to_say(tmp_path: Path) -> None:
     with serve(tmp_path) as part:
         with connect(part) as link:

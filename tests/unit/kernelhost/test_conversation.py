@@ -79,3 +79,21 @@ def test_a_messages_text_is_told_from_other_text() -> None:
     talk.ends()
     talk.begins()
     assert not talk.after_message
+
+
+@pytest.mark.parametrize("asks", ["InputPacket", "InputStringPacket", "MenuPacket", "InputNamePacket"])
+def test_a_question_stays_while_something_else_is_evaluated(asks: str) -> None:
+    talk = Conversation()
+    talk.requested("EvaluatePacket")
+    if asks == "InputNamePacket":
+        say(talk, "BeginDialogPacket", 1)
+    say(talk, asks, 1 if asks == "MenuPacket" else "? ")
+    question = talk.question
+    assert question is not None
+    talk.requested("EvaluatePacket")
+    assert not talk.listening
+    say(talk, "ReturnPacket")
+    assert talk.question is question
+    talk.requested("TextPacket")
+    say(talk, "ReturnPacket")
+    assert talk.question is None
