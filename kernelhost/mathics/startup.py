@@ -21,6 +21,7 @@ What is mended, and why:
 * ``Get`` of a file with wrong syntax gives ``$Failed``, as it does elsewhere; Mathics3's gives ``Null``.
 * ``Check``, ``Function``, ``Print`` and ``ToExpression`` (see :mod:`kernelhost.mathics.corrections`).
 * ``Needs["JLink`"]`` finds what a program at the other end of the link calls (see :mod:`kernelhost.mathics.jlink`).
+* Functions of the language that Mathics3 lacks are defined (see :mod:`kernelhost.mathics.functions`).
 * ``$SessionID`` tells forked kernels apart (see :mod:`kernelhost.mathics.identity`).
 """
 
@@ -171,8 +172,10 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
 
 
 def _add_packages(definitions: Any) -> None:
+    from kernelhost.mathics.functions import add_functions
     from kernelhost.mathics.jlink import add_package
 
+    add_functions(definitions)
     add_package(definitions)
 
 

@@ -1,0 +1,176 @@
+(* Functions of the language that Mathics3 does not have, or not whole, in terms of what it has.
+
+   Definitions (:=) and SetAttributes are all that may be here; every symbol is in System` unless it says otherwise. What is not
+   defined here is left unevaluated. Conditions stand on the left. *)
+
+(* -- numbers -- *)
+
+SetAttributes[{BitAnd, BitOr, BitXor}, {Listable, Orderless}]
+SetAttributes[{BitNot, BitShiftLeft, BitShiftRight, Unitize}, Listable]
+BitAnd[] := -1
+BitAnd[x__Integer] := kernelbus`bits[Times, {x}]
+BitOr[] := 0
+BitOr[x__Integer] := -1 - kernelbus`bits[Times, -1 - {x}]
+BitXor[] := 0
+BitXor[x__Integer] := kernelbus`bits[Mod[Plus[##], 2] &, {x}]
+BitNot[x_Integer] := -1 - x
+BitShiftLeft[x_Integer] := 2 x
+BitShiftLeft[x_Integer, n_Integer] := Floor[x 2^n]
+BitShiftRight[x_Integer] := Floor[x/2]
+BitShiftRight[x_Integer, n_Integer] := Floor[x/2^n]
+kernelbus`bits[f_, x_] := kernelbus`bits[f, x, 2 + Max[IntegerLength[Abs[x], 2]]]
+kernelbus`bits[f_, x_, n_] := kernelbus`signed[FromDigits[f @@ (IntegerDigits[Mod[#, 2^n], 2, n] & /@ x), 2], n]
+kernelbus`signed[x_, n_] := If[x >= 2^(n - 1), x - 2^n, x]
+DigitSum[x_Integer] := Total[IntegerDigits[x]]
+DigitSum[x_Integer, b_Integer] := Total[IntegerDigits[x, b]]
+Unitize[x_?NumericQ] := If[x == 0, 0, 1]
+KroneckerDelta[] := 1
+KroneckerDelta[x_?NumericQ] := Boole[x == 0]
+KroneckerDelta[x_?NumericQ, y__?NumericQ] := Boole[Equal[x, y]]
+Clip[x_] := Clip[x, {-1, 1}]
+Clip[x_List, more__] := Clip[#, more] & /@ x
+Clip[x_?NumericQ, {low_?NumericQ, high_?NumericQ}] := Clip[x, {low, high}, {low, high}]
+Clip[x_?NumericQ, {low_?NumericQ, high_?NumericQ}, {below_, above_}] := Which[x < low, below, x > high, above, True, x]
+Rescale[x_List] := Rescale[x, {Min[x], Max[x]}]
+Rescale[x_, {low_, high_}] := (x - low)/(high - low)
+Subdivide[n_Integer?Positive] := Subdivide[0, 1, n]
+Subdivide[high_, n_Integer?Positive] := Subdivide[0, high, n]
+Subdivide[low_, high_, n_Integer?Positive] := low + (high - low) Range[0, n]/n
+
+(* -- lists -- *)
+
+Differences[{}] := {}
+Differences[x_List] := Rest[x] - Most[x]
+Differences[x_List, n_Integer?NonNegative] := Nest[Differences, x, n]
+Ratios[{}] := {}
+Ratios[x_List] := Rest[x]/Most[x]
+MinMax[x_List] := {Min[x], Max[x]}
+MovingAverage[x_List, n_Integer?Positive] /; n <= Length[x] := Mean /@ Partition[x, n, 1]
+Ordering[{}] := {}
+Ordering[x_List] := Last /@ Sort[MapThread[List, {x, Range[Length[x]]}]]
+Ordering[x_List, All] := Ordering[x]
+Ordering[x_List, n_Integer] := Take[Ordering[x], Sign[n] Min[Abs[n], Length[x]]]
+OrderingBy[x_List, f_] := Ordering[f /@ x]
+ReverseSortBy[x_List, f_] := Reverse[SortBy[x, f]]
+DuplicateFreeQ[x_List] := Length[DeleteDuplicates[x]] === Length[x]
+DeleteDuplicatesBy[x_List, f_] := First /@ GatherBy[x, f]
+CountDistinct[x_List] := Length[DeleteDuplicates[x]]
+Commonest[x_List] := kernelbus`commonest[Tally[x]]
+kernelbus`commonest[{}] := {}
+kernelbus`commonest[x_] := First /@ Select[x, Function[pair, Last[pair] === Max[Last /@ x]]]
+ContainsAll[x_List, y_List] := Complement[y, x] === {}
+ContainsAny[x_List, y_List] := Intersection[x, y] =!= {}
+ContainsNone[x_List, y_List] := Intersection[x, y] === {}
+MinimalBy[{}, f_] := {}
+MinimalBy[x_List, f_] := kernelbus`pick[x, f /@ x, First]
+MaximalBy[{}, f_] := {}
+MaximalBy[x_List, f_] := kernelbus`pick[x, f /@ x, Last]
+kernelbus`pick[x_, keys_, end_] := x[[Flatten[Position[keys, Verbatim[Evaluate[end[Sort[keys]]]], {1}, Heads -> False]]]]
+LengthWhile[x_List, f_] := Module[{n = 0}, While[n < Length[x] && TrueQ[f[x[[n + 1]]]], n++]; n]
+TakeWhile[x_List, f_] := Take[x, LengthWhile[x, f]]
+NestWhileList[f_, x_, test_] := Module[{last = x, all = {x}}, While[TrueQ[test[last]], last = f[last]; AppendTo[all, last]]; all]
+ArrayReshape[x_List, n : {__Integer?Positive}] := Fold[Partition[#1, #2] &, PadRight[Flatten[x], Times @@ n], Reverse[Rest[n]]]
+Construct[f_, x___] := f[x]
+Comap[f_List, x_] := Function[each, each[x]] /@ f
+OperatorApplied[f_][y_][x_] := f[x, y]
+Select[f_][x_] := Select[x, f]
+SelectFirst[x_List, f_] := SelectFirst[x, f, Missing["NotFound"]]
+SelectFirst[x_List, f_, default_] := Replace[Select[x, f, 1], {{} :> default, {found_} :> found}]
+SelectFirst[f_][x_] := SelectFirst[x, f]
+FirstCase[x_, form_] := FirstCase[x, form, Missing["NotFound"], {1}]
+FirstCase[x_, form_, default_] := FirstCase[x, form, default, {1}]
+FirstCase[x_, form_, default_, level_] := Replace[Cases[x, form, level], {{} :> default, {found_, ___} :> found}]
+
+(* -- associations -- *)
+
+SetAttributes[Lookup, HoldRest]
+Normal[x_Association] := List @@ x
+Counts[x_List] := Association @@ Rule @@@ Tally[x]
+CountsBy[x_List, f_] := Counts[f /@ x]
+CountsBy[f_][x_] := CountsBy[x, f]
+GroupBy[x_List, f_] := Association @@ (f[First[#]] -> # & /@ GatherBy[x, f])
+GroupBy[x_List, f_ -> g_] := Function[group, g /@ group] /@ GroupBy[x, f]
+GroupBy[x_List, {f_}] := GroupBy[x, f]
+GroupBy[x_List, {f_, more__}] := Function[group, GroupBy[group, {more}]] /@ GroupBy[x, f]
+GroupBy[x_List, f_, reduce_] := reduce /@ GroupBy[x, f]
+GroupBy[f_][x_] := GroupBy[x, f]
+PositionIndex[x_List] := GroupBy[MapThread[List, {x, Range[Length[x]]}], First -> Last]
+PositionIndex[{}] := Association[]
+AssociationThread[keys_List, values_List] /; Length[keys] === Length[values] := Association @@ Thread[keys -> values]
+AssociationThread[keys_List -> values_List] := AssociationThread[keys, values]
+AssociationMap[f_, x_List] := Association @@ (# -> f[#] & /@ x)
+AssociationMap[f_, x_?AssociationQ] := Association @@ (f /@ Normal[x])
+AssociationMap[f_][x_] := AssociationMap[f, x]
+KeyExistsQ[x_?AssociationQ, key_] := MemberQ[Keys[x], Verbatim[key]]
+KeyExistsQ[key_][x_] := KeyExistsQ[x, key]
+KeyMemberQ[x_?AssociationQ, form_] := MemberQ[Keys[x], form]
+KeyFreeQ[x_?AssociationQ, form_] := Not[MemberQ[Keys[x], form]]
+KeyMap[f_, x_?AssociationQ] := Association @@ (f[First[#]] -> Last[#] & /@ Normal[x])
+KeyMap[f_][x_] := KeyMap[f, x]
+KeyValueMap[f_, x_?AssociationQ] := f @@@ Normal[x]
+KeyValueMap[f_][x_] := KeyValueMap[f, x]
+KeySelect[x_?AssociationQ, f_] := Association @@ Select[Normal[x], f[First[#]] &]
+KeySelect[f_][x_] := KeySelect[x, f]
+KeySort[x_?AssociationQ] := Association @@ Normal[x][[Ordering[Keys[x]]]]
+KeySortBy[x_?AssociationQ, f_] := Association @@ Normal[x][[Ordering[{f[#], #} & /@ Keys[x]]]]
+KeySortBy[f_][x_] := KeySortBy[x, f]
+KeyTake[x_?AssociationQ, keys_List] := Association @@ (# -> x[#] & /@ Select[keys, Function[key, KeyExistsQ[x, key]]])
+KeyTake[x_?AssociationQ, key_] := KeyTake[x, {key}]
+KeyTake[keys_][x_] := KeyTake[x, keys]
+KeyDrop[x_?AssociationQ, keys_List] := KeySelect[x, Function[key, Not[MemberQ[keys, Verbatim[key]]]]]
+KeyDrop[x_?AssociationQ, key_] := KeyDrop[x, {key}]
+KeyDrop[keys_][x_] := KeyDrop[x, keys]
+Lookup[x_?AssociationQ, key_] := kernelbus`lookup[x, key]
+Lookup[x_?AssociationQ, key_, default_] := kernelbus`lookup[x, key, Hold[default]]
+Lookup[x : {___?AssociationQ}, key_, default___] := Function[each, Lookup[each, key, default]] /@ x
+Lookup[key_][x_] := Lookup[x, key]
+kernelbus`lookup[x_, keys_List, default___] := Function[each, kernelbus`lookup[x, each, default]] /@ keys
+kernelbus`lookup[x_, Key[key_], default___] := kernelbus`lookup[x, {key}, default][[1]]
+kernelbus`lookup[x_, key_] := x[key]
+kernelbus`lookup[x_, key_, Hold[default_]] := If[KeyExistsQ[x, key], x[key], default]
+Merge[{}, f_] := Association[]
+Merge[x : {__?AssociationQ}, f_] := f /@ GroupBy[Join @@ (Normal /@ x), First -> Last]
+Merge[f_][x_] := Merge[x, f]
+MissingQ[x_] := Head[x] === Missing
+FailureQ[x_] := Head[x] === Failure || x === $Failed || x === $Aborted
+DeleteMissing[x_List] := DeleteCases[x, _Missing]
+DeleteMissing[x_?AssociationQ] := Association @@ DeleteCases[Normal[x], _[_, _Missing]]
+
+(* -- strings -- *)
+
+StringCount[x_String, form_] := Length[StringCases[x, form]]
+StringCount[x_List, form_] := Function[each, StringCount[each, form]] /@ x
+StringStartsQ[x_String, start_String] := StringLength[start] <= StringLength[x] && StringTake[x, StringLength[start]] === start
+StringStartsQ[x_String, form_] := StringMatchQ[x, form ~~ ___]
+StringStartsQ[x_List, form_] := Function[each, StringStartsQ[each, form]] /@ x
+StringStartsQ[form_][x_] := StringStartsQ[x, form]
+StringEndsQ[x_String, end_String] := StringLength[end] <= StringLength[x] && StringTake[x, -StringLength[end]] === end
+StringEndsQ[x_String, form_] := StringMatchQ[x, ___ ~~ form]
+StringEndsQ[x_List, form_] := Function[each, StringEndsQ[each, form]] /@ x
+StringEndsQ[form_][x_] := StringEndsQ[x, form]
+StringDelete[x_, forms_List] := StringReplace[x, Function[form, form -> ""] /@ forms]
+StringDelete[x_, form_] := StringReplace[x, form -> ""]
+StringDelete[form_][x_] := StringDelete[x, form]
+StringPartition[x_String, n_Integer?Positive] := StringJoin /@ Partition[Characters[x], n]
+StringPartition[x_String, n_Integer?Positive, step_Integer?Positive] := StringJoin /@ Partition[Characters[x], n, step]
+StringPadLeft[x_List] := StringPadLeft[x, Max[StringLength[x]]]
+StringPadLeft[x_, n_Integer?NonNegative] := StringPadLeft[x, n, " "]
+StringPadLeft[x_List, n_Integer?NonNegative, with_String] := Function[each, StringPadLeft[each, n, with]] /@ x
+StringPadLeft[x_String, n_Integer?NonNegative, with_String] /; StringLength[with] === 1 := StringTake[StringJoin[ConstantArray[with, Max[0, n - StringLength[x]]], x], -n]
+StringPadRight[x_List] := StringPadRight[x, Max[StringLength[x]]]
+StringPadRight[x_, n_Integer?NonNegative] := StringPadRight[x, n, " "]
+StringPadRight[x_List, n_Integer?NonNegative, with_String] := Function[each, StringPadRight[each, n, with]] /@ x
+StringPadRight[x_String, n_Integer?NonNegative, with_String] /; StringLength[with] === 1 := StringTake[StringJoin[x, ConstantArray[with, Max[0, n - StringLength[x]]]], n]
+Capitalize[""] := ""
+Capitalize[x_String] := ToUpperCase[StringTake[x, 1]] <> StringDrop[x, 1]
+Decapitalize[""] := ""
+Decapitalize[x_String] := ToLowerCase[StringTake[x, 1]] <> StringDrop[x, 1]
+
+(* -- output and names -- *)
+
+Echo[x_] := (Print[">> ", x]; x)
+Echo[x_, label_] := (Print[">> ", label, " ", x]; x)
+Echo[x_, label_, f_] := (Print[">> ", label, " ", f[x]]; x)
+EchoFunction[f_][x_] := (Print[">> ", f[x]]; x)
+EchoLabel[label_][x_] := Echo[x, label]
+NameQ[x_String] := Names[x] =!= {}

@@ -1,0 +1,59 @@
+"""Define functions that Mathics3 lacks, from ``functions.m``.
+
+They become part of the language like Mathics3's own: in ``System` ``, protected, and out of the reach of what clears what a user has
+defined. Reading the file takes some tens of milliseconds, once for all kernels that are forked.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mathics.core.attributes import A_NO_ATTRIBUTES, A_PROTECTED, attribute_string_to_number
+from mathics.core.definitions import Definition
+from mathics.core.parser.feed import MathicsMultiLineFeeder
+from mathics.core.parser.util import SystemDefinitions, parse
+from mathics.core.rules import Rule
+
+__all__ = ["add_functions"]
+
+
+def add_functions(definitions: Any) -> None:
+    """Define what is in the file.
+
+    Raises:
+        ValueError: something in the file is neither a definition nor ``SetAttributes``.
+    """
+    text = Path(__file__).with_name("functions.m").read_text(encoding="utf-8")
+    feeder = MathicsMultiLineFeeder(text, "")
+    while not feeder.empty():
+        item = parse(SystemDefinitions(), feeder)
+        if item is None:
+            continue
+        if item.has_form("SetDelayed", 2):
+            pattern, value = item.elements
+            name = (pattern.elements[0] if pattern.has_form("Condition", 2) else pattern).get_lookup_name()
+            if not _definition(definitions, name).add_rule(Rule(pattern, value)):
+                raise ValueError(f"functions.m, line {feeder.lineno}: no definition of {name}")
+        elif item.has_form("SetAttributes", 2):
+            _set_attributes(definitions, *item.elements)
+        else:
+            raise ValueError(f"functions.m, line {feeder.lineno}: neither a definition nor SetAttributes")
+    definitions.clear_cache()
+
+
+def _set_attributes(definitions: Any, symbols: Any, attributes: Any) -> None:
+    """Give symbols these attributes and no others, but for ``Protected``."""
+    bits = A_PROTECTED
+    for attribute in attributes.elements if attributes.has_form("List", None) else (attributes,):
+        bits |= attribute_string_to_number[attribute.get_name()]
+    for symbol in symbols.elements if symbols.has_form("List", None) else (symbols,):
+        _definition(definitions, symbol.get_name()).attributes = bits
+
+
+def _definition(definitions: Any, name: str) -> Any:
+    found = definitions.builtin.get(name)
+    if found is None:
+        attributes = A_PROTECTED if name.startswith("System`") else A_NO_ATTRIBUTES
+        found = definitions.builtin[name] = Definition(name=name, attributes=attributes)
+    return found
