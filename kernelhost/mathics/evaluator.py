@@ -35,6 +35,7 @@ from mathics_scanner.errors import SyntaxError as WolframSyntaxError
 from kernelhost.mathics.inputform import input_form
 from kernelhost.mathics.interrupts import KernelAbort, TimeLimit
 from kernelhost.mathics.memory import NO_MEMORY, guard
+from kernelhost.mathics.outputform import PAGE_WIDTH, output_form
 from kernelhost.mathics.startup import Loaded
 
 __all__ = ["DialogLeft", "Entered", "Evaluator", "Sink", "SyntaxFault"]
@@ -308,9 +309,7 @@ class Evaluator:
         text = ""
         if show:
             evaluation.stopped = False
-            found = self._guarded(
-                lambda: String(evaluation.format_output(result, "text") or ""), evaluation, live, False
-            )
+            found = self._guarded(lambda: String(_output_form(result, evaluation)), evaluation, live, False)
             text = found.value if isinstance(found, String) else str(found.get_name(short=True))
         return Entered(line, result, text, form)
 
@@ -392,3 +391,8 @@ class Evaluator:
         _log.warning("Mathics3 failed", exc_info=error)
         live.message("Kernel", "error", f"{type(error).__name__}: {text[:500]}{place}")
         return FAILED
+
+
+def _output_form(expr: Any, evaluation: Any) -> str:
+    text = output_form(expr, evaluation, PAGE_WIDTH)
+    return text if text is not None else str(evaluation.format_output(expr, "text") or "")

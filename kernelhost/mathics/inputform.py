@@ -29,6 +29,16 @@ from mathics.core.element import BoxElementMixin
 from mathics.core.expression import Expression
 from mathics.core.symbols import Atom, Symbol
 
+from kernelhost.mathics.arithmetic import (
+    inverse,
+    is_call,
+    is_negative,
+    is_number,
+    is_zero,
+    negated,
+    product,
+    without_minus,
+)
 from kernelhost.mathics.reals import float_text, precise_text
 
 __all__ = ["input_form", "string_text"]
@@ -245,42 +255,16 @@ def _join(pieces: list[_Piece], elements: Sequence[Any], comma: str, least: int 
         pieces.append((element, least))
 
 
-def _is_number(expr: Any) -> bool:
-    return isinstance(expr, (Integer, Rational, MachineReal, PrecisionReal))
-
-
-def _is_negative(expr: Any) -> bool:
-    """Tell whether a number is written with a leading minus sign that a sum or a quotient can take over."""
-    if isinstance(expr, Complex):
-        return _is_zero(expr.real) and _is_negative(expr.imag)
-    return _is_number(expr) and bool(expr.value < 0)
-
-
-def _is_zero(expr: Any) -> bool:
-    return isinstance(expr, Integer) and expr.value == 0
-
-
-def _negated(number: Any) -> Any:
-    return -number
-
-
 _ONE, _HALF = Integer(1), Rational(1, 2)
-_TIMES_SYMBOL, _POWER_SYMBOL = Symbol("System`Times"), Symbol("System`Power")
 _NULL = Symbol("System`Null")
-
-
-def _is_call(expr: Any, name: str, count: int | None = None) -> bool:
-    if not isinstance(expr, Expression) or not isinstance(expr.head, Symbol) or expr.head.name != name:
-        return False
-    return count is None or len(expr.elements) == count
 
 
 def _complex(expr: Any) -> _Shape:
     real, imag = expr.real, expr.imag
-    if _is_zero(real):
+    if is_zero(real):
         return _imaginary_shape(imag)
-    if _is_negative(imag):
-        return _PLUS, [(real, 0), " - ", *_imaginary_shape(_negated(imag))[1]]
+    if is_negative(imag):
+        return _PLUS, [(real, 0), " - ", *_imaginary_shape(negated(imag))[1]]
     return _PLUS, [(real, 0), " + ", *_imaginary_shape(imag)[1]]
 
 
@@ -304,29 +288,12 @@ def _plus(elements: Sequence[Any]) -> _Shape | None:
         return None
     pieces: list[_Piece] = [(elements[0], _PLUS + 1)]
     for term in elements[1:]:
-        positive = _without_minus(term)
+        positive = without_minus(term)
         if positive is None:
             pieces += [" + ", (term, _PLUS + 1)]
         else:
             pieces += [" - ", (positive, _PLUS + 1)]
     return _PLUS, pieces
-
-
-def _without_minus(term: Any) -> Any | None:
-    """Return the negative of a term that begins with a minus sign, or None for one that does not."""
-    if _is_negative(term):
-        return _negated(term)
-    if _is_call(term, "System`Times") and len(term.elements) > 1 and _is_negative(term.elements[0]):
-        return _times_negated(term)
-    return None
-
-
-def _times_negated(product: Any) -> Any:
-    first, *rest = product.elements
-    first = _negated(first)
-    if isinstance(first, Integer) and first.value == 1:
-        return rest[0] if len(rest) == 1 else Expression(_TIMES_SYMBOL, *rest)
-    return Expression(_TIMES_SYMBOL, first, *rest)
 
 
 def _times(elements: Sequence[Any]) -> _Shape | None:
@@ -337,31 +304,27 @@ def _times(elements: Sequence[Any]) -> _Shape | None:
     over: list[Any] = []
     under: list[Any] = []
     if isinstance(first, Integer) and first.value == -1:
-        return _MINUS, ["-", (_product(elements[1:]), _MINUS)]
+        return _MINUS, ["-", (product(elements[1:]), _MINUS)]
     if isinstance(first, Rational):
         factors = elements[1:]
         numerator, denominator = first.value.p, first.value.q
         if numerator == -1:
-            return _TIMES, [f"-1/{denominator}*", (_product(_inverted_alone(factors)), _TIMES + 1)]
+            return _TIMES, [f"-1/{denominator}*", (product(_inverted_alone(factors)), _TIMES + 1)]
         if numerator != 1:
             over.append(Integer(int(numerator)))
         under.append(Integer(int(denominator)))
     for factor in factors:
-        inverse = _inverse(factor)
-        if inverse is None:
+        divisor = inverse(factor)
+        if divisor is None:
             over.append(factor)
         else:
-            under.append(inverse)
+            under.append(divisor)
     return _TIMES if not under else _DIVIDE, _quotient(over, under)
-
-
-def _product(factors: Sequence[Any]) -> Any:
-    return factors[0] if len(factors) == 1 else Expression(_TIMES_SYMBOL, *factors)
 
 
 def _inverted_alone(factors: Sequence[Any]) -> Sequence[Any]:
     """Return the factors of ``-1/2*1/x^2``: a lone negative power is written as a quotient there."""
-    if len(factors) == 1 and _inverse(factors[0]) is not None:
+    if len(factors) == 1 and inverse(factors[0]) is not None:
         return (_ONE, factors[0])
     return factors
 
@@ -373,7 +336,7 @@ def _quotient(over: list[Any], under: list[Any]) -> list[_Piece]:
     if not over:
         pieces.append("1")
     elif len(over) == 1:
-        pieces.append((over[0], 0 if _is_number(over[0]) else _DIVIDE))
+        pieces.append((over[0], 0 if is_number(over[0]) else _DIVIDE))
     else:
         pieces += ["(", *_factors(over), ")"]
     pieces.append("/")
@@ -392,25 +355,6 @@ def _factors(factors: Sequence[Any]) -> list[_Piece]:
         bare = not index and isinstance(factor, (Integer, MachineReal, PrecisionReal))
         pieces.append((factor, 0 if bare else _MINUS + 1))
     return pieces
-
-
-def _inverse(factor: Any) -> Any | None:
-    """Return what a factor with a negative exponent divides by, or None."""
-    if not _is_call(factor, "System`Power", 2):
-        return None
-    base, exponent = factor.elements
-    positive = None
-    if _is_number(exponent) and exponent.value < 0:
-        positive = _negated(exponent)
-    elif _is_call(exponent, "System`Times") and len(exponent.elements) > 1:
-        first = exponent.elements[0]
-        if _is_number(first) and first.value < 0:
-            positive = _times_negated(exponent)
-    if positive is None:
-        return None
-    if isinstance(positive, Integer) and positive.value == 1:
-        return base
-    return Expression(_POWER_SYMBOL, base, positive)
 
 
 def _power(elements: Sequence[Any]) -> _Shape | None:
@@ -434,7 +378,7 @@ def _list(elements: Sequence[Any]) -> _Shape:
 
 
 def _association(elements: Sequence[Any]) -> _Shape | None:
-    if not all(_is_call(e, "System`Rule", 2) or _is_call(e, "System`RuleDelayed", 2) for e in elements):
+    if not all(is_call(e, "System`Rule", 2) or is_call(e, "System`RuleDelayed", 2) for e in elements):
         return None
     pieces: list[_Piece] = ["<|"]
     _join(pieces, elements, ", ")
@@ -479,9 +423,9 @@ def _pattern(elements: Sequence[Any]) -> _Shape | None:
 
 
 def _optional(elements: Sequence[Any]) -> _Shape | None:
-    if len(elements) == 1 and (_is_blank(elements[0]) or _is_call(elements[0], "System`Pattern", 2)):
+    if len(elements) == 1 and (_is_blank(elements[0]) or is_call(elements[0], "System`Pattern", 2)):
         return 730, [(elements[0], 730), "."]
-    if len(elements) == 2 and (_is_blank(elements[0]) or _is_call(elements[0], "System`Pattern", 2)):
+    if len(elements) == 2 and (_is_blank(elements[0]) or is_call(elements[0], "System`Pattern", 2)):
         return 140, [(elements[0], 141), ":", (elements[1], 141)]
     return None
 
@@ -490,7 +434,7 @@ def _pattern_test(elements: Sequence[Any]) -> _Shape | None:
     if len(elements) != 2:
         return None
     pattern, test = elements
-    least = _ATOM if _is_call(pattern, "System`Pattern") else 681
+    least = _ATOM if is_call(pattern, "System`Pattern") else 681
     return 680, [(pattern, least), "?", (test, 681)]
 
 
@@ -555,7 +499,7 @@ def _compound_expression(elements: Sequence[Any]) -> _Shape | None:
 
 
 def _apply(elements: Sequence[Any]) -> _Shape | None:
-    if len(elements) == 3 and _is_call(elements[2], "System`List", 1):
+    if len(elements) == 3 and is_call(elements[2], "System`List", 1):
         level = elements[2].elements[0]
         if isinstance(level, Integer) and level.value == 1:
             return 620, [(elements[0], 621), " @@@ ", (elements[1], 620)]
@@ -587,7 +531,7 @@ def _postfix(name: str, elements: Sequence[Any]) -> _Shape | None:
         return None
     operand = elements[0]
     least = precedence
-    if name in ("Repeated", "RepeatedNull") and (_is_blank(operand) or _is_call(operand, "System`Pattern")):
+    if name in ("Repeated", "RepeatedNull") and (_is_blank(operand) or is_call(operand, "System`Pattern")):
         # «_..» would read as an optional blank and a dot.
         least = _ATOM
     return precedence, [(operand, least + 1 if name.startswith("Factorial") else least), text]

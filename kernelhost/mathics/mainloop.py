@@ -5,7 +5,7 @@ arrives                      answered by (prints and messages leave as they happ
 ============================ ================================================================================
 ``EvaluatePacket[e]``        ``ReturnPacket[result]``: one, whatever happens; In, Out and ``$Line`` stay as they are
 ``EnterTextPacket["..."]``   for each expression in the text, unless it is Null: ``OutputNamePacket``,
-                             ``ReturnTextPacket`` in OutputForm; at the end ``InputNamePacket``. What cannot be
+                             ``ReturnTextPacket`` in OutputForm (lines of 78); at the end ``InputNamePacket``. What cannot be
                              read: the message, ``SyntaxPacket[position]``, and no number is used up
 ``EnterExpressionPacket[e]`` the same with ``ReturnExpressionPacket``
 another packet               nothing, and a line in the log: it is not a request (``CallPacket`` and its like)

@@ -261,11 +261,14 @@ def _mend_printing() -> None:
     import mathics.format.form.inputform as their_inputform
     import mathics.format.form.outputform as outputform
     from mathics.builtin.atomic.strings import ToString
+    from mathics.core.atoms import Integer, String
+    from mathics.core.evaluation import Evaluation, Print
     from mathics.core.symbols import Symbol
 
     from kernelhost.mathics.inputform import input_form
+    from kernelhost.mathics.outputform import PAGE_WIDTH, output_form
 
-    input_symbol = Symbol("System`InputForm")
+    input_symbol, output_symbol = Symbol("System`InputForm"), Symbol("System`OutputForm")
 
     def is_wrapped(expr: Any) -> bool:
         return expr.get_head() is input_symbol and len(expr.elements) == 1
@@ -294,8 +297,31 @@ def _mend_printing() -> None:
     def to_string(self: Any, value: Any, evaluation: Any, options: dict[str, Any]) -> Any:
         form_type = options.get("System`FormatType")
         if not isinstance(form_type, Symbol):
-            form_type = Symbol("System`OutputForm")
+            form_type = output_symbol
         return self.eval_form(value, form_type, evaluation, options)
 
+    their_form = ToString.eval_form
+
+    def to_form(self: Any, expr: Any, form: Any, evaluation: Any, options: dict[str, Any]) -> Any:
+        width = options.get("System`PageWidth")
+        if form is output_symbol:
+            text = output_form(expr, evaluation, int(width.value) if isinstance(width, Integer) else None)
+            if text is not None:
+                return String(text)
+        return their_form(self, expr, form, evaluation, options)
+
     to_string.__doc__ = "ToString[value_, OptionsPattern[ToString]]"
+    to_form.__doc__ = their_form.__doc__
     ToString.eval_default = to_string
+    ToString.eval_form = to_form
+    their_print = Evaluation.print_out
+
+    def print_out(self: Any, text: Any) -> None:
+        shown = None if self.definitions.trace_evaluation else output_form(text, self, PAGE_WIDTH)
+        if shown is None:
+            their_print(self, text)
+            return
+        self.out.append(Print(shown))
+        self.output.out(self.out[-1])
+
+    Evaluation.print_out = print_out

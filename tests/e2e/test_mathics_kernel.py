@@ -226,7 +226,7 @@ def jlink_records() -> list[tuple[str, bytes]]:
 JLINK: dict[str, Any] = {
     'evaluate("2+2")': 4,
     'evaluateToInputForm("Expand[(x+y)^3]", 0)': "x^3 + 3*x^2*y + 3*x*y^2 + y^3",
-    'evaluateToOutputForm("Expand[(x+y)^3]", 40)': "x ^ 3 + 3 x ^ 2 y + 3 x y ^ 2 + y ^ 3",
+    'evaluateToOutputForm("Expand[(x+y)^3]", 40)': " 3      2          2    3\nx  + 3 x  y + 3 x y  + y",
     'evaluate("Range[10]*1.5")': [1.5 * n for n in range(1, 11)],
     "putFunction EvaluatePacket, Total, double[3]": 6.5,
     'evaluate("\\"é日\\"<>\\"x\\"")': "é日x",

@@ -127,6 +127,10 @@ def test_answers(packet: Expr, answers: list[Any], kernel: Kernel) -> None:
     assert kernel(packet) == answers
 
 
+# Too wide for a page in two dimensions.
+_WIDE = " + ".join(["x", *(f"x ^ {n}" for n in range(2, 26))])
+
+
 @pytest.mark.parametrize(
     ("code", "answers"),
     [
@@ -135,7 +139,9 @@ def test_answers(packet: Expr, answers: list[Any], kernel: Kernel) -> None:
         ("1\n2", [*out(1, "1"), *out(2, "2"), prompt(3)]),
         ("1; \nx\nf[1,\n2]", [*out(2, "x"), *out(3, "f[1, 2]"), prompt(4)]),
         ('"text"', [*out(1, "text"), prompt(2)]),
-        ("x^2/3", [*out(1, "x ^ 2 / 3"), prompt(2)]),
+        ("x^2/3", [*out(1, " 2\nx\n--\n3"), prompt(2)]),
+        ("Print[x^2, 1/2]", [Function("TextPacket", " 21\nx -\n  2\n"), prompt(2)]),
+        ("Plus @@ Table[x^n, {n, 25}]", [*out(1, _WIDE), prompt(2)]),
         ("InputForm[x^2/3]", [*out(1, "x^2/3", "//InputForm"), prompt(2)]),
         ("FullForm[a+b]", [*out(1, "Plus[a, b]", "//FullForm"), prompt(2)]),
         (
