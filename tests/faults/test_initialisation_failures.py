@@ -71,7 +71,8 @@ def test_who_waits_is_told_at_once(server: Part, name: str, words: str) -> None:
         link.get(timeout=60)
         assert re.search(f"the kernels of pool {name} do not start: could not be initialised: {words}", str(link.get(timeout=60)))
         assert link.get(timeout=60) == Symbol("ReturnPacket")(Symbol("$Failed"))
-    assert server.logged(f"ERROR.*of pool {name} did not start: it could not be initialised: {words}")
+    line = f"ERROR.*of pool {name} did not start: it could not be initialised: {words}"
+    wait_until(lambda: server.logged(line), "the log says so too")
 
 
 def test_a_pool_that_was_mended_serves_again(tmp_path: Path) -> None:
