@@ -55,12 +55,14 @@ def back(server: Part, identity: str) -> wstp.Link:
     return found
 
 
-def test_a_client_that_dies_at_any_point_of_an_array_leaves_its_kernel_whole(server: Part) -> None:
-    whole = b"".join(bytes(piece) for piece in wstp.write_expression(EVALUATE(Symbol("f")(np.arange(500_000.0), "tail"))))
-    points = [1, 2, 1 << 16, (1 << 16) + 1, len(whole) - 1, *random.Random(1).sample(range(len(whole)), 10)]
+@pytest.mark.parametrize(("reals", "points"), [(500_000, 15), (12_500_000, 4)], ids=["4 MB", "100 MB"])
+def test_a_client_that_dies_at_any_point_of_an_array_leaves_its_kernel_whole(server: Part, reals: int, points: int) -> None:
+    whole = b"".join(bytes(piece) for piece in wstp.write_expression(EVALUATE(Symbol("f")(np.arange(float(reals)), "tail"))))
+    known = [len(whole) - 1, 1, 2, 1 << 16, (1 << 16) + 1][: points // 3]
+    cuts = [*known, *random.Random(1).sample(range(len(whole)), points - len(known))]
     with connect(server) as link:
         identity, pid = str(order(link, command("KernelID"))), value(link, Symbol("Pid")())
-    for point in points:
+    for point in cuts:
         with back(server, identity) as link:
             link.put_raw([whole[:point]])
             link.flush(timeout=30)
