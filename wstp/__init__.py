@@ -25,7 +25,7 @@ from wstp.errors import (
     WSTPError,
 )
 from wstp.expr import BigReal, Expr, Function, Symbol, same
-from wstp.expression import ExpressionReader, write_expression
+from wstp.expression import ExpressionReader, Misread, write_expression
 from wstp.features import OURS, Features
 from wstp.limits import Limits
 from wstp.link import Link, Listener, connect, listen
@@ -58,6 +58,7 @@ __all__ = [
     "Message",
     "MessageCode",
     "MessageReader",
+    "Misread",
     "ProtocolError",
     "Ready",
     "RemoteProtocolError",

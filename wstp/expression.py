@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -31,6 +32,7 @@ from wstp.tokens import (
     SymbolToken,
     TokenReader,
     TokenWriter,
+    WrongNumberToken,
     encode_integer,
     encode_real,
     encode_singles,
@@ -39,7 +41,7 @@ from wstp.tokens import (
     type_byte_of,
 )
 
-__all__ = ["END_PACKET", "EndPacket", "ExpressionReader", "write_expression"]
+__all__ = ["END_PACKET", "EndPacket", "ExpressionReader", "Misread", "write_expression"]
 
 
 class EndPacket:
@@ -53,7 +55,22 @@ class EndPacket:
 
 END_PACKET: Final = EndPacket()
 
+
+@dataclass(frozen=True, slots=True)
+class Misread:
+    """Stand for a whole expression in which a number's text is none (only from a reader made with `tolerant=True`).
+
+    Attributes:
+        text: the first such text.
+        expr: the expression, with the symbol `$Failed` in the place of each such number.
+    """
+
+    text: str
+    expr: Expr
+
+
 _LIST: Final = Symbol("List")
+_FAILED: Final = Symbol("$Failed")
 _RANK: Final = 32  # what every numpy can hold; arrays of more dimensions become nested lists
 _int32 = struct.Struct("<i").unpack_from
 _int64 = struct.Struct("<q").unpack_from
@@ -160,10 +177,11 @@ def _numbers(values: list[Any]) -> np.ndarray[Any, Any]:
 class ExpressionReader:
     """Read expressions from pieces of a stream."""
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Start at offset 0, between expressions."""
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, tolerant: bool = False) -> None:
+        """Start at offset 0, between expressions; `tolerant`: numbers whose text is none make a `Misread`, and no error."""
         self._limits = limits
-        self._tokens = TokenReader(limits)
+        self._tokens = TokenReader(limits, tolerant=tolerant)
+        self._misread: str | None = None
         self._stack: list[_Frame] = []
         self._array: _OpenArray | None = None
         self._start = 0
@@ -240,6 +258,8 @@ class ExpressionReader:
                     array.add_number(token.value)
                 elif isinstance(token, BigRealToken):
                     array.add_number(BigReal(token.text))
+                elif isinstance(token, WrongNumberToken):
+                    array.add_number(self._wrong_number(token))
                 else:
                     raise self._wrong(f"a {kind.__name__} where an array's leaf is due")
                 if array.due:
@@ -257,6 +277,8 @@ class ExpressionReader:
                 value = token.value
             elif isinstance(token, BigRealToken):
                 value = BigReal(token.text)
+            elif isinstance(token, WrongNumberToken):
+                value = self._wrong_number(token)
             elif isinstance(token, PackedToken):
                 if not stack or stack[-1].head is None:
                     raise self._wrong("packed numbers where no arguments are due")
@@ -296,6 +318,12 @@ class ExpressionReader:
     def _begin(self) -> None:
         if not self._inside:
             self._inside = True
+
+    def _wrong_number(self, token: WrongNumberToken) -> Symbol:
+        """Remember the first, and return what stands in its place."""
+        if self._misread is None:
+            self._misread = token.text
+        return _FAILED
 
     def _check_size(self) -> None:
         if self._inside and self.unread > self._limits.total_size:
@@ -468,6 +496,8 @@ class ExpressionReader:
         self._check_size_of_result()
         self._inside = False
         self._start = self._tokens.offset
+        if self._misread is not None:
+            value, self._misread = Misread(self._misread, value), None
         return value
 
     def _check_size_of_result(self) -> None:

@@ -553,6 +553,7 @@ def connect(
     timeout: float | None = 10.0,
     limits: Limits = DEFAULT_LIMITS,
     mode: ModeName | None = None,
+    tolerant: bool = False,
 ) -> Link:
     """Open a link to a listening peer and exchange greetings.
 
@@ -562,6 +563,8 @@ def connect(
         limits: bounds on what the peer may send.
         mode: "uuid" for a link server, "default" for an ordinary peer; None: as the specification's options say, and
             "uuid" for a bare port.
+        tolerant: whether an expression with a number whose text is none comes as a `wstp.Misread`; otherwise it is
+            an error, which ends the link.
 
     Raises:
         LinkSpecError: the specification cannot be understood.
@@ -578,7 +581,7 @@ def connect(
         str(uuid_module.uuid4()) if connection_mode is Mode.UUID else None,
         knows_message_port=parsed.message_port is not None,
     )
-    machine = LinkMachine(connector, limits=limits)
+    machine = LinkMachine(connector, limits=limits, tolerant=tolerant)
     opened: list[socket.socket] = []
     try:
         data = _open(host, parsed.port, where, deadline)

@@ -125,6 +125,7 @@ class LinkMachine:
         preamble: bytes = b"",
         limits: Limits = DEFAULT_LIMITS,
         features: Features = OURS,
+        tolerant: bool = False,
     ) -> None:
         """Start a link.
 
@@ -134,12 +135,13 @@ class LinkMachine:
             preamble: bytes to send before the greeting (a link server's).
             limits: bounds on what the peer sends.
             features: what to announce.
+            tolerant: whether an expression with a number whose text is none is a `Misread`, rather than an error.
         """
         self.state = LinkState.GREETING if connector is None else LinkState.INTRODUCTION
         self.peer_features = features
         self._connector = connector
         self._greeting = Greeting(features, limits)
-        self._reader = ExpressionReader(limits)
+        self._reader = ExpressionReader(limits, tolerant)
         self._messages = MessageReader()
         self._queue: deque[Message] = deque()
         self._out: list[Buffer] = []

@@ -56,6 +56,7 @@ __all__ = [
     "Token",
     "TokenReader",
     "TokenWriter",
+    "WrongNumberToken",
 ]
 
 IntegerArray: TypeAlias = np.ndarray[Any, Any]
@@ -112,6 +113,13 @@ class RealToken:
 @dataclass(frozen=True, slots=True)
 class BigRealToken:
     """Hold a real as its InputForm text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrongNumberToken:
+    """Hold the text of a number that is none, or is too long (only from a reader made with `tolerant=True`)."""
 
     text: str
 
@@ -177,6 +185,7 @@ Token: TypeAlias = (
     | IntegerToken
     | RealToken
     | BigRealToken
+    | WrongNumberToken
     | PackedToken
     | ArrayToken
     | EndPacketToken
@@ -212,13 +221,15 @@ class TokenReader:
     """Read tokens from pieces of a stream.
 
     With `chunked=True` every packed run, and every text of more than 64 KiB, comes as `BodyStart`, `BodyChunk`s
-    and `BodyEnd`, and is never assembled.
+    and `BodyEnd`, and is never assembled. With `tolerant=True` a well-framed number whose text is none comes as a
+    `WrongNumberToken`, and reading goes on behind it.
     """
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, chunked: bool = False) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, chunked: bool = False, tolerant: bool = False) -> None:
         """Start at offset 0."""
         self.limits = limits
         self._chunked = chunked
+        self._tolerant = tolerant
         self.buffer: bytes | bytearray = b""
         self.at = 0
         self._base = 0  # the stream's offset of buffer[0]
@@ -377,8 +388,15 @@ class TokenReader:
                 raise RemoteProtocolError("a symbol without a name", offset)
             return SymbolToken(text)
         if token == INTEGER_TEXT:
-            return IntegerToken(self._integer(text, offset))
+            try:
+                return IntegerToken(self._integer(text, offset))
+            except (RemoteProtocolError, LimitExceeded):
+                if self._tolerant:
+                    return WrongNumberToken(text)
+                raise
         number = real_text(text)
+        if number is None and self._tolerant:
+            return WrongNumberToken(text)
         if number is None:
             raise RemoteProtocolError(f"not a real in InputForm: {text[:40]!r}", offset)
         return BigRealToken(number)

@@ -36,7 +36,7 @@ from mathics.core.symbols import Symbol, SymbolNull
 from kernelhost.mathics.convert import to_mathics
 from kernelhost.mathics.evaluator import ABORTED, DialogLeft, Evaluator, SyntaxFault
 from kernelhost.mathics.interrupts import Suspension
-from kernelhost.mathics.packets import given, message, packet_name, text_packet
+from kernelhost.mathics.packets import given, message, misread_message, packet_name, text_packet
 from kernelhost.mathics.startup import Loaded
 from wstp.expr import Expr, Function
 from wstp.expr import Symbol as Name
@@ -224,6 +224,8 @@ class Dialogs:
             if arrival.aborted:
                 self._interrupts.abort()
                 return None
+            if arrival.misread is not None:
+                self._port.send(*misread_message(arrival.misread))
             try:
                 return given(arrival.packet)
             except LookupError as error:

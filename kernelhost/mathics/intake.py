@@ -39,7 +39,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from wstp import Link, LinkClosed, LinkLost, LinkState, Message, MessageCode, WSTPError
+from wstp import Link, LinkClosed, LinkLost, LinkState, Message, MessageCode, Misread, WSTPError
 from wstp.expr import Expr
 
 __all__ = ["Arrival", "End", "Intake"]
@@ -76,11 +76,15 @@ class _Terminated(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Hold a packet, and whether an abort or an interrupt came for it before it was looked at."""
+    """Hold a packet, and whether an abort or an interrupt came for it before it was looked at.
+
+    ``misread`` is the text of the first number in it that is none; in its place is ``$Failed``.
+    """
 
     packet: Expr
     aborted: bool = False
     interrupted: bool = False
+    misread: str | None = None
 
 
 class _Arrivals:
@@ -276,8 +280,11 @@ class Intake:
             return False
         if ready.data:
             packet = link.get(0)
+            misread = None
+            if isinstance(packet, Misread):
+                misread, packet = packet.text, packet.expr
             with self._changed:
-                self._queue.append(Arrival(packet, self._abort_next, self._interrupt_next))
+                self._queue.append(Arrival(packet, self._abort_next, self._interrupt_next, misread))
                 self._abort_next = self._interrupt_next = False
                 self._changed.notify_all()
         return True

@@ -10,6 +10,8 @@ arrives                      answered by (prints and messages leave as they happ
 ``EnterExpressionPacket[e]`` the same with ``ReturnExpressionPacket``
 another packet               nothing, and a line in the log: it is not a request (``CallPacket`` and its like)
 anything else                it is evaluated and answered as if it had come in an ``EvaluatePacket``
+a number whose text is none  the message ``Kernel::number``, then ``ReturnPacket[$Failed]``, or the next prompt where the
+                             packet is for the main loop: what is not whole is not evaluated
 in a dialog                  all of this; ``Return[]`` entered in the main loop's way ends it
                              (:mod:`kernelhost.mathics.dialogs`)
 ============================ ================================================================================
@@ -26,7 +28,7 @@ from kernelhost.mathics.convert import from_mathics, to_mathics
 from kernelhost.mathics.dialogs import Dialogs, Source
 from kernelhost.mathics.evaluator import Evaluator, SyntaxFault
 from kernelhost.mathics.interrupts import KernelAbort
-from kernelhost.mathics.packets import FOREIGN, message, packet_name, text_packet
+from kernelhost.mathics.packets import FOREIGN, message, misread_message, packet_name, text_packet
 from kernelhost.mathics.startup import Loaded
 from wstp.expr import Expr, Function, Symbol
 
@@ -105,12 +107,13 @@ class MainLoop:
         self._evaluator.evaluate(lambda: query)
         return True
 
-    def handle(self, packet: Expr, *, aborted: bool = False) -> None:
+    def handle(self, packet: Expr, *, aborted: bool = False, misread: str | None = None) -> None:
         """Answer one packet.
 
         Args:
             packet: what arrived.
             aborted: whether an abort arrived right behind it, before it was looked at.
+            misread: the text of a number in it that is none.
 
         Raises:
             SystemExit: ``Quit[]`` or ``Exit[]`` was evaluated; there is no answer.
@@ -118,6 +121,9 @@ class MainLoop:
         name = packet_name(packet)
         if name in FOREIGN:
             _log.info("%s is no request to a kernel: ignored", name)
+            return
+        if misread is not None:
+            self._refuse(name, misread)
             return
         # Before the answer: afterwards the kernel must be idle at once, and hear what comes.
         self._loaded.prune_numbers()
@@ -127,10 +133,18 @@ class MainLoop:
         else:
             answer(packet, aborted)
 
+    def _refuse(self, name: str, misread: str) -> None:
+        """Answer a packet that could not be read whole."""
+        self._port.send(*misread_message(misread))
+        if name in ("EnterTextPacket", "EnterExpressionPacket"):
+            self._prompt()
+        else:
+            self._port.send(Function(Symbol("ReturnPacket"), _FAILED), last=True)
+
     def _answer_inside(self, arrival: Arrival) -> None:
         if arrival.interrupted:
             self._loaded.interrupts.interrupt()
-        self.handle(arrival.packet, aborted=arrival.aborted)
+        self.handle(arrival.packet, aborted=arrival.aborted, misread=arrival.misread)
 
     def _evaluate_packet(self, packet: Function, aborted: bool) -> None:
         if len(packet.args) != 1:

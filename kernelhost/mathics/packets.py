@@ -6,7 +6,7 @@ from typing import Final
 
 from wstp.expr import Expr, Function, Symbol
 
-__all__ = ["FOREIGN", "given", "message", "packet_name", "text_packet"]
+__all__ = ["FOREIGN", "given", "message", "misread_message", "packet_name", "text_packet"]
 
 #: Packets that are requests to somebody else, or answers to nobody.
 FOREIGN: Final = frozenset(
@@ -61,6 +61,12 @@ def text_packet(text: str) -> Function:
 def message(symbol: str, tag: str, text: str) -> tuple[Function, Function]:
     """Return the two packets of a message."""
     return Function(Symbol("MessagePacket"), Symbol(symbol), tag), text_packet(f"{symbol}::{tag}: {text}\n")
+
+
+def misread_message(text: str) -> tuple[Function, Function]:
+    """Return the message on a number whose text is none."""
+    shown = text if len(text) <= 40 else f"{text[:40]}..."
+    return message("Kernel", "number", f'"{shown}" was sent as a number, and is none that can be read.')
 
 
 def given(packet: Expr) -> Expr:

@@ -105,7 +105,7 @@ def open_link(options: Options) -> Link:
     Raises:
         wstp.LinkSpecError, wstp.ConnectFailed, wstp.LinkTimeout: there is no such link; the text names it.
     """
-    return connect(list(options.link))
+    return connect(list(options.link), tolerant=True)
 
 
 def serve(loaded: Loaded, link: Link, options: Options) -> int:
@@ -144,7 +144,7 @@ def _answer(intake: Intake, loop: MainLoop, interrupts: Interrupts) -> int:
             return arrival.status
         if arrival.interrupted:
             interrupts.interrupt()
-        loop.handle(arrival.packet, aborted=arrival.aborted)
+        loop.handle(arrival.packet, aborted=arrival.aborted, misread=arrival.misread)
         intake.done()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mathics_kernel import Kernel, Parent, returned
+from mathics_kernel import WAIT, Kernel, Parent, returned
 
 import wstp
 from wstp import Expr, Function, MessageCode, Symbol
@@ -433,3 +433,54 @@ def test_quit_in_a_dialog(own: Kernel) -> None:
     take(own, Function("BeginDialogPacket", 1), prompt(1))
     own.put(ENTER("Exit[4]"))
     assert own.exit_status() == 4
+
+
+def misspelt(expr: Expr) -> list[bytes]:
+    """Give a packet's bytes in which the digits of 10^29 are none."""
+    whole = b"".join(bytes(part) for part in wstp.write_expression(expr))
+    assert str(10**29).encode() in whole
+    return [whole.replace(str(10**29).encode(), b"abc" * 10), b"]"]
+
+
+NO_NUMBER = [
+    Function("MessagePacket", S("Kernel"), "number"),
+    TEXT(f'Kernel::number: "{"abc" * 10}" was sent as a number, and is none that can be read.\n'),
+]
+
+
+@pytest.mark.parametrize(
+    ("packet", "answer"),
+    [
+        (EVALUATE(S("Set")(S("made"), 10**29)), returned(S("$Failed"))[0]),
+        (EVALUATE([1.5, 10**29]), returned(S("$Failed"))[0]),
+        (S("Set")(S("made"), 10**29), returned(S("$Failed"))[0]),
+        (S("EnterExpressionPacket")(S("Set")(S("made"), 10**29)), Function("InputNamePacket", "In[1]:= ")),
+    ],
+)
+def test_a_number_that_is_none_is_answered_by_a_message(kernel: Kernel, packet: Expr, answer: Expr) -> None:
+    kernel.link.put_raw(misspelt(packet))
+    kernel.link.flush(WAIT)
+    assert [kernel.next() for _ in range(3)] == [*NO_NUMBER, answer]
+    assert kernel.evaluate("made") == S("made"), "half a packet was evaluated"
+
+
+def test_a_number_that_is_none_may_answer_a_question(kernel: Kernel) -> None:
+    kernel.put(EVALUATE(S("List")(S("Input")("n? "))))
+    question = kernel.next()
+    assert question.head == S("InputPacket")
+    kernel.link.put_raw(misspelt(S("ReturnPacket")(10**29)))
+    kernel.link.flush(WAIT)
+    assert [kernel.next() for _ in range(3)] == [*NO_NUMBER, returned([S("$Failed")])[0]]
+
+
+def test_a_number_that_is_none_does_not_end_a_dialog(kernel: Kernel) -> None:
+    kernel.put(EVALUATE(S("Dialog")()))
+    while kernel.next().head != S("InputNamePacket"):
+        pass
+    kernel.link.put_raw(misspelt(EVALUATE(10**29)))
+    kernel.link.flush(WAIT)
+    assert [kernel.next() for _ in range(3)] == [*NO_NUMBER, returned(S("$Failed"))[0]]
+    kernel.put(ENTER("Return[5]"))
+    while (packet := kernel.next()).head != S("ReturnPacket"):
+        pass
+    assert packet.args[0] == 5
