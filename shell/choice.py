@@ -14,7 +14,8 @@ from shell.session import KernelRefused, Session, connect_command, reconnect_com
 __all__ = ["Attachment", "Choice", "ChoiceError"]
 
 
-_SAVE_SECONDS = 0.5
+# While much is said, the profile is written so often; when nothing more comes, at once.
+_SAVE_SECONDS = 0.1
 
 
 class ChoiceError(Exception):
@@ -154,7 +155,7 @@ class Attachment:
         self.file = file
         self.fresh = fresh
         self._profile = profile
-        self._saved = -1
+        self._saved = self._position = -1
         self._next_save = 0.0
         self.save(session.position)
 
@@ -166,14 +167,31 @@ class Attachment:
         """
         if self.file is None or self._profile is None or position == self._saved:
             return
+        self._position = position
         self._profile = self.file.write(replace(self._profile, resume_point=position))
         self._saved = position
 
     def save_soon(self, position: int) -> None:
-        """As :meth:`save`, but seldom: while much is said, once in a while is enough."""
+        """As :meth:`save`, but seldom: while much is said, once in a while is enough. The caller sees to what :attr:`unsaved` says."""
+        self._position = position
         if time.monotonic() >= self._next_save:
             self._next_save = time.monotonic() + _SAVE_SECONDS
             self.save(position)
+
+    @property
+    def unsaved(self) -> float | None:
+        """After how many seconds without news :meth:`save_now` is to be called; None: all is saved."""
+        if self.file is None or self._position == self._saved:
+            return None
+        return max(self._next_save - time.monotonic(), 0.0)
+
+    def save_now(self) -> None:
+        """Note what :meth:`save_soon` was told last.
+
+        Raises:
+            ProfileError: it cannot be written.
+        """
+        self.save(self._position)
 
     def again(self, position: int | None) -> None:
         """Go back to the kernel after the link was lost; None: whatever was missed, as far as the server knows it.

@@ -180,14 +180,19 @@ class _Evaluation:
                     _complain(f"{what} did not obey the abort in {_ABORT_SECONDS:.0f} s", _FAILED)
                     return Outcome.LEFT
                 tick = _TICK if deadline is None else min(_TICK, max(deadline - time.monotonic(), 0.0))
+                unsaved = self._attachment.unsaved
                 try:
-                    packet = self._session.next(timeout=tick)
+                    packet = self._session.next(timeout=tick if unsaved is None else min(tick, unsaved))
                 except wstp.LinkTimeout:
+                    if unsaved is not None:
+                        self._attachment.save_now()
                     continue
-                self._attachment.save_soon(self._session.position)
                 if mark and packet == Symbol("ReturnPacket")(mark):
                     return Outcome.MARK
                 outcome = self._take(packet)
+                if not self._message:
+                    # Not before it is shown: who is killed in between shall be shown it again, rather than never.
+                    self._attachment.save_soon(self._session.position)
                 if outcome is not None and not mark:
                     return outcome
         except KeyboardInterrupt:

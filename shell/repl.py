@@ -152,9 +152,12 @@ class _Repl:
                     if self._turn is _Turn.UNKNOWN and time.monotonic() >= self._ask_at:
                         self._ask_at = time.monotonic() + _ASK_AGAIN_SECONDS
                         self._send_command("Kernels")
-                    event = self._events.get(_ASK_SECONDS if self._turn is _Turn.UNKNOWN else None)
+                    unsaved = self._attachment.unsaved
+                    event = self._events.get(_ASK_SECONDS if self._turn is _Turn.UNKNOWN else unsaved)
                     if event is not None:
                         self._take(event)
+                    elif unsaved is not None:
+                        self._attachment.save_now()
                     if self._presses > 1:
                         break
         except KeyboardInterrupt:
@@ -320,7 +323,8 @@ class _Repl:
             if self._turn is _Turn.ASKED and name in _GOES_ON and not after_message:
                 # What was missed had a question in it that somebody has answered.
                 self._turn = _Turn.BUSY
-            self._attachment.save_soon(self._shown)
+            if not (self._message or self._label):
+                self._attachment.save_soon(self._shown)
 
     def _prompted(self, prompt: str) -> None:
         if self._lines and self._turn is _Turn.BUSY:

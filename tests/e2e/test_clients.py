@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
-import re
-import select
-import struct
 import subprocess
 import sys
-import termios
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import ROOT, Part, wait_until, write_config
-
-_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-)
+from people import Terminal, client_environment, run
+from serving import Part, wait_until, write_config
 
 
 @pytest.fixture(scope="module")
@@ -36,56 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    return dict(os.environ, PYTHONPATH=str(ROOT), XDG_STATE_HOME=str(tmp_path / "state"), TERM="xterm")
-
-
-def run(environment: dict[str, str], *words: str, typed: str = "") -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "shell.main", *words], env=environment, input=typed, capture_output=True, text=True, timeout=100
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-class Terminal:
-    """A `kernelbus` process in a terminal of its own."""
-
-    def __init__(self, environment: dict[str, str], *words: str) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _TERMINAL, "-m", "shell.main", *words],
-            stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True,
-        )  # fmt: skip
-        os.close(slave)
-        self.seen = ""
-
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
-
-    def until(self, pattern: str) -> str:
-        """Read until `pattern` is shown; what comes behind it is kept."""
-        deadline = time.monotonic() + 60
-        while not (found := re.search(pattern, self.seen)):
-            assert time.monotonic() < deadline, (pattern, self.seen)
-            if select.select([self.master], [], [], 0.2)[0]:
-                try:
-                    data = os.read(self.master, 65536).decode(errors="replace")
-                except OSError:
-                    data = ""
-                assert data, (pattern, self.seen)
-                if "\x1b[6n" in data:
-                    self.type("\x1b[1;1R")
-                self.seen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data)
-        self.seen = self.seen[found.end() :]
-        return found.group()
-
-    def __enter__(self) -> Terminal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait(10)
-        os.close(self.master)
+    return client_environment(tmp_path)
 
 
 def test_a_profile_leads_back_to_its_kernel(server: Part, environment: dict[str, str], tmp_path: Path) -> None:

@@ -1,0 +1,94 @@
+"""`kernelbus` as people run it: its output taken as a whole, or in a terminal of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+from serving import ROOT
+
+__all__ = ["Terminal", "client_environment", "run"]
+
+_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+
+
+def client_environment(tmp_path: Path) -> dict[str, str]:
+    """Give an environment in which what is kept for a user is kept under `tmp_path`."""
+    return dict(os.environ, PYTHONPATH=str(ROOT), XDG_STATE_HOME=str(tmp_path / "state"), TERM="xterm", PYTHONUNBUFFERED="1")
+
+
+def run(environment: dict[str, str], *words: str, typed: str = "") -> tuple[int, str, str]:
+    """Run a client to its end; give its status, its output and its errors."""
+    done = subprocess.run(
+        [sys.executable, "-m", "shell.main", *words], env=environment, input=typed, capture_output=True, text=True, timeout=100
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+class Terminal:
+    """A `kernelbus` process in a terminal of its own."""
+
+    def __init__(self, environment: dict[str, str], *words: str) -> None:
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _TERMINAL, "-m", "shell.main", *words],
+            stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True,
+        )  # fmt: skip
+        os.close(slave)
+        self.seen = ""
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def press_twice(self, pattern: str) -> str:
+        """Press Ctrl-C, and again until `pattern` is shown: of two signals at once a process may see one."""
+        self.type("\x03")
+        for seconds in (0.5, 4, 10):
+            if self._shown(pattern, seconds):
+                break
+            self.type("\x03")
+        return self.until(pattern)
+
+    def until(self, pattern: str) -> str:
+        """Read until `pattern` is shown; what comes behind it is kept."""
+        found = self._shown(pattern, 30)
+        assert found, (pattern, self.seen)
+        self.seen = self.seen[found.end() :]
+        return found.group()
+
+    def _shown(self, pattern: str, seconds: float) -> re.Match[str] | None:
+        deadline = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.seen)):
+            if time.monotonic() >= deadline:
+                return None
+            if select.select([self.master], [], [], 0.2)[0]:
+                try:
+                    data = os.read(self.master, 65536).decode(errors="replace")
+                except OSError:
+                    data = ""
+                assert data, (pattern, self.seen)
+                if "\x1b[6n" in data:
+                    self.type("\x1b[1;1R")
+                self.seen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data)
+        return found
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait(10)
+        os.close(self.master)
