@@ -67,7 +67,7 @@ class PythonClient:
         expression = Symbol("Plus")(2, 2)
         for _ in range(count):
             began = time.perf_counter()
-            self._evaluate(expression)
+            self.evaluate(expression)
             times.append((time.perf_counter() - began) * 1e6)
         return times
 
@@ -75,13 +75,14 @@ class PythonClient:
         """Have so many machine reals echoed: seconds taken."""
         data = np.zeros(count)
         began = time.perf_counter()
-        self._evaluate(data)
+        self.evaluate(data)
         return time.perf_counter() - began
 
-    def _evaluate(self, expression: Expr) -> None:
+    def evaluate(self, expression: Expr) -> Expr:
+        """Have an expression evaluated and return what it gives."""
         self._link.put(EVALUATE(expression), end_packet=True)
         self._link.flush()
-        self._link.get(timeout=60)
+        return self._link.get(timeout=60).args[0]
 
 
 class CClient:

@@ -1,54 +1,60 @@
-"""Measure values by value: a million machine reals into an embedded kernel and back.
+"""Measure values by value: a million machine reals into an embedded kernel and back, next to the echo kernel.
 
-    python benchmarks/values.py PORT@HOST
-
-The server is one that is running, with embedded kernels. What is printed are medians of five: there and back, next to the way in
-alone and to a plain copy of as many bytes.
+Two servers are started, one with embedded kernels and one with kernels that send back what they get without looking at it. The
+measurements take turns, round by round, so that a machine whose speed wanders spoils all alike; what is printed are medians, and
+the median of the rounds' ratios.
 """
 
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
+from roundtrip import PythonClient, served
 
-import wstp
-from wstp import Symbol
+from wstp import Expr, Symbol
 
 COUNT = 1_000_000
-ROUNDS = 5
+ROUNDS = 7
 
 
-def median(work: Callable[[], object]) -> float:
-    """Return the median of the seconds that some rounds take."""
-    taken = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long something takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def main() -> None:
     """Print the table."""
     values = np.random.default_rng(1).random(COUNT)
-    with wstp.connect(sys.argv[1], mode="uuid", timeout=30) as link:
-        link.get(timeout=60)
+    with served("Mathics3", "serve", None) as embedded, served("echo", "serve", None) as echo:
+        assert isinstance(embedded, PythonClient) and isinstance(echo, PythonClient)
 
-        def evaluate(head: Symbol) -> object:
-            link.put(Symbol("EvaluatePacket")(head(values)), end_packet=True)
-            link.flush(timeout=60)
-            return link.get(timeout=120).args[0]
+        def there_and_back(client: PythonClient) -> Expr:
+            return client.evaluate(Symbol("Identity")(values))
 
-        assert np.array_equal(np.asarray(evaluate(Symbol("Identity"))), values)
-        whole = median(lambda: evaluate(Symbol("Identity")))
-        inward = median(lambda: evaluate(Symbol("Length")))
-    copied = median(lambda: np.frombuffer(values.tobytes()).copy())
-    print(f"{COUNT} reals in and back: {whole:.2f} s, {whole / inward:.1f} times in alone ({inward:.2f} s)")
-    print(f"and {whole / copied:.0f} times a copy of their bytes ({copied * 1000:.1f} ms)")
+        assert np.array_equal(np.asarray(there_and_back(embedded)), values)
+        assert np.array_equal(there_and_back(echo).args[0], values)
+        rounds = [
+            (
+                seconds(lambda: there_and_back(embedded)),
+                seconds(lambda: embedded.evaluate(Symbol("Length")(values))),
+                seconds(lambda: there_and_back(echo)),
+                seconds(lambda: np.frombuffer(values.tobytes()).copy()),
+            )
+            for _ in range(ROUNDS)
+        ]
+    print(f"{COUNT} machine reals, medians of {ROUNDS} rounds\n")
+    print("| what | seconds | embedded kernel in and back: so many times that |")
+    print("|---|---|---|")
+    names = ("embedded kernel, in and back", "embedded kernel, in alone", "echo kernel, in and back", "a copy of their bytes")
+    for at, name in enumerate(names):
+        taken = statistics.median(one[at] for one in rounds)
+        ratio = statistics.median(one[0] / one[at] for one in rounds)
+        print(f"| {name} | {taken:.4f} | {ratio:.1f} |")
 
 
 if __name__ == "__main__":

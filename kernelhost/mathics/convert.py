@@ -309,10 +309,18 @@ def _close(owner: Any, made: list[Any]) -> Any:
         return ListExpression(*made[1:])
     if len(made) == 3:
         if head is _SYMBOL_COMPLEX and isinstance(made[1], _REALS) and isinstance(made[2], _REALS):
-            return Complex(made[1], made[2])
+            return _complex_of(made[1], made[2])
         if head is _SYMBOL_RATIONAL and isinstance(made[1], Integer) and isinstance(made[2], Integer):
             return _rational(made[1].value, made[2].value)
     return Expression(*made)
+
+
+def _complex_of(real: Any, imaginary: Any) -> Any:
+    try:
+        return Complex(real, imaginary)
+    except OverflowError:
+        # Mathics3 has no complex number with an exact part beyond a machine number's range.
+        return Expression(_SYMBOL_COMPLEX, real, imaginary)
 
 
 def _rational(numerator: int, denominator: int) -> Any:

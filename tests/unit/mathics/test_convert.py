@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernelhost.mathics.convert import PACK_MINIMUM, ConversionError, from_mathics, to_mathics
+from kernelhost.mathics.reals import parse_real
 from wstp import BigReal, Function, Symbol, same
 
 S = Symbol
@@ -41,6 +43,7 @@ SAME: list[tuple[Any, str]] = [
     (S("Complex")(1, 2), "1 + 2*I"),
     (S("Complex")(0.5, -1.5), "0.5 - 1.5*I"),
     (S("Complex")(S("Rational")(1, 2), 3), "1/2 + 3*I"),
+    (S("Complex")(0, 10**400), f"System`Complex[0, {10**400}]"),
     (S("Rational")(1, S("x")), "System`Rational[1, Global`x]"),
     (BigReal("3.14`20."), "3.1400000000000000000"),
     (BigReal("1.`20.*^-1000"), "1.0000000000000000000e-1000"),
@@ -189,14 +192,40 @@ def test_depth_costs_no_stack(wrap: Any, definitions: Any) -> None:
     assert same(there_and_back(value, definitions), value)
 
 
+def rationals() -> st.SearchStrategy[Any]:
+    fractions = st.fractions().filter(lambda f: f.denominator != 1)
+    return st.builds(lambda f: S("Rational")(f.numerator, f.denominator), fractions)
+
+
+machine_reals = st.floats(allow_nan=False, allow_infinity=False).filter(lambda v: v != 0)
+big_integers = st.builds(
+    lambda bits, low, sign: sign * ((1 << bits) + low), st.integers(64, 5000), st.integers(0, 2**64), st.sampled_from([1, -1])
+)
+# A digit of the last place may be a zero that comes back or not: what counts is the number and its precision.
+precise_reals = st.builds(
+    lambda sign, mantissa, exponent, precision: BigReal(f"{sign}{mantissa}`{precision}.*^{exponent}"),
+    st.sampled_from(["", "-"]),
+    st.integers(1, 10**17),
+    st.integers(-400, 400),
+    st.integers(18, 60),
+)
+exact = st.one_of(st.integers(), big_integers, rationals())
+complexes = st.one_of(
+    st.builds(S("Complex"), exact, exact.filter(lambda v: v != 0)),
+    st.builds(S("Complex"), machine_reals, machine_reals),
+)
+# Any character that a string on a link may hold: private use and beyond the 16 bits too, but no halves of pairs.
+private = st.characters(min_codepoint=0xE000, max_codepoint=0xF8FF)
+texts = st.one_of(st.text(), st.text(private), st.text(st.characters(min_codepoint=0x10000)))
 leaves = st.one_of(
     st.integers(),
-    st.floats(allow_nan=False, allow_infinity=False).filter(lambda v: v != 0),
-    st.text(),
+    big_integers,
+    machine_reals,
+    texts,
     st.binary(),
-    st.sampled_from(
-        [S("x"), S("Plus"), S("a`b"), BigReal("2.5`30."), S("Rational")(2, 3), S("Complex")(1, 2)]
-    ),
+    rationals(),
+    complexes,
+    st.sampled_from([S("x"), S("Plus"), S("a`b"), BigReal("2.5`30."), S("Rational")(2, 3), S("Complex")(1, 2)]),
 )
 trees = st.recursive(
     leaves,
@@ -210,24 +239,65 @@ trees = st.recursive(
         st.builds(
             lambda head, args: Function(Function(S("g"), head), *args), inner, st.lists(inner, max_size=3)
         ),
+        st.builds(
+            lambda pairs: Function(S("Association"), *(S("Rule")(*pair) for pair in pairs)),
+            st.lists(st.tuples(inner, inner), max_size=4),
+        ),
     ),
     max_leaves=30,
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60)
 @given(value=trees)
 def test_any_tree_comes_back(value: Any, definitions: Any) -> None:
     back = there_and_back(value, definitions)
     assert same(_plain(back), _plain(value))
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(value=precise_reals)
+def test_any_precise_real_comes_back(value: BigReal, definitions: Any) -> None:
+    back = there_and_back(value, definitions)
+    sent, got = parse_real(value.text), parse_real(back.text)
+    assert got.bits == sent.bits
+    # As much as so many digits can tell apart.
+    exact, found = (Fraction(-r.mantissa if r.negative else r.mantissa) * Fraction(10) ** r.exponent for r in (sent, got))
+    assert abs(found - exact) <= abs(exact) / 2 ** (sent.bits - 1)
+    assert there_and_back(back, definitions) == back
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_any_packed_array_comes_back(data: st.DataObject, definitions: Any) -> None:
+    shape = data.draw(st.lists(st.integers(1, 7), min_size=1, max_size=3).map(tuple))
+    kind, items = data.draw(
+        st.sampled_from(
+            [
+                ("<i8", st.integers(-(2**63), 2**63 - 1)),
+                ("<i4", st.integers(-(2**31), 2**31 - 1)),
+                ("<f8", machine_reals),
+                ("<c16", st.builds(complex, machine_reals, machine_reals)),
+            ]
+        )
+    )
+    size = int(np.prod(shape))
+    array = np.array(data.draw(st.lists(items, min_size=size, max_size=size)), dtype=kind).reshape(shape)
+    back = there_and_back(array, definitions)
+    assert same(_plain(back), _plain(array))
+    if size >= PACK_MINIMUM:
+        assert isinstance(back, np.ndarray)
+        assert back.dtype.kind == array.dtype.kind
+
+
 def _plain(value: Any) -> Any:
     """Undo packing, which makes no difference to what an expression is."""
     if isinstance(value, np.ndarray):
-        return value.tolist()
+        return _plain(value.tolist())
     if isinstance(value, list):
         return [_plain(v) for v in value]
+    if isinstance(value, complex):
+        return S("Complex")(value.real, value.imag)
     if isinstance(value, Function):
         return Function(_plain(value.head), *map(_plain, value.args))
     return value
