@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from wstp import (
@@ -51,6 +52,15 @@ def test_reading_goes_on(step: int) -> None:
         assert first.text == text
         assert expected is None or first.expr == expected
         assert second == S("next")(1)
+
+
+def test_a_leaf_of_an_array() -> None:
+    packed = wire(np.arange(4, dtype="<i4").reshape(2, 2))
+    header = packed[: packed.index(b"PD")]
+    reader = ExpressionReader(tolerant=True)
+    reader.feed(header + wire(0) + wrong(BIG) + wire(2) + wire(3) + wire("next"))
+    assert reader.next() == Misread("abc" * 10, [[0, S("$Failed")], [2, 3]])
+    assert reader.next() == "next"
 
 
 def test_it_is_an_error_for_others() -> None:
