@@ -294,6 +294,9 @@ class _Repl:
                 self._turn = _Turn.LOST
             case Pressed():
                 self._presses += 1
+                if self._console.interactive:
+                    # The terminal has written ^C.
+                    self._console.out.write("\n")
                 if self._presses == 1:
                     self._send_message(wstp.MessageCode.ABORT)
 

@@ -102,7 +102,8 @@ def test_questions_and_aborts_in_a_terminal(server: Part, environment: dict[str,
         terminal.type("Print[begun]; Pause[100]\r")
         terminal.until(r"\nbegun")
         terminal.type("\x03")
-        terminal.until(r"Out\[4\]= \$Aborted")
+        # Below what the terminal shows of Ctrl-C.
+        terminal.until(r"\^C\s*\nOut\[4\]= \$Aborted")
         terminal.until(r"In\[5\]:=")
         # What does not obey until it has ended.
         terminal.type(f"Print[begun]; AbortProtect[{until_there(tmp_path / 'go')}]\r")
