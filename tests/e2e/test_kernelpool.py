@@ -138,7 +138,7 @@ def test_failed_and_aborted_are_raised_with_what_the_kernel_said(two: KernelPool
     with pytest.raises(EvaluationFailed, match=r"\$Failed: Get::noopen") as failed:
         two.submit("Get", "/no/such/file.m").result()
     assert failed.value.messages == (KernelMessage("Get", "noopen", failed.value.messages[0].text),)
-    with pytest.raises(EvaluationFailed, match="Syntax::"):
+    with pytest.raises(EvaluationFailed, match="ToExpression::"):
         two.submit("#^ &", 1).result()
     with pytest.raises(EvaluationAborted):
         two.evaluate("Abort[]").result()
