@@ -456,7 +456,7 @@ class Broker:
             elif request.kernel in self.sessions.awaited or not (self.peers_of("host") or self._settled(now)):
                 # While hosts may still be coming back after a start, the kernel may be on one of them.
                 return
-            elif not self._replaces(request, now):
+            elif not self._replaces(request):
                 text = self.sessions.why_gone(request.kernel, now + self.epoch)
                 self._refuse(entry, "unknown-kernel", text or f"there is no kernel {request.kernel}: it has ended, or never was")
                 return
@@ -493,7 +493,7 @@ class Broker:
         """Whether every host that was there before this broker has had the time to come back."""
         return now - self.started > self.options.host_timeout
 
-    def _replaces(self, request: Open, now: float) -> bool:
+    def _replaces(self, request: Open) -> bool:
         """Whether a kernel that is gone is to be replaced by another of its pool."""
         return self.options.replace_silently and request.kernel in self.sessions.over
 

@@ -190,7 +190,7 @@ class Host:
             case Release():
                 self._release(message)
             case KeepAlive(channel, keep):
-                kernel = next((kernel for kernel in self._by_identity.values() if kernel.session.channel == channel), None)
+                kernel = self._on_channel(channel)
                 if kernel is not None:
                     self._pools[kernel.pool.name].keep_alive(kernel.number, keep)
                     self._kernel_changed(kernel)
@@ -198,7 +198,7 @@ class Host:
                 _log.error("the broker sent %s, which is not for a host; ignored", type(message).__name__)
 
     def _acquire(self, message: Acquire) -> None:
-        known = next((kernel for kernel in self._by_identity.values() if kernel.session.channel == message.channel), None)
+        known = self._on_channel(message.channel)
         if known is not None:
             self._membership.send(Acquired(message.channel, self._kernel_report(known)))
             return
@@ -248,10 +248,12 @@ class Host:
         now = self._loop.time()
         for name, pool in self._pools.items():
             self._perform(name, pool.cancel(message.channel, now))
-        for kernel in self._by_identity.values():
-            if kernel.session.channel == message.channel:
-                kernel.session.let_go(message.text)
-                break
+        kernel = self._on_channel(message.channel)
+        if kernel is not None:
+            kernel.session.let_go(message.text)
+
+    def _on_channel(self, channel: int) -> Kernel | None:
+        return next((kernel for kernel in self._by_identity.values() if kernel.session.channel == channel), None)
 
     # ------------------------------------------------------------------ what the pools decide
 

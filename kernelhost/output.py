@@ -168,7 +168,7 @@ class OutputLog:
         note = encode_packet(packet("TextPacket", _CUT.format(self._capacity)))
         if self._ends:
             # Its end is there already, in what was not taken: the note goes before what follows.
-            behind = self._tail(self._followings[0])
+            behind = self._pieces(self._followings[0], self.end)
             later = [(end, following) for end, following in zip(self._ends, self._followings, strict=True)][1:]
             shift = self._start + len(note) - self._followings[0]
             self._clear(self._start)
@@ -190,7 +190,7 @@ class OutputLog:
         """What was said is stale, and what is said from now on, until :meth:`keep`."""
         last = self._followings[-1] if self._followings else self._start
         if last < self.end:
-            kept = self._pieces_until(last)
+            kept = self._pieces(self._start, last)
             self._chunks.clear()
             self._chunk_ends.clear()
             self.end = last - sum(len(piece) for piece in kept)
@@ -248,15 +248,8 @@ class OutputLog:
         skip = offset - (self._chunk_ends[index] - len(chunk))
         return memoryview(chunk)[skip:] if skip else chunk
 
-    def _tail(self, offset: int) -> list[bytes | memoryview]:
+    def _pieces(self, offset: int, until: int) -> list[bytes | memoryview]:
         pieces = []
-        while piece := self.piece(offset):
-            pieces.append(piece)
-            offset += len(piece)
-        return pieces
-
-    def _pieces_until(self, until: int) -> list[bytes | memoryview]:
-        pieces, offset = [], self._start
         while offset < until:
             piece = self.piece(offset)[: until - offset]
             pieces.append(piece)

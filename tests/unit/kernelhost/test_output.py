@@ -29,7 +29,7 @@ class Feed:
         self.log.validate()
 
     def packets(self, offset: int) -> list[object]:
-        data = b"".join(bytes(piece) for piece in self.log._tail(offset))
+        data = b"".join(bytes(piece) for piece in self.log._pieces(offset, self.log.end))
         reader = ExpressionReader(Limits())
         reader.feed(data)
         found: list[object] = []
@@ -171,7 +171,7 @@ def test_whatever_happens_what_clients_get_is_every_packet_once(random: Random) 
             feed.say(stream[offset : offset + size])
             offset = min(len(stream), offset + size)
             step = random.randint(0, feed.log.end - cursor)
-            reader.feed(b"".join(bytes(piece) for piece in feed.log._tail(cursor))[:step])
+            reader.feed(b"".join(bytes(piece) for piece in feed.log._pieces(cursor, feed.log.end))[:step])
             cursor += step
             feed.log.take(cursor)
             feed.log.validate()
@@ -187,7 +187,7 @@ def test_whatever_happens_what_clients_get_is_every_packet_once(random: Random) 
         if offset == len(stream):
             base = feed.log.missed()[0]
             reader = ExpressionReader(Limits())
-            reader.feed(b"".join(bytes(piece) for piece in feed.log._tail(base)))
+            reader.feed(b"".join(bytes(piece) for piece in feed.log._pieces(base, feed.log.end)))
             feed.log.take(feed.log.end)
             while (expression := reader.next()) is not NEED_DATA:
                 seen.append(expression)
