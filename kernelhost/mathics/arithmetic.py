@@ -83,3 +83,13 @@ def inverse(factor: Any) -> Any | None:
     if isinstance(positive, Integer) and positive.value == 1:
         return base
     return Expression(_POWER, base, positive)
+
+
+def part(factors: Sequence[Any], over: list[Any], under: list[Any]) -> None:
+    """Add the factors of a product to those above the line, and what it is divided by to those below."""
+    for factor in factors:
+        divisor = inverse(factor)
+        if divisor is None:
+            over.append(factor)
+        else:
+            under.append(divisor)

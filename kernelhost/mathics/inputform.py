@@ -36,6 +36,7 @@ from kernelhost.mathics.arithmetic import (
     is_number,
     is_zero,
     negated,
+    part,
     product,
     without_minus,
 )
@@ -313,12 +314,7 @@ def _times(elements: Sequence[Any]) -> _Shape | None:
         if numerator != 1:
             over.append(Integer(int(numerator)))
         under.append(Integer(int(denominator)))
-    for factor in factors:
-        divisor = inverse(factor)
-        if divisor is None:
-            over.append(factor)
-        else:
-            under.append(divisor)
+    part(factors, over, under)
     return _TIMES if not under else _DIVIDE, _quotient(over, under)
 
 

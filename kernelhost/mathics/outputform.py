@@ -21,11 +21,11 @@ from mathics.format.form.outputform import EXPR_TO_OUTPUTFORM_TEXT_MAP, render_o
 
 from kernelhost.mathics import layout
 from kernelhost.mathics.arithmetic import (
-    inverse,
     is_call,
     is_negative,
     is_number,
     negated,
+    part,
     product,
     without_minus,
 )
@@ -331,12 +331,7 @@ class _Printer:
             if first.value.p != 1:
                 over.append(Integer(int(first.value.p)))
             under.append(Integer(int(first.value.q)))
-        for factor in factors:
-            divisor = inverse(factor)
-            if divisor is None:
-                over.append(factor)
-            else:
-                under.append(divisor)
+        part(factors, over, under)
         if not under:
             return self._factors(over, inline)
         top = self.box(product(over), inline) if over else layout.text("1")
