@@ -23,6 +23,7 @@ order holds over all hosts of a pool.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
@@ -96,10 +97,11 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A line for the log."""
+    """A line for the log; `fields` say what it is about (:mod:`bus.logs`)."""
 
     text: str
     error: bool = False
+    fields: Mapping[str, object] = field(default_factory=dict, compare=False)
 
 
 Action = Send | Note
@@ -121,6 +123,11 @@ class Peer:
 
     def __str__(self) -> str:
         return f"{self.role} {self.name} ({self.id[:8]})"
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """What the log says beside its text."""
+        return {self.role: self.name}
 
 
 @dataclass(slots=True)
@@ -236,7 +243,7 @@ class Broker:
                     self._dispatch(now)
                     self._rebalance(peer, message, now)
                 case _:
-                    self._note(f"{peer} sent {type(message).__name__}, which is not for it to send; ignored", error=True)
+                    self._note(f"{peer} sent {type(message).__name__}, which is not for it to send; ignored", True, peer.fields)
         return self._take()
 
     def unreachable(self, route: Route, now: float) -> list[Action]:
@@ -280,7 +287,9 @@ class Broker:
                 self._drop(entry, "the other end did not come back")
         if self.sessions.awaited and now - self.started > self.options.host_timeout:
             for record in self.sessions.give_up_awaited("its host did not come back after the broker's restart", now + self.epoch):
-                self._note(f"session {record.kernel[:8]} of pool {record.pool} is lost: host {record.host} did not come back", error=True)
+                text = f"session {record.kernel[:8]} of pool {record.pool} is lost: host {record.host} did not come back"
+                about = {"kernel": record.kernel, "session": record.kernel, "pool": record.pool, "host": record.host}
+                self._note(text, True, about)
             self._dispatch(now)
         for route, since in list(self._strangers.items()):
             if now - since > self.options.host_timeout:
@@ -303,12 +312,12 @@ class Broker:
             peer = None
         if peer is None:
             peer = self.peers[message.peer] = Peer(message.peer, message.role, message.name, route, now)
-            self._note(f"{peer} has registered")
+            self._note(f"{peer} has registered", False, peer.fields)
         else:
             if peer.route is not route:
                 del self._routes[peer.route]
                 peer.route = route
-            self._note(f"{peer} has registered again")
+            self._note(f"{peer} has registered again", False, peer.fields)
         self._routes[route] = peer
         peer.last_seen, peer.state = now, PeerState.UP
         peer.version = message.version
@@ -374,13 +383,13 @@ class Broker:
         peer.last_seen = now
         if peer.state is PeerState.SUSPECT and not isinstance(message, Leave):
             peer.state = PeerState.UP
-            self._note(f"{peer} is back")
+            self._note(f"{peer} is back", False, peer.fields)
             # What was said to it meanwhile may be lost, and what it said: it lists what it has, and all is put right.
             self._actions.append(Send(peer.route, RegisterAgain()))
 
     def _suspect(self, peer: Peer, now: float, why: str) -> None:
         peer.state = PeerState.SUSPECT
-        self._note(f"{peer} {why}; waiting for it", error=True)
+        self._note(f"{peer} {why}; waiting for it", True, peer.fields)
         # Who only wants some kernel need not wait with it. Should it have attached one already, that is taken back when it says so.
         for entry in [e for e in self.channels.values() if e.host is peer and e.phase is ChannelPhase.ASKED]:
             assert entry.request is not None
@@ -389,7 +398,7 @@ class Broker:
         self._dispatch(now)
 
     def _lose(self, peer: Peer, now: float, why: str) -> None:
-        self._note(f"{peer} {why}" if why == _LEFT else f"{peer} {why}; given up", error=why != _LEFT)
+        self._note(f"{peer} {why}" if why == _LEFT else f"{peer} {why}; given up", why != _LEFT, peer.fields)
         peer.state = PeerState.LOST
         del self.peers[peer.id]
         del self._routes[peer.route]
@@ -658,8 +667,8 @@ class Broker:
 
     # ------------------------------------------------------------------ inside
 
-    def _note(self, text: str, error: bool = False) -> None:
-        self._actions.append(Note(text, error))
+    def _note(self, text: str, error: bool = False, about: Mapping[str, object] | None = None) -> None:
+        self._actions.append(Note(text, error, about or {}))
 
     def _take(self) -> list[Action]:
         actions, self._actions = self._actions, []

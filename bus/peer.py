@@ -15,6 +15,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 
 from bus.errors import BusError, MessageError
 from bus.frames import Frame, Kind, control_frame
+from bus.logs import EventLogger
 from bus.messages import Heartbeat, Leave, Message, Register, RegisterAgain, Registered, decode, encode
 from bus.transport import Transport, TransportFactory
 
@@ -70,6 +71,7 @@ class Membership:
         self._on_up = on_up
         self._timeout = heartbeat_timeout
         self._where = where
+        self._log = EventLogger(_log, lambda: {"broker": where})
         self._interval = heartbeat_timeout / 5
         self._loop = asyncio.get_running_loop()
         self._transport: Transport | None = None
@@ -120,11 +122,11 @@ class Membership:
             await asyncio.wait_for(self._registered.wait(), self._timeout)
         except TimeoutError:
             if not self._said_lost:
-                _log.error("no broker answers at %s; trying on", self._where)
+                self._log.error("no broker answers at %s; trying on", self._where)
                 self._said_lost = True
             raise _BrokerLost(f"no broker answers at {self._where}") from None
         if self._said_lost:
-            _log.info("the broker at %s is there again", self._where)
+            self._log.info("the broker at %s is there again", self._where)
             self._said_lost = False
 
     async def _stay(self) -> None:
@@ -132,7 +134,7 @@ class Membership:
             await asyncio.sleep(self._interval)
             silent = self._loop.time() - self._last_heard
             if silent > self._timeout:
-                _log.error("the broker at %s has been silent for %.0f s; looking for it", self._where, silent)
+                self._log.error("the broker at %s has been silent for %.0f s; looking for it", self._where, silent)
                 self.state = MembershipState.LOST
                 self.up_until = self._last_heard
                 self._said_lost = True
@@ -152,7 +154,7 @@ class Membership:
         try:
             message = decode(frame.payload)
         except MessageError as error:
-            _log.error("the broker at %s sent %s; ignored", self._where, error)
+            self._log.error("the broker at %s sent %s; ignored", self._where, error)
             return
         match message:
             case Heartbeat():
@@ -163,7 +165,7 @@ class Membership:
                 self._registered.set()
                 self._on_up()
             case RegisterAgain():
-                _log.info("the broker at %s was restarted; registering again", self._where)
+                self._log.info("the broker at %s was restarted; registering again", self._where)
                 self.send(self._describe())
             case _:
                 self._on_control(message)

@@ -100,8 +100,8 @@ class BrokerServer:
                     if not route.send(control_frame(encode(message))):
                         # Found gone while telling it something: what follows from that comes after what was decided before.
                         self._perform(self.broker.unreachable(route, self._loop.time()))
-                case Note(text, error):
-                    (_log.error if error else _log.info)("%s", text)
+                case Note(text, error, about):
+                    _log.log(logging.ERROR if error else logging.INFO, "%s", text, extra={"fields": about})
         if not self._writing:
             # Once for all changes of this turn of the loop.
             self._writing = True

@@ -23,6 +23,7 @@ from typing import Protocol
 from bus.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
 from bus.config import Config
 from bus.errors import ChannelUsageError
+from bus.logs import TRACE, EventLogger, fields
 from bus.messages import KeepAlive, Open, Status
 from bus.messages import Message as BusMessage
 from bus.multiplexer import ChannelHandle, Multiplexer
@@ -88,6 +89,7 @@ class ClientLink(RelayOwner):
         self.kernel = ""
         self.pool = ""
         self.channel = 0
+        self.log = EventLogger(_log, self._fields)
         self._server = server
         self._link = link
         self._wstp_limits = limits = Limits(token_size=server.config.limits.token_size)
@@ -114,6 +116,10 @@ class ClientLink(RelayOwner):
     def __str__(self) -> str:
         return f"link {self.name}"
 
+    def _fields(self) -> dict[str, object]:
+        channel = f"{self.channel:x}" if self.channel else ""
+        return {"kernel": self.kernel, "session": self.kernel, "pool": self.pool, "client": self.name, "channel": channel}
+
     @property
     def name(self) -> str:
         """The client's address."""
@@ -122,9 +128,9 @@ class ClientLink(RelayOwner):
     # ------------------------------------------------------------------ from the client
 
     def link_active(self, link: RelayLink) -> None:
-        _log.info("%s is up", self)
+        self.log.info("%s is up", self)
         if not covers(link.peer_features, OURS):
-            _log.info("%s takes fewer kinds of tokens than kernels send; its output is written anew", self)
+            self.log.info("%s takes fewer kinds of tokens than kernels send; its output is written anew", self)
             self._transcoder = Transcoder(link.peer_features, self._wstp_limits)
         if self._server.config.enable_automatic_kernel_connection:
             self._automatic = True
@@ -137,7 +143,7 @@ class ClientLink(RelayOwner):
         try:
             self._pieces.extend(self._sieve.feed(data))
         except (RemoteProtocolError, LimitExceeded) as error:
-            _log.error("%s: %s; closed", self, error)
+            self.log.error("%s: %s; closed", self, error)
             self._close_with("protocol", str(error))
             return
         self._process()
@@ -177,20 +183,20 @@ class ClientLink(RelayOwner):
 
     def link_message(self, link: RelayLink, message: Message) -> None:
         if self._handle is None or self.state is not LinkState.ATTACHED:
-            _log.debug("%s: message %d without a kernel; ignored", self, message.code)
+            self.log.debug("%s: message %d without a kernel; ignored", self, message.code)
             return
         self._automatic = False
         try:
             self._handle.send_urgent(message.code, message.parameter)
         except ChannelUsageError as error:
-            _log.error("%s: %s; message dropped", self, error)
+            self.log.error("%s: %s; message dropped", self, error)
 
     def link_drained(self, link: RelayLink) -> None:
         self._credit()
 
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
         if self.state is not LinkState.CLOSING:
-            _log.info("%s %s", self, "has closed" if said_so else "is lost: it went without a word")
+            self.log.info("%s %s", self, "has closed" if said_so else "is lost: it went without a word")
         opening, self.state = self.state is LinkState.OPENING, LinkState.ENDED
         if opening:
             self._drop_channel(f"client {self.name} is gone")
@@ -205,6 +211,9 @@ class ClientLink(RelayOwner):
     def _command(self, data: bytes | memoryview) -> None:
         try:
             expression = decode_expression(data)
+            if self.log.isEnabledFor(TRACE) and isinstance(expression, Function) and isinstance(expression.head, Symbol):
+                head = expression.head.name
+                self.log.log(TRACE, "%s: command %s, %d bytes", self, head, len(data), extra=fields(head=head, bytes=len(data)))
             answer = run(self, expression)
         except CommandRefused as refused:
             self._answer_refused(refused.tag, str(refused))
@@ -333,7 +342,7 @@ class ClientLink(RelayOwner):
             return
         self.kernel, self.pool, self._position = kernel, pool, position
         self.state = LinkState.ATTACHED
-        _log.info("%s is attached to kernel %s of pool %s", self, kernel[:8], pool)
+        self.log.info("%s is attached to kernel %s of pool %s", self, kernel[:8], pool)
         if self._asked_by_command:
             self._asked_by_command = False
             self._answer(packet("ReturnPacket", kernel))
@@ -346,7 +355,7 @@ class ClientLink(RelayOwner):
         """There is no kernel for this link."""
         if self.state is not LinkState.OPENING:
             return
-        _log.error("%s gets no kernel: %s", self, text)
+        self.log.error("%s gets no kernel: %s", self, text)
         if not self._asked_by_command:
             self._close_with(code.replace("-", ""), text)
             return
@@ -362,7 +371,7 @@ class ClientLink(RelayOwner):
             if self._handle is not None:
                 self._drop_channel(text, tell=False)
             return
-        _log.error("%s: its kernel %s is lost: %s", self, self.kernel[:8], text)
+        self.log.error("%s: its kernel %s is lost: %s", self, self.kernel[:8], text)
         self._close_with("lost", text)
 
     def shut_down(self) -> None:
@@ -412,13 +421,13 @@ class ClientLink(RelayOwner):
 
     def _kernel_side_ended(self, reason: EndReason, text: str) -> None:
         if self.state is LinkState.ATTACHED and reason is EndReason.KERNEL_ENDED and self._replaced():
-            _log.info("%s: kernel %s has ended (%s); it gets another", self, self.kernel[:8], text)
+            self.log.info("%s: kernel %s has ended (%s); it gets another", self, self.kernel[:8], text)
             self.state = LinkState.PARTING
             self._next = Wanted(pool=self.pool)
         if self._handle is not None:
             self._handle.end(EndReason.ANSWER)
         if self.state is LinkState.ATTACHED:
-            _log.info("%s: kernel %s has ended the session's link: %s", self, self.kernel[:8], text)
+            self.log.info("%s: kernel %s has ended the session's link: %s", self, self.kernel[:8], text)
             self.state = LinkState.CLOSING
             self._link.close()
 
@@ -439,7 +448,7 @@ class ClientLink(RelayOwner):
             self.state = LinkState.ALONE
             if not self._output.idle:
                 # What the kernel was saying when it was let go will never be whole.
-                _log.error("%s: the kernel was let go in the middle of what it said; closed", self)
+                self.log.error("%s: the kernel was let go in the middle of what it said; closed", self)
                 self.state = LinkState.CLOSING
                 self._link.close()
                 return

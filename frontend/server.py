@@ -12,6 +12,7 @@ from bus.channel import ChannelOptions
 from bus.config import Config
 from bus.errors import BusError
 from bus.frames import Frame
+from bus.logs import EventLogger, fields
 from bus.messages import (
     ChannelReport,
     Lost,
@@ -53,6 +54,7 @@ class Frontend:
         self.config = config
         self._name = name
         self._version = version
+        self._log = EventLogger(_log, lambda: {"frontend": name})
         self._loop = asyncio.get_running_loop()
         self._identity = secrets.token_hex(16)
         self._links: set[ClientLink] = set()
@@ -111,7 +113,8 @@ class Frontend:
     def _accept(self, relay: RelayLink) -> RelayOwner | None:
         limit = self.config.limits.links
         if len(self._links) >= limit:
-            _log.error("a link from %s is refused: there are %d already (Limits/Links)", relay.name, limit)
+            text = "a link from %s is refused: there are %d already (Limits/Links)"
+            self._log.error(text, relay.name, limit, extra=fields(client=relay.name))
             return None
         link = ClientLink(self, relay)
         self._links.add(link)
@@ -207,7 +210,7 @@ class Frontend:
                     self._channels.pop(channel)
                     link.lost(text)
             case _:
-                _log.error("the broker sent %s, which is not for a frontend; ignored", type(message).__name__)
+                self._log.error("the broker sent %s, which is not for a frontend; ignored", type(message).__name__)
 
     def _link_of(self, channel: int) -> ClientLink | None:
         entry = self._channels.get(channel)

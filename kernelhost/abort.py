@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Protocol
 
+from bus.logs import EventLogger
 from kernelhost.ladder import ANSWERS, AbortLadder, Rung
 
 __all__ = ["AbortWatch", "Abortable"]
 
-_log = logging.getLogger("kernelbus.host")
-
 
 class Abortable(Protocol):
     """What the ladder needs of a kernel; its text is what the log calls it."""
+
+    log: EventLogger
 
     @property
     def busy(self) -> bool:
@@ -55,7 +55,7 @@ class AbortWatch:
         """The kernel has sent a whole packet with this head."""
         if self._ladder.waiting and (head in ANSWERS or not self._kernel.busy):
             if self._ladder.rung is Rung.INTERRUPTED:
-                _log.info("%s has obeyed the abort, after SIGINT", self._kernel)
+                self._kernel.log.info("%s has obeyed the abort, after SIGINT", self._kernel)
             self._ladder.answered()
             self.stop()
 
@@ -76,10 +76,11 @@ class AbortWatch:
         half = f"{self._timeout / 2:g} s"
         match self._ladder.tick(self._loop.time(), self._kernel.held):
             case Rung.INTERRUPTED:
-                _log.warning("%s has not obeyed an abort (message 3) in %s: it is sent SIGINT", self._kernel, half)
+                self._kernel.log.warning("%s has not obeyed an abort (message 3) in %s: it is sent SIGINT", self._kernel, half)
                 self._kernel.interrupt()
             case Rung.KILLED:
-                _log.error("%s has not obeyed an abort, neither message 3 nor SIGINT, each for %s: it is killed", self._kernel, half)
+                text = "%s has not obeyed an abort, neither message 3 nor SIGINT, each for %s: it is killed"
+                self._kernel.log.error(text, self._kernel, half)
                 why = f"did not obey an abort in {self._timeout:g} s (Limits/AbortTimeout), neither the message nor SIGINT, and was killed"
                 self._kernel.destroy("abort", why)
         self._arm()

@@ -33,14 +33,14 @@ class Gate:
     Args:
         hold: bytes of an unfinished expression that are held.
         limits: of the tracker.
-        on_packet: called with the head's name when an expression has passed whole, in order.
+        on_packet: called with the head's name, and how many bytes it has, when an expression has passed whole, in order.
 
     Raises (from :meth:`feed`):
         RemoteProtocolError: the client's bytes are not tokens.
         LimitExceeded: a bound of `limits`.
     """
 
-    def __init__(self, hold: int, limits: Limits, on_packet: Callable[[str | None], None]) -> None:
+    def __init__(self, hold: int, limits: Limits, on_packet: Callable[[str | None, int], None]) -> None:
         self.state = GateState.BETWEEN
         self._hold = hold
         self._tracker = Tracker(limits)
@@ -48,6 +48,7 @@ class Gate:
         self._held: list[bytes | memoryview] = []
         self._held_bytes = 0
         self._head: str | None = None
+        self._begun = 0
 
     @property
     def held(self) -> int:
@@ -62,14 +63,15 @@ class Gate:
         whole = 0
         for mark in self._tracker.feed(data):
             match mark:
-                case Start():
+                case Start(offset):
                     self._head = None
+                    self._begun = offset
                 case Head():
                     self._head = mark.name
                 case End(offset):
                     whole = offset - base
                     self.state = GateState.BETWEEN
-                    self._on_packet(self._head)
+                    self._on_packet(self._head, offset - self._begun)
                 case PacketEnd(offset):
                     whole = offset - base
         if self.state is GateState.STREAMING or (whole == len(view) and not self._held):
@@ -101,7 +103,7 @@ class Gate:
         self._held, self._held_bytes = [], 0
         if not streaming:
             return None
-        self._on_packet(self._head)
+        self._on_packet(self._head, self._tracker.position - self._begun)
         return self._completion()
 
     def _completion(self) -> Iterator[bytes | memoryview]:

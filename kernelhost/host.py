@@ -14,6 +14,7 @@ import secrets
 from bus.channel import ChannelOptions, EndReason
 from bus.config import Config
 from bus.frames import Frame
+from bus.logs import EventLogger, fields
 from bus.messages import (
     NO_POINT,
     Acquire,
@@ -71,6 +72,7 @@ class Host:
         self._config = config
         self._name = name
         self._version = version
+        self._log = EventLogger(_log, lambda: {"host": name})
         self._identity = secrets.token_hex(16)
         self._loop = asyncio.get_running_loop()
         starting = max(1, os.cpu_count() or 1)
@@ -140,7 +142,7 @@ class Host:
                 pool = self._pools[kernel.pool.name]
                 why = f"no broker has been there for {away:.0f} s (Limits/OrphanTimeout)"
                 if pool.kernels[kernel.number].state is not KernelState.ENDING:
-                    _log.error("%s is ended: %s", kernel, why)
+                    kernel.log.error("%s is ended: %s", kernel, why)
                 self._perform(kernel.pool.name, pool.unwanted(kernel.number, self._loop.time(), why))
 
     async def close(self) -> None:
@@ -195,7 +197,7 @@ class Host:
                     self._pools[kernel.pool.name].keep_alive(kernel.number, keep)
                     self._kernel_changed(kernel)
             case _:
-                _log.error("the broker sent %s, which is not for a host; ignored", type(message).__name__)
+                self._log.error("the broker sent %s, which is not for a host; ignored", type(message).__name__)
 
     def _acquire(self, message: Acquire) -> None:
         known = self._on_channel(message.channel)
@@ -267,7 +269,7 @@ class Host:
                     self._start(name, number)
                 case Stop(number, why):
                     kernel = self._kernels[name, number]
-                    _log.info("%s is ended: %s", kernel, why)
+                    kernel.log.info("%s is ended: %s", kernel, why)
                     kernel.end(why)
                 case Attach(number, request):
                     self._attach(self._kernels[name, number], request.channel, request.client, request.profile)
@@ -287,7 +289,7 @@ class Host:
         config = self._config
         send_prompt = config.send_input_name_packet_upon_kernel_connection
         replaced = config.allow_silent_kernel_replacement
-        kernel = Kernel(number, identity, config.pool(name), self._limits, send_prompt, replaced, self, self._nursery)
+        kernel = Kernel(number, identity, config.pool(name), self._limits, send_prompt, replaced, self, self._nursery, self._name)
         self._kernels[name, number] = kernel
         self._by_identity[identity] = kernel
         self._none_left.clear()
@@ -298,7 +300,7 @@ class Host:
     def _attach(
         self, kernel: Kernel, channel: int, client: str, profile: str, resume: bool = False, point: int = NO_POINT
     ) -> None:
-        _log.info("%s is attached to client %s", kernel, client)
+        kernel.log.info("%s is attached to client %s", kernel, client)
         kernel.session.profile = profile or kernel.session.profile
         # The broker learns of it before the first byte comes. Taking a kernel from a client makes what that missed known only now.
         position = kernel.session.position(resume, point)
@@ -325,11 +327,11 @@ class Host:
 
     def kernel_ready(self, kernel: Kernel) -> None:
         """See :class:`kernelhost.kernel.KernelHandler`."""
-        _log.info("%s is ready", kernel)
+        kernel.log.info("%s is ready", kernel)
         self._kernel_changed(kernel)
         pool = self._pools[kernel.pool.name]
         if pool.failing:
-            _log.warning("pool %s: its kernels start again", kernel.pool.name)
+            self._log.warning("pool %s: its kernels start again", kernel.pool.name, extra=fields(pool=kernel.pool.name))
         self._perform(kernel.pool.name, pool.ready(kernel.number, self._loop.time()))
 
     def kernel_busy(self, kernel: Kernel) -> None:
@@ -346,13 +348,13 @@ class Host:
 
     def kernel_detached(self, kernel: Kernel, why: str) -> None:
         """See :class:`kernelhost.kernel.KernelHandler`."""
-        _log.info("%s is detached: %s", kernel, why)
+        kernel.log.info("%s is detached: %s", kernel, why)
         self._perform(kernel.pool.name, self._pools[kernel.pool.name].detached(kernel.number, self._loop.time()))
         self._membership.send(self._kernel_report(kernel))
 
     def kernel_unused(self, kernel: Kernel) -> None:
         """See :class:`kernelhost.kernel.KernelHandler`."""
-        _log.info("%s was not used, and goes back to its pool", kernel)
+        kernel.log.info("%s was not used, and goes back to its pool", kernel)
         self._perform(kernel.pool.name, self._pools[kernel.pool.name].unused(kernel.number, self._loop.time()))
         self._membership.send(self._kernel_report(kernel))
 
@@ -370,8 +372,8 @@ class Host:
             self._none_left.set()
         state = pool.kernels[kernel.number].state
         if state is not KernelState.STARTING and state is not KernelState.ENDING:
-            _log.info("%s has ended: it %s", kernel, how)
-        known = pool.failing
+            kernel.log.info("%s has ended: it %s", kernel, how)
+        known, log = pool.failing, EventLogger(_log, lambda: {"pool": name, "host": self._name})
         refusal = licence_refusal(how) if kernel.program else None
         if refusal is not None:
             how = f"was not let run by its licence: {refusal}"
@@ -381,14 +383,14 @@ class Host:
         self._membership.send(KernelGone(kernel.identity, how))
         if pool.licensed is not None and refusal is not None:
             level = logging.INFO if pool.licensed == before else logging.WARNING
-            _log.log(level, "pool %s has as many kernels as its licence allows, %d: %s", name, pool.licensed, refusal)
-            _log.log(level, "pool %s: trying again in %.0f s, or when one of them ends", name, LICENCE_RETRY)
+            log.log(level, "pool %s has as many kernels as its licence allows, %d: %s", name, pool.licensed, refusal)
+            log.log(level, "pool %s: trying again in %.0f s, or when one of them ends", name, LICENCE_RETRY)
         elif state is KernelState.STARTING and not pool.closed:
             wait = max(0.0, pool.retry_at - self._loop.time())
             # An error once for each reason, not for each try.
             level = logging.INFO if how == known else logging.ERROR
-            _log.log(level, "%s did not start: it %s", kernel, how)
-            _log.log(level, "pool %s: trying again in %.0f s", name, wait)
+            kernel.log.log(level, "%s did not start: it %s", kernel, how)
+            log.log(level, "pool %s: trying again in %.0f s", name, wait)
         self._perform(name, actions)
 
     # ------------------------------------------------------------------ reports

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Iterable
 from enum import Enum
 from typing import Protocol
 
 from bus.config import LimitsConfig, PoolConfig
+from bus.logs import EventLogger
 from kernelhost.abort import AbortWatch
 from kernelhost.accounting import Usage
 from kernelhost.conversation import Conversation
@@ -21,6 +23,7 @@ from kernelhost.initialisation import Initialisation, Step, verdict
 from kernelhost.nursery import InitialisationFailed, Nursery, NurseryFailed
 from kernelhost.process import KernelProcess, SpawnedKernel, embedded_arguments, kernel_command
 from kernelhost.session import Session
+from kernelhost.trace import FROM, TO, PacketTrace
 from wstp import Function, LimitExceeded, Limits, Message, MessageCode, RemoteProtocolError, Symbol
 from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink, RelayListener, RelayOwner
@@ -74,6 +77,11 @@ class Kernel(RelayOwner):
         pool: what it is started as.
         send_prompt: whether a client that attaches is sent `InputNamePacket`.
         replaced: whether a client whose kernel dies gets another at once.
+        host: the name of the kernel host, for the log.
+
+    Attributes:
+        log: for events of this kernel; they have its ids.
+        trace: its packets, as they pass.
     """
 
     def __init__(
@@ -86,12 +94,16 @@ class Kernel(RelayOwner):
         replaced: bool,
         handler: KernelHandler,
         nursery: Nursery,
+        host: str = "",
     ) -> None:
         self.number = number
         self.identity = identity
         self.pool = pool
         self.phase = Phase.STARTING
         self.serial = 0
+        self.host = host
+        self.log = EventLogger(_log, self._fields)
+        self.trace = PacketTrace(self.log, str(self), time.time)
         self.session = Session(self, limits, send_prompt, replaced)
         self._limits = limits
         self._handler = handler
@@ -113,10 +125,23 @@ class Kernel(RelayOwner):
         self._value: object = None
         self._last_message = ""
         self._prompted = False
+        self._begun = 0  # where the packet that is coming begins
+        self._head: str | None = None
         self._output = Tracker(Limits(token_size=limits.token_size), want_first_argument=Conversation.HEADS | {"ReturnPacket"})
 
     def __str__(self) -> str:
         return f"kernel {self.identity[:8]} of pool {self.pool.name}"
+
+    def _fields(self) -> dict[str, object]:
+        session = self.session
+        return {
+            "kernel": self.identity,
+            "session": self.identity if session.attachments else "",
+            "pool": self.pool.name,
+            "host": self.host,
+            "client": session.client,
+            "channel": f"{session.channel:x}" if session.channel else "",
+        }
 
     @property
     def busy(self) -> bool:
@@ -171,6 +196,7 @@ class Kernel(RelayOwner):
             elif self._limits.kernel_memory:
                 command += ["-memory", str(self._limits.kernel_memory)]
             self._process = await self._run(command)
+            self._process.log_to(self.log)
         except OSError as error:
             program = self.program or "the embedded kernel"
             self._exited(f"could not be started: {program}: {error.strerror or error}")
@@ -192,7 +218,7 @@ class Kernel(RelayOwner):
             except NurseryFailed as error:
                 if self._ending is not None:
                     raise
-                _log.error("%s; %s is started by itself", error, self)
+                self.log.error("%s; %s is started by itself", error, self)
         return await SpawnedKernel.start(command, str(self), self._exited)
 
     def end(self, why: str) -> None:
@@ -202,6 +228,8 @@ class Kernel(RelayOwner):
         self._ending = why
         if self._link is not None:
             self._link.write_message(MessageCode.TERMINATE)
+            if self.trace.active:
+                self.trace.message(TO, MessageCode.TERMINATE)
             self._link.close()
         self._restart_timer(_END_GRACE, self.kill)
         if self._link is None:
@@ -279,7 +307,7 @@ class Kernel(RelayOwner):
 
     def _accept(self, link: RelayLink) -> RelayOwner | None:
         if self._link is not None:
-            _log.error("%s: a second link to its port; refused", self)
+            self.log.error("%s: a second link to its port; refused", self)
             return None
         self._link = link
         return self
@@ -304,7 +332,10 @@ class Kernel(RelayOwner):
         assert self._link is not None
         self._value = None
         self.session.conversation.requested("EvaluatePacket")
-        self._link.write(encode_packet(packet("EvaluatePacket", expression)))
+        data = encode_packet(packet("EvaluatePacket", expression))
+        if self.trace.active:
+            self.trace.passed(TO, "EvaluatePacket", len(data) - 1)
+        self._link.write(data)
 
     def _initialise_on(self) -> None:
         """What was asked is answered: go on with the next, unless it failed."""
@@ -338,7 +369,7 @@ class Kernel(RelayOwner):
         try:
             marks = self._output.feed(data)
         except (RemoteProtocolError, LimitExceeded) as error:
-            _log.error("%s sent what is not WSTP (%s); ended", self, error)
+            self.log.error("%s sent what is not WSTP (%s); ended", self, error)
             self.end("it sent what is not WSTP")
             return
         if self.phase is Phase.SERVING:
@@ -348,14 +379,18 @@ class Kernel(RelayOwner):
         for mark in marks:
             match mark:
                 case Start():
+                    self._begun, self._head = mark.offset, None
                     conversation.begins()
                 case Head():
+                    self._head = mark.name
                     conversation.names(mark.name)
                 case Argument():
                     head = conversation.says(mark.value)
                     if self.phase is Phase.INITIALISING:
                         self._said_at_the_start(head, mark.value)
                 case End():
+                    if self.trace.active:
+                        self.trace.passed(FROM, self._head, mark.offset - self._begun)
                     self._said(conversation.ends())
         self.session.looked_at()
         if self.busy != was_busy:
@@ -372,7 +407,7 @@ class Kernel(RelayOwner):
             if after_message:
                 self._last_message = said
             level = logging.WARNING if after_message else logging.INFO
-            _log.log(level, "%s said while it was initialised: %s", self, said)
+            self.log.log(level, "%s said while it was initialised: %s", self, said)
 
     def _said(self, head: str) -> None:
         self._abort.answered(head)
@@ -385,6 +420,8 @@ class Kernel(RelayOwner):
             self._initialise_on()
 
     def link_message(self, link: RelayLink, message: Message) -> None:
+        if self.trace.active:
+            self.trace.message(FROM, message.code)
         self.session.told(message)
 
     def link_drained(self, link: RelayLink) -> None:

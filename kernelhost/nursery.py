@@ -15,6 +15,7 @@ import logging
 import os
 from collections.abc import Callable
 
+from bus.logs import fields
 from kernelhost.initialisation import Initialisation
 from kernelhost.parent import ForkedKernel, InitialisationFailed, NurseryFailed, Parent
 
@@ -103,7 +104,7 @@ class Nursery:
             base = await self._parent(_NONE, pool)
             what = f"the parent of pool {pool} ({initialisation})"
             began = self._loop.time()
-            parent = await base.fork_parent(what, initialisation, died, self._log_of(what, initialisation))
+            parent = await base.fork_parent(what, initialisation, died, self._log_of(what, initialisation, pool))
         else:
             what = "the nursery of embedded kernels"
             began = self._loop.time()
@@ -123,13 +124,14 @@ class Nursery:
         except asyncio.CancelledError:
             parent.kill()
             raise
-        _log.info("%s is ready after %.2f s", what, self._loop.time() - began)
+        about = fields(pool=pool if initialisation.steps() else "")
+        _log.info("%s is ready after %.2f s", what, self._loop.time() - began, extra=about)
         if parent.unshared:
-            _log.info("%s is of no use: %s; each kernel runs it by itself", what, parent.unshared)
+            _log.info("%s is of no use: %s; each kernel runs it by itself", what, parent.unshared, extra=about)
         self._parents[initialisation] = parent
         return parent
 
-    def _log_of(self, what: str, initialisation: Initialisation) -> Callable[[str, bool], None]:
+    def _log_of(self, what: str, initialisation: Initialisation, pool: str) -> Callable[[str, bool], None]:
         """Give what logs an initialisation's output: once, however often it is run again and says the same."""
         known, said = self._said.get(initialisation, set()), set[str]()
         self._said[initialisation] = said
@@ -137,14 +139,14 @@ class Nursery:
         def log(text: str, is_message: bool) -> None:
             said.add(text)
             level = logging.WARNING if is_message else logging.INFO
-            _log.log(logging.DEBUG if text in known else level, "%s said: %s", what, text)
+            _log.log(logging.DEBUG if text in known else level, "%s said: %s", what, text, extra=fields(pool=pool))
 
         return log
 
     def _died(self, parent: Parent, how: str, initialisation: Initialisation, pool: str) -> None:
         if self._closed or not parent.served:
             return
-        _log.error("%s is started again: it %s", parent.name, how)
+        _log.error("%s is started again: it %s", parent.name, how, extra=fields(pool=pool if initialisation.steps() else ""))
         # Somebody may have wanted it before its last words were heard.
         if self._parents.get(initialisation) is parent:
             del self._parents[initialisation]

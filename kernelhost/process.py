@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import cast
 
 from bus.config import EMBEDDED
+from bus.logs import EventLogger
 from kernelhost.wolfram import default_kernel
 
 __all__ = [
@@ -92,6 +93,7 @@ class Output:
     """The last of what a process writes to its standard output and error."""
 
     def __init__(self, name: str) -> None:
+        self.log: logging.Logger | EventLogger = _log
         self._name = name
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._partial = b""
@@ -103,7 +105,7 @@ class Output:
         for line in lines:
             decoded = line.decode(errors="replace").rstrip()
             self._tail.append(decoded)
-            _log.debug("%s wrote: %s", self._name, decoded)
+            self.log.debug("%s wrote: %s", self._name, decoded)
 
     @property
     def last(self) -> str:
@@ -138,6 +140,10 @@ class KernelProcess:
     def last_output(self) -> str:
         """The last lines it wrote, joined by ` | `."""
         return self._output.last
+
+    def log_to(self, log: EventLogger) -> None:
+        """Have what it writes logged with the fields of `log`."""
+        self._output.log = log
 
     def kill(self) -> None:
         """Kill the process and all it has started; nothing when it is gone."""

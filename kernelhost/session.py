@@ -6,7 +6,6 @@ tracked only for packet heads (:mod:`kernelhost.conversation`).
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,19 +13,19 @@ from typing import Protocol
 
 from bus.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
 from bus.config import LimitsConfig
+from bus.logs import EventLogger
 from bus.messages import NO_POINT
 from bus.multiplexer import ChannelHandle, Multiplexer
 from kernelhost.conversation import Conversation
 from kernelhost.gate import Gate
 from kernelhost.output import OutputLog
+from kernelhost.trace import TO, PacketTrace
 from wstp import Function, LimitExceeded, Limits, Message, MessageCode, RemoteProtocolError, Symbol
 from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink
 from wstp.tracker import Mark
 
 __all__ = ["Session", "SessionKernel"]
-
-_log = logging.getLogger("kernelbus.host")
 
 #: The symbol of the server's own messages about a kernel.
 _SYMBOL = "WSTPServer`Kernel"
@@ -36,6 +35,8 @@ class SessionKernel(Protocol):
     """What a session needs of its kernel, and tells it; its text is what the log calls it."""
 
     program: str
+    log: EventLogger
+    trace: PacketTrace
 
     @property
     def link(self) -> RelayLink | None:
@@ -261,9 +262,9 @@ class Session:
             self._kernel.link.resume()
             completion = attachment.gate.abandon()
             if completion is not None:
-                _log.info("%s: its client went in the middle of an expression, which is completed and aborted", self._kernel)
+                self._kernel.log.info("%s: its client went in the middle of an expression, which is completed and aborted", self._kernel)
                 self._completion = completion
-                self._kernel.link.write_message(MessageCode.ABORT)
+                self._send_message(MessageCode.ABORT)
                 self._complete()
         attachment.handle.end(reason, text)
 
@@ -308,7 +309,7 @@ class Session:
             try:
                 piece = next(self._completion, None)
             except LimitExceeded as error:
-                _log.error("%s: the expression its client left cannot be completed (%s); ended", self._kernel, error)
+                self._kernel.log.error("%s: the expression its client left cannot be completed (%s); ended", self._kernel, error)
                 self._completion = None
                 self._kernel.end("half an expression could not be completed")
                 return
@@ -316,7 +317,7 @@ class Session:
                 self._completion = None
                 if self._kernel.program:
                     # The embedded kernel takes an abort for what it is reading; of another that is not known.
-                    self._kernel.link.write_message(MessageCode.ABORT)
+                    self._send_message(MessageCode.ABORT)
             else:
                 self._kernel.link.write(piece)
 
@@ -370,7 +371,7 @@ class Session:
             for piece in attachment.gate.feed(payload):
                 link.write(piece)
         except (RemoteProtocolError, LimitExceeded) as error:
-            _log.error("%s: its client sent what is not WSTP (%s); its link is closed", self._kernel, error)
+            self._kernel.log.error("%s: its client sent what is not WSTP (%s); its link is closed", self._kernel, error)
             self.detach(EndReason.REFUSED, str(error))
             return
         if attachment.urgent:
@@ -399,13 +400,21 @@ class Session:
 
     def _write_message(self, message: Urgent) -> None:
         if self._kernel.link is not None:
-            self._kernel.link.write_message(message.code, message.parameter)
+            self._send_message(message.code, message.parameter)
             if message.code == MessageCode.ABORT:
                 self._kernel.abort_written()
                 self.conversation.interrupted()
 
-    def _requested(self, head: str | None) -> None:
+    def _send_message(self, code: int, parameter: int = 0) -> None:
+        assert self._kernel.link is not None
+        self._kernel.link.write_message(code, parameter)
+        if self._kernel.trace.active:
+            self._kernel.trace.message(TO, code)
+
+    def _requested(self, head: str | None, size: int) -> None:
         """A whole packet has passed to the kernel."""
+        if self._kernel.trace.active:
+            self._kernel.trace.passed(TO, head, size)
         was_busy = self.busy
         self.conversation.requested(head)
         if self.busy and not was_busy:

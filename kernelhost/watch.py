@@ -110,7 +110,7 @@ class KernelWatch:
         match self.rules.judge(found.memory, known.at_ready):
             case Verdict.KILL:
                 why = f"took {amount(found.memory)} of memory, more than {amount(self.rules.limit)} (Limits/KernelMemory), and was killed"
-                _log.error("%s %s", kernel, why)
+                kernel.log.error("%s %s", kernel, why)
                 kernel.destroy("memory", why)
             case Verdict.RECYCLE:
                 assert known.at_ready is not None

@@ -223,6 +223,12 @@ def _add_part(parser: argparse.ArgumentParser) -> None:
         help="error, debug or trace, or 1, 2 or 3 (%(default)s)",
     )
     parser.add_argument("-f", "--log-file", metavar="FILE", help="log to this file instead of standard error")
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="lines of text, or of JSON with the ids of kernel, session, client (%(default)s)",
+    )
 
 
 # ---- what is then called ------------------------------------------------------------------------------------
@@ -281,7 +287,7 @@ def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], in
         if options.bus is not None:
             check_endpoint(options.bus)
         config = load(options.configuration_file)
-        setup(options.log_level, options.log_file)
+        setup(options.log_level, options.log_file, options.log_format)
     except ConfigError as error:
         print(f"kernelbus {name}: {error}", file=sys.stderr)
         return _USAGE_STATUS

@@ -32,6 +32,7 @@ SANS_IO = [
     "kernelhost/conversation.py",
     "kernelhost/ladder.py",
     "kernelhost/memory.py",
+    "kernelhost/trace.py",
     "frontend/sieve.py",
     "frontend/delivery.py",
     "frontend/commands.py",

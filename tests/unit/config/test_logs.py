@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+import time
 import warnings
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,3 +142,75 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
         ConfigError, match=r"nowhere/k\.log: cannot write this log file: No such file or directory"
     ):
         logs.setup("error", tmp_path / "nowhere" / "k.log")
+
+
+def entries(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="ascii").splitlines()]
+
+
+def test_json_is_one_object_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "k.log"
+    logs.setup("trace", file, "json")
+    say_everything()
+    try:
+        raise ValueError("why")
+    except ValueError:
+        PART.exception("it failed:\nforged \u2028 \x85 \x1b[2J \ud800")
+    found = entries(file)
+    assert [entry["level"] for entry in found] == ["error", "warning", "info", "debug", "trace", "warning", "error"]
+    assert [entry["part"] for entry in found] == ["frontend"] * 5 + ["zeroconf", "frontend"]
+    assert list(found[0]) == ["time", "level", "part", "message"]
+    assert found[-1]["message"] == "it failed:\nforged \u2028 \x85 \x1b[2J \ud800"
+    first, *_, last = found[-1]["exception"].splitlines()
+    assert (first, last) == ("Traceback (most recent call last):", "ValueError: why")
+    for entry in found:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d", entry["time"])
+        assert abs(datetime.fromisoformat(entry["time"]).timestamp() - time.time()) < 600
+
+
+def test_fields_are_in_json_and_not_in_text(tmp_path: Path) -> None:
+    file = tmp_path / "k.log"
+    client = ""
+    log = logs.EventLogger(PART, lambda: {"kernel": "k" * 22, "client": client, "time": "never"})
+    logs.setup("error", file, "json")
+    log.warning("one")
+    client = "127.0.0.1:7"
+    log.warning("two", extra=logs.fields(pool="Main", kernel="other", channel=None))
+    PART.warning("three", extra=logs.fields(pool="Main", at=Path("/x")))
+    logs.setup("error", file, "text")
+    log.warning("four", extra=logs.fields(pool="Main"))
+    *lines, text = file.read_text().splitlines()
+    told = [{name: value for name, value in json.loads(line).items() if name not in ("time", "level", "part")} for line in lines]
+    assert told == [
+        {"message": "one", "kernel": "k" * 22},
+        {"message": "two", "kernel": "other", "client": "127.0.0.1:7", "pool": "Main"},
+        {"message": "three", "pool": "Main", "at": "/x"},
+    ]
+    assert text.endswith("[WARNING] frontend: four")
+    assert all(json.loads(line)["time"] != "never" for line in lines)
+
+
+def test_what_is_not_shown_is_not_looked_up(tmp_path: Path) -> None:
+    def about() -> dict[str, object]:
+        raise AssertionError("it was looked up")
+
+    logs.setup("error", tmp_path / "k.log")
+    logs.EventLogger(PART, about).info("an information")
+
+
+def test_the_level_is_set_while_it_runs(tmp_path: Path) -> None:
+    file = tmp_path / "k.log"
+    logs.setup("error", file)
+    for level, shown in (("error", "error"), ("2", "debug"), ("trace", "trace"), (logging.WARNING, "error")):
+        logs.set_level(level)
+        assert logs.current_level() == shown
+        say_everything()
+    counts = [len(re.findall(rf"\[{name}\]", file.read_text())) for name in ("ERROR", "INFO", "DEBUG", "TRACE")]
+    assert counts == [4, 2, 2, 1]
+    with pytest.raises(ConfigError, match='"loud" is not a log level'):
+        logs.set_level("loud")
+
+
+def test_no_such_format() -> None:
+    with pytest.raises(ConfigError, match='"xml" is not a log format: say text or json'):
+        logs.setup("error", None, "xml")

@@ -17,7 +17,7 @@ OTHER = encode_packet(packet("EnterTextPacket", "2+2"))
 
 def gate(hold: int = 1 << 20) -> tuple[Gate, list[str | None]]:
     heads: list[str | None] = []
-    return Gate(hold, Limits(), heads.append), heads
+    return Gate(hold, Limits(), lambda head, size: heads.append(head)), heads
 
 
 def joined(pieces: list[bytes | memoryview]) -> bytes:
@@ -75,3 +75,14 @@ def test_bytes_that_are_no_tokens_are_refused() -> None:
     made, _ = gate()
     with pytest.raises(RemoteProtocolError):
         made.feed(b"GET / HTTP/1.1")
+
+
+def test_each_packet_is_told_with_its_size() -> None:
+    told: list[tuple[str | None, int]] = []
+    made = Gate(1 << 20, Limits(), lambda head, size: told.append((head, size)))
+    stream = OTHER + REQUEST + OTHER
+    for at in range(0, len(stream), 7):
+        made.feed(stream[at : at + 7])
+    # Without the end-of-packet token behind each.
+    sizes = [("EnterTextPacket", len(OTHER) - 1), ("EvaluatePacket", len(REQUEST) - 1), ("EnterTextPacket", len(OTHER) - 1)]
+    assert told == sizes

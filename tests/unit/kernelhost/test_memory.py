@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import subprocess
 import sys
@@ -92,6 +93,7 @@ class _Kernel:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
+        self.log = logging.getLogger("kernelbus.host")
         self.busy = False
         self.phase = Phase.SERVING
         self.attachments = 0

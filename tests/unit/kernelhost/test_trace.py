@@ -1,0 +1,59 @@
+"""The packets of a kernel, as its watchers see them."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from bus.logs import TRACE, EventLogger
+from kernelhost.trace import FROM, TO, PacketTrace, Passage
+from wstp import MessageCode
+
+LOG = logging.getLogger("kernelbus.host")
+
+
+@pytest.fixture
+def trace(monkeypatch: pytest.MonkeyPatch) -> PacketTrace:
+    # As bus.logs.setup sets it, whatever a test before this one has left.
+    monkeypatch.setattr(logging.getLogger("kernelbus"), "level", logging.WARNING)
+    LOG.manager._clear_cache()  # type: ignore[attr-defined]
+    return PacketTrace(EventLogger(LOG, lambda: {"kernel": "k1"}), "kernel k1", lambda: 12.5)
+
+
+def test_watchers_come_and_go(trace: PacketTrace) -> None:
+    one: list[Passage] = []
+    two: list[Passage] = []
+    assert not trace.active
+    trace.add(one.append)
+    assert trace.active
+    trace.passed(TO, "EvaluatePacket", 17)
+    trace.add(two.append)
+    trace.message(TO, MessageCode.ABORT)
+    trace.remove(one.append)
+    trace.passed(FROM, None, 3)
+    trace.remove(one.append)
+    trace.remove(two.append)
+    assert not trace.active
+    abort = Passage(12.5, "to", "message 3", 0)
+    assert one == [Passage(12.5, "to", "EvaluatePacket", 17), abort]
+    assert two == [abort, Passage(12.5, "from", "", 3)]
+
+
+def test_the_log_watches_at_trace_level(trace: PacketTrace, caplog: pytest.LogCaptureFixture) -> None:
+    trace.passed(TO, "EvaluatePacket", 17)
+    assert caplog.records == []
+    with caplog.at_level(TRACE, "kernelbus"):
+        assert trace.active
+        trace.passed(TO, "EvaluatePacket", 17)
+        trace.passed(FROM, None, 3)
+        trace.message(TO, MessageCode.INTERRUPT)
+    assert [record.getMessage() for record in caplog.records] == [
+        "to kernel k1: EvaluatePacket, 17 bytes",
+        "from kernel k1: an expression, 3 bytes",
+        "to kernel k1: message 2",
+    ]
+    fields = [record.__dict__["fields"] for record in caplog.records]
+    assert fields[0] == {"kernel": "k1", "direction": "to", "head": "EvaluatePacket", "bytes": 17}
+    assert fields[2] == {"kernel": "k1", "direction": "to", "head": "message 2", "bytes": 0}
+    assert not trace.active
