@@ -104,6 +104,8 @@ class BusConfig:
         journal: the file in which the broker keeps its sessions; empty: none. None: one named for its endpoint, in the user's folder
             for state.
         local_transport: what joins the parts of one process: plain calls, or ZeroMQ inproc.
+        keys: the folder of this machine's keys. None: ``kernelbus/keys`` in the user's configuration folder.
+        broker_key: the public key that is expected of the broker, or its name among the allowed ones. None: the only one that is allowed.
     """
 
     endpoint: str | None = None
@@ -111,6 +113,8 @@ class BusConfig:
     heartbeat_timeout: float = 5.0
     journal: str | None = None
     local_transport: Literal["call", "inproc"] = "call"
+    keys: str | None = None
+    broker_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,14 +271,18 @@ def loads(text: str, source: str | Path | None = None) -> Config:
     settled = _Settler(document, label, path.parent if path else Path())
     pools = settled.pools(loaded.pop("pools", {}))
     settled.limits()
-    if loaded.get("bus", {}).get("journal"):
-        loaded["bus"]["journal"] = settled.absolute(loaded["bus"]["journal"])
+    bus = loaded.get("bus", {})
+    for key in ("journal", "keys"):
+        if bus.get(key):
+            bus[key] = settled.absolute(bus[key])
+    # As for pools: an empty string is for what is not wanted. (An empty Journal says that there is to be none.)
+    bus.update((key, bus.get(key) or None) for key in ("keys", "broker_key"))
     if settled.faults:
         raise _located(label, document, settled.faults)
     return Config(
         **{key: value for key, value in loaded.items() if isinstance(value, bool)},
         pools=pools,
-        bus=BusConfig(**loaded.get("bus", {})),
+        bus=BusConfig(**bus),
         access=AccessConfig(**loaded.get("access", {})),
         limits=LimitsConfig(**loaded.get("limits", {})),
         source=path,

@@ -191,6 +191,8 @@ class _BusSchema(_Section):
     heartbeat_timeout = _Seconds()
     journal = _Text()
     local_transport = _Choice("call", "inproc")
+    keys = _Text()
+    broker_key = _Text()
 
 
 class _AccessSchema(_Section):

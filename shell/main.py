@@ -121,6 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     host.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is ({BUS_ENDPOINT})")
     host.set_defaults(run=_host, parser=host)
 
+    _add_keys(commands)
+
     evaluate = commands.add_parser(
         "eval",
         help="evaluate code on a kernel of a server",
@@ -171,6 +173,39 @@ def _parser() -> argparse.ArgumentParser:
     connect.add_argument("--close-kernel", action="store_true", help="end the kernel")
     connect.set_defaults(run=_connect, parser=connect)
     return parser
+
+
+def _add_keys(commands: argparse._SubParsersAction[_Parser]) -> None:
+    keys = commands.add_parser(
+        "keys",
+        help="make this machine's key for the bus, and say which machines it trusts",
+        description="The keys with which machines know each other on the bus, where that is not at an address of loopback. Each machine "
+        "has one pair. A broker is joined by the machines whose keys it allows; these, for their part, allow the broker's.",
+    )
+    actions = keys.add_subparsers(metavar="ACTION", dest="action", required=True)
+
+    def add(name: str, told: str) -> argparse.ArgumentParser:
+        action = actions.add_parser(name, help=told, description=told[:1].upper() + told[1:] + ".")
+        folder = action.add_mutually_exclusive_group()
+        folder.add_argument("-c", "--configuration-file", metavar="FILE", help="the configuration, whose Bus/Keys names the folder")
+        folder.add_argument("--keys", metavar="FOLDER", help="the folder of keys (~/.config/kernelbus/keys)")
+        action.set_defaults(run=_keys, parser=action)
+        return action
+
+    new = add("new", "make this machine's key pair")
+    new.add_argument("--force", action="store_true", help="also if it has one: other machines then know it no longer")
+    show = add("show", "print this machine's public key, and what to say on the machines that are to trust it")
+    for action in (new, show):
+        action.add_argument("-q", "--quiet", action="store_true", help="print the key alone")
+    listing = add("list", "print this machine's key and those that are allowed here")
+    for action in (new, show, listing):
+        action.add_argument("--json", action="store_true", help="print JSON, for scripts")
+    allow = add("allow", "trust a machine; a running broker knows at once")
+    allow.add_argument("key", metavar="KEY", help="its public key, in single quotes: what kernelbus keys show prints there")
+    allow.add_argument("name", metavar="NAME", help="what it is called here")
+    allow.add_argument("comment", metavar="COMMENT", nargs="*", help="a note to keep with it")
+    revoke = add("revoke", "trust a machine no longer; a running broker loses it within seconds")
+    revoke.add_argument("key", metavar="KEY", help="its key or its name")
 
 
 def _add_link_server(parser: argparse.ArgumentParser) -> None:
@@ -296,6 +331,12 @@ def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], in
     for warning in config.warnings:
         logging.getLogger("kernelbus.config").warning("%s", warning)
     return run(config)
+
+
+def _keys(options: argparse.Namespace) -> int:
+    from shell.keys import run_keys
+
+    return run_keys(options)
 
 
 def _eval(options: argparse.Namespace) -> int:
