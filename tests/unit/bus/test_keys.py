@@ -81,7 +81,7 @@ def test_a_folder_that_others_can_write_is_refused(store: KeyStore) -> None:
 def test_files_of_another_user_are_refused(store: KeyStore) -> None:
     store.new()
     os.chown(store.secret_file, 12345, 12345)
-    with pytest.raises(KeysError, match="machine.key: it is user 12345's"):
+    with pytest.raises(KeysError, match=r"machine.key: it is user 12345's"):
         store.pair()
 
 

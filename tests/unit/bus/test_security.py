@@ -44,7 +44,8 @@ def test_loopback_is_local(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["0.0.0.0", "*", "[::]", "10.0.0.1", "192.0.2.1", "[fe80::1%eth0]", "[::ffff:10.0.0.1]", "name.invalid", "eth0", "a@127.0.0.1"]
+    "address",
+    ["0.0.0.0", "*", "[::]", "10.0.0.1", "192.0.2.1", "[fe80::1%eth0]", "[::ffff:10.0.0.1]", "name.invalid", "eth0", "a@127.0.0.1"],
 )
 def test_all_else_is_not(address: str) -> None:
     assert not is_local(f"tcp://{address}:31416")
@@ -90,7 +91,7 @@ def test_of_several_keys_the_configuration_says_which_is_the_brokers(store: KeyS
 
 
 def test_what_is_missing_is_said_with_the_command(store: KeyStore, tmp_path: Path) -> None:
-    with pytest.raises(KeysError, match=r"the key of the broker at tcp://192.0.2.1:31416 is not known here: .*keys allow KEY NAME --keys /"):
+    with pytest.raises(KeysError, match=r"the key of the broker at tcp://192.0.2.1:31416 is not known.*keys allow KEY NAME --keys /"):
         client_security(ELSEWHERE, config(store))
     with pytest.raises(KeysError, match=r"this machine has none: make them with kernelbus keys new --keys /"):
         client_security(ELSEWHERE, config(KeyStore(tmp_path / "none")))

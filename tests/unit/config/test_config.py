@@ -115,7 +115,8 @@ class TestEveryKeyIsObeyed:
 
     def test_bus(self) -> None:
         times = '"HeartbeatInterval": 2, "HeartbeatTimeout": 9.5'
-        text = '{"Bus": {"Endpoint": "tcp://10.0.0.1:5", ' + times + ', "LocalTransport": "inproc", "Journal": "j", "Keys": "k", "BrokerKey": "b"}}'
+        rest = '"LocalTransport": "inproc", "Journal": "j", "Keys": "k", "BrokerKey": "b"'
+        text = '{"Bus": {"Endpoint": "tcp://10.0.0.1:5", ' + times + ", " + rest + "}}"
         told = config.BusConfig("tcp://10.0.0.1:5", 2.0, 9.5, str(Path("j").absolute()), "inproc", str(Path("k").absolute()), "b")
         assert loads(text).bus == told
         assert loads('{"Bus": {"Keys": "", "BrokerKey": ""}}').bus == config.BusConfig()
