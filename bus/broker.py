@@ -26,10 +26,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from bus import status
+from bus.admin import Admin, Local
+from bus.config import Config
 from bus.frames import Frame
+from bus.histogram import Latencies
 from bus.messages import (
     Acquire,
     Acquired,
@@ -48,14 +50,30 @@ from bus.messages import (
     RegisterAgain,
     Registered,
     Release,
-    StatusRequest,
 )
-from bus.sessions import ENDED, SessionRecord, SessionTable
+from bus.orders import Order, PartAnswer, PoolOrder, Traced
+from bus.reports import (
+    FrontendReport,
+    HostReport,
+    HostStatus,
+    LinksAnswer,
+    PoolFigures,
+    StatusRequest,
+    StoryRequest,
+)
+from bus.sessions import ENDED, LOST, SessionRecord, SessionTable
+from bus.status import SHORT_ID, add_figures
 from bus.transport import Route
 
-__all__ = ["Action", "Broker", "BrokerOptions", "ChannelEntry", "ChannelPhase", "Note", "Peer", "PeerState", "Send"]
+__all__ = ["DRAINING", "Action", "Broker", "BrokerOptions", "ChannelEntry", "ChannelPhase", "GoneHost", "Note", "Peer", "PeerState", "Send"]
 
 _LEFT = "has left"
+
+#: The code with which a host refuses what another may give: it gives no kernels out at present.
+DRAINING = "draining"
+
+#: For so many seconds a host that was lost is remembered as gone, unless it comes back or is evicted.
+_GONE_FOR = 86400.0
 
 
 class PeerState(Enum):
@@ -85,6 +103,18 @@ class BrokerOptions(NamedTuple):
     connection_timeout: float = 30.0
     allow_stealing: bool = False
     replace_silently: bool = False
+    version: str = ""
+
+    def of(self, config: Config) -> BrokerOptions:
+        """Give the same broker's, by another configuration."""
+        return self._replace(
+            heartbeat_interval=config.bus.heartbeat_interval,
+            heartbeat_timeout=config.bus.heartbeat_timeout,
+            host_timeout=config.limits.host_timeout,
+            connection_timeout=config.limits.connection_timeout,
+            allow_stealing=config.allow_stealing_kernels,
+            replace_silently=config.allow_silent_kernel_replacement,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +134,7 @@ class Note:
     fields: Mapping[str, object] = field(default_factory=dict, compare=False)
 
 
-Action = Send | Note
+Action = Send | Note | Local
 
 
 @dataclass(slots=True)
@@ -120,6 +150,9 @@ class Peer:
     version: str = ""
     asked: dict[str, int] = field(default_factory=dict)  #: channels in ASKED at this host, by pool
     pools: dict[str, PoolReport] = field(default_factory=dict)
+    report: HostReport | FrontendReport | None = None
+    reported: float = 0.0
+    figures: dict[str, PoolFigures] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.role} {self.name} ({self.id[:8]})"
@@ -128,6 +161,27 @@ class Peer:
     def fields(self) -> dict[str, object]:
         """What the log says beside its text."""
         return {self.role: self.name}
+
+    def accepts(self, pool: str) -> bool:
+        """Whether a fresh kernel of this pool may be asked for here."""
+        report = self.pools.get(pool)
+        draining = isinstance(self.report, HostReport) and self.report.draining
+        return report is not None and report.state == "serving" and self.state is PeerState.UP and not draining
+
+
+@dataclass(frozen=True, slots=True)
+class GoneHost:
+    """A host that was lost, and why."""
+
+    id: str
+    name: str
+    version: str
+    last_seen: float
+    why: str
+
+    def status(self, silent: float) -> HostStatus:
+        """Say so in a status."""
+        return HostStatus(self.name, self.id[:SHORT_ID], LOST, self.version, silent, [], 0, 0, text=f"it {self.why}")
 
 
 @dataclass(slots=True)
@@ -165,6 +219,12 @@ class Broker:
         self.sessions = SessionTable()
         self.sessions.restore(journaled or [], now + epoch)
         self.dropped = 0  #: frames for which there was no way, since the start
+        self.refused: dict[str, int] = {}  #: requests for kernels, by the code of the refusal
+        self.attaches: dict[str, Latencies] = {}  #: by pool
+        self.past_figures: dict[str, PoolFigures] = {}  #: of hosts that are no more
+        self.gone_hosts: dict[str, GoneHost] = {}
+        self.pool_orders: dict[str, PoolOrder] = {}  #: what administrators have made of pools
+        self.admin = Admin(self, self._send, self._note, lambda order: self._actions.append(Local(order)))
         self._routes: dict[Route, Peer] = {}
         self._strangers: dict[Route, float] = {}
         self._waiting: dict[int, ChannelEntry] = {}
@@ -208,15 +268,18 @@ class Broker:
     def control(self, route: Route, message: Message, now: float) -> list[Action]:
         """A control message came over `route`."""
         peer = self._routes.get(route)
+        if peer is not None and not isinstance(message, Register):
+            self._seen(peer, message, now)
         if isinstance(message, Register):
             self._register(route, message, now)
+        elif isinstance(message, StatusRequest | StoryRequest | Order):
+            self.admin.asked(route, message, now)
         elif peer is None:
             # Whoever it is, it thinks we know it: we are a broker that was restarted.
             if now - self._strangers.get(route, -1e9) > self.options.heartbeat_interval:
                 self._strangers[route] = now
                 self._actions.append(Send(route, RegisterAgain()))
         else:
-            self._seen(peer, message, now)
             match message:
                 case Heartbeat():
                     pass
@@ -236,8 +299,20 @@ class Broker:
                     self.sessions.gone(message.kernel, message.text, now + self.epoch)
                 case KeepAlive():
                     self._keep_alive(peer, message)
-                case StatusRequest():
-                    self._actions.append(Send(route, status.describe(self, message.request, now)))
+                case PartAnswer():
+                    self.admin.answered(peer, message, now)
+                case HostReport() if peer.role == "host":
+                    peer.report, peer.reported = message, now
+                    self._dispatch(now)
+                case FrontendReport() | LinksAnswer() if peer.role == "frontend":
+                    if isinstance(message, LinksAnswer):
+                        self.admin.listed(peer, message, now)
+                    else:
+                        peer.report, peer.reported = message, now
+                case PoolFigures() if peer.role == "host":
+                    peer.figures[message.pool] = message
+                case Traced() if peer.role == "host":
+                    self.admin.traced(message)
                 case PoolReport() if peer.role == "host":
                     peer.pools[message.pool] = message
                     self._dispatch(now)
@@ -294,7 +369,48 @@ class Broker:
         for route, since in list(self._strangers.items()):
             if now - since > self.options.host_timeout:
                 del self._strangers[route]
+        for gone in list(self.gone_hosts.values()):
+            if now - gone.last_seen > _GONE_FOR:
+                self.forget_host(gone.id)
+        self.admin.tick(now)
         return self._take()
+
+    def carried_out(self, answer: PartAnswer, now: float) -> list[Action]:
+        """The broker's own process has carried out what a :class:`bus.admin.Local` told it."""
+        self.admin.carried_out(answer, now)
+        return self._take()
+
+    def configure(self, options: BrokerOptions, now: float) -> list[Action]:
+        """Go by other options from now on."""
+        self.options = options
+        self._dispatch(now)
+        return self._take()
+
+    # ------------------------------------------------------------------ what administrators change
+
+    def order_pool(self, order: PoolOrder) -> None:
+        """Note how a pool is to be run, for hosts that come; those that are there are told by who calls this."""
+        known = self.pool_orders.get(order.pool)
+        if order.action == "resize" and known is not None:
+            minimum = known.minimum if order.minimum is None else order.minimum
+            maximum = known.maximum if order.maximum is None else order.maximum
+            order = replace(known, minimum=minimum, maximum=maximum)
+        elif known is not None:
+            order = replace(order, minimum=known.minimum, maximum=known.maximum)
+        self.pool_orders[order.pool] = order
+
+    def forget_host(self, identity: str) -> None:
+        """Speak no more of a host that was lost."""
+        self.gone_hosts.pop(identity, None)
+
+    def forget_awaited(self, kernel: str, why: str, now: float) -> None:
+        """Wait no more for the host of a session."""
+        self.sessions.gone(kernel, why, now + self.epoch)
+        self._dispatch(now)
+
+    def give_up(self, peer: Peer, why: str, now: float) -> None:
+        """Take a part that cannot be reached for lost."""
+        self._lose(peer, now, why)
 
     # ------------------------------------------------------------------ parts come and go
 
@@ -313,6 +429,10 @@ class Broker:
         if peer is None:
             peer = self.peers[message.peer] = Peer(message.peer, message.role, message.name, route, now)
             self._note(f"{peer} has registered", False, peer.fields)
+            if message.role == "host":
+                # The same again, or another in its place.
+                for gone in [gone for gone in self.gone_hosts.values() if gone.name == message.name]:
+                    self.forget_host(gone.id)
         else:
             if peer.route is not route:
                 del self._routes[peer.route]
@@ -330,6 +450,7 @@ class Broker:
         self._dispatch(now)
 
     def _reconcile_host(self, host: Peer, message: Register, now: float) -> None:
+        self._settle_pools(host)
         self.sessions.reconcile(host, {report.kernel for report in message.kernels}, now + self.epoch)
         for report in message.kernels:
             self._kernel(host, report, now)
@@ -350,6 +471,22 @@ class Broker:
                 self._actions.append(Send(host.route, Release(channel, "another kernel serves it")))
             else:
                 self._join(known, host, kernel or known.kernel)
+
+    def _settle_pools(self, host: Peer) -> None:
+        """Tell a host how its pools are to be run, or, where that is not known here (this broker was restarted), learn it from the host."""
+        for report in host.pools.values():
+            order = self.pool_orders.get(report.pool)
+            if order is None:
+                if report.state != "serving" or report.resized:
+                    action: Literal["pause", "drain", "resume"] = _ORDERED.get(report.state, "resume")
+                    sizes = (report.minimum, report.maximum) if report.resized else (None, None)
+                    self.pool_orders[report.pool] = PoolOrder(0, "", report.pool, action, *sizes)
+                continue
+            # Numbered 0: nobody waits for the answer.
+            if order.action != "resize" and (_ORDERED.get(report.state, "resume") != order.action):
+                self._send(host.route, replace(order, request=0, minimum=None, maximum=None))
+            if order.minimum is not None or order.maximum is not None:
+                self._send(host.route, replace(order, request=0, action="resize"))
 
     def _reconcile_frontend(self, frontend: Peer, message: Register, now: float) -> None:
         listed = {report.channel for report in message.channels}
@@ -400,6 +537,11 @@ class Broker:
     def _lose(self, peer: Peer, now: float, why: str) -> None:
         self._note(f"{peer} {why}" if why == _LEFT else f"{peer} {why}; given up", why != _LEFT, peer.fields)
         peer.state = PeerState.LOST
+        if peer.role == "host" and why != _LEFT:
+            self.gone_hosts[peer.id] = GoneHost(peer.id, peer.name, peer.version, peer.last_seen, why)
+        for pool, figures in peer.figures.items():
+            past = self.past_figures.get(pool)
+            self.past_figures[pool] = figures if past is None else add_figures(past, figures)
         del self.peers[peer.id]
         del self._routes[peer.route]
         text = f"host {peer.name} {why}"
@@ -415,6 +557,7 @@ class Broker:
                     self._move(entry, ChannelPhase.WAITING, None)
                 else:
                     self._tell_lost(entry, f"{peer} {why}")
+        self.admin.lost(peer, why, now)
         self._dispatch(now)
 
     # ------------------------------------------------------------------ channels
@@ -477,6 +620,11 @@ class Broker:
                 self._refuse(entry, "unknown-pool", f"there is no pool {wanted!r}; there are: {known or 'none'}")
                 return
             entry.pool = wanted
+            states = {host.pools[wanted].state for host in hosts if wanted in host.pools}
+            if states == {"draining"}:
+                text = f"pool {wanted} is being drained by an administrator, and gives no kernels out"
+                self._refuse(entry, "pool-draining", text)
+                return
             host = self._choose(wanted)
             if host is None:
                 return
@@ -514,7 +662,7 @@ class Broker:
     def _rebalance(self, host: Peer, report: PoolReport, now: float) -> None:
         """A host has kernels ready: whoever waits for one to start on another need not."""
         spare = report.ready - host.asked.get(report.pool, 0)
-        if spare <= 0:
+        if spare <= 0 or not host.accepts(report.pool):
             return
         others = [
             entry
@@ -566,12 +714,12 @@ class Broker:
         """Of the hosts that can give a kernel, one with ready ones to spare, else the one with the smallest part of its cap in use."""
         best: tuple[tuple[bool, bool, float], Peer] | None = None
         for host in self.peers_of("host"):
-            report = host.pools.get(pool)
-            if report is None or host.state is not PeerState.UP:
+            if not host.accepts(pool):
                 continue
+            report = host.pools[pool]
             asked = host.asked.get(pool, 0)
             taken = report.attached + report.detached
-            if report.maximum - taken + report.spare - asked <= 0:
+            if report.room - asked <= 0:
                 continue
             key = (report.ready - asked <= 0, bool(report.failing), (taken + asked) / max(1, report.maximum))
             if best is None or key < best[0]:
@@ -585,6 +733,8 @@ class Broker:
             self._actions.append(Send(host.route, Release(message.channel, "nobody waits for it any more")))
             return
         entry.position = message.position
+        if entry.request is not None and entry.phase in (ChannelPhase.WAITING, ChannelPhase.ASKED):
+            self.attaches.setdefault(message.kernel.pool, Latencies()).add(now - entry.since)
         report = host.pools.get(entry.pool)
         if report is not None and entry.request is not None and not _named(entry):
             # Until the host reports it itself.
@@ -610,10 +760,17 @@ class Broker:
             self._move(entry, ChannelPhase.WAITING, None)
             self._ask(entry, now)
             return
+        if message.code == DRAINING and not request.kernel:
+            # It says so again for the whole pool, but later than this.
+            host.pools[entry.pool] = replace(host.pools[entry.pool], state="draining")
+            self._move(entry, ChannelPhase.WAITING, None)
+            self._ask(entry, now)
+            return
         self._refuse(entry, message.code, message.text)
 
     def _refuse(self, entry: ChannelEntry, code: str, text: str) -> None:
         self._remove(entry)
+        self.refused[code] = self.refused.get(code, 0) + 1
         if entry.frontend is not None:
             self._actions.append(Send(entry.frontend.route, Refused(entry.channel, code, text)))
 
@@ -656,6 +813,9 @@ class Broker:
         reports = [(host, host.pools[entry.pool]) for host in hosts if entry.pool in host.pools]
         if not any(host.state is PeerState.UP for host, _ in reports):
             return f"{waited}: no kernel host of pool {entry.pool!r} can be reached"
+        states = {report.state for _, report in reports}
+        if states <= {"paused", "draining"}:
+            return f"no kernel came free: pool {entry.pool} is paused by an administrator"
         for _, report in reports:
             if report.failing:
                 return f"no kernel came free: the kernels of pool {entry.pool} do not start: {report.failing}"
@@ -666,6 +826,9 @@ class Broker:
         return f"no kernel came free: pool {entry.pool} is at its maximum of {most}; close one, or raise MaximumKernelNumber"
 
     # ------------------------------------------------------------------ inside
+
+    def _send(self, route: Route, message: Message) -> None:
+        self._actions.append(Send(route, message))
 
     def _note(self, text: str, error: bool = False, about: Mapping[str, object] | None = None) -> None:
         self._actions.append(Note(text, error, about or {}))
@@ -705,6 +868,10 @@ class Broker:
         self.sessions.validate()
         for kernel, session in self.sessions.live.items():
             assert self.peers.get(session.host.id) is session.host, f"kernel {kernel} is on a host that is gone"
+
+
+#: The order that has brought a pool into a state.
+_ORDERED: dict[str, Literal["pause", "drain", "resume"]] = {"paused": "pause", "draining": "drain"}
 
 
 def _named(entry: ChannelEntry) -> bool:

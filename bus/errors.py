@@ -14,7 +14,17 @@ class FrameError(BusError):
 
 
 class MessageError(BusError):
-    """A control message that its schema refuses; the peer erred."""
+    """A control message that its schema refuses; the peer erred.
+
+    Attributes:
+        request: the number of the request that it was meant to be; None: not known.
+        sender: who says that they sent it; empty: not known.
+    """
+
+    def __init__(self, text: str, request: int | None = None, sender: str = "") -> None:
+        super().__init__(text)
+        self.request = request
+        self.sender = sender
 
 
 class ChannelError(BusError):

@@ -1,8 +1,8 @@
 """Control messages: what the parts tell each other beside the data, as JSON checked by marshmallow at the door.
 
-Each message is a frozen dataclass; its schema is made from its fields, so the two cannot differ. :func:`decode` refuses what the schema
-refuses, unknown messages and unknown keys included, with one line that names the message and the key. After the door nothing is
-checked again.
+Each message is a frozen dataclass; its schema is made from its fields (:mod:`bus.schema`), so the two cannot differ. :func:`decode` refuses
+what the schema refuses, unknown messages and unknown keys included, with one line that names the message and the key. After the door
+nothing is checked again.
 
 | from | to | messages |
 |---|---|---|
@@ -12,18 +12,45 @@ checked again.
 | broker | frontend | :class:`Opened`, :class:`Refused`, :class:`Lost` |
 | broker | host | :class:`Acquire`, :class:`Release` |
 | host | broker | :class:`Acquired`, :class:`Refused`, :class:`KernelReport`, :class:`KernelGone`, :class:`PoolReport` |
+| frontend, host | broker | what they report for the status (:mod:`bus.reports`) |
+| console, frontend | broker | :class:`StatusRequest`, :class:`StoryRequest` |
+| console | broker, and on to the parts | orders (:mod:`bus.orders`) |
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import typing
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import ValidationError
 
 from bus.errors import MessageError
+from bus.orders import (
+    Answer,
+    HostOrder,
+    KernelOrder,
+    LogLevelOrder,
+    PartAnswer,
+    PoolOrder,
+    ReloadOrder,
+    SessionOrder,
+    StartOrder,
+    Traced,
+    TraceOrder,
+)
+from bus.reports import (
+    FrontendReport,
+    HostReport,
+    LinksAnswer,
+    LinksRequest,
+    PoolFigures,
+    Status,
+    StatusRequest,
+    Story,
+    StoryRequest,
+)
+from bus.schema import MAXIMUM_TEXT, Message, fault, load, schema_of
 
 __all__ = [
     "MAXIMUM_TEXT",
@@ -32,18 +59,15 @@ __all__ = [
     "Acquired",
     "ChannelReport",
     "Heartbeat",
-    "HostStatus",
     "KeepAlive",
     "KernelGone",
     "KernelReport",
-    "KernelStatus",
     "Leave",
     "Lost",
     "Message",
     "Open",
     "Opened",
     "PoolReport",
-    "PoolStatus",
     "Refused",
     "Register",
     "RegisterAgain",
@@ -57,15 +81,6 @@ __all__ = [
 
 #: Where a resume point could stand and none does.
 NO_POINT = 2**64 - 1
-
-#: Characters of the longest text in a message.
-MAXIMUM_TEXT = 4096
-
-
-class Message:
-    """Base of the control messages. Channel numbers are unsigned 64-bit; times are seconds; texts are for people."""
-
-    __slots__ = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,6 +104,13 @@ class PoolReport(Message):
     spare: int = 0
     parallel: bool = False
     limited: str = ""  #: why the cap is lower than configured at present
+    state: str = "serving"  #: or paused, or draining (bus.orders.PoolOrder)
+    resized: bool = False  #: whether minimum or maximum are not the configuration's, but an administrator's
+
+    @property
+    def room(self) -> int:
+        """How many more kernels could be handed out, those given up that may be."""
+        return self.maximum - self.attached - self.detached + self.spare
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -255,103 +277,6 @@ class KeepAlive(Message):
     keep: bool
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class StatusRequest(Message):
-    """Asks the broker for its status. `request` is the asker's number for it."""
-
-    request: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class HostStatus(Message):
-    """A kernel host, as the broker sees it. `silent`: seconds since it was heard."""
-
-    name: str
-    state: str
-    version: str
-    silent: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class PoolStatus(Message):
-    """A pool over all its hosts. `waiting` counts requests, `longest` is how many seconds the first of them has waited."""
-
-    pool: str
-    default: bool
-    parallel_default: bool
-    parallel: bool
-    hosts: int
-    starting: int
-    ready: int
-    attached: int
-    detached: int
-    waiting: int
-    longest: float
-    minimum: int
-    maximum: int
-    failing: str = ""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class KernelStatus(Message):
-    """A kernel. `state` as in the broker's table of session states; `created` and `since` are seconds ago."""
-
-    kernel: str
-    pool: str
-    host: str
-    state: str
-    created: float
-    since: float
-    prompt: str = ""
-    client: str = ""
-    profile: str = ""
-    evaluations: int = 0
-    attachments: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    cpu: float = 0.0  #: as in KernelReport, as are the next two
-    memory: int = 0
-    idle: float = 0.0
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Status(Message):
-    """The broker's answer to a StatusRequest. Times are seconds."""
-
-    request: int
-    broker: str
-    up: float
-    frontends: int
-    links: int  #: attachments, waiting requests included
-    hosts: list[HostStatus] = dataclasses.field(default_factory=list)
-    pools: list[PoolStatus] = dataclasses.field(default_factory=list)
-    kernels: list[KernelStatus] = dataclasses.field(default_factory=list)
-
-
-def _field(hint: Any, required: bool) -> fields.Field[Any]:
-    extra: dict[str, Any] = {"required": required}
-    if hint is bool:
-        return fields.Boolean(truthy={True}, falsy={False}, **extra)
-    if hint is int:
-        return fields.Integer(strict=True, validate=validate.Range(0, 2**64 - 1), **extra)
-    if hint is float:
-        return fields.Float(validate=validate.Range(0), **extra)
-    if hint is str:
-        return fields.String(validate=validate.Length(max=MAXIMUM_TEXT), **extra)
-    if get_origin(hint) is list:
-        return fields.List(_field(get_args(hint)[0], True), validate=validate.Length(max=100_000), **extra)
-    return fields.Nested(_schema(hint)(), **extra)
-
-
-def _schema(cls: type[Message]) -> type[Schema]:
-    hints = get_type_hints(cls)
-    made: dict[str, fields.Field[Any]] = {}
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        made[field.name] = _field(hints[field.name], required)
-    return Schema.from_dict(typing.cast("dict[str, Any]", made), name=cls.__name__)
-
-
 _TYPES: tuple[type[Message], ...] = (
     Register,
     Registered,
@@ -369,10 +294,30 @@ _TYPES: tuple[type[Message], ...] = (
     KernelGone,
     KeepAlive,
     PoolReport,
+    PoolFigures,
+    HostReport,
+    FrontendReport,
+    LinksRequest,
+    LinksAnswer,
     StatusRequest,
     Status,
+    StoryRequest,
+    Story,
+    StartOrder,
+    KernelOrder,
+    SessionOrder,
+    PoolOrder,
+    HostOrder,
+    ReloadOrder,
+    LogLevelOrder,
+    TraceOrder,
+    Traced,
+    PartAnswer,
+    Answer,
 )
-_BY_NAME: dict[str, tuple[type[Message], Schema]] = {cls.__name__: (cls, _schema(cls)()) for cls in _TYPES}
+_BY_NAME: dict[str, type[Message]] = {cls.__name__: cls for cls in _TYPES}
+for _cls in _TYPES:
+    schema_of(_cls)  # at the door there is no time to make one
 
 
 def encode(message: Message) -> bytes:
@@ -396,7 +341,8 @@ def decode(payload: bytes | bytearray | memoryview) -> Message:
     """Read a control message.
 
     Raises:
-        MessageError: not JSON, not a known message, or not what its schema says; the text names the message and the key.
+        MessageError: not JSON, not a known message, or not what its schema says; the text names the message and the key. It has the
+            request's number and sender where those can be read.
     """
     try:
         content = json.loads(bytes(payload))
@@ -405,32 +351,16 @@ def decode(payload: bytes | bytearray | memoryview) -> Message:
     if not isinstance(content, dict) or not isinstance(content.get("message"), str):
         raise MessageError("a control message does not say which it is ('message' is missing)")
     name = content.pop("message")
+    cls = _BY_NAME.get(name)
+    if cls is None:
+        raise _refusal(f"an unknown control message {name[:80]!r}", content)
     try:
-        cls, schema = _BY_NAME[name]
-    except KeyError:
-        raise MessageError(f"an unknown control message {name[:80]!r}") from None
-    try:
-        return typing.cast("Message", _build(cls, schema.load(content)))
+        return load(cls, content)
     except ValidationError as error:
-        raise MessageError(f"control message {name}: {_first(error.messages)}") from None
+        raise _refusal(f"control message {name}: {fault(error)}", content) from None
 
 
-def _build(cls: Any, content: dict[str, Any]) -> Any:
-    hints = get_type_hints(cls)
-    for key, value in content.items():
-        hint = hints[key]
-        if isinstance(value, dict):
-            content[key] = _build(hint, value)
-        elif isinstance(value, list):
-            content[key] = [_build(get_args(hint)[0], item) if isinstance(item, dict) else item for item in value]
-    return cls(**content)
-
-
-def _first(messages: Any) -> str:
-    path: list[str] = []
-    current: Any = messages
-    while isinstance(current, dict):
-        key = next(iter(current))
-        path.append(str(key)[:80])
-        current = current[key]
-    return f"{'.'.join(path)}: {current[0] if isinstance(current, list) else current}"
+def _refusal(text: str, content: dict[str, Any]) -> MessageError:
+    request, sender = content.get("request"), content.get("sender")
+    known = type(request) is int and 0 <= request < 2**64
+    return MessageError(text, request if known else None, sender[:200] if isinstance(sender, str) else "")

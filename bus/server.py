@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 import zmq
 
+from bus.admin import Local
 from bus.broker import Action, Broker, BrokerOptions, Note, Send
 from bus.call_transport import CallHub
+from bus.config import Config, ConfigError
 from bus.errors import MessageError
 from bus.frames import Frame, Kind, control_frame
 from bus.journal import Journal, JournalError
+from bus.logs import set_level
 from bus.messages import decode, encode
+from bus.orders import Answer, LogLevelOrder, Order, PartAnswer, ReloadOrder
+from bus.reload import BROKER_KEYS, Reloader
 from bus.transport import Route, TransportFactory
 from bus.zmq_transport import RouterTransport
 
@@ -29,13 +35,20 @@ class BrokerServer:
         options: of the broker's state machine.
         context: the ZeroMQ context; the caller ends it.
         journal: where sessions are kept over the broker's own end; None: nowhere. It is closed with this server.
+        config: what `options` were made of.
+        reread: reads that again, for an administrator's order.
 
     Raises:
         JournalError: the journal is damaged.
     """
 
     def __init__(
-        self, options: BrokerOptions, context: zmq.Context[zmq.Socket[bytes]], journal: Journal | None = None
+        self,
+        options: BrokerOptions,
+        context: zmq.Context[zmq.Socket[bytes]],
+        journal: Journal | None = None,
+        config: Config | None = None,
+        reread: Callable[[], Config] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._journal = journal
@@ -47,6 +60,7 @@ class BrokerServer:
         self._hub = CallHub(self._receive)
         self._router = RouterTransport(context, self._receive)
         self._interval = options.heartbeat_interval
+        self.reloader = Reloader(config or Config(), reread, BROKER_KEYS, self._configure)
 
     @property
     def connect(self) -> TransportFactory:
@@ -89,7 +103,10 @@ class BrokerServer:
         try:
             message = decode(frame.payload)
         except MessageError as error:
-            _log.error("connection %s sent %s; ignored", route.name, error)
+            who = f" ({error.sender})" if error.sender else ""
+            _log.error("connection %s%s sent %s; ignored", route.name, who, error)
+            if error.request is not None:
+                route.send(control_frame(encode(Answer(error.request, False, "malformed", [str(error)]))))
             return
         self._perform(broker.control(route, message, self._loop.time()))
 
@@ -102,10 +119,33 @@ class BrokerServer:
                         self._perform(self.broker.unreachable(route, self._loop.time()))
                 case Note(text, error, about):
                     _log.log(logging.ERROR if error else logging.INFO, "%s", text, extra={"fields": about})
+                case Local(order):
+                    self._perform(self.broker.carried_out(self._carry_out(order), self._loop.time()))
         if not self._writing:
             # Once for all changes of this turn of the loop.
             self._writing = True
             self._loop.call_soon(self._write_journal)
+
+    def _carry_out(self, order: Order) -> PartAnswer:
+        """Do what an administrator has ordered of every part."""
+        ok, code = True, ""
+        lines: list[str] = []
+        match order:
+            case ReloadOrder():
+                ok, lines = self.reloader.reload()
+                code = "" if ok else "configuration"
+            case LogLevelOrder(level=level):
+                try:
+                    set_level(level)
+                except ConfigError as error:
+                    ok, code, lines = False, "level", [str(error)]
+        return PartAnswer(order.request, ok, code, lines)
+
+    def _configure(self, config: Config) -> list[str]:
+        options = self.broker.options.of(config)
+        self._interval = options.heartbeat_interval
+        self._perform(self.broker.configure(options, self._loop.time()))
+        return []
 
     def _write_journal(self) -> None:
         self._writing = False

@@ -16,10 +16,12 @@ broker is given by :meth:`SessionTable.changes` to whoever journals it, and come
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bus.messages import KernelReport
+from bus.reports import StoryEvent
 
 __all__ = ["AWAITED", "ENDED", "LOST", "Owner", "Session", "SessionRecord", "SessionTable"]
 
@@ -28,6 +30,8 @@ AWAITED, ENDED, LOST = "awaited", "ended", "lost"
 #: So many sessions that are over are remembered, and for so many seconds.
 _REMEMBERED = 10_000
 _REMEMBERED_FOR = 7 * 86400.0
+#: So many events of each session.
+_EVENTS = 100
 
 
 class Owner(Protocol):
@@ -117,6 +121,7 @@ class SessionTable:
         self.awaited: dict[str, SessionRecord] = {}
         self.over: dict[str, SessionRecord] = {}
         self._changed: dict[str, SessionRecord | None] = {}
+        self._stories: dict[str, deque[StoryEvent]] = {}
 
     def restore(self, records: list[SessionRecord], now: float) -> None:
         """Take what an earlier broker journaled."""
@@ -132,6 +137,13 @@ class SessionTable:
         changed, self._changed = self._changed, {}
         return changed
 
+    def story(self, kernel: str) -> list[StoryEvent]:
+        """What has happened to a kernel since this broker has known it, oldest first; of many events the last ones."""
+        return list(self._stories.get(kernel, ()))
+
+    def _tell(self, kernel: str, text: str, now: float) -> None:
+        self._stories.setdefault(kernel, deque(maxlen=_EVENTS)).append(StoryEvent(now, text))
+
     def report(self, host: Owner, report: KernelReport, now: float) -> None:
         """A host tells of a kernel."""
         known = self.live.get(report.kernel)
@@ -140,11 +152,15 @@ class SessionTable:
         if known is None:
             session = Session(report, host, awaited.created if awaited else now, now, now)
             self.live[report.kernel] = session
+            came = "is there again" if awaited else "is there"
+            self._tell(report.kernel, f"{came}, in pool {report.pool} on host {host.name}: {_described(report)}", now)
         elif report.serial < known.report.serial and known.host is host:
             return
         else:
             session = known
             before = session.state
+            if (report.state, report.channel) != (known.report.state, known.report.channel):
+                self._tell(report.kernel, _described(report), now)
             session.report, session.host, session.heard = report, host, now
             if session.state != before:
                 session.since = now
@@ -157,12 +173,15 @@ class SessionTable:
     def gone(self, kernel: str, text: str, now: float, state: str = ENDED) -> None:
         """A kernel is no more."""
         session, awaited = self.live.pop(kernel, None), self.awaited.pop(kernel, None)
+        if session is not None or awaited is not None:
+            self._tell(kernel, f"{state}: {text}" if text else state, now)
         if session is not None and session.report.attachments:
             self._remember(replace(session.record(now), state=state, text=text, client=""), now)
         elif awaited is not None:
             self._remember(replace(awaited, state=state, text=text, changed=now), now)
         elif session is not None:
             self._changed[kernel] = None
+            self._stories.pop(kernel, None)
 
     def host_gone(self, host: Owner, text: str, now: float, state: str = LOST) -> None:
         """A host is gone, and its kernels with it."""
@@ -202,6 +221,7 @@ class SessionTable:
             if len(self.over) <= _REMEMBERED and now - oldest.changed <= _REMEMBERED_FOR:
                 return
             del self.over[kernel]
+            self._stories.pop(kernel, None)
             self._changed[kernel] = None
 
     def validate(self) -> None:
@@ -214,6 +234,10 @@ class SessionTable:
         assert not (self.over.keys() & (self.live.keys() | self.awaited.keys())), "a session is over, and is not"
         for kernel, session in self.live.items():
             assert session.report.kernel == kernel
+
+
+def _described(report: KernelReport) -> str:
+    return f"{report.state} to {report.client}" if report.state == "attached" else report.state
 
 
 def _ago(seconds: float) -> str:

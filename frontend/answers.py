@@ -23,8 +23,10 @@ def status(answer: Status, kernel: str) -> Expr:
     return {
         "Broker": answer.broker,
         "Up": answer.up,
-        "Frontends": answer.frontends,
-        "Links": answer.links,
+        "Health": answer.health,
+        "Problems": answer.problems,
+        "Frontends": len(answer.frontends),
+        "Links": answer.attachments,
         "Hosts": [_named(host) for host in answer.hosts],
         "Pools": len(answer.pools),
         "Kernels": {state: states.count(state) for state in dict.fromkeys(states)},

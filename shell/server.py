@@ -148,15 +148,7 @@ async def _say_joined(host: Host, endpoint: str) -> None:
 
 
 def _broker_options(config: Config) -> BrokerOptions:
-    return BrokerOptions(
-        name=socket.gethostname(),
-        heartbeat_interval=config.bus.heartbeat_interval,
-        heartbeat_timeout=config.bus.heartbeat_timeout,
-        host_timeout=config.limits.host_timeout,
-        connection_timeout=config.limits.connection_timeout,
-        allow_stealing=config.allow_stealing_kernels,
-        replace_silently=config.allow_silent_kernel_replacement,
-    )
+    return BrokerOptions(name=socket.gethostname(), version=_version()).of(config)
 
 
 def _journal(config: Config, name: str | None) -> Journal | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given, settings
@@ -12,24 +13,22 @@ from hypothesis import strategies as st
 
 from bus.errors import MessageError
 from bus.frames import MAXIMUM_PAYLOAD
+from bus.histogram import Histogram
 from bus.messages import (
     MAXIMUM_TEXT,
     Acquire,
     Acquired,
     ChannelReport,
     Heartbeat,
-    HostStatus,
     KeepAlive,
     KernelGone,
     KernelReport,
-    KernelStatus,
     Leave,
     Lost,
     Message,
     Open,
     Opened,
     PoolReport,
-    PoolStatus,
     Refused,
     Register,
     RegisterAgain,
@@ -40,10 +39,45 @@ from bus.messages import (
     decode,
     encode,
 )
+from bus.orders import (
+    Answer,
+    HostOrder,
+    KernelOrder,
+    LogLevelOrder,
+    Order,
+    PartAnswer,
+    PoolOrder,
+    ReloadOrder,
+    SessionOrder,
+    StartOrder,
+    Traced,
+    TraceEvent,
+    TraceOrder,
+)
+from bus.reports import (
+    Counted,
+    FrontendReport,
+    FrontendStatus,
+    HostReport,
+    HostStatus,
+    KernelStatus,
+    LinksAnswer,
+    LinksRequest,
+    LinkStatus,
+    PoolFigures,
+    PoolStatus,
+    Story,
+    StoryEvent,
+    StoryRequest,
+)
 
 POOL = PoolReport("P", True, False, 1, 2, 3, 4, 5, 6, 7, "why")
 KERNEL = KernelReport("k", "P", "attached", 3, 2**64 - 1, "In[1]:= ", True, 4, 5)
-POOL_STATUS = PoolStatus("P", True, False, False, 1, 2, 3, 4, 5, 6, 0.25, 7, 8, "why")
+POOL_STATUS = PoolStatus("P", "paused", True, False, False, 1, 2, 3, 4, 1, 5, 6, 0.25, 7, 8, "why")
+HOST_STATUS = HostStatus("h", "0123", "up", "1", 0.5, ["P"], 3, 2)
+FRONTEND_STATUS = FrontendStatus("f", "4567", "up", "1", 0.5, 31415)
+LINK_STATUS = LinkStatus("127.0.0.1:5", "f", "attached", "k", "P", 3.0, 4, 5)
+FIGURES = PoolFigures("P", 3, 2, 1, 7, 8, Histogram([1] * 17, 5.5))
 KERNEL_STATUS = KernelStatus("k", "P", "h", "busy", 10.0, 0.5, "In[1]:= ", "127.0.0.1:5", "p", 1, 2, 3, 4)
 EXAMPLES: list[Message] = [
     Heartbeat(),
@@ -64,14 +98,35 @@ EXAMPLES: list[Message] = [
     POOL,
     KeepAlive(2, False),
     StatusRequest(7),
-    Status(7, "b", 1.5, 1, 2, [HostStatus("h", "up", "1", 0.5)], [POOL_STATUS], [KERNEL_STATUS]),
+    Status(
+        7, "b", "1", "healthy", ["all is well"], 1.5, 2,
+        [HOST_STATUS], [FRONTEND_STATUS], [POOL_STATUS], [KERNEL_STATUS], [LINK_STATUS], [FIGURES], [Counted("no-kernel", 2)],
+    ),
+    FIGURES,
+    HostReport(True, False, 1.5, "Linux x86_64", "3.11.7", "Mathics3 10", 2, 0.5, 2**34, 2**33),
+    FrontendReport(31415, "", 1.5, 1, 2, 3, 4, 5),
+    LinksRequest(3),
+    LinksAnswer(3, [LINK_STATUS]),
+    StoryRequest(3, "me@here", "k"),
+    Story(3, "k", [StoryEvent(1e9, "ready")]),
+    StartOrder(1, "me@here", "P", "h"),
+    KernelOrder(1, "me@here", "k", "abort"),
+    SessionOrder(1, "me@here", "k", "detach"),
+    PoolOrder(1, "me@here", "P", "resize", 2),
+    HostOrder(1, "me@here", "h", "drain"),
+    ReloadOrder(1, "me@here"),
+    LogLevelOrder(1, "me@here", "debug"),
+    TraceOrder(1, "me@here", "k", False),
+    Traced("k", [TraceEvent(1e9, "to", "EvaluatePacket", 20)], 1),
+    PartAnswer(1, False, "busy", ["why"], "host h"),
+    Answer(1, False, "busy", [], [PartAnswer(1, True)], "k"),
 ]
 #: What is no message of its own, but part of one.
-PARTS = {ChannelReport, HostStatus, PoolStatus, KernelStatus}
+PARTS = {ChannelReport, HostStatus, FrontendStatus, PoolStatus, KernelStatus, LinkStatus, Counted, Histogram, StoryEvent, TraceEvent, Order}
 
 
 def test_there_is_an_example_of_every_message() -> None:
-    defined = set(Message.__subclasses__())
+    defined = {*Message.__subclasses__(), *Order.__subclasses__()}
     # Slotted dataclasses are made anew from the class as written, which stays a subclass of its base until it is collected.
     names = {cls.__name__ for cls in defined} - {cls.__name__ for cls in PARTS}
     assert {type(message).__name__ for message in EXAMPLES} == names
@@ -95,6 +150,10 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
         return st.text(st.characters(), max_size=30)
     if get_origin(hint) is list:
         return st.lists(values(get_args(hint)[0]), max_size=3)
+    if get_origin(hint) is Literal:
+        return st.sampled_from(get_args(hint))
+    if get_origin(hint) is UnionType:
+        return st.none() | values(next(inner for inner in get_args(hint) if inner is not type(None)))
     return messages_of(hint)
 
 

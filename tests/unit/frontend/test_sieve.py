@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.messages import HostStatus, KernelStatus, PoolStatus, Status
+from bus.messages import Status
+from bus.reports import FrontendStatus, HostStatus, KernelStatus, PoolStatus
 from frontend.commands import CommandRefused, Wanted, run
 from frontend.sieve import Sieve
 from wstp import Expr, LimitExceeded, Limits, Symbol
@@ -55,14 +56,18 @@ RULE, TRUE, FALSE = Symbol("Rule"), Symbol("True"), Symbol("False")
 STATUS = Status(
     1,
     "b",
+    "1",
+    "healthy",
+    [],
     2.0,
     1,
-    1,
-    [HostStatus("h", "up", "1", 0.5)],
-    [PoolStatus("P", True, False, False, 1, 0, 1, 1, 0, 0, 0.0, 1, 8)],
+    [HostStatus("h", "0123", "up", "1", 0.5, ["P"], 2, 1)],
+    [FrontendStatus("f", "4567", "up", "1", 0.5)],
+    [PoolStatus("P", "serving", True, False, False, 1, 0, 1, 1, 0, 0, 0, 0.0, 1, 8)],
     [KernelStatus(identity, "P", "h", "attached", 3.0, 1.0) for identity in ("0123456789", "abcdefghij")],
 )
 POOL_SHOWN = {
+    "State": "serving",
     "Default": True,
     "ParallelDefault": False,
     "Parallel": False,
@@ -70,12 +75,14 @@ POOL_SHOWN = {
     "Starting": 0,
     "Ready": 1,
     "Attached": 1,
+    "Busy": 0,
     "Detached": 0,
     "Waiting": 0,
     "Longest": 0.0,
     "Minimum": 1,
     "Maximum": 8,
     "Failing": "",
+    "Limited": "",
 }
 KERNEL_SHOWN = {
     "Pool": "P",
@@ -93,6 +100,9 @@ KERNEL_SHOWN = {
     "Cpu": 0.0,
     "Memory": 0,
     "Idle": 0.0,
+    "Keep": True,
+    "Pid": 0,
+    "Text": "",
 }
 
 

@@ -1,0 +1,159 @@
+"""Messages and their schemas: a frozen dataclass each, and a marshmallow schema made from its fields, so that the two cannot differ.
+
+Rules of this module: no I/O, and no message of its own. What may stand in a field is said by its type: ``bool``, ``int`` (unsigned, 64
+bits), ``float`` (0 or more), ``str``, a ``Literal`` of texts, another message, a list of these, or one of these or ``None``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+__all__ = ["MAXIMUM_TEXT", "Message", "dump", "fault", "json_schema", "load", "schema_of"]
+
+#: Characters of the longest text in a message.
+MAXIMUM_TEXT = 4096
+
+#: Elements of the longest list in a message.
+MAXIMUM_LIST = 100_000
+
+
+class Message:
+    """Base of the messages. Channel numbers are unsigned 64-bit; times are seconds; texts are for people."""
+
+    __slots__ = ()
+
+
+_SCHEMAS: dict[type[Message], Schema] = {}
+_HINTS: dict[type[Message], dict[str, Any]] = {}
+
+
+def schema_of(cls: type[Message]) -> Schema:
+    """Give the schema of a kind of message; made once."""
+    if cls not in _SCHEMAS:
+        made = {name: _field(hint, required) for name, hint, required in _fields(cls)}
+        _SCHEMAS[cls] = Schema.from_dict(typing.cast("dict[str, Any]", made), name=cls.__name__)()
+    return _SCHEMAS[cls]
+
+
+def load(cls: type[Message], content: dict[str, Any]) -> Message:
+    """Make a message of `content`, once its schema has let that pass.
+
+    Raises:
+        marshmallow.ValidationError: the schema refuses it.
+    """
+    return typing.cast("Message", _build(cls, schema_of(cls).load(content)))
+
+
+def dump(message: Message) -> dict[str, Any]:
+    """Give what a message says as JSON has it, by its schema."""
+    return dict(schema_of(type(message)).dump(message))
+
+
+def fault(error: ValidationError) -> str:
+    """Say the first fault that a schema has found, with the path of its key."""
+    path: list[str] = []
+    current: Any = error.messages
+    while isinstance(current, dict):
+        key = next(iter(current))
+        path.append(str(key)[:80])
+        current = current[key]
+    return f"{'.'.join(path)}: {current[0] if isinstance(current, list) else current}"
+
+
+def json_schema(cls: type[Message]) -> dict[str, Any]:
+    """Give the JSON Schema (draft 2020-12) of a kind of message, with those within it under ``$defs``."""
+    kinds: dict[str, Any] = {}
+    _describe_class(cls, kinds)
+    top = kinds.pop(cls.__name__)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": cls.__name__, **top, "$defs": kinds}
+
+
+# ---- types and what they let pass ----------------------------------------------------------------------------
+
+
+def _hints(cls: type[Message]) -> dict[str, Any]:
+    if cls not in _HINTS:
+        _HINTS[cls] = get_type_hints(cls)
+    return _HINTS[cls]
+
+
+def _fields(cls: type[Message]) -> Iterator[tuple[str, Any, bool]]:
+    hints = _hints(cls)
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        yield field.name, hints[field.name], required
+
+
+def _optional(hint: Any) -> tuple[Any, bool]:
+    """Part ``X | None`` into X and True."""
+    if get_origin(hint) is types.UnionType:
+        (inner,) = [argument for argument in get_args(hint) if argument is not type(None)]
+        return inner, True
+    return hint, False
+
+
+def _field(hint: Any, required: bool) -> fields.Field[Any]:
+    hint, optional = _optional(hint)
+    extra: dict[str, Any] = {"required": required, "allow_none": optional}
+    if hint is bool:
+        return fields.Boolean(truthy={True}, falsy={False}, **extra)
+    if hint is int:
+        return fields.Integer(strict=True, validate=validate.Range(0, 2**64 - 1), **extra)
+    if hint is float:
+        return fields.Float(validate=validate.Range(0), **extra)
+    if hint is str:
+        return fields.String(validate=validate.Length(max=MAXIMUM_TEXT), **extra)
+    if get_origin(hint) is Literal:
+        return fields.String(validate=validate.OneOf(get_args(hint)), **extra)
+    if get_origin(hint) is list:
+        return fields.List(_field(get_args(hint)[0], True), validate=validate.Length(max=MAXIMUM_LIST), **extra)
+    return fields.Nested(schema_of(hint), **extra)
+
+
+def _build(cls: Any, content: dict[str, Any]) -> Any:
+    hints = _hints(cls)
+    for key, value in content.items():
+        hint, _ = _optional(hints[key])
+        if isinstance(value, dict):
+            content[key] = _build(hint, value)
+        elif isinstance(value, list):
+            content[key] = [_build(get_args(hint)[0], item) if isinstance(item, dict) else item for item in value]
+    return cls(**content)
+
+
+def _describe_class(cls: type[Message], kinds: dict[str, Any]) -> None:
+    if cls.__name__ in kinds:
+        return
+    kinds[cls.__name__] = described = {"type": "object", "properties": {}, "required": []}
+    properties, required = {}, []
+    for name, hint, _ in _fields(cls):
+        properties[name] = _describe(hint, kinds)
+        # What is written has every key, whether or not a reader may do without.
+        required.append(name)
+    described.update(properties=properties, required=required)
+
+
+def _describe(hint: Any, kinds: dict[str, Any]) -> dict[str, Any]:
+    hint, optional = _optional(hint)
+    if optional:
+        return {"anyOf": [_describe(hint, kinds), {"type": "null"}]}
+    if get_origin(hint) is Literal:
+        return {"enum": list(get_args(hint))}
+    if get_origin(hint) is list:
+        return {"type": "array", "items": _describe(get_args(hint)[0], kinds)}
+    plain: dict[Any, dict[str, Any]] = {
+        bool: {"type": "boolean"},
+        int: {"type": "integer", "minimum": 0},
+        float: {"type": "number", "minimum": 0},
+        str: {"type": "string"},
+    }
+    if hint in plain:
+        return plain[hint]
+    _describe_class(hint, kinds)
+    return {"$ref": f"#/$defs/{hint.__name__}"}
