@@ -33,6 +33,7 @@ __all__ = [
     "load",
     "loads",
     "nearest",
+    "searched",
 ]
 
 #: What the file is called where no name is given.
@@ -222,11 +223,15 @@ def find(directory: Path | None = None, environment: Mapping[str, str] | None = 
     In this order: ``wstpserver.conf`` in `directory` (the working directory), ``kernelbus/wstpserver.conf`` in the user's
     configuration folder (``$XDG_CONFIG_HOME``, else ``~/.config``), ``/etc/kernelbus/wstpserver.conf``.
     """
+    return next((path for path in searched(directory, environment) if path.is_file()), None)
+
+
+def searched(directory: Path | None = None, environment: Mapping[str, str] | None = None) -> tuple[Path, ...]:
+    """Give the places in which :func:`find` looks, in order."""
     environment = os.environ if environment is None else environment
     home = environment.get("HOME") or os.path.expanduser("~")
     personal = Path(environment.get("XDG_CONFIG_HOME") or Path(home, ".config"))
-    folders = (directory or Path(), personal / "kernelbus", Path("/etc/kernelbus"))
-    return next((path for folder in folders if (path := folder / DEFAULT_NAME).is_file()), None)
+    return tuple(folder / DEFAULT_NAME for folder in (directory or Path(), personal / "kernelbus", Path("/etc/kernelbus")))
 
 
 def load(path: str | Path | None = None) -> Config:

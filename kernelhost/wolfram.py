@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bus.config import EMBEDDED
 
-__all__ = ["default_kernel", "find_kernel", "licence_refusal"]
+__all__ = ["choose_kernel", "default_kernel", "find_kernel", "licence_refusal"]
 
 _log = logging.getLogger("kernelbus.host")
 
@@ -59,13 +59,22 @@ _REFUSALS = re.compile(
 def default_kernel() -> str | None:
     """Give the program of pools without `KernelPath`; None: the embedded kernel. Found once, and told to the log."""
     choice = os.environ.get(_CHOICE)
+    program, why = choose_kernel(os.environ, sys.platform)
     if choice:
-        _log.info("pools without KernelPath have kernel %s, as %s says", choice, _CHOICE)
-        return None if choice == EMBEDDED else choice
-    found = find_kernel(os.environ, sys.platform)
-    what = f"the kernel found at {found}" if found else "the embedded kernel: no WolframKernel is found"
-    _log.info("pools without KernelPath have %s", what)
-    return found
+        _log.info("pools without KernelPath have kernel %s, %s", choice, why)
+    else:
+        what = f"the kernel found at {program}" if program else f"the embedded kernel: {why}"
+        _log.info("pools without KernelPath have %s", what)
+    return program
+
+
+def choose_kernel(environment: Mapping[str, str], platform: str) -> tuple[str | None, str]:
+    """Give the program of pools without `KernelPath`, None for the embedded kernel, and in words why it is that."""
+    choice = environment.get(_CHOICE)
+    if choice:
+        return None if choice == EMBEDDED else choice, f"as {_CHOICE} says"
+    found = find_kernel(environment, platform)
+    return found, "it is found" if found else "no WolframKernel is found"
 
 
 def find_kernel(environment: Mapping[str, str], platform: str, usual: Mapping[str, list[str]] = _USUAL) -> str | None:

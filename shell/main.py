@@ -123,6 +123,17 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_keys(commands)
 
+    check = commands.add_parser(
+        "check-config",
+        help="say what a configuration file means, or what is wrong with it",
+        description="Print the whole configuration that FILE makes, with the defaults filled in and a comment behind each value that says "
+        "where it comes from; or every fault of it, one a line. What is printed can be used as a configuration file itself.",
+        epilog="exit status: 0 it can be used (warnings, on standard error, say what will not work on this machine); 2 it cannot.",
+    )
+    check.add_argument("file", metavar="FILE", nargs="?", help="the file (the one that serve would find)")
+    check.add_argument("--json", action="store_true", help="print JSON, for programs")
+    check.set_defaults(run=_check_config, parser=check)
+
     evaluate = commands.add_parser(
         "eval",
         help="evaluate code on a kernel of a server",
@@ -337,6 +348,12 @@ def _keys(options: argparse.Namespace) -> int:
     from shell.keys import run_keys
 
     return run_keys(options)
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    from shell.checkconfig import run_check_config
+
+    return run_check_config(options.file, as_json=options.json)
 
 
 def _eval(options: argparse.Namespace) -> int:
