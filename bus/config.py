@@ -26,6 +26,7 @@ __all__ = [
     "BusConfig",
     "Config",
     "ConfigError",
+    "DiscoveryConfig",
     "LimitsConfig",
     "PoolConfig",
     "check_endpoint",
@@ -124,6 +125,20 @@ class AccessConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DiscoveryConfig:
+    """How servers are advertised, and looked for.
+
+    Attributes:
+        service_protocol: of the WSTP service, `_<service_protocol>._tcp`, as programs that browse for it name it. Which one WSTPServer
+            registers is not published: the default is its own name.
+        interface: an address of the interface on which servers and brokers are looked for; None: all.
+    """
+
+    service_protocol: str = "wstpserver"
+    interface: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LimitsConfig:
     """Bounds. Times in seconds, sizes in bytes.
 
@@ -187,6 +202,7 @@ class Config:
     pools: tuple[PoolConfig, ...] = (PoolConfig("Default", default=True, parallel_kernel_default=True),)
     bus: BusConfig = BusConfig()
     access: AccessConfig = AccessConfig()
+    discovery: DiscoveryConfig = DiscoveryConfig()
     limits: LimitsConfig = LimitsConfig()
     source: Path | None = None
     warnings: tuple[str, ...] = ()
@@ -289,6 +305,7 @@ def loads(text: str, source: str | Path | None = None) -> Config:
         pools=pools,
         bus=BusConfig(**bus),
         access=AccessConfig(**loaded.get("access", {})),
+        discovery=DiscoveryConfig(**loaded.get("discovery", {})),
         limits=LimitsConfig(**loaded.get("limits", {})),
         source=path,
         warnings=tuple(settled.warnings),

@@ -6,6 +6,7 @@ What depends on more than one key, or on this machine, is not checked here but i
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import json
 import re
 import shlex
@@ -138,6 +139,25 @@ class _Choice(_Text):
         return text
 
 
+class _ServiceName(_Text):
+    """A service's name as RFC 6335 (5.1) has it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not re.fullmatch(r"(?=.*[A-Za-z])(?!.*--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,13}[A-Za-z0-9])?", text):
+            raise ValidationError(f"{shown(text)} cannot name a service: write up to 15 letters, digits and single hyphens within")
+        return text
+
+
+class _IPAddress(_Text):
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return str(ipaddress.ip_address(text))
+        except ValueError:
+            raise ValidationError(f"{shown(text)} is not an IP address: write one") from None
+
+
 class _Section(Schema):
     error_messages = {  # noqa: RUF012
         "unknown": _UNKNOWN,
@@ -199,6 +219,11 @@ class _AccessSchema(_Section):
     pass
 
 
+class _DiscoverySchema(_Section):
+    service_protocol = _ServiceName()
+    interface = _IPAddress()
+
+
 class _LimitsSchema(_Section):
     connection_timeout = _Seconds()
     greeting_timeout = _Seconds()
@@ -226,6 +251,7 @@ class _ConfigSchema(_Section):
     pools = _Pools()
     bus = mm.Nested(_BusSchema, error_messages=_Field.default_error_messages)
     access = mm.Nested(_AccessSchema, error_messages=_Field.default_error_messages)
+    discovery = mm.Nested(_DiscoverySchema, error_messages=_Field.default_error_messages)
     limits = mm.Nested(_LimitsSchema, error_messages=_Field.default_error_messages)
 
 
@@ -240,6 +266,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "a pool": tuple(spelled(name) for name in _PoolSchema._declared_fields),
     "Bus": tuple(spelled(name) for name in _BusSchema._declared_fields),
     "Access": tuple(spelled(name) for name in _AccessSchema._declared_fields),
+    "Discovery": tuple(spelled(name) for name in _DiscoverySchema._declared_fields),
     "Limits": tuple(spelled(name) for name in _LimitsSchema._declared_fields),
 }
 

@@ -7,6 +7,7 @@ import itertools
 import logging
 import os
 import secrets
+from collections.abc import Callable
 
 from bus.channel import ChannelOptions
 from bus.config import Config
@@ -62,7 +63,7 @@ class Frontend:
         self._listener = RelayListener(self._accept, ("uuid",), config.limits.greeting_timeout, config.limits.client_timeout)
         self._empty = asyncio.Event()
         self._numbers = itertools.count(1)
-        self._status_asked: dict[int, ClientLink] = {}
+        self._status_asked: dict[int, Callable[[Status | None], None]] = {}
         options = ChannelOptions(window=config.limits.window, chunk=config.limits.chunk)
         self.multiplexer = Multiplexer(self._transmit, options)
         self.membership = Membership(
@@ -90,6 +91,21 @@ class Frontend:
         except OSError as error:
             where = f" of {interface}" if interface else ""
             raise PortError(f"cannot listen on port {port}{where}: {_reason(error)}") from None
+
+    @property
+    def port(self) -> int:
+        """The port for clients; 0 while there is none."""
+        return self._listener.port
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses that are listened at; one may stand for all of the machine, as 0.0.0.0 does."""
+        return self._listener.addresses
+
+    @property
+    def local_only(self) -> bool:
+        """Whether only programs of this machine are served."""
+        return self._listener.local_only
 
     async def run(self) -> None:
         """Be a member of the bus until cancelled; then close every link."""
@@ -147,15 +163,24 @@ class Frontend:
 
     def request_status(self, link: ClientLink) -> None:
         """See :class:`frontend.link.LinkServer`."""
+        self._ask_status(link.told_status)
+
+    async def status(self) -> Status | None:
+        """Ask the broker how everything stands; None: it does not answer."""
+        answer: asyncio.Future[Status | None] = self._loop.create_future()
+        self._ask_status(lambda told: None if answer.done() else answer.set_result(told))
+        return await answer
+
+    def _ask_status(self, answered: Callable[[Status | None], None]) -> None:
         number = next(self._numbers)
-        self._status_asked[number] = link
+        self._status_asked[number] = answered
         self._loop.call_later(self.config.bus.heartbeat_timeout, self._status_told, number, None)
         self.membership.send(StatusRequest(number))
 
     def _status_told(self, number: int, answer: Status | None) -> None:
-        link = self._status_asked.pop(number, None)
-        if link is not None:
-            link.told_status(answer)
+        answered = self._status_asked.pop(number, None)
+        if answered is not None:
+            answered(answer)
 
     def channel_done(self, channel: int, text: str) -> None:
         """See :class:`frontend.link.LinkServer`."""

@@ -28,6 +28,7 @@ class Choice:
 
     Attributes:
         address: the server; None: the default one, or the profile's.
+        discover: the name of a server to look for, "" for any; None: it is not looked for.
         pool: "" for the server's choice.
         kernel: the id of the one that is wanted; "" without one.
         file: the profile.
@@ -35,6 +36,7 @@ class Choice:
     """
 
     address: Address | None = None
+    discover: str | None = None
     pool: str = ""
     kernel: str = ""
     file: ProfileFile | None = None
@@ -52,6 +54,10 @@ class Choice:
             address = None if options.server is None else Address.parse(options.server)
         except AddressError as error:
             raise ChoiceError(f"--server: {error}") from None
+        if options.discover is not None and address is not None:
+            raise ChoiceError("--server names a server, and --discover looks for one: leave one of them out")
+        if options.discover is not None and options.continue_profile:
+            raise ChoiceError("--continue-profile goes to the profile's server: leave --discover out")
         pool = options.pool if options.pool is not None else address.pool if address is not None else ""
         if address is not None and address.pool and pool != address.pool:
             raise ChoiceError(f"--pool {pool} and the pool in --server {options.server} differ: leave one out")
@@ -70,7 +76,7 @@ class Choice:
             file = None if name is None else ProfileFile(name)
         except ProfileError as error:
             raise ChoiceError(str(error)) from None
-        return cls(address, pool, kernel, file, options.continue_profile is None, bool(returning))
+        return cls(address, options.discover, pool, kernel, file, options.continue_profile is None, bool(returning))
 
     @property
     def kept(self) -> bool:
@@ -110,7 +116,22 @@ class Choice:
                         f"--start-profile {shlex.quote(self.file.name)} gets another"
                     ) from None
             return self._started(profile.server, profile.pool if not self.pool else self.pool, profile.parallel)
-        return self._started(self.address or Address(), self.pool, False, keep=keep, resume=resume)
+        return self._started(self._server(), self.pool, False, keep=keep, resume=resume)
+
+    def _server(self) -> Address:
+        if self.discover is None:
+            return self.address or Address()
+        from bus.config import ConfigError, load
+        from shell.discover import DiscoveryError, pick
+
+        try:
+            discovery = load().discovery
+        except ConfigError as error:
+            raise DiscoveryError(str(error)) from None
+        found = pick(
+            discovery.service_protocol, self.discover, self.pool, only=bool(self.kernel), interface=discovery.interface
+        )
+        return Address(found.addresses[0], found.port)
 
     def _started(self, address: Address, pool: str, parallel: bool, *, keep: bool = True, resume: bool = False) -> Attachment:
         address = replace(address, pool="")

@@ -183,6 +183,19 @@ def _parser() -> argparse.ArgumentParser:
     connect.add_argument("-q", "--quiet", action="store_true", help="print the kernel's id alone")
     connect.add_argument("--close-kernel", action="store_true", help="end the kernel")
     connect.set_defaults(run=_connect, parser=connect)
+
+    discover = commands.add_parser(
+        "discover",
+        help="list the servers that are advertised on the network",
+        description="List the servers, their pools and the brokers that are advertised by DNS-SD (kernelbus serve -a), as far as they "
+        "can be reached from here. Connects to none of them.",
+        epilog="exit status: 0; 1 nothing was found; 2 it cannot be looked for.",
+    )
+    discover.add_argument("--json", action="store_true", help="print an object for programs, whose keys README.md lists")
+    discover.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=3.0, help="how long to look (%(default)g)")
+    discover.add_argument("--interface", metavar="ADDRESS", help="look only on the interface that has this address (all)")
+    discover.add_argument("-c", "--configuration-file", metavar="FILE", help="the configuration (wstpserver.conf)")
+    discover.set_defaults(run=_discover, parser=discover)
     return parser
 
 
@@ -233,7 +246,7 @@ def _add_link_server(parser: argparse.ArgumentParser) -> None:
         metavar="SERVICE",
         nargs="?",
         const="",
-        help="advertise by DNS-SD (not available yet)",
+        help="advertise by DNS-SD, as WSTPServer-Instance-SERVICE (or without -SERVICE), for kernelbus discover and WSTP programs",
     )
 
 
@@ -244,6 +257,13 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         "--server",
         metavar="ADDRESS",
         help="the server, as PORT@HOST, HOST:PORT or wstp://HOST:PORT/POOL (31415@127.0.0.1, or the profile's)",
+    )
+    group.add_argument(
+        "--discover",
+        metavar="NAME",
+        nargs="?",
+        const="",
+        help="a server that is advertised (kernelbus discover lists them): the one of this name, or without NAME one with ready kernels",
     )
     group.add_argument("--pool", metavar="NAME", help="a fresh kernel of this pool (the server's default pool)")
     group.add_argument("--kernel-id", metavar="ID", help="the kernel with this id, which is kept afterwards")
@@ -285,7 +305,9 @@ def _serve(options: argparse.Namespace) -> int:
         from shell.server import run_serve
 
         endpoint = options.bus or config.bus.endpoint
-        return run_serve(config, port=options.port, interface=options.interface, bus_endpoint=endpoint)
+        return run_serve(
+            config, port=options.port, interface=options.interface, bus_endpoint=endpoint, service=options.advertise
+        )
 
     return _run_part("serve", options, run)
 
@@ -304,7 +326,9 @@ def _frontend(options: argparse.Namespace) -> int:
         from shell.server import run_frontend
 
         endpoint = _endpoint(options, config)
-        return run_frontend(config, endpoint=endpoint, port=options.port, interface=options.interface)
+        return run_frontend(
+            config, endpoint=endpoint, port=options.port, interface=options.interface, service=options.advertise
+        )
 
     return _run_part("frontend", options, run)
 
@@ -328,8 +352,6 @@ def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], in
     from bus.logs import setup
 
     try:
-        if getattr(options, "advertise", None) is not None:
-            raise ConfigError("--advertise is not available yet: leave it out, and give clients the port")
         if options.bus is not None:
             check_endpoint(options.bus)
         config = load(options.configuration_file)
@@ -390,6 +412,22 @@ def _connect(options: argparse.Namespace) -> int:
     return _run_client(options, run)
 
 
+def _discover(options: argparse.Namespace) -> int:
+    from bus.config import ConfigError, load
+
+    try:
+        config = load(options.configuration_file)
+    except ConfigError as error:
+        print(f"kernelbus discover: {error}", file=sys.stderr)
+        return _USAGE_STATUS
+    from shell.discover import run_discover
+
+    interface = options.interface or config.discovery.interface
+    return run_discover(
+        config.discovery.service_protocol, timeout=options.timeout, interface=interface, as_json=options.json
+    )
+
+
 def _run_client(options: argparse.Namespace, run: Callable[[Choice], int]) -> int:
     """Find out which kernel is meant, and run a client on it."""
     from shell.choice import Choice, ChoiceError
@@ -409,7 +447,8 @@ def _codes(options: argparse.Namespace) -> list[str]:
             codes.append(file.read())
     codes += [sys.stdin.read() if code == "-" else code for code in options.code]
     if not codes:
-        raise ValueError("there is nothing to evaluate: give CODE, - for standard input, or --file FILE")
+        hint = "; write --discover=NAME, since a word after --discover is a name" if options.discover else ""
+        raise ValueError(f"there is nothing to evaluate: give CODE, - for standard input, or --file FILE{hint}")
     return codes
 
 

@@ -15,7 +15,7 @@ import re
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -41,13 +41,18 @@ _log = logging.getLogger("kernelbus.server")
 _LINKS_SHARE = 0.25
 
 
-def run_serve(config: Config, *, port: int, interface: str | None, bus_endpoint: str | None) -> int:
+def run_serve(
+    config: Config, *, port: int, interface: str | None, bus_endpoint: str | None, service: str | None = None
+) -> int:
     """Run broker, frontend and host in this process until told to stop.
+
+    Args:
+        service: what the server is advertised as; "" for no name of its own; None: it is not advertised.
 
     Returns:
         The exit status: 0 after an orderly end, 2 when a port could not be had.
     """
-    return _run(_serve(config, port, interface, bus_endpoint))
+    return _run(_serve(config, port, interface, bus_endpoint, service))
 
 
 def run_broker(config: Config, *, endpoint: str) -> int:
@@ -55,9 +60,9 @@ def run_broker(config: Config, *, endpoint: str) -> int:
     return _run(_broker(config, endpoint))
 
 
-def run_frontend(config: Config, *, endpoint: str, port: int, interface: str | None) -> int:
-    """Run a frontend until told to stop; returns the exit status."""
-    return _run(_frontend(config, endpoint, port, interface))
+def run_frontend(config: Config, *, endpoint: str, port: int, interface: str | None, service: str | None = None) -> int:
+    """Run a frontend until told to stop, advertised as `service`; returns the exit status."""
+    return _run(_frontend(config, endpoint, port, interface, service))
 
 
 def run_host(config: Config, *, endpoint: str) -> int:
@@ -80,7 +85,7 @@ def _run(main: Coroutine[Any, Any, None]) -> int:
     return 0
 
 
-async def _serve(config: Config, port: int, interface: str | None, bus_endpoint: str | None) -> None:
+async def _serve(config: Config, port: int, interface: str | None, bus_endpoint: str | None, service: str | None) -> None:
     async with _parts(config) as parts:
         broker = BrokerServer(_broker_options(config), parts.context, _journal(config, f"serve-{port}" if port else None))
         parts.on_exit(broker.close)
@@ -96,6 +101,8 @@ async def _serve(config: Config, port: int, interface: str | None, bus_endpoint:
         parts.start(host.run(), on_stop=host.close)
         parts.start(frontend.run(), on_stop=lambda: frontend.close(config.limits.shutdown_timeout * _LINKS_SHARE))
         await frontend.membership.wait_until_up(config.bus.heartbeat_timeout)
+        if service is not None:
+            parts.start(_advertise_server(frontend, service))
         _say_listening(port, interface)
         await parts.wait_for_stop()
 
@@ -121,14 +128,34 @@ async def _broker(config: Config, endpoint: str) -> None:
         await parts.wait_for_stop()
 
 
-async def _frontend(config: Config, endpoint: str, port: int, interface: str | None) -> None:
+async def _frontend(config: Config, endpoint: str, port: int, interface: str | None, service: str | None) -> None:
     async with _parts(config) as parts:
         connect = dealer_factory(parts.context, endpoint, secrets.token_bytes)
         frontend = Frontend(config, connect, name=socket.gethostname(), version=_version(), where=endpoint)
         port = await frontend.listen(interface, port)
         parts.start(frontend.run(), on_stop=lambda: frontend.close(config.limits.shutdown_timeout * _LINKS_SHARE))
+        if service is not None:
+            parts.start(_advertise_server(frontend, service))
         _say_listening(port, interface)
         await parts.wait_for_stop()
+
+
+async def _advertise_server(frontend: Frontend, service: str) -> None:
+    # zeroconf is for who advertises, and for nobody else.
+    from frontend.advertise import Advertiser
+    from frontend.services import Reach, Service, reach, server_services
+
+    protocol = frontend.config.discovery.service_protocol
+
+    async def describe(where: Reach, names: Mapping[str, str]) -> Sequence[Service]:
+        status = await frontend.status() if "server" in names else None
+        pools = status.pools if status is not None else []
+        return server_services(protocol, service, frontend.port, where.addresses, pools, names.get("server", ""))
+
+    advertiser = Advertiser(
+        lambda adapters: reach(frontend.addresses, adapters, local_only=frontend.local_only), describe, machine=socket.gethostname()
+    )
+    await advertiser.run()
 
 
 async def _host(config: Config, endpoint: str) -> None:

@@ -344,6 +344,11 @@ class RelayListener:
         self.port = server.sockets[0].getsockname()[1]
         return self.port
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses at which links are accepted; one may stand for all of the machine, as 0.0.0.0 does."""
+        return tuple(dict.fromkeys(str(bound.getsockname()[0]) for server in self._servers[-1:] for bound in server.sockets))
+
     def close(self) -> None:
         """Accept no more, and drop what has not become a link; links stay."""
         if self._timer is not None:

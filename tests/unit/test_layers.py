@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MAY_IMPORT = {
     "wstp": {"wstp", "numpy"},
     "bus": {"bus", "zmq", "marshmallow", "tenacity"},
-    "frontend": {"frontend", "wstp", "bus", "zeroconf"},
+    "frontend": {"frontend", "wstp", "bus", "zeroconf", "ifaddr"},
     "kernelhost": {"kernelhost", "wstp", "bus"},
 }
 
@@ -44,6 +44,8 @@ SANS_IO = [
     "frontend/delivery.py",
     "frontend/commands.py",
     "frontend/answers.py",
+    "frontend/services.py",
+    "frontend/found.py",
 ]
 
 WORLD = {"asyncio", "socket", "zmq", "time", "random", "secrets", "subprocess", "threading", "select", "selectors", "signal"}
