@@ -76,6 +76,11 @@ class Frontend:
             where=where,
         )
 
+    @property
+    def open_links(self) -> int:
+        """How many links there are."""
+        return len(self._links)
+
     async def listen(self, interface: str | None, port: int) -> int:
         """Listen for clients, and give the port.
 

@@ -118,6 +118,16 @@ class Host:
         """The host's side of the bus."""
         return self._membership
 
+    @property
+    def kernels(self) -> int:
+        """How many kernels there are."""
+        return len(self._kernels)
+
+    @property
+    def attached(self) -> int:
+        """How many of them have a client."""
+        return sum(1 for kernel in self._kernels.values() if kernel.session.attached)
+
     async def run(self) -> None:
         """Keep the pools, and be a member of the bus, until cancelled; then end every kernel."""
         for name in self._pools:

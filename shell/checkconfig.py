@@ -18,6 +18,7 @@ from typing import Any
 from bus import relaxedjson
 from bus.config import Config, ConfigError, PoolConfig, find, load, searched
 from bus.configschema import dotted, shown, spelled
+from bus.keys import default_folder
 from kernelhost.memory import amount
 from kernelhost.watch import settled
 from kernelhost.wolfram import choose_kernel
@@ -182,5 +183,7 @@ def _memory(config: Config) -> str:
 _LEFT_OUT: dict[_Path, Callable[[Config], str]] = {
     ("Bus", "Endpoint"): _endpoint,
     ("Bus", "Journal"): _journal,
+    ("Bus", "Keys"): lambda config: f"left out; {shown(str(default_folder()))}",
+    ("Bus", "BrokerKey"): lambda config: "left out; the only key that is allowed on this machine",
     ("Limits", "KernelMemory"): _memory,
 }

@@ -27,11 +27,13 @@ from bus.broker import BrokerOptions
 from bus.config import Config
 from bus.errors import BusError, EndpointError
 from bus.journal import Journal, JournalError
+from bus.peer import Membership, MembershipState
 from bus.server import BrokerServer
 from bus.transport import TransportFactory
 from bus.zmq_transport import dealer_factory
 from frontend.server import Frontend
 from kernelhost.host import Host
+from shell.notify import Notifier
 
 __all__ = ["run_broker", "run_frontend", "run_host", "run_serve"]
 
@@ -103,7 +105,8 @@ async def _serve(config: Config, port: int, interface: str | None, bus_endpoint:
         await frontend.membership.wait_until_up(config.bus.heartbeat_timeout)
         if service is not None:
             parts.start(_advertise_server(frontend, service))
-        _say_listening(port, interface)
+        parts.tell(lambda: _broker_status(broker))
+        parts.ready(_listening(port, interface))
         await parts.wait_for_stop()
 
 
@@ -124,7 +127,8 @@ async def _broker(config: Config, endpoint: str) -> None:
         parts.on_exit(broker.close)
         bound = broker.bind(_checked(endpoint))
         parts.start(broker.run())
-        _say(f"Broker listening at {bound}")
+        parts.tell(lambda: _broker_status(broker))
+        parts.ready(f"Broker listening at {bound}")
         await parts.wait_for_stop()
 
 
@@ -136,7 +140,8 @@ async def _frontend(config: Config, endpoint: str, port: int, interface: str | N
         parts.start(frontend.run(), on_stop=lambda: frontend.close(config.limits.shutdown_timeout * _LINKS_SHARE))
         if service is not None:
             parts.start(_advertise_server(frontend, service))
-        _say_listening(port, interface)
+        parts.tell(lambda: f"{frontend.open_links} links; {_broker_there(frontend.membership, endpoint)}")
+        parts.ready(_listening(port, interface))
         await parts.wait_for_stop()
 
 
@@ -163,14 +168,15 @@ async def _host(config: Config, endpoint: str) -> None:
         connect = dealer_factory(parts.context, endpoint, secrets.token_bytes)
         host = Host(config, connect, name=socket.gethostname(), version=_version(), where=endpoint)
         parts.start(host.run(), on_stop=host.close)
-        parts.start(_say_joined(host, endpoint))
+        parts.tell(lambda: f"{host.kernels} kernels, {host.attached} with a client; {_broker_there(host.membership, endpoint)}")
+        parts.start(_say_joined(parts, host, endpoint))
         await parts.wait_for_stop()
 
 
-async def _say_joined(host: Host, endpoint: str) -> None:
+async def _say_joined(parts: _Parts, host: Host, endpoint: str) -> None:
     while not await host.membership.wait_until_up(3600.0):
         pass
-    _say(f"Kernel host has joined the broker at {endpoint}")
+    parts.ready(f"Kernel host has joined the broker at {endpoint}")
     await asyncio.Event().wait()
 
 
@@ -209,12 +215,23 @@ def _checked(endpoint: str) -> str:
     return endpoint
 
 
-def _say_listening(port: int, interface: str | None) -> None:
-    _say(f"Listening for new connections on port {port}" + (f" and interface {interface}" if interface else ""))
+def _listening(port: int, interface: str | None) -> str:
+    return f"Listening for new connections on port {port}" + (f" and interface {interface}" if interface else "")
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
+def _broker_status(server: BrokerServer) -> str:
+    """What a broker says to the service manager."""
+    broker = server.broker
+    hosts, frontends = len(broker.peers_of("host")), len(broker.peers_of("frontend"))
+    kernels = [session.report for session in broker.sessions.live.values()]
+    attached = sum(1 for report in kernels if report.channel)
+    return f"{frontends} frontends, {hosts} hosts; {len(kernels)} kernels, {attached} with a client"
+
+
+def _broker_there(membership: Membership, endpoint: str) -> str:
+    if membership.state is MembershipState.UP:
+        return f"joined to the broker at {endpoint}"
+    return f"looking for the broker at {endpoint}"
 
 
 def _version() -> str:
@@ -229,6 +246,7 @@ class _Parts:
 
     def __init__(self, config: Config) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.notifier = Notifier(os.environ)
         self._config = config
         self._stop = asyncio.Event()
         self._tasks: list[tuple[asyncio.Task[None], Callable[[], Coroutine[Any, Any, None]] | None]] = []
@@ -247,6 +265,16 @@ class _Parts:
         task.add_done_callback(lambda _: self._stop.set())
         self._tasks.append((task, on_stop))
 
+    def tell(self, describe: Callable[[], str]) -> None:
+        """Keep the service manager, if there is one, told of what `describe` says."""
+        if self.notifier.listens:
+            self.start(self.notifier.run(describe))
+
+    def ready(self, line: str) -> None:
+        """Say on standard output, and to the service manager, that the part can be used."""
+        print(line, flush=True)
+        self.notifier.ready()
+
     async def wait_for_stop(self) -> None:
         """Wait for a signal, or for a part to fail; a part's failure is raised."""
         await self._stop.wait()
@@ -256,6 +284,7 @@ class _Parts:
 
     async def end(self) -> None:
         """End everything in order."""
+        self.notifier.stopping()
         for task, on_stop in reversed(self._tasks):
             if on_stop is not None:
                 await on_stop()

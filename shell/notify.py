@@ -1,0 +1,91 @@
+"""Telling the service manager how a part fares: sd_notify(3)'s datagrams, for systemd units of `Type=notify`.
+
+Where no service manager listens (``NOTIFY_SOCKET`` is not in the environment) nothing is told, and nothing else changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, MutableMapping
+
+__all__ = ["Notifier"]
+
+_log = logging.getLogger("kernelbus.server")
+
+#: Seconds that a datagram may wait for room in the service manager's queue.
+_PATIENCE = 1.0
+#: Seconds between two looks at what is to be told.
+_INTERVAL = 1.0
+
+
+class Notifier:
+    """What the service manager is told.
+
+    Args:
+        environment: of the process. What is meant for this process alone is taken out of it, so that kernels do not speak in its name.
+    """
+
+    def __init__(self, environment: MutableMapping[str, str]) -> None:
+        self._address = environment.pop("NOTIFY_SOCKET", "")
+        period = environment.pop("WATCHDOG_USEC", "")
+        process = environment.pop("WATCHDOG_PID", "")
+        watched = period.isdigit() and process in ("", str(os.getpid()))
+        #: Seconds within which the service manager wants a sign of life; 0: it does not watch.
+        self.watchdog = int(period) / 1e6 if watched and self._address else 0.0
+        self._status = ""
+        self._failed = False
+
+    @property
+    def listens(self) -> bool:
+        """Whether there is a service manager to tell."""
+        return bool(self._address)
+
+    def ready(self) -> None:
+        """The part can be used, or can be used again after :meth:`reloading`."""
+        self._send("READY=1")
+
+    def reloading(self) -> None:
+        """The configuration is being read again; to be followed by :meth:`ready`."""
+        # systemd wants to know when, by its own clock, to tell this from what was sent before it asked.
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+    def stopping(self) -> None:
+        """The part is ending."""
+        self._send("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """How it fares, in a line for `systemctl status`; told when it has changed."""
+        if text != self._status:
+            self._status = text
+            self._send("STATUS=" + " ".join(text.split()))
+
+    async def run(self, describe: Callable[[], str]) -> None:
+        """Tell what `describe` says, and that this loop still turns, until cancelled."""
+        if not self._address:
+            return
+        interval = min(_INTERVAL, self.watchdog / 2) if self.watchdog else _INTERVAL
+        while True:
+            if self.watchdog:
+                self._send("WATCHDOG=1")
+            self.status(describe())
+            await asyncio.sleep(interval)
+
+    def _send(self, text: str) -> None:
+        if not self._address:
+            return
+        # An @ stands for the zero byte before the name of an abstract socket.
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+                sender.settimeout(_PATIENCE)
+                sender.sendto(text.encode(), address)
+        except OSError as error:
+            if not self._failed:
+                _log.warning("the service manager at %s cannot be told: %s", self._address, error.strerror or error)
+            self._failed = True
+        else:
+            self._failed = False
