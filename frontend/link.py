@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 from collections import deque
@@ -27,6 +28,7 @@ from bus.logs import TRACE, EventLogger, fields
 from bus.messages import KeepAlive, Open, Status
 from bus.messages import Message as BusMessage
 from bus.multiplexer import ChannelHandle, Multiplexer
+from bus.reports import LinkStatus
 from frontend.commands import CONTEXT, CommandRefused, Wanted, asks_for_kernel, needs_no_kernel, run
 from frontend.delivery import Delivery
 from frontend.sieve import Piece, Sieve
@@ -85,6 +87,7 @@ class ClientLink(RelayOwner):
     """A client's link. Is the target of :mod:`frontend.commands`, and the owner of its channel."""
 
     def __init__(self, server: LinkServer, link: RelayLink) -> None:
+        self._loop = asyncio.get_running_loop()
         self.state = LinkState.GREETING
         self.kernel = ""
         self.pool = ""
@@ -115,6 +118,32 @@ class ClientLink(RelayOwner):
 
     def __str__(self) -> str:
         return f"link {self.name}"
+
+    @property
+    def state(self) -> LinkState:
+        """See the module's table."""
+        return self._state
+
+    @state.setter
+    def state(self, state: LinkState) -> None:
+        self._state = state
+        self._since = self._loop.time()
+
+    @property
+    def bytes_in(self) -> int:
+        """Token bytes that came from the client."""
+        return self._link.bytes_in
+
+    @property
+    def bytes_out(self) -> int:
+        """Token bytes given to the client."""
+        return self._link.bytes_out
+
+    def status(self, frontend: str, now: float) -> LinkStatus:
+        """Say how the link is; `now` is on the loop's clock."""
+        return LinkStatus(
+            self.name, frontend, self.state.value, self.kernel, self.pool, max(0.0, now - self._since), self.bytes_in, self.bytes_out
+        )
 
     def _fields(self) -> dict[str, object]:
         channel = f"{self.channel:x}" if self.channel else ""

@@ -8,12 +8,13 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 from bus.channel import ChannelOptions
-from bus.config import Config
+from bus.config import Config, ConfigError
 from bus.errors import BusError
 from bus.frames import Frame
-from bus.logs import EventLogger, fields
+from bus.logs import EventLogger, fields, set_level
 from bus.messages import (
     ChannelReport,
     Lost,
@@ -27,14 +28,22 @@ from bus.messages import (
     StatusRequest,
 )
 from bus.multiplexer import Multiplexer
+from bus.orders import LogLevelOrder, PartAnswer, ReloadOrder
 from bus.peer import Membership
+from bus.reload import FRONTEND_KEYS, Reloader
+from bus.reports import FrontendReport, LinksAnswer, LinksRequest
 from bus.transport import TransportFactory
+from frontend.census import Census
 from frontend.link import ClientLink, LinkState
 from wstp.relay import RelayLink, RelayListener, RelayOwner
 
 __all__ = ["Frontend", "PortError"]
 
 _log = logging.getLogger("kernelbus.frontend")
+
+
+#: Seconds between two reports of what has changed.
+_REPORT_INTERVAL = 1.0
 
 
 class PortError(BusError):
@@ -49,16 +58,29 @@ class Frontend:
         connect: makes the transport to the broker.
         name, version: of this program, for people.
         where: the broker's address, for the log.
+        reread: reads the configuration again, for an administrator's order.
     """
 
-    def __init__(self, config: Config, connect: TransportFactory, *, name: str, version: str, where: str) -> None:
+    def __init__(
+        self,
+        config: Config,
+        connect: TransportFactory,
+        *,
+        name: str,
+        version: str,
+        where: str,
+        reread: Callable[[], Config] | None = None,
+    ) -> None:
         self.config = config
+        self.reloader = Reloader(config, reread, FRONTEND_KEYS, self._configure)
         self._name = name
         self._version = version
         self._log = EventLogger(_log, lambda: {"frontend": name})
         self._loop = asyncio.get_running_loop()
         self._identity = secrets.token_hex(16)
         self._links: set[ClientLink] = set()
+        self._census = Census(self._loop.time())
+        self._told: FrontendReport | None = None
         self._channels: dict[int, tuple[ClientLink, Open]] = {}
         self._listener = RelayListener(self._accept, ("uuid",), config.limits.greeting_timeout, config.limits.client_timeout)
         self._empty = asyncio.Event()
@@ -92,7 +114,9 @@ class Frontend:
         """
         self._listener.local_only = interface is None
         try:
-            return await self._listener.listen(interface or "0.0.0.0", port)
+            self._census.port = await self._listener.listen(interface or "0.0.0.0", port)
+            self._census.interface = interface or ""
+            return self._census.port
         except OSError as error:
             where = f" of {interface}" if interface else ""
             raise PortError(f"cannot listen on port {port}{where}: {_reason(error)}") from None
@@ -114,10 +138,24 @@ class Frontend:
 
     async def run(self) -> None:
         """Be a member of the bus until cancelled; then close every link."""
+        telling = self._loop.create_task(self._tell())
         try:
             await self.membership.run()
         finally:
+            telling.cancel()
             self.multiplexer.close()
+
+    async def _tell(self) -> None:
+        """Tell the broker of what has changed."""
+        while True:
+            await asyncio.sleep(_REPORT_INTERVAL)
+            self._report()
+
+    def _report(self) -> None:
+        report = self._census.report(self._links, self._loop.time())
+        if self._told is None or replace(report, up=self._told.up) != self._told:
+            self._told = report
+            self.membership.send(report)
 
     async def close(self, grace: float = 1.0) -> None:
         """Accept no more and close the links in an orderly way; what does not close in `grace` seconds is cut."""
@@ -136,8 +174,10 @@ class Frontend:
         if len(self._links) >= limit:
             text = "a link from %s is refused: there are %d already (Limits/Links)"
             self._log.error(text, relay.name, limit, extra=fields(client=relay.name))
+            self._census.refused += 1
             return None
         link = ClientLink(self, relay)
+        self._census.accepted += 1
         self._links.add(link)
         self._empty.clear()
         return link
@@ -198,6 +238,8 @@ class Frontend:
 
     def link_gone(self, link: ClientLink) -> None:
         """See :class:`frontend.link.LinkServer`."""
+        if link in self._links:
+            self._census.gone(link)
         self._links.discard(link)
         if not self._links:
             self._empty.set()
@@ -220,6 +262,8 @@ class Frontend:
             if link.state is LinkState.OPENING:
                 self.membership.send(request)
         self.multiplexer.resume()
+        self._told = None
+        self._report()
 
     def _control(self, message: Message) -> None:
         match message:
@@ -239,12 +283,33 @@ class Frontend:
                 if link is not None:
                     self._channels.pop(channel)
                     link.lost(text)
+            case LinksRequest(request):
+                now = self._loop.time()
+                self.membership.send(LinksAnswer(request, [link.status(self._name, now) for link in self._links]))
+            case ReloadOrder(request):
+                ok, lines = self.reloader.reload()
+                self.membership.send(PartAnswer(request, ok, "" if ok else "configuration", lines))
+            case LogLevelOrder(request, _, level):
+                self.membership.send(_set_level(request, level))
             case _:
                 self._log.error("the broker sent %s, which is not for a frontend; ignored", type(message).__name__)
+
+    def _configure(self, config: Config) -> list[str]:
+        """Go by another configuration; links that there are look at it when they need it."""
+        self.config = config
+        return []
 
     def _link_of(self, channel: int) -> ClientLink | None:
         entry = self._channels.get(channel)
         return entry[0] if entry is not None else None
+
+
+def _set_level(request: int, level: str) -> PartAnswer:
+    try:
+        set_level(level)
+    except ConfigError as error:
+        return PartAnswer(request, False, "level", [str(error)])
+    return PartAnswer(request, True)
 
 
 def _reason(error: OSError) -> str:

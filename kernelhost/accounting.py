@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Usage", "machine_memory", "usage"]
+__all__ = ["Usage", "free_memory", "machine_memory", "usage"]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -42,6 +42,14 @@ def machine_memory() -> int | None:
     """Give the bytes of memory that this machine has, or that this process's cgroup may have, if that is less; None: not known."""
     found = [*_of_machine(), *_of_groups()]
     return min((size for size in found if 0 < size < _NO_LIMIT), default=None)
+
+
+def free_memory() -> int | None:
+    """Give the bytes of memory that could be had without giving up any in use, as the kernel estimates it; None: not known here."""
+    for line in _read(Path("/proc/meminfo")).splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None
 
 
 def _of_machine() -> list[int]:

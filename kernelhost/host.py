@@ -10,9 +10,10 @@ import asyncio
 import logging
 import os
 import secrets
+from collections.abc import Callable
 
 from bus.channel import ChannelOptions, EndReason
-from bus.config import Config
+from bus.config import Config, PoolConfig
 from bus.frames import Frame
 from bus.logs import EventLogger, fields
 from bus.messages import (
@@ -29,10 +30,16 @@ from bus.messages import (
     Release,
 )
 from bus.multiplexer import Multiplexer
+from bus.orders import Order
 from bus.peer import Membership, MembershipState
+from bus.reload import HOST_KEYS, Reloader
+from bus.reports import HostReport
 from bus.transport import TransportFactory
+from kernelhost import machine
+from kernelhost.figures import PoolCounts
 from kernelhost.kernel import Kernel
 from kernelhost.nursery import Nursery
+from kernelhost.orders import OrderRefused, carry_out
 from kernelhost.output import ResumeError
 from kernelhost.pool import (
     LICENCE_RETRY,
@@ -41,11 +48,14 @@ from kernelhost.pool import (
     KernelState,
     Pool,
     PoolOptions,
+    PoolState,
     Refuse,
     Request,
     Start,
     Stop,
 )
+from kernelhost.reporting import Reporter, kernel_report, pool_report
+from kernelhost.tracefeed import TraceFeed
 from kernelhost.watch import KernelWatch, settled
 from kernelhost.wolfram import licence_refusal
 
@@ -53,8 +63,8 @@ __all__ = ["Host"]
 
 _log = logging.getLogger("kernelbus.host")
 
-#: Seconds between two reports of a kernel when only its counters have changed.
-_REPORT_INTERVAL = 0.5
+#: What of a pool's configuration makes its kernels what they are: where that changes, those that wait for a first client are replaced.
+_MAKING = ("kernel_path", "kernel_options", "parallel_kernels", "initialization_file", "initialization_code")
 
 
 class Host:
@@ -66,35 +76,38 @@ class Host:
         name: for people; several hosts may share one.
         version: of this program.
         where: the broker's address, for the log.
+        reread: reads the configuration again, for an administrator's order.
+        end: ends this process, for the reason given; None: the host is part of a process that does more, and cannot end by itself.
     """
 
-    def __init__(self, config: Config, connect: TransportFactory, *, name: str, version: str, where: str) -> None:
+    def __init__(
+        self,
+        config: Config,
+        connect: TransportFactory,
+        *,
+        name: str,
+        version: str,
+        where: str,
+        reread: Callable[[], Config] | None = None,
+        end: Callable[[str], None] | None = None,
+    ) -> None:
         self._config = config
+        self._end = end
+        self.reloader = Reloader(config, reread, HOST_KEYS, self._configure)
         self._name = name
         self._version = version
         self._log = EventLogger(_log, lambda: {"host": name})
         self._identity = secrets.token_hex(16)
         self._loop = asyncio.get_running_loop()
-        starting = max(1, os.cpu_count() or 1)
-        self._pools = {
-            pool.name: Pool(
-                PoolOptions(
-                    pool.name,
-                    pool.minimum_kernel_number,
-                    pool.maximum_kernel_number,
-                    pool.keep_alive,
-                    pool.reserve_previously_connected_kernels,
-                    starting,
-                )
-            )
-            for pool in config.pools
-        }
+        self._born = self._loop.time()
+        # Pools that the configuration has no more stay until their last kernel has ended.
+        self._pool_configs = {pool.name: pool for pool in config.pools}
+        self._pools = {pool.name: Pool(_options(pool)) for pool in config.pools}
+        self._resized: dict[str, tuple[int | None, int | None]] = {}
+        self._counts = {pool.name: PoolCounts(pool.name) for pool in config.pools}
+        self._drained = False
         self._kernels: dict[tuple[str, int], Kernel] = {}
         self._by_identity: dict[str, Kernel] = {}
-        self._reported: dict[str, PoolReport] = {}
-        self._report_due = False
-        self._changed: set[Kernel] = set()
-        self._kernel_reports: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._starts: set[asyncio.Task[None]] = set()
         self._none_left = asyncio.Event()
@@ -102,7 +115,11 @@ class Host:
         self._nursery = Nursery(limits.kernel_start_timeout)
         options = ChannelOptions(window=limits.window, chunk=limits.chunk)
         self._multiplexer = Multiplexer(self._transmit, options)
-        self._watch = KernelWatch(limits, self._kernels.values, self._kernel_changed, self._recycle)
+        self._reporter = Reporter(
+            self._tell, self._kernel_report, self._pool_reports, self._machine_report, self._counts, self._kernels.values
+        )
+        self._feed = TraceFeed(self._tell)
+        self._watch = KernelWatch(limits, self._kernels.values, self._reporter.kernel_changed, self._recycle)
         self._membership = Membership(
             connect,
             self._describe,
@@ -133,6 +150,7 @@ class Host:
         for name in self._pools:
             self._tick(name)
         self._watch.start()
+        self._reporter.start()
         watch = self._loop.create_task(self._watch_orphans())
         try:
             await self._membership.run()
@@ -161,8 +179,8 @@ class Host:
         if self._timer is not None:
             self._timer.cancel()
         self._watch.stop()
-        if self._kernel_reports is not None:
-            self._kernel_reports.cancel()
+        self._reporter.stop()
+        self._feed.close()
         for name, pool in self._pools.items():
             self._perform(name, pool.close(now))
         self._nursery.give_up()
@@ -185,15 +203,16 @@ class Host:
     def _transmit(self, frame: Frame) -> None:
         self._membership.transmit(frame)
 
+    def _tell(self, message: Message) -> None:
+        self._membership.send(message)
+
     def _up(self) -> None:
-        self._reported.clear()
-        self._report()
+        self._reporter.registered()
         self._multiplexer.resume()
 
     def _describe(self) -> Register:
         kernels = [self._kernel_report(kernel) for kernel in self._by_identity.values()]
-        pools = [self._pool_report(name) for name in self._pools]
-        return Register(self._identity, "host", self._name, self._version, pools, kernels)
+        return Register(self._identity, "host", self._name, self._version, self._pool_reports(), kernels)
 
     def _control(self, message: Message) -> None:
         match message:
@@ -205,7 +224,12 @@ class Host:
                 kernel = self._on_channel(channel)
                 if kernel is not None:
                     self._pools[kernel.pool.name].keep_alive(kernel.number, keep)
-                    self._kernel_changed(kernel)
+                    self._reporter.kernel_changed(kernel)
+            case Order():
+                answer = carry_out(self, message)
+                if message.request:
+                    self._membership.send(answer)
+                self._leave_if_empty()
             case _:
                 self._log.error("the broker sent %s, which is not for a host; ignored", type(message).__name__)
 
@@ -286,7 +310,7 @@ class Host:
                 case Refuse(channel, code, text):
                     self._refuse(channel, code, text)
         self._arm()
-        self._report()
+        self._reporter.pools()
 
     def _recycle(self, kernel: Kernel, why: str) -> None:
         """End a kernel that waits for its first client; its pool starts another."""
@@ -299,7 +323,7 @@ class Host:
         config = self._config
         send_prompt = config.send_input_name_packet_upon_kernel_connection
         replaced = config.allow_silent_kernel_replacement
-        kernel = Kernel(number, identity, config.pool(name), self._limits, send_prompt, replaced, self, self._nursery, self._name)
+        kernel = Kernel(number, identity, self._pool_configs[name], self._limits, send_prompt, replaced, self, self._nursery, self._name)
         self._kernels[name, number] = kernel
         self._by_identity[identity] = kernel
         self._none_left.clear()
@@ -338,7 +362,10 @@ class Host:
     def kernel_ready(self, kernel: Kernel) -> None:
         """See :class:`kernelhost.kernel.KernelHandler`."""
         kernel.log.info("%s is ready", kernel)
-        self._kernel_changed(kernel)
+        self._reporter.kernel_changed(kernel)
+        counts = self._counts[kernel.pool.name]
+        counts.started += 1
+        counts.starts.add(self._loop.time() - kernel.born)
         pool = self._pools[kernel.pool.name]
         if pool.failing:
             self._log.warning("pool %s: its kernels start again", kernel.pool.name, extra=fields(pool=kernel.pool.name))
@@ -348,11 +375,15 @@ class Host:
         """See :class:`kernelhost.kernel.KernelHandler`."""
         if not kernel.attachments:
             return
-        self._kernel_changed(kernel)
+        self._reporter.kernel_changed(kernel)
+        if kernel.busy:
+            kernel.busy_since = self._loop.time()
+        else:
+            self._counts[kernel.pool.name].evaluations.add(self._loop.time() - kernel.busy_since)
         actions = self._pools[kernel.pool.name].busy(kernel.number, kernel.busy, self._loop.time())
         if not kernel.session.attached:
             # Whether it may be given up for who waits has changed.
-            self._report()
+            self._reporter.pools()
         if actions:
             self._perform(kernel.pool.name, actions)
 
@@ -381,6 +412,11 @@ class Host:
         if not self._kernels:
             self._none_left.set()
         state = pool.kernels[kernel.number].state
+        counts = self._counts[name]
+        counts.ended(kernel.bytes_in, kernel.bytes_out)
+        counts.failed += state is KernelState.STARTING
+        counts.died += state not in (KernelState.STARTING, KernelState.ENDING)
+        self._feed.kernel_ended(kernel)
         if state is not KernelState.STARTING and state is not KernelState.ENDING:
             kernel.log.info("%s has ended: it %s", kernel, how)
         known, log = pool.failing, EventLogger(_log, lambda: {"pool": name, "host": self._name})
@@ -389,7 +425,7 @@ class Host:
             how = f"was not let run by its licence: {refusal}"
         before = pool.licensed
         actions = pool.ended(kernel.number, self._loop.time(), how, refusal)
-        self._changed.discard(kernel)
+        self._reporter.kernel_gone(kernel)
         self._membership.send(KernelGone(kernel.identity, how))
         if pool.licensed is not None and refusal is not None:
             level = logging.INFO if pool.licensed == before else logging.WARNING
@@ -402,74 +438,140 @@ class Host:
             kernel.log.log(level, "%s did not start: it %s", kernel, how)
             log.log(level, "pool %s: trying again in %.0f s", name, wait)
         self._perform(name, actions)
+        if name in self._pools and name not in {known.name for known in self._config.pools} and not pool.kernels:
+            self._remove_pool(name)
+        self._leave_if_empty()
+
+    # ------------------------------------------------------------------ what administrators order (see kernelhost.orders.OrderedHost)
+
+    @property
+    def now(self) -> float:
+        """The time, on the loop's clock."""
+        return self._loop.time()
+
+    def kernel(self, identity: str) -> Kernel | None:
+        """Give a kernel by its id."""
+        return self._by_identity.get(identity)
+
+    def pool(self, name: str) -> Pool | None:
+        """Give a pool by its name."""
+        return self._pools.get(name)
+
+    def perform(self, pool: str, actions: list[Action]) -> None:
+        """Carry out what a pool has decided."""
+        self._perform(pool, actions)
+
+    def resize(self, pool: str, minimum: int | None, maximum: int | None) -> None:
+        """Change a pool's numbers until they are changed again."""
+        before = self._resized.get(pool, (None, None))
+        self._resized[pool] = (before[0] if minimum is None else minimum, before[1] if maximum is None else maximum)
+        self._perform(pool, self._pools[pool].configure(self._sized(pool), self._loop.time()))
+
+    def _sized(self, name: str) -> PoolOptions:
+        """The options of a pool, with the numbers that an administrator has given it."""
+        options = _options(self._pool_configs[name])
+        minimum, maximum = self._resized.get(name, (None, None))
+        return options._replace(
+            minimum=options.minimum if minimum is None else minimum, maximum=options.maximum if maximum is None else maximum
+        )
+
+    def trace(self, kernel: Kernel, on: bool) -> None:
+        """Send what passes to and from a kernel, or do so no more."""
+        self._feed.trace(kernel, on)
+
+    def drain(self, drained: bool) -> str:
+        """Give no kernels out, and end when there is none left; or undo that."""
+        self._drained = drained
+        # The broker is to know why, before it hears that who waits here is refused.
+        self._reporter.machine()
+        for name, pool in self._pools.items():
+            self._perform(name, pool.drain_host(drained, self._loop.time()))
+        self._log.warning("the host %s", "is being drained" if drained else "gives kernels out again")
+        if not drained:
+            return f"host {self._name} gives kernels out"
+        left = sum(1 for kernel in self._kernels.values() if kernel.attachments)
+        follows = "then it ends" if self._end is not None else "it stays, being part of its server"
+        return f"host {self._name} gives no kernels out; it has {left} session{'' if left == 1 else 's'} left, {follows}"
+
+    def evict(self, why: str) -> str:
+        """End now, with every kernel."""
+        if self._end is None:
+            text = f"host {self._name} is part of its server and cannot be evicted: drain it, or end the server"
+            raise OrderRefused("not-separate", text)
+        self._log.warning("the host is %s", why)
+        # When the answer is on its way.
+        self._loop.call_soon(self._end, why)
+        return f"host {self._name} ends, with {len(self._kernels)} kernels"
+
+    def _leave_if_empty(self) -> None:
+        if self._drained and not self._kernels and self._end is not None:
+            self._loop.call_soon(self._end, "the host is drained, and empty")
+
+    def _configure(self, config: Config) -> list[str]:
+        """Go by another configuration; gives what follows from it, a line each."""
+        now, lines = self._loop.time(), []
+        self._config, self._limits = config, settled(config.limits)
+        self._watch.rules = KernelWatch.rules_of(self._limits)
+        wanted = {pool.name: pool for pool in config.pools}
+        for name, pool in wanted.items():
+            before = self._pool_configs.get(name)
+            self._pool_configs[name] = pool
+            if name not in self._pools:
+                self._pools[name] = Pool(_options(pool))
+                self._counts.setdefault(name, PoolCounts(name))
+                self._pools[name].host_drained = self._drained
+                self._perform(name, self._pools[name].tick(now))
+                continue
+            if before is not None and _sizes(before) != _sizes(pool):
+                # What the file says anew counts more than what was ordered before.
+                self._resized.pop(name, None)
+            known = self._pools[name]
+            self._perform(name, known.configure(self._sized(name), now))
+            if before is not None and any(getattr(before, key) != getattr(pool, key) for key in _MAKING):
+                waiting = known.count(KernelState.STARTING, KernelState.READY)
+                self._perform(name, known.renew("the pool's kernels are made otherwise now", now))
+                lines.append(f"pool {name}: {waiting} kernels that wait for a first client are replaced; sessions keep theirs")
+        for name in [name for name in self._pools if name not in wanted]:
+            pool_left = self._pools[name]
+            self._perform(name, pool_left.turn(PoolState.DRAINING, now))
+            if pool_left.kernels:
+                lines.append(f"pool {name} is drained, and goes when its last session has ended")
+            else:
+                self._remove_pool(name)
+        # To register again is to list what there is.
+        self._membership.send(self._describe())
+        return lines
+
+    def _remove_pool(self, name: str) -> None:
+        del self._pools[name], self._pool_configs[name]
+        self._resized.pop(name, None)
+        self._membership.send(self._describe())
 
     # ------------------------------------------------------------------ reports
 
     def _kernel_report(self, kernel: Kernel) -> KernelReport:
-        entry = self._pools[kernel.pool.name].kernels[kernel.number]
-        kernel.serial += 1
-        return KernelReport(
-            kernel.identity,
-            kernel.pool.name,
-            entry.state.value,
-            kernel.serial,
-            kernel.session.channel,
-            kernel.session.conversation.prompt,
-            kernel.busy,
-            kernel.session.conversation.evaluations,
-            kernel.attachments,
-            kernel.session.client,
-            kernel.session.profile,
-            kernel.bytes_in,
-            kernel.bytes_out,
-            entry.keep,
-            kernel.pid,
-            kernel.usage.cpu,
-            kernel.usage.memory,
-            kernel.idle,
-        )
+        return kernel_report(kernel, self._pools[kernel.pool.name].kernels[kernel.number])
 
-    def _kernel_changed(self, kernel: Kernel) -> None:
-        """Tell the broker of it, soon."""
-        self._changed.add(kernel)
-        if self._kernel_reports is None:
-            self._kernel_reports = self._loop.call_later(_REPORT_INTERVAL, self._send_kernel_reports)
+    def _pool_reports(self) -> list[PoolReport]:
+        return [
+            pool_report(pool, self._config, self._pool_configs[name].parallel_kernels, name in self._resized)
+            for name, pool in self._pools.items()
+        ]
 
-    def _send_kernel_reports(self) -> None:
-        self._kernel_reports = None
-        changed, self._changed = self._changed, set()
-        for kernel in changed:
-            self._membership.send(self._kernel_report(kernel))
+    def _machine_report(self) -> HostReport:
+        return machine.report(self._end is not None, self._drained, self._loop.time() - self._born)
 
-    def _pool_report(self, name: str) -> PoolReport:
-        pool, config = self._pools[name], self._config
-        return PoolReport(
-            name,
-            config.default_pool.name == name,
-            config.parallel_default_pool.name == name,
-            pool.count(KernelState.STARTING),
-            pool.count(KernelState.READY),
-            pool.count(KernelState.ATTACHED),
-            pool.count(KernelState.DETACHED),
-            len(pool.queue),
-            pool.options.minimum,
-            pool.maximum,
-            pool.failing[:1000],
-            pool.spare,
-            config.pool(name).parallel_kernels,
-            pool.limited[:1000],
-        )
 
-    def _report(self) -> None:
-        """Tell the broker of changed pools, once for all changes of this turn of the loop."""
-        if not self._report_due:
-            self._report_due = True
-            self._loop.call_soon(self._send_reports)
+def _options(pool: PoolConfig) -> PoolOptions:
+    return PoolOptions(
+        pool.name,
+        pool.minimum_kernel_number,
+        pool.maximum_kernel_number,
+        pool.keep_alive,
+        pool.reserve_previously_connected_kernels,
+        max(1, os.cpu_count() or 1),
+    )
 
-    def _send_reports(self) -> None:
-        self._report_due = False
-        for name in self._pools:
-            report = self._pool_report(name)
-            if self._reported.get(name) != report:
-                self._reported[name] = report
-                self._membership.send(report)
+
+def _sizes(pool: PoolConfig) -> tuple[int, int]:
+    return pool.minimum_kernel_number, pool.maximum_kernel_number

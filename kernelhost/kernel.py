@@ -114,6 +114,9 @@ class Kernel(RelayOwner):
         self._link: RelayLink | None = None
         self._exit: str | None = None
         self.usage = Usage()  #: what it was last seen to have used
+        self.born = self._loop.time()
+        self._passed = (0, 0)  # what bytes_in and bytes_out were when the link ended
+        self.busy_since = 0.0  #: when it was last asked for something while it was idle
         self.quiet_since = 0.0  #: when it was ready, or last came to the end of an evaluation
         self.program = ""  #: what it runs; empty: it is an embedded kernel
         self._ending: str | None = None
@@ -161,12 +164,12 @@ class Kernel(RelayOwner):
     @property
     def bytes_in(self) -> int:
         """Token bytes given to the kernel."""
-        return self._link.bytes_out if self._link is not None else 0
+        return self._link.bytes_out if self._link is not None else self._passed[0]
 
     @property
     def bytes_out(self) -> int:
         """Token bytes that came from the kernel."""
-        return self._link.bytes_in if self._link is not None else 0
+        return self._link.bytes_in if self._link is not None else self._passed[1]
 
     @property
     def pid(self) -> int:
@@ -275,6 +278,7 @@ class Kernel(RelayOwner):
             self._link.abort()
 
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
+        self._passed = self.bytes_in, self.bytes_out
         self._link = None
         if self._exit is None:
             self._restart_timer(_END_GRACE, self.kill)

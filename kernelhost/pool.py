@@ -9,6 +9,12 @@ Rules of this module: no process, socket, clock or randomness; events come in wi
 | ATTACHED | a client has it |
 | DETACHED | it had a client and keeps its session for who names it |
 | ENDING | it has been told to end |
+
+| pool state | meaning |
+|---|---|
+| SERVING | kernels are handed out |
+| PAUSED | none is handed out, and who wants one waits; as many are kept ready as ever |
+| DRAINING | none is handed out, who wants one is refused, and none is kept ready; sessions go on |
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-__all__ = ["Action", "Attach", "KernelEntry", "KernelState", "Pool", "PoolOptions", "Refuse", "Request", "Start", "Stop"]
+__all__ = ["Action", "Attach", "KernelEntry", "KernelState", "Pool", "PoolOptions", "PoolState", "Refuse", "Request", "Start", "Stop"]
 
 #: Seconds before a licence that has let no further kernel run is asked again.
 LICENCE_RETRY = 60.0
@@ -33,6 +39,14 @@ class KernelState(Enum):
     ATTACHED = "attached"
     DETACHED = "detached"
     ENDING = "ending"
+
+
+class PoolState(Enum):
+    """See the module's second table."""
+
+    SERVING = "serving"
+    PAUSED = "paused"
+    DRAINING = "draining"
 
 
 class PoolOptions(NamedTuple):
@@ -117,7 +131,10 @@ class Pool:
         self.licensed: int | None = None  #: how many kernels the licence lets run at present; None: as far as is known, enough
         self._refusal = ""
         self._failed_at = 0.0
+        self.state = PoolState.SERVING
+        self.host_drained = False  #: whether the whole host gives no kernels out: as DRAINING, until that is undone
         self.closed = False
+        self._by_hand: set[int] = set()  # kernels that were ordered beside those kept ready
         self._next_number = 1
         self._actions: list[Action] = []
 
@@ -152,9 +169,72 @@ class Pool:
         """A client wants a kernel; the answer is an Attach or a Refuse, now or later. Asking twice is asking once."""
         if self.closed:
             return [Refuse(request.channel, "closing", f"the kernel host of pool {self.options.name} is shutting down")]
+        if self.draining:
+            return [Refuse(request.channel, "draining", f"pool {self.options.name} is being drained")]
         if not any(waiting.channel == request.channel for waiting in self.queue):
             self.queue.append(request)
         return self._decide(now)
+
+    # What an administrator may order.
+
+    @property
+    def draining(self) -> bool:
+        """Whether no kernel is handed out, and none kept ready."""
+        return self.state is PoolState.DRAINING or self.host_drained
+
+    def turn(self, state: PoolState, now: float) -> list[Action]:
+        """Bring the pool into another state."""
+        self.state = state
+        return self._turned(now)
+
+    def drain_host(self, drained: bool, now: float) -> list[Action]:
+        """Hand no kernels out on this host, or do so again."""
+        self.host_drained = drained
+        return self._turned(now)
+
+    def _turned(self, now: float) -> list[Action]:
+        if self.draining and not self.closed:
+            why = "the host is being drained" if self.host_drained else f"pool {self.options.name} is being drained"
+            self._actions += [Refuse(request.channel, "draining", why) for request in self.queue]
+            self.queue = []
+            for number in self._numbers(KernelState.STARTING, KernelState.READY):
+                self._stop(number, why, now)
+        return self._decide(now)
+
+    def configure(self, options: PoolOptions, now: float) -> list[Action]:
+        """Go by other options; who waits for a first client beyond what is to be kept ready, or beyond the cap, is ended."""
+        before, self.options = self.options, options
+        for kernel in self.kernels.values():
+            if kernel.keep == before.keep_alive and kernel.state in (KernelState.STARTING, KernelState.READY):
+                kernel.keep = options.keep_alive
+        coming = self._numbers(KernelState.STARTING, KernelState.READY)
+        kept = [number for number in coming if number not in self._by_hand]
+        surplus = max(len(kept) - options.minimum - len(self.queue), len(self.kernels) - self.count(KernelState.ENDING) - self.maximum)
+        for number in [*reversed(kept), *(number for number in coming if number in self._by_hand)][: max(0, surplus)]:
+            self._stop(number, "the pool was made smaller", now)
+        return self._decide(now)
+
+    def renew(self, why: str, now: float) -> list[Action]:
+        """End every kernel that waits for its first client: others take their places. What did not start before may start now."""
+        for number in self._numbers(KernelState.STARTING, KernelState.READY):
+            self._stop(number, why, now)
+        self.failures, self.failing, self.hopeless = 0, "", False
+        return self._decide(now)
+
+    def start_one(self, now: float) -> list[Action]:
+        """Start a kernel beside those kept ready; there has to be room under the cap (:attr:`full`)."""
+        assert not self.full
+        self._begin(now)
+        self._by_hand.add(self._next_number - 1)
+        return self._decide(now)
+
+    @property
+    def full(self) -> bool:
+        """Whether no kernel can be added."""
+        return len(self.kernels) >= self.maximum
+
+    def _numbers(self, *states: KernelState) -> list[int]:
+        return [number for number, kernel in self.kernels.items() if kernel.state in states]
 
     def cancel(self, channel: int, now: float) -> list[Action]:
         """Who asked under `channel` no longer waits."""
@@ -176,6 +256,7 @@ class Pool:
         `refusal`: its licence did not let it run, in these words. While there are others, that is a cap, and no failure.
         """
         kernel = self.kernels.pop(number)
+        self._by_hand.discard(number)
         others = len(self.kernels)
         if not others:
             self.licensed = None
@@ -214,7 +295,9 @@ class Pool:
         kernel = self.kernels.get(number)
         if kernel is not None and kernel.state is KernelState.ATTACHED:
             kernel.channel, kernel.keep = 0, self.options.keep_alive
-            if self.count(KernelState.READY) >= max(1, self.options.minimum) and not self.queue:
+            if self.draining:
+                self._stop(number, "its client has gone, and no other gets it: its pool is being drained", now)
+            elif self.count(KernelState.READY) >= max(1, self.options.minimum) and not self.queue:
                 self._stop(number, "its successor is there already", now)
             else:
                 self._move(number, KernelState.READY, now)
@@ -276,19 +359,20 @@ class Pool:
         return self._take()
 
     def _hand_out(self, now: float) -> None:
-        while self.queue:
+        while self.queue and self.state is PoolState.SERVING:
             ready = next((kernel for kernel in self.kernels.values() if kernel.state is KernelState.READY), None)
             if ready is None:
                 return
             request = self.queue.pop(0)
             self._move(ready.number, KernelState.ATTACHED, now)
+            self._by_hand.discard(ready.number)
             ready.channel = request.channel
             self._actions.append(Attach(ready.number, request))
 
     def _make_room(self, now: float) -> None:
         """At the cap with someone waiting: give up the kernel longest detached and idle, unless they are reserved."""
         # Nor is a session given up for a kernel that will not start.
-        if self.options.reserve or self.failures:
+        if self.options.reserve or self.failures or self.state is not PoolState.SERVING:
             return
         coming = self.count(KernelState.STARTING, KernelState.ENDING)
         while len(self.queue) > coming and len(self.kernels) >= self.maximum:
@@ -301,18 +385,23 @@ class Pool:
 
     def _wanted(self) -> int:
         """How many more kernels should be started, the cap allowing."""
+        if self.draining:
+            return 0
         waiting_or_spare = self.options.minimum + len(self.queue)
-        wanted = waiting_or_spare - self.count(KernelState.STARTING, KernelState.READY)
+        wanted = waiting_or_spare - self.count(KernelState.STARTING, KernelState.READY) + len(self._by_hand)
         return min(wanted, self.maximum - len(self.kernels))
 
     def _start(self, now: float) -> None:
         # While starts fail, one at a time is tried, and none before its time.
         limit = 1 if self.failures else self.options.starting
         while self._wanted() > 0 and self.count(KernelState.STARTING) < limit and (not self.failures or now >= self.retry_at):
-            number = self._next_number
-            self._next_number += 1
-            self.kernels[number] = KernelEntry(number, KernelState.STARTING, now, keep=self.options.keep_alive)
-            self._actions.append(Start(number))
+            self._begin(now)
+
+    def _begin(self, now: float) -> None:
+        number = self._next_number
+        self._next_number += 1
+        self.kernels[number] = KernelEntry(number, KernelState.STARTING, now, keep=self.options.keep_alive)
+        self._actions.append(Start(number))
 
     def _refuse_at_once(self) -> None:
         """While kernels do not start and none is being tried, nobody waits in vain."""
@@ -322,6 +411,7 @@ class Pool:
 
     def _stop(self, number: int, why: str, now: float) -> None:
         if self.kernels[number].state is not KernelState.ENDING:
+            self._by_hand.discard(number)
             self._move(number, KernelState.ENDING, now)
             self._actions.append(Stop(number, why))
 
@@ -331,6 +421,8 @@ class Pool:
 
     def _why_none(self) -> str:
         name = self.options.name
+        if self.state is PoolState.PAUSED:
+            return f"no kernel came free: pool {name} is paused by an administrator"
         if self.failing:
             return f"no kernel came free: the kernels of pool {name} do not start: {self.failing}"
         if self.limited and len(self.kernels) >= self.maximum:
@@ -349,11 +441,17 @@ class Pool:
         Raises:
             AssertionError: one does not hold.
         """
-        assert len(self.kernels) <= self.options.maximum, "more kernels than the cap"
+        # Sessions are never ended for a cap that was lowered.
+        coming, ending = self.count(KernelState.STARTING, KernelState.READY), self.count(KernelState.ENDING)
+        assert len(self.kernels) - ending <= self.options.maximum or not coming, "more kernels than the cap"
+        assert self._by_hand <= set(self._numbers(KernelState.STARTING, KernelState.READY))
+        if self.draining:
+            assert not self.queue and not self.count(KernelState.STARTING, KernelState.READY), "a drained pool has kernels to give"
         channels = [kernel.channel for kernel in self.kernels.values() if kernel.channel]
         assert len(channels) == len(set(channels)), "two kernels on one channel"
         for kernel in self.kernels.values():
             assert (kernel.channel != 0) <= (kernel.state in (KernelState.ATTACHED, KernelState.ENDING))
         if self.queue:
-            assert not self.count(KernelState.READY) or self.closed, "someone waits and a kernel is ready"
+            paused = self.state is PoolState.PAUSED
+            assert not self.count(KernelState.READY) or self.closed or paused, "someone waits and a kernel is ready"
             assert self.count(KernelState.STARTING) or not self.hopeless, "someone waits for kernels that do not start"

@@ -398,6 +398,10 @@ class Session:
             else:
                 self._write_message(first)
 
+    def send(self, code: MessageCode) -> None:
+        """Send the kernel a message as if its client had, at once."""
+        self._write_message(Urgent(0, int(code), 0))
+
     def _write_message(self, message: Urgent) -> None:
         if self._kernel.link is not None:
             self._send_message(message.code, message.parameter)

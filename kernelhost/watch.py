@@ -59,7 +59,7 @@ class KernelWatch:
         changed: Callable[[Kernel], None],
         recycle: Callable[[Kernel, str], None],
     ) -> None:
-        self.rules = MemoryRules(settled(limits).kernel_memory or 0, limits.kernel_recycle_memory)
+        self.rules = self.rules_of(limits)
         self._kernels = kernels
         self._changed = changed
         self._recycle = recycle
@@ -67,6 +67,11 @@ class KernelWatch:
         self._timer: asyncio.TimerHandle | None = None
         self._seen: dict[Kernel, _Seen] = {}
         self._round = 0
+
+    @staticmethod
+    def rules_of(limits: LimitsConfig) -> MemoryRules:
+        """Give the rules that these limits make."""
+        return MemoryRules(settled(limits).kernel_memory or 0, limits.kernel_recycle_memory)
 
     def start(self) -> None:
         """Begin."""

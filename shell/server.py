@@ -24,10 +24,11 @@ from urllib.parse import urlsplit
 import zmq
 
 from bus.broker import BrokerOptions
-from bus.config import Config
+from bus.config import Config, load
 from bus.errors import BusError, EndpointError
 from bus.journal import Journal, JournalError
 from bus.peer import Membership, MembershipState
+from bus.reload import Reloader
 from bus.server import BrokerServer
 from bus.transport import TransportFactory
 from bus.zmq_transport import dealer_factory
@@ -89,14 +90,16 @@ def _run(main: Coroutine[Any, Any, None]) -> int:
 
 async def _serve(config: Config, port: int, interface: str | None, bus_endpoint: str | None, service: str | None) -> None:
     async with _parts(config) as parts:
-        broker = BrokerServer(_broker_options(config), parts.context, _journal(config, f"serve-{port}" if port else None))
+        journal = _journal(config, f"serve-{port}" if port else None)
+        broker = BrokerServer(_broker_options(config), parts.context, journal, config, parts.reread)
         parts.on_exit(broker.close)
         connect: TransportFactory = broker.connect
         if config.bus.local_transport == "inproc":
             local = broker.bind(f"inproc://kernelbus-{secrets.token_hex(8)}")
             connect = dealer_factory(parts.context, local, secrets.token_bytes)
-        frontend = Frontend(config, connect, name=socket.gethostname(), version=_version(), where="this process")
-        host = Host(config, connect, name=socket.gethostname(), version=_version(), where="this process")
+        frontend = Frontend(config, connect, name=socket.gethostname(), version=_version(), where="this process", reread=parts.reread)
+        host = Host(config, connect, name=socket.gethostname(), version=_version(), where="this process", reread=parts.reread)
+        parts.reload_with(broker.reloader, host.reloader, frontend.reloader)
         port = await frontend.listen(interface, port)
         _bind(broker, bus_endpoint or config.bus.endpoint, port)
         parts.start(broker.run())
@@ -123,7 +126,9 @@ def _bind(broker: BrokerServer, endpoint: str | None, port: int) -> None:
 async def _broker(config: Config, endpoint: str) -> None:
     async with _parts(config) as parts:
         anywhere = endpoint.endswith((":0", ":*"))
-        broker = BrokerServer(_broker_options(config), parts.context, _journal(config, None if anywhere else f"broker-{endpoint}"))
+        journal = _journal(config, None if anywhere else f"broker-{endpoint}")
+        broker = BrokerServer(_broker_options(config), parts.context, journal, config, parts.reread)
+        parts.reload_with(broker.reloader)
         parts.on_exit(broker.close)
         bound = broker.bind(_checked(endpoint))
         parts.start(broker.run())
@@ -135,7 +140,8 @@ async def _broker(config: Config, endpoint: str) -> None:
 async def _frontend(config: Config, endpoint: str, port: int, interface: str | None, service: str | None) -> None:
     async with _parts(config) as parts:
         connect = dealer_factory(parts.context, endpoint, secrets.token_bytes)
-        frontend = Frontend(config, connect, name=socket.gethostname(), version=_version(), where=endpoint)
+        frontend = Frontend(config, connect, name=socket.gethostname(), version=_version(), where=endpoint, reread=parts.reread)
+        parts.reload_with(frontend.reloader)
         port = await frontend.listen(interface, port)
         parts.start(frontend.run(), on_stop=lambda: frontend.close(config.limits.shutdown_timeout * _LINKS_SHARE))
         if service is not None:
@@ -166,7 +172,10 @@ async def _advertise_server(frontend: Frontend, service: str) -> None:
 async def _host(config: Config, endpoint: str) -> None:
     async with _parts(config) as parts:
         connect = dealer_factory(parts.context, endpoint, secrets.token_bytes)
-        host = Host(config, connect, name=socket.gethostname(), version=_version(), where=endpoint)
+        host = Host(
+            config, connect, name=socket.gethostname(), version=_version(), where=endpoint, reread=parts.reread, end=parts.stop
+        )
+        parts.reload_with(host.reloader)
         parts.start(host.run(), on_stop=host.close)
         parts.tell(lambda: f"{host.kernels} kernels, {host.attached} with a client; {_broker_there(host.membership, endpoint)}")
         parts.start(_say_joined(parts, host, endpoint))
@@ -254,6 +263,39 @@ class _Parts:
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._signalled, number)
+        if not os.isatty(0):
+            # Where there is a terminal, this signal says that it has gone.
+            self._loop.add_signal_handler(signal.SIGHUP, self._reload)
+        self._reloaders: tuple[Reloader, ...] = ()
+
+    def reread(self) -> Config:
+        """Read the configuration again, from where it was read.
+
+        Raises:
+            ConfigError: it cannot be used as it is now.
+        """
+        return load(self._config.source)
+
+    def reload_with(self, *reloaders: Reloader) -> None:
+        """Have these parts go by what is read again on SIGHUP."""
+        self._reloaders = reloaders
+
+    def _reload(self) -> None:
+        self.notifier.reloading()
+        said: dict[str, bool] = {}
+        for reloader in self._reloaders:
+            ok, lines = reloader.reload()
+            said.update((line, ok) for line in lines)
+        for line, ok in said.items():
+            _log.log(logging.WARNING if ok else logging.ERROR, "the configuration is read again: %s", line)
+        if not said:
+            _log.info("the configuration is read again; nothing has changed")
+        self.notifier.ready()
+
+    def stop(self, why: str) -> None:
+        """End the process in an orderly way."""
+        _log.info("stopping: %s", why)
+        self._stop.set()
 
     def on_exit(self, closer: Callable[[], None]) -> None:
         """Have `closer` called when all tasks have ended."""

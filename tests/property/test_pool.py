@@ -6,7 +6,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from kernelhost.pool import Action, Attach, KernelState, Pool, PoolOptions, Refuse, Request, Start, Stop
+from kernelhost.pool import (
+    Action,
+    Attach,
+    KernelState,
+    Pool,
+    PoolOptions,
+    PoolState,
+    Refuse,
+    Request,
+    Start,
+    Stop,
+)
 
 _S = KernelState
 
@@ -45,6 +56,7 @@ class PoolMachine(RuleBasedStateMachine):
                     self.stopped.add(number)
                 case Attach(number, request):
                     assert request.channel == self.waiting[0], "out of turn"
+                    assert self.pool.state is PoolState.SERVING and not self.pool.draining
                     assert kernels[number].state is _S.ATTACHED and kernels[number].channel == request.channel
                     self.answer(request.channel)
                 case Refuse(channel, _, text):
@@ -64,7 +76,7 @@ class PoolMachine(RuleBasedStateMachine):
         due = self.pool.next_event()
         assert due is None or due > self.now, "woken again for nothing"
         room = self.pool.options.maximum - len(self.pool.kernels)
-        if room > 0 and not self.pool.failures and not self.pool.closed:
+        if room > 0 and not self.pool.failures and not self.pool.closed and not self.pool.draining:
             wanted = len(self.waiting) + self.pool.options.minimum - len(self.some(_S.READY))
             assert len(self.some(_S.STARTING)) >= min(room, wanted, self.pool.options.starting)
 
@@ -128,6 +140,34 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def send_away(self, data: st.DataObject) -> None:
         self.take(self.pool.unwanted(data.draw(st.sampled_from(list(self.pool.kernels))), self.now, "unwanted"))
+
+    @rule(state=st.sampled_from(PoolState))
+    def turn(self, state: PoolState) -> None:
+        self.take(self.pool.turn(state, self.now))
+
+    @rule(drained=st.booleans())
+    def drain_host(self, drained: bool) -> None:
+        self.take(self.pool.drain_host(drained, self.now))
+
+    @rule(minimum=st.integers(0, 3), maximum=st.integers(1, 5), keep_alive=st.booleans())
+    def configure(self, minimum: int, maximum: int, keep_alive: bool) -> None:
+        options = self.pool.options._replace(minimum=minimum, maximum=maximum, keep_alive=keep_alive)
+        self.take(self.pool.configure(options, self.now))
+        spare = len(self.some(_S.READY, _S.STARTING)) - len(self.waiting) - minimum
+        assert spare <= len(self.pool._by_hand) or self.pool.closed, "more are kept than are wanted"
+
+    @rule()
+    def renew(self) -> None:
+        waited = self.some(_S.READY, _S.STARTING)
+        self.take(self.pool.renew("renewed", self.now))
+        assert not set(waited) & set(self.some(_S.READY, _S.STARTING))
+
+    @precondition(lambda self: not self.pool.full and not self.pool.closed and not self.pool.draining)
+    @rule()
+    def start_one(self) -> None:
+        before = self.some(_S.STARTING)
+        self.take(self.pool.start_one(self.now))
+        assert len(self.some(_S.STARTING)) > len(before)
 
     @invariant()
     def holds(self) -> None:
