@@ -441,16 +441,17 @@ class Broker:
         self._routes[route] = peer
         peer.last_seen, peer.state = now, PeerState.UP
         peer.version = message.version
+        before = peer.pools
         peer.pools = {report.pool: report for report in message.pools}
         self._actions.append(Send(route, Registered(self.options.name, self.options.heartbeat_interval)))
         if peer.role == "host":
+            self._settle_pools(peer, before)
             self._reconcile_host(peer, message, now)
         else:
             self._reconcile_frontend(peer, message, now)
         self._dispatch(now)
 
     def _reconcile_host(self, host: Peer, message: Register, now: float) -> None:
-        self._settle_pools(host)
         self.sessions.reconcile(host, {report.kernel for report in message.kernels}, now + self.epoch)
         for report in message.kernels:
             self._kernel(host, report, now)
@@ -472,10 +473,13 @@ class Broker:
             else:
                 self._join(known, host, kernel or known.kernel)
 
-    def _settle_pools(self, host: Peer) -> None:
+    def _settle_pools(self, host: Peer, before: dict[str, PoolReport]) -> None:
         """Tell a host how its pools are to be run, or, where that is not known here (this broker was restarted), learn it from the host."""
         for report in host.pools.values():
             order = self.pool_orders.get(report.pool)
+            if order is not None and report.pool in before and before[report.pool].resized and not report.resized:
+                # Its configuration was read again and has other numbers: those hold.
+                order = self.pool_orders[report.pool] = replace(order, minimum=None, maximum=None)
             if order is None:
                 if report.state != "serving" or report.resized:
                     action: Literal["pause", "drain", "resume"] = _ORDERED.get(report.state, "resume")

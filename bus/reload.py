@@ -44,7 +44,10 @@ FRONTEND_KEYS = Keys(
     ),
     (
         "Access.",
-        "Bus.",
+        "Bus.BrokerKey",
+        "Bus.Endpoint",
+        "Bus.HeartbeatTimeout",
+        "Bus.Keys",
         "Discovery.",
         "Limits.Chunk",
         "Limits.ClientTimeout",
@@ -68,7 +71,15 @@ HOST_KEYS = Keys(
         "Limits.OutputBuffer",
         "Limits.TokenSize",
     ),
-    ("Bus.", "Limits.Window", "Limits.Chunk", "Limits.ShutdownTimeout"),
+    (
+        "Bus.BrokerKey",
+        "Bus.Endpoint",
+        "Bus.HeartbeatTimeout",
+        "Bus.Keys",
+        "Limits.Chunk",
+        "Limits.ShutdownTimeout",
+        "Limits.Window",
+    ),
 )
 
 
