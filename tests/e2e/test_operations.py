@@ -1,4 +1,4 @@
-"""Servers as a service manager runs them: what they tell it, with real processes and its kind of socket."""
+"""Servers as a service manager runs them, and the set for two machines of configs/, with real processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from asking import connect, value
-from serving import Part, stand_in_pool, wait_until, write_config
+from people import client_environment, run
+from serving import ROOT, Part, stand_in_pool, wait_until, write_config
 
 
 class Manager:
@@ -87,3 +88,26 @@ def test_a_host_is_ready_when_it_has_joined_and_says_when_the_broker_is_lost(man
         assert host.terminate() == 0
     finally:
         host.kill()
+
+
+def test_the_two_machine_set(tmp_path: Path) -> None:
+    """As it is in configs/, but for the addresses and the folder that are this machine's."""
+
+    def here(name: str, **replaced: str) -> Path:
+        text = (ROOT / "configs" / "two-machines" / name).read_text()
+        for before, after in {"/var/lib/kernelbus": str(tmp_path), **replaced}.items():
+            assert before in text
+            text = text.replace(before, after)
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    broker_file = here("broker.conf", **{"tcp://0.0.0.0:31416": "tcp://127.0.0.1:0"})
+    with Part("broker", "-c", broker_file, ready="Broker listening") as broker:
+        host_file = here("host.conf", **{"tcp://192.0.2.10:31416": broker.endpoint})
+        with (
+            Part("frontend", "-c", broker_file, "--bus", broker.endpoint, "-p", "0") as frontend,
+            Part("host", "-c", host_file, ready="Kernel host has joined"),
+        ):
+            status, out, errors = run(client_environment(tmp_path), "eval", "--server", frontend.server, "2+2")
+            assert (status, out, errors) == (0, "4\n", "")
+    assert (tmp_path / "journal.sqlite").is_file()
