@@ -101,9 +101,9 @@ class Change(NamedTuple):
 def changes(before: Config, after: Config) -> list[Change]:
     """Give what is another in `after`, by dotted keys as the file spells them, in its order."""
     old, new = _flat(before), _flat(after)
-    pools = {pool.name for pool in before.pools}, {pool.name for pool in after.pools}
-    whole = {f"Pools.{name}" for name in pools[0] ^ pools[1]}
-    found = [Change(key, key if key in old else None, key if key in new else None) for key in sorted(whole)]
+    pools = {f"Pools.{pool.name}" for pool in before.pools}, {f"Pools.{pool.name}" for pool in after.pools}
+    whole = pools[0] ^ pools[1]
+    found = [Change(key, key if key in pools[0] else None, key if key in pools[1] else None) for key in sorted(whole)]
     for key in dict.fromkeys([*old, *new]):
         if old.get(key) != new.get(key) and not any(key.startswith(pool + ".") for pool in whole):
             found.append(Change(key, old.get(key), new.get(key)))

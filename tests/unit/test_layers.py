@@ -44,6 +44,8 @@ SANS_IO = [
     "frontend/delivery.py",
     "frontend/commands.py",
     "frontend/answers.py",
+    "frontend/census.py",
+    "kernelhost/figures.py",
     "frontend/services.py",
     "frontend/found.py",
 ]

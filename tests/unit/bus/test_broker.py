@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from broker_player import OPTIONS, BrokerPlayer, Peer, kernel, report
 
-from bus.broker import Action, Broker, BrokerOptions, ChannelPhase, Note, PeerState, Send
+from bus.broker import Broker, ChannelPhase, Note, PeerState, Send
 from bus.frames import Frame, Kind
 from bus.messages import (
     Acquire,
@@ -14,7 +15,6 @@ from bus.messages import (
     ChannelReport,
     Heartbeat,
     KernelGone,
-    KernelReport,
     Leave,
     Lost,
     Message,
@@ -27,100 +27,14 @@ from bus.messages import (
     Registered,
     Release,
 )
-from bus.transport import Route
-
-OPTIONS = BrokerOptions(heartbeat_interval=1.0, heartbeat_timeout=5.0, host_timeout=60.0, connection_timeout=30.0)
-
-
-class Peer(Route):
-    """A part as the broker sees it."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    def send(self, frame: Frame) -> bool:
-        raise AssertionError("the state machine sends nothing itself")
-
-
-def report(pool: str = "P", ready: int = 1, **counts: int) -> PoolReport:
-    attached, detached, spare = (counts.get(name, 0) for name in ("attached", "detached", "spare"))
-    return PoolReport(pool, pool == "P", pool == "P", 0, ready, attached, detached, 0, 1, 8, spare=spare)
-
-
-def kernel(identity: str = "k", channel: int = 0, serial: int = 1) -> KernelReport:
-    return KernelReport(identity, "P", "attached" if channel else "detached", serial, channel, attachments=1)
-
-
-class Bus:
-    """A broker with what it has sent to whom."""
-
-    def __init__(self, options: BrokerOptions = OPTIONS) -> None:
-        self.broker = Broker(options, 0.0)
-        self.now = 0.0
-        self.sent: list[tuple[str, Message]] = []
-        self.notes: list[Note] = []
-
-    def take(self, actions: list[Action]) -> None:
-        self.broker.validate()
-        for action in actions:
-            if isinstance(action, Note):
-                self.notes.append(action)
-            elif not isinstance(action.message, Heartbeat | Registered):
-                self.sent.append((action.route.name, action.message))
-
-    def say(self, peer: Peer, message: Message) -> list[tuple[str, Message]]:
-        self.sent = []
-        self.take(self.broker.control(peer, message, self.now))
-        return self.sent
-
-    def wait(self, seconds: float, *alive: Peer) -> list[tuple[str, Message]]:
-        self.sent = []
-        until = self.now + seconds
-        while self.now < until:
-            self.now += 1.0
-            for peer in alive:
-                self.take(self.broker.control(peer, Heartbeat(), self.now))
-            self.take(self.broker.tick(self.now))
-        return self.sent
-
-    def unreachable(self, peer: Peer) -> list[tuple[str, Message]]:
-        self.sent = []
-        self.take(self.broker.unreachable(peer, self.now))
-        return self.sent
-
-    def host(
-        self,
-        name: str,
-        *pools: PoolReport,
-        kernels: list[KernelReport] | None = None,
-        ending: list[ChannelReport] | None = None,
-        peer: Peer | None = None,
-    ) -> Peer:
-        peer = peer or Peer(name)
-        self.say(peer, Register(name, "host", name, "1", list(pools or [report()]), kernels or [], ending or []))
-        return peer
-
-    def frontend(self, name: str, channels: list[ChannelReport] | None = None, peer: Peer | None = None) -> Peer:
-        peer = peer or Peer(name)
-        self.say(peer, Register(name, "frontend", name, "1", channels=channels or []))
-        return peer
-
-    def attach(self, frontend: Peer, host: Peer, channel: int, identity: str = "k") -> None:
-        self.say(frontend, Open(channel, "a"))
-        self.say(host, Acquired(channel, kernel(identity, channel)))
-        assert self.broker.channels[channel].phase is ChannelPhase.OPEN
 
 
 @pytest.fixture
-def bus() -> Bus:
-    return Bus()
+def bus() -> BrokerPlayer:
+    return BrokerPlayer()
 
 
-def test_a_request_is_asked_of_the_host_and_the_frontend_told(bus: Bus) -> None:
+def test_a_request_is_asked_of_the_host_and_the_frontend_told(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     assert bus.say(frontend, Open(1, "client")) == [("h", Acquire(1, "P", "client", 30.0))]
     assert bus.say(host, Acquired(1, kernel(channel=1))) == [("f", Opened(1, "k", "P", "h"))]
@@ -132,7 +46,7 @@ def test_a_request_is_asked_of_the_host_and_the_frontend_told(bus: Bus) -> None:
     assert bus.broker.channels == {}
 
 
-def test_hosts_with_ready_kernels_come_first_then_the_least_loaded(bus: Bus) -> None:
+def test_hosts_with_ready_kernels_come_first_then_the_least_loaded(bus: BrokerPlayer) -> None:
     bus.host("empty", report(ready=0, attached=1))
     bus.host("ready", report(ready=1, attached=5))
     frontend = bus.frontend("f")
@@ -140,7 +54,7 @@ def test_hosts_with_ready_kernels_come_first_then_the_least_loaded(bus: Bus) -> 
     assert [to for to, _ in bus.say(frontend, Open(2, "b"))] == ["empty"], "the one ready kernel is spoken for"
 
 
-def test_a_request_waits_for_a_host_to_come(bus: Bus) -> None:
+def test_a_request_waits_for_a_host_to_come(bus: BrokerPlayer) -> None:
     frontend = bus.frontend("f")
     assert bus.say(frontend, Open(1, "a")) == []
     host = bus.host("h")
@@ -148,7 +62,7 @@ def test_a_request_waits_for_a_host_to_come(bus: Bus) -> None:
     assert bus.say(host, Refused(1, "no-kernel", "full")) == [("f", Refused(1, "no-kernel", "full"))]
 
 
-def test_requests_that_cannot_be_met_are_refused_with_the_reason(bus: Bus) -> None:
+def test_requests_that_cannot_be_met_are_refused_with_the_reason(bus: BrokerPlayer) -> None:
     frontend = bus.frontend("f")
     bus.say(frontend, Open(1, "a"))
     ((_, refusal),) = bus.wait(31, frontend)
@@ -163,14 +77,14 @@ def test_requests_that_cannot_be_met_are_refused_with_the_reason(bus: Bus) -> No
     assert refusal.code == "unknown-kernel"
 
 
-def test_a_named_kernel_is_asked_of_its_host(bus: Bus) -> None:
+def test_a_named_kernel_is_asked_of_its_host(bus: BrokerPlayer) -> None:
     bus.host("one")
     bus.host("two", kernels=[kernel("mine")])
     frontend = bus.frontend("f")
     assert bus.say(frontend, Open(1, "a", kernel="mine")) == [("two", Acquire(1, "P", "a", 30.0, "mine"))]
 
 
-def test_a_short_silence_is_not_death(bus: Bus) -> None:
+def test_a_short_silence_is_not_death(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.say(frontend, Open(1, "a"))
     bus.say(host, Acquired(1, kernel(channel=1)))
@@ -180,7 +94,7 @@ def test_a_short_silence_is_not_death(bus: Bus) -> None:
     assert bus.broker.peers["h"].state is PeerState.UP
 
 
-def test_a_lost_host_is_told_to_its_clients_and_its_requests_go_elsewhere(bus: Bus) -> None:
+def test_a_lost_host_is_told_to_its_clients_and_its_requests_go_elsewhere(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.say(frontend, Open(1, "a"))
     bus.say(host, Acquired(1, kernel(channel=1)))
@@ -193,7 +107,7 @@ def test_a_lost_host_is_told_to_its_clients_and_its_requests_go_elsewhere(bus: B
     assert bus.broker.sessions.live == {}
 
 
-def test_a_lost_frontend_is_told_to_the_hosts(bus: Bus) -> None:
+def test_a_lost_frontend_is_told_to_the_hosts(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.say(frontend, Open(1, "a"))
     bus.say(host, Acquired(1, kernel(channel=1)))
@@ -203,7 +117,7 @@ def test_a_lost_frontend_is_told_to_the_hosts(bus: Bus) -> None:
 
 
 @pytest.mark.parametrize("first", ["host", "frontend"])
-def test_a_restarted_broker_is_told_what_there_is(bus: Bus, first: str) -> None:
+def test_a_restarted_broker_is_told_what_there_is(bus: BrokerPlayer, first: str) -> None:
     stranger = Peer("h")
     assert bus.say(stranger, Heartbeat()) == [("h", RegisterAgain())]
     assert bus.say(stranger, Heartbeat()) == [], "asked once an interval, not once a message"
@@ -222,7 +136,7 @@ def test_a_restarted_broker_is_told_what_there_is(bus: Bus, first: str) -> None:
 
 
 @pytest.mark.parametrize("side", ["host", "frontend"])
-def test_half_a_channel_whose_other_end_stays_away_is_given_up(bus: Bus, side: str) -> None:
+def test_half_a_channel_whose_other_end_stays_away_is_given_up(bus: BrokerPlayer, side: str) -> None:
     if side == "host":
         peer, expected = bus.host("h", kernels=[kernel(channel=7)]), Release
     else:
@@ -232,7 +146,7 @@ def test_half_a_channel_whose_other_end_stays_away_is_given_up(bus: Bus, side: s
     assert bus.broker.channels == {}
 
 
-def test_asking_again_after_a_break_is_answered_once_more(bus: Bus) -> None:
+def test_asking_again_after_a_break_is_answered_once_more(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.say(frontend, Open(1, "a"))
     assert bus.say(frontend, Open(1, "a")) == []
@@ -240,7 +154,7 @@ def test_asking_again_after_a_break_is_answered_once_more(bus: Bus) -> None:
     assert bus.say(frontend, Open(1, "a")) == [("f", Opened(1, "k", "P", "h"))]
 
 
-def test_a_kernel_that_came_too_late_is_let_go(bus: Bus) -> None:
+def test_a_kernel_that_came_too_late_is_let_go(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.say(frontend, Open(1, "a"))
     bus.say(frontend, Release(1, "the client is gone"))
@@ -248,7 +162,7 @@ def test_a_kernel_that_came_too_late_is_let_go(bus: Bus) -> None:
     assert (to, type(message)) == ("h", Release)
 
 
-def test_a_host_that_is_only_asked_is_sent_no_frame_that_it_would_deny(bus: Bus) -> None:
+def test_a_host_that_is_only_asked_is_sent_no_frame_that_it_would_deny(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h", report()), bus.frontend("f")
     bus.say(frontend, Open(1, "a"))
     probe = Frame(Kind.PROBE, 1)
@@ -274,7 +188,7 @@ def test_a_host_that_is_only_asked_is_sent_no_frame_that_it_would_deny(bus: Bus)
         ([report(ready=0, attached=8), report(ready=0, attached=2, detached=6, spare=1)], 1),
     ],
 )
-def test_the_host_that_is_asked(bus: Bus, hosts: list[PoolReport], chosen: int | None) -> None:
+def test_the_host_that_is_asked(bus: BrokerPlayer, hosts: list[PoolReport], chosen: int | None) -> None:
     for number, pool in enumerate(hosts):
         bus.host(str(number), pool)
     assert [to for to, _ in bus.say(bus.frontend("f"), Open(1, "a", pool="P"))] == ([] if chosen is None else [str(chosen)])
@@ -283,14 +197,14 @@ def test_the_host_that_is_asked(bus: Bus, hosts: list[PoolReport], chosen: int |
 @pytest.mark.parametrize(
     ("request_", "pool"), [(Open(1, "a"), "D"), (Open(1, "a", parallel=True), "S"), (Open(1, "a", pool="D", parallel=True), "D")]
 )
-def test_the_pool_for_who_names_none(bus: Bus, request_: Open, pool: str) -> None:
+def test_the_pool_for_who_names_none(bus: BrokerPlayer, request_: Open, pool: str) -> None:
     bus.host("h", PoolReport("D", True, False, 0, 1, 0, 0, 0, 1, 8), PoolReport("S", False, True, 0, 1, 0, 0, 0, 1, 8))
     ((_, acquire),) = bus.say(bus.frontend("f"), request_)
     assert isinstance(acquire, Acquire)
     assert acquire.pool == pool
 
 
-def test_who_asked_first_is_served_first_however_often_it_is_asked_anew(bus: Bus) -> None:
+def test_who_asked_first_is_served_first_however_often_it_is_asked_anew(bus: BrokerPlayer) -> None:
     frontend = bus.frontend("f")
     for channel in (5, 3, 4):
         bus.say(frontend, Open(channel, "a"))
@@ -326,7 +240,7 @@ def test_a_thousand_that_wait_are_not_gone_through_for_each_that_comes() -> None
 
 @pytest.mark.parametrize("stealing", [False, True])
 def test_only_who_names_a_kernel_may_steal_it(stealing: bool) -> None:
-    bus = Bus(OPTIONS._replace(allow_stealing=stealing))
+    bus = BrokerPlayer(OPTIONS._replace(allow_stealing=stealing))
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.attach(frontend, host, 1)
     assert bus.say(frontend, Open(2, "b", kernel="k")) == [("h", Acquire(2, "P", "b", 30.0, "k", stealing))]
@@ -340,7 +254,7 @@ def test_only_who_names_a_kernel_may_steal_it(stealing: bool) -> None:
 
 
 @pytest.mark.parametrize("asked", [True, False])
-def test_a_request_that_is_cancelled_is_cancelled_where_it_waits(bus: Bus, asked: bool) -> None:
+def test_a_request_that_is_cancelled_is_cancelled_where_it_waits(bus: BrokerPlayer, asked: bool) -> None:
     if asked:
         bus.host("h")
     frontend = bus.frontend("f")
@@ -350,7 +264,7 @@ def test_a_request_that_is_cancelled_is_cancelled_where_it_waits(bus: Bus, asked
     assert bus.broker.channels == {}
 
 
-def test_a_channel_belongs_to_one_frontend(bus: Bus) -> None:
+def test_a_channel_belongs_to_one_frontend(bus: BrokerPlayer) -> None:
     host, frontend, other = bus.host("h"), bus.frontend("f"), bus.frontend("other")
     bus.attach(frontend, host, 1)
     assert bus.say(other, Open(1, "b")) == [("other", Refused(1, "channel-taken", "the channel number is in use"))]
@@ -364,7 +278,7 @@ def test_a_channel_belongs_to_one_frontend(bus: Bus) -> None:
 # ---------------------------------------------------------------------- hosts that do not answer
 
 
-def test_a_request_at_a_host_that_falls_silent_goes_elsewhere_and_its_kernel_back(bus: Bus) -> None:
+def test_a_request_at_a_host_that_falls_silent_goes_elsewhere_and_its_kernel_back(bus: BrokerPlayer) -> None:
     slow, frontend = bus.host("slow"), bus.frontend("f")
     bus.say(frontend, Open(1, "a"))
     other = bus.host("other")
@@ -377,7 +291,7 @@ def test_a_request_at_a_host_that_falls_silent_goes_elsewhere_and_its_kernel_bac
     assert bus.say(other, Acquired(1, kernel("k", 1))) == [("f", Opened(1, "k", "P", "other"))]
 
 
-def test_what_a_silent_host_attached_is_taken_if_nobody_else_was_asked(bus: Bus) -> None:
+def test_what_a_silent_host_attached_is_taken_if_nobody_else_was_asked(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.say(frontend, Open(1, "a"))
     assert bus.wait(6, frontend) == []
@@ -385,7 +299,7 @@ def test_what_a_silent_host_attached_is_taken_if_nobody_else_was_asked(bus: Bus)
     assert bus.say(host, Acquired(1, kernel(channel=1))) == [("h", RegisterAgain()), ("f", Opened(1, "k", "P", "h"))]
 
 
-def test_a_host_that_is_back_is_asked_for_what_waits(bus: Bus) -> None:
+def test_a_host_that_is_back_is_asked_for_what_waits(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.wait(6, frontend)
     assert bus.say(frontend, Open(1, "a")) == [], "it is suspect"
@@ -394,7 +308,7 @@ def test_a_host_that_is_back_is_asked_for_what_waits(bus: Bus) -> None:
     assert bus.sent == [("h", Acquire(1, "P", "a", 30.0))]
 
 
-def test_a_named_kernel_on_a_host_that_does_not_answer_is_refused_in_time(bus: Bus) -> None:
+def test_a_named_kernel_on_a_host_that_does_not_answer_is_refused_in_time(bus: BrokerPlayer) -> None:
     """Before the frontend's own patience ends, which knows nothing better to say than that no broker answers."""
     bus.host("h", kernels=[kernel("mine")])
     frontend = bus.frontend("f")
@@ -406,7 +320,7 @@ def test_a_named_kernel_on_a_host_that_does_not_answer_is_refused_in_time(bus: B
     assert bus.broker.channels == {}
 
 
-def test_a_host_that_cannot_be_reached_is_suspect_and_said_to_be_once(bus: Bus) -> None:
+def test_a_host_that_cannot_be_reached_is_suspect_and_said_to_be_once(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     other = bus.host("other", report(attached=5))
     bus.say(frontend, Open(1, "a"))
@@ -419,7 +333,7 @@ def test_a_host_that_cannot_be_reached_is_suspect_and_said_to_be_once(bus: Bus) 
     assert bus.broker.peers["h"].state is PeerState.UP
 
 
-def test_time_in_which_the_broker_itself_stood_still_is_nobodys_silence(bus: Bus) -> None:
+def test_time_in_which_the_broker_itself_stood_still_is_nobodys_silence(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.attach(frontend, host, 1)
     bus.wait(3, host, frontend)
@@ -437,7 +351,7 @@ def test_time_in_which_the_broker_itself_stood_still_is_nobodys_silence(bus: Bus
 def test_a_restarted_broker_is_told_everything_in_any_order() -> None:
     """Two hosts, two frontends, crosswise attachments and a request: in each order of their coming back the same tables."""
     for order in itertools.permutations(["h1", "h2", "f1", "f2"]):
-        bus = Bus()
+        bus = BrokerPlayer()
         peers = {name: Peer(name) for name in order}
         answers: list[tuple[str, Message]] = []
         for name in order:
@@ -468,7 +382,7 @@ def test_a_restarted_broker_is_told_everything_in_any_order() -> None:
         assert bus.broker.sessions.live.keys() >= {"a", "b", "c", "idle", "new"}
 
 
-def test_a_host_that_registers_again_without_a_kernel_has_lost_it(bus: Bus) -> None:
+def test_a_host_that_registers_again_without_a_kernel_has_lost_it(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.attach(frontend, host, 1, "a")
     bus.attach(frontend, host, 2, "b")
@@ -477,28 +391,28 @@ def test_a_host_that_registers_again_without_a_kernel_has_lost_it(bus: Bus) -> N
     assert list(bus.broker.sessions.live) == ["b"]
 
 
-def test_the_last_words_of_a_kernel_that_is_gone_still_have_a_way(bus: Bus) -> None:
+def test_the_last_words_of_a_kernel_that_is_gone_still_have_a_way(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.attach(frontend, host, 1)
     bus.host("h", ending=[ChannelReport(1)], peer=host)
     assert bus.sent == []
     assert bus.broker.sessions.live == {}
     assert bus.broker.forward(host, Frame(Kind.END, 1)) is frontend
-    restarted = Bus()
+    restarted = BrokerPlayer()
     host = restarted.host("h", ending=[ChannelReport(1)])
     frontend = restarted.frontend("f", [ChannelReport(1, "k")])
     assert restarted.broker.forward(host, Frame(Kind.END, 1)) is frontend
     assert restarted.say(frontend, Release(1, "ended")) == [("h", Release(1, "ended"))]
 
 
-def test_a_kernel_attached_for_a_request_that_went_elsewhere_is_let_go(bus: Bus) -> None:
+def test_a_kernel_attached_for_a_request_that_went_elsewhere_is_let_go(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.attach(frontend, host, 1)
     bus.host("other", kernels=[kernel("twin", 1)])
     assert bus.sent == [("other", Release(1, "another kernel serves it"))]
 
 
-def test_a_frontend_that_registers_again_without_a_link_has_lost_it(bus: Bus) -> None:
+def test_a_frontend_that_registers_again_without_a_link_has_lost_it(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.attach(frontend, host, 1, "a")
     bus.attach(frontend, host, 2, "b")
@@ -506,7 +420,7 @@ def test_a_frontend_that_registers_again_without_a_link_has_lost_it(bus: Bus) ->
     assert bus.sent == [("h", Release(1, "frontend f (f) no longer has the link"))]
 
 
-def test_requests_keep_their_place_when_their_frontend_registers_again(bus: Bus) -> None:
+def test_requests_keep_their_place_when_their_frontend_registers_again(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.say(frontend, Open(1, "a"))
     bus.say(frontend, Open(2, "gone meanwhile"))
@@ -517,7 +431,7 @@ def test_requests_keep_their_place_when_their_frontend_registers_again(bus: Bus)
     assert bus.say(host, Acquired(1, kernel(channel=1))) == [("f", Opened(1, "k", "P", "h"))]
 
 
-def test_a_part_that_comes_over_another_route_is_the_same_part(bus: Bus) -> None:
+def test_a_part_that_comes_over_another_route_is_the_same_part(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.attach(frontend, host, 1)
     moved = bus.host("h", kernels=[kernel(channel=1, serial=2)], peer=Peer("h"))
@@ -527,7 +441,7 @@ def test_a_part_that_comes_over_another_route_is_the_same_part(bus: Bus) -> None
     assert bus.say(host, Heartbeat()) == [("h", RegisterAgain())], "what its old connection still held is a stranger's"
 
 
-def test_a_route_that_another_part_takes_over_is_no_longer_the_firsts(bus: Bus) -> None:
+def test_a_route_that_another_part_takes_over_is_no_longer_the_firsts(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.attach(frontend, host, 1)
     bus.host("new", peer=host)
@@ -535,7 +449,7 @@ def test_a_route_that_another_part_takes_over_is_no_longer_the_firsts(bus: Bus) 
     assert list(bus.broker.peers) == ["f", "new"]
 
 
-def test_a_part_cannot_be_host_and_frontend(bus: Bus) -> None:
+def test_a_part_cannot_be_host_and_frontend(bus: BrokerPlayer) -> None:
     host = bus.host("x")
     bus.frontend("x", peer=host)
     assert bus.broker.peers["x"].role == "frontend"
@@ -550,7 +464,7 @@ def test_a_part_cannot_be_host_and_frontend(bus: Bus) -> None:
     "message", [Registered("b", 1.0), RegisterAgain(), Opened(1, "k", "P", "h"), Lost(1, "x"), Acquire(1, "P", "a", 1.0)]
 )
 @pytest.mark.parametrize("role", ["host", "frontend"])
-def test_what_is_not_for_a_part_to_send_is_noted_and_ignored(bus: Bus, role: str, message: Message) -> None:
+def test_what_is_not_for_a_part_to_send_is_noted_and_ignored(bus: BrokerPlayer, role: str, message: Message) -> None:
     peer = bus.host("x") if role == "host" else bus.frontend("x")
     assert bus.say(peer, message) == []
     assert bus.notes[-1] == Note(f"{role} x (x) sent {type(message).__name__}, which is not for it to send; ignored", error=True)
@@ -559,20 +473,20 @@ def test_what_is_not_for_a_part_to_send_is_noted_and_ignored(bus: Bus, role: str
 @pytest.mark.parametrize(
     ("role", "message"), [("host", Open(1, "a")), ("frontend", Acquired(1, kernel())), ("frontend", report()), ("frontend", kernel())]
 )
-def test_what_is_for_the_other_role_to_send_is_ignored(bus: Bus, role: str, message: Message) -> None:
+def test_what_is_for_the_other_role_to_send_is_ignored(bus: BrokerPlayer, role: str, message: Message) -> None:
     peer = bus.host("x") if role == "host" else bus.frontend("x")
     assert bus.say(peer, message) == []
     assert "which is not for it to send" in bus.notes[-1].text
     assert (bus.broker.channels, bus.broker.sessions.live) == ({}, {})
 
 
-def test_a_role_that_there_is_not_is_noted_and_ignored(bus: Bus) -> None:
+def test_a_role_that_there_is_not_is_noted_and_ignored(bus: BrokerPlayer) -> None:
     assert bus.say(Peer("x"), Register("x", "emperor", "x", "1")) == []
     assert "'x' wants to register as 'emperor'" in bus.notes[-1].text
     assert bus.broker.peers == {}
 
 
-def test_an_older_report_of_a_kernel_changes_nothing(bus: Bus) -> None:
+def test_an_older_report_of_a_kernel_changes_nothing(bus: BrokerPlayer) -> None:
     host = bus.host("h", kernels=[kernel("k", 5, serial=7)])
     bus.say(host, kernel("k", 0, serial=6))
     assert bus.broker.sessions.live["k"].report.channel == 5
@@ -582,7 +496,7 @@ def test_an_older_report_of_a_kernel_changes_nothing(bus: Bus) -> None:
     assert (session.report.state, session.since) == ("detached", 9.0)
 
 
-def test_frames_that_have_no_way_are_counted(bus: Bus) -> None:
+def test_frames_that_have_no_way_are_counted(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.say(frontend, Open(1, "a"))
     assert bus.broker.forward(host, Frame(Kind.DATA, 1)) is frontend, "asked: the host may speak first"
@@ -591,7 +505,7 @@ def test_frames_that_have_no_way_are_counted(bus: Bus) -> None:
     assert bus.broker.dropped == 2
 
 
-def test_who_holds_a_channel_that_leads_past_it_is_told(bus: Bus) -> None:
+def test_who_holds_a_channel_that_leads_past_it_is_told(bus: BrokerPlayer) -> None:
     host, frontend, other = bus.host("h"), bus.frontend("f"), bus.host("other")
     bus.attach(frontend, host, 1)
     frame = Frame(Kind.DATA, 1)
@@ -599,7 +513,7 @@ def test_who_holds_a_channel_that_leads_past_it_is_told(bus: Bus) -> None:
     assert not bus.broker.knows_no(Peer("stranger"), frame, 0.0), "it may be one of the two, on its way back"
 
 
-def test_heartbeats_go_to_every_part(bus: Bus) -> None:
+def test_heartbeats_go_to_every_part(bus: BrokerPlayer) -> None:
     peers = {bus.host("h"), bus.frontend("f"), bus.host("other")}
     for now in (1.0, 2.0, 3.0):
         actions = bus.broker.tick(now)
@@ -607,7 +521,7 @@ def test_heartbeats_go_to_every_part(bus: Bus) -> None:
     assert bus.broker.tick(3.5) == []
 
 
-def test_strangers_are_forgotten(bus: Bus) -> None:
+def test_strangers_are_forgotten(bus: BrokerPlayer) -> None:
     for number in range(20):
         bus.say(Peer(str(number)), Heartbeat())
     assert len(bus.broker._strangers) == 20
@@ -615,7 +529,7 @@ def test_strangers_are_forgotten(bus: Bus) -> None:
     assert bus.broker._strangers == {}
 
 
-def test_nothing_is_left_when_all_have_gone(bus: Bus) -> None:
+def test_nothing_is_left_when_all_have_gone(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     for channel in range(1, 20):
         bus.say(frontend, Open(channel, "a"))

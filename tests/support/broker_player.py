@@ -1,0 +1,110 @@
+"""The broker's state machine among parts that are nothing but names, by events and the clock of the test."""
+
+from __future__ import annotations
+
+from bus.admin import Local
+from bus.broker import Action, Broker, BrokerOptions, ChannelPhase, Note
+from bus.frames import Frame
+from bus.messages import (
+    Acquired,
+    ChannelReport,
+    Heartbeat,
+    KernelReport,
+    Message,
+    Open,
+    PoolReport,
+    Register,
+    Registered,
+)
+from bus.orders import Order
+from bus.transport import Route
+
+__all__ = ["OPTIONS", "BrokerPlayer", "Peer", "kernel", "report"]
+
+OPTIONS = BrokerOptions(heartbeat_interval=1.0, heartbeat_timeout=5.0, host_timeout=60.0, connection_timeout=30.0)
+
+
+class Peer(Route):
+    """A part as the broker sees it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def send(self, frame: Frame) -> bool:
+        raise AssertionError("the state machine sends nothing itself")
+
+
+def report(pool: str = "P", ready: int = 1, **counts: int) -> PoolReport:
+    attached, detached, spare = (counts.get(name, 0) for name in ("attached", "detached", "spare"))
+    return PoolReport(pool, pool == "P", pool == "P", 0, ready, attached, detached, 0, 1, 8, spare=spare)
+
+
+def kernel(identity: str = "k", channel: int = 0, serial: int = 1) -> KernelReport:
+    return KernelReport(identity, "P", "attached" if channel else "detached", serial, channel, attachments=1)
+
+
+class BrokerPlayer:
+    """A broker with what it has sent to whom."""
+
+    def __init__(self, options: BrokerOptions = OPTIONS) -> None:
+        self.broker = Broker(options, 0.0)
+        self.now = 0.0
+        self.sent: list[tuple[str, Message]] = []
+        self.notes: list[Note] = []
+        self.local: list[Order] = []
+
+    def take(self, actions: list[Action]) -> None:
+        self.broker.validate()
+        for action in actions:
+            if isinstance(action, Note):
+                self.notes.append(action)
+            elif isinstance(action, Local):
+                self.local.append(action.order)
+            elif not isinstance(action.message, Heartbeat | Registered):
+                self.sent.append((action.route.name, action.message))
+
+    def say(self, peer: Peer, message: Message) -> list[tuple[str, Message]]:
+        self.sent = []
+        self.take(self.broker.control(peer, message, self.now))
+        return self.sent
+
+    def wait(self, seconds: float, *alive: Peer) -> list[tuple[str, Message]]:
+        self.sent = []
+        until = self.now + seconds
+        while self.now < until:
+            self.now += 1.0
+            for peer in alive:
+                self.take(self.broker.control(peer, Heartbeat(), self.now))
+            self.take(self.broker.tick(self.now))
+        return self.sent
+
+    def unreachable(self, peer: Peer) -> list[tuple[str, Message]]:
+        self.sent = []
+        self.take(self.broker.unreachable(peer, self.now))
+        return self.sent
+
+    def host(
+        self,
+        name: str,
+        *pools: PoolReport,
+        kernels: list[KernelReport] | None = None,
+        ending: list[ChannelReport] | None = None,
+        peer: Peer | None = None,
+    ) -> Peer:
+        peer = peer or Peer(name)
+        self.say(peer, Register(name, "host", name, "1", list(pools or [report()]), kernels or [], ending or []))
+        return peer
+
+    def frontend(self, name: str, channels: list[ChannelReport] | None = None, peer: Peer | None = None) -> Peer:
+        peer = peer or Peer(name)
+        self.say(peer, Register(name, "frontend", name, "1", channels=channels or []))
+        return peer
+
+    def attach(self, frontend: Peer, host: Peer, channel: int, identity: str = "k") -> None:
+        self.say(frontend, Open(channel, "a"))
+        self.say(host, Acquired(channel, kernel(identity, channel)))
+        assert self.broker.channels[channel].phase is ChannelPhase.OPEN
