@@ -378,8 +378,10 @@ class Host:
         self._reporter.kernel_changed(kernel)
         if kernel.busy:
             kernel.busy_since = self._loop.time()
-        else:
+        elif kernel.busy_since:
+            # A kernel that a client has waited for comes here once more at the end of its initialisation, which was no evaluation.
             self._counts[kernel.pool.name].evaluations.add(self._loop.time() - kernel.busy_since)
+            kernel.busy_since = 0.0
         actions = self._pools[kernel.pool.name].busy(kernel.number, kernel.busy, self._loop.time())
         if not kernel.session.attached:
             # Whether it may be given up for who waits has changed.

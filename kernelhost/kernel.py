@@ -116,7 +116,7 @@ class Kernel(RelayOwner):
         self.usage = Usage()  #: what it was last seen to have used
         self.born = self._loop.time()
         self._passed = (0, 0)  # what bytes_in and bytes_out were when the link ended
-        self.busy_since = 0.0  #: when it was last asked for something while it was idle
+        self.busy_since = 0.0  #: since when it is at work for a client; 0: it is not
         self.quiet_since = 0.0  #: when it was ready, or last came to the end of an evaluation
         self.program = ""  #: what it runs; empty: it is an embedded kernel
         self._ending: str | None = None

@@ -98,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_link_server(serve)
     _add_part(serve)
+    _add_metrics(serve)
     serve.add_argument(
         "--bus",
         metavar="ENDPOINT",
@@ -107,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
     broker = commands.add_parser("broker", help="run a broker alone; frontends and hosts connect to it")
     _add_part(broker)
+    _add_metrics(broker)
     broker.add_argument("--bus", metavar="ENDPOINT", help=f"where to bind ({BUS_ENDPOINT})")
     broker.set_defaults(run=_broker, parser=broker)
 
@@ -232,6 +234,13 @@ def _add_keys(commands: argparse._SubParsersAction[_Parser]) -> None:
     revoke.add_argument("key", metavar="KEY", help="its key or its name")
 
 
+def _add_metrics(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--metrics-port", metavar="PORT", type=_port, help="serve metrics for Prometheus on this port (none)")
+    parser.add_argument(
+        "--metrics-interface", metavar="ADDRESS", default="127.0.0.1", help="the address for it (%(default)s); who reaches it reads them"
+    )
+
+
 def _add_link_server(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-p", "--port", type=_port, default=PORT, help="the port for clients (%(default)s)")
     parser.add_argument(
@@ -306,7 +315,12 @@ def _serve(options: argparse.Namespace) -> int:
 
         endpoint = options.bus or config.bus.endpoint
         return run_serve(
-            config, port=options.port, interface=options.interface, bus_endpoint=endpoint, service=options.advertise
+            config,
+            port=options.port,
+            interface=options.interface,
+            bus_endpoint=endpoint,
+            service=options.advertise,
+            metrics=_metrics(options),
         )
 
     return _run_part("serve", options, run)
@@ -316,7 +330,7 @@ def _broker(options: argparse.Namespace) -> int:
     def run(config: Config) -> int:
         from shell.server import run_broker
 
-        return run_broker(config, endpoint=_endpoint(options, config))
+        return run_broker(config, endpoint=_endpoint(options, config), metrics=_metrics(options))
 
     return _run_part("broker", options, run)
 
@@ -340,6 +354,10 @@ def _host(options: argparse.Namespace) -> int:
         return run_host(config, endpoint=_endpoint(options, config))
 
     return _run_part("host", options, run)
+
+
+def _metrics(options: argparse.Namespace) -> tuple[str, int] | None:
+    return None if options.metrics_port is None else (options.metrics_interface, options.metrics_port)
 
 
 def _endpoint(options: argparse.Namespace, config: Config) -> str:

@@ -36,6 +36,7 @@ class Notifier:
         watched = period.isdigit() and process in ("", str(os.getpid()))
         #: Seconds within which the service manager wants a sign of life; 0: it does not watch.
         self.watchdog = int(period) / 1e6 if watched and self._address else 0.0
+        self._ready = False
         self._status = ""
         self._failed = False
 
@@ -45,13 +46,20 @@ class Notifier:
         return bool(self._address)
 
     def ready(self) -> None:
-        """The part can be used, or can be used again after :meth:`reloading`."""
+        """The part can be used."""
+        self._ready = True
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """The configuration is being read again; to be followed by :meth:`ready`."""
-        # systemd wants to know when, by its own clock, to tell this from what was sent before it asked.
-        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+        """The configuration is being read again; to be followed by :meth:`reloaded`."""
+        if self._ready:
+            # systemd wants to know when, by its own clock, to tell this from what was sent before it asked.
+            self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+    def reloaded(self) -> None:
+        """It has been read, well or badly. A part that was not ready before is not ready now."""
+        if self._ready:
+            self._send("READY=1")
 
     def stopping(self) -> None:
         """The part is ending."""

@@ -30,6 +30,7 @@ from bus.journal import Journal, JournalError
 from bus.peer import Membership, MembershipState
 from bus.reload import Reloader
 from bus.server import BrokerServer
+from bus.status import describe
 from bus.transport import TransportFactory
 from bus.zmq_transport import dealer_factory
 from frontend.server import Frontend
@@ -45,22 +46,29 @@ _LINKS_SHARE = 0.25
 
 
 def run_serve(
-    config: Config, *, port: int, interface: str | None, bus_endpoint: str | None, service: str | None = None
+    config: Config,
+    *,
+    port: int,
+    interface: str | None,
+    bus_endpoint: str | None,
+    service: str | None = None,
+    metrics: tuple[str, int] | None = None,
 ) -> int:
     """Run broker, frontend and host in this process until told to stop.
 
     Args:
         service: what the server is advertised as; "" for no name of its own; None: it is not advertised.
+        metrics: the interface and port for Prometheus; None: metrics are not served.
 
     Returns:
         The exit status: 0 after an orderly end, 2 when a port could not be had.
     """
-    return _run(_serve(config, port, interface, bus_endpoint, service))
+    return _run(_serve(config, port, interface, bus_endpoint, service, metrics))
 
 
-def run_broker(config: Config, *, endpoint: str) -> int:
-    """Run a broker until told to stop; returns the exit status."""
-    return _run(_broker(config, endpoint))
+def run_broker(config: Config, *, endpoint: str, metrics: tuple[str, int] | None = None) -> int:
+    """Run a broker until told to stop, with `metrics` as :func:`run_serve` has them; returns the exit status."""
+    return _run(_broker(config, endpoint, metrics))
 
 
 def run_frontend(config: Config, *, endpoint: str, port: int, interface: str | None, service: str | None = None) -> int:
@@ -88,7 +96,14 @@ def _run(main: Coroutine[Any, Any, None]) -> int:
     return 0
 
 
-async def _serve(config: Config, port: int, interface: str | None, bus_endpoint: str | None, service: str | None) -> None:
+async def _serve(
+    config: Config,
+    port: int,
+    interface: str | None,
+    bus_endpoint: str | None,
+    service: str | None,
+    metrics: tuple[str, int] | None,
+) -> None:
     async with _parts(config) as parts:
         journal = _journal(config, f"serve-{port}" if port else None)
         broker = BrokerServer(_broker_options(config), parts.context, journal, config, parts.reread)
@@ -103,6 +118,7 @@ async def _serve(config: Config, port: int, interface: str | None, bus_endpoint:
         port = await frontend.listen(interface, port)
         _bind(broker, bus_endpoint or config.bus.endpoint, port)
         parts.start(broker.run())
+        await _serve_metrics(parts, broker, metrics)
         parts.start(host.run(), on_stop=host.close)
         parts.start(frontend.run(), on_stop=lambda: frontend.close(config.limits.shutdown_timeout * _LINKS_SHARE))
         await frontend.membership.wait_until_up(config.bus.heartbeat_timeout)
@@ -123,7 +139,7 @@ def _bind(broker: BrokerServer, endpoint: str | None, port: int) -> None:
         _log.warning("%s; this server works, but other processes cannot join it: name a free one as Bus/Endpoint", error)
 
 
-async def _broker(config: Config, endpoint: str) -> None:
+async def _broker(config: Config, endpoint: str, metrics: tuple[str, int] | None) -> None:
     async with _parts(config) as parts:
         anywhere = endpoint.endswith((":0", ":*"))
         journal = _journal(config, None if anywhere else f"broker-{endpoint}")
@@ -132,9 +148,25 @@ async def _broker(config: Config, endpoint: str) -> None:
         parts.on_exit(broker.close)
         bound = broker.bind(_checked(endpoint))
         parts.start(broker.run())
+        await _serve_metrics(parts, broker, metrics)
         parts.tell(lambda: _broker_status(broker))
         parts.ready(f"Broker listening at {bound}")
         await parts.wait_for_stop()
+
+
+async def _serve_metrics(parts: _Parts, server: BrokerServer, metrics: tuple[str, int] | None) -> None:
+    if metrics is None:
+        return
+    # prometheus_client is for who is scraped, and for nobody else.
+    from shell.metrics import MetricsServer, Snapshot
+
+    broker, now = server.broker, asyncio.get_running_loop().time
+    answering = MetricsServer(lambda: Snapshot(describe(broker, 0, now()), broker.dropped))
+    where = await answering.listen(*metrics)
+    _log.info("metrics are at %s", where)
+    if metrics[1] == 0:
+        print(f"Metrics are at {where}", flush=True)
+    parts.start(answering.run())
 
 
 async def _frontend(config: Config, endpoint: str, port: int, interface: str | None, service: str | None) -> None:
@@ -290,7 +322,7 @@ class _Parts:
             _log.log(logging.WARNING if ok else logging.ERROR, "the configuration is read again: %s", line)
         if not said:
             _log.info("the configuration is read again; nothing has changed")
-        self.notifier.ready()
+        self.notifier.reloaded()
 
     def stop(self, why: str) -> None:
         """End the process in an orderly way."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -63,9 +64,13 @@ def test_a_server_tells_when_it_is_ready_how_it_fares_and_that_it_ends(manager: 
         alive = manager.told.count("WATCHDOG=1")
         wait_until(lambda: manager.told.count("WATCHDOG=1") > alive + 1, "signs of life")
         assert "STOPPING=1" not in manager.told
+        assert manager.told.count("READY=1") == 1
+        part.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: manager.told.count("READY=1") == 2, "ready again")
+        ready, again = (number for number, line in enumerate(manager.told) if line == "READY=1")
+        assert [line for line in manager.told[ready:again] if line.startswith("RELOADING=1\nMONOTONIC_USEC=")]
         assert part.terminate() == 0
     manager.wait_for("STOPPING=1")
-    assert manager.told.count("READY=1") == 1
 
 
 def test_a_host_is_ready_when_it_has_joined_and_says_when_the_broker_is_lost(manager: Manager, tmp_path: Path) -> None:

@@ -49,13 +49,16 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]
 def test_a_parts_life(manager: Manager) -> None:
     notifier = Notifier(manager.environment)
     assert notifier.listens
+    notifier.reloading()
+    notifier.reloaded()
+    assert manager.waiting() == [], "who is not ready yet is not so for having read its configuration"
     notifier.ready()
     notifier.status("2 kernels\nREADY=0")
     notifier.status("2 kernels\nREADY=0")
     notifier.status("3 kernels")
     before = time.monotonic_ns() // 1000
     notifier.reloading()
-    notifier.ready()
+    notifier.reloaded()
     notifier.stopping()
     ready, status, changed, reloading, again, stopping = manager.waiting()
     assert (ready, again, stopping) == ("READY=1", "READY=1", "STOPPING=1")
