@@ -328,6 +328,14 @@ class Broker:
             self._suspect(peer, now, "cannot be reached")
         return self._take()
 
+    def expel(self, route: Route, why: str, now: float) -> list[Action]:
+        """Whoever is at the other end of `route` is not to be a part any more, and is not sent anything."""
+        self._strangers.pop(route, None)
+        peer = self._routes.get(route)
+        if peer is not None:
+            self._lose(peer, now, why)
+        return self._take()
+
     def tick(self, now: float) -> list[Action]:
         """Time has passed; to be called about every `heartbeat_interval`."""
         stalled, self._ticked = now - self._ticked - 2 * self.options.heartbeat_interval, now

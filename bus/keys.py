@@ -28,7 +28,7 @@ import zmq
 from bus.configschema import offer, shown
 from bus.errors import BusError
 
-__all__ = ["AllowedKey", "KeyPair", "KeyStore", "KeysError", "check_key", "default_folder", "is_key"]
+__all__ = ["AllowedKey", "KeyPair", "KeyStore", "KeysError", "check_key", "default_folder", "is_key", "key_text"]
 
 _SECRET_FILE: Final = "machine.key"
 _ALLOWED_FILE: Final = "allowed"
@@ -92,6 +92,15 @@ def is_key(text: str) -> bool:
         if value >= 2**32:
             return False
     return True
+
+
+def key_text(key: bytes) -> str:
+    """Write the bytes of a key in Z85."""
+    text = ""
+    for start in range(0, len(key), 4):
+        value = int.from_bytes(key[start : start + 4])
+        text += "".join(_ALPHABET[value // 85**power % 85] for power in (4, 3, 2, 1, 0))
+    return text
 
 
 def check_key(text: str) -> str:
@@ -227,12 +236,12 @@ class KeyStore:
         Raises:
             KeysError: `key` is none, or the secret one of this machine; the name cannot be one, or is another key's.
         """
-        check_key(key)
-        if not _NAME.fullmatch(name):
-            raise KeysError(f"{shown(name)} cannot name a machine: use up to 100 letters, digits and signs, without spaces and quotes")
         pair = self.pair()
         if pair is not None and key == pair.secret:
             raise KeysError("this is the secret key of this machine, which nobody is given: kernelbus keys show prints the public one")
+        check_key(key)
+        if not _NAME.fullmatch(name):
+            raise KeysError(f"{shown(name)} cannot name a machine: use up to 100 letters, digits and signs, without spaces and quotes")
         with self._locked():
             for other, entry in self.entries().items():
                 if entry.name == name and other != key:

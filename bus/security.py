@@ -35,6 +35,7 @@ class Handshake(Enum):
     DONE = "done"
     REFUSED = "refused"  #: the broker does not allow this machine's key
     MISMATCH = "mismatch"  #: one side wants keys, and the other has none to show
+    WRONG_KEY = "wrong key"  #: told to the broker only: the other side took it for another
     BROKEN = "broken"  #: the broker closed the connection; a wrong broker's key looks so
 
 
@@ -93,12 +94,14 @@ def is_local(endpoint: str) -> bool:
     A name counts by what it resolves to now; one that does not resolve, a wildcard, and an interface's name are not local.
 
     Raises:
-        EndpointError: it is an abstract ipc address, which has no file and so no mode that would keep others out.
+        EndpointError: it is no endpoint of the bus, or an abstract ipc address, which has no file and so no mode that keeps others out.
     """
     if endpoint.startswith("ipc://@"):
         raise EndpointError(f"the bus endpoint {endpoint} is open to every user of this machine: name a path instead, ipc:///run/...")
-    if not endpoint.startswith("tcp://"):
+    if endpoint.startswith(("ipc://", "inproc://")):
         return True
+    if not re.fullmatch(r"tcp://[^/]+:([0-9]+|\*)", endpoint):
+        raise EndpointError(f"the bus endpoint {endpoint} cannot be used: write tcp://address:port, or ipc://path on one machine")
     host = _host(endpoint)
     try:
         return _loopback(host)
@@ -178,7 +181,7 @@ def _curve(endpoint: str, config: Config, own: bool) -> ClientSecurity:
 class Introduction:
     """How this machine introduces itself to the broker at one endpoint, over all attempts.
 
-    Call :meth:`begin` before each attempt, and tell :meth:`heard` how handshakes end. What is in the way is logged once, when it
+    Call :meth:`begin` before each attempt, and tell :meth:`heard` how its handshakes end. What is in the way is logged once, when it
     changes, and can be read from `trouble`.
 
     Attributes:
@@ -207,9 +210,11 @@ class Introduction:
             self._read()
         return self.current
 
-    def heard(self, outcome: Handshake) -> bool:
-        """The handshake has ended so; True: it is worth trying once more at once, with another `current`."""
+    def heard(self, outcome: Handshake, shown: ClientSecurity | None) -> bool:
+        """A handshake in which `shown` was shown has ended so; True: it is worth trying once more at once, with another `current`."""
         match outcome:
+            case Handshake.MISMATCH if shown != self.current:
+                return True
             case Handshake.DONE:
                 if self.trouble:
                     _log.info("the broker at %s takes this machine's connections now", self.endpoint)

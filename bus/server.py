@@ -10,12 +10,14 @@ from collections.abc import Callable
 import zmq
 
 from bus.admin import Local
+from bus.admission import Admission
 from bus.broker import Action, Broker, BrokerOptions, Note, Send
 from bus.call_transport import CallHub
 from bus.config import Config, ConfigError
 from bus.errors import MessageError
 from bus.frames import Frame, Kind, control_frame
 from bus.journal import Journal, JournalError
+from bus.keys import KeyStore
 from bus.logs import set_level
 from bus.messages import decode, encode
 from bus.orders import Answer, LogLevelOrder, Order, PartAnswer, ReloadOrder
@@ -37,6 +39,7 @@ class BrokerServer:
         journal: where sessions are kept over the broker's own end; None: nowhere. It is closed with this server.
         config: what `options` were made of.
         reread: reads that again, for an administrator's order.
+        keys: this machine's, for endpoints that other machines reach.
 
     Raises:
         JournalError: the journal is damaged.
@@ -49,6 +52,7 @@ class BrokerServer:
         journal: Journal | None = None,
         config: Config | None = None,
         reread: Callable[[], Config] | None = None,
+        keys: KeyStore | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._journal = journal
@@ -58,7 +62,7 @@ class BrokerServer:
         if self.broker.sessions.awaited:
             _log.info("%d sessions are known from before; waiting for their hosts", len(self.broker.sessions.awaited))
         self._hub = CallHub(self._receive)
-        self._router = RouterTransport(context, self._receive)
+        self._router = RouterTransport(context, self._receive, keys, self._revoked)
         self._interval = options.heartbeat_interval
         self.reloader = Reloader(config or Config(), reread, BROKER_KEYS, self._configure)
 
@@ -71,9 +75,20 @@ class BrokerServer:
         """Listen at `endpoint` too; gives it with its real port.
 
         Raises:
-            EndpointError: it is taken or makes no sense.
+            EndpointError: it is taken or makes no sense, or other machines reach it and this one has no keys.
+            KeysError: its keys cannot be used.
         """
         return self._router.bind(endpoint)
+
+    @property
+    def admission(self) -> Admission | None:
+        """Whom it admits from other machines, and whom it has refused; None: it has no endpoint that others reach."""
+        return self._router.admission
+
+    @property
+    def refused_handshakes(self) -> int:
+        """Connections that were refused, since the start, because their keys are not allowed, or for want of any."""
+        return self._router.admission.refused if self._router.admission is not None else 0
 
     async def run(self) -> None:
         """Keep time until cancelled."""
@@ -109,6 +124,9 @@ class BrokerServer:
                 route.send(control_frame(encode(Answer(error.request, False, "malformed", [str(error)]))))
             return
         self._perform(broker.control(route, message, self._loop.time()))
+
+    def _revoked(self, route: Route) -> None:
+        self._perform(self.broker.expel(route, "may no longer join: its machine's key is not allowed any more", self._loop.time()))
 
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:

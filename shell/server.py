@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import os
 import re
@@ -19,7 +18,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import zmq
 
@@ -29,6 +27,7 @@ from bus.errors import BusError, EndpointError
 from bus.journal import Journal, JournalError
 from bus.peer import Membership, MembershipState
 from bus.reload import Reloader
+from bus.security import Introduction, key_store
 from bus.server import BrokerServer
 from bus.status import describe
 from bus.transport import TransportFactory
@@ -106,7 +105,7 @@ async def _serve(
 ) -> None:
     async with _parts(config) as parts:
         journal = _journal(config, f"serve-{port}" if port else None)
-        broker = BrokerServer(_broker_options(config), parts.context, journal, config, parts.reread)
+        broker = BrokerServer(_broker_options(config), parts.context, journal, config, parts.reread, key_store(config))
         parts.on_exit(broker.close)
         connect: TransportFactory = broker.connect
         if config.bus.local_transport == "inproc":
@@ -131,7 +130,7 @@ async def _serve(
 
 def _bind(broker: BrokerServer, endpoint: str | None, port: int) -> None:
     if endpoint is not None:
-        _log.info("the bus is at %s", broker.bind(_checked(endpoint)))
+        _log.info("the bus is at %s", broker.bind(endpoint))
         return
     try:
         _log.info("the bus is at %s", broker.bind(f"tcp://127.0.0.1:{port + 1}"))
@@ -143,10 +142,10 @@ async def _broker(config: Config, endpoint: str, metrics: tuple[str, int] | None
     async with _parts(config) as parts:
         anywhere = endpoint.endswith((":0", ":*"))
         journal = _journal(config, None if anywhere else f"broker-{endpoint}")
-        broker = BrokerServer(_broker_options(config), parts.context, journal, config, parts.reread)
+        broker = BrokerServer(_broker_options(config), parts.context, journal, config, parts.reread, key_store(config))
         parts.reload_with(broker.reloader)
         parts.on_exit(broker.close)
-        bound = broker.bind(_checked(endpoint))
+        bound = broker.bind(endpoint)
         parts.start(broker.run())
         await _serve_metrics(parts, broker, metrics)
         parts.tell(lambda: _broker_status(broker))
@@ -171,7 +170,7 @@ async def _serve_metrics(parts: _Parts, server: BrokerServer, metrics: tuple[str
 
 async def _frontend(config: Config, endpoint: str, port: int, interface: str | None, service: str | None) -> None:
     async with _parts(config) as parts:
-        connect = dealer_factory(parts.context, endpoint, secrets.token_bytes)
+        connect = dealer_factory(parts.context, endpoint, secrets.token_bytes, Introduction(endpoint, config))
         frontend = Frontend(config, connect, name=socket.gethostname(), version=_version(), where=endpoint, reread=parts.reread)
         parts.reload_with(frontend.reloader)
         port = await frontend.listen(interface, port)
@@ -203,7 +202,7 @@ async def _advertise_server(frontend: Frontend, service: str) -> None:
 
 async def _host(config: Config, endpoint: str) -> None:
     async with _parts(config) as parts:
-        connect = dealer_factory(parts.context, endpoint, secrets.token_bytes)
+        connect = dealer_factory(parts.context, endpoint, secrets.token_bytes, Introduction(endpoint, config))
         host = Host(
             config, connect, name=socket.gethostname(), version=_version(), where=endpoint, reread=parts.reread, end=parts.stop
         )
@@ -242,18 +241,6 @@ def _journal(config: Config, name: str | None) -> Journal | None:
     except JournalError as error:
         _log.warning("%s; sessions are kept without a journal", error)
         return None
-
-
-def _checked(endpoint: str) -> str:
-    """Refuse an endpoint that others could reach: the bus has no keys yet, and who reaches it can run anything."""
-    if endpoint.startswith("tcp://"):
-        address = urlsplit(endpoint).hostname or ""
-        with contextlib.suppress(ValueError):
-            if not ipaddress.ip_address(address).is_loopback:
-                raise EndpointError(f"the bus endpoint {endpoint} is not on a loopback address; without keys it must be")
-        if address in ("", "*"):
-            raise EndpointError(f"the bus endpoint {endpoint} is on every interface; without keys it must be on a loopback address")
-    return endpoint
 
 
 def _listening(port: int, interface: str | None) -> str:

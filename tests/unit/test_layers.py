@@ -25,6 +25,8 @@ SANS_IO = [
     "bus/broker.py",
     "bus/messages.py",
     "bus/sessions.py",
+    "bus/admission.py",
+    "bus/zap.py",
     "bus/status.py",
     "bus/schema.py",
     "bus/reports.py",

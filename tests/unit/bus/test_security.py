@@ -114,17 +114,17 @@ def test_a_broker_on_an_address_of_this_machine_has_this_machines_key(store: Key
 def test_on_loopback_keys_are_shown_when_they_are_asked_for(store: KeyStore, caplog: pytest.LogCaptureFixture) -> None:
     introduction = Introduction(HERE, config(store))
     assert introduction.begin() is None
-    assert introduction.heard(Handshake.MISMATCH)
+    assert introduction.heard(Handshake.MISMATCH, introduction.current)
     shown = introduction.current
     assert shown is not None
     assert shown.server == shown.pair.public
-    assert not introduction.heard(Handshake.DONE)
+    assert not introduction.heard(Handshake.DONE, introduction.current)
     assert introduction.begin() == shown
     # A broker without keys has taken its place.
-    assert introduction.heard(Handshake.MISMATCH)
+    assert introduction.heard(Handshake.MISMATCH, introduction.current)
     assert introduction.current is None
     # Something that is no broker at all is not asked without end.
-    assert not introduction.heard(Handshake.MISMATCH)
+    assert not introduction.heard(Handshake.MISMATCH, introduction.current)
     assert not caplog.records
 
 
@@ -133,12 +133,12 @@ def test_on_loopback_missing_keys_are_said_once(tmp_path: Path, caplog: pytest.L
     introduction = Introduction(HERE, config(store))
     for _ in range(3):
         introduction.begin()
-        assert not introduction.heard(Handshake.MISMATCH)
+        assert not introduction.heard(Handshake.MISMATCH, introduction.current)
     assert [record.message for record in caplog.records] == [introduction.trouble]
     assert "with keys only, and this machine has none: make them with kernelbus keys new" in introduction.trouble
     store.new()
     introduction.begin()
-    assert introduction.heard(Handshake.MISMATCH)
+    assert introduction.heard(Handshake.MISMATCH, introduction.current)
     assert introduction.current is not None
 
 
@@ -150,7 +150,7 @@ def test_each_trouble_is_said_once_and_its_end(store: KeyStore, caplog: pytest.L
     pair = store.pair()
     assert pair is not None
     for outcome in [Handshake.REFUSED] * 2 + [Handshake.BROKEN] * 3 + [Handshake.MISMATCH] * 2 + [Handshake.DONE] * 2:
-        assert not introduction.heard(outcome)
+        assert not introduction.heard(outcome, introduction.current)
     refused, broken, mismatch, done = (record.message for record in caplog.records)
     assert f"does not allow this machine's key: say there: kernelbus keys allow '{pair.public}' " in refused
     assert f"most likely its key is not {broker} (headnode)" in broken
@@ -164,7 +164,7 @@ def test_one_broken_handshake_of_an_attempt_is_no_wrong_key(store: KeyStore) -> 
     introduction = Introduction(ELSEWHERE, config(store))
     for _ in range(5):
         introduction.begin()
-        introduction.heard(Handshake.BROKEN)
+        introduction.heard(Handshake.BROKEN, introduction.current)
     assert introduction.trouble == ""
 
 

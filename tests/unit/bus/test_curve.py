@@ -1,0 +1,240 @@
+"""Brokers and parts with keys, over real sockets: who is let in, who is not, and what becomes of who no longer is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import zmq
+from bus_parts import OPTIONS, Part, until
+
+from bus.broker import PeerState
+from bus.channel import EndReason
+from bus.config import BusConfig, Config
+from bus.errors import EndpointError
+from bus.keys import KeysError, KeyStore
+from bus.peer import MembershipState
+from bus.security import Introduction
+from bus.server import BrokerServer
+from bus.transport import TransportFactory
+from bus.zmq_transport import dealer_factory
+
+pytestmark = pytest.mark.asyncio
+
+
+class Machines:
+    """A broker's machine and others, all of them this one: loopback counts for an address that others reach."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.options = OPTIONS._replace(heartbeat_timeout=0.6)
+        self.keys = self.store("broker")
+        self.keys.new()
+        self.server = BrokerServer(self.options, self.context, keys=self.keys)
+        self.remote = self.server.bind("tcp://127.0.0.1:0")
+        self.numbers = iter(range(0x100, 0x200))
+        self._task = asyncio.get_running_loop().create_task(self.server.run())
+        self._parts: list[Part] = []
+
+    def store(self, machine: str) -> KeyStore:
+        return KeyStore(self.folder / machine)
+
+    def machine(self, name: str, *, allowed: bool = True) -> KeyStore:
+        """Make a machine that knows the broker's key, and is `allowed` there."""
+        store = self.store(name)
+        store.allow(self.public(self.keys), "broker")
+        public = store.new().public
+        if allowed:
+            self.keys.allow(public, name)
+        return store
+
+    @staticmethod
+    def public(store: KeyStore) -> str:
+        pair = store.pair()
+        assert pair is not None
+        return pair.public
+
+    def dial(self, store: KeyStore, endpoint: str = "") -> TransportFactory:
+        endpoint = endpoint or self.remote
+        introduction = Introduction(endpoint, Config(bus=BusConfig(keys=str(store.folder))))
+        return dealer_factory(self.context, endpoint, secrets.token_bytes, introduction)
+
+    def part(self, role: str, connect: TransportFactory) -> Part:
+        part = Part(self, role, connect)  # type: ignore[arg-type]
+        self._parts.append(part)
+        return part
+
+    async def stop(self) -> None:
+        for part in self._parts:
+            await part.stop()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self.server.close()
+        self.context.destroy(linger=0)
+
+
+@pytest_asyncio.fixture
+async def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Machines]:
+    caplog.set_level(logging.INFO, "kernelbus")
+    local: set[str] = set()
+
+    def is_local(endpoint: str) -> bool:
+        return endpoint in local or endpoint.startswith(("ipc", "inproc"))
+
+    for module in ("bus.security", "bus.zmq_transport"):
+        monkeypatch.setattr(f"{module}.is_local", is_local)
+    monkeypatch.setattr("bus.security._is_own", lambda endpoint: False)
+    made = Machines(tmp_path)
+    yield made
+    await made.stop()
+
+
+async def test_machines_whose_keys_are_allowed_join_and_are_named(machines: Machines, caplog: pytest.LogCaptureFixture) -> None:
+    host = machines.part("host", machines.dial(machines.machine("lab1")))
+    frontend = machines.part("frontend", machines.dial(machines.machine("lab2")))
+    await until(lambda: host.ups and frontend.ups)
+    stream = await frontend.open()
+    stream.write(300_000)
+    far = next(iter(host.streams.values()))
+    await until(lambda: far.received == 300_000)
+    assert machines.server.refused_handshakes == 0
+    assert "machine lab1 connects from 127.0.0.1 with its key" in caplog.text
+    (route,) = [peer.route for peer in machines.server.broker.peers.values() if peer.role == "host"]
+    assert route.name.endswith(" of lab1")
+
+
+async def test_a_machine_whose_key_is_not_allowed_is_refused_and_joins_once_it_is(
+    machines: Machines, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = machines.machine("lab1", allowed=False)
+    host = machines.part("host", machines.dial(store))
+    admitted = machines.server.admission
+    assert admitted is not None
+    await until(lambda: admitted.refused >= 2)
+    assert not host.ups
+    assert not machines.server.broker.peers
+    public = machines.public(store)
+    assert list(admitted.refusals) == [public]
+    await until(lambda: "does not allow this machine's key" in caplog.text)
+    assert f"say there: kernelbus keys allow '{public}' " in caplog.text
+    machines.keys.allow(public, "lab1")
+    await until(lambda: host.ups)
+    assert caplog.text.count("does not allow this machine's key") == 1
+    assert "takes this machine's connections now" in caplog.text
+
+
+async def test_a_machine_that_is_revoked_is_cut_off_though_it_is_connected(
+    machines: Machines, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = machines.part("host", machines.dial(machines.machine("lab1")))
+    frontend = machines.part("frontend", machines.dial(machines.machine("lab2")))
+    await until(lambda: host.ups and frontend.ups)
+    stream = await frontend.open()
+    machines.keys.revoke("lab1")
+    # At once, and not after HostTimeout: the frontend is told that its kernel is lost.
+    await until(lambda: not [peer for peer in machines.server.broker.peers.values() if peer.role == "host"])
+    await until(lambda: any(type(message).__name__ == "Lost" for message in frontend.messages))
+    assert "may no longer join: its machine's key is not allowed any more; given up" in caplog.text
+    admission = machines.server.admission
+    assert admission is not None
+    heard = len(host.messages)
+    await until(lambda: admission.ignored > 2)
+    assert len(host.messages) == heard, "it is not told anything either"
+    assert not stream.received
+    await until(lambda: admission.refused)
+    assert host.membership.state is not MembershipState.UP
+    machines.keys.allow(machines.public(machines.store("lab1")), "lab1")
+    await until(lambda: host.membership.state is MembershipState.UP)
+    assert [peer.state for peer in machines.server.broker.peers.values()] == [PeerState.UP] * 2
+
+
+async def test_a_machine_that_expects_another_key_is_counted_and_told(machines: Machines, caplog: pytest.LogCaptureFixture) -> None:
+    store = machines.machine("lab1")
+    store.revoke("broker")
+    store.allow(machines.public(machines.machine("lab2")), "broker")
+    host = machines.part("host", machines.dial(store))
+    await until(lambda: machines.server.refused_handshakes >= 2)
+    await until(lambda: "most likely its key is not" in caplog.text)
+    assert "expects another key than this machine's" in caplog.text
+    assert not host.ups
+
+
+async def test_who_comes_without_keys_is_refused_and_counted(machines: Machines, caplog: pytest.LogCaptureFixture) -> None:
+    host = machines.part("host", dealer_factory(machines.context, machines.remote, secrets.token_bytes))
+    await until(lambda: machines.server.refused_handshakes)
+    assert "a connection that comes without keys is refused" in caplog.text
+    assert not host.ups
+
+
+async def test_a_broker_without_keys_is_not_spoken_to_with_them(machines: Machines, caplog: pytest.LogCaptureFixture) -> None:
+    anyone = machines.context.socket(zmq.ROUTER)
+    port = anyone.bind_to_random_port("tcp://127.0.0.1")
+    machines.part("host", machines.dial(machines.machine("lab1"), f"tcp://127.0.0.1:{port}"))
+    await until(lambda: "speaks without keys, so that anyone could be it" in caplog.text)
+    assert not anyone.poll(200)
+    anyone.close(0)
+
+
+async def test_parts_with_keys_and_parts_of_this_machine_are_on_one_bus(machines: Machines, tmp_path: Path) -> None:
+    path = tmp_path / "bus.sock"
+    local = machines.server.bind(f"ipc://{path}")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    host = machines.part("host", machines.dial(machines.machine("lab1")))
+    frontend = machines.part("frontend", dealer_factory(machines.context, local, secrets.token_bytes))
+    await until(lambda: host.ups and frontend.ups)
+    stream = await frontend.open()
+    stream.write(100_000)
+    far = next(iter(host.streams.values()))
+    await until(lambda: far.received == 100_000)
+    stream.handle.end(EndReason.ANSWER)
+    await until(lambda: far.ended)
+
+
+async def test_an_endpoint_that_others_reach_is_not_bound_without_keys(machines: Machines, tmp_path: Path) -> None:
+    server = BrokerServer(OPTIONS, machines.context, keys=KeyStore(tmp_path / "none"))
+    with pytest.raises(EndpointError, match=r"can be reached from other machines, .* by anyone: say kernelbus keys new --keys /"):
+        server.bind("tcp://127.0.0.1:0")
+    server.close()
+    server = BrokerServer(OPTIONS, machines.context)
+    with pytest.raises(EndpointError, match=r"without keys by anyone: say kernelbus keys new here"):
+        server.bind("tcp://127.0.0.1:0")
+    server.close()
+    os.chmod(machines.keys.secret_file, 0o644)
+    server = BrokerServer(OPTIONS, machines.context, keys=machines.keys)
+    with pytest.raises(KeysError, match="others can read or write it"):
+        server.bind("tcp://127.0.0.1:0")
+    server.close()
+
+
+async def test_nobody_is_let_in_when_nobody_decides(machines: Machines) -> None:
+    """ZAP_ENFORCE_DOMAIN: without a handler CURVE would let every key in."""
+    machines.server._router._zap_socket.unbind("inproc://zeromq.zap.01")  # type: ignore[union-attr]
+    host = machines.part("host", machines.dial(machines.machine("lab1")))
+    with pytest.raises(TimeoutError):
+        await until(lambda: host.ups, 1.5)
+
+
+async def test_one_broker_after_the_other_decides_in_one_process(machines: Machines) -> None:
+    host = machines.part("host", machines.dial(machines.machine("lab1")))
+    await until(lambda: host.ups)
+    machines.server.close()
+    machines._task.cancel()
+    await until(lambda: host.membership.state is not MembershipState.UP)
+    machines.server = BrokerServer(machines.options, machines.context, keys=machines.keys)
+    async with asyncio.timeout(20):
+        while True:  # ZeroMQ closes the last one's socket in the background
+            try:
+                machines.server.bind(machines.remote)
+                break
+            except EndpointError:
+                await asyncio.sleep(0.01)
+    machines._task = asyncio.get_running_loop().create_task(machines.server.run())
+    await until(lambda: host.ups == 2)
