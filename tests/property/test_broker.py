@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bus.broker import Action, Broker, BrokerOptions, ChannelPhase, Send
+from bus.broker import Action, Broker, BrokerOptions, ChannelPhase, PeerState, Send
 from bus.frames import Frame, Kind
 from bus.messages import (
     Acquire,
@@ -34,6 +34,8 @@ from bus.messages import (
     Registered,
     Release,
 )
+from bus.orders import Answer, HostOrder, KernelOrder, Order, PartAnswer, PoolOrder, SessionOrder
+from bus.reports import HostReport
 from bus.transport import Route
 
 OPTIONS = BrokerOptions(heartbeat_interval=1.0, heartbeat_timeout=3.0, host_timeout=20.0, connection_timeout=10.0)
@@ -119,6 +121,8 @@ class Host(Part):
         self.queue: dict[int, tuple[Acquire, float]] = {}
         self.ending: set[int] = set()  # channels whose end is on its way
         self.serial = 0
+        self.state = "serving"
+        self.drained = False
         self.tells_of_ending = tells_of_ending
         super().__init__()
 
@@ -128,7 +132,42 @@ class Host(Part):
 
     def pool(self) -> PoolReport:
         attached = sum(1 for channel in self.kernels.values() if channel)
-        return PoolReport("P", True, True, 0, 1, attached, len(self.kernels) - attached, len(self.queue), 1, 8)
+        detached = len(self.kernels) - attached
+        return PoolReport("P", True, True, 0, 1, attached, detached, len(self.queue), 1, 8, state=self.state)
+
+    @property
+    def draining(self) -> bool:
+        return self.drained or self.state == "draining"
+
+    def serves(self) -> bool:
+        return self.state == "serving" and not self.drained
+
+    def carry_out(self, order: Order) -> None:
+        """What :mod:`kernelhost.orders` does."""
+        ok = True
+        match order:
+            case PoolOrder(action="resize"):
+                pass
+            case PoolOrder(action=action):
+                self.state = {"pause": "paused", "drain": "draining", "resume": "serving"}[action]
+            case HostOrder(action=action):
+                self.drained = action == "drain"
+                self.say(HostReport(True, self.drained, 1.0, "", "", "", 1, 0.0, 1, 1))
+            case KernelOrder(kernel=kernel):
+                ok = kernel in self.kernels
+                if ok:
+                    self.lose_kernel(kernel)
+            case SessionOrder(kernel=kernel):
+                ok = bool(self.kernels.get(kernel))
+                if ok:
+                    self.detach(kernel)
+        if self.draining:
+            for channel in list(self.queue):
+                del self.queue[channel]
+                self.say(Refused(channel, "draining", "it is being drained"))
+        self.say(self.pool())
+        if order.request:
+            self.say(PartAnswer(order.request, ok, "" if ok else "unknown-kernel"))
 
     def report(self, kernel: str) -> KernelReport:
         self.serial += 1
@@ -145,13 +184,18 @@ class Host(Part):
                     if attached == channel:
                         self.detach(kernel)
             case Registered():
+                self.say(HostReport(True, self.drained, 1.0, "", "", "", 1, 0.0, 1, 1))
                 self.say(self.pool())
+            case Order():
+                self.carry_out(message)
             case _:
                 raise AssertionError(f"a host was sent {message}")
 
     def acquire(self, channel: int, message: Acquire, now: float) -> None:
         kernel = next((kernel for kernel, attached in self.kernels.items() if attached == channel), message.kernel)
-        if not kernel:
+        if not kernel and self.draining:
+            self.say(Refused(channel, "draining", "it is being drained"))
+        elif not kernel:
             self.queue.setdefault(channel, (message, now + message.wait))
         elif kernel not in self.kernels:
             self.say(Refused(channel, "unknown-kernel", "it has ended"))
@@ -254,6 +298,22 @@ class Frontend(Part):
         super().reconnect()
 
 
+class Console:
+    """Orders by their numbers, with when each was sent, and the answers. It is no part."""
+
+    identity = "console"
+
+    def __init__(self) -> None:
+        self.route = Way(self)  # type: ignore[arg-type]
+        self.waiting: dict[int, float] = {}
+        self.numbers = itertools.count(1)
+
+    def hear(self, message: Message) -> None:
+        assert isinstance(message, Answer)
+        assert self.waiting.pop(message.request, None) is not None, "answered twice, or unasked"
+        assert message.ok or message.code
+
+
 class BrokerMachine(RuleBasedStateMachine):
     """The rules: anything may happen at any time; messages of one part come in order."""
 
@@ -263,6 +323,7 @@ class BrokerMachine(RuleBasedStateMachine):
         self.parts: list[Part] = []
         self.channels = itertools.count(1)
         self.named: list[str] = []
+        self.console = Console()
 
     @initialize(stealing=st.booleans(), tells=st.booleans(), hosts=st.integers(0, 2), frontends=st.integers(1, 2), settled=st.booleans())
     def begin(self, stealing: bool, tells: bool, hosts: int, frontends: int, settled: bool) -> None:
@@ -280,7 +341,9 @@ class BrokerMachine(RuleBasedStateMachine):
         for action in actions:
             if isinstance(action, Send):
                 part = action.route.part  # type: ignore[attr-defined]
-                if part.unreachable or part.route is not action.route or part not in self.parts:
+                if part is self.console:
+                    part.hear(action.message)
+                elif part.unreachable or part.route is not action.route or part not in self.parts:
                     self.perform(self.broker.unreachable(action.route, self.now))
                 else:
                     part.inbox.append(action.message)
@@ -328,6 +391,8 @@ class BrokerMachine(RuleBasedStateMachine):
             if not part.paused:
                 part.pass_time(self.now)
         self.flush()
+        late = [number for number, sent in self.console.waiting.items() if self.now - sent > OPTIONS.heartbeat_timeout + 1]
+        assert not late, f"orders {late} were not answered in time"
 
     # ------------------------------------------------------------------ who is there
 
@@ -395,6 +460,34 @@ class BrokerMachine(RuleBasedStateMachine):
             part.inbox.clear()
             part.outbox.clear()
         self.excuse(self.parts)
+        self.console.waiting.clear()
+
+    def order(self, order: Order) -> None:
+        self.console.waiting[order.request] = self.now
+        self.perform(self.broker.control(self.console.route, order, self.now))
+
+    @rule(data=st.data(), kind=st.sampled_from(["pool", "pool", "host", "evict", "kernel", "session", "nothing"]))
+    def administer(self, data: st.DataObject, kind: str) -> None:
+        number = next(self.console.numbers)
+        kernels = [kernel for host in self.hosts() for kernel in host.kernels] or ["nobody"]
+        hosts = [host.identity for host in self.hosts()] or ["nobody"]
+        match kind:
+            case "pool":
+                action = data.draw(st.sampled_from(["pause", "resume", "drain"]))
+                self.order(PoolOrder(number, "me", "P", action))
+            case "host":
+                self.order(HostOrder(number, "me", data.draw(st.sampled_from(hosts)), data.draw(st.sampled_from(["drain", "resume"]))))
+            case "evict":
+                # One that can be reached would end by itself, as in `go`.
+                away = [p.id for p in self.broker.peers_of("host") if p.state is PeerState.SUSPECT] or list(self.broker.gone_hosts)
+                if away:
+                    self.order(HostOrder(number, "me", data.draw(st.sampled_from(away)), "evict"))
+            case "kernel":
+                self.order(KernelOrder(number, "me", data.draw(st.sampled_from(kernels)), "close"))
+            case "session":
+                self.order(SessionOrder(number, "me", data.draw(st.sampled_from(kernels)), "detach"))
+            case _:
+                self.order(PoolOrder(number, "me", "Q", "pause"))
 
     # ------------------------------------------------------------------ what they do
 
@@ -429,14 +522,14 @@ class BrokerMachine(RuleBasedStateMachine):
         self.flush()
         for host in self.hosts():
             for channel in list(host.queue):
-                if not host.paused:
+                if not host.paused and host.serves():
                     host.serve(channel)
         self.flush()
 
-    @precondition(lambda self: any(host.queue for host in self.hosts() if not host.paused))
+    @precondition(lambda self: any(host.queue and host.serves() for host in self.hosts() if not host.paused))
     @rule(data=st.data())
     def serve(self, data: st.DataObject) -> None:
-        queued = [(host, channel) for host in self.hosts() if not host.paused for channel in host.queue]
+        queued = [(host, channel) for host in self.hosts() if not host.paused and host.serves() for channel in host.queue]
         host, channel = data.draw(st.sampled_from(queued))
         host.serve(channel)
 
@@ -482,8 +575,10 @@ class BrokerMachine(RuleBasedStateMachine):
             self.second()
             for host in self.hosts():
                 for channel in list(host.queue):
-                    host.serve(channel)
+                    if host.serves():
+                        host.serve(channel)
         self.flush()
+        assert not self.console.waiting, "an order without an answer"
         holders = [(channel, host) for host in self.hosts() for channel in host.kernels.values() if channel]
         held = dict(holders)
         assert len(held) == len(holders), "two kernels on one channel"
@@ -505,6 +600,7 @@ class BrokerMachine(RuleBasedStateMachine):
         self.perform(self.broker.tick(self.now))
         broker = self.broker
         left = (broker.peers, broker.channels, broker.sessions.live, broker._routes, broker._strangers, broker._waiting)
+        assert not broker.admin._pending
         assert not any(left), left
 
 
