@@ -17,7 +17,7 @@ a link), looked up when an event is logged; ``extra=fields(pool=name)`` gives th
 | `host`, `frontend` | the part's name |
 | `channel` | the attachment's number, in hexadecimal |
 | `broker` | where the broker is looked for |
-| `direction`, `head`, `bytes` | of a packet (:mod:`kernelhost.trace`) |
+| `direction`, `head`, `bytes`, `contents` | of a packet (:mod:`kernelhost.trace`); contents only where they are asked for |
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ __all__ = [
     "EventLogger",
     "JsonFormatter",
     "LineFormatter",
+    "contents_shown",
     "current_level",
     "fields",
     "parse_level",
@@ -62,6 +63,8 @@ LEVELS: Final = {
 }
 
 _FAMILY: Final = "kernelbus"
+
+_contents = False
 
 # A client's text may be part of a line; it must not be able to forge another, or to steer a terminal.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -163,17 +166,24 @@ def current_level() -> str:
     return "trace" if severity <= TRACE else "debug" if severity <= logging.INFO else "error"
 
 
-def setup(level: int | str = "error", file: str | Path | None = None, format: str = "text") -> None:
+def contents_shown() -> bool:
+    """Whether the log is to show what packets say, at trace level: only where that was asked for."""
+    return _contents
+
+
+def setup(level: int | str = "error", file: str | Path | None = None, format: str = "text", contents: bool = False) -> None:
     """Send every part's lines of at least `level` to `file` (appended; opened again after a log rotation), or to standard error.
 
     Called again, it replaces what it set up before.
 
     Args:
         format: `text` or `json`.
+        contents: whether packets' contents are shown too, at trace level.
 
     Raises:
         ConfigError: there is no such level or format, or the file cannot be written.
     """
+    global _contents
     severity = parse_level(level) if isinstance(level, str) else level
     if format not in FORMATS:
         raise ConfigError(f'"{format}" is not a log format: say {" or ".join(FORMATS)}')
@@ -195,4 +205,5 @@ def setup(level: int | str = "error", file: str | Path | None = None, format: st
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     set_level(severity)
+    _contents = contents
     logging.captureWarnings(True)

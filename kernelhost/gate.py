@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from enum import Enum
 
+from kernelhost.excerpt import Beginnings
 from wstp import Limits
 from wstp.tracker import End, Head, PacketEnd, Start, Tracker
 
@@ -33,14 +34,16 @@ class Gate:
     Args:
         hold: bytes of an unfinished expression that are held.
         limits: of the tracker.
-        on_packet: called with the head's name, and how many bytes it has, when an expression has passed whole, in order.
+        on_packet: called with the head's name, how many bytes it has, and the first `keep` of them, when an expression has passed whole,
+            in order.
+        keep: see `on_packet`.
 
     Raises (from :meth:`feed`):
         RemoteProtocolError: the client's bytes are not tokens.
         LimitExceeded: a bound of `limits`.
     """
 
-    def __init__(self, hold: int, limits: Limits, on_packet: Callable[[str | None, int], None]) -> None:
+    def __init__(self, hold: int, limits: Limits, on_packet: Callable[[str | None, int, bytes], None], keep: int = 0) -> None:
         self.state = GateState.BETWEEN
         self._hold = hold
         self._tracker = Tracker(limits)
@@ -49,6 +52,7 @@ class Gate:
         self._held_bytes = 0
         self._head: str | None = None
         self._begun = 0
+        self._beginnings = Beginnings(keep)
 
     @property
     def held(self) -> int:
@@ -61,7 +65,9 @@ class Gate:
         base = self._tracker.position
         # Up to here the bytes belong to whole expressions; what follows, if anything does, to one in progress.
         whole = 0
-        for mark in self._tracker.feed(data):
+        marks = self._tracker.feed(data)
+        self._beginnings.feed(view, marks, base)
+        for mark in marks:
             match mark:
                 case Start(offset):
                     self._head = None
@@ -71,7 +77,7 @@ class Gate:
                 case End(offset):
                     whole = offset - base
                     self.state = GateState.BETWEEN
-                    self._on_packet(self._head, offset - self._begun)
+                    self._on_packet(self._head, offset - self._begun, self._beginnings.take())
                 case PacketEnd(offset):
                     whole = offset - base
         if self.state is GateState.STREAMING or (whole == len(view) and not self._held):
@@ -103,7 +109,7 @@ class Gate:
         self._held, self._held_bytes = [], 0
         if not streaming:
             return None
-        self._on_packet(self._head, self._tracker.position - self._begun)
+        self._on_packet(self._head, self._tracker.position - self._begun, self._beginnings.take())
         return self._completion()
 
     def _completion(self) -> Iterator[bytes | memoryview]:

@@ -19,6 +19,7 @@ from bus.logs import EventLogger
 from kernelhost.abort import AbortWatch
 from kernelhost.accounting import Usage
 from kernelhost.conversation import Conversation
+from kernelhost.excerpt import Beginnings
 from kernelhost.initialisation import Initialisation, Step, verdict
 from kernelhost.nursery import InitialisationFailed, Nursery, NurseryFailed
 from kernelhost.process import KernelProcess, SpawnedKernel, embedded_arguments, kernel_command
@@ -130,6 +131,7 @@ class Kernel(RelayOwner):
         self._prompted = False
         self._begun = 0  # where the packet that is coming begins
         self._head: str | None = None
+        self._beginnings = Beginnings(self.trace.kept)
         self._output = Tracker(Limits(token_size=limits.token_size), want_first_argument=Conversation.HEADS | {"ReturnPacket"})
 
     def __str__(self) -> str:
@@ -338,7 +340,7 @@ class Kernel(RelayOwner):
         self.session.conversation.requested("EvaluatePacket")
         data = encode_packet(packet("EvaluatePacket", expression))
         if self.trace.active:
-            self.trace.passed(TO, "EvaluatePacket", len(data) - 1)
+            self.trace.passed(TO, "EvaluatePacket", len(data) - 1, data[: self.trace.kept])
         self._link.write(data)
 
     def _initialise_on(self) -> None:
@@ -380,6 +382,7 @@ class Kernel(RelayOwner):
             self.session.heard(link, data, marks, self._output.position - len(data))
         was_busy = self.busy
         conversation = self.session.conversation
+        self._beginnings.feed(data, marks, self._output.position - len(data))
         for mark in marks:
             match mark:
                 case Start():
@@ -393,8 +396,9 @@ class Kernel(RelayOwner):
                     if self.phase is Phase.INITIALISING:
                         self._said_at_the_start(head, mark.value)
                 case End():
+                    beginning = self._beginnings.take()
                     if self.trace.active:
-                        self.trace.passed(FROM, self._head, mark.offset - self._begun)
+                        self.trace.passed(FROM, self._head, mark.offset - self._begun, beginning)
                     self._said(conversation.ends())
         self.session.looked_at()
         if self.busy != was_busy:

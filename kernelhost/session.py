@@ -159,7 +159,8 @@ class Session:
         log = self._log
         self.channel, self.client = channel, client
         handle = multiplexer.open(channel, _ChannelEvents(self))
-        attachment = _Attachment(handle, Gate(self._limits.hold_buffer, self._tracker_limits, self._requested), deque())
+        gate = Gate(self._limits.hold_buffer, self._tracker_limits, self._requested, self._kernel.trace.kept)
+        attachment = _Attachment(handle, gate, deque())
         self._attachment = attachment
         if resume:
             missed = log.missed()
@@ -415,10 +416,10 @@ class Session:
         if self._kernel.trace.active:
             self._kernel.trace.message(TO, code)
 
-    def _requested(self, head: str | None, size: int) -> None:
+    def _requested(self, head: str | None, size: int, beginning: bytes) -> None:
         """A whole packet has passed to the kernel."""
         if self._kernel.trace.active:
-            self._kernel.trace.passed(TO, head, size)
+            self._kernel.trace.passed(TO, head, size, beginning)
         was_busy = self.busy
         self.conversation.requested(head)
         if self.busy and not was_busy:

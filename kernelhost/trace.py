@@ -1,4 +1,6 @@
-"""What passes between a kernel and whoever it works for, packet by packet, for those who want to see it: never a packet's contents.
+"""What passes between a kernel and whoever it works for, packet by packet, for those who want to see it.
+
+Never a packet's contents, but for the log's own use where `--log-contents` has asked for them.
 
 Rules of this module: no I/O. Whoever passes a packet asks first whether :attr:`PacketTrace.active`, which is all that a packet costs
 when nobody watches. The log is one watcher, at trace level; others are added and removed at any time.
@@ -9,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bus.logs import TRACE, EventLogger
+from bus.logs import TRACE, EventLogger, contents_shown, fields
+from kernelhost.excerpt import KEPT, excerpt
 
 __all__ = ["FROM", "TO", "PacketTrace", "Passage", "Sink"]
 
@@ -46,12 +49,16 @@ class PacketTrace:
         log: the kernel's; it shows them at trace level.
         name: what the log's lines call the kernel.
         clock: gives the time, in seconds since the epoch.
+
+    Attributes:
+        kept: bytes of each packet's beginning that are wanted for the log; 0: contents are not shown.
     """
 
     def __init__(self, log: EventLogger, name: str, clock: Callable[[], float]) -> None:
         self._log = log
         self._name = name
         self._clock = clock
+        self.kept = KEPT if contents_shown() else 0
         self._sinks: tuple[Sink, ...] = ()
 
     @property
@@ -68,21 +75,23 @@ class PacketTrace:
         # Bound methods are equal, not identical, from one look-up to the next.
         self._sinks = tuple(other for other in self._sinks if other != sink)
 
-    def passed(self, direction: str, head: str | None, size: int) -> None:
-        """A whole packet of `size` bytes has passed; `head` is None when it has no symbol as its head."""
-        self._tell(Passage(self._clock(), direction, head or "", size))
+    def passed(self, direction: str, head: str | None, size: int, beginning: bytes = b"") -> None:
+        """A whole packet of `size` bytes has passed; `head` is None when it has no symbol as its head; `beginning`: its, where wanted."""
+        self._tell(Passage(self._clock(), direction, head or "", size), beginning)
 
     def message(self, direction: str, code: int) -> None:
         """A WSTP message has passed."""
         self._tell(Passage(self._clock(), direction, f"message {int(code)}", 0))
 
-    def _tell(self, passage: Passage) -> None:
+    def _tell(self, passage: Passage, beginning: bytes = b"") -> None:
         if self._log.isEnabledFor(TRACE):
-            extra = {"fields": {"direction": passage.direction, "head": passage.head, "bytes": passage.size}}
+            contents = excerpt(beginning) if beginning else ""
+            extra = fields(direction=passage.direction, head=passage.head, bytes=passage.size, contents=contents)
             if passage.head.startswith("message "):
                 self._log.log(TRACE, "%s %s: %s", passage.direction, self._name, passage.head, extra=extra)
             else:
                 what = passage.head or "an expression"
-                self._log.log(TRACE, "%s %s: %s, %d bytes", passage.direction, self._name, what, passage.size, extra=extra)
+                text = "%s %s: %s, %d bytes: %s" if contents else "%s %s: %s, %d bytes%s"
+                self._log.log(TRACE, text, passage.direction, self._name, what, passage.size, contents, extra=extra)
         for sink in self._sinks:
             sink(passage)

@@ -299,6 +299,11 @@ def _add_part(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-f", "--log-file", metavar="FILE", help="log to this file instead of standard error")
     parser.add_argument(
+        "--log-contents",
+        action="store_true",
+        help="at level trace, show also how each packet begins: what people compute is in the log then",
+    )
+    parser.add_argument(
         "--log-format",
         choices=("text", "json"),
         default="text",
@@ -373,7 +378,7 @@ def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], in
         if options.bus is not None:
             check_endpoint(options.bus)
         config = load(options.configuration_file)
-        setup(options.log_level, options.log_file, options.log_format)
+        setup(options.log_level, options.log_file, options.log_format, options.log_contents)
     except ConfigError as error:
         print(f"kernelbus {name}: {error}", file=sys.stderr)
         return _USAGE_STATUS

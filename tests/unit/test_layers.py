@@ -36,6 +36,7 @@ SANS_IO = [
     "bus/admin.py",
     "bus/reload.py",
     "kernelhost/pool.py",
+    "kernelhost/excerpt.py",
     "kernelhost/gate.py",
     "kernelhost/output.py",
     "kernelhost/conversation.py",

@@ -17,7 +17,7 @@ OTHER = encode_packet(packet("EnterTextPacket", "2+2"))
 
 def gate(hold: int = 1 << 20) -> tuple[Gate, list[str | None]]:
     heads: list[str | None] = []
-    return Gate(hold, Limits(), lambda head, size: heads.append(head)), heads
+    return Gate(hold, Limits(), lambda head, size, beginning: heads.append(head)), heads
 
 
 def joined(pieces: list[bytes | memoryview]) -> bytes:
@@ -77,12 +77,13 @@ def test_bytes_that_are_no_tokens_are_refused() -> None:
         made.feed(b"GET / HTTP/1.1")
 
 
-def test_each_packet_is_told_with_its_size() -> None:
-    told: list[tuple[str | None, int]] = []
-    made = Gate(1 << 20, Limits(), lambda head, size: told.append((head, size)))
+@pytest.mark.parametrize("keep", [0, 5, 10_000])
+def test_each_packet_is_told_with_its_size_and_how_it_begins(keep: int) -> None:
+    told: list[tuple[str | None, int, bytes]] = []
+    made = Gate(1 << 20, Limits(), lambda *packet: told.append(packet), keep)
     stream = OTHER + REQUEST + OTHER
     for at in range(0, len(stream), 7):
         made.feed(stream[at : at + 7])
     # Without the end-of-packet token behind each.
-    sizes = [("EnterTextPacket", len(OTHER) - 1), ("EvaluatePacket", len(REQUEST) - 1), ("EnterTextPacket", len(OTHER) - 1)]
-    assert told == sizes
+    heads = [("EnterTextPacket", OTHER), ("EvaluatePacket", REQUEST), ("EnterTextPacket", OTHER)]
+    assert told == [(head, len(data) - 1, data[:-1][:keep]) for head, data in heads]

@@ -1,0 +1,127 @@
+"""What a packet says, shortened for the log: for who has asked to see contents (`--log-contents`), and for nobody else.
+
+Rules of this module: no I/O.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable
+
+from wstp import NEED_DATA, WSTPError
+from wstp.tokens import (
+    ArrayToken,
+    BigRealToken,
+    FunctionToken,
+    IntegerToken,
+    PackedToken,
+    RealToken,
+    StringToken,
+    SymbolToken,
+    TokenReader,
+    WrongNumberToken,
+)
+from wstp.tracker import End, Mark, Start
+
+__all__ = ["KEPT", "Beginnings", "excerpt"]
+
+#: Bytes of a packet that are kept to be shown.
+KEPT = 16 * 1024
+#: Characters that are shown.
+_SHOWN = 200
+
+
+class Beginnings:
+    """The first bytes of every packet of a stream.
+
+    Args:
+        kept: how many; 0: none, at no cost.
+    """
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._whole: deque[bytes] = deque()
+        self._current: bytearray | None = None
+
+    def feed(self, data: bytes | bytearray | memoryview, marks: Iterable[Mark], base: int) -> None:
+        """Take the stream's next bytes, and the tracker's marks in them, which count from `base`."""
+        if not self._kept:
+            return
+        view = memoryview(data)
+        at = 0
+        for mark in marks:
+            if isinstance(mark, Start):
+                self._current, at = bytearray(), mark.offset - base
+            elif isinstance(mark, End):
+                self._keep(view[at : mark.offset - base])
+                self._whole.append(bytes(self._current or b""))
+                self._current = None
+        self._keep(view[at:])
+
+    def _keep(self, data: memoryview) -> None:
+        if self._current is not None and len(self._current) < self._kept:
+            self._current += data[: self._kept - len(self._current)]
+
+    def take(self) -> bytes:
+        """Give those of the first packet that is whole, or of the one that never will be, and forget them."""
+        if self._whole:
+            return self._whole.popleft()
+        current, self._current = self._current, None
+        return bytes(current or b"")
+
+
+def excerpt(data: bytes) -> str:
+    """Write the expression that `data` begins with as text, as far as it goes; what is left out is `...`."""
+    reader = TokenReader(tolerant=True)
+    reader.feed(data)
+    text = ""
+    # Of each function that is open: how many arguments it has, and how many of them are written; -1: not even its head.
+    opened: list[list[int]] = []
+    numbers = 0  # those of an array that are still to come
+    while len(text) <= _SHOWN:
+        try:
+            token = reader.next_token()
+        except WSTPError:
+            token = NEED_DATA
+        if token is NEED_DATA:
+            return text[:_SHOWN] + "..."
+        if numbers > 0:
+            numbers -= token.values.size if isinstance(token, PackedToken) else 1
+            continue
+        if opened and opened[-1][1] > 0:
+            text += ", "
+        match token:
+            case FunctionToken(arguments):
+                opened.append([arguments, -1])
+                continue
+            case SymbolToken(name):
+                text += name.removeprefix("System`")
+            case StringToken(string):
+                text += json.dumps(string[: _SHOWN + 1], ensure_ascii=False)
+            case IntegerToken(value) | RealToken(value):
+                text += str(value)
+            case BigRealToken(digits) | WrongNumberToken(digits):
+                text += digits
+            case ArrayToken(leaves, dimensions):
+                text += f"<array {' x '.join(map(str, dimensions))}>"
+                numbers = leaves
+            case PackedToken():
+                # As many of its function's arguments as there are numbers. So many are more than is shown.
+                text += ", ".join(map(str, token.values[:_SHOWN].tolist()))
+                if opened:
+                    opened[-1][1] += token.values.size - 1
+            case _:
+                return text[:_SHOWN] + "..."
+        while opened:
+            opened[-1][1] += 1
+            arguments, written = opened[-1]
+            if written == 0:
+                text += "["
+            if written < arguments:
+                break
+            text += "]"
+            opened.pop()
+        if not opened:
+            break
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
