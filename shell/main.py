@@ -125,6 +125,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_keys(commands)
 
+    _add_status(commands)
+
     check = commands.add_parser(
         "check-config",
         help="say what a configuration file means, or what is wrong with it",
@@ -239,6 +241,44 @@ def _add_metrics(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics-interface", metavar="ADDRESS", default="127.0.0.1", help="the address for it (%(default)s); who reaches it reads them"
     )
+
+
+#: What `kernelbus status` may be asked for alone; without a word it shows an overview.
+_STATUS_PARTS = ("pools", "kernels", "sessions", "hosts", "links", "frontends")
+
+
+class _Watch(argparse.Action):
+    """`--watch`, with or without seconds behind it: a word that names a part is no number of seconds."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option_string: str | None = None
+    ) -> None:
+        if values in _STATUS_PARTS:
+            namespace.part, values = values, None
+        try:
+            namespace.watch = 2.0 if values is None else _seconds(str(values))
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"--watch: {error}")
+
+
+def _add_status(commands: argparse._SubParsersAction[_Parser]) -> None:
+    status = commands.add_parser(
+        "status",
+        help="say how a server stands",
+        description="Show how everything stands: an overview, or one table. docs/STATUS.md says what each column means.",
+        epilog="exit status: 0 healthy; 1 degraded (a pool is under its minimum or its kernels do not start, a host is gone); "
+        "2 no answer from a broker; 130 interrupted.",
+    )
+    # With a choice of its own, an absent part would be none of the choices.
+    status.add_argument("part", metavar="PART", nargs="?", choices=(*_STATUS_PARTS, None), help=", ".join(_STATUS_PARTS))
+    status.add_argument("--json", action="store_true", help="print JSON, as docs/status.schema.json describes it")
+    status.add_argument("--watch", metavar="SECONDS", nargs="?", action=_Watch, help="show it again every so many seconds (2)")
+    status.add_argument("--wide", action="store_true", help="with every column, and whole ids")
+    status.add_argument("--over", action="store_true", help="with the sessions that are over")
+    status.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=5.0, help="how long to wait for the broker (%(default)s)")
+    status.add_argument("-c", "--configuration-file", metavar="FILE", help="the configuration, whose Bus says where the broker is")
+    status.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is (the configuration's, else {BUS_ENDPOINT})")
+    status.set_defaults(run=_status, parser=status)
 
 
 def _add_link_server(parser: argparse.ArgumentParser) -> None:
@@ -393,6 +433,12 @@ def _keys(options: argparse.Namespace) -> int:
     from shell.keys import run_keys
 
     return run_keys(options)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from shell.status import run_status
+
+    return run_status(options)
 
 
 def _check_config(options: argparse.Namespace) -> int:

@@ -1,0 +1,369 @@
+"""The administrators' client: blocking, for the admin shell and scripts. It asks a broker how things stand, and gives it orders.
+
+A client is no part of the bus: it does not register, and every request stands by itself. What was lost on the way is not sent again,
+since an order may have been carried out; the connection is then thrown away, and the next request makes another. So a broker
+that is restarted costs the request during which it went, and nothing else.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any, TypeVar
+
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+from bus.errors import BusError, FrameError, MessageError
+from bus.frames import Frame, Kind, Lane, control_frame, decode_frame, encode_header
+from bus.messages import Message, decode, encode
+from bus.orders import Answer, Order, Traced, TraceOrder
+from bus.reports import Status, StatusRequest, Story, StoryRequest
+from bus.security import ClientSecurity, Handshake, Introduction
+
+__all__ = ["AdminClient", "BrokerUnreachable", "OrderRefused", "dialable"]
+
+#: Seconds between two requests to go on with a trace; the broker ends it after three times that.
+TRACE_RENEWAL = 5.0
+
+#: Bytes of the random part of what a connection calls itself, as every part's.
+_TOKEN = 16
+
+_EVENTS = (
+    zmq.EVENT_CONNECTED
+    | zmq.EVENT_CONNECT_RETRIED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+)
+
+_Told = TypeVar("_Told", Status, Story, Answer)
+
+
+class BrokerUnreachable(BusError):
+    """No answer from a broker: nobody listens there, it is none, or it does not answer in time."""
+
+
+class OrderRefused(BusError):
+    """A request was not, or not by everybody, carried out.
+
+    Attributes:
+        answer: what the broker has said; its `code` is stable, for programs.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        failed = [f"{part.part}: {line}" for part in answer.parts if not part.ok for line in part.lines or [part.code]]
+        super().__init__("; ".join([*answer.lines, *failed]) or answer.code or "it was refused")
+        self.answer = answer
+
+
+def dialable(endpoint: str) -> str:
+    """Give the address at which a broker that binds `endpoint` is reached from its own machine: a wildcard has none itself."""
+    # ZeroMQ tries one address of a name only, which for localhost may be the one on which nobody listens.
+    here = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "localhost": "127.0.0.1", "[::]": "[::1]"}
+    host, colon, port = endpoint.removeprefix("tcp://").rpartition(":")
+    return f"tcp://{here[host]}:{port}" if endpoint.startswith("tcp://") and colon and host in here else endpoint
+
+
+@dataclass(slots=True)
+class _Connection:
+    """One socket, and what is known of its way to the broker."""
+
+    socket: zmq.Socket[bytes]
+    monitor: zmq.Socket[bytes]
+    shown: ClientSecurity | None  #: what this machine has introduced itself with
+    connected: bool = False
+    joined: bool = False  #: the handshake is done
+    over: bool = False  #: it was connected, and is no more
+    refused: bool = False  #: nobody listens
+    handshake: Handshake | None = None  #: how it failed
+    traced: deque[Traced] = field(default_factory=deque)
+
+    def close(self, linger: int = 0) -> None:
+        self.socket.disable_monitor()
+        self.monitor.close(0)
+        self.socket.close(linger)
+
+    def look(self) -> None:
+        """Read what has happened to the connection."""
+        while self.monitor.poll(0):
+            told = parse_monitor_message(self.monitor.recv_multipart())
+            match told["event"]:
+                case zmq.EVENT_CONNECTED:
+                    self.connected = True
+                case zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                    self.joined, self.handshake = True, Handshake.DONE
+                case zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                    self.handshake = Handshake.REFUSED
+                case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+                    mismatch = told["value"] == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
+                    self.handshake = Handshake.MISMATCH if mismatch else Handshake.BROKEN
+                case zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+                    self.handshake = self.handshake or Handshake.BROKEN
+                case zmq.EVENT_DISCONNECTED:
+                    self.over = True
+                case zmq.EVENT_CONNECT_RETRIED if not self.connected:
+                    self.refused = True
+
+
+class AdminClient:
+    """Asks the broker at an endpoint, and gives it orders; use it with `with`, from one thread.
+
+    Args:
+        endpoint: `tcp://host:port` or `ipc://path`.
+        make_token: gives that many random bytes (``secrets.token_bytes``).
+        sender: who asks (user@machine), for the broker's log.
+        timeout: seconds to wait for what the broker answers by itself.
+        patience: seconds more to wait where it asks parts first; its `Bus`/`HeartbeatTimeout`.
+        introduction: how this machine introduces itself to a broker that is not on a loopback address.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        make_token: Callable[[int], bytes],
+        *,
+        sender: str,
+        timeout: float = 5.0,
+        patience: float = 5.0,
+        introduction: Introduction | None = None,
+    ) -> None:
+        self.endpoint = dialable(endpoint)
+        self._make_token = make_token
+        self._sender = sender
+        self._timeout = timeout
+        self._patience = patience
+        self._introduction = introduction
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._connection: _Connection | None = None
+        self._numbers = itertools.count(1)
+
+    def __enter__(self) -> AdminClient:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection up; the next request makes another."""
+        self._drop()
+        if self._context is not None:
+            self._context.term()
+            self._context = None
+
+    # ------------------------------------------------------------------ what may be asked
+
+    def status(self, *, links: bool = False, over: bool = False) -> Status:
+        """Ask how everything stands.
+
+        Args:
+            links: with the clients' links, for which the broker asks its frontends.
+            over: with the sessions that are over.
+
+        Raises:
+            BrokerUnreachable: there was no answer.
+            OrderRefused: the broker does not understand the request: it is of another version.
+        """
+        request = StatusRequest(next(self._numbers), self._sender, links, over)
+        return self._ask(request, request.request, Status, self._timeout + self._patience * links)
+
+    def story(self, kernel: str) -> Story:
+        """Ask what has happened to a kernel; its id, or the beginning of it.
+
+        Raises:
+            BrokerUnreachable: there was no answer.
+            OrderRefused: there is no such kernel, or several.
+        """
+        request = StoryRequest(next(self._numbers), self._sender, kernel)
+        return self._ask(request, request.request, Story, self._timeout)
+
+    def order(self, order: Order) -> Answer:
+        """Give an order, and wait until it is carried out. Its `request` and `sender` are filled in.
+
+        Raises:
+            BrokerUnreachable: there was no answer; it may be carried out all the same.
+            OrderRefused: it was not, or not by everybody, carried out.
+        """
+        order = replace(order, request=next(self._numbers), sender=self._sender)
+        return self._ask(order, order.request, Answer, self._timeout + self._patience)
+
+    def trace(self, kernel: str, wait: float = 1.0) -> Iterator[Traced | None]:
+        """Follow what passes to and from a kernel until the iterator is closed; its id, or the beginning of it.
+
+        Gives None where nothing has passed for `wait` seconds.
+
+        Raises:
+            BrokerUnreachable: there was no answer, or there is none any more.
+            OrderRefused: there is no such kernel, or no longer.
+        """
+        kernel = self.order(TraceOrder(0, "", kernel)).target or kernel
+        connection = self._connection
+        assert connection is not None
+        renewed, asked = time.monotonic(), dict[int, float]()
+        try:
+            while True:
+                while connection.traced:
+                    # What is still on its way may be of an earlier trace.
+                    if (traced := connection.traced.popleft()).kernel == kernel:
+                        yield traced
+                now = time.monotonic()
+                if now - renewed >= TRACE_RENEWAL:
+                    renewed, number = now, next(self._numbers)
+                    asked[number] = now
+                    _send(connection, TraceOrder(number, self._sender, kernel))
+                if asked and now - min(asked.values()) > self._timeout + self._patience:
+                    raise BrokerUnreachable(self._why(connection, self._timeout + self._patience))
+                message = self._receive(connection, now + min(wait, TRACE_RENEWAL))
+                if isinstance(message, Answer) and asked.pop(message.request, None) is not None and not message.ok:
+                    raise OrderRefused(message)
+                if message is None and not connection.traced:
+                    yield None
+        except BrokerUnreachable:
+            self._drop()
+            raise
+        finally:
+            if self._connection is connection:
+                _send(connection, TraceOrder(next(self._numbers), self._sender, kernel, on=False))
+                connection.traced.clear()
+
+    # ------------------------------------------------------------------ asking and being answered
+
+    def _ask(self, message: Message, number: int, kind: type[_Told], seconds: float) -> _Told:
+        deadline = time.monotonic() + seconds
+        answered = False
+        try:
+            connection = self._connected(deadline, seconds)
+            _send(connection, message)
+            while True:
+                told = self._receive(connection, deadline)
+                if told is None:
+                    raise BrokerUnreachable(self._why(connection, seconds))
+                if getattr(told, "request", None) != number:
+                    continue  # of an earlier request, which nobody waits for any more
+                if isinstance(told, Answer) and not told.ok:
+                    answered = True
+                    raise OrderRefused(told)
+                if isinstance(told, kind):
+                    answered = True
+                    return told
+        finally:
+            if not answered:
+                self._drop()
+
+    def _connected(self, deadline: float, seconds: float) -> _Connection:
+        """Give a connection whose handshake is done."""
+        if self._connection is not None:
+            self._connection.look()
+            if self._connection.over:
+                self._drop()
+        broken = 0
+        if self._connection is None and self._introduction is not None:
+            self._introduction.begin()
+        while True:
+            if self._connection is None:
+                self._connection = self._open()
+            connection = self._connection
+            connection.look()
+            if connection.joined and not connection.over:
+                if self._introduction is not None:
+                    self._introduction.heard(Handshake.DONE, connection.shown)
+                return connection
+            failed = connection.handshake or (Handshake.BROKEN if connection.over else None)
+            if failed is not None or connection.refused:
+                again = failed is not None and self._introduction is not None and self._introduction.heard(failed, connection.shown)
+                broken += failed is Handshake.BROKEN
+                # A handshake that broke off once may have met the broker's end.
+                if not again and not (failed is Handshake.BROKEN and broken < 2):
+                    raise BrokerUnreachable(self._why(connection, seconds))
+                self._drop()
+                continue
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise BrokerUnreachable(self._why(connection, seconds))
+            connection.monitor.poll(int(left * 1000) + 1)
+
+    def _open(self) -> _Connection:
+        introduction = self._introduction
+        if self._context is None:
+            self._context = zmq.Context()
+        socket = self._context.socket(zmq.DEALER)
+        socket.setsockopt(zmq.SNDHWM, 0)
+        socket.setsockopt(zmq.RCVHWM, 0)
+        socket.setsockopt(zmq.IPV6, 1)
+        socket.setsockopt(zmq.IDENTITY, self._make_token(_TOKEN) + bytes([Lane.CONTROL]))
+        shown = introduction.current if introduction is not None else None
+        if shown is not None:
+            shown.apply(socket)
+        monitor: zmq.Socket[bytes] = socket.get_monitor_socket(int(_EVENTS))
+        connection = _Connection(socket, monitor, shown)
+        try:
+            socket.connect(self.endpoint)
+        except zmq.ZMQError as error:
+            connection.close()
+            raise BrokerUnreachable(f"the bus endpoint {self.endpoint} cannot be used: {zmq.strerror(error.errno or 0)}") from None
+        return connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close(linger=100)
+            self._connection = None
+
+    def _receive(self, connection: _Connection, deadline: float) -> Message | None:
+        """Give the next message; None: none came. What is traced is put aside."""
+        poller = zmq.Poller()
+        poller.register(connection.socket, zmq.POLLIN)
+        poller.register(connection.monitor, zmq.POLLIN)
+        while True:
+            ready = dict(poller.poll(max(0, int((deadline - time.monotonic()) * 1000) + 1)))
+            if connection.socket in ready:
+                message = _read(connection.socket.recv_multipart(), self.endpoint)
+                if isinstance(message, Traced):
+                    connection.traced.append(message)
+                    return None
+                if message is not None:
+                    return message
+            elif connection.monitor in ready:
+                connection.look()
+                if connection.over:
+                    raise BrokerUnreachable(f"the broker at {self.endpoint} went away before it had answered")
+            if time.monotonic() >= deadline:
+                return None
+
+    def _why(self, connection: _Connection, seconds: float) -> str:
+        if self._introduction is not None and self._introduction.trouble and not connection.joined:
+            return self._introduction.trouble
+        hint = "is the server running, and was it started with another --bus?"
+        if connection.joined:
+            return f"the broker at {self.endpoint} has not answered in {seconds:g} s: it is stuck, or of another version of kernelbus"
+        if connection.handshake is Handshake.MISMATCH:
+            return f"the broker at {self.endpoint} speaks to machines with keys only: say where yours are in the configuration (Bus/Keys)"
+        if connection.handshake is not None or connection.over:
+            return f"what listens at {self.endpoint} is no broker: {hint}"
+        if connection.connected:
+            return f"what listens at {self.endpoint} does not speak as a broker does: {hint}"
+        return f"no broker at {self.endpoint}: {hint}"
+
+
+def _send(connection: _Connection, message: Message) -> None:
+    frame = control_frame(encode(message))
+    connection.socket.send_multipart([encode_header(frame), frame.payload])
+
+
+def _read(parts: list[Any], endpoint: str) -> Message | None:
+    """Read what the broker has sent; None: it is of no interest.
+
+    Raises:
+        BrokerUnreachable: it cannot be read here.
+    """
+    try:
+        frame: Frame = decode_frame(parts[0], parts[-1])
+        return decode(frame.payload) if frame.kind == Kind.CONTROL else None
+    except (FrameError, MessageError) as error:
+        text = f"the broker at {endpoint} is of another version of kernelbus: it sent {error}"
+        raise BrokerUnreachable(text) from None
