@@ -108,6 +108,7 @@ class BusConfig:
         local_transport: what joins the parts of one process: plain calls, or ZeroMQ inproc.
         keys: the folder of this machine's keys. None: ``kernelbus/keys`` in the user's configuration folder.
         broker_key: the public key that is expected of the broker, or its name among the allowed ones. None: the only one that is allowed.
+        name: what the parts of this machine are called in the status and the log; None: as the machine.
     """
 
     endpoint: str | None = None
@@ -117,6 +118,7 @@ class BusConfig:
     local_transport: Literal["call", "inproc"] = "call"
     keys: str | None = None
     broker_key: str | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,17 @@ class Config:
     def parallel_default_pool(self) -> PoolConfig:
         """The pool for a request for parallel kernels that names none."""
         return next((pool for pool in self.pools if pool.parallel_kernel_default), self.pools[0])
+
+    def named(self, name: str) -> Config:
+        """Give the same with another `Bus`/`Name`.
+
+        Raises:
+            ConfigError: nothing can be called so.
+        """
+        try:
+            return replace(self, bus=replace(self.bus, name=configschema.check_name(name)))
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
 
     def pool(self, name: str) -> PoolConfig:
         """Give the pool called `name`.

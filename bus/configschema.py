@@ -19,7 +19,7 @@ from marshmallow import fields as mm
 from bus.frames import MAXIMUM_PAYLOAD
 from bus.relaxedjson import Path
 
-__all__ = ["Faults", "check", "check_endpoint", "dotted", "nearest", "offer", "shown", "spelled"]
+__all__ = ["Faults", "check", "check_endpoint", "check_name", "dotted", "nearest", "offer", "shown", "spelled"]
 
 _Value = TypeVar("_Value")
 
@@ -52,6 +52,13 @@ def check_endpoint(text: str) -> str:
     if (tcp and int(tcp[1]) <= 65535) or re.fullmatch(r"ipc://\S.*", text):
         return text
     raise ValueError(f"{shown(text)} is not a bus endpoint: write tcp://address:port, or ipc://path on one machine")
+
+
+def check_name(text: str) -> str:
+    """Give `text` back if a broker, frontend or host can be called so; a ValueError in words if not."""
+    if re.fullmatch(r"[^\s/]{1,64}", text) and text.isprintable():
+        return text
+    raise ValueError(f"{shown(text)} cannot name a part: use up to 64 letters, digits and signs, without spaces and /")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -123,6 +130,15 @@ class _Endpoint(_Text):
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
             return check_endpoint(text)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+class _Name(_Text):
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return check_name(text)
         except ValueError as error:
             raise ValidationError(str(error)) from None
 
@@ -213,6 +229,7 @@ class _BusSchema(_Section):
     local_transport = _Choice("call", "inproc")
     keys = _Text()
     broker_key = _Text()
+    name = _Name()
 
 
 class _AccessSchema(_Section):

@@ -327,6 +327,7 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_part(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--name", metavar="NAME", help="what it is called in the status and the log (this machine's name)")
     parser.add_argument(
         "-c", "--configuration-file", metavar="FILE", help="the configuration (wstpserver.conf)"
     )
@@ -418,6 +419,8 @@ def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], in
         if options.bus is not None:
             check_endpoint(options.bus)
         config = load(options.configuration_file)
+        if options.name is not None:
+            config = config.named(options.name)
         setup(options.log_level, options.log_file, options.log_format, options.log_contents)
     except ConfigError as error:
         print(f"kernelbus {name}: {error}", file=sys.stderr)

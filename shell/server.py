@@ -15,6 +15,7 @@ import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -111,8 +112,8 @@ async def _serve(
         if config.bus.local_transport == "inproc":
             local = broker.bind(f"inproc://kernelbus-{secrets.token_hex(8)}")
             connect = dealer_factory(parts.context, local, secrets.token_bytes)
-        frontend = Frontend(config, connect, name=socket.gethostname(), version=_version(), where="this process", reread=parts.reread)
-        host = Host(config, connect, name=socket.gethostname(), version=_version(), where="this process", reread=parts.reread)
+        frontend = Frontend(config, connect, name=part_name(config), version=_version(), where="this process", reread=parts.reread)
+        host = Host(config, connect, name=part_name(config), version=_version(), where="this process", reread=parts.reread)
         parts.reload_with(broker.reloader, host.reloader, frontend.reloader)
         port = await frontend.listen(interface, port)
         _bind(broker, bus_endpoint or config.bus.endpoint, port)
@@ -171,7 +172,7 @@ async def _serve_metrics(parts: _Parts, server: BrokerServer, metrics: tuple[str
 async def _frontend(config: Config, endpoint: str, port: int, interface: str | None, service: str | None) -> None:
     async with _parts(config) as parts:
         connect = dealer_factory(parts.context, endpoint, secrets.token_bytes, Introduction(endpoint, config))
-        frontend = Frontend(config, connect, name=socket.gethostname(), version=_version(), where=endpoint, reread=parts.reread)
+        frontend = Frontend(config, connect, name=part_name(config), version=_version(), where=endpoint, reread=parts.reread)
         parts.reload_with(frontend.reloader)
         port = await frontend.listen(interface, port)
         parts.start(frontend.run(), on_stop=lambda: frontend.close(config.limits.shutdown_timeout * _LINKS_SHARE))
@@ -195,7 +196,7 @@ async def _advertise_server(frontend: Frontend, service: str) -> None:
         return server_services(protocol, service, frontend.port, where.addresses, pools, names.get("server", ""))
 
     advertiser = Advertiser(
-        lambda adapters: reach(frontend.addresses, adapters, local_only=frontend.local_only), describe, machine=socket.gethostname()
+        lambda adapters: reach(frontend.addresses, adapters, local_only=frontend.local_only), describe, machine=part_name(frontend.config)
     )
     await advertiser.run()
 
@@ -204,7 +205,7 @@ async def _host(config: Config, endpoint: str) -> None:
     async with _parts(config) as parts:
         connect = dealer_factory(parts.context, endpoint, secrets.token_bytes, Introduction(endpoint, config))
         host = Host(
-            config, connect, name=socket.gethostname(), version=_version(), where=endpoint, reread=parts.reread, end=parts.stop
+            config, connect, name=part_name(config), version=_version(), where=endpoint, reread=parts.reread, end=parts.stop
         )
         parts.reload_with(host.reloader)
         parts.start(host.run(), on_stop=host.close)
@@ -220,8 +221,13 @@ async def _say_joined(parts: _Parts, host: Host, endpoint: str) -> None:
     await asyncio.Event().wait()
 
 
+def part_name(config: Config) -> str:
+    """Give what a part of this machine is called: by its configuration, else by the machine's name."""
+    return config.bus.name or socket.gethostname()
+
+
 def _broker_options(config: Config) -> BrokerOptions:
-    return BrokerOptions(name=socket.gethostname(), version=_version()).of(config)
+    return BrokerOptions(name=part_name(config), version=_version()).of(config)
 
 
 def _journal(config: Config, name: str | None) -> Journal | None:
@@ -293,7 +299,9 @@ class _Parts:
         Raises:
             ConfigError: it cannot be used as it is now.
         """
-        return load(self._config.source)
+        config = load(self._config.source)
+        # It may have been given on the command line, and nobody changes it while it runs.
+        return replace(config, bus=replace(config.bus, name=self._config.bus.name))
 
     def reload_with(self, *reloaders: Reloader) -> None:
         """Have these parts go by what is read again on SIGHUP."""
