@@ -40,6 +40,9 @@ _log = logging.getLogger("kernelbus.discovery")
 #: Seconds between two looks at what is to be told and at which addresses.
 INTERVAL = 2.0
 
+# Longer than the time in which python-zeroconf passes over a packet that it has had already.
+_CALM = 1.0
+
 
 def adapters() -> list[Adapter]:
     """Give this machine's network interfaces that have addresses."""
@@ -94,6 +97,7 @@ class Advertiser:
         reach: says for this machine's interfaces where to speak and which addresses to tell.
         describe: gives what is to be told at these addresses, knowing the names under which services (by their keys) are advertised.
         machine: this machine's name.
+        interval: seconds between two looks.
     """
 
     def __init__(
@@ -102,16 +106,19 @@ class Advertiser:
         describe: Callable[[Reach, Mapping[str, str]], Awaitable[Sequence[Service]]],
         *,
         machine: str,
+        interval: float = INTERVAL,
     ) -> None:
         self._reach = reach
         self._describe = describe
         self._target = target(machine, int(time.time() * 1000), random.getrandbits(16))
+        self._interval = interval
         self._zeroconf: AsyncZeroconf | None = None
         self._browsers: dict[str, AsyncServiceBrowser] = {}
         self._where = Reach()
         self._told: dict[str, _Told] = {}
         self._lost: set[str] = set()  # keys of services whose names are an older program's
         self._defend = False
+        self._calm: asyncio.TimerHandle | None = None
         self._soon = asyncio.Event()
         self._complaint = ""
 
@@ -133,7 +140,7 @@ class Advertiser:
                         _log.error("cannot advertise: %s; the server works without, and trying goes on", error or type(error).__name__)
                     self._complaint = str(error)
                 try:
-                    await asyncio.wait_for(self._soon.wait(), INTERVAL)
+                    await asyncio.wait_for(self._soon.wait(), self._interval)
                 except TimeoutError:
                     pass
         finally:
@@ -241,10 +248,18 @@ class Advertiser:
         for key, told in self._told.items():
             if told.service.unique and told.info.key == name:
                 if keeps_name(self._target, host):
-                    self._defend = True
+                    self._stand_by_names()
+                    if self._calm is not None:
+                        self._calm.cancel()
+                    # Once more when the other has given way: what is said twice in short time is heard once.
+                    self._calm = asyncio.get_running_loop().call_later(_CALM, self._stand_by_names)
                 else:
                     self._lost.add(key)
                     self._soon.set()
+
+    def _stand_by_names(self) -> None:
+        self._defend = True
+        self._soon.set()
 
     def _give_way(self) -> None:
         """Drop names that are another's, in silence: to withdraw them would be to withdraw the other's.
@@ -263,6 +278,8 @@ class Advertiser:
     # ------------------------------------------------------------------ the end
 
     async def _close(self) -> None:
+        if self._calm is not None:
+            self._calm.cancel()
         for told in self._told.values():
             told.hush()
         self._told.clear()

@@ -7,11 +7,20 @@ counts only when its sender is this machine, and only then may it name loopback 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, cast
 
-from zeroconf import DNSQuestionType, IPVersion, ServiceStateChange, Zeroconf
+from zeroconf import (
+    DNSQuestionType,
+    IPVersion,
+    RecordUpdate,
+    RecordUpdateListener,
+    ServiceStateChange,
+    Zeroconf,
+    current_time_millis,
+)
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from frontend.advertise import adapters
@@ -21,6 +30,10 @@ from frontend.services import LOOPBACK, is_loopback
 __all__ = ["BrowseError", "Finder"]
 
 _RESOLVE_MS = 3000
+
+# Of DNS (RFC 1035, 3.2; RFC 3596; RFC 2782).
+_CLASS_IN = 1
+_TYPE_A, _TYPE_TXT, _TYPE_AAAA, _TYPE_SRV = 1, 16, 28, 33
 
 
 class BrowseError(Exception):
@@ -44,6 +57,22 @@ class _OwnOnly(asyncio.DatagramProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._inner.connection_lost(error)
+
+
+class _Refreshed(RecordUpdateListener):
+    """Tells of each SRV and TXT record that comes, by its name in small letters; a browser tells not of one that it has had before."""
+
+    def __init__(self, come: Callable[[str], None]) -> None:
+        self._come = come
+        self._names: set[str] = set()
+
+    def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
+        self._names.update(update.new.key for update in records if update.new.type in (_TYPE_SRV, _TYPE_TXT))
+
+    def async_update_records_complete(self) -> None:
+        names, self._names = self._names, set()
+        for name in names:
+            self._come(name)
 
 
 class Finder:
@@ -121,29 +150,43 @@ class Finder:
                 transport = cast(Any, reader.transport)
                 transport.set_protocol(_OwnOnly(transport.get_protocol(), own))
 
-        def changed(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
-            self._note(local, zeroconf, service_type, name, state_change)
+        known: dict[str, tuple[str, str]] = {}
+
+        def noted(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
+            if state_change is ServiceStateChange.Removed:
+                known.pop(name.lower(), None)
+                if self._records.pop((local, name.lower()), None) is not None:
+                    self._changed.set()
+            else:
+                known[name.lower()] = service_type, name
+                resolve(name.lower())
+
+        def resolve(name: str) -> None:
+            if name in known:
+                task = asyncio.get_running_loop().create_task(self._resolve(local, zeroconf.zeroconf, *known[name]))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
         # Answered by multicast: an answer by unicast reaches any one of the programs at this machine's mDNS port.
-        browser = AsyncServiceBrowser(zeroconf.zeroconf, self._types, handlers=[changed], question_type=DNSQuestionType.QM)
+        browser = AsyncServiceBrowser(zeroconf.zeroconf, self._types, handlers=[noted], question_type=DNSQuestionType.QM)
+        zeroconf.zeroconf.async_add_listener(_Refreshed(resolve), None)
         self._scopes.append((zeroconf, browser))
-
-    def _note(self, local: bool, zeroconf: Zeroconf, type_: str, name: str, change: ServiceStateChange) -> None:
-        if change is ServiceStateChange.Removed:
-            if self._records.pop((local, name.lower()), None) is not None:
-                self._changed.set()
-            return
-        task = asyncio.get_running_loop().create_task(self._resolve(local, zeroconf, type_, name))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _resolve(self, local: bool, zeroconf: Zeroconf, type_: str, name: str) -> None:
         info = AsyncServiceInfo(type_, name)
         await info.async_request(zeroconf, _RESOLVE_MS, question_type=DNSQuestionType.QM)
-        if info.port is None or not info.text:
+        # Not what the library has made of it: of several records it takes one that has been replaced when another has come back since.
+        services, texts = _fresh(zeroconf, name, _TYPE_SRV), _fresh(zeroconf, name, _TYPE_TXT)
+        if not (services and texts):
             return
+        service = services[0]
+        addresses = [
+            socket.inet_ntop(family, record.address)
+            for kind, family in ((_TYPE_A, socket.AF_INET), (_TYPE_AAAA, socket.AF_INET6))
+            for record in _fresh(zeroconf, service.server, kind)
+        ]
         label = name[: -len(type_) - 1]
-        found = Record(type_, label, info.server or "", info.port, tuple(info.parsed_addresses()), info.text, local)
+        found = Record(type_, label, service.server, service.port, tuple(addresses), texts[0].text, local)
         if self._records.get((local, name.lower())) != found:
             self._records[local, name.lower()] = found
             self._changed.set()
@@ -155,3 +198,11 @@ class Finder:
             await browser.async_cancel()
             await zeroconf.async_close()
         self._scopes.clear()
+
+
+def _fresh(zeroconf: Zeroconf, name: str, kind: int) -> list[Any]:
+    """Give the records that came last, the very last first; those of a second and more before have been replaced by them."""
+    now = current_time_millis()
+    records: list[Any] = [record for record in zeroconf.cache.get_all_by_details(name, kind, _CLASS_IN) if not record.is_expired(now)]
+    newest = max((record.created for record in records), default=0.0)
+    return sorted((record for record in records if newest - record.created < 1000), key=lambda record: -record.created)
