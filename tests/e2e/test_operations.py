@@ -14,6 +14,8 @@ from asking import connect, value
 from people import client_environment, run
 from serving import ROOT, Part, stand_in_pool, wait_until, write_config
 
+from shell.main import main
+
 
 class Manager:
     """A service manager's end of NOTIFY_SOCKET: everything it has been told."""
@@ -95,17 +97,27 @@ def test_a_host_is_ready_when_it_has_joined_and_says_when_the_broker_is_lost(man
         host.kill()
 
 
-def test_the_two_machine_set(tmp_path: Path) -> None:
-    """As it is in configs/, but for the addresses and the folder that are this machine's."""
+def test_the_two_machine_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As it is in configs/, but for the addresses, which are this machine's, and a folder for each of the two."""
 
     def here(name: str, **replaced: str) -> Path:
         text = (ROOT / "configs" / "two-machines" / name).read_text()
-        for before, after in {"/var/lib/kernelbus": str(tmp_path), **replaced}.items():
+        folder = tmp_path / name.removesuffix(".conf")
+        folder.mkdir(exist_ok=True)
+        for before, after in {"/var/lib/kernelbus": str(folder), **replaced}.items():
             assert before in text
             text = text.replace(before, after)
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
+        (folder / name).write_text(text)
+        return folder / name
 
+    def trust(on: Path, other: Path, name: str) -> None:
+        assert main(["keys", "new", "-q", "-c", str(other)]) == 0
+        key = capsys.readouterr().out.strip()
+        assert main(["keys", "allow", "-c", str(on), key, name]) == 0
+        assert capsys.readouterr().out == f"{name} is allowed\n"
+
+    trust(here("broker.conf"), here("host.conf"), "lab1")
+    trust(here("host.conf"), here("broker.conf"), "front")
     broker_file = here("broker.conf", **{"tcp://0.0.0.0:31416": "tcp://127.0.0.1:0"})
     with Part("broker", "-c", broker_file, ready="Broker listening") as broker:
         host_file = here("host.conf", **{"tcp://192.0.2.10:31416": broker.endpoint})
@@ -115,4 +127,4 @@ def test_the_two_machine_set(tmp_path: Path) -> None:
         ):
             status, out, errors = run(client_environment(tmp_path), "eval", "--server", frontend.server, "2+2")
             assert (status, out, errors) == (0, "4\n", "")
-    assert (tmp_path / "journal.sqlite").is_file()
+    assert (tmp_path / "broker" / "journal.sqlite").is_file()
