@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -185,5 +186,7 @@ _LEFT_OUT: dict[_Path, Callable[[Config], str]] = {
     ("Bus", "Journal"): _journal,
     ("Bus", "Keys"): lambda config: f"left out; {shown(str(default_folder()))}",
     ("Bus", "BrokerKey"): lambda config: "left out; the only key that is allowed on this machine",
+    ("Bus", "Name"): lambda config: f"left out; the machine's name, here {shown(socket.gethostname())}",
+    ("Discovery", "Interface"): lambda config: "left out; all interfaces",
     ("Limits", "KernelMemory"): _memory,
 }

@@ -133,6 +133,7 @@ class TestCompose:
             assert service["init"] is service["read_only"] is True
 
     def test_every_command_is_understood(self, compose: dict[str, Any]) -> None:
+        assert "healthcheck" in compose["services"]["broker"]
         for service in compose["services"].values():
             options = understood(service["command"])
             mounted = dict(volume.split(":")[1::-1] for volume in service["volumes"])
