@@ -121,6 +121,15 @@ def check_key(text: str) -> str:
     return text
 
 
+def _user(number: int) -> str:
+    try:
+        import pwd  # not on Windows
+
+        return pwd.getpwuid(number).pw_name
+    except (ImportError, KeyError):
+        return f"user {number}"
+
+
 class KeyStore:
     """The keys in one folder.
 
@@ -332,7 +341,8 @@ class KeyStore:
 
     def _check(self, path: Path, status: os.stat_result, forbidden: int, verb: str, wanted: int) -> None:
         if status.st_uid not in (0, os.geteuid()):
-            raise KeysError(f"{path}: it is user {status.st_uid}'s, neither yours nor root's, so it is not used: make keys of your own")
+            owner = _user(status.st_uid)
+            raise KeysError(f"{path}: it is {owner}'s, neither yours nor root's, so it is not used: say this as {owner}, or make new keys")
         if status.st_mode & forbidden:
             mode = stat.S_IMODE(status.st_mode)
             raise KeysError(f"{path}: others can {verb} it (mode {mode:04o}), so it is not used: say chmod {wanted:o} {path}")

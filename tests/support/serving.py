@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -72,10 +72,15 @@ class Part:
         command: `serve`, `broker`, `frontend` or `host`, with its options.
         ready: what its standard output says when it is ready.
         environment: what it has in its environment beside ours.
+        around: words before the command, of a program that becomes it.
     """
 
     def __init__(
-        self, *command: str | Path, ready: str = "Listening for new connections", environment: dict[str, str] | None = None
+        self,
+        *command: str | Path,
+        ready: str = "Listening for new connections",
+        environment: dict[str, str] | None = None,
+        around: Sequence[str] = (),
     ) -> None:
         self.output: list[str] = []
         self.log: list[str] = []
@@ -85,7 +90,7 @@ class Part:
         ours = {"XDG_STATE_HOME": _STATE.name, "KERNELBUS_KERNEL": "embedded"}
         environment = {**os.environ, **ours, **(environment or {}), **own}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "shell.main", *map(str, command)],
+            [*around, sys.executable, "-m", "shell.main", *map(str, command)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
