@@ -4,7 +4,8 @@ A bus endpoint on a loopback address, or an ipc path, is this machine's own and 
 RFC 26) alone: the broker proves that it has the key that is expected of it, and the part that it has one the broker allows.
 
 CURVE is a property of a whole socket, and a wildcard address is one socket: a broker on every interface wants keys on loopback too. A
-part finds that out by trying: on loopback it comes plain, and when the mechanisms do not match, once more with keys.
+part finds that out by trying: on loopback it comes with this machine's key, if there is one, and when the mechanisms do not match, once
+more without (or the other way round, if the keys were made later). With keys first, since a broker counts and logs who comes without.
 """
 
 from __future__ import annotations
@@ -201,7 +202,13 @@ class Introduction:
         self._config = config
         self._broken = 0
         self._switched = False
-        self.current = None if self.local else _curve(endpoint, config, self._own)
+        self.current: ClientSecurity | None = None
+        try:
+            self.current = _curve(endpoint, config, self._own)
+        except KeysError:
+            # What is wrong with keys that are not asked for need not be said.
+            if not self.local:
+                raise
 
     def begin(self) -> ClientSecurity | None:
         """Start an attempt; gives `current`. Keys are read anew; while they cannot be used the last ones hold."""
@@ -223,7 +230,6 @@ class Introduction:
                 self._read()
                 return self._switch(self.current is not None)
             case Handshake.MISMATCH if self.local:
-                # The one that was there before spoke CURVE, and has been replaced.
                 self.current = None
                 return self._switch(True)
             case Handshake.MISMATCH:

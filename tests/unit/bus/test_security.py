@@ -111,21 +111,40 @@ def test_a_broker_on_an_address_of_this_machine_has_this_machines_key(store: Key
 # ---- over all attempts
 
 
-def test_on_loopback_keys_are_shown_when_they_are_asked_for(store: KeyStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_on_loopback_keys_are_shown_first_and_not_insisted_on(store: KeyStore, caplog: pytest.LogCaptureFixture) -> None:
     introduction = Introduction(HERE, config(store))
-    assert introduction.begin() is None
-    assert introduction.heard(Handshake.MISMATCH, introduction.current)
-    shown = introduction.current
+    shown = introduction.begin()
     assert shown is not None
     assert shown.server == shown.pair.public
-    assert not introduction.heard(Handshake.DONE, introduction.current)
-    assert introduction.begin() == shown
-    # A broker without keys has taken its place.
-    assert introduction.heard(Handshake.MISMATCH, introduction.current)
+    assert introduction.heard(Handshake.MISMATCH, shown)
     assert introduction.current is None
+    assert not introduction.heard(Handshake.DONE, None)
+    assert introduction.begin() is None, "what was right the last time"
+    # A broker on all interfaces has taken its place.
+    assert introduction.heard(Handshake.MISMATCH, None)
+    assert introduction.current == shown
     # Something that is no broker at all is not asked without end.
-    assert not introduction.heard(Handshake.MISMATCH, introduction.current)
+    assert not introduction.heard(Handshake.MISMATCH, shown)
     assert not caplog.records
+
+
+def test_an_attempt_that_shows_what_is_outdated_is_made_again(store: KeyStore) -> None:
+    introduction = Introduction(HERE, config(store))
+    shown = introduction.begin()
+    assert introduction.heard(Handshake.MISMATCH, shown)
+    assert introduction.heard(Handshake.MISMATCH, shown), "the other lane, or another connection, found it out"
+    assert introduction.current is None
+
+
+def test_on_loopback_keys_that_cannot_be_used_do_not_matter_until_they_are_asked_for(
+    store: KeyStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.secret_file.chmod(0o644)
+    introduction = Introduction(HERE, config(store))
+    assert introduction.begin() is None
+    assert not caplog.records
+    assert not introduction.heard(Handshake.MISMATCH, None)
+    assert "others can read or write it" in introduction.trouble
 
 
 def test_on_loopback_missing_keys_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
