@@ -48,19 +48,23 @@ class TestParts:
     @pytest.mark.parametrize(
         ("typed", "part", "arguments"),
         [
-            ("serve", "serve", {"port": 31415, "interface": None, "bus_endpoint": None, "service": None}),
+            ("serve", "serve", {"port": 31415, "interface": None, "bus_endpoint": None, "service": None, "metrics": None}),
             (
                 "serve -p 0 -i 0.0.0.0 --bus tcp://10.0.0.1:5",
                 "serve",
-                {"port": 0, "interface": "0.0.0.0", "bus_endpoint": "tcp://10.0.0.1:5", "service": None},
+                {"port": 0, "interface": "0.0.0.0", "bus_endpoint": "tcp://10.0.0.1:5", "service": None, "metrics": None},
             ),
             (
                 "serve --port 4 --interface eth.example",
                 "serve",
-                {"port": 4, "interface": "eth.example", "bus_endpoint": None, "service": None},
+                {"port": 4, "interface": "eth.example", "bus_endpoint": None, "service": None, "metrics": None},
             ),
-            ("broker", "broker", {"endpoint": "tcp://127.0.0.1:31416"}),
-            ("broker --bus ipc:///tmp/k", "broker", {"endpoint": "ipc:///tmp/k"}),
+            ("broker", "broker", {"endpoint": "tcp://127.0.0.1:31416", "metrics": None}),
+            (
+                "broker --bus ipc:///tmp/k --metrics-port 9",
+                "broker",
+                {"endpoint": "ipc:///tmp/k", "metrics": ("127.0.0.1", 9)},
+            ),
             (
                 "frontend --bus tcp://b:1 -p 9 -i ::1",
                 "frontend",
@@ -71,7 +75,7 @@ class TestParts:
                 "frontend",
                 {"endpoint": "tcp://127.0.0.1:31416", "port": 31415, "interface": None, "service": ""},
             ),
-            ("serve -a Lab", "serve", {"port": 31415, "interface": None, "bus_endpoint": None, "service": "Lab"}),
+            ("serve -a Lab", "serve", {"port": 31415, "interface": None, "bus_endpoint": None, "service": "Lab", "metrics": None}),
             ("host", "host", {"endpoint": "tcp://127.0.0.1:31416"}),
             ("host --bus tcp://b:1", "host", {"endpoint": "tcp://b:1"}),
         ],
