@@ -42,7 +42,7 @@ serve: $(STAMP)
 	  $(if $(INTERFACE),--interface $(INTERFACE)) $(if $(CONFIG),--configuration-file $(CONFIG))
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

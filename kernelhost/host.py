@@ -227,6 +227,7 @@ class Host:
                     self._reporter.kernel_changed(kernel)
             case Order():
                 answer = carry_out(self, message)
+                self._reporter.now()
                 if message.request:
                     self._membership.send(answer)
                 self._leave_if_empty()

@@ -166,7 +166,9 @@ def _start(host: OrderedHost, order: StartOrder) -> str:
     if pool.draining or pool.closed:
         raise OrderRefused("draining", f"pool {order.pool} is being drained here: resume it first")
     if pool.full:
-        limit = pool.limited or f"pool {order.pool} is at its maximum of {pool.maximum} kernels here: close one, or resize it"
+        ending = pool.count(KernelState.ENDING)
+        still = f", {ending} of which are just ending" if ending else ""
+        limit = pool.limited or f"pool {order.pool} is at its maximum of {pool.maximum} kernels here{still}: close one, or resize it"
         raise OrderRefused("pool-full", limit)
     host.perform(order.pool, pool.start_one(host.now))
     return f"a kernel of pool {order.pool} is being started"

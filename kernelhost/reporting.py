@@ -154,6 +154,13 @@ class Reporter:
                 self._pools_told[report.pool] = report
                 self._send(report)
 
+    def now(self) -> None:
+        """Tell everything that has changed now: who hears next that an order is carried out is to see it so."""
+        self._tell_pools()
+        if self._kernels_timer is not None:
+            self._kernels_timer.cancel()
+            self._tell_kernels()
+
     def _tell_figures(self) -> None:
         self._figures_timer = self._loop.call_later(_FIGURES_INTERVAL, self._tell_figures)
         passed: dict[str, list[int]] = {name: [0, 0] for name in self._counts}

@@ -97,7 +97,7 @@ def test_its_output_is_logged_once_with_the_pool_and_the_file(server: Part) -> N
         connect_to(server, "Tools").close()
     connect_to(server, "Same").close()
     for level, text in (("INFO", "tools are there"), ("WARNING", "Power::infy: Infinite")):
-        (said,) = server.logged(rf"pool (Tools|Same) \(InitializationFile .*tools\.m\) said: {text}")
+        (said,) = server.told(rf"pool (Tools|Same) \(InitializationFile .*tools\.m\) said: {text}")
         assert level in said
 
 
@@ -153,7 +153,7 @@ def test_what_leaves_a_file_open_is_run_by_each_kernel(server: Part) -> None:
         assert value(one, Symbol("ours")) == "yes"
         assert value(one, code("First[stream]")) != value(other, code("First[stream]"))
         assert value(one, code('WriteString[stream, "x"]; Close[stream]; 5')) == 5
-    assert server.logged(r"pool Stream \(InitializationCode\) is of no use: it leaves .* open")
+    assert server.told(r"pool Stream \(InitializationCode\) is of no use: it leaves .* open")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_failing_initialisation_is_said_at_once_to_who_waits(server: Part, nam
 
 def test_a_failing_initialisation_is_tried_with_back_off_logged_once_and_mended(server: Part) -> None:
     wait_until(lambda: server.logged("pool Missing: trying again in 4 s"), "the third try")
-    assert len(server.logged("ERROR.*pool Missing did not start")) == 1
+    assert len(server.told("ERROR.*pool Missing did not start")) == 1
     found = re.search(r"InitializationFile (\S+missing\.m)", " ".join(server.log))
     assert found
     Path(found.group(1)).write_text("found = True;\n")
@@ -195,7 +195,7 @@ def test_a_killed_parent_is_replaced_before_it_is_wanted(server: Part) -> None:
     with connect_to(server, "Tools") as link:
         parent = psutil.Process(value(link, code("$ParentProcessID")))  # type: ignore[arg-type]
         ready = r"the parent of pool (Tools|Same) .*tools\.m\) is ready after"
-        assert len(server.logged(ready)) == 1
+        assert len(server.told(ready)) == 1
         parent.kill()
         wait_until(lambda: server.logged(r"the parent of pool (Tools|Same) .*is started again: it was ended by SIGKILL"), "it is noticed")
         wait_until(lambda: len(server.logged(ready)) == 2, "another, which nobody has asked for yet")
@@ -214,8 +214,8 @@ def test_without_fork_each_kernel_is_started_and_initialised_by_itself(tmp_path:
             assert value(link, code("$ParentProcessID")) == part.process.pid
             assert not any("kernelhost.mathics.nursery" in child.cmdline() for child in part.children())
             assert value(link, code("{$Line, Length[DownValues[In]]}")) == [1, 0]
-        assert part.logged(r"INFO.*of pool Tools said while it was initialised: tools are there")
-        assert part.logged(r"WARNING.*of pool Tools said while it was initialised: Power::infy")
+        assert part.told(r"INFO.*of pool Tools said while it was initialised: tools are there")
+        assert part.told(r"WARNING.*of pool Tools said while it was initialised: Power::infy")
         with open_link(part) as link:
             link.put(command("ConnectKernel", Symbol("Association")(Symbol("Rule")("Pool", "Missing"))), end_packet=True)
             link.flush()

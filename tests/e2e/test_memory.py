@@ -45,7 +45,7 @@ def test_who_takes_too_much_is_ended_and_told_and_replaced(server: Part) -> None
     message, text = packets[-2:]
     assert message == Symbol("MessagePacket")(Symbol("WSTPServer`Kernel"), "memory")
     assert isinstance(text, Function) and "more than 300 MiB (Limits/KernelMemory), and was killed" in str(text.args[0])
-    assert server.logged("of pool Main took 3.. MiB of memory, more than 300 MiB")
+    assert server.told("of pool Main took 3.. MiB of memory, more than 300 MiB")
     with connect(server) as link:
         assert value(link, Symbol("Pid")()) != pid
 

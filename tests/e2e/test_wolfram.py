@@ -38,7 +38,7 @@ def test_an_installed_kernel_is_found_and_started_as_a_wstp_program(tmp_path: Pa
             answers(link)
             link.next_packet(timeout=30)
             assert value(link, Symbol("Arguments")())[0] == "-subkernel"  # type: ignore[index]
-        assert part.logged("pools without KernelPath have the kernel found at .*/Wolfram/Executables/WolframKernel")
+        assert part.told("pools without KernelPath have the kernel found at .*/Wolfram/Executables/WolframKernel")
 
 
 def test_a_licence_for_two_gives_a_pool_of_two(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_licence_for_two_gives_a_pool_of_two(tmp_path: Path) -> None:
     with Part("serve", "-p", "0", "-l", "debug", "-c", config, environment=environment) as part:
         with connect(part) as first, connect(part) as second:
             wait_until(lambda: part.logged("pool Main has as many kernels as its licence allows, 2: Mathematica cannot find"), "a line")
-            assert part.logged("pool Main: trying again in 60 s, or when one of them ends")
+            assert part.told("pool Main: trying again in 60 s, or when one of them ends")
             link = wstp.connect(part.server, mode="uuid", timeout=10)
             with link:
                 assert link.next_packet(timeout=30).head == Symbol("MessagePacket")

@@ -51,7 +51,7 @@ def test_file_and_code_are_run_in_order_before_any_client(server: Part) -> None:
         defined = value(link, Symbol("Defined")())
         assert isinstance(defined, list)
         assert [str(name).partition("=")[0] for name in defined] == ["WSTPServer`$KernelID", "WSTPServer`$PoolName", "file", "code"]
-    assert server.logged("INFO.*of pool Good said while it was initialised: from the file")
+    assert server.told("INFO.*of pool Good said while it was initialised: from the file")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_pool_that_was_mended_serves_again(tmp_path: Path) -> None:
     pools = {"Late": stand_in_pool(tmp_path, InitializationFile=str(file))}
     with Part("serve", "-p", "0", "-l", "debug", "-c", write_config(tmp_path / "c.conf", Pools=pools)) as part:
         wait_until(lambda: part.logged("trying again in 2 s"), "the second failure")
-        assert len(part.logged(r"ERROR.*did not start")) == 1, "logged once for its reason"
+        assert len(part.told(r"ERROR.*did not start")) == 1, "logged once for its reason"
         file.write_text("define late")
         wait_until(lambda: part.logged("pool Late: its kernels start again"), "a kernel")
         with wstp.connect(part.server, mode="uuid", timeout=10) as link:

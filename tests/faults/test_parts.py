@@ -172,7 +172,7 @@ def test_a_client_is_told_when_no_broker_answers(tmp_path: Path) -> None:
             link.get(timeout=20)
             assert "broker does not answer" in str(link.get(timeout=10))
         wait_until(lambda: frontend.logged("no broker answers at tcp://127.0.0.1:9"), "a line that names the address")
-        assert len(frontend.logged("no broker answers at")) == 1
+        assert len(frontend.told("no broker answers at")) == 1
 
 
 def test_a_restarted_broker_knows_from_its_journal_what_is_over_and_whom_it_waits_for(parts: Parts) -> None:
@@ -189,13 +189,13 @@ def test_a_restarted_broker_knows_from_its_journal_what_is_over_and_whom_it_wait
     parts.broker.kill()
     parts.host.kill()
     parts.broker = parts.start_broker(parts.endpoint)
-    assert parts.broker.logged("1 sessions are known from before")
+    assert parts.broker.told("1 sessions are known from before")
     wait_until(lambda: parts.broker.logged("frontend .* has registered"), "the frontend is back")
     with wstp.connect(parts.frontend.server, mode="uuid", timeout=10) as link:
         assert "has ended" in refused(link, ended)
         # Its host does not come back: whoever asks waits for that, and is then told.
         assert "was lost" in refused(link, kept)
-    assert parts.broker.logged(f"session {kept[:8]} of pool StandIn is lost")
+    assert parts.broker.told(f"session {kept[:8]} of pool StandIn is lost")
     parts.host = parts.start_host()
 
 

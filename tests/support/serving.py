@@ -180,6 +180,10 @@ class Part:
         self.process.kill()
         self.process.wait(10)
 
+    def told(self, pattern: str) -> list[str]:
+        """As :meth:`logged`, once there is one: the log comes by another way than what a test sees happen."""
+        return list(wait_until(lambda: self.logged(pattern), f"in the log: {pattern}"))
+
     def logged(self, pattern: str) -> list[str]:
         """The log's lines that hold `pattern`, a regular expression."""
         return [line for line in self.log if re.search(pattern, line)]
