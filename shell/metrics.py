@@ -60,17 +60,19 @@ class Snapshot(NamedTuple):
     Attributes:
         status: as the broker tells it to whoever asks.
         dropped: frames for which the broker had no way.
+        strangers: connections to the bus that were refused for their keys.
     """
 
     status: Status
     dropped: int
+    strangers: int = 0
 
 
 class StatusCollector(Collector):
     """A snapshot as Prometheus's metrics."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._status, self._dropped = snapshot
+        self._status, self._dropped, self._strangers = snapshot
 
     def collect(self) -> Iterator[Metric]:
         """Give every metric, those without samples included."""
@@ -94,6 +96,8 @@ class StatusCollector(Collector):
         for counted in status.refused:
             refused.add_metric([counted.what], counted.count)
         yield refused
+        told = "Connections to the bus that were refused for their keys, or for want of any."
+        yield CounterMetricFamily("kernelbus_refused_handshakes", told, self._strangers)
         yield CounterMetricFamily("kernelbus_dropped_frames", "Frames for which there was no way; they are sent again.", self._dropped)
 
     def _kernels(self) -> Iterator[Metric]:

@@ -161,7 +161,7 @@ async def _serve_metrics(parts: _Parts, server: BrokerServer, metrics: tuple[str
     from shell.metrics import MetricsServer, Snapshot
 
     broker, now = server.broker, asyncio.get_running_loop().time
-    answering = MetricsServer(lambda: Snapshot(describe(broker, 0, now()), broker.dropped))
+    answering = MetricsServer(lambda: Snapshot(describe(broker, 0, now()), broker.dropped, server.refused_handshakes))
     where = await answering.listen(*metrics)
     _log.info("metrics are at %s", where)
     if metrics[1] == 0:

@@ -63,7 +63,7 @@ def empty() -> Status:
 
 def text(snapshot: Status) -> str:
     registry = CollectorRegistry()
-    registry.register(StatusCollector(Snapshot(snapshot, 4)))
+    registry.register(StatusCollector(Snapshot(snapshot, 4, 5)))
     return generate_latest(registry).decode()
 
 
@@ -86,6 +86,7 @@ def test_what_the_status_says() -> None:
         "kernelbus_uptime_seconds": 12.5,
         "kernelbus_channels": 3,
         "kernelbus_dropped_frames_total": 4,
+        "kernelbus_refused_handshakes_total": 5,
         "kernelbus_refused_total{reason=no-host}": 2,
         "kernelbus_refused_total{reason=kernel-in-use}": 1,
         "kernelbus_kernels{pool=Main,state=starting}": 1,
