@@ -126,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_keys(commands)
 
     _add_status(commands)
+    _add_shell(commands)
 
     check = commands.add_parser(
         "check-config",
@@ -234,6 +235,26 @@ def _add_keys(commands: argparse._SubParsersAction[_Parser]) -> None:
     allow.add_argument("comment", metavar="COMMENT", nargs="*", help="a note to keep with it")
     revoke = add("revoke", "trust a machine no longer; a running broker loses it within seconds")
     revoke.add_argument("key", metavar="KEY", help="its key or its name")
+
+
+def _add_shell(commands: argparse._SubParsersAction[_Parser]) -> None:
+    shell = commands.add_parser(
+        "shell",
+        help="steer a server: the administrators' shell",
+        description="A shell in which a running server is looked at and steered: kernels, sessions, pools, hosts, configuration, log. "
+        "Commands are typed, or come from -c, FILE, or standard input where that is no terminal; help lists them. With nobody there it "
+        "ends at the first command that fails, and what ends work needs --yes.",
+        epilog="exit status: 0; 1 a command failed; 2 no answer from a broker; 130 interrupted.",
+    )
+    shell.add_argument("script", metavar="FILE", nargs="?", help="a file of commands, with # comments; - is standard input")
+    told = "run these, parted by semicolons, and leave"
+    shell.add_argument("-c", dest="commands", metavar="COMMANDS", action="append", default=[], help=told)
+    shell.add_argument("-y", "--yes", action="store_true", help="never ask before what ends work")
+    shell.add_argument("--keep-going", action="store_true", help="go on after a command has failed")
+    shell.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=5.0, help="how long to wait for the broker (%(default)s)")
+    shell.add_argument("--configuration-file", metavar="FILE", help="the configuration, whose Bus says where the broker is")
+    shell.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is (the configuration's, else {BUS_ENDPOINT})")
+    shell.set_defaults(run=_shell, parser=shell)
 
 
 def _add_metrics(parser: argparse.ArgumentParser) -> None:
@@ -442,6 +463,12 @@ def _status(options: argparse.Namespace) -> int:
     from shell.status import run_status
 
     return run_status(options)
+
+
+def _shell(options: argparse.Namespace) -> int:
+    from shell.admin.app import run_shell
+
+    return run_shell(options)
 
 
 def _check_config(options: argparse.Namespace) -> int:

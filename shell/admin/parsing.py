@@ -1,0 +1,72 @@
+"""What is typed into the admin shell, before cmd2 sees it: several commands on one line, comments, and ids that look like options."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any
+
+from cmd2 import Cmd2ArgumentParser, RawDescriptionCmd2HelpFormatter, TextGroup
+
+__all__ = ["Parser", "add_json", "commands_of", "parser", "positive", "seconds"]
+
+
+def commands_of(line: str) -> list[str]:
+    """Part a line at its semicolons, and leave its comment out; neither counts within quotes."""
+    commands, current, quote = [], "", ""
+    for index, character in enumerate(line):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character == ";":
+            commands.append(current)
+            current = ""
+            continue
+        elif character == "#" and (index == 0 or line[index - 1].isspace() or line[index - 1] == ";"):
+            break
+        current += character
+    return [command.strip() for command in [*commands, current] if command.strip()]
+
+
+class Parser(Cmd2ArgumentParser):
+    """Takes the id of a kernel for one, and for no option, although it may begin with a hyphen."""
+
+    def _parse_optional(self, arg_string: str) -> Any:
+        known = any(option.startswith(arg_string.partition("=")[0]) for option in self._option_string_actions)
+        if not known and re.fullmatch(r"-[\w-]{7,}", arg_string, re.ASCII):
+            return None
+        return super()._parse_optional(arg_string)
+
+
+def parser(description: str, *examples: str) -> Parser:
+    """Make the parser of a command, with examples in its help."""
+    return Parser(
+        description=description,
+        epilog=TextGroup("Examples", "\n".join(examples)),
+        formatter_class=RawDescriptionCmd2HelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the option for programs."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def seconds(text: str) -> float:
+    """Read a length of time for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
+
+
+def positive(text: str) -> int:
+    """Read a number of things for argparse."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**31):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
