@@ -219,7 +219,7 @@ class AdminClient:
                     _send(connection, TraceOrder(number, self._sender, kernel))
                 if asked and now - min(asked.values()) > self._timeout + self._patience:
                     raise BrokerUnreachable(self._why(connection, self._timeout + self._patience))
-                message = self._receive(connection, now + min(wait, TRACE_RENEWAL))
+                message = self._receive(connection, now + min(wait, TRACE_RENEWAL), traced=True)
                 if isinstance(message, Answer) and asked.pop(message.request, None) is not None and not message.ok:
                     raise OrderRefused(message)
                 if message is None and not connection.traced:
@@ -314,8 +314,8 @@ class AdminClient:
             self._connection.close(linger=100)
             self._connection = None
 
-    def _receive(self, connection: _Connection, deadline: float) -> Message | None:
-        """Give the next message; None: none came. What is traced is put aside."""
+    def _receive(self, connection: _Connection, deadline: float, traced: bool = False) -> Message | None:
+        """Give the next message; None: none came, or with `traced`, something that was traced. That is put aside."""
         poller = zmq.Poller()
         poller.register(connection.socket, zmq.POLLIN)
         poller.register(connection.monitor, zmq.POLLIN)
@@ -325,8 +325,9 @@ class AdminClient:
                 message = _read(connection.socket.recv_multipart(), self.endpoint)
                 if isinstance(message, Traced):
                     connection.traced.append(message)
-                    return None
-                if message is not None:
+                    if traced:
+                        return None
+                elif message is not None:
                     return message
             elif connection.monitor in ready:
                 connection.look()

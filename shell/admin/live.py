@@ -112,12 +112,12 @@ TOP = (
 # ---- the commands ------------------------------------------------------------------------------------------------
 
 
-def _looking(commands: Live) -> Choices:
+def _looking(shell: AdminShell) -> Choices:
     return Choices.from_values(WATCHABLE)
 
 
-def _kernels(commands: Live) -> Choices:
-    return commands._cmd.names.kernels()
+def _kernels(shell: AdminShell) -> Choices:
+    return shell.names.kernels()
 
 
 def _watch_parser() -> Parser:

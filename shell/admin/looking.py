@@ -71,8 +71,8 @@ def _frontends_parser() -> Parser:
     return _table_parser("frontends", "List the frontends, to which clients connect.", "frontends")
 
 
-def _choices_of_everything(commands: Looking) -> Choices:
-    return commands._cmd.names.everything()
+def _choices_of_everything(shell: AdminShell) -> Choices:
+    return shell.names.everything()
 
 
 def _show_parser() -> Parser:

@@ -49,20 +49,20 @@ CATEGORY = "Steer it"
 LEVELS = ("error", "debug", "trace", "1", "2", "3")
 
 
-def _kernels(commands: Steering) -> Choices:
-    return commands._cmd.names.kernels()
+def _kernels(shell: AdminShell) -> Choices:
+    return shell.names.kernels()
 
 
-def _sessions(commands: Steering) -> Choices:
-    return commands._cmd.names.sessions()
+def _sessions(shell: AdminShell) -> Choices:
+    return shell.names.sessions()
 
 
-def _pools(commands: Steering) -> Choices:
-    return commands._cmd.names.pools()
+def _pools(shell: AdminShell) -> Choices:
+    return shell.names.pools()
 
 
-def _hosts(commands: Steering) -> Choices:
-    return commands._cmd.names.hosts()
+def _hosts(shell: AdminShell) -> Choices:
+    return shell.names.hosts()
 
 
 def _count(text: str) -> int:

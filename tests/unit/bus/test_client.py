@@ -94,7 +94,8 @@ def obedient(message: Message) -> list[Message | bytes | list[bytes]]:
             return [Story(request, kernel + "xyz", [StoryEvent(1.0, "began")])]
         case TraceOrder(request, _, kernel, on):
             traced = Traced(kernel, [TraceEvent(2.0, "to", "EvaluatePacket", 12)], 3)
-            return [Answer(request, True, target=kernel), *[traced] * on]
+            # What is still on its way to an earlier trace may come first.
+            return [Traced("another", []), Answer(request, True, target=kernel), *[traced] * on]
     return [Answer(message.request, True, lines=["done"], target="abcdef")]  # type: ignore[attr-defined]
 
 
