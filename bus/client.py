@@ -8,6 +8,7 @@ that is restarted costs the request during which it went, and nothing else.
 from __future__ import annotations
 
 import itertools
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,7 +17,6 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from bus.errors import BusError, FrameError, MessageError
 from bus.frames import Frame, Kind, Lane, control_frame, decode_frame, encode_header
@@ -33,6 +33,7 @@ TRACE_RENEWAL = 5.0
 #: Bytes of the random part of what a connection calls itself, as every part's.
 _TOKEN = 16
 
+_EVENT = struct.Struct("=HI")  # zmq_socket_monitor(3): the event, and its value
 _EVENTS = (
     zmq.EVENT_CONNECTED
     | zmq.EVENT_CONNECT_RETRIED
@@ -93,8 +94,8 @@ class _Connection:
     def look(self) -> None:
         """Read what has happened to the connection."""
         while self.monitor.poll(0):
-            told = parse_monitor_message(self.monitor.recv_multipart())
-            match told["event"]:
+            event, value = _EVENT.unpack(self.monitor.recv_multipart()[0])
+            match event:
                 case zmq.EVENT_CONNECTED:
                     self.connected = True
                 case zmq.EVENT_HANDSHAKE_SUCCEEDED:
@@ -102,7 +103,7 @@ class _Connection:
                 case zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                     self.handshake = Handshake.REFUSED
                 case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
-                    mismatch = told["value"] == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
+                    mismatch = value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
                     self.handshake = Handshake.MISMATCH if mismatch else Handshake.BROKEN
                 case zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
                     self.handshake = self.handshake or Handshake.BROKEN

@@ -16,7 +16,7 @@ from shell.events import Event, Events, Typed
 from shell.output import Output
 from shell.profile import state_directory
 
-__all__ = ["Console", "Overtaken", "Plain", "terminal"]
+__all__ = ["Console", "Overtaken", "Plain", "make_private", "terminal"]
 
 
 class Overtaken(Exception):
@@ -180,7 +180,7 @@ def terminal(events: Events, offers: Callable[[str], Iterable[str]]) -> Console:
         path = state_directory() / "history"
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _make_private(path)
+            make_private(path)
         except OSError as error:
             print(f"kernelbus repl: no history: {path}: {error.strerror}", file=sys.stderr)
             return _Whole(os.devnull)
@@ -189,7 +189,8 @@ def terminal(events: Events, offers: Callable[[str], Iterable[str]]) -> Console:
     return Terminal()
 
 
-def _make_private(path: Path) -> None:
+def make_private(path: Path) -> None:
+    """Have a file be there that only its user reads."""
     os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
 
 

@@ -189,7 +189,7 @@ _MEMORY = Column("memory", "MEMORY", "Memory that its process has resident.", _m
 _IDLE = Column("idle", "IDLE", "How long ago it evaluated last, or was ready; 0 while it evaluates.", _spent, 5, True)
 _PID = Column("pid", "PID", "The id of its process on its host.", _number, 7, True)
 _PROFILE = Column("profile", "PROFILE", "What its client calls the session.", rank=7)
-_ATTACHMENTS = _count("attachments", "ATTACHED", "How many clients it has had, one after the other; 0: it is no session yet.", 11)
+_ATTACHMENTS = _count("attachments", "CLIENTS", "How many clients it has had, one after the other; 0: it is no session yet.", 11)
 _IN = _bytes("bytes_in", "IN", "What it has been sent.", 12)
 _OUT = _bytes("bytes_out", "OUT", "What it has sent.", 12)
 _KEEP = Column("keep", "KEEP", "Whether it is kept when its client leaves.", _no, 13)

@@ -25,7 +25,7 @@ from shell.admin.names import Names
 from shell.admin.parsing import commands_of
 from shell.admin.steering import Steering
 from shell.broker import admin_client
-from shell.console import _make_private
+from shell.console import make_private
 from shell.profile import state_directory
 from shell.status import UNREACHABLE_STATUS, view
 from shell.tables import duration, printable
@@ -220,7 +220,7 @@ def _history() -> str:
     path = state_directory() / "shell-history"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make_private(path)
+        make_private(path)
         os.chmod(path, 0o600)
     except OSError as error:
         print(f"kernelbus shell: no history: {path}: {error.strerror}", file=sys.stderr)

@@ -27,21 +27,22 @@ class Names:
         self._client = client
         self._lock = threading.Lock()
         self._status: Status | None = None
+        self._with_links = False
         self._asked = 0.0
 
-    def status(self) -> Status:
-        """Give how everything stands, or stood a moment ago.
+    def status(self, links: bool = False) -> Status:
+        """Give how everything stands, or stood a moment ago; `links`: with the clients' links.
 
         Raises:
             CompletionError: there is no answer; its text is shown above the prompt.
         """
         with self._lock:
-            if self._status is None or time.monotonic() - self._asked > _FRESH:
+            if self._status is None or links > self._with_links or time.monotonic() - self._asked > _FRESH:
                 try:
-                    self._status = self._client.status(links=True)
+                    self._status = self._client.status(links=links)
                 except BusError as error:
                     raise CompletionError(printable(error)) from None
-                self._asked = time.monotonic()
+                self._with_links, self._asked = links, time.monotonic()
             return self._status
 
     def forget(self) -> None:
@@ -68,7 +69,7 @@ class Names:
 
     def everything(self) -> Choices:
         """Give all that `show` shows."""
-        status = self.status()
+        status = self.status(links=True)
         parts = [(part.name, "frontend") for part in status.frontends] + [(link.client, "link") for link in status.links]
         items = [*_ids(status.kernels), *self.pools(), *self.hosts(), *_choices(parts)]
         return Choices(items=tuple({item.text: item for item in items}.values()))

@@ -17,6 +17,7 @@ from bus_parts import OPTIONS, Part, until
 
 from bus.broker import PeerState
 from bus.channel import EndReason
+from bus.client import AdminClient, BrokerUnreachable
 from bus.config import BusConfig, Config
 from bus.errors import EndpointError
 from bus.keys import KeysError, KeyStore
@@ -238,3 +239,32 @@ async def test_one_broker_after_the_other_decides_in_one_process(machines: Machi
                 await asyncio.sleep(0.01)
     machines._task = asyncio.get_running_loop().create_task(machines.server.run())
     await until(lambda: host.ups == 2)
+
+
+def console(machines: Machines, store: KeyStore) -> AdminClient:
+    introduction = Introduction(machines.remote, Config(bus=BusConfig(keys=str(store.folder))))
+    return AdminClient(machines.remote, secrets.token_bytes, sender="ann@lab", timeout=20, introduction=introduction)
+
+
+async def test_an_administrators_client_shows_its_keys(machines: Machines) -> None:
+    store = machines.machine("lab1", allowed=False)
+    with console(machines, store) as client:
+        with pytest.raises(BrokerUnreachable, match="does not allow this machine's key: say there: kernelbus keys allow '"):
+            await asyncio.to_thread(client.status)
+        machines.keys.allow(machines.public(store), "lab1")
+        assert (await asyncio.to_thread(client.status)).broker == machines.options.name
+
+
+async def test_an_administrators_client_is_told_of_a_wrong_key(machines: Machines) -> None:
+    store = machines.machine("lab1")
+    store.revoke("broker")
+    stranger = machines.store("stranger")
+    store.allow(stranger.new().public, "broker")
+    with console(machines, store) as client, pytest.raises(BrokerUnreachable, match="most likely its key is not "):
+        await asyncio.to_thread(client.status)
+
+
+async def test_an_administrators_client_on_the_brokers_machine_has_its_keys(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bus.security.is_local", lambda endpoint: True)
+    with console(machines, machines.keys) as client:
+        assert (await asyncio.to_thread(client.status)).broker == machines.options.name
