@@ -147,7 +147,7 @@ class Admin:
     def _status(self, route: Route, asked: StatusRequest, now: float) -> None:
         frontends = self._broker.peers_of("frontend") if asked.links else []
         if not frontends:
-            self._send(route, status.describe(self._broker, asked.request, now, over=asked.over))
+            self._send(route, status.describe(self._broker, asked, now))
             return
         pending = self._wait_for(route, asked.request, frontends, now)
         pending.status = asked
@@ -311,8 +311,7 @@ class Admin:
         if pending.status is not None:
             unheard = tuple(part.name for part in pending.waiting.values())
             unheard += tuple(answer.part for answer in pending.answers)
-            over = pending.status.over
-            told = status.describe(self._broker, pending.request, now, over=over, links=pending.links, unheard=unheard)
+            told = status.describe(self._broker, pending.status, now, links=pending.links, unheard=unheard)
             self._send(pending.route, told)
             return
         failed = [answer for answer in pending.answers if not answer.ok]

@@ -122,13 +122,15 @@ class LinksAnswer(Message):
 class StatusRequest(Message):
     """Asks the broker for its status. `request` is the asker's number for it, `sender` who asks, for the log.
 
-    `links`: with the clients' links, which it asks the frontends for first; `over`: with the sessions that are over.
+    `links`: with the clients' links, which it asks the frontends for first; `over`: with the sessions that were over last, of many a
+    thousand; `brief`: without kernels, and without what is counted.
     """
 
     request: int
     sender: str = ""
     links: bool = False
     over: bool = False
+    brief: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

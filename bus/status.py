@@ -20,6 +20,7 @@ from bus.reports import (
     LinkStatus,
     PoolFigures,
     PoolStatus,
+    StatusRequest,
 )
 
 if TYPE_CHECKING:
@@ -33,15 +34,17 @@ HEALTHY, DEGRADED = "healthy", "degraded"
 #: Characters of a part's id that are shown; enough to name it.
 SHORT_ID = 8
 
+#: So many of the sessions that are over are shown, the last ones: thousands are remembered.
+_OVER = 1000
+
 
 def describe(
-    broker: Broker, request: int, now: float, *, over: bool = False, links: list[LinkStatus] | None = None, unheard: tuple[str, ...] = ()
+    broker: Broker, asked: StatusRequest, now: float, *, links: list[LinkStatus] | None = None, unheard: tuple[str, ...] = ()
 ) -> Status:
     """Say how everything stands at `now`.
 
     Args:
-        request: the asker's number for it.
-        over: with the sessions that are over.
+        asked: what is asked for.
         links: the clients' links, where they were asked for.
         unheard: the frontends that were asked for theirs and did not answer.
     """
@@ -49,15 +52,17 @@ def describe(
     sessions = broker.sessions
     hosts = [_host(broker, host, now) for host in broker.peers_of("host")]
     hosts += [gone.status(max(0.0, now - gone.last_seen)) for gone in broker.gone_hosts.values()]
-    kernels = [_kernel(session, wall) for session in sessions.live.values()]
-    kernels += [_record(record, wall) for record in sessions.awaited.values()]
-    if over:
-        kernels += [_record(record, wall) for record in sessions.over.values()]
+    kernels: list[KernelStatus] = []
+    if not asked.brief:
+        kernels += [_kernel(session, wall) for session in sessions.live.values()]
+        kernels += [_record(record, wall) for record in sessions.awaited.values()]
+    if asked.over:
+        kernels += [_record(record, wall) for record in list(sessions.over.values())[-_OVER:]]
     names = dict.fromkeys(pool for host in broker.peers_of("host") for pool in host.pools)
     pools = [_pool(broker, pool, now) for pool in names]
     problems = [*_problems(broker, pools, now), *(f"{name} was asked for its links and does not answer" for name in unheard)]
     return Status(
-        request,
+        asked.request,
         broker.options.name,
         broker.options.version,
         DEGRADED if problems else HEALTHY,
@@ -69,7 +74,7 @@ def describe(
         pools,
         kernels,
         links or [],
-        _figures(broker),
+        [] if asked.brief else _figures(broker),
         [Counted(what, count) for what, count in sorted(broker.refused.items())],
     )
 

@@ -211,16 +211,16 @@ class Frontend:
         self._ask_status(link.told_status)
 
     async def status(self) -> Status | None:
-        """Ask the broker how everything stands; None: it does not answer."""
+        """Ask the broker how everything stands but for kernels; None: it does not answer."""
         answer: asyncio.Future[Status | None] = self._loop.create_future()
-        self._ask_status(lambda told: None if answer.done() else answer.set_result(told))
+        self._ask_status(lambda told: None if answer.done() else answer.set_result(told), brief=True)
         return await answer
 
-    def _ask_status(self, answered: Callable[[Status | None], None]) -> None:
+    def _ask_status(self, answered: Callable[[Status | None], None], brief: bool = False) -> None:
         number = next(self._numbers)
         self._status_asked[number] = answered
         self._loop.call_later(self.config.bus.heartbeat_timeout, self._status_told, number, None)
-        self.membership.send(StatusRequest(number))
+        self.membership.send(StatusRequest(number, self._name, brief=brief))
 
     def _status_told(self, number: int, answer: Status | None) -> None:
         answered = self._status_asked.pop(number, None)

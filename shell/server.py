@@ -28,6 +28,7 @@ from bus.errors import BusError, EndpointError
 from bus.journal import Journal, JournalError
 from bus.peer import Membership, MembershipState
 from bus.reload import Reloader
+from bus.reports import StatusRequest
 from bus.security import Introduction, key_store
 from bus.server import BrokerServer
 from bus.status import describe
@@ -161,7 +162,7 @@ async def _serve_metrics(parts: _Parts, server: BrokerServer, metrics: tuple[str
     from shell.metrics import MetricsServer, Snapshot
 
     broker, now = server.broker, asyncio.get_running_loop().time
-    answering = MetricsServer(lambda: Snapshot(describe(broker, 0, now()), broker.dropped, server.refused_handshakes))
+    answering = MetricsServer(lambda: Snapshot(describe(broker, StatusRequest(0), now()), broker.dropped, server.refused_handshakes))
     where = await answering.listen(*metrics)
     _log.info("metrics are at %s", where)
     if metrics[1] == 0:

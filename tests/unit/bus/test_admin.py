@@ -12,6 +12,7 @@ from bus.messages import (
     Acquired,
     ChannelReport,
     Heartbeat,
+    KernelGone,
     KernelReport,
     Leave,
     Open,
@@ -434,3 +435,20 @@ def test_a_trace_goes_to_who_asks_as_long_as_they_ask(bus: BrokerPlayer, console
     assert bus.say(host, batch) == []
     bus.say(other, TraceOrder(3, ME, KERNEL, on=False))
     assert [message.on for to, message in bus.sent if to == "h"] == [False]
+
+
+def test_a_brief_status_has_pools_and_no_kernels(bus: BrokerPlayer, console: Peer) -> None:
+    bus.host("h", kernels=[session()])
+    whole, brief = status(bus, console), status(bus, console, brief=True)
+    assert [known.kernel for known in whole.kernels] == [KERNEL]
+    assert (brief.kernels, brief.figures) == ([], [])
+    assert brief.pools == whole.pools
+
+
+def test_of_many_sessions_that_are_over_the_last_are_shown(bus: BrokerPlayer, console: Peer) -> None:
+    host = bus.host("h")
+    for number in range(1100):
+        bus.say(host, kernel(f"k{number}"))
+        bus.say(host, KernelGone(f"k{number}", "closed"))
+    assert status(bus, console).kernels == []
+    assert [known.kernel for known in status(bus, console, over=True).kernels] == [f"k{number}" for number in range(100, 1100)]
