@@ -65,7 +65,7 @@ class _DealerTransport:
         self._lanes: dict[Lane, LoopSocket] = {}
         self._monitor: HandshakeMonitor | None = None
         #: What was sent before the broker let us in: sent again if we come once more, with other keys. None: it did.
-        self._unheard: list[Frame] | None = [] if introduction is not None else None
+        self._unheard: list[Frame] | None = [] if introduction is not None and not endpoint.startswith("inproc:") else None
         self._open(introduction.begin() if introduction is not None else None)
 
     def send(self, frame: Frame) -> None:
