@@ -30,8 +30,12 @@ def run_keys(options: argparse.Namespace) -> int:
 
 
 def _new(store: KeyStore, options: argparse.Namespace) -> int:
+    renewed = options.force and store.secret_file.exists()
     store.new(options.force)
-    return _show(store, options)
+    status = _show(store, options)
+    if renewed and not options.json and not options.quiet:
+        print("What runs on this machine has the new key once it is started anew.")
+    return status
 
 
 def _show(store: KeyStore, options: argparse.Namespace) -> int:
