@@ -47,7 +47,7 @@ class Membership:
         on_frame: takes the channels' frames.
         on_up: called after each registration; channels resume then.
         heartbeat_timeout: silence, in seconds, after which the broker is looked for again.
-        where: the broker's address, for the log.
+        where: the broker's address, for the log; an attribute, since it may be found elsewhere later.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Membership:
         self._on_frame = on_frame
         self._on_up = on_up
         self._timeout = heartbeat_timeout
-        self._where = where
+        self.where = where
         self._log = EventLogger(_log, lambda: {"broker": where})
         self._interval = heartbeat_timeout / 5
         self._loop = asyncio.get_running_loop()
@@ -122,11 +122,11 @@ class Membership:
             await asyncio.wait_for(self._registered.wait(), self._timeout)
         except TimeoutError:
             if not self._said_lost:
-                self._log.error("no broker answers at %s; trying on", self._where)
+                self._log.error("no broker answers at %s; trying on", self.where)
                 self._said_lost = True
-            raise _BrokerLost(f"no broker answers at {self._where}") from None
+            raise _BrokerLost(f"no broker answers at {self.where}") from None
         if self._said_lost:
-            self._log.info("the broker at %s is there again", self._where)
+            self._log.info("the broker at %s is there again", self.where)
             self._said_lost = False
 
     async def _stay(self) -> None:
@@ -134,7 +134,7 @@ class Membership:
             await asyncio.sleep(self._interval)
             silent = self._loop.time() - self._last_heard
             if silent > self._timeout:
-                self._log.error("the broker at %s has been silent for %.0f s; looking for it", self._where, silent)
+                self._log.error("the broker at %s has been silent for %.0f s; looking for it", self.where, silent)
                 self.state = MembershipState.LOST
                 self.up_until = self._last_heard
                 self._said_lost = True
@@ -154,7 +154,7 @@ class Membership:
         try:
             message = decode(frame.payload)
         except MessageError as error:
-            self._log.error("the broker at %s sent %s; ignored", self._where, error)
+            self._log.error("the broker at %s sent %s; ignored", self.where, error)
             return
         match message:
             case Heartbeat():
@@ -165,7 +165,7 @@ class Membership:
                 self._registered.set()
                 self._on_up()
             case RegisterAgain():
-                self._log.info("the broker at %s was restarted; registering again", self._where)
+                self._log.info("the broker at %s was restarted; registering again", self.where)
                 self.send(self._describe())
             case _:
                 self._on_control(message)

@@ -32,7 +32,7 @@ BROKER_KEYS = Keys(
         "Bus.HeartbeatInterval",
         "Bus.HeartbeatTimeout",
     ),
-    ("Bus.",),
+    ("Bus.", "Discovery."),
 )
 FRONTEND_KEYS = Keys(
     (
@@ -76,6 +76,7 @@ HOST_KEYS = Keys(
         "Bus.Endpoint",
         "Bus.HeartbeatTimeout",
         "Bus.Keys",
+        "Discovery.",
         "Limits.Chunk",
         "Limits.ShutdownTimeout",
         "Limits.Window",

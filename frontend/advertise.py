@@ -174,7 +174,7 @@ class Advertiser:
         if not where.addresses:
             _log.warning("there is no address at which to advertise; waiting for one")
         elif all(map(is_loopback, where.addresses)):
-            _log.info("advertising on loopback alone, since other machines are not served (see -i)")
+            _log.info("advertising on loopback alone: other machines are not served")
         else:
             _log.info("advertising at %s", ", ".join(where.addresses))
 

@@ -24,6 +24,8 @@ PORT = 31415
 #: Where a broker of its own binds, and the parts look for it, where nothing else is said.
 BUS_ENDPOINT = "tcp://127.0.0.1:31416"
 
+_DISCOVERED = "find one that is advertised, and whose key is trusted here"
+
 _USAGE_STATUS = 2
 _INTERRUPTED_STATUS = 130
 
@@ -110,17 +112,20 @@ def _parser() -> argparse.ArgumentParser:
     _add_part(broker)
     _add_metrics(broker)
     broker.add_argument("--bus", metavar="ENDPOINT", help=f"where to bind ({BUS_ENDPOINT})")
+    broker.add_argument(
+        "-a", "--advertise", action="store_true", help="advertise by DNS-SD, for hosts and frontends with --bus discover"
+    )
     broker.set_defaults(run=_broker, parser=broker)
 
     frontend = commands.add_parser("frontend", help="run a frontend alone: WSTP clients connect to it")
     _add_link_server(frontend)
     _add_part(frontend)
-    frontend.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is ({BUS_ENDPOINT})")
+    frontend.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is ({BUS_ENDPOINT}); discover: {_DISCOVERED}")
     frontend.set_defaults(run=_frontend, parser=frontend)
 
     host = commands.add_parser("host", help="run a kernel host alone: it starts kernels on this machine")
     _add_part(host)
-    host.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is ({BUS_ENDPOINT})")
+    host.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is ({BUS_ENDPOINT}); discover: {_DISCOVERED}")
     host.set_defaults(run=_host, parser=host)
 
     _add_keys(commands)
@@ -397,7 +402,9 @@ def _broker(options: argparse.Namespace) -> int:
     def run(config: Config) -> int:
         from shell.server import run_broker
 
-        return run_broker(config, endpoint=_endpoint(options, config), metrics=_metrics(options))
+        return run_broker(
+            config, endpoint=_endpoint(options, config), metrics=_metrics(options), advertise=options.advertise
+        )
 
     return _run_part("broker", options, run)
 
@@ -437,7 +444,7 @@ def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], in
     from bus.logs import setup
 
     try:
-        if options.bus is not None:
+        if options.bus is not None and (options.bus, name) not in (("discover", "host"), ("discover", "frontend")):
             check_endpoint(options.bus)
         config = load(options.configuration_file)
         if options.name is not None:

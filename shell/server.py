@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
@@ -37,6 +37,9 @@ from bus.zmq_transport import dealer_factory
 from frontend.server import Frontend
 from kernelhost.host import Host
 from shell.notify import Notifier
+
+if TYPE_CHECKING:
+    from shell.findbus import DiscoveredBus
 
 __all__ = ["run_broker", "run_frontend", "run_host", "run_serve"]
 
@@ -67,9 +70,9 @@ def run_serve(
     return _run(_serve(config, port, interface, bus_endpoint, service, metrics))
 
 
-def run_broker(config: Config, *, endpoint: str, metrics: tuple[str, int] | None = None) -> int:
-    """Run a broker until told to stop, with `metrics` as :func:`run_serve` has them; returns the exit status."""
-    return _run(_broker(config, endpoint, metrics))
+def run_broker(config: Config, *, endpoint: str, metrics: tuple[str, int] | None = None, advertise: bool = False) -> int:
+    """Run a broker until told to stop, with `metrics` as :func:`run_serve` has them, advertised or not; returns the exit status."""
+    return _run(_broker(config, endpoint, metrics, advertise))
 
 
 def run_frontend(config: Config, *, endpoint: str, port: int, interface: str | None, service: str | None = None) -> int:
@@ -117,7 +120,7 @@ async def _serve(
         host = Host(config, connect, name=part_name(config), version=_version(), where="this process", reread=parts.reread)
         parts.reload_with(broker.reloader, host.reloader, frontend.reloader)
         port = await frontend.listen(interface, port)
-        _bind(broker, bus_endpoint or config.bus.endpoint, port)
+        bound = _bind(broker, bus_endpoint or config.bus.endpoint, port)
         parts.start(broker.run())
         await _serve_metrics(parts, broker, metrics)
         parts.start(host.run(), on_stop=host.close)
@@ -125,22 +128,26 @@ async def _serve(
         await frontend.membership.wait_until_up(config.bus.heartbeat_timeout)
         if service is not None:
             parts.start(_advertise_server(frontend, service))
+            if bound is not None:
+                parts.start(_advertise_broker(config, bound))
         parts.tell(lambda: _broker_status(broker))
         parts.ready(_listening(port, interface))
         await parts.wait_for_stop()
 
 
-def _bind(broker: BrokerServer, endpoint: str | None, port: int) -> None:
-    if endpoint is not None:
-        _log.info("the bus is at %s", broker.bind(endpoint))
-        return
+def _bind(broker: BrokerServer, endpoint: str | None, port: int) -> str | None:
     try:
-        _log.info("the bus is at %s", broker.bind(f"tcp://127.0.0.1:{port + 1}"))
+        bound = broker.bind(endpoint or f"tcp://127.0.0.1:{port + 1}")
     except EndpointError as error:
+        if endpoint is not None:
+            raise
         _log.warning("%s; this server works, but other processes cannot join it: name a free one as Bus/Endpoint", error)
+        return None
+    _log.info("the bus is at %s", bound)
+    return bound
 
 
-async def _broker(config: Config, endpoint: str, metrics: tuple[str, int] | None) -> None:
+async def _broker(config: Config, endpoint: str, metrics: tuple[str, int] | None, advertise: bool) -> None:
     async with _parts(config) as parts:
         anywhere = endpoint.endswith((":0", ":*"))
         journal = _journal(config, None if anywhere else f"broker-{endpoint}")
@@ -150,6 +157,8 @@ async def _broker(config: Config, endpoint: str, metrics: tuple[str, int] | None
         bound = broker.bind(endpoint)
         parts.start(broker.run())
         await _serve_metrics(parts, broker, metrics)
+        if advertise:
+            parts.start(_advertise_broker(config, bound))
         parts.tell(lambda: _broker_status(broker))
         parts.ready(f"Broker listening at {bound}")
         await parts.wait_for_stop()
@@ -172,16 +181,42 @@ async def _serve_metrics(parts: _Parts, server: BrokerServer, metrics: tuple[str
 
 async def _frontend(config: Config, endpoint: str, port: int, interface: str | None, service: str | None) -> None:
     async with _parts(config) as parts:
-        connect = dealer_factory(parts.context, endpoint, secrets.token_bytes, Introduction(endpoint, config))
+        bus = await _reach_bus(parts, config, endpoint)
+        if bus is None:
+            return
+        connect, endpoint, found = bus
         frontend = Frontend(config, connect, name=part_name(config), version=_version(), where=endpoint, reread=parts.reread)
         parts.reload_with(frontend.reloader)
         port = await frontend.listen(interface, port)
         parts.start(frontend.run(), on_stop=lambda: frontend.close(config.limits.shutdown_timeout * _LINKS_SHARE))
+        if found is not None:
+            parts.start(found.follow(frontend.membership))
         if service is not None:
             parts.start(_advertise_server(frontend, service))
         parts.tell(lambda: f"{frontend.open_links} links; {_broker_there(frontend.membership, endpoint)}")
         parts.ready(_listening(port, interface))
         await parts.wait_for_stop()
+
+
+async def _reach_bus(
+    parts: _Parts, config: Config, endpoint: str
+) -> tuple[TransportFactory, str, DiscoveredBus | None] | None:
+    """Give the way to the broker and where it is, and what looks for it again if it had to be looked for. None: told to stop meanwhile."""
+    if endpoint != "discover":
+        introduction = Introduction(endpoint, config)
+        return dealer_factory(parts.context, endpoint, secrets.token_bytes, introduction), endpoint, None
+    from shell.findbus import DiscoveredBus
+
+    found = DiscoveredBus(config, parts.context)
+    if not await parts.unless_stopped(found.find()):
+        return None
+    return found.connect, found.endpoint, found
+
+
+async def _advertise_broker(config: Config, bound: str) -> None:
+    from shell.findbus import advertise_broker
+
+    await advertise_broker(config, bound, part_name(config))
 
 
 async def _advertise_server(frontend: Frontend, service: str) -> None:
@@ -204,12 +239,17 @@ async def _advertise_server(frontend: Frontend, service: str) -> None:
 
 async def _host(config: Config, endpoint: str) -> None:
     async with _parts(config) as parts:
-        connect = dealer_factory(parts.context, endpoint, secrets.token_bytes, Introduction(endpoint, config))
+        bus = await _reach_bus(parts, config, endpoint)
+        if bus is None:
+            return
+        connect, endpoint, found = bus
         host = Host(
             config, connect, name=part_name(config), version=_version(), where=endpoint, reread=parts.reread, end=parts.stop
         )
         parts.reload_with(host.reloader)
         parts.start(host.run(), on_stop=host.close)
+        if found is not None:
+            parts.start(found.follow(host.membership))
         parts.tell(lambda: f"{host.kernels} kernels, {host.attached} with a client; {_broker_there(host.membership, endpoint)}")
         parts.start(_say_joined(parts, host, endpoint))
         await parts.wait_for_stop()
@@ -344,6 +384,18 @@ class _Parts:
         """Say on standard output, and to the service manager, that the part can be used."""
         print(line, flush=True)
         self.notifier.ready()
+
+    async def unless_stopped(self, main: Coroutine[Any, Any, None]) -> bool:
+        """Wait for `main`; it is cancelled when the process is told to stop before it is done, which False tells."""
+        task, stop = self._loop.create_task(main), self._loop.create_task(self._stop.wait())
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if task.done():
+            task.result()
+            return True
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return False
 
     async def wait_for_stop(self) -> None:
         """Wait for a signal, or for a part to fail; a part's failure is raised."""

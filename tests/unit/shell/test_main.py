@@ -59,12 +59,13 @@ class TestParts:
                 "serve",
                 {"port": 4, "interface": "eth.example", "bus_endpoint": None, "service": None, "metrics": None},
             ),
-            ("broker", "broker", {"endpoint": "tcp://127.0.0.1:31416", "metrics": None}),
+            ("broker", "broker", {"endpoint": "tcp://127.0.0.1:31416", "metrics": None, "advertise": False}),
             (
                 "broker --bus ipc:///tmp/k --metrics-port 9",
                 "broker",
-                {"endpoint": "ipc:///tmp/k", "metrics": ("127.0.0.1", 9)},
+                {"endpoint": "ipc:///tmp/k", "metrics": ("127.0.0.1", 9), "advertise": False},
             ),
+            ("broker -a --bus ipc:///tmp/k", "broker", {"endpoint": "ipc:///tmp/k", "advertise": True}),
             (
                 "frontend --bus tcp://b:1 -p 9 -i ::1",
                 "frontend",
@@ -78,6 +79,7 @@ class TestParts:
             ("serve -a Lab", "serve", {"port": 31415, "interface": None, "bus_endpoint": None, "service": "Lab", "metrics": None}),
             ("host", "host", {"endpoint": "tcp://127.0.0.1:31416"}),
             ("host --bus tcp://b:1", "host", {"endpoint": "tcp://b:1"}),
+            ("host --bus discover", "host", {"endpoint": "discover"}),
         ],
     )
     def test_arguments(self, server: Server, typed: str, part: str, arguments: dict[str, Any]) -> None:
@@ -127,6 +129,7 @@ class TestParts:
         ("serve -l loud", 'kernelbus serve: "loud" is not a log level'),
         ("serve -f nowhere/k.log", "kernelbus serve: nowhere/k.log: cannot write this log file"),
         ("serve -c nowhere.conf", "kernelbus serve: nowhere.conf: there is no such configuration file"),
+        ("broker --bus discover", 'kernelbus broker: "discover" is not a bus endpoint'),
         ("host --bus b:1", 'kernelbus host: "b:1" is not a bus endpoint'),
         ("eval", "kernelbus eval: there is nothing to evaluate"),
         ("eval -x+1", "kernelbus eval: unknown argument -x+1 (code that begins with - goes after --)"),
