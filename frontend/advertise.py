@@ -43,6 +43,9 @@ INTERVAL = 2.0
 # Longer than the time in which python-zeroconf passes over a packet that it has had already.
 _CALM = 1.0
 
+# Longer than an answer may be held back (RFC 6762, 6), which may so come after a change with what was true before it.
+_AGAIN = 1.5
+
 
 def adapters() -> list[Adapter]:
     """Give this machine's network interfaces that have addresses."""
@@ -62,6 +65,7 @@ class _Told:
     service: Service
     info: AsyncServiceInfo
     announcing: set[asyncio.Future[Any]] = field(default_factory=set)
+    again: float = 0.0  #: when it is to be announced once more, on the loop's clock; 0: not
 
     @property
     def label(self) -> str:
@@ -166,6 +170,10 @@ class Advertiser:
             self._defend = False
             for told in self._told.values():
                 told.announce(await zeroconf.async_update_service(told.info))
+        for told in self._told.values():
+            if told.again and asyncio.get_running_loop().time() >= told.again:
+                told.again = 0.0
+                told.announce(await zeroconf.async_update_service(told.info))
         # A name that has just been got may let more be told.
         while await self._reconcile(zeroconf, where):
             pass
@@ -208,6 +216,7 @@ class Advertiser:
             elif service != known.service:
                 known.service, known.info = service, self._info(service, known.label)
                 known.announce(await zeroconf.async_update_service(known.info))
+                known.again = asyncio.get_running_loop().time() + _AGAIN
         return named
 
     async def _register(self, zeroconf: AsyncZeroconf, service: Service) -> bool:

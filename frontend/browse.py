@@ -31,6 +31,9 @@ __all__ = ["BrowseError", "Finder"]
 
 _RESOLVE_MS = 3000
 
+# Seconds after which a record that another has replaced is gone for good.
+_REPLACED = 1.1
+
 # Of DNS (RFC 1035, 3.2; RFC 3596; RFC 2782).
 _CLASS_IN = 1
 _TYPE_A, _TYPE_TXT, _TYPE_AAAA, _TYPE_SRV = 1, 16, 28, 33
@@ -93,6 +96,7 @@ class Finder:
         self._changed = asyncio.Event()
         self._scopes: list[tuple[AsyncZeroconf, AsyncServiceBrowser]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: list[dict[str, asyncio.TimerHandle]] = []
 
     @property
     def records(self) -> list[Record]:
@@ -151,6 +155,9 @@ class Finder:
                 transport.set_protocol(_OwnOnly(transport.get_protocol(), own))
 
         known: dict[str, tuple[str, str]] = {}
+        loop = asyncio.get_running_loop()
+        later: dict[str, asyncio.TimerHandle] = {}
+        self._timers.append(later)
 
         def noted(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
             if state_change is ServiceStateChange.Removed:
@@ -163,13 +170,21 @@ class Finder:
 
         def resolve(name: str) -> None:
             if name in known:
-                task = asyncio.get_running_loop().create_task(self._resolve(local, zeroconf.zeroconf, *known[name]))
+                task = loop.create_task(self._resolve(local, zeroconf.zeroconf, *known[name]))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
+        def come(name: str) -> None:
+            if name in known:
+                resolve(name)
+                # What has been replaced counts for another second (RFC 6762, 10.2).
+                if name in later:
+                    later[name].cancel()
+                later[name] = loop.call_later(_REPLACED, resolve, name)
+
         # Answered by multicast: an answer by unicast reaches any one of the programs at this machine's mDNS port.
         browser = AsyncServiceBrowser(zeroconf.zeroconf, self._types, handlers=[noted], question_type=DNSQuestionType.QM)
-        zeroconf.zeroconf.async_add_listener(_Refreshed(resolve), None)
+        zeroconf.zeroconf.async_add_listener(_Refreshed(come), None)
         self._scopes.append((zeroconf, browser))
 
     async def _resolve(self, local: bool, zeroconf: Zeroconf, type_: str, name: str) -> None:
@@ -192,6 +207,9 @@ class Finder:
             self._changed.set()
 
     async def _close(self) -> None:
+        for timers in self._timers:
+            for timer in timers.values():
+                timer.cancel()
         for task in self._tasks:
             task.cancel()
         for zeroconf, browser in self._scopes:

@@ -155,12 +155,14 @@ class DiscoveredBus:
         try:
             async with Finder([BUS_TYPE], self._config.discovery.interface) as finder:
                 while True:
+                    # Keys may be allowed meanwhile.
                     found, refused = candidates(listing(finder.records, "").brokers, self._trusted())
                     left = deadline - loop.time()
-                    if not await finder.changed(min(left, _SETTLED) if found else left):
+                    if not await finder.changed(min(left, _SETTLED)):
                         for line in refused:
                             self._say(line)
-                        return found
+                        if found or left <= _SETTLED:
+                            return found
         except BrowseError as error:
             self._say(str(error))
             await asyncio.sleep(max(deadline - loop.time(), 0))
