@@ -87,6 +87,11 @@ class BrokerPlayer:
         self.take(self.broker.unreachable(peer, self.now))
         return self.sent
 
+    def expel(self, peer: Peer) -> list[tuple[str, Message]]:
+        self.sent = []
+        self.take(self.broker.expel(peer, "is not welcome", self.now))
+        return self.sent
+
     def host(
         self,
         name: str,

@@ -107,6 +107,22 @@ def test_a_lost_host_is_told_to_its_clients_and_its_requests_go_elsewhere(bus: B
     assert bus.broker.sessions.live == {}
 
 
+def test_who_is_expelled_is_lost_at_once_and_comes_as_a_stranger(bus: BrokerPlayer) -> None:
+    host, frontend = bus.host("h"), bus.frontend("f")
+    bus.attach(frontend, host, 1)
+    ((to, message),) = bus.expel(host)
+    assert (to, type(message)) == ("f", Lost)
+    assert "h (h) is not welcome" in str(message)
+    assert bus.broker.sessions.live == {}
+    assert bus.expel(host) == bus.expel(Peer("nobody")) == []
+    assert bus.broker.forward(host, Frame(Kind.DATA, 1)) is None
+    assert bus.say(host, Heartbeat()) == [("h", RegisterAgain())]
+    bus.host("h", kernels=[kernel()], peer=host)
+    assert list(bus.broker.sessions.live) == ["k"], "it may come back with what it has"
+    bus.attach(frontend, host, 2, "k2")
+    assert [(to, type(message)) for to, message in bus.expel(frontend)] == [("h", Release)]
+
+
 def test_a_lost_frontend_is_told_to_the_hosts(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.say(frontend, Open(1, "a"))
