@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bus.keys import KeyPair, KeysError, KeyStore
+from bus.logs import fields
 from bus.security import own_name
 
 __all__ = ["LOOK", "Admission", "Refusal"]
@@ -73,7 +74,8 @@ class Admission:
             self._missing.discard(key)
             seen, self._seen[key, address] = self._seen.get((key, address), -_QUIET), now
             if now - seen >= _QUIET:
-                _log.info("machine %s connects from %s with its key", name, address)
+                about = fields(machine=name, key=key, address=address)
+                _log.info("machine %s connects from %s with its key", name, address, extra=about)
             return True
         self.refused += 1
         refusal = self.refusals.setdefault(key, Refusal(0, address))
@@ -84,7 +86,7 @@ class Admission:
         if self._may_say(f"refused {key} {address}", now):
             _log.error(
                 "a machine at %s is refused: its key %s is not allowed here; if it is to be: %s",
-                address, key, self._store.command(f"allow '{key}' NAME"),
+                address, key, self._store.command(f"allow '{key}' NAME"), extra=fields(key=key, address=address),
             )  # fmt: skip
         return False
 
@@ -109,7 +111,8 @@ class Admission:
         missing = self._names.keys() - names.keys()
         revoked = missing & self._missing
         for key in revoked:
-            _log.error("machine %s is no longer allowed: it is cut off", self._names[key])
+            name = self._names[key]
+            _log.error("machine %s is no longer allowed: it is cut off", name, extra=fields(machine=name, key=key))
         self._missing = missing - revoked
         self._names = names | {key: self._names[key] for key in self._missing}
         return bool(revoked)
@@ -118,7 +121,8 @@ class Admission:
         """A message came from a machine that is no longer admitted."""
         self.ignored += 1
         if self._may_say(f"ignored {key}", now):
-            _log.warning("what comes from the machine with the key %s is ignored, since it is no longer allowed", key)
+            text = "what comes from the machine with the key %s is ignored, since it is no longer allowed"
+            _log.warning(text, key, extra=fields(key=key))
 
     def _read(self) -> dict[str, str] | None:
         try:

@@ -282,6 +282,8 @@ class KeyStore:
             seen = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode, status.st_uid)
         except FileNotFoundError:
             seen = (0,)  # as good a state as any other, and not the first
+        except PermissionError:
+            raise KeysError(f"{self.allowed_file}: this user may not read it: make keys as the user whom kernelbus runs as") from None
         except OSError as error:
             raise KeysError(f"{self.allowed_file}: cannot read this file: {error.strerror}") from None
         if seen != self._seen:
@@ -334,6 +336,8 @@ class KeyStore:
                 return file.read(_LARGEST_FILE).decode()
         except FileNotFoundError:
             return None
+        except PermissionError:
+            raise KeysError(f"{path}: this user may not read it: make keys as the user whom kernelbus runs as") from None
         except OSError as error:
             raise KeysError(f"{path}: cannot read this file: {error.strerror}") from None
         except UnicodeDecodeError:

@@ -17,6 +17,7 @@ a link), looked up when an event is logged; ``extra=fields(pool=name)`` gives th
 | `host`, `frontend` | the part's name |
 | `channel` | the attachment's number, in hexadecimal |
 | `broker` | where the broker is looked for |
+| `machine`, `key`, `address` | of a machine that connects with keys: its name here, its public key, where it is |
 | `direction`, `head`, `bytes`, `contents` | of a packet (:mod:`kernelhost.trace`); contents only where they are asked for |
 """
 

@@ -24,6 +24,7 @@ import zmq
 from bus.config import Config
 from bus.errors import EndpointError
 from bus.keys import KeyPair, KeysError, KeyStore, default_folder, is_key
+from bus.logs import fields
 
 __all__ = ["ClientSecurity", "Handshake", "Introduction", "allow_command", "client_security", "is_local", "key_store"]
 
@@ -224,7 +225,8 @@ class Introduction:
                 return True
             case Handshake.DONE:
                 if self.trouble:
-                    _log.info("the broker at %s takes this machine's connections now", self.endpoint)
+                    text = "the broker at %s takes this machine's connections now"
+                    _log.info(text, self.endpoint, extra=fields(broker=self.endpoint))
                 self.trouble, self._broken = "", 0
             case Handshake.MISMATCH if self.current is None:
                 self._read()
@@ -260,4 +262,4 @@ class Introduction:
     def _say(self, trouble: str) -> None:
         if trouble != self.trouble:
             self.trouble = trouble
-            _log.error("%s", trouble)
+            _log.error("%s", trouble, extra=fields(broker=self.endpoint))

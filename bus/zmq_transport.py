@@ -305,8 +305,8 @@ class RouterTransport:
         local = is_local(endpoint)
         socket = (self._plain if local else self._secured(endpoint)).socket
         try:
-            # A file that is a socket is for who may write it.
-            with _mask(0o177) if endpoint.startswith("ipc://") else contextlib.nullcontext():
+            # Who may write a socket's file may connect. (For ipc://* ZeroMQ makes a folder too.)
+            with _mask(0o077 if endpoint == "ipc://*" else 0o177) if endpoint.startswith("ipc://") else contextlib.nullcontext():
                 socket.bind(endpoint)
         except zmq.ZMQError as error:
             raise EndpointError(f"the bus endpoint {endpoint} cannot be bound: {zmq.strerror(error.errno or 0)}") from None

@@ -57,6 +57,7 @@ def test_a_refusal_is_logged_once_a_minute_for_each_key_and_address(
     assert len(caplog.records) == 4
     assert f"a machine at 10.0.0.5 is refused: its key {one} is not allowed here" in caplog.records[0].message
     assert f"kernelbus keys allow '{one}' NAME --keys {store.folder}" in caplog.records[0].message
+    assert caplog.records[0].fields == {"key": one, "address": "10.0.0.5"}  # type: ignore[attr-defined]
     assert (admission.refused, admission.refusals[one].count, admission.refusals[one].address) == (7, 6, "10.0.0.6")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,21 @@ def test_files_of_another_user_are_refused(store: KeyStore) -> None:
     os.chown(store.secret_file, 12345, 12345)
     with pytest.raises(KeysError, match=r"machine.key: it is user 12345's"):
         store.pair()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a while")
+def test_files_that_this_user_may_not_read_are_said_to_be() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are for root alone
+        os.chmod(folder, 0o711)
+        store = KeyStore(Path(folder, "keys"))
+        store.new()
+        os.seteuid(12345)
+        try:
+            for use in (store.pair, store.allowed):
+                with pytest.raises(KeysError, match="this user may not read it"):
+                    use()
+        finally:
+            os.seteuid(0)
 
 
 def test_a_damaged_file_of_the_pair_is_refused_without_showing_it(store: KeyStore) -> None:
