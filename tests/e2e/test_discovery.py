@@ -89,9 +89,6 @@ def test_it_is_picked_by_its_name_and_its_numbers_follow(lab: Lab, server: Part)
     assert (status, errors) == (0, "")
     assert f"server  {server.port}@127.0.0.1\n" in told
     lab.see(lambda servers: pools(servers).get("Par") == (1, 1))
-    kernel = told.split()[1]
-    assert run(lab.environment, "connect", f"--discover={lab.service}", f"--kernel-id={kernel}", "--close-kernel")[0] == 0
-    lab.see(lambda servers: pools(servers).get("Par") == (1, 0))
 
 
 def test_a_second_of_the_same_name_is_renamed_and_its_end_is_told(lab: Lab, server: Part) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -85,3 +86,8 @@ def test_the_embedded_kernel_knows_nothing_of_the_bus() -> None:
 def test_a_sans_io_module_touches_no_world(module: str) -> None:
     touched = imports(ROOT / module) & WORLD
     assert not touched, f"{module} imports {sorted(touched)}"
+
+
+def test_only_who_advertises_or_looks_has_zeroconf() -> None:
+    program = "import sys, shell.server, shell.eval, kernelhost.parent; sys.exit('zeroconf' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60).returncode == 0
