@@ -29,7 +29,7 @@ class Site:
             folder / "kernelbus.conf",
             Pools={"StandIn": stand_in_pool(folder)},
             Bus={"HeartbeatInterval": 0.2, "HeartbeatTimeout": 1.0, "Journal": ""},
-            Limits={"HostTimeout": 5, "ConnectionTimeout": 20},
+            Limits={"HostTimeout": 7, "ConnectionTimeout": 20},
         )
         self.front = network.machine("front")
         self.labs = [network.machine(f"lab{number}") for number in (1, 2)]
@@ -111,6 +111,15 @@ def test_a_client_gets_kernels_of_several_machines(site: Site) -> None:
             assert site.broker.told(f"host {name} .* has registered")
         assert site.broker.told("machine front connects from 127.0.0.1 with its key")
         assert not site.broker.logged("given up")
+
+
+def test_a_frontend_serves_from_another_machine(apart: Site) -> None:
+    lab = apart.labs[1]
+    frontend = lab.start("frontend", "--bus", apart.endpoint, "-p", "0", "-c", apart.config)
+    with lab.inside(), connect(frontend) as link:
+        assert value(link, 3) == 3
+    assert apart.broker.logged("frontend lab2 .* has registered")
+    assert frontend.terminate() == 0
 
 
 def test_a_link_that_is_cut_for_a_while_costs_a_pause(apart: Site) -> None:
