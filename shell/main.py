@@ -280,7 +280,8 @@ class _Watch(argparse.Action):
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option_string: str | None = None
     ) -> None:
         if values in _STATUS_PARTS:
-            namespace.part, values = values, None
+            # In a place of its own: argparse still comes to the part that is absent, and notes that.
+            namespace.watched, values = values, None
         try:
             namespace.watch = 2.0 if values is None else _seconds(str(values))
         except argparse.ArgumentTypeError as error:
@@ -304,7 +305,7 @@ def _add_status(commands: argparse._SubParsersAction[_Parser]) -> None:
     status.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=5.0, help="how long to wait for the broker (%(default)s)")
     status.add_argument("-c", "--configuration-file", metavar="FILE", help="the configuration, whose Bus says where the broker is")
     status.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is (the configuration's, else {BUS_ENDPOINT})")
-    status.set_defaults(run=_status, parser=status)
+    status.set_defaults(run=_status, parser=status, watched=None)
 
 
 def _add_link_server(parser: argparse.ArgumentParser) -> None:
@@ -469,6 +470,10 @@ def _keys(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     from shell.status import run_status
 
+    if options.watched is not None:
+        if options.part is not None:
+            options.parser.error(f"{options.watched} and {options.part} are two parts: name one, or none")
+        options.part = options.watched
     return run_status(options)
 
 

@@ -16,7 +16,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +36,7 @@ from bus.zmq_transport import dealer_factory
 from frontend.server import Frontend
 from kernelhost.host import Host
 from shell.notify import Notifier
+from shell.version import version
 
 if TYPE_CHECKING:
     from shell.findbus import DiscoveredBus
@@ -116,8 +116,8 @@ async def _serve(
         if config.bus.local_transport == "inproc":
             local = broker.bind(f"inproc://kernelbus-{secrets.token_hex(8)}")
             connect = dealer_factory(parts.context, local, secrets.token_bytes)
-        frontend = Frontend(config, connect, name=part_name(config), version=_version(), where="this process", reread=parts.reread)
-        host = Host(config, connect, name=part_name(config), version=_version(), where="this process", reread=parts.reread)
+        frontend = Frontend(config, connect, name=part_name(config), version=version(), where="this process", reread=parts.reread)
+        host = Host(config, connect, name=part_name(config), version=version(), where="this process", reread=parts.reread)
         parts.reload_with(broker.reloader, host.reloader, frontend.reloader)
         port = await frontend.listen(interface, port)
         bound = _bind(broker, bus_endpoint or config.bus.endpoint, port)
@@ -185,7 +185,7 @@ async def _frontend(config: Config, endpoint: str, port: int, interface: str | N
         if bus is None:
             return
         connect, endpoint, found = bus
-        frontend = Frontend(config, connect, name=part_name(config), version=_version(), where=endpoint, reread=parts.reread)
+        frontend = Frontend(config, connect, name=part_name(config), version=version(), where=endpoint, reread=parts.reread)
         parts.reload_with(frontend.reloader)
         port = await frontend.listen(interface, port)
         parts.start(frontend.run(), on_stop=lambda: frontend.close(config.limits.shutdown_timeout * _LINKS_SHARE))
@@ -244,7 +244,7 @@ async def _host(config: Config, endpoint: str) -> None:
             return
         connect, endpoint, found = bus
         host = Host(
-            config, connect, name=part_name(config), version=_version(), where=endpoint, reread=parts.reread, end=parts.stop
+            config, connect, name=part_name(config), version=version(), where=endpoint, reread=parts.reread, end=parts.stop
         )
         parts.reload_with(host.reloader)
         parts.start(host.run(), on_stop=host.close)
@@ -268,7 +268,7 @@ def part_name(config: Config) -> str:
 
 
 def _broker_options(config: Config) -> BrokerOptions:
-    return BrokerOptions(name=part_name(config), version=_version()).of(config)
+    return BrokerOptions(name=part_name(config), version=version()).of(config)
 
 
 def _journal(config: Config, name: str | None) -> Journal | None:
@@ -307,13 +307,6 @@ def _broker_there(membership: Membership, endpoint: str) -> str:
     if membership.state is MembershipState.UP:
         return f"joined to the broker at {endpoint}"
     return f"looking for the broker at {endpoint}"
-
-
-def _version() -> str:
-    try:
-        return version("kernelbus")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 class _Parts:

@@ -19,7 +19,7 @@ from bus.schema import Message, dump
 from bus.status import HEALTHY
 from shell import tables
 from shell.broker import admin_client
-from shell.tables import COLUMNS, FRONTENDS, HOSTS, POOLS, duration, printable, table
+from shell.tables import COLUMNS, FRONTENDS, HOSTS, POOLS, counted, duration, printable, table
 
 __all__ = ["CLEAR", "PARTS", "lines_of", "rows_of", "run_status", "to_json", "view"]
 
@@ -147,16 +147,12 @@ def lines_of(status: Status, part: str | None, *, room: int | None, bold: bool, 
             lines += ["", *table(columns, rows, room=room, bold=bold, wide=wide)]
     sessions = rows_of(status, "sessions")
     clients = sum(1 for kernel in status.kernels if kernel.client)
-    counted = [
-        _counted(len(rows_of(status, "kernels")), "kernel"),
-        f"{_counted(len(sessions), 'session')}, {clients} of them with a client",
-        _counted(sum(frontend.links for frontend in status.frontends), "link"),
+    counts = [
+        counted(len(rows_of(status, "kernels")), "kernel"),
+        f"{counted(len(sessions), 'session')}, {clients} of them with a client",
+        counted(sum(frontend.links for frontend in status.frontends), "link"),
     ]
     longest = max((pool.longest for pool in status.pools), default=0.0)
     waiting = sum(pool.waiting for pool in status.pools)
-    lines += ["", f"{'; '.join(counted)}; {_counted(waiting, 'request')} waiting, the longest for {duration(longest)}"]
+    lines += ["", f"{'; '.join(counts)}; {counted(waiting, 'request')} waiting, the longest for {duration(longest)}"]
     return lines
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -21,7 +21,9 @@ __all__ = [
     "NEVER",
     "POOLS",
     "SESSIONS",
+    "SHORT_ID",
     "Column",
+    "counted",
     "duration",
     "fit",
     "printable",
@@ -72,6 +74,11 @@ def size(count: int) -> str:
         amount /= 1024
         names.pop()
     return f"{amount:.1f} {names[-1]}" if amount < 9.95 else f"{amount:.0f} {names[-1]}"
+
+
+def counted(count: int, what: str) -> str:
+    """Give so many of something: 1 kernel, 2 kernels."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _memory(count: int) -> str:

@@ -8,7 +8,7 @@ from bus.configschema import offer
 from bus.naming import NotFound, find_id, find_named
 from bus.reports import FrontendStatus, HostStatus, KernelStatus, LinkStatus, PoolStatus, Status
 from shell.status import rows_of
-from shell.tables import SHORT_ID, duration, printable
+from shell.tables import SHORT_ID, counted, duration, printable
 
 __all__ = [
     "Found",
@@ -125,15 +125,16 @@ def closing_session(session: KernelStatus) -> str:
 
 def draining_pool(pool: PoolStatus) -> str:
     """Say what becomes of a pool that is drained."""
-    waiting = f"; {pool.waiting} that wait for one now are refused, too" if pool.waiting else ""
-    going_on = f" Its {pool.attached + pool.detached} sessions go on." if pool.attached or pool.detached else ""
-    return f"Pool {printable(pool.pool)} refuses all clients that want a kernel, until it is resumed{waiting}.{going_on}"
+    waiting = f", and {counted(pool.waiting, 'request')} that wait now" if pool.waiting else ""
+    sessions = pool.attached + pool.detached
+    going_on = f" Sessions go on: {sessions}." if sessions else ""
+    return f"Pool {printable(pool.pool)} refuses whoever wants a kernel until it is resumed{waiting}.{going_on}"
 
 
 def draining_host(host: HostStatus) -> str:
     """Say what becomes of a host that is drained."""
     end = "ends when it has no session left" if host.separate else "has none when its sessions have ended"
-    return f"Host {printable(host.name)} starts no more kernels, and {end}; it has {host.sessions} now."
+    return f"Host {printable(host.name)} starts no more kernels, and {end}; now: {counted(host.sessions, 'session')}."
 
 
 def evicting_host(status: Status, host: HostStatus) -> str:
@@ -143,4 +144,5 @@ def evicting_host(status: Status, host: HostStatus) -> str:
     kernels = [kernel for kernel in status.kernels if kernel.host == host.name]
     clients = sum(1 for kernel in kernels if kernel.client)
     sessions = sum(1 for kernel in kernels if kernel.attachments)
-    return f"Host {printable(host.name)} ends with its {len(kernels)} kernels and {sessions} sessions, of which {clients} have a client."
+    ending = f"{counted(len(kernels), 'kernel')} and {counted(sessions, 'session')}"
+    return f"Host {printable(host.name)} ends, and with it {ending}; with a client: {clients}."

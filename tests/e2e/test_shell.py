@@ -257,7 +257,7 @@ def test_pool(console: Console, answering: list[str]) -> None:
     wait_until(lambda: quick().state == "paused", "it is paused")
     answering.append("")
     out, err = console.run("pool drain Quick", 1)
-    assert "refuses all clients that want a kernel, until it is resumed" in out and err == "nothing is done\n"
+    assert "refuses whoever wants a kernel until it is resumed" in out and err == "nothing is done\n"
     assert quick().state == "paused"
     console.out("pool drain Quick --yes")
     wait_until(lambda: quick().state == "draining" and not quick().ready, "it is drained")
@@ -454,15 +454,16 @@ def test_status_by_the_command_line(console: Console, link: wstp.Link, capsys: p
 
 
 def test_brokers_and_hosts_that_come_and_go(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bus = {"HeartbeatInterval": 0.1, "HeartbeatTimeout": 0.6}
-    config = write_config(tmp_path / "kernelbus.conf", Pools={"P": stand_in_pool(tmp_path)}, Bus=bus, Limits={"HostTimeout": 1.2})
+    bus = {"HeartbeatInterval": 0.2, "HeartbeatTimeout": 2.0}
+    config = write_config(tmp_path / "kernelbus.conf", Pools={"P": stand_in_pool(tmp_path)}, Bus=bus, Limits={"HostTimeout": 2.5})
 
     def status() -> int:
         return main(["status", "--bus", endpoint, "-c", str(config)])
 
     with contextlib.ExitStack() as stack:
-        broker = stack.enter_context(Part("broker", "--bus", "tcp://127.0.0.1:0", "-c", config, ready="Broker listening"))
-        endpoint = broker.endpoint
+        # A path, since a port that nobody listens on may be anyone's meanwhile.
+        endpoint = f"ipc://{tmp_path}/bus"
+        broker = stack.enter_context(Part("broker", "--bus", endpoint, "-c", config, ready="Broker listening"))
         assert status() == 1
         assert "no kernel host has registered" in capsys.readouterr().out
         host = stack.enter_context(Part("host", "--bus", endpoint, "-c", config, ready="has joined"))
@@ -474,7 +475,7 @@ def test_brokers_and_hosts_that_come_and_go(tmp_path: Path, capsys: pytest.Captu
         assert bridge("hosts").stdout and shell.outcome == 0
         broker.kill()
         told = bridge("hosts; version")
-        assert (shell.outcome, told.stdout) == (2, "") and told.stderr.count("\n") == 1 and f"no broker at {endpoint}" in told.stderr
+        assert (shell.outcome, told.stdout) == (2, "") and told.stderr.count("\n") == 1 and f"no broker at {endpoint}" in told.stderr, told
         assert shell.complete("", "pool drain ", 11, 11).error, "completion says so, too"
         assert status() == 2
         stack.enter_context(Part("broker", "--bus", endpoint, "-c", config, ready="Broker listening"))
@@ -489,7 +490,7 @@ def test_brokers_and_hosts_that_come_and_go(tmp_path: Path, capsys: pytest.Captu
         other = stack.enter_context(Part("host", "--bus", endpoint, "-c", config, ready="has joined"))
         wait_until(lambda: status() == 0, "all is well again")
         told = bridge(f"host evict {HOST}")
-        assert "Nobody is there to be asked" in told.stderr and "ends with its 1 kernels" in told.stderr
+        assert "Nobody is there to be asked" in told.stderr and "ends, and with it " in told.stderr
         bridge(f"host evict {HOST} --yes")
         assert shell.outcome == 0
         assert other.process.wait(20) == 0

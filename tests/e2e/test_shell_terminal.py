@@ -73,6 +73,12 @@ def test_an_administrators_session(tmp_path: Path) -> None:
             terminal.until("kernelbus>")
             terminal.type("\x04")
             assert terminal.process.wait(20) == 0
+        with Terminal(environment, "status", "--bus", part.endpoint, "--watch", "0.2", "pools") as terminal:
+            for _ in range(2):
+                terminal.until(r"every 0\.2 s; Ctrl-C ends")
+                terminal.until("Main +serving")
+            terminal.type("\x03")
+            assert terminal.process.wait(20) == 130
 
 
 def _passing(link: wstp.Link, terminal: Terminal) -> None:

@@ -222,3 +222,56 @@ def test_a_command_imports_only_what_it_needs(typed: list[str], unwanted: set[st
         [sys.executable, "-c", code, *typed], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert unwanted & set(run.stdout.splitlines()) == set()
+
+
+class TestConsole:
+    @pytest.mark.parametrize(
+        ("typed", "given"),
+        [
+            ("status", {"part": None, "watch": None, "json": False, "wide": False, "over": False, "timeout": 5.0}),
+            ("status pools --json", {"part": "pools", "json": True}),
+            ("status --watch", {"part": None, "watch": 2.0}),
+            ("status --watch pools", {"part": "pools", "watch": 2.0}),
+            ("status hosts --watch 0.5", {"part": "hosts", "watch": 0.5}),
+            ("status --watch=7 links", {"part": "links", "watch": 7.0}),
+            ("status -c k.conf --bus tcp://b:1", {"configuration_file": "k.conf", "bus": "tcp://b:1"}),
+        ],
+    )
+    def test_status(self, monkeypatch: pytest.MonkeyPatch, typed: str, given: dict[str, Any]) -> None:
+        assert _given(monkeypatch, "shell.status.run_status", typed).items() >= given.items()
+
+    @pytest.mark.parametrize(
+        ("typed", "given"),
+        [
+            ("shell", {"commands": [], "script": None, "yes": False, "keep_going": False, "bus": None, "configuration_file": None}),
+            ("shell -c kernels -c pools", {"commands": ["kernels", "pools"]}),
+            ("shell --yes --keep-going script", {"script": "script", "yes": True, "keep_going": True}),
+            ("shell -", {"script": "-"}),
+        ],
+    )
+    def test_shell(self, monkeypatch: pytest.MonkeyPatch, typed: str, given: dict[str, Any]) -> None:
+        assert _given(monkeypatch, "shell.admin.app.run_shell", typed).items() >= given.items()
+
+    @pytest.mark.parametrize(
+        "typed",
+        [
+            "status nonsense",
+            "status --watch never",
+            "status --watch 0",
+            "status pools hosts",
+            "status hosts --watch pools",
+            "shell a b",
+        ],
+    )
+    def test_mistakes(self, typed: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as left:
+            command.main(typed.split())
+        assert left.value.code == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def _given(monkeypatch: pytest.MonkeyPatch, function: str, typed: str) -> dict[str, Any]:
+    seen: list[dict[str, Any]] = []
+    monkeypatch.setattr(function, lambda options: seen.append(vars(options)) or 0)
+    assert command.main(typed.split()) == 0
+    return seen[0]
