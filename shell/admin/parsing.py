@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import Any
 
 from cmd2 import Cmd2ArgumentParser, RawDescriptionCmd2HelpFormatter, TextGroup
@@ -33,10 +32,12 @@ class Parser(Cmd2ArgumentParser):
     """Takes the id of a kernel for one, and for no option, although it may begin with a hyphen."""
 
     def _parse_optional(self, arg_string: str) -> Any:
-        known = any(option.startswith(arg_string.partition("=")[0]) for option in self._option_string_actions)
-        if not known and re.fullmatch(r"-[\w-]{7,}", arg_string, re.ASCII):
-            return None
-        return super()._parse_optional(arg_string)
+        known = self._option_string_actions
+        short = known.get(arg_string[:2])
+        if len(arg_string) < 3 or arg_string.partition("=")[0] in known or (short is not None and short.nargs != 0):
+            return super()._parse_optional(arg_string)
+        # What no option is called is argparse's error otherwise.
+        return None
 
 
 def parser(description: str, *examples: str) -> Parser:

@@ -48,14 +48,18 @@ def test_lines_are_parted(line: str, commands: list[str]) -> None:
     assert commands_of(line) == commands
 
 
-@pytest.mark.parametrize("given", ["-abcdefgh", "--bcdefgh", "-n4hq_-Z3", "abc"])
+@pytest.mark.parametrize("given", ["-abcdefgh", "--bcdefgh", "-h4hq_-Z3", "-yab", "-ab", "---", "abc", "-maximum"])
 def test_an_id_is_no_option(given: str) -> None:
     parser = Parser(allow_abbrev=False)
     parser.add_argument("-n", "--number")
+    parser.add_argument("-y", "--yes", action="store_true")
     parser.add_argument("--maximum")
     parser.add_argument("id")
     assert parser.parse_args([given, "--maximum", "3"]).id == given
-    assert parser.parse_args(["-n4", given, "--maximum=3"]).number == "4"
+    told = parser.parse_args(["-n4", given, "--maximum=3", "-y"])
+    assert (told.number, told.id, told.maximum, told.yes) == ("4", given, "3", True)
+    with pytest.raises(SystemExit):
+        parser.parse_args([given, "--nonsense"])
 
 
 def test_numbers() -> None:
