@@ -191,9 +191,14 @@ class Advertiser:
         if self._zeroconf is None:
             # Without IPv4 there is IPv6; a socket for both is one that not every system can make.
             version = IPVersion.V4Only if any("." in address for address in interfaces) else IPVersion.V6Only
-            self._zeroconf = AsyncZeroconf(interfaces=interfaces, ip_version=version)
-            await self._zeroconf.zeroconf.async_wait_for_start()
-            self._zeroconf.zeroconf.async_add_listener(_Watch(self._heard), None)
+            zeroconf = AsyncZeroconf(interfaces=interfaces, ip_version=version)
+            try:
+                await zeroconf.zeroconf.async_wait_for_start()
+            except BaseException:
+                await zeroconf.async_close()
+                raise
+            zeroconf.zeroconf.async_add_listener(_Watch(self._heard), None)
+            self._zeroconf = zeroconf
         elif interfaces != list(self._where.interfaces):
             await self._zeroconf.async_update_interfaces(interfaces)
         return self._zeroconf

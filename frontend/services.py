@@ -14,6 +14,7 @@ others are our own; all counts are as of some seconds ago. Where a broker is, is
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
@@ -190,10 +191,21 @@ def server_services(
             text = write_text(about.items())
         except ValueError:
             continue  # a name of a hundred characters of four bytes: it can still be asked for, by who knows it
-        # The server's name is nobody else's, so neither is this.
-        label = f"{_shortened(_label(pool.pool), _LABEL - len(name.encode()) - 4)} of {name}"
+        # The server's name is nobody else's, so neither is this; but two pools' names may look alike without their dots.
+        label, number = _pool_label(pool.pool, name), 1
+        while label in (service.label for service in services):
+            number += 1
+            label = _pool_label(pool.pool, name, f"-{number}")
         services.append(Service(f"pool {pool.pool}", POOL_TYPE, label, False, port, text, addresses))
     return tuple(services)
+
+
+def _pool_label(pool: str, name: str, suffix: str = "") -> str:
+    if len(name.encode()) > 40:
+        # There must be room for the pool's, and it must still be nobody else's.
+        name = f"{_shortened(name, 31)}-{hashlib.blake2s(name.encode(), digest_size=4).hexdigest()}"
+    tail = f"{suffix} of {name}"
+    return _shortened(_label(pool), _LABEL - len(tail.encode())) + tail
 
 
 def broker_service(machine: str, port: int, addresses: Sequence[str], key: str = "") -> Service:

@@ -79,11 +79,19 @@ class TestServices:
         }  # fmt: skip
 
     @pytest.mark.parametrize("service", ["lab", "lab.example", "ü" * 40, "x" * 300, "a b", "tab\there"])
-    def test_names_fit_into_labels(self, service: str) -> None:
-        for told in server_services("x", service, 9, ["192.0.2.7"], [pool_status("p.q" * 33)], "WSTPServer-Instance-lab"):
+    @pytest.mark.parametrize("name", ["WSTPServer-Instance-lab", "WSTPServer-Instance-" + "x" * 43])
+    def test_names_fit_into_labels(self, service: str, name: str) -> None:
+        for told in server_services("x", service, 9, ["192.0.2.7"], [pool_status("p.q" * 33)], name):
             assert 1 <= len(told.label.encode()) <= 63
             assert "." not in told.label
             assert told.label.isprintable()
+
+    def test_pools_whose_names_look_alike(self) -> None:
+        pools = [pool_status("a.b"), pool_status("a-b"), pool_status("x" * 90), pool_status("x" * 91)]
+        labels = [service.label for service in server_services("x", "", 9, ["::1"], pools, "WSTPServer-Instance")]
+        assert labels[1:3] == ["a-b of WSTPServer-Instance", "a-b-2 of WSTPServer-Instance"]
+        assert len(set(labels)) == 5
+        assert [len(label) for label in labels[3:]] == [63, 63]
 
     def test_a_pool_whose_name_is_too_long_is_left_out(self) -> None:
         names = [service.key for service in server_services("x", "", 9, ["::1"], [pool_status("😀" * 90), pool_status("b")], "n")]
