@@ -165,8 +165,12 @@ class Peer:
     def accepts(self, pool: str) -> bool:
         """Whether a fresh kernel of this pool may be asked for here."""
         report = self.pools.get(pool)
-        draining = isinstance(self.report, HostReport) and self.report.draining
-        return report is not None and report.state == "serving" and self.state is PeerState.UP and not draining
+        return report is not None and report.state == "serving" and self.state is PeerState.UP and not self.draining
+
+    @property
+    def draining(self) -> bool:
+        """Whether it is a host that gives no kernels out."""
+        return isinstance(self.report, HostReport) and self.report.draining
 
 
 @dataclass(frozen=True, slots=True)
@@ -773,8 +777,9 @@ class Broker:
             self._ask(entry, now)
             return
         if message.code == DRAINING and not request.kernel:
-            # It says so again for the whole pool, but later than this.
-            host.pools[entry.pool] = replace(host.pools[entry.pool], state="draining")
+            if not host.draining:
+                # It is the pool that is drained there, which its report will say, but later than this.
+                host.pools[entry.pool] = replace(host.pools[entry.pool], state="draining")
             self._move(entry, ChannelPhase.WAITING, None)
             self._ask(entry, now)
             return

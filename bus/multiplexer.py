@@ -114,6 +114,7 @@ class Multiplexer:
         self._handles: dict[int, ChannelHandle] = {}
         self._armed: dict[ChannelHandle, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._fires_at = 0.0
 
     def open(self, channel: int, owner: ChannelOwner) -> ChannelHandle:
         """Make this side's end of channel number `channel`."""
@@ -166,11 +167,16 @@ class Multiplexer:
     def arm(self, handle: ChannelHandle, deadline: float) -> None:
         """Have `handle`'s channel looked after at `deadline` or earlier."""
         self._armed[handle] = deadline
-        if self._timer is None or self._timer.cancelled():
-            self._timer = self._loop.call_at(deadline, self._fire)
-        elif deadline < self._timer.when() - 0.001:
+        if self._timer is not None and not self._timer.cancelled():
+            if deadline >= self._fires_at - 0.001:
+                return
             self._timer.cancel()
-            self._timer = self._loop.call_at(deadline, self._fire)
+        self._wake_at(deadline)
+
+    def _wake_at(self, deadline: float) -> None:
+        # Kept here: what uvloop gives for a time that is past has no `when`.
+        self._fires_at = deadline
+        self._timer = self._loop.call_at(deadline, self._fire)
 
     def _fire(self) -> None:
         self._timer = None
@@ -182,4 +188,4 @@ class Multiplexer:
                 handle.channel.handle_timeout(now + 0.001)
                 handle.pump()
         if self._armed and self._timer is None:
-            self._timer = self._loop.call_at(min(self._armed.values()), self._fire)
+            self._wake_at(min(self._armed.values()))

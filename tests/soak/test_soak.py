@@ -1,4 +1,4 @@
-"""Clients that come, ask, leave, vanish and kill kernels at random for SOAK_SECONDS.
+"""Clients that come, ask, leave, vanish and kill kernels at random for SOAK_SECONDS, while an administrator orders the server about.
 
 Every answer belongs to its request, and nothing is left. The seed is printed; SOAK_SEED sets it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import threading
 import time
 from pathlib import Path
@@ -18,6 +19,8 @@ from asking import EVALUATE, answers, command
 from serving import Part, stand_in_pool, wait_until, write_config
 
 import wstp
+from bus.client import AdminClient, OrderRefused
+from bus.orders import HostOrder, PoolOrder, ReloadOrder, StartOrder
 from wstp import Expr, Function, Symbol
 
 pytestmark = pytest.mark.soak
@@ -121,6 +124,63 @@ class Client:
                 self.kernel = ""
 
 
+class Administrator:
+    """Pauses, resizes, drains, reloads, traces and looks on; nothing of that may cost a client anything but time."""
+
+    def __init__(self, part: Part, host: str, seed: int) -> None:
+        self.client = AdminClient(f"tcp://127.0.0.1:{part.port + 1}", secrets.token_bytes, sender="soak@here", timeout=60)
+        self.host = host
+        self.random = random.Random(f"{seed} administrator")
+        self.count = 0
+        self.fault: BaseException | None = None
+
+    def run(self, until: float) -> None:
+        """Order until then; what goes wrong is kept in `fault`."""
+        try:
+            while time.monotonic() < until:
+                self.order()
+                self.count += 1
+                time.sleep(self.random.random() * 0.2)
+        except BaseException as fault:
+            self.fault = fault
+        finally:
+            self.client.close()
+
+    def order(self) -> None:
+        match self.random.choice(["pause", "drain", "resize", "start", "reload", "trace", "look"]):
+            case "pause":
+                self.client.order(PoolOrder(0, "", "P", "pause"))
+                time.sleep(self.random.random() * 0.5)
+                self.client.order(PoolOrder(0, "", "P", "resume"))
+            case "drain":
+                self.client.order(HostOrder(0, "", self.host, "drain"))
+                time.sleep(self.random.random() * 0.5)
+                self.client.order(HostOrder(0, "", self.host, "resume"))
+            case "resize":
+                self.client.order(PoolOrder(0, "", "P", "resize", self.random.randrange(3)))
+            case "start":
+                try:
+                    self.client.order(StartOrder(0, "", "P"))
+                except OrderRefused as refused:
+                    if refused.answer.code != "pool-full":
+                        raise
+            case "reload":
+                self.client.order(ReloadOrder(0, ""))
+            case "trace":
+                kernels = self.client.status().kernels
+                try:
+                    trace = self.client.trace(self.random.choice(kernels).kernel, wait=0.1)
+                    for _ in range(5):
+                        next(trace)
+                    trace.close()
+                except (OrderRefused, IndexError):
+                    pass  # there was none, or it has ended
+            case "look":
+                status = self.client.status(links=True, over=True)
+                assert len(status.links) <= CLIENTS * 2
+                assert all(pool.pool == "P" for pool in status.pools)
+
+
 def read_all(link: wstp.Link) -> None:
     while True:
         link.get(timeout=60)
@@ -132,20 +192,21 @@ def test_every_answer_belongs_to_its_request(tmp_path: Path) -> None:
     print(f"SOAK_SEED={seed}")
     pool = stand_in_pool(tmp_path, MaximumKernelNumber=3 * CLIENTS)
     limits = {"HoldBuffer": 1 << 16, "Window": 1 << 20, "ConnectionTimeout": 60}
-    with Part("serve", "-p", "0", "-c", write_config(tmp_path / "c.conf", Pools={"P": pool}, Limits=limits)) as part:
+    with Part("serve", "-p", "0", "--name", "soak", "-c", write_config(tmp_path / "c.conf", Pools={"P": pool}, Limits=limits)) as part:
         process = psutil.Process(part.process.pid)
         clients = [Client(part, number, seed) for number in range(CLIENTS)]
+        administrator = Administrator(part, "soak", seed)
 
         def load(period: float) -> None:
             until = time.monotonic() + period
-            threads = [threading.Thread(target=client.run, args=(until,)) for client in clients]
+            threads = [threading.Thread(target=each.run, args=(until,)) for each in (*clients, administrator)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            for client in clients:
-                if client.fault is not None:
-                    raise client.fault
+            for each in (*clients, administrator):
+                if each.fault is not None:
+                    raise each.fault
 
         load(seconds / 5)
         descriptors, memory = process.num_fds(), process.memory_info().rss
@@ -157,4 +218,4 @@ def test_every_answer_belongs_to_its_request(tmp_path: Path) -> None:
         wait_until(lambda: len(part.children()) <= 2 * 3 * CLIENTS, "no more processes than the cap allows")
         assert process.memory_info().rss - memory < MEMORY
         assert part.process.poll() is None
-        print(f"{sum(client.count for client in clients)} evaluations")
+        print(f"{sum(client.count for client in clients)} evaluations, {administrator.count} orders")

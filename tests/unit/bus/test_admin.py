@@ -224,6 +224,15 @@ def test_who_was_asked_of_a_host_that_is_drained_is_sent_to_another(bus: BrokerP
     assert bus.say(one, Refused(1, "draining", "the host is being drained")) == [("two", Acquire(1, "P", "a", 30.0))]
 
 
+def test_who_wants_a_kernel_of_the_only_host_waits_while_that_is_drained(bus: BrokerPlayer) -> None:
+    host, frontend = bus.host("h"), bus.frontend("f")
+    bus.say(frontend, Open(1, "a"))
+    bus.say(host, machine(draining=True))
+    assert bus.say(host, Refused(1, "draining", "the host is being drained")) == []
+    assert bus.say(frontend, Open(2, "a")) == []
+    assert bus.say(host, machine()) == [("h", Acquire(1, "P", "a", 30.0)), ("h", Acquire(2, "P", "a", 30.0))]
+
+
 def test_a_drained_host_is_not_asked_for_fresh_kernels_but_for_its_own(bus: BrokerPlayer) -> None:
     host = bus.host("h", kernels=[session()])
     frontend = bus.frontend("f")

@@ -315,3 +315,26 @@ async def test_a_violation_is_told_after_what_came_before_it() -> None:
     assert owner.closed == 1
     assert desk.sent[-1] == Frame(Kind.RESET, 1)
     desk.multiplexer.close()
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+async def test_deadlines_may_be_past_when_they_are_set(loop: str) -> None:
+    """On a machine that is busy they are; uvloop then has no timer for them, but a call at once."""
+    factory = pytest.importorskip("uvloop").new_event_loop if loop == "uvloop" else asyncio.new_event_loop
+
+    async def arm() -> None:
+        probes: list[Frame] = []
+        multiplexer = Multiplexer(probes.append, CHANNEL)
+        handle = multiplexer.open(1, Stream())
+        handle.send(b"never acknowledged")
+        for late in (0.0, 1.0, 2.0):
+            multiplexer.arm(handle, multiplexer.now() - late)
+        probes.clear()
+        await until(lambda: any(frame.kind == Kind.PROBE for frame in probes))
+        multiplexer.close()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(arm())
+
+    await asyncio.to_thread(run)
