@@ -45,7 +45,7 @@ def test_a_licence_for_two_gives_a_pool_of_two(tmp_path: Path) -> None:
     licences = tmp_path / "licences"
     licences.mkdir()
     environment = installation(tmp_path, "-licences", str(licences), "2")
-    config = write_config(tmp_path / "c.conf", Pools={"Main": {"MinimumKernelNumber": 2}}, Limits={"ConnectionTimeout": 1})
+    config = write_config(tmp_path / "c.conf", Pools={"Main": {"MinimumKernelNumber": 2}}, Limits={"ConnectionTimeout": 4})
     with Part("serve", "-p", "0", "-l", "debug", "-c", config, environment=environment) as part:
         with connect(part) as first, connect(part) as second:
             wait_until(lambda: part.logged("pool Main has as many kernels as its licence allows, 2: Mathematica cannot find"), "a line")
