@@ -11,7 +11,7 @@ import itertools
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, TypeVar
@@ -194,7 +194,7 @@ class AdminClient:
         order = replace(order, request=next(self._numbers), sender=self._sender)
         return self._ask(order, order.request, Answer, self._timeout + self._patience)
 
-    def trace(self, kernel: str, wait: float = 1.0) -> Iterator[Traced | None]:
+    def trace(self, kernel: str, wait: float = 1.0) -> Generator[Traced | None, None, None]:
         """Follow what passes to and from a kernel until the iterator is closed; its id, or the beginning of it.
 
         Gives None where nothing has passed for `wait` seconds.

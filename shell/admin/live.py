@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from cmd2 import Choices, CommandSet, with_argparser
 
-from bus.orders import TraceEvent
+from bus.orders import Traced, TraceEvent
 from bus.reports import KernelStatus, Status
 from bus.schema import dump
 from shell.admin.parsing import Parser, add_json, parser, positive, seconds
@@ -146,7 +146,7 @@ def _top_parser() -> Parser:
 
 def _trace_parser() -> Parser:
     made = parser(
-        "Show what passes to and from a kernel as it passes: time, direction, head and size, never contents. Until Ctrl-C.",
+        "Show what passes to and from a kernel as it passes: time, direction, head and size, never contents. Until Ctrl-C or q.",
         "trace h3-Yc0Pq",
         "trace h3-Yc0Pq --seconds 10 --json > packets.jsonl",
     )
@@ -210,28 +210,34 @@ class Live(_Commands):
     @with_argparser(_trace_parser)
     def do_trace(self, args: argparse.Namespace) -> None:
         """Show what passes to and from a kernel."""
-        shell = self._cmd
         left = args.count
         deadline = None if args.seconds is None else time.monotonic() + args.seconds
-        trace = shell.client.trace(args.id, wait=0.2)
+        trace = self._cmd.client.trace(args.id, wait=0.2)
         try:
-            for traced in trace:
-                for event in traced.events if traced is not None else ():
-                    if args.json:
-                        shell.print_json({"kernel": traced.kernel, **dump(event)} if traced else None, compact=True)
-                    else:
-                        shell.print_lines([_packet(event)])
-                    left = None if left is None else left - 1
-                    if left == 0:
+            with keys(sys.stdin) if self._terminal() else _waiting() as wait:
+                for traced in trace:
+                    for event in traced.events if traced is not None else ():
+                        self._tell(traced, event, args.json)
+                        left = None if left is None else left - 1
+                        if left == 0:
+                            return
+                    if traced is not None and traced.missed:
+                        self._tell(traced, None, args.json)
+                    if (deadline is not None and time.monotonic() >= deadline) or wait(0):
                         return
-                if traced is not None and traced.missed and not args.json:
-                    shell.print_lines([f"... {traced.missed} more, which were too many to be shown"])
-                if deadline is not None and time.monotonic() >= deadline:
-                    return
         except KeyboardInterrupt:
             self._left()
         finally:
-            trace.close()  # type: ignore[attr-defined]
+            trace.close()
+
+    def _tell(self, traced: Traced | None, event: TraceEvent | None, as_json: bool) -> None:
+        """Show a packet; without one, how many were not told of."""
+        shell = self._cmd
+        assert traced is not None
+        if as_json:
+            shell.print_json({"kernel": traced.kernel, **(dump(event) if event else {"missed": traced.missed})}, compact=True)
+        else:
+            shell.print_lines([_packet(event) if event else f"... {traced.missed} more, which were too many to be shown"])
 
     def _terminal(self) -> bool:
         return self._cmd.interactive and self._cmd.room()[0] is not None

@@ -48,6 +48,8 @@ SANS_IO = [
     "frontend/delivery.py",
     "frontend/commands.py",
     "frontend/answers.py",
+    "shell/tables.py",
+    "shell/admin/targets.py",
     "frontend/census.py",
     "kernelhost/figures.py",
     "frontend/services.py",
