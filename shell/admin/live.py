@@ -173,7 +173,8 @@ class Live(_Commands):
 
         def draw(number: int, terminal: bool) -> None:
             if terminal:
-                shell.poutput(f"{CLEAR}{time.strftime('%H:%M:%S')}  {line}, every {args.seconds:g} s; q or Ctrl-C ends\n")
+                self._clear()
+                shell.poutput(f"{time.strftime('%H:%M:%S')}  {line}, every {args.seconds:g} s; q or Ctrl-C ends\n")
             elif number:
                 shell.poutput("")
             shell.onecmd_plus_hooks(line, add_to_history=False, raise_keyboard_interrupt=True)
@@ -199,7 +200,8 @@ class Live(_Commands):
             if terminal:
                 total = sum(row.share for row in rows)
                 lines = [f"{time.strftime('%H:%M:%S')}  {len(rows)} kernels use {100 * total:.0f} %; q or Ctrl-C ends", "", *lines]
-                lines = [CLEAR + lines[0], *lines[1 : shutil.get_terminal_size().lines - 1]]
+                lines = lines[: shutil.get_terminal_size().lines - 1]
+                self._clear()
             elif number:
                 lines = ["", *lines]
             shell.print_lines(lines)
@@ -238,6 +240,11 @@ class Live(_Commands):
             shell.print_json({"kernel": traced.kernel, **(dump(event) if event else {"missed": traced.missed})}, compact=True)
         else:
             shell.print_lines([_packet(event) if event else f"... {traced.missed} more, which were too many to be shown"])
+
+    def _clear(self) -> None:
+        # Not by poutput, which lets nothing pass but colours.
+        self._cmd.stdout.write(CLEAR)
+        self._cmd.stdout.flush()
 
     def _terminal(self) -> bool:
         return self._cmd.interactive and self._cmd.room()[0] is not None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zmq
 from asking import EVALUATE, ask, command, connect, order
 from cmd2.py_bridge import PyBridge
 from schemas import faults
@@ -22,6 +23,9 @@ from serving import Part, stand_in_pool, wait_until, write_config
 
 import wstp
 from bus.client import AdminClient
+from bus.frames import control_frame, decode_frame, encode_header
+from bus.messages import decode
+from bus.orders import Answer
 from bus.reports import KernelStatus, Status
 from shell.admin.app import AdminShell
 from shell.admin.live import WATCHABLE
@@ -309,6 +313,23 @@ def test_log_level(console: Console) -> None:
     assert json.loads(console.out("log-level 2 --json"))["ok"]
     assert "invalid choice" in console.run("log-level loud", 1)[1]
     assert console.part.logged(r"ann@lab \(\w+\) orders: log-level trace"), "with its sender"
+
+
+def test_what_no_schema_lets_pass_is_refused_and_logged_with_its_sender(console: Console) -> None:
+    order = {"message": "KernelOrder", "request": 77, "sender": "eve@lab", "kernel": "abc", "action": "explode"}
+    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+        dealer.setsockopt(zmq.LINGER, 0)
+        dealer.setsockopt(zmq.IDENTITY, secrets.token_bytes(16) + b"\0")
+        dealer.connect(console.part.endpoint)
+        frame = control_frame(json.dumps(order).encode())
+        dealer.send_multipart([encode_header(frame), frame.payload])
+        assert dealer.poll(20_000)
+        header, payload = dealer.recv_multipart()
+    answer = decode(decode_frame(header, payload).payload)
+    assert isinstance(answer, Answer)
+    assert (answer.request, answer.ok, answer.code) == (77, False, "malformed")
+    assert "KernelOrder: action: Must be one of: abort, interrupt, close, restart." in answer.lines[0]
+    wait_until(lambda: console.part.logged(r"\(eve@lab\) sent control message KernelOrder: action"), "it is logged")
 
 
 # ---- what goes on until it is left -----------------------------------------------------------------------------

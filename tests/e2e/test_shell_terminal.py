@@ -14,6 +14,7 @@ from serving import Part, stand_in_pool, write_config
 
 import wstp
 from bus.client import AdminClient
+from shell.status import CLEAR
 from wstp import Symbol
 
 
@@ -48,6 +49,7 @@ def test_an_administrators_session(tmp_path: Path) -> None:
             terminal.until("kernelbus>")
             terminal.type("top -n 0.1\r")
             terminal.until("kernels use")
+            assert terminal.raw.count(CLEAR) >= 3, "each time on an empty screen"
             terminal.type("q")
             terminal.until("kernelbus>")
             terminal.type("trace " + kernel[:6] + "\r")
@@ -78,6 +80,7 @@ def test_an_administrators_session(tmp_path: Path) -> None:
             for _ in range(2):
                 terminal.until(r"every 0\.2 s; Ctrl-C ends")
                 terminal.until("Main +serving")
+            assert terminal.raw.count(CLEAR) >= 2
             terminal.type("\x03")
             assert terminal.process.wait(20) == 130
 

@@ -49,6 +49,7 @@ class Terminal:
         )  # fmt: skip
         os.close(slave)
         self.seen = ""
+        self.raw = ""  #: all of it, with what moves the cursor
 
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
@@ -82,6 +83,7 @@ class Terminal:
                 assert data, (pattern, self.seen)
                 if "\x1b[6n" in data:
                     self.type("\x1b[1;1R")
+                self.raw += data
                 self.seen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data)
         return found
 
