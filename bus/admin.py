@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from bus import status
 from bus.configschema import offer
-from bus.messages import Message
+from bus.messages import Message, PoolReport
 from bus.naming import NotFound, find_id, find_named
 from bus.orders import (
     Answer,
@@ -36,7 +36,8 @@ from bus.reports import LinksAnswer, LinksRequest, LinkStatus, StatusRequest, St
 from bus.transport import Route
 
 if TYPE_CHECKING:
-    from bus.broker import Broker, Peer
+    from bus.broker import Broker
+    from bus.brokertables import Peer
 
 __all__ = ["TRACE_LEASE", "Admin", "AskedOf", "Local"]
 
@@ -99,6 +100,8 @@ class Admin:
         self._local = local
         self._pending: dict[int, _Pending] = {}
         self._numbers = 0
+        #: What administrators have made of pools, by name.
+        self.pool_orders: dict[str, PoolOrder] = {}
         #: By kernel: who is sent what passes, and until when.
         self._tracers: dict[str, dict[Route, float]] = {}
 
@@ -198,9 +201,43 @@ class Admin:
             if order.maximum == 0:
                 self._refuse(route, order, "arguments", "a maximum of 0 kernels makes no pool: drain it instead")
                 return
-        self._broker.order_pool(order)
+        self._note_pool(order)
         hosts = [host for host in self._broker.peers_of("host") if pool in host.pools]
         self._ask(route, order, hosts, now, pool)
+
+    def _note_pool(self, order: PoolOrder) -> None:
+        """Remember how a pool is to be run, for hosts that come; those that are there are told."""
+        known = self.pool_orders.get(order.pool)
+        if order.action == "resize" and known is not None:
+            minimum = known.minimum if order.minimum is None else order.minimum
+            maximum = known.maximum if order.maximum is None else order.maximum
+            order = replace(known, minimum=minimum, maximum=maximum)
+        elif known is not None:
+            order = replace(order, minimum=known.minimum, maximum=known.maximum)
+        self.pool_orders[order.pool] = order
+
+    def settle_pools(self, host: Peer, before: dict[str, PoolReport]) -> None:
+        """A host has registered: tell it how its pools are to be run, or, where a restart has made that unknown here, learn it from it.
+
+        Args:
+            before: what it reported of its pools until now.
+        """
+        for report in host.pools.values():
+            order = self.pool_orders.get(report.pool)
+            if order is not None and report.pool in before and before[report.pool].resized and not report.resized:
+                # Its configuration was read again and has other numbers: those hold.
+                order = self.pool_orders[report.pool] = replace(order, minimum=None, maximum=None)
+            if order is None:
+                if report.state != "serving" or report.resized:
+                    sizes = (report.minimum, report.maximum) if report.resized else (None, None)
+                    action = _ORDERED.get(report.state, "resume")
+                    self.pool_orders[report.pool] = PoolOrder(0, "", report.pool, action, *sizes)
+                continue
+            # Numbered 0: nobody waits for the answer.
+            if order.action != "resize" and (_ORDERED.get(report.state, "resume") != order.action):
+                self._send(host.route, replace(order, request=0, minimum=None, maximum=None))
+            if order.minimum is not None or order.maximum is not None:
+                self._send(host.route, replace(order, request=0, action="resize"))
 
     def _host(self, route: Route, order: HostOrder, now: float) -> None:
         broker = self._broker
@@ -339,6 +376,10 @@ class Admin:
             offered = offer(text, pools, "pools") if pools else "there are no pools, since there is no host"
             raise NotFound("unknown-pool", f"there is no pool {text or '(nothing was named)'}: {offered}")
         return text
+
+
+#: The order that has brought a pool into a state.
+_ORDERED: dict[str, Literal["pause", "drain", "resume"]] = {"paused": "pause", "draining": "drain"}
 
 
 def _told(order: Order) -> str:

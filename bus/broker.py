@@ -24,12 +24,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import Literal, NamedTuple
+from dataclasses import replace
 
 from bus.admin import Admin, Local
-from bus.config import Config
+from bus.brokertables import BrokerOptions, ChannelEntry, ChannelPhase, GoneHost, Note, Peer, PeerState, Send
 from bus.frames import Frame
 from bus.histogram import Latencies
 from bus.messages import (
@@ -51,18 +49,17 @@ from bus.messages import (
     Registered,
     Release,
 )
-from bus.orders import Order, PartAnswer, PoolOrder, Traced
+from bus.orders import Order, PartAnswer, Traced
 from bus.reports import (
     FrontendReport,
     HostReport,
-    HostStatus,
     LinksAnswer,
     PoolFigures,
     StatusRequest,
     StoryRequest,
 )
-from bus.sessions import ENDED, LOST, SessionRecord, SessionTable
-from bus.status import SHORT_ID, add_figures
+from bus.sessions import ENDED, SessionRecord, SessionTable
+from bus.status import add_figures
 from bus.transport import Route
 
 __all__ = ["DRAINING", "Action", "Broker", "BrokerOptions", "ChannelEntry", "ChannelPhase", "GoneHost", "Note", "Peer", "PeerState", "Send"]
@@ -76,134 +73,7 @@ DRAINING = "draining"
 _GONE_FOR = 86400.0
 
 
-class PeerState(Enum):
-    """Whether a part is there."""
-
-    UP = "up"
-    SUSPECT = "suspect"
-    LOST = "lost"
-
-
-class ChannelPhase(Enum):
-    """See the module's table."""
-
-    WAITING = "waiting"
-    ASKED = "asked"
-    OPEN = "open"
-    HALF = "half"
-
-
-class BrokerOptions(NamedTuple):
-    """Times in seconds."""
-
-    name: str = "broker"
-    heartbeat_interval: float = 1.0
-    heartbeat_timeout: float = 5.0
-    host_timeout: float = 60.0
-    connection_timeout: float = 30.0
-    allow_stealing: bool = False
-    replace_silently: bool = False
-    version: str = ""
-
-    def of(self, config: Config) -> BrokerOptions:
-        """Give the same broker's, by another configuration."""
-        return self._replace(
-            heartbeat_interval=config.bus.heartbeat_interval,
-            heartbeat_timeout=config.bus.heartbeat_timeout,
-            host_timeout=config.limits.host_timeout,
-            connection_timeout=config.limits.connection_timeout,
-            allow_stealing=config.allow_stealing_kernels,
-            replace_silently=config.allow_silent_kernel_replacement,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send `message` over `route`."""
-
-    route: Route
-    message: Message
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A line for the log; `fields` say what it is about (:mod:`bus.logs`)."""
-
-    text: str
-    error: bool = False
-    fields: Mapping[str, object] = field(default_factory=dict, compare=False)
-
-
 Action = Send | Note | Local
-
-
-@dataclass(slots=True)
-class Peer:
-    """A frontend or a host."""
-
-    id: str
-    role: str
-    name: str
-    route: Route
-    last_seen: float
-    state: PeerState = PeerState.UP
-    version: str = ""
-    asked: dict[str, int] = field(default_factory=dict)  #: channels in ASKED at this host, by pool
-    pools: dict[str, PoolReport] = field(default_factory=dict)
-    report: HostReport | FrontendReport | None = None
-    reported: float = 0.0
-    figures: dict[str, PoolFigures] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"{self.role} {self.name} ({self.id[:8]})"
-
-    @property
-    def fields(self) -> dict[str, object]:
-        """What the log says beside its text."""
-        return {self.role: self.name}
-
-    def accepts(self, pool: str) -> bool:
-        """Whether a fresh kernel of this pool may be asked for here."""
-        report = self.pools.get(pool)
-        return report is not None and report.state == "serving" and self.state is PeerState.UP and not self.draining
-
-    @property
-    def draining(self) -> bool:
-        """Whether it is a host that gives no kernels out."""
-        return isinstance(self.report, HostReport) and self.report.draining
-
-
-@dataclass(frozen=True, slots=True)
-class GoneHost:
-    """A host that was lost, and why."""
-
-    id: str
-    name: str
-    version: str
-    last_seen: float
-    why: str
-
-    def status(self, silent: float) -> HostStatus:
-        """Say so in a status."""
-        return HostStatus(self.name, self.id[:SHORT_ID], LOST, self.version, silent, [], 0, 0, text=f"it {self.why}")
-
-
-@dataclass(slots=True)
-class ChannelEntry:
-    """One attachment: its frontend, its host, and how far it has come."""
-
-    channel: int
-    phase: ChannelPhase
-    deadline: float
-    frontend: Peer | None = None
-    host: Peer | None = None
-    request: Open | None = None
-    kernel: str = ""
-    pool: str = ""  #: the one in which it waits or is asked for
-    since: float = 0.0
-    position: int = 0  #: as in Opened
-    turn: int = 0  #: who asked first is served first, however often it has had to be asked anew
-    confirm_by: float = math.inf  #: its frontend has registered again and is to ask for it again by then
 
 
 class Broker:
@@ -227,7 +97,6 @@ class Broker:
         self.attaches: dict[str, Latencies] = {}  #: by pool
         self.past_figures: dict[str, PoolFigures] = {}  #: of hosts that are no more
         self.gone_hosts: dict[str, GoneHost] = {}
-        self.pool_orders: dict[str, PoolOrder] = {}  #: what administrators have made of pools
         self.admin = Admin(self, self._send, self._note, lambda order: self._actions.append(Local(order)))
         self._routes: dict[Route, Peer] = {}
         self._strangers: dict[Route, float] = {}
@@ -400,17 +269,6 @@ class Broker:
 
     # ------------------------------------------------------------------ what administrators change
 
-    def order_pool(self, order: PoolOrder) -> None:
-        """Note how a pool is to be run, for hosts that come; those that are there are told by who calls this."""
-        known = self.pool_orders.get(order.pool)
-        if order.action == "resize" and known is not None:
-            minimum = known.minimum if order.minimum is None else order.minimum
-            maximum = known.maximum if order.maximum is None else order.maximum
-            order = replace(known, minimum=minimum, maximum=maximum)
-        elif known is not None:
-            order = replace(order, minimum=known.minimum, maximum=known.maximum)
-        self.pool_orders[order.pool] = order
-
     def forget_host(self, identity: str) -> None:
         """Speak no more of a host that was lost."""
         self.gone_hosts.pop(identity, None)
@@ -457,7 +315,7 @@ class Broker:
         peer.pools = {report.pool: report for report in message.pools}
         self._actions.append(Send(route, Registered(self.options.name, self.options.heartbeat_interval)))
         if peer.role == "host":
-            self._settle_pools(peer, before)
+            self.admin.settle_pools(peer, before)
             self._reconcile_host(peer, message, now)
         else:
             self._reconcile_frontend(peer, message, now)
@@ -484,25 +342,6 @@ class Broker:
                 self._actions.append(Send(host.route, Release(channel, "another kernel serves it")))
             else:
                 self._join(known, host, kernel or known.kernel)
-
-    def _settle_pools(self, host: Peer, before: dict[str, PoolReport]) -> None:
-        """Tell a host how its pools are to be run, or, where that is not known here (this broker was restarted), learn it from the host."""
-        for report in host.pools.values():
-            order = self.pool_orders.get(report.pool)
-            if order is not None and report.pool in before and before[report.pool].resized and not report.resized:
-                # Its configuration was read again and has other numbers: those hold.
-                order = self.pool_orders[report.pool] = replace(order, minimum=None, maximum=None)
-            if order is None:
-                if report.state != "serving" or report.resized:
-                    action: Literal["pause", "drain", "resume"] = _ORDERED.get(report.state, "resume")
-                    sizes = (report.minimum, report.maximum) if report.resized else (None, None)
-                    self.pool_orders[report.pool] = PoolOrder(0, "", report.pool, action, *sizes)
-                continue
-            # Numbered 0: nobody waits for the answer.
-            if order.action != "resize" and (_ORDERED.get(report.state, "resume") != order.action):
-                self._send(host.route, replace(order, request=0, minimum=None, maximum=None))
-            if order.minimum is not None or order.maximum is not None:
-                self._send(host.route, replace(order, request=0, action="resize"))
 
     def _reconcile_frontend(self, frontend: Peer, message: Register, now: float) -> None:
         listed = {report.channel for report in message.channels}
@@ -885,10 +724,6 @@ class Broker:
         self.sessions.validate()
         for kernel, session in self.sessions.live.items():
             assert self.peers.get(session.host.id) is session.host, f"kernel {kernel} is on a host that is gone"
-
-
-#: The order that has brought a pool into a state.
-_ORDERED: dict[str, Literal["pause", "drain", "resume"]] = {"paused": "pause", "draining": "drain"}
 
 
 def _named(entry: ChannelEntry) -> bool:

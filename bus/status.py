@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+from bus.brokertables import SHORT_ID
 from bus.histogram import Histogram, added
 from bus.messages import PoolReport, Status
 from bus.reports import (
@@ -24,15 +25,13 @@ from bus.reports import (
 )
 
 if TYPE_CHECKING:
-    from bus.broker import Broker, Peer
+    from bus.broker import Broker
+    from bus.brokertables import Peer
     from bus.sessions import Session, SessionRecord
 
-__all__ = ["DEGRADED", "HEALTHY", "SHORT_ID", "add_figures", "describe"]
+__all__ = ["DEGRADED", "HEALTHY", "add_figures", "describe"]
 
 HEALTHY, DEGRADED = "healthy", "degraded"
-
-#: Characters of a part's id that are shown; enough to name it.
-SHORT_ID = 8
 
 #: So many of the sessions that are over are shown, the last ones: thousands are remembered.
 _OVER = 1000

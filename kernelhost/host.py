@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 from collections.abc import Callable
 
 from bus.channel import ChannelOptions, EndReason
-from bus.config import Config, PoolConfig
+from bus.config import Config
 from bus.frames import Frame
 from bus.logs import EventLogger, fields
 from bus.messages import (
@@ -24,7 +23,6 @@ from bus.messages import (
     KernelGone,
     KernelReport,
     Message,
-    PoolReport,
     Refused,
     Register,
     Release,
@@ -36,7 +34,6 @@ from bus.reload import HOST_KEYS, Reloader
 from bus.reports import HostReport
 from bus.transport import TransportFactory
 from kernelhost import machine
-from kernelhost.figures import PoolCounts
 from kernelhost.kernel import Kernel
 from kernelhost.nursery import Nursery
 from kernelhost.orders import OrderRefused, carry_out
@@ -47,14 +44,13 @@ from kernelhost.pool import (
     Attach,
     KernelState,
     Pool,
-    PoolOptions,
-    PoolState,
     Refuse,
     Request,
     Start,
     Stop,
 )
-from kernelhost.reporting import Reporter, kernel_report, pool_report
+from kernelhost.pooltable import PoolTable
+from kernelhost.reporting import Reporter, kernel_report
 from kernelhost.tracefeed import TraceFeed
 from kernelhost.watch import KernelWatch, settled
 from kernelhost.wolfram import licence_refusal
@@ -62,10 +58,6 @@ from kernelhost.wolfram import licence_refusal
 __all__ = ["Host"]
 
 _log = logging.getLogger("kernelbus.host")
-
-#: What of a pool's configuration makes its kernels what they are: where that changes, those that wait for a first client are replaced.
-_MAKING = ("kernel_path", "kernel_options", "parallel_kernels", "initialization_file", "initialization_code")
-
 
 class Host:
     """The kernels of this machine.
@@ -100,11 +92,9 @@ class Host:
         self._identity = secrets.token_hex(16)
         self._loop = asyncio.get_running_loop()
         self._born = self._loop.time()
-        # Pools that the configuration has no more stay until their last kernel has ended.
-        self._pool_configs = {pool.name: pool for pool in config.pools}
-        self._pools = {pool.name: Pool(_options(pool)) for pool in config.pools}
-        self._resized: dict[str, tuple[int | None, int | None]] = {}
-        self._counts = {pool.name: PoolCounts(pool.name) for pool in config.pools}
+        self._table = PoolTable(config)
+        self._pools = self._table.pools
+        self._counts = self._table.counts
         self._drained = False
         self._kernels: dict[tuple[str, int], Kernel] = {}
         self._by_identity: dict[str, Kernel] = {}
@@ -116,7 +106,7 @@ class Host:
         options = ChannelOptions(window=limits.window, chunk=limits.chunk)
         self._multiplexer = Multiplexer(self._transmit, options)
         self._reporter = Reporter(
-            self._tell, self._kernel_report, self._pool_reports, self._machine_report, self._counts, self._kernels.values
+            self._tell, self._kernel_report, self._table.reports, self._machine_report, self._counts, self._kernels.values
         )
         self._feed = TraceFeed(self._tell)
         self._watch = KernelWatch(limits, self._kernels.values, self._reporter.kernel_changed, self._recycle)
@@ -212,7 +202,7 @@ class Host:
 
     def _describe(self) -> Register:
         kernels = [self._kernel_report(kernel) for kernel in self._by_identity.values()]
-        return Register(self._identity, "host", self._name, self._version, self._pool_reports(), kernels)
+        return Register(self._identity, "host", self._name, self._version, self._table.reports(), kernels)
 
     def _control(self, message: Message) -> None:
         match message:
@@ -324,7 +314,7 @@ class Host:
         config = self._config
         send_prompt = config.send_input_name_packet_upon_kernel_connection
         replaced = config.allow_silent_kernel_replacement
-        kernel = Kernel(number, identity, self._pool_configs[name], self._limits, send_prompt, replaced, self, self._nursery, self._name)
+        kernel = Kernel(number, identity, self._table.configs[name], self._limits, send_prompt, replaced, self, self._nursery, self._name)
         self._kernels[name, number] = kernel
         self._by_identity[identity] = kernel
         self._none_left.clear()
@@ -441,8 +431,8 @@ class Host:
             kernel.log.log(level, "%s did not start: it %s", kernel, how)
             log.log(level, "pool %s: trying again in %.0f s", name, wait)
         self._perform(name, actions)
-        if name in self._pools and name not in {known.name for known in self._config.pools} and not pool.kernels:
-            self._remove_pool(name)
+        if self._table.remove_if_gone(name):
+            self._membership.send(self._describe())
         self._leave_if_empty()
 
     # ------------------------------------------------------------------ what administrators order (see kernelhost.orders.OrderedHost)
@@ -466,17 +456,7 @@ class Host:
 
     def resize(self, pool: str, minimum: int | None, maximum: int | None) -> None:
         """Change a pool's numbers until they are changed again."""
-        before = self._resized.get(pool, (None, None))
-        self._resized[pool] = (before[0] if minimum is None else minimum, before[1] if maximum is None else maximum)
-        self._perform(pool, self._pools[pool].configure(self._sized(pool), self._loop.time()))
-
-    def _sized(self, name: str) -> PoolOptions:
-        """The options of a pool, with the numbers that an administrator has given it."""
-        options = _options(self._pool_configs[name])
-        minimum, maximum = self._resized.get(name, (None, None))
-        return options._replace(
-            minimum=options.minimum if minimum is None else minimum, maximum=options.maximum if maximum is None else maximum
-        )
+        self._perform(pool, self._table.resize(pool, minimum, maximum, self._loop.time()))
 
     def trace(self, kernel: Kernel, on: bool) -> None:
         """Send what passes to and from a kernel, or do so no more."""
@@ -512,69 +492,20 @@ class Host:
 
     def _configure(self, config: Config) -> list[str]:
         """Go by another configuration; gives what follows from it, a line each."""
-        now, lines = self._loop.time(), []
         self._config, self._limits = config, settled(config.limits)
         self._watch.rules = KernelWatch.rules_of(self._limits)
-        wanted = {pool.name: pool for pool in config.pools}
-        for name, pool in wanted.items():
-            before = self._pool_configs.get(name)
-            self._pool_configs[name] = pool
-            if name not in self._pools:
-                self._pools[name] = Pool(_options(pool))
-                self._counts.setdefault(name, PoolCounts(name))
-                self._pools[name].host_drained = self._drained
-                self._perform(name, self._pools[name].tick(now))
-                continue
-            if before is not None and _sizes(before) != _sizes(pool):
-                # What the file says anew counts more than what was ordered before.
-                self._resized.pop(name, None)
-            known = self._pools[name]
-            self._perform(name, known.configure(self._sized(name), now))
-            if before is not None and any(getattr(before, key) != getattr(pool, key) for key in _MAKING):
-                waiting = known.count(KernelState.STARTING, KernelState.READY)
-                self._perform(name, known.renew("the pool's kernels are made otherwise now", now))
-                lines.append(f"pool {name}: {waiting} kernels that wait for a first client are replaced; sessions keep theirs")
-        for name in [name for name in self._pools if name not in wanted]:
-            pool_left = self._pools[name]
-            self._perform(name, pool_left.turn(PoolState.DRAINING, now))
-            if pool_left.kernels:
-                lines.append(f"pool {name} is drained, and goes when its last session has ended")
-            else:
-                self._remove_pool(name)
+        decided, lines = self._table.configure(config, self._drained, self._loop.time())
+        for name, actions in decided:
+            self._perform(name, actions)
         # To register again is to list what there is.
         self._membership.send(self._describe())
         return lines
-
-    def _remove_pool(self, name: str) -> None:
-        del self._pools[name], self._pool_configs[name]
-        self._resized.pop(name, None)
-        self._membership.send(self._describe())
 
     # ------------------------------------------------------------------ reports
 
     def _kernel_report(self, kernel: Kernel) -> KernelReport:
         return kernel_report(kernel, self._pools[kernel.pool.name].kernels[kernel.number])
 
-    def _pool_reports(self) -> list[PoolReport]:
-        return [
-            pool_report(pool, self._config, self._pool_configs[name].parallel_kernels, name in self._resized)
-            for name, pool in self._pools.items()
-        ]
-
     def _machine_report(self) -> HostReport:
         return machine.report(self._end is not None, self._drained, self._loop.time() - self._born)
 
-
-def _options(pool: PoolConfig) -> PoolOptions:
-    return PoolOptions(
-        pool.name,
-        pool.minimum_kernel_number,
-        pool.maximum_kernel_number,
-        pool.keep_alive,
-        pool.reserve_previously_connected_kernels,
-        max(1, os.cpu_count() or 1),
-    )
-
-
-def _sizes(pool: PoolConfig) -> tuple[int, int]:
-    return pool.minimum_kernel_number, pool.maximum_kernel_number

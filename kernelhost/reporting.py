@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from bus.config import Config
 from bus.messages import KernelReport, Message, PoolReport
 from bus.reports import HostReport, PoolFigures
 from kernelhost.figures import PoolCounts
 from kernelhost.kernel import Kernel
-from kernelhost.pool import KernelEntry, KernelState, Pool
+from kernelhost.pool import KernelEntry
 
-__all__ = ["Reporter", "kernel_report", "pool_report"]
+__all__ = ["Reporter", "kernel_report"]
 
 #: Seconds between two reports of a kernel when only its counters have changed.
 _KERNELS_INTERVAL = 0.5
@@ -44,29 +43,6 @@ def kernel_report(kernel: Kernel, entry: KernelEntry) -> KernelReport:
         kernel.usage.cpu,
         kernel.usage.memory,
         kernel.idle,
-    )
-
-
-def pool_report(pool: Pool, config: Config, parallel: bool, resized: bool) -> PoolReport:
-    """Say how a pool is; `config` is the host's at present, `resized` whether its numbers are an administrator's."""
-    name = pool.options.name
-    return PoolReport(
-        name,
-        config.default_pool.name == name,
-        config.parallel_default_pool.name == name,
-        pool.count(KernelState.STARTING),
-        pool.count(KernelState.READY),
-        pool.count(KernelState.ATTACHED),
-        pool.count(KernelState.DETACHED),
-        len(pool.queue),
-        pool.options.minimum,
-        pool.maximum,
-        pool.failing[:1000],
-        pool.spare,
-        parallel,
-        pool.limited[:1000],
-        pool.state.value,
-        resized,
     )
 
 
