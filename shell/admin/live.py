@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import select
 import shlex
 import shutil
@@ -56,8 +57,8 @@ def keys(stream: TextIO) -> Iterator[Callable[[float], bool]]:
     def wait(seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            pressed = stream.read(1)
-            if pressed in ("q", "Q", ""):
+            pressed = os.read(descriptor, 64)
+            if not pressed or b"q" in pressed.lower():
                 return True
         return False
 
@@ -177,7 +178,8 @@ class Live(_Commands):
                 shell.poutput(f"{time.strftime('%H:%M:%S')}  {line}, every {args.seconds:g} s; q or Ctrl-C ends\n")
             elif number:
                 shell.poutput("")
-            shell.onecmd_plus_hooks(line, add_to_history=False, raise_keyboard_interrupt=True)
+            # Not as a line that is typed: cmd2 sets the terminal up anew behind each, and keys are no longer read one by one.
+            shell.onecmd(line, add_to_history=False)
 
         self._again(args.seconds, args.count, draw)
 

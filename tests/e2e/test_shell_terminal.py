@@ -47,6 +47,11 @@ def test_an_administrators_session(tmp_path: Path) -> None:
             terminal.until("Main +serving")
             terminal.type("\x03")
             terminal.until("kernelbus>")
+            terminal.type("watch -n 0.1 hosts\r")
+            terminal.until("HOST")
+            terminal.until("HOST")
+            terminal.type("q")
+            terminal.until("kernelbus>")
             terminal.type("top -n 0.1\r")
             terminal.until("kernels use")
             assert terminal.raw.count(CLEAR) >= 3, "each time on an empty screen"
