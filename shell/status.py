@@ -21,7 +21,7 @@ from shell import tables
 from shell.broker import admin_client
 from shell.tables import COLUMNS, FRONTENDS, HOSTS, POOLS, counted, duration, printable, table
 
-__all__ = ["CLEAR", "PARTS", "lines_of", "rows_of", "run_status", "to_json", "view"]
+__all__ = ["CLEAR", "PARTS", "forgive_encoding", "lines_of", "rows_of", "run_status", "to_json", "view"]
 
 #: What may be asked for alone.
 PARTS = tuple(COLUMNS)
@@ -37,9 +37,7 @@ CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 def run_status(options: argparse.Namespace) -> int:
     """Ask and tell once, or again and again; returns the exit status."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal that cannot show a character is no reason to show nothing.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    forgive_encoding()
     try:
         client = admin_client(options, options.timeout)
     except BusError as error:
@@ -92,6 +90,12 @@ def _watch(client: AdminClient, options: argparse.Namespace) -> None:
 
 def _ask(client: AdminClient, options: argparse.Namespace) -> Status:
     return client.status(links=options.part == "links" or (options.json and options.part is None), over=options.over)
+
+
+def forgive_encoding() -> None:
+    """Have standard output show what its encoding has not in another way: that is no reason to show nothing."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def view(stream: TextIO) -> tuple[int | None, bool]:

@@ -11,7 +11,8 @@ import difflib
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import cmd2
@@ -27,7 +28,7 @@ from shell.admin.steering import Steering
 from shell.broker import admin_client
 from shell.console import make_private
 from shell.profile import state_directory
-from shell.status import UNREACHABLE_STATUS, view
+from shell.status import UNREACHABLE_STATUS, forgive_encoding, view
 from shell.tables import duration, printable
 
 __all__ = ["FAILED", "AdminShell", "ShellError", "run_shell"]
@@ -172,15 +173,19 @@ class AdminShell(cmd2.Cmd):
             f"Broker {printable(status.broker)} at {self.client.endpoint} (kernelbus {printable(status.version)}) is {status.health}, "
             f"up {duration(status.up)}. help lists the commands, Tab completes."
         )
+        for problem in status.problems:
+            self.poutput(f"  {printable(problem)}")
 
 
 def run_shell(options: argparse.Namespace) -> int:
     """Run the shell: what is on the command line, a script, standard input, or what a person types; returns the exit status."""
+    forgive_encoding()
     try:
         client, asked_by_tab = admin_client(options, options.timeout), admin_client(options, 1.0)
-        script = None if options.script in (None, "-") else open(options.script, encoding="utf-8-sig")  # noqa: SIM115
-    except (BusError, OSError) as error:
+        script = [] if options.script in (None, "-") else Path(options.script).read_text(encoding="utf-8-sig").splitlines()
+    except (BusError, OSError, UnicodeDecodeError) as error:
         text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        text = f"{options.script}: it is not UTF-8: {error.reason}" if isinstance(error, UnicodeDecodeError) else text
         print(f"kernelbus shell: {text}", file=sys.stderr)
         return UNREACHABLE_STATUS
     unattended = bool(options.commands or options.script) or not sys.stdin.isatty()
@@ -189,18 +194,14 @@ def run_shell(options: argparse.Namespace) -> int:
         if not unattended:
             app.greet()
             return app.cmdloop()
-        lines: Iterable[str] = options.commands
-        if script is not None:
-            with script:
-                lines = [*lines, *script]
-        elif options.script == "-" or not options.commands:
-            lines = _chained(options.commands)
+        read_on = options.script == "-" or not (options.commands or options.script)
+        lines = _chained([*options.commands, *script], sys.stdin if read_on else ())
         return run_lines(app, lines, keep_going=options.keep_going)
 
 
-def _chained(commands: list[str]) -> Iterable[str]:
-    yield from commands
-    yield from sys.stdin
+def _chained(first: Iterable[str], then: Iterable[str]) -> Iterator[str]:
+    yield from first
+    yield from then
 
 
 def run_lines(app: AdminShell, lines: Iterable[str], *, keep_going: bool = False) -> int:

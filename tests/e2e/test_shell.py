@@ -450,6 +450,8 @@ def test_the_command_line(console: Console, tmp_path: Path, capsys: pytest.Captu
     monkeypatch.setattr("sys.stdin", io.StringIO(script.read_text()))
     assert kernelbus("-")[:2] == (1, version)
     monkeypatch.undo()
+    (tmp_path / "latin").write_bytes(b"# caf\xe9\n")
+    assert "latin: it is not UTF-8" in kernelbus(str(tmp_path / "latin"))[2]
     assert kernelbus(str(tmp_path / "none"))[::2] == (2, f"kernelbus shell: {tmp_path}/none: No such file or directory\n")
 
 
