@@ -7,6 +7,8 @@ CONFIG ?=
 FUZZ_SECONDS ?= 300
 SOAK_SECONDS ?= 600
 PYTEST_ARGS ?=
+# One more than there are cores, up to 4, since many tests wait for something.
+TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -42,7 +44,7 @@ serve: $(STAMP)
 	  $(if $(INTERFACE),--interface $(INTERFACE)) $(if $(CONFIG),--configuration-file $(CONFIG))
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

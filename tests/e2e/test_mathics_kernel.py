@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mathics_kernel import ROOT, WAIT, Kernel, returned
+from mathics_kernel import ROOT, WAIT, Kernel, Parent, returned
 
 import wstp
 from wstp import Function, Symbol
@@ -32,6 +32,29 @@ def start(tmp_path: Path) -> Iterator[Start]:
         kernels.append(Kernel(mode, tmp_path, options))
         if ready:
             assert kernels[-1].next() == Function("InputNamePacket", "In[1]:= ")
+        return kernels[-1]
+
+    yield make
+    for kernel in kernels:
+        kernel.close()
+
+
+@pytest.fixture(scope="module")
+def parent() -> Iterator[Parent]:
+    """Share one process that has loaded, and forks kernels."""
+    shared = Parent()
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def fork(parent: Parent) -> Iterator[Start]:
+    """Give a function that forks a kernel for a test: as one that is started, and there sooner."""
+    kernels: list[Kernel] = []
+
+    def make() -> Kernel:
+        kernels.append(parent.fork())
+        assert kernels[-1].next() == Function("InputNamePacket", "In[1]:= ")
         return kernels[-1]
 
     yield make
@@ -251,9 +274,9 @@ def test_jlink_is_answered(call: str, recorded: bytes, kernel: Kernel) -> None:
 # -- beginning and ending -----------------------------------------
 
 
-@pytest.mark.parametrize(("code", "status"), [("Quit[]", 0), ("Exit[7]", 7)])
-def test_leaving(code: str, status: int, start: Start) -> None:
-    kernel = start()
+@pytest.mark.parametrize(("how", "code", "status"), [("fork", "Quit[]", 0), ("start", "Exit[7]", 7)])
+def test_leaving(how: str, code: str, status: int, request: pytest.FixtureRequest) -> None:
+    kernel = request.getfixturevalue(how)()
     kernel.put(S("EvaluatePacket")(S("ToExpression")(f'Print["bye"]; {code}')))
     assert kernel.next() == Function("TextPacket", "bye\n")
     with pytest.raises(wstp.LinkClosed):
@@ -261,11 +284,16 @@ def test_leaving(code: str, status: int, start: Start) -> None:
     assert kernel.exit_status() == status
 
 
-@pytest.mark.parametrize(
-    ("mode", "code"), [("default", "While[True]"), ("uuid", "Pause[100]"), ("default", None)]
-)
-def test_the_peer_closes(mode: str, code: str | None, start: Start) -> None:
-    kernel = start(mode)
+@pytest.mark.parametrize("code", ["While[True]", None])
+def test_the_peer_closes(code: str | None, fork: Start) -> None:
+    end_by_closing(fork(), code)
+
+
+def test_the_peer_closes_in_uuid_mode(start: Start) -> None:
+    end_by_closing(start("uuid"), "Pause[100]")
+
+
+def end_by_closing(kernel: Kernel, code: str | None) -> None:
     if code is not None:
         kernel.put(S("EvaluatePacket")(S("ToExpression")(f'Print["go"]; {code}')))
         kernel.next()
@@ -284,16 +312,16 @@ def test_the_peer_vanishes(code: str | None, start: Start) -> None:
     assert "lost" in kernel.log.read_text()
 
 
-def test_a_kernel_that_nobody_reads_from_ends_when_the_peer_does(start: Start) -> None:
-    kernel = start()
+def test_a_kernel_that_nobody_reads_from_ends_when_the_peer_does(fork: Start) -> None:
+    kernel = fork()
     kernel.put(S("EvaluatePacket")(S("ToExpression")('While[True, Print[StringJoin[Table["x", {10000}]]]]')))
     kernel.next()
     kernel.link.abort()
     assert kernel.exit_status() == 3
 
 
-def test_told_to_terminate(start: Start) -> None:
-    kernel = start()
+def test_told_to_terminate(fork: Start) -> None:
+    kernel = fork()
     kernel.put(S("EvaluatePacket")(S("ToExpression")('Print["go"]; While[True]')))
     kernel.next()
     kernel.link.put_message(wstp.MessageCode.TERMINATE)
