@@ -145,6 +145,11 @@ class Multiplexer:
             handle.channel.resume()
             handle.pump()
 
+    @property
+    def channels(self) -> list[int]:
+        """The channels that are not forgotten yet: those that are open, and those that still have to be heard of to their end."""
+        return list(self._handles)
+
     def has(self, handle: ChannelHandle) -> bool:
         """Whether a channel is not forgotten yet."""
         return self._handles.get(handle.channel.channel) is handle

@@ -350,7 +350,10 @@ class ClientLink(RelayOwner):
             self._link.pause()
         self.channel = self._server.new_channel()
         self._handle = self._server.multiplexer.open(self.channel, self)
-        self._received = 0
+        self._received = self._owed = 0
+        # Of the channel before, which may have been given up before it was known to be open.
+        self._unopened = []
+        self._urgent.clear()
         self._delivery = Delivery()
         request = Open(
             self.channel,

@@ -19,6 +19,7 @@ from bus.messages import (
     NO_POINT,
     Acquire,
     Acquired,
+    ChannelReport,
     KeepAlive,
     KernelGone,
     KernelReport,
@@ -202,7 +203,10 @@ class Host:
 
     def _describe(self) -> Register:
         kernels = [self._kernel_report(kernel) for kernel in self._by_identity.values()]
-        return Register(self._identity, "host", self._name, self._version, self._table.reports(), kernels)
+        attached = {report.channel for report in kernels}
+        # What a kernel said last, and that it has ended, may still be on its way to its client.
+        ending = [ChannelReport(channel) for channel in self._multiplexer.channels if channel not in attached]
+        return Register(self._identity, "host", self._name, self._version, self._table.reports(), kernels, ending)
 
     def _control(self, message: Message) -> None:
         match message:

@@ -68,6 +68,20 @@ def test_the_parts_serve_apart(parts: Parts) -> None:
         assert np.array_equal(result, data)
 
 
+def test_a_kernel_that_dies_while_the_broker_is_away_is_known_to_have_when_that_is_back(parts: Parts) -> None:
+    with connect(parts.frontend) as link:
+        pid = value(link, Symbol("Pid")())
+        assert isinstance(pid, int)
+        parts.broker.kill()
+        psutil.Process(pid).kill()
+        wait_until(lambda: parts.host.logged("was ended by SIGKILL"), "the host has noticed")
+        parts.broker = parts.start_broker(parts.endpoint)
+        # It is told how its link ended, and not, after a time, that its kernel is lost.
+        with pytest.raises(wstp.LinkClosed):
+            link.get(timeout=30)
+    assert parts.frontend.told("has ended the session's link")
+
+
 def test_a_second_host_takes_over_when_the_first_is_killed(parts: Parts) -> None:
     second = parts.start_host()
     with second:

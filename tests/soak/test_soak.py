@@ -10,7 +10,10 @@ import random
 import secrets
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import psutil
@@ -19,14 +22,37 @@ from asking import EVALUATE, answers, command
 from serving import Part, stand_in_pool, wait_until, write_config
 
 import wstp
-from bus.client import AdminClient, OrderRefused
-from bus.orders import HostOrder, PoolOrder, ReloadOrder, StartOrder
+from bus.client import AdminClient, BrokerUnreachable, OrderRefused
+from bus.orders import HostOrder, Order, PoolOrder, ReloadOrder, StartOrder
 from wstp import Expr, Function, Symbol
 
 pytestmark = pytest.mark.soak
 
 CLIENTS = 4
 MEMORY = 100 << 20
+
+
+class Actor(Protocol):
+    """Who does things until a time is over; what goes wrong is kept in `fault`."""
+
+    count: int
+    fault: BaseException | None
+
+    def run(self, until: float) -> None:
+        """Do them until then, on the monotonic clock."""
+
+
+def load(actors: Sequence[Actor], seconds: float) -> None:
+    """Have all of them act side by side."""
+    until = time.monotonic() + seconds
+    threads = [threading.Thread(target=actor.run, args=(until,)) for actor in actors]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for actor in actors:
+        if actor.fault is not None:
+            raise actor.fault
 
 
 class Client:
@@ -63,7 +89,7 @@ class Client:
                 return link
             link.close()
             # Its own going has not been noticed yet, or it was given up for someone else at the cap.
-            if "another client is attached" not in refusal:
+            if "another client is attached" not in refusal and "broker does not answer" not in refusal:
                 assert "has ended" in refusal or "never was" in refusal, refusal
                 self.kernel = ""
             time.sleep(0.01)
@@ -125,11 +151,18 @@ class Client:
 
 
 class Administrator:
-    """Pauses, resizes, drains, reloads, traces and looks on; nothing of that may cost a client anything but time."""
+    """Pauses, resizes, drains, reloads, traces and looks on; nothing of that may cost a client anything but time.
 
-    def __init__(self, part: Part, host: str, seed: int) -> None:
-        self.client = AdminClient(f"tcp://127.0.0.1:{part.port + 1}", secrets.token_bytes, sender="soak@here", timeout=60)
-        self.host = host
+    Args:
+        endpoint: the broker's.
+        hosts: those that may be drained, by name; one of a process of its own would end when it is empty.
+        stays: whether the broker does; else what was asked of one that went is asked again.
+    """
+
+    def __init__(self, endpoint: str, hosts: Sequence[str], seed: int, stays: bool = True) -> None:
+        self.client = AdminClient(endpoint, secrets.token_bytes, sender="soak@here", timeout=60 if stays else 2)
+        self.hosts = hosts
+        self.stays = stays
         self.random = random.Random(f"{seed} administrator")
         self.count = 0
         self.fault: BaseException | None = None
@@ -138,7 +171,7 @@ class Administrator:
         """Order until then; what goes wrong is kept in `fault`."""
         try:
             while time.monotonic() < until:
-                self.order()
+                self.one()
                 self.count += 1
                 time.sleep(self.random.random() * 0.2)
         except BaseException as fault:
@@ -146,26 +179,48 @@ class Administrator:
         finally:
             self.client.close()
 
-    def order(self) -> None:
-        match self.random.choice(["pause", "drain", "resize", "start", "reload", "trace", "look"]):
+    def order(self, order: Order) -> None:
+        """Give an order until it is carried out by all that it is for."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.client.order(order)
+                return
+            except (BrokerUnreachable, OrderRefused) as error:
+                # A broker that has just come knows its hosts when they have registered again.
+                early = isinstance(error, BrokerUnreachable) or error.answer.code.startswith(("unknown-", "no-answer", "no-host"))
+                if self.stays or not early or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
+
+    def one(self) -> None:
+        try:
+            self.choose()
+        except BrokerUnreachable:
+            if self.stays:
+                raise
+
+    def choose(self) -> None:
+        match self.random.choice(["pause", "resize", "start", "reload", "trace", "look", *(["drain"] if self.hosts else [])]):
             case "pause":
-                self.client.order(PoolOrder(0, "", "P", "pause"))
+                self.order(PoolOrder(0, "", "P", "pause"))
                 time.sleep(self.random.random() * 0.5)
-                self.client.order(PoolOrder(0, "", "P", "resume"))
+                self.order(PoolOrder(0, "", "P", "resume"))
             case "drain":
-                self.client.order(HostOrder(0, "", self.host, "drain"))
+                host = self.random.choice(self.hosts)
+                self.order(HostOrder(0, "", host, "drain"))
                 time.sleep(self.random.random() * 0.5)
-                self.client.order(HostOrder(0, "", self.host, "resume"))
+                self.order(HostOrder(0, "", host, "resume"))
             case "resize":
-                self.client.order(PoolOrder(0, "", "P", "resize", self.random.randrange(3)))
+                self.order(PoolOrder(0, "", "P", "resize", self.random.randrange(3)))
             case "start":
                 try:
-                    self.client.order(StartOrder(0, "", "P"))
+                    self.order(StartOrder(0, "", "P"))
                 except OrderRefused as refused:
                     if refused.answer.code != "pool-full":
                         raise
             case "reload":
-                self.client.order(ReloadOrder(0, ""))
+                self.order(ReloadOrder(0, ""))
             case "trace":
                 kernels = self.client.status().kernels
                 try:
@@ -181,41 +236,94 @@ class Administrator:
                 assert all(pool.pool == "P" for pool in status.pools)
 
 
+class Breaker:
+    """Kills the broker, and starts another in its place."""
+
+    def __init__(self, site: ExitStack, config: Path, seed: int) -> None:
+        self.site = site
+        self.config = config
+        self.random = random.Random(f"{seed} breaker")
+        self.count = 0
+        self.fault: BaseException | None = None
+        self.broker = self.start("tcp://127.0.0.1:0")
+        self.endpoint = self.broker.endpoint
+
+    def start(self, endpoint: str) -> Part:
+        return self.site.enter_context(Part("broker", "--bus", endpoint, "-c", self.config, ready="Broker listening"))
+
+    def run(self, until: float) -> None:
+        """Kill brokers until then; the last one stays."""
+        try:
+            while time.monotonic() < until - 5:
+                time.sleep(self.random.uniform(0.5, 5))
+                self.broker.kill()
+                self.broker = self.start(self.endpoint)
+                self.count += 1
+        except BaseException as fault:
+            self.fault = fault
+
+
 def read_all(link: wstp.Link) -> None:
     while True:
         link.get(timeout=60)
 
 
-def test_every_answer_belongs_to_its_request(tmp_path: Path) -> None:
+def soak() -> tuple[float, int]:
+    """Give how many seconds it goes on, and the seed of what is left to chance."""
     seconds = float(os.environ.get("SOAK_SECONDS", "600"))
     seed = int(os.environ.get("SOAK_SEED", "0")) or random.randrange(1, 10**6)
     print(f"SOAK_SEED={seed}")
+    return seconds, seed
+
+
+def grown(process: psutil.Process, before: tuple[int, int], children: int) -> None:
+    """Insist that a process has not grown since `before` (descriptors, bytes), but by what `children` kernels explain."""
+    # Each detached kernel keeps its two connections and its process's watch.
+    most = before[0] + 4 * children
+    wait_until(lambda: process.num_fds() <= most, f"at most {most} descriptors")
+    assert process.memory_info().rss - before[1] < MEMORY
+
+
+def test_every_answer_belongs_to_its_request(tmp_path: Path) -> None:
+    seconds, seed = soak()
     pool = stand_in_pool(tmp_path, MaximumKernelNumber=3 * CLIENTS)
     limits = {"HoldBuffer": 1 << 16, "Window": 1 << 20, "ConnectionTimeout": 60}
-    with Part("serve", "-p", "0", "--name", "soak", "-c", write_config(tmp_path / "c.conf", Pools={"P": pool}, Limits=limits)) as part:
+    config = write_config(tmp_path / "c.conf", Pools={"P": pool}, Limits=limits)
+    with Part("serve", "-p", "0", "--name", "soak", "-c", config) as part:
         process = psutil.Process(part.process.pid)
         clients = [Client(part, number, seed) for number in range(CLIENTS)]
-        administrator = Administrator(part, "soak", seed)
-
-        def load(period: float) -> None:
-            until = time.monotonic() + period
-            threads = [threading.Thread(target=each.run, args=(until,)) for each in (*clients, administrator)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            for each in (*clients, administrator):
-                if each.fault is not None:
-                    raise each.fault
-
-        load(seconds / 5)
-        descriptors, memory = process.num_fds(), process.memory_info().rss
-        load(seconds * 4 / 5)
+        actors = [*clients, Administrator(f"tcp://127.0.0.1:{part.port + 1}", ["soak"], seed)]
+        load(actors, seconds / 5)
+        before = process.num_fds(), process.memory_info().rss
+        load(actors, seconds * 4 / 5)
         assert all(client.count for client in clients)
-        # Each detached kernel keeps its two connections and its process's watch.
-        most = descriptors + 4 * 3 * CLIENTS
-        wait_until(lambda: process.num_fds() <= most, f"at most {most} descriptors")
+        grown(process, before, 3 * CLIENTS)
         wait_until(lambda: len(part.children()) <= 2 * 3 * CLIENTS, "no more processes than the cap allows")
-        assert process.memory_info().rss - memory < MEMORY
         assert part.process.poll() is None
-        print(f"{sum(client.count for client in clients)} evaluations, {administrator.count} orders")
+        print(f"{sum(client.count for client in clients)} evaluations, {actors[-1].count} orders")
+
+
+def test_brokers_that_are_killed_cost_time_and_no_answer(tmp_path: Path) -> None:
+    """The same, with kernels on two hosts, and a broker that is killed and replaced all the time."""
+    seconds, seed = soak()
+    pool = stand_in_pool(tmp_path, MaximumKernelNumber=2 * CLIENTS)
+    bus = {"HeartbeatInterval": 0.2, "HeartbeatTimeout": 1.0, "Journal": "journal.sqlite"}
+    limits = {"HoldBuffer": 1 << 16, "Window": 1 << 20, "ConnectionTimeout": 60}
+    config = write_config(tmp_path / "c.conf", Pools={"P": pool}, Limits=limits, Bus=bus)
+    with ExitStack() as site:
+        breaker = Breaker(site, config, seed)
+        hosts = [
+            site.enter_context(Part("host", "--bus", breaker.endpoint, "--name", name, "-c", config, ready="has joined"))
+            for name in ("alpha", "beta")
+        ]
+        frontend = site.enter_context(Part("frontend", "--bus", breaker.endpoint, "-p", "0", "-c", config))
+        clients = [Client(frontend, number, seed) for number in range(CLIENTS)]
+        actors = [*clients, Administrator(breaker.endpoint, [], seed, stays=False), breaker]
+        processes = [psutil.Process(part.process.pid) for part in (frontend, *hosts)]
+        load(actors, seconds / 5)
+        before = [(process.num_fds(), process.memory_info().rss) for process in processes]
+        load(actors, seconds * 4 / 5)
+        assert all(client.count for client in clients)
+        for process, was in zip(processes, before, strict=True):
+            grown(process, was, 2 * CLIENTS)
+        print(f"{sum(client.count for client in clients)} evaluations, {actors[-2].count} orders, {breaker.count} brokers killed")
