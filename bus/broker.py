@@ -253,6 +253,9 @@ class Broker:
         for gone in list(self.gone_hosts.values()):
             if now - gone.last_seen > _GONE_FOR:
                 self.forget_host(gone.id)
+        if any(entry.left for entry in self._waiting.values()):
+            # Their time to go back to a host may have come.
+            self._dispatch(now)
         self.admin.tick(now)
         return self._take()
 
@@ -386,6 +389,7 @@ class Broker:
         for entry in [e for e in self.channels.values() if e.host is peer and e.phase is ChannelPhase.ASKED]:
             assert entry.request is not None
             if not entry.request.kernel:
+                entry.left[peer.id] = now
                 self._move(entry, ChannelPhase.WAITING, None)
         self._dispatch(now)
 
@@ -480,7 +484,7 @@ class Broker:
                 text = f"pool {wanted} is being drained by an administrator, and gives no kernels out"
                 self._refuse(entry, "pool-draining", text)
                 return
-            host = self._choose(wanted)
+            host = self._choose(wanted, entry, now)
             if host is None:
                 return
         named = request.kernel if request.kernel in self.sessions.live else ""
@@ -528,9 +532,10 @@ class Broker:
             other = entry.host
             assert other is not None
             theirs = other.pools.get(report.pool)
-            if spare > 0 and (theirs is None or theirs.ready == 0):
+            if spare > 0 and (theirs is None or theirs.ready == 0) and not self._just_left(entry, host, now):
                 spare -= 1
                 self._actions.append(Send(other.route, Release(entry.channel, f"{host} has a kernel ready")))
+                entry.left[other.id] = now
                 self._move(entry, ChannelPhase.WAITING, None)
         self._dispatch(now)
 
@@ -565,11 +570,11 @@ class Broker:
                 return report.pool
         return reports[0].pool if reports else ""
 
-    def _choose(self, pool: str) -> Peer | None:
+    def _choose(self, pool: str, entry: ChannelEntry, now: float) -> Peer | None:
         """Of the hosts that can give a kernel, one with ready ones to spare, else the one with the smallest part of its cap in use."""
         best: tuple[tuple[bool, bool, float], Peer] | None = None
         for host in self.peers_of("host"):
-            if not host.accepts(pool):
+            if not host.accepts(pool) or self._just_left(entry, host, now):
                 continue
             report = host.pools[pool]
             asked = host.asked.get(pool, 0)
@@ -580,6 +585,13 @@ class Broker:
             if best is None or key < best[0]:
                 best = (key, host)
         return best[1] if best else None
+
+    def _just_left(self, entry: ChannelEntry, host: Peer, now: float) -> bool:
+        """Whether a request was taken from a host so lately that frames of what the host had attached may still be on their way.
+
+        They would be taken for those of what it attached next under the same number.
+        """
+        return now - entry.left.get(host.id, -math.inf) < self.options.heartbeat_timeout
 
     def _acquired(self, host: Peer, message: Acquired, now: float) -> None:
         self._kernel(host, message.kernel, now)

@@ -147,4 +147,5 @@ class ChannelEntry:
     since: float = 0.0
     position: int = 0  #: as in Opened
     turn: int = 0  #: who asked first is served first, however often it has had to be asked anew
+    left: dict[str, float] = field(default_factory=dict)  #: when it was taken from which hosts that had been asked, by their ids
     confirm_by: float = math.inf  #: its frontend has registered again and is to ask for it again by then

@@ -555,3 +555,18 @@ def test_nothing_is_left_when_all_have_gone(bus: BrokerPlayer) -> None:
     bus.say(host, Leave())
     broker = bus.broker
     assert (broker.peers, broker.channels, broker.sessions.live, broker._routes, broker._waiting) == ({}, {}, {}, {}, {})
+
+
+def test_who_was_taken_from_a_host_does_not_go_back_while_frames_may_be_under_way(bus: BrokerPlayer) -> None:
+    one = bus.host("one", report(ready=0))
+    frontend = bus.frontend("f")
+    assert [to for to, _ in bus.say(frontend, Open(1, "a"))] == ["one"]
+    two = bus.host("two", report(ready=0))
+    # It has attached a kernel, and that is still on its way when another has one ready.
+    assert [to for to, _ in bus.say(two, report(ready=1))] == ["one", "two"]
+    assert bus.say(one, Acquired(1, kernel(channel=1))) == [("one", Release(1, "nobody waits for it any more"))]
+    bus.say(two, report(ready=0))
+    assert bus.say(one, report(ready=1)) == [], "it stays where it is"
+    bus.say(two, Leave())
+    assert not any(isinstance(message, Acquire) for _, message in bus.sent), "it waits, since there is no other"
+    assert [(to, type(message)) for to, message in bus.wait(6, one, frontend)] == [("one", Acquire)], "until its time has come"
