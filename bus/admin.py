@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from bus import status
 from bus.configschema import offer
 from bus.messages import Message, PoolReport
-from bus.naming import NotFound, find_id, find_named
+from bus.naming import NotFound, find_id, find_named, find_pool
 from bus.orders import (
     Answer,
     HostOrder,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from bus.broker import Broker
     from bus.brokertables import Peer
 
-__all__ = ["TRACE_LEASE", "Admin", "AskedOf", "Local"]
+__all__ = ["TRACE_LEASE", "Admin", "Local"]
 
 #: Seconds for which a console is sent what it traces, after it has last asked for it.
 TRACE_LEASE = 15.0
@@ -52,25 +52,21 @@ BROKER = "broker"
 class Local:
     """The broker's own process is to carry this out, and to say so by :meth:`Admin.carried_out`."""
 
-    order: Order
-
-
-class AskedOf(NamedTuple):
-    """A part that was asked; its id, and what it is called."""
-
-    id: str
-    name: str
+    order: ReloadOrder | LogLevelOrder
 
 
 @dataclass(slots=True)
 class _Pending:
-    """A request that waits for answers. `number` is the broker's for it, `request` the console's."""
+    """A request that waits for answers. `number` is the broker's for it, `request` the console's.
+
+    `waiting`: what those are called that have not answered, by their ids.
+    """
 
     number: int
     request: int
     route: Route
     deadline: float
-    waiting: dict[str, AskedOf]
+    waiting: dict[str, str]
     target: str = ""
     answers: list[PartAnswer] = field(default_factory=list)
     links: list[LinkStatus] = field(default_factory=list)
@@ -92,7 +88,7 @@ class Admin:
         broker: Broker,
         send: Callable[[Route, Message], None],
         note: Callable[[str], None],
-        local: Callable[[Order], None],
+        local: Callable[[ReloadOrder | LogLevelOrder], None],
     ) -> None:
         self._broker = broker
         self._send = send
@@ -143,7 +139,7 @@ class Admin:
             case HostOrder():
                 self._host(route, order, now)
             case ReloadOrder() | LogLevelOrder():
-                self._ask(route, order, list(self._broker.peers.values()), now, here=True)
+                self._ask(route, order, list(self._broker.peers.values()), now)
             case _:
                 self._refuse(route, order, "unknown-order", f"this broker does not know {type(order).__name__}: it is of another version")
 
@@ -279,19 +275,19 @@ class Admin:
 
     # ------------------------------------------------------------------ asking and answering
 
-    def _ask(self, route: Route, order: Order, parts: list[Peer], now: float, target: str = "", here: bool = False) -> None:
-        """Have an order carried out by these parts, and by the broker's own process where `here`; then answer."""
+    def _ask(self, route: Route, order: Order, parts: list[Peer], now: float, target: str = "") -> None:
+        """Have an order carried out by these parts, and by the broker's own process if it is of every part; then answer."""
         pending = self._wait_for(route, order.request, parts, now, target)
-        if here:
-            pending.waiting[""] = AskedOf("", BROKER)
+        numbered = replace(order, request=pending.number)
         for part in parts:
-            self._send(part.route, replace(order, request=pending.number))
-        if here:
-            self._local(replace(order, request=pending.number))
+            self._send(part.route, numbered)
+        if isinstance(numbered, ReloadOrder | LogLevelOrder):
+            pending.waiting[""] = BROKER
+            self._local(numbered)
 
     def _wait_for(self, route: Route, request: int, parts: list[Peer], now: float, target: str = "") -> _Pending:
         self._numbers += 1
-        waiting = {part.id: AskedOf(part.id, f"{part.role} {part.name}") for part in parts}
+        waiting = {part.id: f"{part.role} {part.name}" for part in parts}
         deadline = now + self._broker.options.heartbeat_timeout
         pending = self._pending[self._numbers] = _Pending(self._numbers, request, route, deadline, waiting, target)
         return pending
@@ -309,7 +305,7 @@ class Admin:
         if pending is None or (part := pending.waiting.pop(identity, None)) is None:
             # Its time was over, and the console was told so.
             return
-        pending.answers.append(replace(answer, request=pending.request, part=part.name))
+        pending.answers.append(replace(answer, request=pending.request, part=part))
         self._settle(pending, now)
 
     def listed(self, peer: Peer, answer: LinksAnswer, now: float) -> None:
@@ -323,7 +319,7 @@ class Admin:
         """A part is gone: nobody waits for its answers."""
         for pending in list(self._pending.values()):
             if (part := pending.waiting.pop(peer.id, None)) is not None:
-                pending.answers.append(PartAnswer(pending.request, False, "gone", [f"it {why}"], part.name))
+                pending.answers.append(PartAnswer(pending.request, False, "gone", [f"it {why}"], part))
                 self._settle(pending, now)
 
     def tick(self, now: float) -> None:
@@ -332,7 +328,7 @@ class Admin:
             for part in pending.waiting.values():
                 seconds = self._broker.options.heartbeat_timeout
                 line = f"it did not answer in {seconds:g} s; it may carry the order out yet"
-                pending.answers.append(PartAnswer(pending.request, False, "no-answer", [line], part.name))
+                pending.answers.append(PartAnswer(pending.request, False, "no-answer", [line], part))
             self._settle(pending, now, late=True)
         for kernel, tracers in list(self._tracers.items()):
             for route in [route for route, until in tracers.items() if now >= until]:
@@ -346,7 +342,7 @@ class Admin:
             return
         del self._pending[pending.number]
         if pending.status is not None:
-            unheard = tuple(part.name for part in pending.waiting.values())
+            unheard = tuple(pending.waiting.values())
             unheard += tuple(answer.part for answer in pending.answers)
             told = status.describe(self._broker, pending.status, now, links=pending.links, unheard=unheard)
             self._send(pending.route, told)
@@ -371,11 +367,7 @@ class Admin:
         return self._broker.peers[find_named(text, {host.id: host.name for host in self._broker.peers_of("host")}, "host")]
 
     def _known_pool(self, text: str) -> str:
-        pools = dict.fromkeys(pool for host in self._broker.peers_of("host") for pool in host.pools)
-        if text not in pools:
-            offered = offer(text, pools, "pools") if pools else "there are no pools, since there is no host"
-            raise NotFound("unknown-pool", f"there is no pool {text or '(nothing was named)'}: {offered}")
-        return text
+        return find_pool(text, dict.fromkeys(pool for host in self._broker.peers_of("host") for pool in host.pools))
 
 
 #: The order that has brought a pool into a state.

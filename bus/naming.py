@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from bus.configschema import offer
 from bus.errors import BusError
 
-__all__ = ["NotFound", "find_id", "find_named"]
+__all__ = ["NotFound", "find_id", "find_named", "find_pool"]
 
 #: Characters of an id by which it may be named, at least.
 SHORTEST = 3
@@ -62,6 +62,19 @@ def find_named(text: str, known: Mapping[str, str], what: str) -> str:
     names = dict.fromkeys(known.values())
     offered = offer(text, names, f"{what}s") if names else f"there are no {what}s"
     raise NotFound(f"unknown-{what}", f"there is no {what} {text or '(nothing was named)'}: {offered}")
+
+
+def find_pool(text: str, known: Iterable[str]) -> str:
+    """Give `text` back if it is one of the `known` pools.
+
+    Raises:
+        NotFound: it is not.
+    """
+    known = list(known)
+    if text in known:
+        return text
+    offered = offer(text, known, "pools") if known else "there are no pools, since there is no host"
+    raise NotFound("unknown-pool", f"there is no pool {text or '(nothing was named)'}: {offered}")
 
 
 def _some(found: list[str]) -> str:

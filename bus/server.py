@@ -13,14 +13,14 @@ from bus.admin import Local
 from bus.admission import Admission
 from bus.broker import Action, Broker, BrokerOptions, Note, Send
 from bus.call_transport import CallHub
-from bus.config import Config, ConfigError
+from bus.config import Config
 from bus.errors import MessageError
+from bus.everypart import carry_out
 from bus.frames import Frame, Kind, control_frame
 from bus.journal import Journal, JournalError
 from bus.keys import KeyStore
-from bus.logs import set_level
 from bus.messages import decode, encode
-from bus.orders import Answer, LogLevelOrder, Order, PartAnswer, ReloadOrder
+from bus.orders import Answer
 from bus.reload import BROKER_KEYS, Reloader
 from bus.transport import Route, TransportFactory
 from bus.zmq_transport import RouterTransport
@@ -138,26 +138,11 @@ class BrokerServer:
                 case Note(text, error, about):
                     _log.log(logging.ERROR if error else logging.INFO, "%s", text, extra={"fields": about})
                 case Local(order):
-                    self._perform(self.broker.carried_out(self._carry_out(order), self._loop.time()))
+                    self._perform(self.broker.carried_out(carry_out(order, self.reloader), self._loop.time()))
         if not self._writing:
             # Once for all changes of this turn of the loop.
             self._writing = True
             self._loop.call_soon(self._write_journal)
-
-    def _carry_out(self, order: Order) -> PartAnswer:
-        """Do what an administrator has ordered of every part."""
-        ok, code = True, ""
-        lines: list[str] = []
-        match order:
-            case ReloadOrder():
-                ok, lines = self.reloader.reload()
-                code = "" if ok else "configuration"
-            case LogLevelOrder(level=level):
-                try:
-                    set_level(level)
-                except ConfigError as error:
-                    ok, code, lines = False, "level", [str(error)]
-        return PartAnswer(order.request, ok, code, lines)
 
     def _configure(self, config: Config) -> list[str]:
         options = self.broker.options.of(config)

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bus.channel import ChannelOptions
-from bus.config import Config, ConfigError
+from bus.config import Config
 from bus.errors import BusError
+from bus.everypart import carry_out
 from bus.frames import Frame
-from bus.logs import EventLogger, fields, set_level
+from bus.logs import EventLogger, fields
 from bus.messages import (
     ChannelReport,
     Lost,
@@ -28,7 +29,7 @@ from bus.messages import (
     StatusRequest,
 )
 from bus.multiplexer import Multiplexer
-from bus.orders import LogLevelOrder, PartAnswer, ReloadOrder
+from bus.orders import LogLevelOrder, ReloadOrder
 from bus.peer import Membership
 from bus.reload import FRONTEND_KEYS, Reloader
 from bus.reports import FrontendReport, LinksAnswer, LinksRequest
@@ -286,11 +287,8 @@ class Frontend:
             case LinksRequest(request):
                 now = self._loop.time()
                 self.membership.send(LinksAnswer(request, [link.status(self._name, now) for link in self._links]))
-            case ReloadOrder(request):
-                ok, lines = self.reloader.reload()
-                self.membership.send(PartAnswer(request, ok, "" if ok else "configuration", lines))
-            case LogLevelOrder(request, _, level):
-                self.membership.send(_set_level(request, level))
+            case ReloadOrder() | LogLevelOrder():
+                self.membership.send(carry_out(message, self.reloader))
             case _:
                 self._log.error("the broker sent %s, which is not for a frontend; ignored", type(message).__name__)
 
@@ -302,14 +300,6 @@ class Frontend:
     def _link_of(self, channel: int) -> ClientLink | None:
         entry = self._channels.get(channel)
         return entry[0] if entry is not None else None
-
-
-def _set_level(request: int, level: str) -> PartAnswer:
-    try:
-        set_level(level)
-    except ConfigError as error:
-        return PartAnswer(request, False, "level", [str(error)])
-    return PartAnswer(request, True)
 
 
 def _reason(error: OSError) -> str:

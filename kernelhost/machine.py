@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from bus.reports import HostReport
@@ -35,6 +36,7 @@ def _load() -> float:
         return 0.0
 
 
+@cache
 def _embedded() -> str:
     try:
         return f"Mathics3 {version('Mathics3')}"

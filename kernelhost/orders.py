@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from bus import everypart
 from bus.channel import EndReason
-from bus.config import ConfigError
 from bus.errors import BusError
-from bus.logs import set_level
 from bus.orders import (
     HostOrder,
     KernelOrder,
@@ -76,23 +75,16 @@ class OrderedHost(Protocol):
 
 def carry_out(host: OrderedHost, order: Order) -> PartAnswer:
     """Carry out `order` and give the answer to it."""
+    if isinstance(order, ReloadOrder | LogLevelOrder):
+        return everypart.carry_out(order, host.reloader)
     try:
-        ok, lines = _carry_out(host, order)
+        return PartAnswer(order.request, True, "", _carry_out(host, order))
     except OrderRefused as error:
         return PartAnswer(order.request, False, error.code, [str(error)])
-    return PartAnswer(order.request, ok, "" if ok else "configuration", lines)
 
 
-def _carry_out(host: OrderedHost, order: Order) -> tuple[bool, list[str]]:
+def _carry_out(host: OrderedHost, order: Order) -> list[str]:
     match order:
-        case ReloadOrder():
-            return host.reloader.reload()
-        case LogLevelOrder(level=level):
-            try:
-                set_level(level)
-            except ConfigError as error:
-                raise OrderRefused("level", str(error)) from None
-            return True, []
         case KernelOrder():
             line = _kernel(host, order)
         case SessionOrder():
@@ -107,10 +99,10 @@ def _carry_out(host: OrderedHost, order: Order) -> tuple[bool, list[str]]:
             line = host.drain(action == "drain")
         case TraceOrder(kernel=identity, on=on):
             host.trace(_found(host, identity)[0], on)
-            return True, []
+            return []
         case _:
             raise OrderRefused("unknown-order", f"this host does not know {type(order).__name__}: it is of another version")
-    return True, [line]
+    return [line]
 
 
 def _found(host: OrderedHost, identity: str) -> tuple[Kernel, Pool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bus.configschema import offer
-from bus.naming import NotFound, find_id, find_named
+from bus.naming import NotFound, find_id, find_named, find_pool
 from bus.reports import FrontendStatus, HostStatus, KernelStatus, LinkStatus, PoolStatus, Status
 from shell.status import rows_of
 from shell.tables import SHORT_ID, counted, duration, printable
@@ -82,10 +82,7 @@ def session_of(status: Status, text: str) -> KernelStatus:
 def pool_of(status: Status, text: str) -> PoolStatus:
     """Find a pool by its name; raises as :func:`kernel_of`."""
     pools = {pool.pool: pool for pool in status.pools}
-    if text not in pools:
-        offered = offer(text, pools, "pools") if pools else "there are no pools"
-        raise NotFound("unknown-pool", f"there is no pool {text or '(nothing was named)'}: {offered}")
-    return pools[text]
+    return pools[find_pool(text, pools)]
 
 
 def host_of(status: Status, text: str) -> HostStatus:
