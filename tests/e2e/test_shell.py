@@ -475,11 +475,16 @@ def test_status_by_the_command_line(console: Console, link: wstp.Link, capsys: p
     told = json.loads(capsys.readouterr().out)
     assert faults(SCHEMA, told) == [] and told["links"]
     for part, kind in KINDS.items():
-        assert main(["status", "-c", str(config), part, "--json"]) == 0
-        rows = json.loads(capsys.readouterr().out)
-        assert rows and not any(faults({**SCHEMA["$defs"][kind], "$defs": SCHEMA["$defs"]}, row) for row in rows)
-        assert main(["status", "-c", str(config), part]) == 0
-        assert len(capsys.readouterr().out.splitlines()) == len(rows) + 1
+
+        def agree(part: str = part, kind: str = kind) -> bool:
+            assert main(["status", "-c", str(config), part, "--json"]) == 0
+            rows = json.loads(capsys.readouterr().out)
+            assert rows and not any(faults({**SCHEMA["$defs"][kind], "$defs": SCHEMA["$defs"]}, row) for row in rows)
+            assert main(["status", "-c", str(config), part]) == 0
+            return len(capsys.readouterr().out.splitlines()) == len(rows) + 1
+
+        # Between the two the pool may have started a kernel, or ended one.
+        wait_until(agree, f"as many lines as there are {part}")
 
 
 # ---- brokers and hosts that come and go ------------------------------------------------------------------------
