@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import wstp
-from shell import KernelPool
+from kernelbus.shell import KernelPool
 from wstp import Symbol
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,8 +36,8 @@ def server() -> Iterator[int]:
         config = Path(folder, "c.conf")
         pool = {"MinimumKernelNumber": 4, "MaximumKernelNumber": 16}
         config.write_text(json.dumps({"Pools": {"Bench": pool}}))
-        command = [sys.executable, "-m", "shell.main", "serve", "-p", "0", "-c", str(config)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": folder}
+        command = [sys.executable, "-m", "kernelbus.shell.main", "serve", "-p", "0", "-c", str(config)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "XDG_STATE_HOME": folder}
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
         try:
             assert process.stdout is not None

@@ -31,10 +31,10 @@ from wstp import Expr, Symbol
 ROOT = Path(__file__).resolve().parents[1]
 EVALUATE = Symbol("EvaluatePacket")
 LIMITS = wstp.Limits(total_size=2**31, token_size=2**30)
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OPENBLAS_NUM_THREADS": "1"}
 KERNELS = {
     "echo": [sys.executable, str(ROOT / "benchmarks" / "_echo_kernel.py")],
-    "Mathics3": [sys.executable, "-m", "kernelhost.mathics"],
+    "Mathics3": [sys.executable, "-m", "kernelbus.kernelhost.mathics"],
 }
 LAYOUTS = {"serve": "serve", "inproc": "serve, inproc", "parts": "three processes"}
 ARRAY = 8 * 2**20  # machine reals: 64 MiB
@@ -140,7 +140,7 @@ def served(kernel: str, layout: str, library: str | None) -> Iterator[Client]:
         config = folder / "c.conf"
         transport = "inproc" if layout == "serve, inproc" else "call"
         config.write_text(json.dumps({"Pools": {"P": pool}, "Bus": {"LocalTransport": transport}}))
-        command = [sys.executable, "-m", "shell.main"]
+        command = [sys.executable, "-m", "kernelbus.shell.main"]
         options = ["-c", str(config)]
         if layout == "three processes":
             with socket.create_server(("127.0.0.1", 0)) as free:

@@ -53,12 +53,12 @@ def server(code: str | None, forked: bool) -> Iterator[tuple[int, psutil.Process
     pool: dict[str, object] = {"KernelPath": "embedded", "MinimumKernelNumber": 0, "MaximumKernelNumber": 1000, "KeepAlive": False}
     if code:
         pool["InitializationCode"] = code
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **({} if forked else {"KERNELBUS_NO_FORK": "1"})}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **({} if forked else {"KERNELBUS_NO_FORK": "1"})}
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "c.conf"
         limits = {"ConnectionTimeout": 120, "KernelStartTimeout": 120}
         config.write_text(json.dumps({"Pools": {"P": pool}, "Limits": limits, "EnableAutomaticKernelConnection": False}))
-        command = [sys.executable, "-m", "shell.main", "serve", "-p", "0", "-c", str(config)]
+        command = [sys.executable, "-m", "kernelbus.shell.main", "serve", "-p", "0", "-c", str(config)]
         started = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, cwd=ROOT
         )

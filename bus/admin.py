@@ -1,6 +1,6 @@
 """The broker's side of administration: who asked for what, who is to carry it out, and who has answered.
 
-Rules of this module: as :mod:`bus.broker`'s, whose part it is: no socket, clock or randomness.
+Rules of this module: as :mod:`kernelbus.bus.broker`'s, whose part it is: no socket, clock or randomness.
 
 A console's request is *asked* of one part or several, each of which *answers*; when all have, or their time is over, or they are
 lost, the console has its answer. What only the broker can do is done here at once; what its own process does (read the
@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from bus import status
-from bus.configschema import offer
-from bus.messages import Message, PoolReport
-from bus.naming import NotFound, find_id, find_named, find_pool
-from bus.orders import (
+from kernelbus.bus import status
+from kernelbus.bus.configschema import offer
+from kernelbus.bus.messages import Message, PoolReport
+from kernelbus.bus.naming import NotFound, find_id, find_named, find_pool
+from kernelbus.bus.orders import (
     Answer,
     HostOrder,
     KernelOrder,
@@ -32,12 +32,12 @@ from bus.orders import (
     Traced,
     TraceOrder,
 )
-from bus.reports import LinksAnswer, LinksRequest, LinkStatus, StatusRequest, Story, StoryRequest
-from bus.transport import Route
+from kernelbus.bus.reports import LinksAnswer, LinksRequest, LinkStatus, StatusRequest, Story, StoryRequest
+from kernelbus.bus.transport import Route
 
 if TYPE_CHECKING:
-    from bus.broker import Broker
-    from bus.brokertables import Peer
+    from kernelbus.bus.broker import Broker
+    from kernelbus.bus.brokertables import Peer
 
 __all__ = ["TRACE_LEASE", "Admin", "Local"]
 

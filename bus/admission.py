@@ -12,9 +12,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from bus.keys import KeyPair, KeysError, KeyStore
-from bus.logs import fields
-from bus.security import own_name
+from kernelbus.bus.keys import KeyPair, KeysError, KeyStore
+from kernelbus.bus.logs import fields
+from kernelbus.bus.security import own_name
 
 __all__ = ["LOOK", "Admission", "Refusal"]
 

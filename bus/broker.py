@@ -7,7 +7,7 @@ Parts are *up*, *suspect* (silent for `heartbeat_timeout`; whoever waits for any
 short break is not death) or *lost* (a frontend after twice that, a host after `host_timeout`; then those who depended on it are told). A
 part that was suspect registers again, since what was said meanwhile may be lost. A broker that starts knows nothing: whoever speaks to
 it is asked to register again, and hosts and frontends list what they have, from which the tables are rebuilt. What it cannot learn from
-them, the sessions whose hosts have not come back and those that are over, it has from its journal (:mod:`bus.sessions`).
+them, the sessions whose hosts have not come back and those that are over, it has from its journal (:mod:`kernelbus.bus.sessions`).
 
 Requests for any kernel of a pool wait here, in the order in which they came, and a host is asked only for what it can give: so the
 order holds over all hosts of a pool.
@@ -26,11 +26,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bus.admin import Admin, Local
-from bus.brokertables import BrokerOptions, ChannelEntry, ChannelPhase, GoneHost, Note, Peer, PeerState, Send
-from bus.frames import Frame
-from bus.histogram import Latencies
-from bus.messages import (
+from kernelbus.bus.admin import Admin, Local
+from kernelbus.bus.brokertables import (
+    BrokerOptions,
+    ChannelEntry,
+    ChannelPhase,
+    GoneHost,
+    Note,
+    Peer,
+    PeerState,
+    Send,
+)
+from kernelbus.bus.frames import Frame
+from kernelbus.bus.histogram import Latencies
+from kernelbus.bus.messages import (
     Acquire,
     Acquired,
     Heartbeat,
@@ -49,8 +58,8 @@ from bus.messages import (
     Registered,
     Release,
 )
-from bus.orders import Order, PartAnswer, Traced
-from bus.reports import (
+from kernelbus.bus.orders import Order, PartAnswer, Traced
+from kernelbus.bus.reports import (
     FrontendReport,
     HostReport,
     LinksAnswer,
@@ -58,9 +67,9 @@ from bus.reports import (
     StatusRequest,
     StoryRequest,
 )
-from bus.sessions import ENDED, SessionRecord, SessionTable
-from bus.status import add_figures
-from bus.transport import Route
+from kernelbus.bus.sessions import ENDED, SessionRecord, SessionTable
+from kernelbus.bus.status import add_figures
+from kernelbus.bus.transport import Route
 
 __all__ = ["DRAINING", "Action", "Broker", "BrokerOptions", "ChannelEntry", "ChannelPhase", "GoneHost", "Note", "Peer", "PeerState", "Send"]
 
@@ -260,7 +269,7 @@ class Broker:
         return self._take()
 
     def carried_out(self, answer: PartAnswer, now: float) -> list[Action]:
-        """The broker's own process has carried out what a :class:`bus.admin.Local` told it."""
+        """The broker's own process has carried out what a :class:`kernelbus.bus.admin.Local` told it."""
         self.admin.carried_out(answer, now)
         return self._take()
 

@@ -1,6 +1,6 @@
-"""What the broker's state machine (:mod:`bus.broker`) keeps of parts and channels, what it is told to go by, and what it decides.
+"""What the broker's state machine (:mod:`kernelbus.bus.broker`) keeps of parts and channels, what it is told to go by, and what it decides.
 
-Rules of this module: as :mod:`bus.broker`'s; there is nothing here but what is kept.
+Rules of this module: as :mod:`kernelbus.bus.broker`'s; there is nothing here but what is kept.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from bus.config import Config
-from bus.messages import Message, Open, PoolReport
-from bus.reports import FrontendReport, HostReport, HostStatus, PoolFigures
-from bus.sessions import LOST
-from bus.transport import Route
+from kernelbus.bus.config import Config
+from kernelbus.bus.messages import Message, Open, PoolReport
+from kernelbus.bus.reports import FrontendReport, HostReport, HostStatus, PoolFigures
+from kernelbus.bus.sessions import LOST
+from kernelbus.bus.transport import Route
 
 __all__ = ["SHORT_ID", "BrokerOptions", "ChannelEntry", "ChannelPhase", "GoneHost", "Note", "Peer", "PeerState", "Send"]
 
@@ -32,7 +32,7 @@ class PeerState(Enum):
 
 
 class ChannelPhase(Enum):
-    """See the table of :mod:`bus.broker`."""
+    """See the table of :mod:`kernelbus.bus.broker`."""
 
     WAITING = "waiting"
     ASKED = "asked"
@@ -74,7 +74,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A line for the log; `fields` say what it is about (:mod:`bus.logs`)."""
+    """A line for the log; `fields` say what it is about (:mod:`kernelbus.bus.logs`)."""
 
     text: str
     error: bool = False

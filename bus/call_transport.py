@@ -11,8 +11,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from bus.frames import Frame
-from bus.transport import FrameHandler, Route, RouteHandler
+from kernelbus.bus.frames import Frame
+from kernelbus.bus.transport import FrameHandler, Route, RouteHandler
 
 __all__ = ["CallHub"]
 
@@ -30,7 +30,7 @@ class CallHub:
         self.closed = False
 
     def connect(self, on_frame: FrameHandler) -> _CallTransport:
-        """Make a part's transport (a :data:`bus.transport.TransportFactory`)."""
+        """Make a part's transport (a :data:`kernelbus.bus.transport.TransportFactory`)."""
         return _CallTransport(self, on_frame)
 
     def close(self) -> None:

@@ -24,8 +24,8 @@ from collections import deque
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
-from bus.errors import ChannelUsageError, ChannelViolation
-from bus.frames import Flag, Frame, Kind
+from kernelbus.bus.errors import ChannelUsageError, ChannelViolation
+from kernelbus.bus.frames import Flag, Frame, Kind
 
 __all__ = ["Channel", "ChannelOptions", "ChannelState", "Data", "EndReason", "Ended", "Event", "Reset", "Urgent", "Writable"]
 

@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 
 import zmq
 
-from bus.errors import BusError, FrameError, MessageError
-from bus.frames import Frame, Kind, Lane, control_frame, decode_frame, encode_header
-from bus.messages import Message, decode, encode
-from bus.orders import Answer, Order, Traced, TraceOrder
-from bus.reports import Status, StatusRequest, Story, StoryRequest
-from bus.security import ClientSecurity, Handshake, Introduction
+from kernelbus.bus.errors import BusError, FrameError, MessageError
+from kernelbus.bus.frames import Frame, Kind, Lane, control_frame, decode_frame, encode_header
+from kernelbus.bus.messages import Message, decode, encode
+from kernelbus.bus.orders import Answer, Order, Traced, TraceOrder
+from kernelbus.bus.reports import Status, StatusRequest, Story, StoryRequest
+from kernelbus.bus.security import ClientSecurity, Handshake, Introduction
 
 __all__ = ["AdminClient", "BrokerUnreachable", "OrderRefused", "dialable"]
 

@@ -1,6 +1,6 @@
 """The configuration file: WSTPServer's keys and our own, checked, with defaults filled in.
 
-The file is JSON as people write it (:mod:`bus.relaxedjson`). Every fault is a :class:`ConfigError` of one line that names the file,
+The file is JSON as people write it (:mod:`kernelbus.bus.relaxedjson`). Every fault is a :class:`ConfigError` of one line that names the file,
 the line and the key, and says what to do. A thing that may be right on another machine, or tomorrow (a program or file that does
 not exist here and now), is no fault but one of :attr:`Config.warnings`.
 """
@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from bus import configschema, relaxedjson
-from bus.configschema import dotted, nearest, offer, shown
-from bus.errors import BusError
-from bus.relaxedjson import Document
+from kernelbus.bus import configschema, relaxedjson
+from kernelbus.bus.configschema import dotted, nearest, offer, shown
+from kernelbus.bus.errors import BusError
+from kernelbus.bus.relaxedjson import Document
 
 __all__ = [
     "DEFAULT_NAME",

@@ -1,6 +1,6 @@
 """Which keys the configuration file has, and what may stand at each: marshmallow schemas, and their refusals in words.
 
-What depends on more than one key, or on this machine, is not checked here but in :mod:`bus.config`.
+What depends on more than one key, or on this machine, is not checked here but in :mod:`kernelbus.bus.config`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from marshmallow import Schema, ValidationError
 from marshmallow import fields as mm
 
-from bus.frames import MAXIMUM_PAYLOAD
-from bus.relaxedjson import Path
+from kernelbus.bus.frames import MAXIMUM_PAYLOAD
+from kernelbus.bus.relaxedjson import Path
 
 __all__ = ["Faults", "check", "check_endpoint", "check_name", "dotted", "nearest", "offer", "shown", "spelled"]
 

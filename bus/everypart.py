@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bus.config import ConfigError
-from bus.logs import set_level
-from bus.orders import LogLevelOrder, PartAnswer, ReloadOrder
-from bus.reload import Reloader
+from kernelbus.bus.config import ConfigError
+from kernelbus.bus.logs import set_level
+from kernelbus.bus.orders import LogLevelOrder, PartAnswer, ReloadOrder
+from kernelbus.bus.reload import Reloader
 
 __all__ = ["carry_out"]
 

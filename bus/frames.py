@@ -2,7 +2,7 @@
 
 A frame belongs to a *channel*: one attachment of one client link to one kernel. Its header is a fixed struct (never JSON), so
 that the broker forwards by reading one number; control messages (kind ``CONTROL``) carry JSON in their payload, checked at the door
-by :mod:`bus.messages`. This module does no I/O.
+by :mod:`kernelbus.bus.messages`. This module does no I/O.
 
 On ZeroMQ a frame is a message of two parts, header and payload (ZeroMQ RFC 23 multipart message); between parts of one process
 the :class:`Frame` object itself is handed over.
@@ -14,7 +14,7 @@ import struct
 from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
-from bus.errors import FrameError
+from kernelbus.bus.errors import FrameError
 
 __all__ = ["HEADER_SIZE", "MAXIMUM_PAYLOAD", "Flag", "Frame", "Kind", "Lane", "control_frame", "decode_frame", "encode_header"]
 

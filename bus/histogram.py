@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from bus.schema import Message
+from kernelbus.bus.schema import Message
 
 __all__ = ["BOUNDS", "Histogram", "Latencies", "added"]
 

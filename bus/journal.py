@@ -15,8 +15,8 @@ import sqlite3
 from pathlib import Path
 from typing import IO
 
-from bus.errors import BusError
-from bus.sessions import SessionRecord
+from kernelbus.bus.errors import BusError
+from kernelbus.bus.sessions import SessionRecord
 
 __all__ = ["Journal", "JournalError"]
 

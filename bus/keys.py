@@ -25,8 +25,8 @@ from typing import Final, NamedTuple
 
 import zmq
 
-from bus.configschema import offer, shown
-from bus.errors import BusError
+from kernelbus.bus.configschema import offer, shown
+from kernelbus.bus.errors import BusError
 
 __all__ = ["AllowedKey", "KeyPair", "KeyStore", "KeysError", "check_key", "default_folder", "is_key", "key_text"]
 

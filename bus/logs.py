@@ -18,7 +18,7 @@ a link), looked up when an event is logged; ``extra=fields(pool=name)`` gives th
 | `channel` | the attachment's number, in hexadecimal |
 | `broker` | where the broker is looked for |
 | `machine`, `key`, `address` | of a machine that connects with keys: its name here, its public key, where it is |
-| `direction`, `head`, `bytes`, `contents` | of a packet (:mod:`kernelhost.trace`); contents only where they are asked for |
+| `direction`, `head`, `bytes`, `contents` | of a packet (:mod:`kernelbus.kernelhost.trace`); contents only where they are asked for |
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bus.config import ConfigError
+from kernelbus.bus.config import ConfigError
 
 __all__ = [
     "FORMATS",

@@ -1,6 +1,6 @@
 """Control messages: what the parts tell each other beside the data, as JSON checked by marshmallow at the door.
 
-Each message is a frozen dataclass; its schema is made from its fields (:mod:`bus.schema`), so the two cannot differ. :func:`decode` refuses
+Each message is a frozen dataclass; its schema is made from its fields (:mod:`kernelbus.bus.schema`), so the two cannot differ. :func:`decode` refuses
 what the schema refuses, unknown messages and unknown keys included, with one line that names the message and the key. After the door
 nothing is checked again.
 
@@ -12,9 +12,9 @@ nothing is checked again.
 | broker | frontend | :class:`Opened`, :class:`Refused`, :class:`Lost` |
 | broker | host | :class:`Acquire`, :class:`Release` |
 | host | broker | :class:`Acquired`, :class:`Refused`, :class:`KernelReport`, :class:`KernelGone`, :class:`PoolReport` |
-| frontend, host | broker | what they report for the status (:mod:`bus.reports`) |
+| frontend, host | broker | what they report for the status (:mod:`kernelbus.bus.reports`) |
 | console, frontend | broker | :class:`StatusRequest`, :class:`StoryRequest` |
-| console | broker, and on to the parts | orders (:mod:`bus.orders`) |
+| console | broker, and on to the parts | orders (:mod:`kernelbus.bus.orders`) |
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from bus.errors import MessageError
-from bus.orders import (
+from kernelbus.bus.errors import MessageError
+from kernelbus.bus.orders import (
     Answer,
     HostOrder,
     KernelOrder,
@@ -39,7 +39,7 @@ from bus.orders import (
     Traced,
     TraceOrder,
 )
-from bus.reports import (
+from kernelbus.bus.reports import (
     FrontendReport,
     HostReport,
     LinksAnswer,
@@ -50,7 +50,7 @@ from bus.reports import (
     Story,
     StoryRequest,
 )
-from bus.schema import MAXIMUM_TEXT, Message, fault, load, schema_of
+from kernelbus.bus.schema import MAXIMUM_TEXT, Message, fault, load, schema_of
 
 __all__ = [
     "MAXIMUM_TEXT",
@@ -104,7 +104,7 @@ class PoolReport(Message):
     spare: int = 0
     parallel: bool = False
     limited: str = ""  #: why the cap is lower than configured at present
-    state: str = "serving"  #: or paused, or draining (bus.orders.PoolOrder)
+    state: str = "serving"  #: or paused, or draining (kernelbus.bus.orders.PoolOrder)
     resized: bool = False  #: whether minimum or maximum are not the configuration's, but an administrator's
 
     @property

@@ -1,4 +1,4 @@
-"""Channels over a transport: the I/O shell around :class:`bus.channel.Channel`.
+"""Channels over a transport: the I/O shell around :class:`kernelbus.bus.channel.Channel`.
 
 Every operation on a :class:`ChannelHandle` takes the channel's frames to the transport at once and its events to the owner. One timer of
 the event loop serves all channels, however many there are.
@@ -11,9 +11,9 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from bus.channel import Channel, ChannelOptions, EndReason, Event
-from bus.errors import ChannelViolation
-from bus.frames import Frame, Kind
+from kernelbus.bus.channel import Channel, ChannelOptions, EndReason, Event
+from kernelbus.bus.errors import ChannelViolation
+from kernelbus.bus.frames import Frame, Kind
 
 __all__ = ["ChannelHandle", "ChannelOwner", "Multiplexer"]
 
@@ -42,26 +42,26 @@ class ChannelHandle:
 
     @property
     def writable(self) -> bool:
-        """See :attr:`bus.channel.Channel.writable`."""
+        """See :attr:`kernelbus.bus.channel.Channel.writable`."""
         return self.channel.writable
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
-        """See :meth:`bus.channel.Channel.send`."""
+        """See :meth:`kernelbus.bus.channel.Channel.send`."""
         self.channel.send(data)
         self.pump()
 
     def send_urgent(self, code: int, parameter: int) -> None:
-        """See :meth:`bus.channel.Channel.send_urgent`."""
+        """See :meth:`kernelbus.bus.channel.Channel.send_urgent`."""
         self.channel.send_urgent(code, parameter)
         self.pump()
 
     def end(self, reason: EndReason, text: str = "", taken: int | None = None) -> None:
-        """See :meth:`bus.channel.Channel.end`."""
+        """See :meth:`kernelbus.bus.channel.Channel.end`."""
         self.channel.end(reason, text, taken)
         self.pump()
 
     def consume(self, count: int) -> None:
-        """See :meth:`bus.channel.Channel.consume`."""
+        """See :meth:`kernelbus.bus.channel.Channel.consume`."""
         self.channel.consume(count)
         self.pump()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 
-from bus.configschema import offer
-from bus.errors import BusError
+from kernelbus.bus.configschema import offer
+from kernelbus.bus.errors import BusError
 
 __all__ = ["NotFound", "find_id", "find_named", "find_pool"]
 

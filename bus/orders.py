@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from bus.schema import Message
+from kernelbus.bus.schema import Message
 
 __all__ = [
     "Answer",

@@ -13,11 +13,20 @@ from enum import Enum
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
-from bus.errors import BusError, MessageError
-from bus.frames import Frame, Kind, control_frame
-from bus.logs import EventLogger
-from bus.messages import Heartbeat, Leave, Message, Register, RegisterAgain, Registered, decode, encode
-from bus.transport import Transport, TransportFactory
+from kernelbus.bus.errors import BusError, MessageError
+from kernelbus.bus.frames import Frame, Kind, control_frame
+from kernelbus.bus.logs import EventLogger
+from kernelbus.bus.messages import (
+    Heartbeat,
+    Leave,
+    Message,
+    Register,
+    RegisterAgain,
+    Registered,
+    decode,
+    encode,
+)
+from kernelbus.bus.transport import Transport, TransportFactory
 
 __all__ = ["Membership", "MembershipState"]
 

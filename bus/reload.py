@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, NamedTuple
 
-from bus.config import Config, ConfigError
-from bus.configschema import shown, spelled
+from kernelbus.bus.config import Config, ConfigError
+from kernelbus.bus.configschema import shown, spelled
 
 __all__ = ["BROKER_KEYS", "FRONTEND_KEYS", "HOST_KEYS", "Change", "Keys", "Reloader", "changes"]
 

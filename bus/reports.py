@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from bus.histogram import Histogram
-from bus.schema import Message
+from kernelbus.bus.histogram import Histogram
+from kernelbus.bus.schema import Message
 
 __all__ = [
     "Counted",

@@ -21,10 +21,10 @@ from typing import Any
 
 import zmq
 
-from bus.config import Config
-from bus.errors import EndpointError
-from bus.keys import KeyPair, KeysError, KeyStore, default_folder, is_key
-from bus.logs import fields
+from kernelbus.bus.config import Config
+from kernelbus.bus.errors import EndpointError
+from kernelbus.bus.keys import KeyPair, KeysError, KeyStore, default_folder, is_key
+from kernelbus.bus.logs import fields
 
 __all__ = ["ClientSecurity", "Handshake", "Introduction", "allow_command", "client_security", "is_local", "key_store"]
 

@@ -1,4 +1,4 @@
-"""The broker's I/O shell: takes frames from its transports to :class:`bus.broker.Broker` and carries out what that decides."""
+"""The broker's I/O shell: takes frames from its transports to :class:`kernelbus.bus.broker.Broker` and carries out what that decides."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Callable
 
 import zmq
 
-from bus.admin import Local
-from bus.admission import Admission
-from bus.broker import Action, Broker, BrokerOptions, Note, Send
-from bus.call_transport import CallHub
-from bus.config import Config
-from bus.errors import MessageError
-from bus.everypart import carry_out
-from bus.frames import Frame, Kind, control_frame
-from bus.journal import Journal, JournalError
-from bus.keys import KeyStore
-from bus.messages import decode, encode
-from bus.orders import Answer
-from bus.reload import BROKER_KEYS, Reloader
-from bus.transport import Route, TransportFactory
-from bus.zmq_transport import RouterTransport
+from kernelbus.bus.admin import Local
+from kernelbus.bus.admission import Admission
+from kernelbus.bus.broker import Action, Broker, BrokerOptions, Note, Send
+from kernelbus.bus.call_transport import CallHub
+from kernelbus.bus.config import Config
+from kernelbus.bus.errors import MessageError
+from kernelbus.bus.everypart import carry_out
+from kernelbus.bus.frames import Frame, Kind, control_frame
+from kernelbus.bus.journal import Journal, JournalError
+from kernelbus.bus.keys import KeyStore
+from kernelbus.bus.messages import decode, encode
+from kernelbus.bus.orders import Answer
+from kernelbus.bus.reload import BROKER_KEYS, Reloader
+from kernelbus.bus.transport import Route, TransportFactory
+from kernelbus.bus.zmq_transport import RouterTransport
 
 __all__ = ["BrokerServer"]
 

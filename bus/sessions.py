@@ -20,8 +20,8 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from bus.messages import KernelReport
-from bus.reports import StoryEvent
+from kernelbus.bus.messages import KernelReport
+from kernelbus.bus.reports import StoryEvent
 
 __all__ = ["AWAITED", "ENDED", "LOST", "Owner", "Session", "SessionRecord", "SessionTable"]
 

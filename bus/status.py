@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from bus.brokertables import SHORT_ID
-from bus.histogram import Histogram, added
-from bus.messages import PoolReport, Status
-from bus.reports import (
+from kernelbus.bus.brokertables import SHORT_ID
+from kernelbus.bus.histogram import Histogram, added
+from kernelbus.bus.messages import PoolReport, Status
+from kernelbus.bus.reports import (
     Counted,
     FrontendReport,
     FrontendStatus,
@@ -25,9 +25,9 @@ from bus.reports import (
 )
 
 if TYPE_CHECKING:
-    from bus.broker import Broker
-    from bus.brokertables import Peer
-    from bus.sessions import Session, SessionRecord
+    from kernelbus.bus.broker import Broker
+    from kernelbus.bus.brokertables import Peer
+    from kernelbus.bus.sessions import Session, SessionRecord
 
 __all__ = ["DEGRADED", "HEALTHY", "add_figures", "describe"]
 

@@ -1,8 +1,8 @@
 """The transport: how frames get from a part to the broker and back.
 
 A part (frontend or host) holds a :class:`Transport`; the broker holds a :class:`Route` for each part that speaks to it. There are two
-implementations, and everything above is the same over both: ZeroMQ (:mod:`bus.zmq_transport`; tcp, ipc, inproc) and, between parts of
-one process, a plain call (:mod:`bus.call_transport`).
+implementations, and everything above is the same over both: ZeroMQ (:mod:`kernelbus.bus.zmq_transport`; tcp, ipc, inproc) and, between parts of
+one process, a plain call (:mod:`kernelbus.bus.call_transport`).
 
 The contract, which the tests check for both: frames of one lane arrive in order or, after a break, not at all; `send` never
 blocks and never calls back before it returns; memory is bounded by what the channels' windows allow to be sent.
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from bus.frames import Frame
+from kernelbus.bus.frames import Frame
 
 __all__ = ["BrokerTransport", "FrameHandler", "Route", "RouteHandler", "Transport", "TransportFactory"]
 

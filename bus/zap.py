@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from bus.errors import BusError
-from bus.keys import key_text
+from kernelbus.bus.errors import BusError
+from kernelbus.bus.keys import key_text
 
 __all__ = ["ADDRESS", "DOMAIN", "ZapError", "ZapRequest", "accept", "parse_request", "refuse"]
 

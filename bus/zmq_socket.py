@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import zmq
 
-from bus.security import Handshake
+from kernelbus.bus.security import Handshake
 
 __all__ = ["NO_COPY", "HandshakeMonitor", "LoopSocket", "configure"]
 

@@ -5,7 +5,7 @@ ROUTER_MANDATORY makes a send to a peer that is gone an error instead of silence
 one connection: 16 random bytes and the lane's number; who a part is, it says in its Register message.
 
 The broker has a ROUTER for the endpoints of its own machine, without keys, and another for all others, with CURVE; see
-:mod:`bus.security` for which is which, and :mod:`bus.admission` for whom it admits.
+:mod:`kernelbus.bus.security` for which is which, and :mod:`kernelbus.bus.admission` for whom it admits.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from collections.abc import Callable, Iterator
 
 import zmq
 
-from bus.admission import LOOK, Admission
-from bus.errors import EndpointError, FrameError
-from bus.frames import HEADER_SIZE, MAXIMUM_PAYLOAD, Frame, Lane, decode_frame, encode_header
-from bus.keys import KeyStore
-from bus.security import ClientSecurity, Handshake, Introduction, is_local
-from bus.transport import FrameHandler, Route, RouteHandler
-from bus.zap import ADDRESS, DOMAIN, ZapError, accept, parse_request, refuse
-from bus.zmq_socket import NO_COPY, HandshakeMonitor, LoopSocket, configure
+from kernelbus.bus.admission import LOOK, Admission
+from kernelbus.bus.errors import EndpointError, FrameError
+from kernelbus.bus.frames import HEADER_SIZE, MAXIMUM_PAYLOAD, Frame, Lane, decode_frame, encode_header
+from kernelbus.bus.keys import KeyStore
+from kernelbus.bus.security import ClientSecurity, Handshake, Introduction, is_local
+from kernelbus.bus.transport import FrameHandler, Route, RouteHandler
+from kernelbus.bus.zap import ADDRESS, DOMAIN, ZapError, accept, parse_request, refuse
+from kernelbus.bus.zmq_socket import NO_COPY, HandshakeMonitor, LoopSocket, configure
 
 __all__ = ["RouterTransport", "dealer_factory"]
 

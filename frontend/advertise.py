@@ -1,6 +1,6 @@
 """Advertises services by multicast DNS while a server runs: registers them, follows what changes, and withdraws them at the end.
 
-What is told is decided in :mod:`frontend.services`; here it is compared with what has been told, every :data:`INTERVAL` seconds.
+What is told is decided in :mod:`kernelbus.frontend.services`; here it is compared with what has been told, every :data:`INTERVAL` seconds.
 
 Importing this module imports zeroconf, so only a process that advertises does, and only once it has been asked to.
 
@@ -31,7 +31,7 @@ from zeroconf import (  # type: ignore[attr-defined]  # DNSService is there, and
 )
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
-from frontend.services import Adapter, Reach, Service, is_loopback, keeps_name, target
+from kernelbus.frontend.services import Adapter, Reach, Service, is_loopback, keeps_name, target
 
 __all__ = ["INTERVAL", "Advertiser", "adapters"]
 

@@ -23,9 +23,9 @@ from zeroconf import (
 )
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
-from frontend.advertise import adapters
-from frontend.found import Record
-from frontend.services import LOOPBACK, is_loopback
+from kernelbus.frontend.advertise import adapters
+from kernelbus.frontend.found import Record
+from kernelbus.frontend.services import LOOPBACK, is_loopback
 
 __all__ = ["BrowseError", "Finder"]
 

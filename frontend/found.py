@@ -1,4 +1,4 @@
-"""What others tell by DNS-SD, as :mod:`frontend.services` writes it and as WSTP's C library does. No I/O.
+"""What others tell by DNS-SD, as :mod:`kernelbus.frontend.services` writes it and as WSTP's C library does. No I/O.
 
 It is read with care: everything in it may be wrong, and what cannot be, or cannot be reached from here, is left out.
 """
@@ -10,7 +10,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from frontend.services import BUS_TYPE, INSTANCE, POOL_TYPE, is_loopback, parsed_address, server_type
+from kernelbus.frontend.services import (
+    BUS_TYPE,
+    INSTANCE,
+    POOL_TYPE,
+    is_loopback,
+    parsed_address,
+    server_type,
+)
 
 __all__ = ["Broker", "Listing", "Pool", "Record", "Server", "listing", "read_text"]
 

@@ -21,17 +21,17 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
 
-from bus.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
-from bus.config import Config
-from bus.errors import ChannelUsageError
-from bus.logs import TRACE, EventLogger, fields
-from bus.messages import KeepAlive, Open, Status
-from bus.messages import Message as BusMessage
-from bus.multiplexer import ChannelHandle, Multiplexer
-from bus.reports import LinkStatus
-from frontend.commands import CONTEXT, CommandRefused, Wanted, asks_for_kernel, needs_no_kernel, run
-from frontend.delivery import Delivery
-from frontend.sieve import Piece, Sieve
+from kernelbus.bus.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
+from kernelbus.bus.config import Config
+from kernelbus.bus.errors import ChannelUsageError
+from kernelbus.bus.logs import TRACE, EventLogger, fields
+from kernelbus.bus.messages import KeepAlive, Open, Status
+from kernelbus.bus.messages import Message as BusMessage
+from kernelbus.bus.multiplexer import ChannelHandle, Multiplexer
+from kernelbus.bus.reports import LinkStatus
+from kernelbus.frontend.commands import CONTEXT, CommandRefused, Wanted, asks_for_kernel, needs_no_kernel, run
+from kernelbus.frontend.delivery import Delivery
+from kernelbus.frontend.sieve import Piece, Sieve
 from wstp import OURS, Expr, Function, LimitExceeded, Limits, Message, RemoteProtocolError, Symbol, WSTPError
 from wstp.packets import decode_expression, encode_packet, packet
 from wstp.relay import RelayLink, RelayOwner
@@ -84,7 +84,7 @@ class LinkServer(Protocol):
 
 
 class ClientLink(RelayOwner):
-    """A client's link. Is the target of :mod:`frontend.commands`, and the owner of its channel."""
+    """A client's link. Is the target of :mod:`kernelbus.frontend.commands`, and the owner of its channel."""
 
     def __init__(self, server: LinkServer, link: RelayLink) -> None:
         self._loop = asyncio.get_running_loop()
@@ -262,16 +262,16 @@ class ClientLink(RelayOwner):
 
     @property
     def resume_point(self) -> int:
-        """See :class:`frontend.commands.CommandTarget`."""
+        """See :class:`kernelbus.frontend.commands.CommandTarget`."""
         return self._position
 
     @property
     def replaceable(self) -> bool:
-        """See :class:`frontend.commands.CommandTarget`."""
+        """See :class:`kernelbus.frontend.commands.CommandTarget`."""
         return self._automatic and bool(self.kernel)
 
     def connect_kernel(self, wanted: Wanted) -> None:
-        """See :class:`frontend.commands.CommandTarget`."""
+        """See :class:`kernelbus.frontend.commands.CommandTarget`."""
         self._asked_by_command = True
         if self._handle is None:
             self._automatic = False
@@ -281,12 +281,12 @@ class ClientLink(RelayOwner):
             self._let_go(EndReason.UNUSED)
 
     def keep_alive(self, keep: bool) -> None:
-        """See :class:`frontend.commands.CommandTarget`."""
+        """See :class:`kernelbus.frontend.commands.CommandTarget`."""
         self._automatic = False
         self._server.tell_broker(KeepAlive(self.channel, keep))
 
     def ask_status(self, show: Callable[[Status], Expr]) -> None:
-        """See :class:`frontend.commands.CommandTarget`."""
+        """See :class:`kernelbus.frontend.commands.CommandTarget`."""
         self._show_status = show
         self._server.request_status(self)
 
@@ -302,11 +302,11 @@ class ClientLink(RelayOwner):
         self._process()
 
     def disconnect(self) -> None:
-        """See :class:`frontend.commands.CommandTarget`."""
+        """See :class:`kernelbus.frontend.commands.CommandTarget`."""
         self._let_go(EndReason.DETACHED)
 
     def close_kernel(self) -> None:
-        """See :class:`frontend.commands.CommandTarget`."""
+        """See :class:`kernelbus.frontend.commands.CommandTarget`."""
         self._let_go(EndReason.CLOSE_KERNEL)
 
     def _let_go(self, reason: EndReason) -> None:

@@ -10,13 +10,13 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from bus.channel import ChannelOptions
-from bus.config import Config
-from bus.errors import BusError
-from bus.everypart import carry_out
-from bus.frames import Frame
-from bus.logs import EventLogger, fields
-from bus.messages import (
+from kernelbus.bus.channel import ChannelOptions
+from kernelbus.bus.config import Config
+from kernelbus.bus.errors import BusError
+from kernelbus.bus.everypart import carry_out
+from kernelbus.bus.frames import Frame
+from kernelbus.bus.logs import EventLogger, fields
+from kernelbus.bus.messages import (
     ChannelReport,
     Lost,
     Message,
@@ -28,14 +28,14 @@ from bus.messages import (
     Status,
     StatusRequest,
 )
-from bus.multiplexer import Multiplexer
-from bus.orders import LogLevelOrder, ReloadOrder
-from bus.peer import Membership
-from bus.reload import FRONTEND_KEYS, Reloader
-from bus.reports import FrontendReport, LinksAnswer, LinksRequest
-from bus.transport import TransportFactory
-from frontend.census import Census
-from frontend.link import ClientLink, LinkState
+from kernelbus.bus.multiplexer import Multiplexer
+from kernelbus.bus.orders import LogLevelOrder, ReloadOrder
+from kernelbus.bus.peer import Membership
+from kernelbus.bus.reload import FRONTEND_KEYS, Reloader
+from kernelbus.bus.reports import FrontendReport, LinksAnswer, LinksRequest
+from kernelbus.bus.transport import TransportFactory
+from kernelbus.frontend.census import Census
+from kernelbus.frontend.link import ClientLink, LinkState
 from wstp.relay import RelayLink, RelayListener, RelayOwner
 
 __all__ = ["Frontend", "PortError"]
@@ -186,11 +186,11 @@ class Frontend:
     # ------------------------------------------------------------------ what the links ask
 
     def new_channel(self) -> int:
-        """See :class:`frontend.link.LinkServer`."""
+        """See :class:`kernelbus.frontend.link.LinkServer`."""
         return secrets.randbits(63) | 1
 
     def request_kernel(self, link: ClientLink, request: Open) -> None:
-        """See :class:`frontend.link.LinkServer`."""
+        """See :class:`kernelbus.frontend.link.LinkServer`."""
         self._channels[request.channel] = (link, request)
         # The broker answers in time when it is there; this is for when it is not.
         patience = self.config.limits.connection_timeout + self.config.bus.heartbeat_timeout
@@ -204,11 +204,11 @@ class Frontend:
             link.refused("no-broker", "the server's broker does not answer; try again later")
 
     def tell_broker(self, message: Message) -> None:
-        """See :class:`frontend.link.LinkServer`."""
+        """See :class:`kernelbus.frontend.link.LinkServer`."""
         self.membership.send(message)
 
     def request_status(self, link: ClientLink) -> None:
-        """See :class:`frontend.link.LinkServer`."""
+        """See :class:`kernelbus.frontend.link.LinkServer`."""
         self._ask_status(link.told_status)
 
     async def status(self) -> Status | None:
@@ -229,16 +229,16 @@ class Frontend:
             answered(answer)
 
     def channel_done(self, channel: int, text: str) -> None:
-        """See :class:`frontend.link.LinkServer`."""
+        """See :class:`kernelbus.frontend.link.LinkServer`."""
         if self._channels.pop(channel, None) is not None:
             self.membership.send(Release(channel, text))
 
     def channel_forgotten(self, channel: int) -> None:
-        """See :class:`frontend.link.LinkServer`."""
+        """See :class:`kernelbus.frontend.link.LinkServer`."""
         self._channels.pop(channel, None)
 
     def link_gone(self, link: ClientLink) -> None:
-        """See :class:`frontend.link.LinkServer`."""
+        """See :class:`kernelbus.frontend.link.LinkServer`."""
         if link in self._links:
             self._census.gone(link)
         self._links.discard(link)

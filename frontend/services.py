@@ -1,4 +1,4 @@
-"""What is told by DNS-SD: names, addresses and TXT records, as plain functions. No I/O. Reading them is :mod:`frontend.found`'s.
+"""What is told by DNS-SD: names, addresses and TXT records, as plain functions. No I/O. Reading them is :mod:`kernelbus.frontend.found`'s.
 
 | type | instances | TXT, in this order |
 |---|---|---|
@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bus.reports import PoolStatus
+from kernelbus.bus.reports import PoolStatus
 
 __all__ = [
     "BUS_TYPE",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from frontend.commands import is_command
+from kernelbus.frontend.commands import is_command
 from wstp import LimitExceeded, Limits
 from wstp.tracker import End, Head, Mark, PacketEnd, Start, Tracker
 

@@ -1,12 +1,12 @@
-"""The abort ladder's clock and hands: what :mod:`kernelhost.ladder` decides, done to a kernel and told to the log."""
+"""The abort ladder's clock and hands: what :mod:`kernelbus.kernelhost.ladder` decides, done to a kernel and told to the log."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Protocol
 
-from bus.logs import EventLogger
-from kernelhost.ladder import ANSWERS, AbortLadder, Rung
+from kernelbus.bus.logs import EventLogger
+from kernelbus.kernelhost.ladder import ANSWERS, AbortLadder, Rung
 
 __all__ = ["AbortWatch", "Abortable"]
 

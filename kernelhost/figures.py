@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bus.histogram import Latencies
-from bus.reports import PoolFigures
+from kernelbus.bus.histogram import Latencies
+from kernelbus.bus.reports import PoolFigures
 
 __all__ = ["PoolCounts"]
 

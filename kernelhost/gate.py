@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from enum import Enum
 
-from kernelhost.excerpt import Beginnings
+from kernelbus.kernelhost.excerpt import Beginnings
 from wstp import Limits
 from wstp.tracker import End, Head, PacketEnd, Start, Tracker
 

@@ -1,7 +1,7 @@
 """The kernel host: pools of kernels, offered to a broker.
 
-Carries out what the pools decide (:mod:`kernelhost.pool`), and tells the broker of every change. The broker's requests and the
-clients' frames come in through one :class:`bus.peer.Membership`.
+Carries out what the pools decide (:mod:`kernelbus.kernelhost.pool`), and tells the broker of every change. The broker's requests and the
+clients' frames come in through one :class:`kernelbus.bus.peer.Membership`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import logging
 import secrets
 from collections.abc import Callable
 
-from bus.channel import ChannelOptions, EndReason
-from bus.config import Config
-from bus.frames import Frame
-from bus.logs import EventLogger, fields
-from bus.messages import (
+from kernelbus.bus.channel import ChannelOptions, EndReason
+from kernelbus.bus.config import Config
+from kernelbus.bus.frames import Frame
+from kernelbus.bus.logs import EventLogger, fields
+from kernelbus.bus.messages import (
     NO_POINT,
     Acquire,
     Acquired,
@@ -28,18 +28,18 @@ from bus.messages import (
     Register,
     Release,
 )
-from bus.multiplexer import Multiplexer
-from bus.orders import Order
-from bus.peer import Membership, MembershipState
-from bus.reload import HOST_KEYS, Reloader
-from bus.reports import HostReport
-from bus.transport import TransportFactory
-from kernelhost import machine
-from kernelhost.kernel import Kernel
-from kernelhost.nursery import Nursery
-from kernelhost.orders import OrderRefused, carry_out
-from kernelhost.output import ResumeError
-from kernelhost.pool import (
+from kernelbus.bus.multiplexer import Multiplexer
+from kernelbus.bus.orders import Order
+from kernelbus.bus.peer import Membership, MembershipState
+from kernelbus.bus.reload import HOST_KEYS, Reloader
+from kernelbus.bus.reports import HostReport
+from kernelbus.bus.transport import TransportFactory
+from kernelbus.kernelhost import machine
+from kernelbus.kernelhost.kernel import Kernel
+from kernelbus.kernelhost.nursery import Nursery
+from kernelbus.kernelhost.orders import OrderRefused, carry_out
+from kernelbus.kernelhost.output import ResumeError
+from kernelbus.kernelhost.pool import (
     LICENCE_RETRY,
     Action,
     Attach,
@@ -50,11 +50,11 @@ from kernelhost.pool import (
     Start,
     Stop,
 )
-from kernelhost.pooltable import PoolTable
-from kernelhost.reporting import Reporter, kernel_report
-from kernelhost.tracefeed import TraceFeed
-from kernelhost.watch import KernelWatch, settled
-from kernelhost.wolfram import licence_refusal
+from kernelbus.kernelhost.pooltable import PoolTable
+from kernelbus.kernelhost.reporting import Reporter, kernel_report
+from kernelbus.kernelhost.tracefeed import TraceFeed
+from kernelbus.kernelhost.watch import KernelWatch, settled
+from kernelbus.kernelhost.wolfram import licence_refusal
 
 __all__ = ["Host"]
 
@@ -355,7 +355,7 @@ class Host:
     # ------------------------------------------------------------------ what the kernels tell
 
     def kernel_ready(self, kernel: Kernel) -> None:
-        """See :class:`kernelhost.kernel.KernelHandler`."""
+        """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
         kernel.log.info("%s is ready", kernel)
         self._reporter.kernel_changed(kernel)
         counts = self._counts[kernel.pool.name]
@@ -367,7 +367,7 @@ class Host:
         self._perform(kernel.pool.name, pool.ready(kernel.number, self._loop.time()))
 
     def kernel_busy(self, kernel: Kernel) -> None:
-        """See :class:`kernelhost.kernel.KernelHandler`."""
+        """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
         if not kernel.attachments:
             return
         self._reporter.kernel_changed(kernel)
@@ -385,23 +385,23 @@ class Host:
             self._perform(kernel.pool.name, actions)
 
     def kernel_detached(self, kernel: Kernel, why: str) -> None:
-        """See :class:`kernelhost.kernel.KernelHandler`."""
+        """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
         kernel.log.info("%s is detached: %s", kernel, why)
         self._perform(kernel.pool.name, self._pools[kernel.pool.name].detached(kernel.number, self._loop.time()))
         self._membership.send(self._kernel_report(kernel))
 
     def kernel_unused(self, kernel: Kernel) -> None:
-        """See :class:`kernelhost.kernel.KernelHandler`."""
+        """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
         kernel.log.info("%s was not used, and goes back to its pool", kernel)
         self._perform(kernel.pool.name, self._pools[kernel.pool.name].unused(kernel.number, self._loop.time()))
         self._membership.send(self._kernel_report(kernel))
 
     def kernel_unwanted(self, kernel: Kernel, why: str) -> None:
-        """See :class:`kernelhost.kernel.KernelHandler`."""
+        """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
         self._perform(kernel.pool.name, self._pools[kernel.pool.name].unwanted(kernel.number, self._loop.time(), why))
 
     def kernel_ended(self, kernel: Kernel, how: str) -> None:
-        """See :class:`kernelhost.kernel.KernelHandler`."""
+        """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
         name = kernel.pool.name
         pool = self._pools[name]
         del self._kernels[name, kernel.number]
@@ -439,7 +439,7 @@ class Host:
             self._membership.send(self._describe())
         self._leave_if_empty()
 
-    # ------------------------------------------------------------------ what administrators order (see kernelhost.orders.OrderedHost)
+    # ------------------------------------------------------------------ what administrators order (see kernelbus.kernelhost.orders.OrderedHost)
 
     @property
     def now(self) -> float:

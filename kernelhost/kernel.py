@@ -1,7 +1,7 @@
 """One kernel: its process and its link, from its start to its end.
 
-The kernel's state is the pool's (:class:`kernelhost.pool.KernelState`); this object is the I/O under it: it starts the process, takes its
-link, initialises it, and ends it. What passes between it and its clients is its session's (:mod:`kernelhost.session`).
+The kernel's state is the pool's (:class:`kernelbus.kernelhost.pool.KernelState`); this object is the I/O under it: it starts the process, takes its
+link, initialises it, and ends it. What passes between it and its clients is its session's (:mod:`kernelbus.kernelhost.session`).
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Protocol
 
-from bus.config import LimitsConfig, PoolConfig
-from bus.logs import EventLogger
-from kernelhost.abort import AbortWatch
-from kernelhost.accounting import Usage
-from kernelhost.conversation import Conversation
-from kernelhost.excerpt import Beginnings
-from kernelhost.initialisation import Initialisation, Step, verdict
-from kernelhost.nursery import InitialisationFailed, Nursery, NurseryFailed
-from kernelhost.process import KernelProcess, SpawnedKernel, embedded_arguments, kernel_command
-from kernelhost.session import Session
-from kernelhost.trace import FROM, TO, PacketTrace
+from kernelbus.bus.config import LimitsConfig, PoolConfig
+from kernelbus.bus.logs import EventLogger
+from kernelbus.kernelhost.abort import AbortWatch
+from kernelbus.kernelhost.accounting import Usage
+from kernelbus.kernelhost.conversation import Conversation
+from kernelbus.kernelhost.excerpt import Beginnings
+from kernelbus.kernelhost.initialisation import Initialisation, Step, verdict
+from kernelbus.kernelhost.nursery import InitialisationFailed, Nursery, NurseryFailed
+from kernelbus.kernelhost.process import KernelProcess, SpawnedKernel, embedded_arguments, kernel_command
+from kernelbus.kernelhost.session import Session
+from kernelbus.kernelhost.trace import FROM, TO, PacketTrace
 from wstp import Function, LimitExceeded, Limits, Message, MessageCode, RemoteProtocolError, Symbol
 from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink, RelayListener, RelayOwner
@@ -438,25 +438,25 @@ class Kernel(RelayOwner):
     # ------------------------------------------------------------------ what its session asks and tells
 
     def completion(self) -> Iterable[bytes | memoryview]:
-        """See :class:`kernelhost.session.SessionKernel`."""
+        """See :class:`kernelbus.kernelhost.session.SessionKernel`."""
         return self._output.completion()
 
     def abort_written(self) -> None:
-        """See :class:`kernelhost.session.SessionKernel`."""
+        """See :class:`kernelbus.kernelhost.session.SessionKernel`."""
         self._abort.asked()
 
     def session_busy(self) -> None:
-        """See :class:`kernelhost.session.SessionKernel`."""
+        """See :class:`kernelbus.kernelhost.session.SessionKernel`."""
         self._handler.kernel_busy(self)
 
     def session_unused(self) -> None:
-        """See :class:`kernelhost.session.SessionKernel`."""
+        """See :class:`kernelbus.kernelhost.session.SessionKernel`."""
         self._handler.kernel_unused(self)
 
     def session_detached(self, why: str) -> None:
-        """See :class:`kernelhost.session.SessionKernel`."""
+        """See :class:`kernelbus.kernelhost.session.SessionKernel`."""
         self._handler.kernel_detached(self, why)
 
     def session_unwanted(self, why: str) -> None:
-        """See :class:`kernelhost.session.SessionKernel`."""
+        """See :class:`kernelbus.kernelhost.session.SessionKernel`."""
         self._handler.kernel_unwanted(self, why)

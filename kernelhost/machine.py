@@ -7,14 +7,14 @@ import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from bus.reports import HostReport
-from kernelhost.accounting import free_memory, machine_memory
+from kernelbus.bus.reports import HostReport
+from kernelbus.kernelhost.accounting import free_memory, machine_memory
 
 __all__ = ["report"]
 
 
 def report(separate: bool, draining: bool, up: float) -> HostReport:
-    """Give a host's report of now; the arguments are what only the host knows (:class:`bus.reports.HostReport`)."""
+    """Give a host's report of now; the arguments are what only the host knows (:class:`kernelbus.bus.reports.HostReport`)."""
     return HostReport(
         separate,
         draining,

@@ -1,4 +1,4 @@
-"""Embedded kernels in milliseconds: forked from preloaded parents, one for each initialisation (:mod:`kernelhost.parent`).
+"""Embedded kernels in milliseconds: forked from preloaded parents, one for each initialisation (:mod:`kernelbus.kernelhost.parent`).
 
 The first parent loads Mathics3. For pools with an InitializationFile or InitializationCode another is forked from it, which runs that once;
 kernels forked from that have it already. Pools with the same initialisation share a parent. A parent is started when its first kernel
@@ -15,9 +15,9 @@ import logging
 import os
 from collections.abc import Callable
 
-from bus.logs import fields
-from kernelhost.initialisation import Initialisation
-from kernelhost.parent import ForkedKernel, InitialisationFailed, NurseryFailed, Parent
+from kernelbus.bus.logs import fields
+from kernelbus.kernelhost.initialisation import Initialisation
+from kernelbus.kernelhost.parent import ForkedKernel, InitialisationFailed, NurseryFailed, Parent
 
 __all__ = ["ForkedKernel", "InitialisationFailed", "Nursery", "NurseryFailed"]
 
@@ -57,7 +57,7 @@ class Nursery:
         Args:
             arguments: the kernel's command line.
             name: the kernel's, for the log.
-            on_exit: as :class:`kernelhost.process.KernelProcess` has it.
+            on_exit: as :class:`kernelbus.kernelhost.process.KernelProcess` has it.
             initialisation: what it shall have run.
             pool: for the log, should a parent have to be started.
 

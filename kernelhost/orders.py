@@ -1,4 +1,4 @@
-"""Carries out on a kernel host what an administrator has ordered (:mod:`bus.orders`), and says so.
+"""Carries out on a kernel host what an administrator has ordered (:mod:`kernelbus.bus.orders`), and says so.
 
 The broker has made sure that what is named exists for it; here it may have gone meanwhile, or not be in the state for it. What an order
 ends is told to its client first.
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from bus import everypart
-from bus.channel import EndReason
-from bus.errors import BusError
-from bus.orders import (
+from kernelbus.bus import everypart
+from kernelbus.bus.channel import EndReason
+from kernelbus.bus.errors import BusError
+from kernelbus.bus.orders import (
     HostOrder,
     KernelOrder,
     LogLevelOrder,
@@ -24,9 +24,9 @@ from bus.orders import (
     StartOrder,
     TraceOrder,
 )
-from bus.reload import Reloader
-from kernelhost.kernel import Kernel, Phase
-from kernelhost.pool import Action, KernelState, Pool, PoolState
+from kernelbus.bus.reload import Reloader
+from kernelbus.kernelhost.kernel import Kernel, Phase
+from kernelbus.kernelhost.pool import Action, KernelState, Pool, PoolState
 from wstp import MessageCode
 
 __all__ = ["OrderRefused", "OrderedHost", "carry_out"]

@@ -1,4 +1,4 @@
-"""One preloaded parent (:mod:`kernelhost.mathics.nursery`) as the host sees it: its process, its socket, and what it has forked."""
+"""One preloaded parent (:mod:`kernelbus.kernelhost.mathics.nursery`) as the host sees it: its process, its socket, and what it has forked."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from kernelhost.initialisation import Initialisation
-from kernelhost.process import KernelProcess, SpawnedKernel
+from kernelbus.kernelhost.initialisation import Initialisation
+from kernelbus.kernelhost.process import KernelProcess, SpawnedKernel
 
 __all__ = ["ForkedKernel", "InitialisationFailed", "NurseryFailed", "Parent"]
 
@@ -142,7 +142,7 @@ class Parent:
         ours, theirs = socket.socketpair()
         with theirs:
             parent = cls(name, ours, on_death, lambda text, is_message: None)
-            command = [sys.executable, "-m", "kernelhost.mathics.nursery", str(theirs.fileno())]
+            command = [sys.executable, "-m", "kernelbus.kernelhost.mathics.nursery", str(theirs.fileno())]
             try:
                 parent._process = await SpawnedKernel.start(command, name, parent._died, (theirs.fileno(),))
             except OSError:

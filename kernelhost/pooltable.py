@@ -1,16 +1,16 @@
 """A host's pools by name: what each is configured as, what administrators have made of its numbers, and what is counted of it.
 
-Rules of this module: as :mod:`kernelhost.pool`'s: no process, socket, clock or randomness.
+Rules of this module: as :mod:`kernelbus.kernelhost.pool`'s: no process, socket, clock or randomness.
 """
 
 from __future__ import annotations
 
 import os
 
-from bus.config import Config, PoolConfig
-from bus.messages import PoolReport
-from kernelhost.figures import PoolCounts
-from kernelhost.pool import Action, KernelState, Pool, PoolOptions, PoolState
+from kernelbus.bus.config import Config, PoolConfig
+from kernelbus.bus.messages import PoolReport
+from kernelbus.kernelhost.figures import PoolCounts
+from kernelbus.kernelhost.pool import Action, KernelState, Pool, PoolOptions, PoolState
 
 __all__ = ["PoolTable"]
 

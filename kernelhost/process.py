@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from bus.config import EMBEDDED
-from bus.logs import EventLogger
-from kernelhost.wolfram import default_kernel
+import kernelbus
+from kernelbus.bus.config import EMBEDDED
+from kernelbus.bus.logs import EventLogger
+from kernelbus.kernelhost.wolfram import default_kernel
 
 __all__ = [
     "KernelProcess",
@@ -32,11 +33,11 @@ __all__ = [
 
 _log = logging.getLogger("kernelbus.host")
 
-#: The embedded kernel is found wherever this package was found, installed or not.
-_ROOT = str(Path(__file__).resolve().parent.parent)
+#: The folder in which this package was found, installed or not: the embedded kernel is found there too.
+_ROOT = str(Path(kernelbus.__file__).resolve().parent.parent)
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-_EMBEDDED = ("-m", "kernelhost.mathics")
+_EMBEDDED = ("-m", "kernelbus.kernelhost.mathics")
 #: Seconds that the output of a process that has ended may take to end too.
 _LAST_OUTPUT = 1.0
 #: How much of what a kernel writes to its standard output and error is kept for the line that says why it ended.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from bus.messages import KernelReport, Message, PoolReport
-from bus.reports import HostReport, PoolFigures
-from kernelhost.figures import PoolCounts
-from kernelhost.kernel import Kernel
-from kernelhost.pool import KernelEntry
+from kernelbus.bus.messages import KernelReport, Message, PoolReport
+from kernelbus.bus.reports import HostReport, PoolFigures
+from kernelbus.kernelhost.figures import PoolCounts
+from kernelbus.kernelhost.kernel import Kernel
+from kernelbus.kernelhost.pool import KernelEntry
 
 __all__ = ["Reporter", "kernel_report"]
 

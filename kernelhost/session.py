@@ -1,7 +1,7 @@
 """One kernel's session: who is attached to it, what they have asked of each other, and what the next client is owed.
 
 Bytes pass: from the channel through the gate to the kernel's link, from the link through the log to the channel. Both directions are
-tracked only for packet heads (:mod:`kernelhost.conversation`).
+tracked only for packet heads (:mod:`kernelbus.kernelhost.conversation`).
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bus.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
-from bus.config import LimitsConfig
-from bus.logs import EventLogger
-from bus.messages import NO_POINT
-from bus.multiplexer import ChannelHandle, Multiplexer
-from kernelhost.conversation import Conversation
-from kernelhost.gate import Gate
-from kernelhost.output import OutputLog
-from kernelhost.trace import TO, PacketTrace
+from kernelbus.bus.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
+from kernelbus.bus.config import LimitsConfig
+from kernelbus.bus.logs import EventLogger
+from kernelbus.bus.messages import NO_POINT
+from kernelbus.bus.multiplexer import ChannelHandle, Multiplexer
+from kernelbus.kernelhost.conversation import Conversation
+from kernelbus.kernelhost.gate import Gate
+from kernelbus.kernelhost.output import OutputLog
+from kernelbus.kernelhost.trace import TO, PacketTrace
 from wstp import Function, LimitExceeded, Limits, Message, MessageCode, RemoteProtocolError, Symbol
 from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bus.logs import TRACE, EventLogger, contents_shown, fields
-from kernelhost.excerpt import KEPT, excerpt
+from kernelbus.bus.logs import TRACE, EventLogger, contents_shown, fields
+from kernelbus.kernelhost.excerpt import KEPT, excerpt
 
 __all__ = ["FROM", "TO", "PacketTrace", "Passage", "Sink"]
 

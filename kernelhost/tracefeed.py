@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bus.orders import Traced, TraceEvent
-from kernelhost.kernel import Kernel
-from kernelhost.trace import FROM, Passage
+from kernelbus.bus.orders import Traced, TraceEvent
+from kernelbus.kernelhost.kernel import Kernel
+from kernelbus.kernelhost.trace import FROM, Passage
 
 __all__ = ["TraceFeed"]
 

@@ -10,10 +10,10 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from bus.config import LimitsConfig
-from kernelhost.accounting import Usage, machine_memory, usage
-from kernelhost.kernel import Kernel, Phase
-from kernelhost.memory import MemoryRules, Verdict, amount, default_limit
+from kernelbus.bus.config import LimitsConfig
+from kernelbus.kernelhost.accounting import Usage, machine_memory, usage
+from kernelbus.kernelhost.kernel import Kernel, Phase
+from kernelbus.kernelhost.memory import MemoryRules, Verdict, amount, default_limit
 
 __all__ = ["KernelWatch", "settled"]
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from bus.config import EMBEDDED
+from kernelbus.bus.config import EMBEDDED
 
 __all__ = ["choose_kernel", "default_kernel", "find_kernel", "licence_refusal"]
 

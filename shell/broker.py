@@ -8,10 +8,10 @@ import logging
 import secrets
 import socket
 
-from bus.client import AdminClient, dialable
-from bus.config import check_endpoint, load
-from bus.security import Introduction
-from shell.main import BUS_ENDPOINT
+from kernelbus.bus.client import AdminClient, dialable
+from kernelbus.bus.config import check_endpoint, load
+from kernelbus.bus.security import Introduction
+from kernelbus.shell.main import BUS_ENDPOINT
 
 __all__ = ["admin_client"]
 

@@ -2,7 +2,7 @@
 
 What is printed is itself a configuration file, and means the same on this machine: each value has a comment that says on which line it was
 given, or that it is a default. A key that has no value of its own, since what holds depends on the machine or on the command, stands in a
-comment that says what that would be here. Keys are found, not listed here: those that are added to :mod:`bus.config` are shown as well.
+comment that says what that would be here. Keys are found, not listed here: those that are added to :mod:`kernelbus.bus.config` are shown as well.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bus import relaxedjson
-from bus.config import Config, ConfigError, PoolConfig, find, load, searched
-from bus.configschema import dotted, shown, spelled
-from bus.keys import default_folder
-from kernelhost.memory import amount
-from kernelhost.watch import settled
-from kernelhost.wolfram import choose_kernel
+from kernelbus.bus import relaxedjson
+from kernelbus.bus.config import Config, ConfigError, PoolConfig, find, load, searched
+from kernelbus.bus.configschema import dotted, shown, spelled
+from kernelbus.bus.keys import default_folder
+from kernelbus.kernelhost.memory import amount
+from kernelbus.kernelhost.watch import settled
+from kernelbus.kernelhost.wolfram import choose_kernel
 
 __all__ = ["explain", "run_check_config"]
 

@@ -7,9 +7,9 @@ import shlex
 import time
 from dataclasses import dataclass, replace
 
-from shell.address import Address, AddressError
-from shell.profile import Profile, ProfileError, ProfileFile
-from shell.session import KernelRefused, Session, connect_command, reconnect_command
+from kernelbus.shell.address import Address, AddressError
+from kernelbus.shell.profile import Profile, ProfileError, ProfileFile
+from kernelbus.shell.session import KernelRefused, Session, connect_command, reconnect_command
 
 __all__ = ["Attachment", "Choice", "ChoiceError"]
 
@@ -45,7 +45,7 @@ class Choice:
 
     @classmethod
     def read(cls, options: argparse.Namespace) -> Choice:
-        """Read the options that `shell.main` gives every client.
+        """Read the options that `kernelbus.shell.main` gives every client.
 
         Raises:
             ChoiceError: it is wrong in itself.
@@ -121,8 +121,8 @@ class Choice:
     def _server(self) -> Address:
         if self.discover is None:
             return self.address or Address()
-        from bus.config import ConfigError, load
-        from shell.discover import DiscoveryError, pick
+        from kernelbus.bus.config import ConfigError, load
+        from kernelbus.shell.discover import DiscoveryError, pick
 
         try:
             discovery = load().discovery

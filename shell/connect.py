@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from shell.choice import Choice
-from shell.profile import ProfileError
-from shell.session import SessionError
+from kernelbus.shell.choice import Choice
+from kernelbus.shell.profile import ProfileError
+from kernelbus.shell.session import SessionError
 
 __all__ = ["run_connect"]
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
-from shell.events import Event, Events, Typed
-from shell.output import Output
-from shell.profile import state_directory
+from kernelbus.shell.events import Event, Events, Typed
+from kernelbus.shell.output import Output
+from kernelbus.shell.profile import state_directory
 
 __all__ = ["Console", "Overtaken", "Plain", "make_private", "terminal"]
 

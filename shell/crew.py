@@ -1,4 +1,4 @@
-"""The threads behind a `KernelPool`: one for each kernel, all fed from one queue. The pool itself is `shell.kernelpool`."""
+"""The threads behind a `KernelPool`: one for each kernel, all fed from one queue. The pool itself is `kernelbus.shell.kernelpool`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from shell.address import Address
-from shell.kernellink import (
+from kernelbus.shell.address import Address
+from kernelbus.shell.kernellink import (
     EvaluationAborted,
     EvaluationError,
     EvaluationFailed,
@@ -24,7 +24,7 @@ from shell.kernellink import (
     KernelMessage,
     NoKernel,
 )
-from shell.values import name_of, to_python
+from kernelbus.shell.values import name_of, to_python
 from wstp import Expr, Function
 from wstp.lexer import Buffer
 

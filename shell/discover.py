@@ -24,10 +24,10 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from frontend.browse import BrowseError, Finder
-from frontend.found import Listing, Pool, Server, listing
-from frontend.services import BUS_TYPE, POOL_TYPE, server_type
-from shell.session import SessionError
+from kernelbus.frontend.browse import BrowseError, Finder
+from kernelbus.frontend.found import Listing, Pool, Server, listing
+from kernelbus.frontend.services import BUS_TYPE, POOL_TYPE, server_type
+from kernelbus.shell.session import SessionError
 
 __all__ = ["TIMEOUT", "DiscoveryError", "choose", "pick", "run_discover"]
 

@@ -17,11 +17,11 @@ from enum import Enum
 from types import FrameType
 
 import wstp
-from shell.choice import Attachment, Choice
-from shell.forms import full_form
-from shell.output import Output
-from shell.profile import ProfileError
-from shell.session import SessionError, packet_name
+from kernelbus.shell.choice import Attachment, Choice
+from kernelbus.shell.forms import full_form
+from kernelbus.shell.output import Output
+from kernelbus.shell.profile import ProfileError
+from kernelbus.shell.session import SessionError, packet_name
 from wstp import Expr, Function, Symbol
 
 __all__ = ["Outcome", "run_eval"]

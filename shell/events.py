@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TypeAlias
 
 import wstp
-from shell.session import Session
+from kernelbus.shell.session import Session
 from wstp import Function
 
 __all__ = ["Ended", "Event", "Events", "Interrupts", "Pressed", "Said", "Typed", "listen"]
@@ -22,7 +22,7 @@ _ROOM = 256
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The kernel said something. `position`: the number of the packet behind it (:attr:`shell.session.Session.position`)."""
+    """The kernel said something. `position`: the number of the packet behind it (:attr:`kernelbus.shell.session.Session.position`)."""
 
     session: Session
     packet: Function

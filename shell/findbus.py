@@ -15,17 +15,17 @@ from dataclasses import dataclass, replace
 
 import zmq
 
-from bus.config import Config
-from bus.errors import BusError
-from bus.keys import is_key
-from bus.peer import Membership, MembershipState
-from bus.security import Introduction, is_local, key_store, own_name
-from bus.transport import FrameHandler, Transport, TransportFactory
-from bus.zmq_transport import dealer_factory
-from frontend.advertise import Advertiser
-from frontend.browse import BrowseError, Finder
-from frontend.found import Broker, listing
-from frontend.services import BUS_TYPE, Adapter, Reach, Service, broker_service, reach
+from kernelbus.bus.config import Config
+from kernelbus.bus.errors import BusError
+from kernelbus.bus.keys import is_key
+from kernelbus.bus.peer import Membership, MembershipState
+from kernelbus.bus.security import Introduction, is_local, key_store, own_name
+from kernelbus.bus.transport import FrameHandler, Transport, TransportFactory
+from kernelbus.bus.zmq_transport import dealer_factory
+from kernelbus.frontend.advertise import Advertiser
+from kernelbus.frontend.browse import BrowseError, Finder
+from kernelbus.frontend.found import Broker, listing
+from kernelbus.frontend.services import BUS_TYPE, Adapter, Reach, Service, broker_service, reach
 
 __all__ = ["Candidate", "DiscoveredBus", "advertise_broker", "candidates"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import wstp
-from shell.session import packet_name
+from kernelbus.shell.session import packet_name
 from wstp import Function, Symbol
 
 __all__ = ["full_form"]

@@ -9,8 +9,8 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 
 import wstp
-from shell.address import Address
-from shell.values import name_of
+from kernelbus.shell.address import Address
+from kernelbus.shell.values import name_of
 from wstp import Expr, Function, MessageCode, Symbol
 from wstp.lexer import Buffer
 

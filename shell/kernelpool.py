@@ -1,11 +1,11 @@
 """Kernels of a pool as a `concurrent.futures.Executor`.
 
->>> from shell import KernelPool
+>>> from kernelbus.shell import KernelPool
 >>> with KernelPool("wstp://localhost/pool", 4) as pool:            # doctest: +SKIP
 ...     list(pool.map("Prime", range(1, 6)))
 [2, 3, 5, 7, 11]
 
-Values go and come as `shell.values` says. What an evaluation gives is the future's result, but $Failed and $Aborted, which are raised as
+Values go and come as `kernelbus.shell.values` says. What an evaluation gives is the future's result, but $Failed and $Aborted, which are raised as
 `EvaluationFailed` and `EvaluationAborted`, with the messages that tell why; to have $Failed as a value, evaluate to something else
 (`"f[#] /. $Failed -> Null &"`).
 """
@@ -24,10 +24,10 @@ from concurrent.futures import Executor, Future
 from types import TracebackType
 from typing import Any
 
-from shell.address import Address
-from shell.crew import Crew, Orders, Task, check_value
-from shell.kernellink import EvaluationFailed, KernelMessage, encode
-from shell.values import name_of, to_expr, to_python
+from kernelbus.shell.address import Address
+from kernelbus.shell.crew import Crew, Orders, Task, check_value
+from kernelbus.shell.kernellink import EvaluationFailed, KernelMessage, encode
+from kernelbus.shell.values import name_of, to_expr, to_python
 from wstp import Expr, Function, Symbol
 
 __all__ = ["KernelFuture", "KernelPool", "KernelWarning"]
@@ -121,7 +121,7 @@ class KernelPool(Executor):
         """Ask for the kernels, and wait for the first of them.
 
         Args:
-            address: the server, and perhaps the pool, as in `shell.address`; without a pool, kernels for parallel work are asked for.
+            address: the server, and perhaps the pool, as in `kernelbus.shell.address`; without a pool, kernels for parallel work are asked for.
             kernels: how many; None: one for each processor here. If the server gives fewer, the pool works with those.
             initializer: code, or an expression, that each kernel evaluates first.
             timeout: seconds in which a kernel must be had.

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bus.config import Config, ConfigError, load
-from bus.keys import KeysError, KeyStore
-from bus.security import allow_command, key_store, own_name
+from kernelbus.bus.config import Config, ConfigError, load
+from kernelbus.bus.keys import KeysError, KeyStore
+from kernelbus.bus.security import allow_command, key_store, own_name
 
 __all__ = ["ACTIONS", "run_keys"]
 

@@ -30,12 +30,12 @@ from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from bus.errors import BusError
-from bus.histogram import BOUNDS, Histogram
-from bus.messages import Status
-from bus.reports import PoolFigures
-from bus.sessions import AWAITED
-from bus.status import HEALTHY
+from kernelbus.bus.errors import BusError
+from kernelbus.bus.histogram import BOUNDS, Histogram
+from kernelbus.bus.messages import Status
+from kernelbus.bus.reports import PoolFigures
+from kernelbus.bus.sessions import AWAITED
+from kernelbus.bus.status import HEALTHY
 
 __all__ = ["MetricsError", "MetricsServer", "Snapshot", "StatusCollector"]
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shell.address import Address, AddressError
+from kernelbus.shell.address import Address, AddressError
 
 if TYPE_CHECKING:
     from marshmallow import Schema

@@ -25,12 +25,12 @@ from enum import Enum
 import tenacity
 
 import wstp
-from shell.choice import Attachment, Choice
-from shell.console import Console, Overtaken, Plain, terminal
-from shell.events import Ended, Event, Events, Interrupts, Pressed, Said, listen
-from shell.forms import full_form
-from shell.profile import ProfileError
-from shell.session import KernelRefused, SessionError, packet_name
+from kernelbus.shell.choice import Attachment, Choice
+from kernelbus.shell.console import Console, Overtaken, Plain, terminal
+from kernelbus.shell.events import Ended, Event, Events, Interrupts, Pressed, Said, listen
+from kernelbus.shell.forms import full_form
+from kernelbus.shell.profile import ProfileError
+from kernelbus.shell.session import KernelRefused, SessionError, packet_name
 from wstp import Expr, Symbol
 
 __all__ = ["run_repl"]

@@ -21,25 +21,25 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from bus.broker import BrokerOptions
-from bus.config import Config, load
-from bus.errors import BusError, EndpointError
-from bus.journal import Journal, JournalError
-from bus.peer import Membership, MembershipState
-from bus.reload import Reloader
-from bus.reports import StatusRequest
-from bus.security import Introduction, key_store
-from bus.server import BrokerServer
-from bus.status import describe
-from bus.transport import TransportFactory
-from bus.zmq_transport import dealer_factory
-from frontend.server import Frontend
-from kernelhost.host import Host
-from shell.notify import Notifier
-from shell.version import version
+from kernelbus.bus.broker import BrokerOptions
+from kernelbus.bus.config import Config, load
+from kernelbus.bus.errors import BusError, EndpointError
+from kernelbus.bus.journal import Journal, JournalError
+from kernelbus.bus.peer import Membership, MembershipState
+from kernelbus.bus.reload import Reloader
+from kernelbus.bus.reports import StatusRequest
+from kernelbus.bus.security import Introduction, key_store
+from kernelbus.bus.server import BrokerServer
+from kernelbus.bus.status import describe
+from kernelbus.bus.transport import TransportFactory
+from kernelbus.bus.zmq_transport import dealer_factory
+from kernelbus.frontend.server import Frontend
+from kernelbus.kernelhost.host import Host
+from kernelbus.shell.notify import Notifier
+from kernelbus.shell.version import version
 
 if TYPE_CHECKING:
-    from shell.findbus import DiscoveredBus
+    from kernelbus.shell.findbus import DiscoveredBus
 
 __all__ = ["run_broker", "run_frontend", "run_host", "run_serve"]
 
@@ -168,7 +168,7 @@ async def _serve_metrics(parts: _Parts, server: BrokerServer, metrics: tuple[str
     if metrics is None:
         return
     # prometheus_client is for who is scraped, and for nobody else.
-    from shell.metrics import MetricsServer, Snapshot
+    from kernelbus.shell.metrics import MetricsServer, Snapshot
 
     broker, now = server.broker, asyncio.get_running_loop().time
     answering = MetricsServer(lambda: Snapshot(describe(broker, StatusRequest(0), now()), broker.dropped, server.refused_handshakes))
@@ -205,7 +205,7 @@ async def _reach_bus(
     if endpoint != "discover":
         introduction = Introduction(endpoint, config)
         return dealer_factory(parts.context, endpoint, secrets.token_bytes, introduction), endpoint, None
-    from shell.findbus import DiscoveredBus
+    from kernelbus.shell.findbus import DiscoveredBus
 
     found = DiscoveredBus(config, parts.context)
     if not await parts.unless_stopped(found.find()):
@@ -214,15 +214,15 @@ async def _reach_bus(
 
 
 async def _advertise_broker(config: Config, bound: str) -> None:
-    from shell.findbus import advertise_broker
+    from kernelbus.shell.findbus import advertise_broker
 
     await advertise_broker(config, bound, part_name(config))
 
 
 async def _advertise_server(frontend: Frontend, service: str) -> None:
     # zeroconf is for who advertises, and for nobody else.
-    from frontend.advertise import Advertiser
-    from frontend.services import Reach, Service, reach, server_services
+    from kernelbus.frontend.advertise import Advertiser
+    from kernelbus.frontend.services import Reach, Service, reach, server_services
 
     protocol = frontend.config.discovery.service_protocol
 

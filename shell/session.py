@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 
 import wstp
-from shell.address import Address
+from kernelbus.shell.address import Address
 from wstp import Expr, Function, Symbol
 
 __all__ = ["CONTEXT", "KernelRefused", "Session", "SessionError", "connect_command", "packet_name", "reconnect_command"]

@@ -12,14 +12,14 @@ import time
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from bus.client import AdminClient, BrokerUnreachable
-from bus.errors import BusError
-from bus.reports import KernelStatus, Status
-from bus.schema import Message, dump
-from bus.status import HEALTHY
-from shell import tables
-from shell.broker import admin_client
-from shell.tables import COLUMNS, FRONTENDS, HOSTS, POOLS, counted, duration, printable, table
+from kernelbus.bus.client import AdminClient, BrokerUnreachable
+from kernelbus.bus.errors import BusError
+from kernelbus.bus.reports import KernelStatus, Status
+from kernelbus.bus.schema import Message, dump
+from kernelbus.bus.status import HEALTHY
+from kernelbus.shell import tables
+from kernelbus.shell.broker import admin_client
+from kernelbus.shell.tables import COLUMNS, FRONTENDS, HOSTS, POOLS, counted, duration, printable, table
 
 __all__ = ["CLEAR", "PARTS", "forgive_encoding", "lines_of", "rows_of", "run_status", "to_json", "view"]
 

@@ -1,6 +1,6 @@
 """The embedded kernel: Mathics3 as a WSTP program of its own.
 
-``python -m kernelhost.mathics -wstp -linkmode connect -linkprotocol TCPIP -linkname port@host`` connects to
+``python -m kernelbus.kernelhost.mathics -wstp -linkmode connect -linkprotocol TCPIP -linkname port@host`` connects to
 whoever listens there and serves the packets of PROTOCOL.md section 8. It uses ``wstp`` and never ``bus``: a
 kernel knows nothing of pools.
 

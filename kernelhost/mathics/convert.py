@@ -35,7 +35,7 @@ from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol as MathicsSymbol
 from mathics.core.symbols import SymbolFalse, SymbolList, SymbolNull, SymbolTrue
 
-from kernelhost.mathics.reals import parse_real, precise_text
+from kernelbus.kernelhost.mathics.reals import parse_real, precise_text
 from wstp.expr import BigReal, Expr, Function, Symbol, make_function
 
 __all__ = ["PACK_MINIMUM", "ConversionError", "from_mathics", "to_mathics"]

@@ -33,17 +33,17 @@ from mathics.core.atoms import String
 from mathics.core.expression import Expression
 from mathics.core.symbols import Symbol, SymbolNull
 
-from kernelhost.mathics.convert import to_mathics
-from kernelhost.mathics.evaluator import ABORTED, DialogLeft, Evaluator, SyntaxFault
-from kernelhost.mathics.interrupts import Suspension
-from kernelhost.mathics.packets import given, message, misread_message, packet_name, text_packet
-from kernelhost.mathics.startup import Loaded
+from kernelbus.kernelhost.mathics.convert import to_mathics
+from kernelbus.kernelhost.mathics.evaluator import ABORTED, DialogLeft, Evaluator, SyntaxFault
+from kernelbus.kernelhost.mathics.interrupts import Suspension
+from kernelbus.kernelhost.mathics.packets import given, message, misread_message, packet_name, text_packet
+from kernelbus.kernelhost.mathics.startup import Loaded
 from wstp.expr import Expr, Function
 from wstp.expr import Symbol as Name
 
 if TYPE_CHECKING:
-    from kernelhost.mathics.intake import Arrival
-    from kernelhost.mathics.mainloop import Port
+    from kernelbus.kernelhost.mathics.intake import Arrival
+    from kernelbus.kernelhost.mathics.mainloop import Port
 
 __all__ = ["Dialogs", "Source"]
 

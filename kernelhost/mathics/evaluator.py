@@ -32,11 +32,11 @@ from mathics.core.rules import Rule
 from mathics.core.symbols import Symbol, SymbolNull
 from mathics_scanner.errors import SyntaxError as WolframSyntaxError
 
-from kernelhost.mathics.inputform import input_form
-from kernelhost.mathics.interrupts import KernelAbort, TimeLimit
-from kernelhost.mathics.memory import NO_MEMORY, guard
-from kernelhost.mathics.outputform import PAGE_WIDTH, output_form
-from kernelhost.mathics.startup import Loaded
+from kernelbus.kernelhost.mathics.inputform import input_form
+from kernelbus.kernelhost.mathics.interrupts import KernelAbort, TimeLimit
+from kernelbus.kernelhost.mathics.memory import NO_MEMORY, guard
+from kernelbus.kernelhost.mathics.outputform import PAGE_WIDTH, output_form
+from kernelbus.kernelhost.mathics.startup import Loaded
 
 __all__ = ["DialogLeft", "Entered", "Evaluator", "Sink", "SyntaxFault"]
 

@@ -10,7 +10,7 @@ random numbers                 :func:`renew`: Python's, numpy's, and ``$RandomSt
 ``SessionTime[]``              :func:`renew`; it counts from the kernel's start, not the parent's
 ``$ProcessID``, UUIDs          asked of the system each time
 names of temporary files       Python draws them anew in each process
-descriptors, signal handlers   :mod:`kernelhost.mathics.nursery`
+descriptors, signal handlers   :mod:`kernelbus.kernelhost.mathics.nursery`
 ============================== ==================================================================================
 
 The secret of Python's ``hash`` stays the parent's: it cannot be changed in a running process, and guards against nothing here, since

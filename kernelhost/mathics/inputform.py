@@ -29,7 +29,7 @@ from mathics.core.element import BoxElementMixin
 from mathics.core.expression import Expression
 from mathics.core.symbols import Atom, Symbol
 
-from kernelhost.mathics.arithmetic import (
+from kernelbus.kernelhost.mathics.arithmetic import (
     inverse,
     is_call,
     is_negative,
@@ -40,7 +40,7 @@ from kernelhost.mathics.arithmetic import (
     product,
     without_minus,
 )
-from kernelhost.mathics.reals import float_text, precise_text
+from kernelbus.kernelhost.mathics.reals import float_text, precise_text
 
 __all__ = ["input_form", "string_text"]
 

@@ -1,6 +1,6 @@
 """Put text together in two dimensions: boxes on baselines, side by side, raised, over and under a bar, in tables. No I/O.
 
-:mod:`kernelhost.mathics.outputform` says which expression is which box.
+:mod:`kernelbus.kernelhost.mathics.outputform` says which expression is which box.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ anything else                it is evaluated and answered as if it had come in a
 a number whose text is none  the message ``Kernel::number``, then ``ReturnPacket[$Failed]``, or the next prompt where the
                              packet is for the main loop: what is not whole is not evaluated
 in a dialog                  all of this; ``Return[]`` entered in the main loop's way ends it
-                             (:mod:`kernelhost.mathics.dialogs`)
+                             (:mod:`kernelbus.kernelhost.mathics.dialogs`)
 ============================ ================================================================================
 
 Knows the link only as a :class:`Port`. Every packet is followed by EndPacket and leaves at once.
@@ -24,16 +24,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from kernelhost.mathics.convert import from_mathics, to_mathics
-from kernelhost.mathics.dialogs import Dialogs, Source
-from kernelhost.mathics.evaluator import Evaluator, SyntaxFault
-from kernelhost.mathics.interrupts import KernelAbort
-from kernelhost.mathics.packets import FOREIGN, message, misread_message, packet_name, text_packet
-from kernelhost.mathics.startup import Loaded
+from kernelbus.kernelhost.mathics.convert import from_mathics, to_mathics
+from kernelbus.kernelhost.mathics.dialogs import Dialogs, Source
+from kernelbus.kernelhost.mathics.evaluator import Evaluator, SyntaxFault
+from kernelbus.kernelhost.mathics.interrupts import KernelAbort
+from kernelbus.kernelhost.mathics.packets import FOREIGN, message, misread_message, packet_name, text_packet
+from kernelbus.kernelhost.mathics.startup import Loaded
 from wstp.expr import Expr, Function, Symbol
 
 if TYPE_CHECKING:
-    from kernelhost.mathics.intake import Arrival
+    from kernelbus.kernelhost.mathics.intake import Arrival
 
 __all__ = ["MainLoop", "Port"]
 

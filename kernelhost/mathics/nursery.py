@@ -1,4 +1,4 @@
-"""The preloaded parent: load Mathics3 once, then fork a kernel in milliseconds: ``python -m kernelhost.mathics.nursery FD``.
+"""The preloaded parent: load Mathics3 once, then fork a kernel in milliseconds: ``python -m kernelbus.kernelhost.mathics.nursery FD``.
 
 One thread, no event loop, no link of its own, ever: what a fork copies must be whole. It is told what to do over a Unix stream socket
 (descriptor FD), a line of JSON a message:
@@ -41,9 +41,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from kernelhost.initialisation import Initialisation
-from kernelhost.mathics.preparation import InitialisationError, prepare
-from kernelhost.mathics.startup import Loaded, LoadError, load
+from kernelbus.kernelhost.initialisation import Initialisation
+from kernelbus.kernelhost.mathics.preparation import InitialisationError, prepare
+from kernelbus.kernelhost.mathics.startup import Loaded, LoadError, load
 
 __all__ = ["main"]
 
@@ -161,7 +161,7 @@ class _Nursery:
 
 
 def _be_kernel(arguments: list[str], loaded: Loaded) -> int:
-    from kernelhost.mathics.__main__ import run
+    from kernelbus.kernelhost.mathics.__main__ import run
 
     return run(arguments, loaded)
 

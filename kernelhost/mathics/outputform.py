@@ -1,6 +1,6 @@
 """Print expressions in OutputForm, in two dimensions, as Wolfram kernels print them.
 
-An expression becomes a :class:`~kernelhost.mathics.layout.Box`: lines of text, one of them the baseline, on which boxes are put
+An expression becomes a :class:`~kernelbus.kernelhost.mathics.layout.Box`: lines of text, one of them the baseline, on which boxes are put
 side by side. Exponents stand on the line above the baseline, quotients over and under a bar; within an exponent a quotient stays
 on its line, ``x /2``.
 What has no notation here, and no layout that is known, keeps Mathics3's text on one line, as a box that is not
@@ -19,8 +19,8 @@ from mathics.core.expression import Expression
 from mathics.core.symbols import Symbol
 from mathics.format.form.outputform import EXPR_TO_OUTPUTFORM_TEXT_MAP, render_output_form
 
-from kernelhost.mathics import layout
-from kernelhost.mathics.arithmetic import (
+from kernelbus.kernelhost.mathics import layout
+from kernelbus.kernelhost.mathics.arithmetic import (
     is_call,
     is_negative,
     is_number,
@@ -29,8 +29,8 @@ from kernelhost.mathics.arithmetic import (
     product,
     without_minus,
 )
-from kernelhost.mathics.layout import ATOM, DIVIDE, POWER, Box
-from kernelhost.mathics.reals import float_text
+from kernelbus.kernelhost.mathics.layout import ATOM, DIVIDE, POWER, Box
+from kernelbus.kernelhost.mathics.reals import float_text
 
 __all__ = ["PAGE_WIDTH", "output_form"]
 

@@ -10,10 +10,10 @@ import os
 import signal
 from collections.abc import Callable
 
-from kernelhost.initialisation import Initialisation, verdict
-from kernelhost.mathics.convert import to_mathics
-from kernelhost.mathics.evaluator import Evaluator
-from kernelhost.mathics.startup import Loaded
+from kernelbus.kernelhost.initialisation import Initialisation, verdict
+from kernelbus.kernelhost.mathics.convert import to_mathics
+from kernelbus.kernelhost.mathics.evaluator import Evaluator
+from kernelbus.kernelhost.mathics.startup import Loaded
 
 __all__ = ["InitialisationError", "prepare"]
 

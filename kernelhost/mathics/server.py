@@ -11,7 +11,7 @@ n      ``Exit[n]`` was evaluated (n modulo 256)
 4      the peer broke the protocol, or sent more than the limits allow
 ====== ==========================================================================================
 
-A process that preloads: :func:`kernelhost.mathics.startup.load` first, then, in each child it forks,
+A process that preloads: :func:`kernelbus.kernelhost.mathics.startup.load` first, then, in each child it forks,
 :func:`open_link` and :func:`serve`.
 """
 
@@ -21,13 +21,13 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from kernelhost.mathics.identity import renew
-from kernelhost.mathics.intake import Arrival, End, Intake
-from kernelhost.mathics.interrupts import Interrupts, Suspension
-from kernelhost.mathics.mainloop import MainLoop
-from kernelhost.mathics.memory import guard
-from kernelhost.mathics.options import Options
-from kernelhost.mathics.startup import Loaded
+from kernelbus.kernelhost.mathics.identity import renew
+from kernelbus.kernelhost.mathics.intake import Arrival, End, Intake
+from kernelbus.kernelhost.mathics.interrupts import Interrupts, Suspension
+from kernelbus.kernelhost.mathics.mainloop import MainLoop
+from kernelbus.kernelhost.mathics.memory import guard
+from kernelbus.kernelhost.mathics.options import Options
+from kernelbus.kernelhost.mathics.startup import Loaded
 from wstp import Link, LinkClosed, LinkLost, WSTPError, connect
 from wstp.expr import Expr
 

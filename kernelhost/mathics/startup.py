@@ -2,13 +2,13 @@
 
 :func:`load` is all that takes long: a parent process can call it once and fork a kernel in milliseconds. It
 makes no thread, no link and no signal handler, and no choice of random numbers;
-:mod:`kernelhost.mathics.server` does that for each kernel.
+:mod:`kernelbus.kernelhost.mathics.server` does that for each kernel.
 
 What is mended, and why:
 
 * ``CheckAbort`` takes our aborts; ``TimeConstrained`` uses our timer (see
-  :mod:`kernelhost.mathics.interrupts`).
-* ``InputForm`` is printed by :mod:`kernelhost.mathics.inputform`, wherever it is asked for, and ``ToString``
+  :mod:`kernelbus.kernelhost.mathics.interrupts`).
+* ``InputForm`` is printed by :mod:`kernelbus.kernelhost.mathics.inputform`, wherever it is asked for, and ``ToString``
   heeds its ``FormatType`` option.
 * Zeros before a number's first digit do not count as digits of its precision, so that machine numbers, which have up to 17, read
   back as what they were printed from.
@@ -17,12 +17,12 @@ What is mended, and why:
   for good.
 * Integers of more than 4300 digits may be printed.
 * A ``Sequence`` that comes of evaluating a list's elements goes up in the list.
-* Standard output, ``Input`` and its like, ``Interrupt`` and ``AbortProtect`` (see :mod:`kernelhost.mathics.terminal`).
+* Standard output, ``Input`` and its like, ``Interrupt`` and ``AbortProtect`` (see :mod:`kernelbus.kernelhost.mathics.terminal`).
 * ``Get`` of a file with wrong syntax gives ``$Failed``, as it does elsewhere; Mathics3's gives ``Null``.
-* ``Check``, ``Function``, ``Print`` and ``ToExpression`` (see :mod:`kernelhost.mathics.corrections`).
-* ``Needs["JLink`"]`` finds what a program at the other end of the link calls (see :mod:`kernelhost.mathics.jlink`).
-* Functions of the language that Mathics3 lacks are defined (see :mod:`kernelhost.mathics.functions`).
-* ``$SessionID`` tells forked kernels apart (see :mod:`kernelhost.mathics.identity`).
+* ``Check``, ``Function``, ``Print`` and ``ToExpression`` (see :mod:`kernelbus.kernelhost.mathics.corrections`).
+* ``Needs["JLink`"]`` finds what a program at the other end of the link calls (see :mod:`kernelbus.kernelhost.mathics.jlink`).
+* Functions of the language that Mathics3 lacks are defined (see :mod:`kernelbus.kernelhost.mathics.functions`).
+* ``$SessionID`` tells forked kernels apart (see :mod:`kernelbus.kernelhost.mathics.identity`).
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kernelhost.mathics.identity import mend_session
-from kernelhost.mathics.interrupts import Interrupts, KernelAbort
-from kernelhost.mathics.memory import guard
+from kernelbus.kernelhost.mathics.identity import mend_session
+from kernelbus.kernelhost.mathics.interrupts import Interrupts, KernelAbort
+from kernelbus.kernelhost.mathics.memory import guard
 
 if TYPE_CHECKING:
-    from kernelhost.mathics.terminal import Terminal
+    from kernelbus.kernelhost.mathics.terminal import Terminal
 
 __all__ = ["LoadError", "Loaded", "load"]
 
@@ -100,12 +100,12 @@ def load() -> Loaded:
     from mathics.core.definitions import Definitions
     from mathics.eval.inference import ensure_logical_algebraic_rules
 
-    from kernelhost.mathics.corrections import correct
+    from kernelbus.kernelhost.mathics.corrections import correct
 
     sys.set_int_max_str_digits(0)
     interrupts = Interrupts()
     import_and_load_builtins()
-    from kernelhost.mathics.terminal import Terminal
+    from kernelbus.kernelhost.mathics.terminal import Terminal
 
     terminal = Terminal(interrupts)
     terminal.mend()
@@ -172,8 +172,8 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
 
 
 def _add_packages(definitions: Any) -> None:
-    from kernelhost.mathics.functions import add_functions
-    from kernelhost.mathics.jlink import add_package
+    from kernelbus.kernelhost.mathics.functions import add_functions
+    from kernelbus.kernelhost.mathics.jlink import add_package
 
     add_functions(definitions)
     add_package(definitions)
@@ -187,7 +187,7 @@ def _mend_get() -> None:
     from mathics.core.symbols import Symbol, SymbolNull
     from mathics_scanner.errors import SyntaxError as WolframSyntaxError
 
-    from kernelhost.mathics.jlink import CONTEXT, open_package
+    from kernelbus.kernelhost.mathics.jlink import CONTEXT, open_package
 
     their_parse, their_get = their_parser.parse, files.eval_Get
     failed = Symbol("System`$Failed")
@@ -265,8 +265,8 @@ def _mend_printing() -> None:
     from mathics.core.evaluation import Evaluation, Print
     from mathics.core.symbols import Symbol
 
-    from kernelhost.mathics.inputform import input_form
-    from kernelhost.mathics.outputform import PAGE_WIDTH, output_form
+    from kernelbus.kernelhost.mathics.inputform import input_form
+    from kernelbus.kernelhost.mathics.outputform import PAGE_WIDTH, output_form
 
     input_symbol, output_symbol = Symbol("System`InputForm"), Symbol("System`OutputForm")
 

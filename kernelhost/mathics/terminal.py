@@ -1,7 +1,7 @@
 """Let evaluations talk to the client: standard output, ``Input``, ``InputString``, ``Dialog``, ``Interrupt``, ``AbortProtect``.
 
 Mathics3 has none of these but ``Interrupt``, which it takes for ``Abort``, and knows no client. They are defined here in terms of
-a :class:`Client`, which :mod:`kernelhost.mathics.dialogs` is once there is a link; without one, questions are answered
+a :class:`Client`, which :mod:`kernelbus.kernelhost.mathics.dialogs` is once there is a link; without one, questions are answered
 by ``EndOfFile``, as a kernel answers them that has nobody to ask. Knows Mathics3 and interrupts; no links, no packets.
 """
 
@@ -17,7 +17,7 @@ from mathics.core.expression import Expression
 from mathics.core.interrupt import AbortInterrupt
 from mathics.core.symbols import Symbol, SymbolNull
 
-from kernelhost.mathics.interrupts import Interrupts
+from kernelbus.kernelhost.mathics.interrupts import Interrupts
 
 __all__ = ["Client", "Terminal"]
 

@@ -18,18 +18,18 @@ from typing import Any
 import cmd2
 from cmd2 import Cmd2ArgparseError, Statement
 
-from bus.client import AdminClient, BrokerUnreachable
-from bus.errors import BusError
-from shell.admin.live import Live
-from shell.admin.looking import Looking
-from shell.admin.names import Names
-from shell.admin.parsing import commands_of
-from shell.admin.steering import Steering
-from shell.broker import admin_client
-from shell.console import make_private
-from shell.profile import state_directory
-from shell.status import UNREACHABLE_STATUS, forgive_encoding, view
-from shell.tables import duration, printable
+from kernelbus.bus.client import AdminClient, BrokerUnreachable
+from kernelbus.bus.errors import BusError
+from kernelbus.shell.admin.live import Live
+from kernelbus.shell.admin.looking import Looking
+from kernelbus.shell.admin.names import Names
+from kernelbus.shell.admin.parsing import commands_of
+from kernelbus.shell.admin.steering import Steering
+from kernelbus.shell.broker import admin_client
+from kernelbus.shell.console import make_private
+from kernelbus.shell.profile import state_directory
+from kernelbus.shell.status import UNREACHABLE_STATUS, forgive_encoding, view
+from kernelbus.shell.tables import duration, printable
 
 __all__ = ["FAILED", "AdminShell", "ShellError", "run_shell"]
 

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from cmd2 import Choices, CommandSet, with_argparser
 
-from bus.orders import Traced, TraceEvent
-from bus.reports import KernelStatus, Status
-from bus.schema import dump
-from shell.admin.parsing import Parser, add_json, parser, positive, seconds
-from shell.status import CLEAR, rows_of
-from shell.tables import KERNELS, Column, printable, size, table
+from kernelbus.bus.orders import Traced, TraceEvent
+from kernelbus.bus.reports import KernelStatus, Status
+from kernelbus.bus.schema import dump
+from kernelbus.shell.admin.parsing import Parser, add_json, parser, positive, seconds
+from kernelbus.shell.status import CLEAR, rows_of
+from kernelbus.shell.tables import KERNELS, Column, printable, size, table
 
 if TYPE_CHECKING:
-    from shell.admin.app import AdminShell
+    from kernelbus.shell.admin.app import AdminShell
 
     _Commands = CommandSet[AdminShell]
 else:

@@ -8,16 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 from cmd2 import Choices, CommandSet, with_argparser
 
-from bus.reports import KernelStatus, PoolFigures, Status, Story
-from bus.schema import dump
-from shell.admin.parsing import Parser, add_json, parser
-from shell.admin.targets import Found, called
-from shell.status import lines_of, rows_of, to_json
-from shell.tables import COLUMNS, FRONTENDS, HOSTS, KERNELS, LINKS, NEVER, POOLS, printable, records, table
-from shell.version import version
+from kernelbus.bus.reports import KernelStatus, PoolFigures, Status, Story
+from kernelbus.bus.schema import dump
+from kernelbus.shell.admin.parsing import Parser, add_json, parser
+from kernelbus.shell.admin.targets import Found, called
+from kernelbus.shell.status import lines_of, rows_of, to_json
+from kernelbus.shell.tables import (
+    COLUMNS,
+    FRONTENDS,
+    HOSTS,
+    KERNELS,
+    LINKS,
+    NEVER,
+    POOLS,
+    printable,
+    records,
+    table,
+)
+from kernelbus.shell.version import version
 
 if TYPE_CHECKING:
-    from shell.admin.app import AdminShell
+    from kernelbus.shell.admin.app import AdminShell
 
     _Commands = CommandSet[AdminShell]
 else:

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 from cmd2 import Choices, CompletionError, CompletionItem
 
-from bus.client import AdminClient
-from bus.errors import BusError
-from bus.reports import KernelStatus, Status
-from shell.status import rows_of
-from shell.tables import SHORT_ID, printable
+from kernelbus.bus.client import AdminClient
+from kernelbus.bus.errors import BusError
+from kernelbus.bus.reports import KernelStatus, Status
+from kernelbus.shell.status import rows_of
+from kernelbus.shell.tables import SHORT_ID, printable
 
 __all__ = ["Names"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cmd2 import Choices, CommandSet, with_argparser
 
-from bus.client import OrderRefused
-from bus.orders import (
+from kernelbus.bus.client import OrderRefused
+from kernelbus.bus.orders import (
     Answer,
     HostOrder,
     KernelOrder,
@@ -19,9 +19,9 @@ from bus.orders import (
     SessionOrder,
     StartOrder,
 )
-from bus.schema import dump
-from shell.admin.parsing import Parser, add_json, parser
-from shell.admin.targets import (
+from kernelbus.bus.schema import dump
+from kernelbus.shell.admin.parsing import Parser, add_json, parser
+from kernelbus.shell.admin.targets import (
     closing_kernel,
     closing_session,
     draining_host,
@@ -32,10 +32,10 @@ from shell.admin.targets import (
     pool_of,
     session_of,
 )
-from shell.tables import printable
+from kernelbus.shell.tables import printable
 
 if TYPE_CHECKING:
-    from shell.admin.app import AdminShell
+    from kernelbus.shell.admin.app import AdminShell
 
     _Commands = CommandSet[AdminShell]
 else:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bus.configschema import offer
-from bus.naming import NotFound, find_id, find_named, find_pool
-from bus.reports import FrontendStatus, HostStatus, KernelStatus, LinkStatus, PoolStatus, Status
-from shell.status import rows_of
-from shell.tables import SHORT_ID, counted, duration, printable
+from kernelbus.bus.configschema import offer
+from kernelbus.bus.naming import NotFound, find_id, find_named, find_pool
+from kernelbus.bus.reports import FrontendStatus, HostStatus, KernelStatus, LinkStatus, PoolStatus, Status
+from kernelbus.shell.status import rows_of
+from kernelbus.shell.tables import SHORT_ID, counted, duration, printable
 
 __all__ = [
     "Found",

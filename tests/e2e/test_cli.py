@@ -33,8 +33,8 @@ def command() -> Iterator[Callable[..., subprocess.Popen[str]]]:
             **options,
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "shell.main", *arguments],
-            env=dict(os.environ, PYTHONPATH=str(ROOT), PYTHONUNBUFFERED=""),
+            [sys.executable, "-m", "kernelbus.shell.main", *arguments],
+            env=dict(os.environ, PYTHONPATH=str(ROOT / "src"), PYTHONUNBUFFERED=""),
             text=True,
             **options,
         )

@@ -37,7 +37,7 @@ def test_a_profile_leads_back_to_its_kernel(server: Part, environment: dict[str,
     # Killed while it evaluates: what comes is shown to who comes back, and nothing before it again.
     assert run(environment, "eval", "--continue-profile", "work", "x + 4") == (0, "8\n9\n", "")
     with subprocess.Popen(
-        [sys.executable, "-m", "shell.main", "eval", "--continue-profile", "work", "Print[seen]; Pause[1]; Print[missed]; 77"],
+        [sys.executable, "-m", "kernelbus.shell.main", "eval", "--continue-profile", "work", "Print[seen]; Pause[1]; Print[missed]; 77"],
         env=environment, stdout=subprocess.PIPE, text=True,
     ) as killed:  # fmt: skip
         assert killed.stdout is not None

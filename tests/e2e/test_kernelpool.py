@@ -19,7 +19,7 @@ import psutil
 import pytest
 from serving import ROOT, Part, stand_in_pool, wait_until, write_config
 
-from shell import (
+from kernelbus.shell import (
     EvaluationAborted,
     EvaluationFailed,
     KernelDied,
@@ -28,7 +28,7 @@ from shell import (
     KernelWarning,
     NoKernel,
 )
-from shell.address import AddressError
+from kernelbus.shell.address import AddressError
 from wstp import Symbol
 
 pytestmark = pytest.mark.timeout(180)
@@ -352,7 +352,7 @@ def test_a_pool_that_is_forgotten_ends_its_kernels(server: Part) -> None:
 
 @pytest.mark.parametrize("end", ["", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_a_program_that_ends_leaves_no_kernel_behind(server: Part, end: str) -> None:
-    program = f"from shell import KernelPool; p = KernelPool({of(server, 'Few')!r}, 2); f = p.submit('Pid'); print(f.result(), flush=True)"
+    program = f"from kernelbus.shell import KernelPool; p = KernelPool({of(server, 'Few')!r}, 2); f = p.submit('Pid'); print(f.result(), flush=True)"
     done = subprocess.run(
         [sys.executable, "-c", f"{program}\n{end}"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )

@@ -359,8 +359,8 @@ def test_options(start: Start, tmp_path: Path) -> None:
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "kernelhost.mathics", *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-m", "kernelbus.kernelhost.mathics", *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
         timeout=WAIT,
@@ -388,9 +388,9 @@ def test_options_that_name_no_link(arguments: tuple[str, ...]) -> None:
 
 FORKING = """
 import os, sys
-from kernelhost.mathics.options import parse_options
-from kernelhost.mathics.server import open_link, serve
-from kernelhost.mathics.startup import load
+from kernelbus.kernelhost.mathics.options import parse_options
+from kernelbus.kernelhost.mathics.server import open_link, serve
+from kernelbus.kernelhost.mathics.startup import load
 
 loaded = load()
 assert len(os.listdir("/proc/self/task")) == 1, "a thread before the fork"
@@ -409,7 +409,7 @@ def test_a_parent_that_has_loaded_forks_kernels() -> None:
     """Two kernels from one parent: neither knows what the other was told, and they draw different random numbers."""
     with wstp.listen(0, mode="default") as one, wstp.listen(0, mode="default") as other:
         names = [f"{listener.port}@127.0.0.1" for listener in (one, other)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
         parent = subprocess.Popen(
             [sys.executable, "-c", FORKING, *names], env=environment, stdout=subprocess.DEVNULL
         )

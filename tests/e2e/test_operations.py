@@ -14,7 +14,7 @@ from asking import connect, value
 from people import client_environment, run
 from serving import ROOT, Part, stand_in_pool, wait_until, write_config
 
-from shell.main import main
+from kernelbus.shell.main import main
 
 
 class Manager:

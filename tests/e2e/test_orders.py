@@ -17,9 +17,17 @@ from asking import EVALUATE, answers, command, connect, order, value
 from serving import Part, stand_in_pool, wait_until, write_config
 
 import wstp
-from bus.client import AdminClient, BrokerUnreachable, OrderRefused
-from bus.orders import HostOrder, KernelOrder, LogLevelOrder, PoolOrder, ReloadOrder, SessionOrder, StartOrder
-from bus.reports import HostStatus, PoolStatus, Status
+from kernelbus.bus.client import AdminClient, BrokerUnreachable, OrderRefused
+from kernelbus.bus.orders import (
+    HostOrder,
+    KernelOrder,
+    LogLevelOrder,
+    PoolOrder,
+    ReloadOrder,
+    SessionOrder,
+    StartOrder,
+)
+from kernelbus.bus.reports import HostStatus, PoolStatus, Status
 from wstp import Function, Symbol
 
 BUS = {"HeartbeatInterval": 0.2, "HeartbeatTimeout": 1.5, "Journal": ""}

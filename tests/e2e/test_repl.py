@@ -40,7 +40,7 @@ class Client:
 
     def __init__(self, environment: dict[str, str], *words: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "shell.main", *words],
+            [sys.executable, "-m", "kernelbus.shell.main", *words],
             env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stdin and self.process.stdout and self.process.stderr

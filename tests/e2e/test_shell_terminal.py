@@ -13,8 +13,8 @@ from people import Terminal, client_environment
 from serving import Part, stand_in_pool, write_config
 
 import wstp
-from bus.client import AdminClient
-from shell.status import CLEAR
+from kernelbus.bus.client import AdminClient
+from kernelbus.shell.status import CLEAR
 from wstp import Symbol
 
 

@@ -98,7 +98,7 @@ if {doing!r} == "evaluating":
 print(identity, flush=True)
 time.sleep(600)
 """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment) as client:
         try:
             assert client.stdout is not None
@@ -214,7 +214,7 @@ time.sleep(600)
     with Part("serve", "-p", "0", "-i", address, "-l", "debug", "-c", config) as part:
         where = f"{part.port}@{address}"
         words = ["ip", "netns", "exec", namespace, sys.executable, "-c", program, where]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as client:
             try:
                 assert client.stdout is not None

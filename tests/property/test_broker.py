@@ -1,6 +1,6 @@
 """The broker among hosts and frontends that come, go, fall silent and come back, and brokers that are restarted.
 
-The parts here do what :mod:`kernelhost.host` and :mod:`frontend.server` do with control messages; when peace returns, all three must
+The parts here do what :mod:`kernelbus.kernelhost.host` and :mod:`kernelbus.frontend.server` do with control messages; when peace returns, all three must
 agree on who is attached to what, every request must have been answered, and when all have left nothing may be left.
 """
 
@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bus.broker import Action, Broker, BrokerOptions, ChannelPhase, PeerState, Send
-from bus.frames import Frame, Kind
-from bus.messages import (
+from kernelbus.bus.broker import Action, Broker, BrokerOptions, ChannelPhase, PeerState, Send
+from kernelbus.bus.frames import Frame, Kind
+from kernelbus.bus.messages import (
     Acquire,
     Acquired,
     ChannelReport,
@@ -34,9 +34,9 @@ from bus.messages import (
     Registered,
     Release,
 )
-from bus.orders import Answer, HostOrder, KernelOrder, Order, PartAnswer, PoolOrder, SessionOrder
-from bus.reports import HostReport
-from bus.transport import Route
+from kernelbus.bus.orders import Answer, HostOrder, KernelOrder, Order, PartAnswer, PoolOrder, SessionOrder
+from kernelbus.bus.reports import HostReport
+from kernelbus.bus.transport import Route
 
 OPTIONS = BrokerOptions(heartbeat_interval=1.0, heartbeat_timeout=3.0, host_timeout=20.0, connection_timeout=10.0)
 #: How long a frontend waits for an answer (frontend/server.py).
@@ -143,7 +143,7 @@ class Host(Part):
         return self.state == "serving" and not self.drained
 
     def carry_out(self, order: Order) -> None:
-        """What :mod:`kernelhost.orders` does."""
+        """What :mod:`kernelbus.kernelhost.orders` does."""
         ok = True
         match order:
             case PoolOrder(action="resize"):

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bus.channel import Channel, ChannelOptions, ChannelState, Data, Ended, EndReason, Urgent
-from bus.frames import HEADER_SIZE, Frame, Kind, Lane, decode_frame, encode_header
+from kernelbus.bus.channel import Channel, ChannelOptions, ChannelState, Data, Ended, EndReason, Urgent
+from kernelbus.bus.frames import HEADER_SIZE, Frame, Kind, Lane, decode_frame, encode_header
 
 OPTIONS = ChannelOptions(window=4096, chunk=512, backlog=1024, acknowledge_delay=0.02, probe_delay=0.2, probe_delay_limit=1.0)
 
@@ -179,7 +179,7 @@ def test_nothing_is_sent_twice_on_a_faultless_network() -> None:
 
 @pytest.mark.parametrize("size", [0, HEADER_SIZE - 1, HEADER_SIZE + 1])
 def test_a_header_of_the_wrong_size_is_refused(size: int) -> None:
-    from bus.errors import FrameError
+    from kernelbus.bus.errors import FrameError
 
     with pytest.raises(FrameError, match=str(HEADER_SIZE)):
         decode_frame(b"\0" * size, b"")

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from kernelhost.pool import (
+from kernelbus.kernelhost.pool import (
     Action,
     Attach,
     KernelState,

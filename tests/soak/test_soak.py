@@ -22,8 +22,8 @@ from asking import EVALUATE, answers, command
 from serving import Part, stand_in_pool, wait_until, write_config
 
 import wstp
-from bus.client import AdminClient, BrokerUnreachable, OrderRefused
-from bus.orders import HostOrder, Order, PoolOrder, ReloadOrder, StartOrder
+from kernelbus.bus.client import AdminClient, BrokerUnreachable, OrderRefused
+from kernelbus.bus.orders import HostOrder, Order, PoolOrder, ReloadOrder, StartOrder
 from wstp import Expr, Function, Symbol
 
 pytestmark = pytest.mark.soak

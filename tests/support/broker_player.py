@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bus.admin import Local
-from bus.broker import Action, Broker, BrokerOptions, ChannelPhase, Note
-from bus.frames import Frame
-from bus.messages import (
+from kernelbus.bus.admin import Local
+from kernelbus.bus.broker import Action, Broker, BrokerOptions, ChannelPhase, Note
+from kernelbus.bus.frames import Frame
+from kernelbus.bus.messages import (
     Acquired,
     ChannelReport,
     Heartbeat,
@@ -16,8 +16,8 @@ from bus.messages import (
     Register,
     Registered,
 )
-from bus.orders import Order
-from bus.transport import Route
+from kernelbus.bus.orders import Order
+from kernelbus.bus.transport import Route
 
 __all__ = ["OPTIONS", "BrokerPlayer", "Peer", "kernel", "report"]
 

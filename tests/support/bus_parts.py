@@ -11,11 +11,11 @@ from typing import Any
 
 import zmq
 
-from bus.broker import BrokerOptions
-from bus.channel import ChannelOptions, Data, Ended, EndReason, Event, Reset, Urgent, Writable
-from bus.errors import EndpointError
-from bus.frames import Frame
-from bus.messages import (
+from kernelbus.bus.broker import BrokerOptions
+from kernelbus.bus.channel import ChannelOptions, Data, Ended, EndReason, Event, Reset, Urgent, Writable
+from kernelbus.bus.errors import EndpointError
+from kernelbus.bus.frames import Frame
+from kernelbus.bus.messages import (
     Acquire,
     Acquired,
     ChannelReport,
@@ -27,11 +27,11 @@ from bus.messages import (
     Register,
     Release,
 )
-from bus.multiplexer import ChannelHandle, Multiplexer
-from bus.peer import Membership
-from bus.server import BrokerServer
-from bus.transport import FrameHandler, Transport
-from bus.zmq_transport import dealer_factory
+from kernelbus.bus.multiplexer import ChannelHandle, Multiplexer
+from kernelbus.bus.peer import Membership
+from kernelbus.bus.server import BrokerServer
+from kernelbus.bus.transport import FrameHandler, Transport
+from kernelbus.bus.zmq_transport import dealer_factory
 
 OPTIONS = BrokerOptions(name="test", heartbeat_interval=0.1, heartbeat_timeout=1.0, host_timeout=20.0, connection_timeout=10.0)
 #: Small, so that windows close and losses are noticed while a test waits.
@@ -67,7 +67,7 @@ class Stream:
         self._goal = 0
 
     def channel_event(self, event: Event) -> None:
-        """See :class:`bus.multiplexer.ChannelOwner`."""
+        """See :class:`kernelbus.bus.multiplexer.ChannelOwner`."""
         assert not self.closed
         match event:
             case Data(offset, payload):
@@ -89,7 +89,7 @@ class Stream:
                 self.write()
 
     def channel_closed(self) -> None:
-        """See :class:`bus.multiplexer.ChannelOwner`."""
+        """See :class:`kernelbus.bus.multiplexer.ChannelOwner`."""
         self.closed += 1
 
     def read(self) -> None:

@@ -35,9 +35,9 @@ class Kernel:
             if mode == "uuid":
                 link += ["-linkoptions", "4"]
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "kernelhost.mathics", "-wstp", *options, *link],
+                [sys.executable, "-m", "kernelbus.kernelhost.mathics", "-wstp", *options, *link],
                 cwd=directory,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=log,
@@ -87,9 +87,9 @@ def returned(value: Any) -> list[Function]:
 #: Load once, then fork a kernel for each link named, and tell how it ended: kernels in milliseconds instead of seconds.
 _FORKING = """
 import os, sys
-from kernelhost.mathics.options import parse_options
-from kernelhost.mathics.server import open_link, serve
-from kernelhost.mathics.startup import load
+from kernelbus.kernelhost.mathics.options import parse_options
+from kernelbus.kernelhost.mathics.server import open_link, serve
+from kernelbus.kernelhost.mathics.startup import load
 
 answers = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)
@@ -112,7 +112,7 @@ class Parent:
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-c", _FORKING],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

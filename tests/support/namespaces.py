@@ -21,7 +21,7 @@ from types import TracebackType
 import pytest
 from serving import ROOT, Part, wait_until
 
-from bus.keys import KeyStore
+from kernelbus.bus.keys import KeyStore
 
 __all__ = ["Machine", "Network"]
 
@@ -151,8 +151,8 @@ class Machine:
 
     def shell(self, line: str) -> subprocess.CompletedProcess[str]:
         """Type a line that begins with `kernelbus` at a shell of this machine."""
-        environment = {**os.environ, **self.environment, "PYTHONPATH": str(ROOT)}
-        words = [*self.around, "sh", "-c", f'kernelbus() {{ "{sys.executable}" -m shell.main "$@"; }}; {line}']
+        environment = {**os.environ, **self.environment, "PYTHONPATH": str(ROOT / "src")}
+        words = [*self.around, "sh", "-c", f'kernelbus() {{ "{sys.executable}" -m kernelbus.shell.main "$@"; }}; {line}']
         return subprocess.run(words, env=environment, cwd=self.home, capture_output=True, text=True, timeout=60)
 
     @contextlib.contextmanager

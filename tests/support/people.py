@@ -26,13 +26,13 @@ _TERMINAL = (
 
 def client_environment(tmp_path: Path) -> dict[str, str]:
     """Give an environment in which what is kept for a user is kept under `tmp_path`."""
-    return dict(os.environ, PYTHONPATH=str(ROOT), XDG_STATE_HOME=str(tmp_path / "state"), TERM="xterm", PYTHONUNBUFFERED="1")
+    return dict(os.environ, PYTHONPATH=str(ROOT / "src"), XDG_STATE_HOME=str(tmp_path / "state"), TERM="xterm", PYTHONUNBUFFERED="1")
 
 
 def run(environment: dict[str, str], *words: str, typed: str = "") -> tuple[int, str, str]:
     """Run a client to its end; give its status, its output and its errors."""
     done = subprocess.run(
-        [sys.executable, "-m", "shell.main", *words], env=environment, input=typed, capture_output=True, text=True, timeout=100
+        [sys.executable, "-m", "kernelbus.shell.main", *words], env=environment, input=typed, capture_output=True, text=True, timeout=100
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -44,7 +44,7 @@ class Terminal:
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _TERMINAL, "-m", "shell.main", *words],
+            [sys.executable, "-c", _TERMINAL, "-m", "kernelbus.shell.main", *words],
             stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True,
         )  # fmt: skip
         os.close(slave)

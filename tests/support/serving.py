@@ -84,13 +84,13 @@ class Part:
     ) -> None:
         self.output: list[str] = []
         self.log: list[str] = []
-        paths = [str(ROOT), (environment or {}).get("PYTHONPATH", "")]
+        paths = [str(ROOT / "src"), (environment or {}).get("PYTHONPATH", "")]
         own = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
         # KERNELBUS_KERNEL: the same kernels on a machine that has a WolframKernel.
         ours = {"XDG_STATE_HOME": _STATE.name, "KERNELBUS_KERNEL": "embedded"}
         environment = {**os.environ, **ours, **(environment or {}), **own}
         self.process = subprocess.Popen(
-            [*around, sys.executable, "-m", "shell.main", *map(str, command)],
+            [*around, sys.executable, "-m", "kernelbus.shell.main", *map(str, command)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -7,14 +7,15 @@ import re
 import shlex
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from bus.config import Config, load
-from shell.main import _parser
+from kernelbus.bus.config import Config, load
+from kernelbus.shell.main import _parser
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
@@ -174,9 +175,10 @@ class TestDockerfile:
 
     def test_it_has_what_the_package_is_built_from(self) -> None:
         copied = " ".join(line for line in self.LINES if line.startswith("COPY")).split()
-        built = re.search(r"packages = \[(.*?)\]", (ROOT / "pyproject.toml").read_text())
-        assert built is not None
-        assert set(re.findall(r'"(\w+)"', built[1])) <= set(copied)
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+        built = project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
+        assert built
+        assert set(built) <= set(copied)
 
     def test_its_command_is_understood(self) -> None:
         found = {line.split()[0]: line.split(maxsplit=1)[1] for line in self.LINES if line.startswith(("ENTRYPOINT", "CMD", "USER"))}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from broker_player import BrokerPlayer, Peer, kernel, report
 
-from bus.admin import TRACE_LEASE
-from bus.broker import Broker
-from bus.messages import (
+from kernelbus.bus.admin import TRACE_LEASE
+from kernelbus.bus.broker import Broker
+from kernelbus.bus.messages import (
     Acquire,
     Acquired,
     ChannelReport,
@@ -21,7 +21,7 @@ from bus.messages import (
     Register,
     RegisterAgain,
 )
-from bus.orders import (
+from kernelbus.bus.orders import (
     Answer,
     HostOrder,
     KernelOrder,
@@ -36,7 +36,7 @@ from bus.orders import (
     TraceEvent,
     TraceOrder,
 )
-from bus.reports import (
+from kernelbus.bus.reports import (
     HostReport,
     LinksAnswer,
     LinksRequest,
@@ -46,7 +46,7 @@ from bus.reports import (
     Story,
     StoryRequest,
 )
-from bus.sessions import SessionRecord
+from kernelbus.bus.sessions import SessionRecord
 
 ME = "me@here"
 KERNEL = "AbCdEfGhIjKlMnOpQrStUv"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import zmq
 
-from bus.admission import Admission
-from bus.keys import KeyStore
+from kernelbus.bus.admission import Admission
+from kernelbus.bus.keys import KeyStore
 
 
 def key() -> str:

@@ -7,9 +7,9 @@ import itertools
 import pytest
 from broker_player import OPTIONS, BrokerPlayer, Peer, kernel, report
 
-from bus.broker import Broker, ChannelPhase, Note, PeerState, Send
-from bus.frames import Frame, Kind
-from bus.messages import (
+from kernelbus.bus.broker import Broker, ChannelPhase, Note, PeerState, Send
+from kernelbus.bus.frames import Frame, Kind
+from kernelbus.bus.messages import (
     Acquire,
     Acquired,
     ChannelReport,

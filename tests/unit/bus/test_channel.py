@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from bus.channel import Channel, ChannelOptions, ChannelState, Data, Ended, EndReason, Reset, Urgent, Writable
-from bus.errors import ChannelUsageError, ChannelViolation
-from bus.frames import Flag, Frame, Kind, Lane
+from kernelbus.bus.channel import (
+    Channel,
+    ChannelOptions,
+    ChannelState,
+    Data,
+    Ended,
+    EndReason,
+    Reset,
+    Urgent,
+    Writable,
+)
+from kernelbus.bus.errors import ChannelUsageError, ChannelViolation
+from kernelbus.bus.frames import Flag, Frame, Kind, Lane
 
 OPTIONS = ChannelOptions(window=1000, chunk=400, backlog=100)
 

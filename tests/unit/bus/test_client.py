@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 import pytest
 import zmq
 
-from bus import client as client_module
-from bus.client import AdminClient, BrokerUnreachable, OrderRefused, dialable
-from bus.frames import control_frame, decode_frame, encode_header
-from bus.messages import Message, decode, encode
-from bus.orders import Answer, KernelOrder, PartAnswer, ReloadOrder, Traced, TraceEvent, TraceOrder
-from bus.reports import Status, StatusRequest, Story, StoryEvent, StoryRequest
+from kernelbus.bus import client as client_module
+from kernelbus.bus.client import AdminClient, BrokerUnreachable, OrderRefused, dialable
+from kernelbus.bus.frames import control_frame, decode_frame, encode_header
+from kernelbus.bus.messages import Message, decode, encode
+from kernelbus.bus.orders import Answer, KernelOrder, PartAnswer, ReloadOrder, Traced, TraceEvent, TraceOrder
+from kernelbus.bus.reports import Status, StatusRequest, Story, StoryEvent, StoryRequest
 
 Answers = Callable[[Message], list[Message | bytes | list[bytes]]]
 ORDER = KernelOrder(0, "", "abcdef", "abort")

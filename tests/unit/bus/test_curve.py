@@ -15,19 +15,19 @@ import pytest_asyncio
 import zmq
 from bus_parts import OPTIONS, Part, until
 
-from bus.broker import PeerState
-from bus.channel import EndReason
-from bus.client import AdminClient, BrokerUnreachable
-from bus.config import BusConfig, Config
-from bus.errors import EndpointError
-from bus.frames import Frame, Kind
-from bus.keys import KeysError, KeyStore
-from bus.peer import MembershipState
-from bus.security import Handshake, Introduction, client_security
-from bus.server import BrokerServer
-from bus.transport import Route, TransportFactory
-from bus.zmq_socket import HandshakeMonitor
-from bus.zmq_transport import RouterTransport, dealer_factory
+from kernelbus.bus.broker import PeerState
+from kernelbus.bus.channel import EndReason
+from kernelbus.bus.client import AdminClient, BrokerUnreachable
+from kernelbus.bus.config import BusConfig, Config
+from kernelbus.bus.errors import EndpointError
+from kernelbus.bus.frames import Frame, Kind
+from kernelbus.bus.keys import KeysError, KeyStore
+from kernelbus.bus.peer import MembershipState
+from kernelbus.bus.security import Handshake, Introduction, client_security
+from kernelbus.bus.server import BrokerServer
+from kernelbus.bus.transport import Route, TransportFactory
+from kernelbus.bus.zmq_socket import HandshakeMonitor
+from kernelbus.bus.zmq_transport import RouterTransport, dealer_factory
 
 pytestmark = pytest.mark.asyncio
 
@@ -95,9 +95,9 @@ async def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pyte
     def is_local(endpoint: str) -> bool:
         return endpoint in local or endpoint.startswith(("ipc", "inproc"))
 
-    for module in ("bus.security", "bus.zmq_transport"):
+    for module in ("kernelbus.bus.security", "kernelbus.bus.zmq_transport"):
         monkeypatch.setattr(f"{module}.is_local", is_local)
-    monkeypatch.setattr("bus.security._is_own", lambda endpoint: False)
+    monkeypatch.setattr("kernelbus.bus.security._is_own", lambda endpoint: False)
     made = Machines(tmp_path)
     yield made
     await made.stop()
@@ -280,7 +280,7 @@ async def test_an_administrators_client_is_told_of_a_wrong_key(machines: Machine
 
 
 async def test_an_administrators_client_on_the_brokers_machine_has_its_keys(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bus.security.is_local", lambda endpoint: True)
+    monkeypatch.setattr("kernelbus.bus.security.is_local", lambda endpoint: True)
     with console(machines, machines.keys) as client:
         assert (await asyncio.to_thread(client.status)).broker == machines.options.name
 
@@ -381,7 +381,7 @@ async def test_what_was_sent_before_the_broker_turned_out_to_want_no_keys_is_sen
 
 async def test_what_is_bound_is_looked_at_too(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name may come to lead elsewhere between two questions."""
-    monkeypatch.setattr("bus.zmq_transport.is_local", lambda endpoint: endpoint == "tcp://127.0.0.1:0")
+    monkeypatch.setattr("kernelbus.bus.zmq_transport.is_local", lambda endpoint: endpoint == "tcp://127.0.0.1:0")
     listening = RouterTransport(machines.context, Frames().take)
     with pytest.raises(EndpointError, match=r"the bus endpoint tcp://127.0.0.1:0 is at tcp://.*, where others reach it"):
         listening.bind("tcp://127.0.0.1:0")

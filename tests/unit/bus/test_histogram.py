@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.histogram import BOUNDS, Histogram, Latencies, added
-from bus.reports import PoolFigures
-from bus.status import add_figures
+from kernelbus.bus.histogram import BOUNDS, Histogram, Latencies, added
+from kernelbus.bus.reports import PoolFigures
+from kernelbus.bus.status import add_figures
 
 SECONDS = st.lists(st.floats(0, 1000), max_size=30)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from bus.keys import KeysError, KeyStore, check_key, default_folder, is_key
+from kernelbus.bus.keys import KeysError, KeyStore, check_key, default_folder, is_key
 
 
 @pytest.fixture

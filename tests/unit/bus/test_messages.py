@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bus.errors import MessageError
-from bus.frames import MAXIMUM_PAYLOAD
-from bus.histogram import Histogram
-from bus.messages import (
+from kernelbus.bus.errors import MessageError
+from kernelbus.bus.frames import MAXIMUM_PAYLOAD
+from kernelbus.bus.histogram import Histogram
+from kernelbus.bus.messages import (
     MAXIMUM_TEXT,
     Acquire,
     Acquired,
@@ -39,7 +39,7 @@ from bus.messages import (
     decode,
     encode,
 )
-from bus.orders import (
+from kernelbus.bus.orders import (
     Answer,
     HostOrder,
     KernelOrder,
@@ -54,7 +54,7 @@ from bus.orders import (
     TraceEvent,
     TraceOrder,
 )
-from bus.reports import (
+from kernelbus.bus.reports import (
     Counted,
     FrontendReport,
     FrontendStatus,

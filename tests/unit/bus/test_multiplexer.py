@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 from bus_parts import CHANNEL, OPTIONS, Bus, Stream, pattern, until
 
-from bus.channel import Channel, ChannelOptions, Data, EndReason, Event, Reset, Urgent
-from bus.frames import Frame, Kind
-from bus.multiplexer import ChannelHandle, Multiplexer
+from kernelbus.bus.channel import Channel, ChannelOptions, Data, EndReason, Event, Reset, Urgent
+from kernelbus.bus.frames import Frame, Kind
+from kernelbus.bus.multiplexer import ChannelHandle, Multiplexer
 
 pytestmark = pytest.mark.asyncio
 

@@ -11,10 +11,19 @@ from typing import Any
 
 import pytest
 
-from bus.frames import Frame, control_frame
-from bus.messages import Heartbeat, Leave, Message, Register, RegisterAgain, Registered, decode, encode
-from bus.peer import Membership, MembershipState
-from bus.transport import FrameHandler
+from kernelbus.bus.frames import Frame, control_frame
+from kernelbus.bus.messages import (
+    Heartbeat,
+    Leave,
+    Message,
+    Register,
+    RegisterAgain,
+    Registered,
+    decode,
+    encode,
+)
+from kernelbus.bus.peer import Membership, MembershipState
+from kernelbus.bus.transport import FrameHandler
 
 TIMEOUT = 5.0
 INTERVAL = 1.0

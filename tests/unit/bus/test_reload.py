@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.config import Config, ConfigError, load, loads
-from bus.reload import BROKER_KEYS, FRONTEND_KEYS, HOST_KEYS, Reloader, changes
+from kernelbus.bus.config import Config, ConfigError, load, loads
+from kernelbus.bus.reload import BROKER_KEYS, FRONTEND_KEYS, HOST_KEYS, Reloader, changes
 
 BEFORE = '{"Pools": {"A": {"MinimumKernelNumber": 1}, "B": {}}, "Limits": {"HostTimeout": 60}}'
 

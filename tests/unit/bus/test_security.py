@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import zmq
 
-from bus.config import BusConfig, Config
-from bus.errors import EndpointError
-from bus.keys import KeysError, KeyStore
-from bus.security import Handshake, Introduction, client_security, is_local
+from kernelbus.bus.config import BusConfig, Config
+from kernelbus.bus.errors import EndpointError
+from kernelbus.bus.keys import KeysError, KeyStore
+from kernelbus.bus.security import Handshake, Introduction, client_security, is_local
 
 #: Of the block for documentation: nobody's.
 ELSEWHERE = "tcp://192.0.2.1:31416"
@@ -100,7 +100,7 @@ def test_what_is_missing_is_said_with_the_command(store: KeyStore, tmp_path: Pat
 def test_a_broker_on_an_address_of_this_machine_has_this_machines_key(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.allow(key(), "lab1")
     store.allow(key(), "lab2")
-    monkeypatch.setattr("bus.security.is_local", lambda endpoint: False)
+    monkeypatch.setattr("kernelbus.bus.security.is_local", lambda endpoint: False)
     for said in (None, "headnode"):  # the same configuration on all machines
         found = client_security("tcp://127.0.0.1:1", config(store, broker_key=said))
         assert found is not None

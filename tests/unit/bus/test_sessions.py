@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bus.journal import Journal, JournalError
-from bus.messages import KernelReport
-from bus.sessions import AWAITED, ENDED, LOST, Session, SessionRecord, SessionTable
+from kernelbus.bus.journal import Journal, JournalError
+from kernelbus.bus.messages import KernelReport
+from kernelbus.bus.sessions import AWAITED, ENDED, LOST, Session, SessionRecord, SessionTable
 
 
 @dataclasses.dataclass

@@ -13,14 +13,14 @@ import pytest
 import pytest_asyncio
 import zmq
 
-from bus.call_transport import CallHub
-from bus.config import BusConfig, Config
-from bus.errors import EndpointError
-from bus.frames import MAXIMUM_PAYLOAD, Frame, Kind, Lane, control_frame, encode_header
-from bus.keys import KeyStore
-from bus.security import Introduction
-from bus.transport import Route, Transport, TransportFactory
-from bus.zmq_transport import RouterTransport, dealer_factory
+from kernelbus.bus.call_transport import CallHub
+from kernelbus.bus.config import BusConfig, Config
+from kernelbus.bus.errors import EndpointError
+from kernelbus.bus.frames import MAXIMUM_PAYLOAD, Frame, Kind, Lane, control_frame, encode_header
+from kernelbus.bus.keys import KeyStore
+from kernelbus.bus.security import Introduction
+from kernelbus.bus.transport import Route, Transport, TransportFactory
+from kernelbus.bus.zmq_transport import RouterTransport, dealer_factory
 
 pytestmark = pytest.mark.asyncio
 MEBIBYTE = 1 << 20
@@ -67,7 +67,7 @@ async def hub(
         listening: CallHub | RouterTransport = CallHub(made.take)
         made.factory = listening.connect
     elif request.param == "curve":
-        monkeypatch.setattr("bus.zmq_transport.is_local", lambda endpoint: False)
+        monkeypatch.setattr("kernelbus.bus.zmq_transport.is_local", lambda endpoint: False)
         store = KeyStore(tmp_path / "keys")
         store.new()
         listening = RouterTransport(context, made.take, store)

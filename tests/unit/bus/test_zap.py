@@ -8,7 +8,7 @@ import pytest
 import zmq
 from zmq.utils import z85
 
-from bus.zap import ZapError, accept, parse_request, refuse
+from kernelbus.bus.zap import ZapError, accept, parse_request, refuse
 
 KEY = bytes(range(32))
 REQUEST = [b"", b"1.0", b"7", b"kernelbus", b"::ffff:10.0.0.5", b"\x01identity", b"CURVE", KEY]

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bus import config, configschema
-from bus.config import Config, ConfigError, PoolConfig, load, loads
+from kernelbus.bus import config, configschema
+from kernelbus.bus.config import Config, ConfigError, PoolConfig, load, loads
 from wstp.limits import Limits
 
 ROOT = Path(__file__).parents[3]

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from bus import logs
-from bus.config import ConfigError
+from kernelbus.bus import logs
+from kernelbus.bus.config import ConfigError
 
 PART = logging.getLogger("kernelbus.frontend")
 LIBRARY = logging.getLogger("zeroconf")

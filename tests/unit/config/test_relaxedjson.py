@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.relaxedjson import MAXIMUM_DEPTH, SyntaxFault, parse
+from kernelbus.bus.relaxedjson import MAXIMUM_DEPTH, SyntaxFault, parse
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from zeroconf import ServiceInfo, Zeroconf
 
-from bus.reports import PoolStatus
-from frontend.advertise import Advertiser
-from frontend.browse import BrowseError, Finder
-from frontend.found import Record, Server, listing
-from frontend.services import POOL_TYPE, Adapter, Reach, Service, server_services, server_type
+from kernelbus.bus.reports import PoolStatus
+from kernelbus.frontend.advertise import Advertiser
+from kernelbus.frontend.browse import BrowseError, Finder
+from kernelbus.frontend.found import Record, Server, listing
+from kernelbus.frontend.services import POOL_TYPE, Adapter, Reach, Service, server_services, server_type
 
 pytestmark = pytest.mark.asyncio
 
@@ -170,7 +170,7 @@ async def test_trouble_is_told_once_and_does_no_harm(
             thrice.set()
         raise OSError(98, "Address already in use")
 
-    monkeypatch.setattr("frontend.advertise.AsyncZeroconf", refuse)
+    monkeypatch.setattr("kernelbus.frontend.advertise.AsyncZeroconf", refuse)
     async with Told(protocol).advertised():
         await asyncio.wait_for(thrice.wait(), 20)
     assert caplog.messages == ["cannot advertise: [Errno 98] Address already in use; the server works without, and trying goes on"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frontend.delivery import Delivery
+from kernelbus.frontend.delivery import Delivery
 
 
 def test_acknowledged_bytes_are_told_from_the_servers_own() -> None:

@@ -11,11 +11,11 @@ import pytest_asyncio
 from bus_parts import Bus, Part, until
 
 import wstp.aio
-from bus.channel import Ended, EndReason, Event
-from bus.config import Config
-from bus.messages import Acquire, Acquired, KernelReport, Message, Release
-from bus.multiplexer import ChannelHandle
-from frontend.server import Frontend
+from kernelbus.bus.channel import Ended, EndReason, Event
+from kernelbus.bus.config import Config
+from kernelbus.bus.messages import Acquire, Acquired, KernelReport, Message, Release
+from kernelbus.bus.multiplexer import ChannelHandle
+from kernelbus.frontend.server import Frontend
 from wstp import Symbol
 from wstp.packets import encode_packet, packet
 

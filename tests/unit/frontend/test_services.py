@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.reports import PoolStatus
-from frontend.found import Broker, Listing, Pool, Record, Server, listing, read_text
-from frontend.services import (
+from kernelbus.bus.reports import PoolStatus
+from kernelbus.frontend.found import Broker, Listing, Pool, Record, Server, listing, read_text
+from kernelbus.frontend.services import (
     BUS_TYPE,
     POOL_TYPE,
     Adapter,

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.messages import Status
-from bus.reports import FrontendStatus, HostStatus, KernelStatus, PoolStatus
-from frontend.commands import CommandRefused, Wanted, run
-from frontend.sieve import Sieve
+from kernelbus.bus.messages import Status
+from kernelbus.bus.reports import FrontendStatus, HostStatus, KernelStatus, PoolStatus
+from kernelbus.frontend.commands import CommandRefused, Wanted, run
+from kernelbus.frontend.sieve import Sieve
 from wstp import Expr, LimitExceeded, Limits, Symbol
 from wstp.packets import decode_expression, encode_packet, packet
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernelhost.conversation import Conversation
+from kernelbus.kernelhost.conversation import Conversation
 from wstp import Symbol
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelhost.gate import Gate, GateState
+from kernelbus.kernelhost.gate import Gate, GateState
 from wstp import NEED_DATA, Expr, ExpressionReader, Limits, RemoteProtocolError, Symbol, write_expression
 from wstp.packets import encode_packet, packet
 

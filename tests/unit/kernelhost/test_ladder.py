@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernelhost.ladder import AbortLadder, Rung
+from kernelbus.kernelhost.ladder import AbortLadder, Rung
 
 
 def climb(ladder: AbortLadder, start: float, seconds: float, held: bool = False) -> list[tuple[float, Rung]]:

@@ -13,11 +13,11 @@ import numpy as np
 import psutil
 import pytest
 
-from bus.config import LimitsConfig
-from kernelhost import watch
-from kernelhost.accounting import Usage, machine_memory, usage
-from kernelhost.kernel import Kernel, Phase
-from kernelhost.memory import MemoryRules, Verdict, amount, default_limit
+from kernelbus.bus.config import LimitsConfig
+from kernelbus.kernelhost import watch
+from kernelbus.kernelhost.accounting import Usage, machine_memory, usage
+from kernelbus.kernelhost.kernel import Kernel, Phase
+from kernelbus.kernelhost.memory import MemoryRules, Verdict, amount, default_limit
 
 MIB = 2**20
 

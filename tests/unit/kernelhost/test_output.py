@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernelhost.output import LogState, OutputLog, ResumeError
+from kernelbus.kernelhost.output import LogState, OutputLog, ResumeError
 from wstp import Limits, Symbol
 from wstp.expression import ExpressionReader
 from wstp.packets import encode_packet, packet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernelhost.pool import (
+from kernelbus.kernelhost.pool import (
     BACK_OFF,
     Action,
     Attach,

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from kernelhost.process import SpawnedKernel, how_it_ended
+from kernelbus.kernelhost.process import SpawnedKernel, how_it_ended
 
 
 @pytest.mark.parametrize(

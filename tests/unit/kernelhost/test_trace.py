@@ -7,9 +7,9 @@ import logging
 import numpy as np
 import pytest
 
-from bus.logs import TRACE, EventLogger
-from kernelhost.excerpt import Beginnings, excerpt
-from kernelhost.trace import FROM, TO, PacketTrace, Passage
+from kernelbus.bus.logs import TRACE, EventLogger
+from kernelbus.kernelhost.excerpt import Beginnings, excerpt
+from kernelbus.kernelhost.trace import FROM, TO, PacketTrace, Passage
 from wstp import BigReal, Expr, Limits, MessageCode, Symbol, write_expression
 from wstp.packets import encode_packet, packet
 from wstp.tracker import Tracker
@@ -21,7 +21,7 @@ LOG = logging.getLogger("kernelbus.host")
 
 @pytest.fixture
 def trace(monkeypatch: pytest.MonkeyPatch) -> PacketTrace:
-    # As bus.logs.setup sets it, whatever a test before this one has left.
+    # As kernelbus.bus.logs.setup sets it, whatever a test before this one has left.
     monkeypatch.setattr(logging.getLogger("kernelbus"), "level", logging.WARNING)
     LOG.manager._clear_cache()  # type: ignore[attr-defined]
     return PacketTrace(EventLogger(LOG, lambda: {"kernel": "k1"}), "kernel k1", lambda: 12.5)
@@ -70,7 +70,7 @@ def test_the_log_shows_contents_only_where_they_are_asked_for(
 ) -> None:
     data = encode_packet(packet("EvaluatePacket", "secret"))
     assert trace.kept == 0
-    monkeypatch.setattr("bus.logs._contents", True)
+    monkeypatch.setattr("kernelbus.bus.logs._contents", True)
     asked = PacketTrace(EventLogger(LOG, lambda: {}), "kernel k1", lambda: 12.5)
     seen: list[Passage] = []
     asked.add(seen.append)

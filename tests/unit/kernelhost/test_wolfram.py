@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bus.config import loads
-from kernelhost import process, wolfram
-from kernelhost.wolfram import find_kernel, licence_refusal
+from kernelbus.bus.config import loads
+from kernelbus.kernelhost import process, wolfram
+from kernelbus.kernelhost.wolfram import find_kernel, licence_refusal
 
 
 def program(path: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kernelhost.mathics.startup import Loaded, load
+from kernelbus.kernelhost.mathics.startup import Loaded, load
 
 _SIGNALS = (signal.SIGINT, signal.SIGALRM, signal.SIGUSR1)
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kernelhost.mathics.convert import PACK_MINIMUM, ConversionError, from_mathics, to_mathics
-from kernelhost.mathics.reals import parse_real
+from kernelbus.kernelhost.mathics.convert import PACK_MINIMUM, ConversionError, from_mathics, to_mathics
+from kernelbus.kernelhost.mathics.reals import parse_real
 from wstp import BigReal, Function, Symbol, same
 
 S = Symbol

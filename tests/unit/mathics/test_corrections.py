@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from kernelhost.mathics.mainloop import MainLoop
-from kernelhost.mathics.startup import Loaded
+from kernelbus.kernelhost.mathics.mainloop import MainLoop
+from kernelbus.kernelhost.mathics.startup import Loaded
 from wstp import Expr, Symbol
 
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mathics.core.evaluation import Evaluation
 
-from kernelhost.mathics.convert import to_mathics
-from kernelhost.mathics.inputform import input_form, string_text
+from kernelbus.kernelhost.mathics.convert import to_mathics
+from kernelbus.kernelhost.mathics.inputform import input_form, string_text
 from wstp import Function, Symbol
 
 # Input, which is evaluated, and the InputForm of its value.

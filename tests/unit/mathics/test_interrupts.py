@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from mathics.core.evaluation import Evaluation
 
-from kernelhost.mathics.interrupts import Interrupts, KernelAbort
-from kernelhost.mathics.startup import Loaded
+from kernelbus.kernelhost.mathics.interrupts import Interrupts, KernelAbort
+from kernelbus.kernelhost.mathics.startup import Loaded
 
 
 def spin(until: Callable[[], bool] = lambda: False, seconds: float = 20.0) -> None:

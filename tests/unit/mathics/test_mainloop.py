@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernelhost.mathics.mainloop import MainLoop
-from kernelhost.mathics.startup import Loaded
+from kernelbus.kernelhost.mathics.mainloop import MainLoop
+from kernelbus.kernelhost.mathics.startup import Loaded
 from wstp import Expr, Function, Symbol
 
 S = Symbol
@@ -260,7 +260,7 @@ def test_aborts_are_held_back(code: str, printed: list[str] | None, result: Any,
 
 
 def test_sending_can_be_aborted(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kernelhost.mathics import mainloop
+    from kernelbus.kernelhost.mathics import mainloop
 
     def slow(*arguments: Any) -> Any:
         kernel.loaded.interrupts.abort()

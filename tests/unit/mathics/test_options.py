@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernelhost.mathics.options import Options, OptionsError, parse_options
+from kernelbus.kernelhost.mathics.options import Options, OptionsError, parse_options
 
 LINK = ["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", "31415@127.0.0.1"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from mathics.core.evaluation import Evaluation
 
-from kernelhost.mathics.convert import to_mathics
-from kernelhost.mathics.outputform import output_form
+from kernelbus.kernelhost.mathics.convert import to_mathics
+from kernelbus.kernelhost.mathics.outputform import output_form
 from wstp import Function, Symbol
 
 # Input, which is evaluated, and the lines of its value.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelhost.mathics.reals import (
+from kernelbus.kernelhost.mathics.reals import (
     ParsedReal,
     bits_of_digits,
     digits_of_bits,

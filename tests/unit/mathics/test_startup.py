@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from kernelhost.initialisation import Initialisation, verdict
-from kernelhost.mathics.evaluator import Evaluator
-from kernelhost.mathics.identity import renew
-from kernelhost.mathics.preparation import InitialisationError, prepare
-from kernelhost.mathics.startup import Loaded
+from kernelbus.kernelhost.initialisation import Initialisation, verdict
+from kernelbus.kernelhost.mathics.evaluator import Evaluator
+from kernelbus.kernelhost.mathics.identity import renew
+from kernelbus.kernelhost.mathics.preparation import InitialisationError, prepare
+from kernelbus.kernelhost.mathics.startup import Loaded
 
 
 class Said:

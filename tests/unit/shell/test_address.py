@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shell.address import Address, AddressError
+from kernelbus.shell.address import Address, AddressError
 
 LOCAL = "127.0.0.1"
 

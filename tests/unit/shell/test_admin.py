@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from bus.naming import NotFound
-from bus.reports import FrontendStatus, HostStatus, KernelStatus, LinkStatus, PoolStatus, Status
-from shell.admin import targets
-from shell.admin.live import shares
-from shell.admin.parsing import Parser, commands_of, positive, seconds
+from kernelbus.bus.naming import NotFound
+from kernelbus.bus.reports import FrontendStatus, HostStatus, KernelStatus, LinkStatus, PoolStatus, Status
+from kernelbus.shell.admin import targets
+from kernelbus.shell.admin.live import shares
+from kernelbus.shell.admin.parsing import Parser, commands_of, positive, seconds
 
 KERNEL = KernelStatus("abcdefgh01234567890123", "Main", "alpha", "ready", 100.0, 7.0)
 ATTACHED = replace(KERNEL, kernel="abcxyz0001234567890123", state="busy", client="10.0.0.5:53211", attachments=1, cpu=5.0)

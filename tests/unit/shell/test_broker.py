@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.config import ConfigError
-from shell.broker import admin_client
+from kernelbus.bus.config import ConfigError
+from kernelbus.shell.broker import admin_client
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bus.config import Config, load, loads
-from bus.configschema import spelled
-from shell.main import main
+from kernelbus.bus.config import Config, load, loads
+from kernelbus.bus.configschema import spelled
+from kernelbus.shell.main import main
 
 ROOT = Path(__file__).parents[3]
 EVERYTHING = """\ufeff{

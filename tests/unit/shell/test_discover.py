@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from frontend.found import Broker, Listing, Pool, Server
-from shell import discover
-from shell.discover import DiscoveryError, choose
+from kernelbus.frontend.found import Broker, Listing, Pool, Server
+from kernelbus.shell import discover
+from kernelbus.shell.discover import DiscoveryError, choose
 
 
 def server(service: str, *pools: tuple[str, int], address: str = "192.0.2.7") -> Server:

@@ -11,10 +11,10 @@ import pytest
 from kernel_player import KernelPlayer, message, packet
 
 import wstp
-from shell.address import Address
-from shell.choice import Choice
-from shell.eval import run_eval
-from shell.main import main
+from kernelbus.shell.address import Address
+from kernelbus.shell.choice import Choice
+from kernelbus.shell.eval import run_eval
+from kernelbus.shell.main import main
 from wstp import Function, Symbol
 
 
@@ -185,7 +185,7 @@ def test_timeout_aborts_and_the_rest_goes_on(play: Start, capsys: pytest.Capture
 def test_a_kernel_that_obeys_no_abort_is_told_to_end(
     play: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shell.eval._ABORT_SECONDS", 0.3)
+    monkeypatch.setattr("kernelbus.shell.eval._ABORT_SECONDS", 0.3)
     kernel = play({"deaf": lambda player, link: player.await_message(link, wstp.MessageCode.TERMINATE)})
     assert evaluate(["deaf", "next"], kernel.server, timeout=0.3) == 1
     assert kernel.ended.wait(10)
@@ -195,7 +195,7 @@ def test_a_kernel_that_obeys_no_abort_is_told_to_end(
 
 
 def test_a_kernel_that_does_not_quit_is_told_to_end(play: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shell.eval._QUIT_SECONDS", 0.3)
+    monkeypatch.setattr("kernelbus.shell.eval._QUIT_SECONDS", 0.3)
     kernel = play({}, quits=False)
     assert evaluate(["1"], kernel.server) == 0
     assert kernel.ended.wait(10)
@@ -221,7 +221,7 @@ class TestNoServer:
     def test_it_speaks_something_else(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("shell.session._CONNECT_SECONDS", 0.5)
+        monkeypatch.setattr("kernelbus.shell.session._CONNECT_SECONDS", 0.5)
         with socket.create_server(("127.0.0.1", 0)) as mute:
             port = mute.getsockname()[1]
             assert evaluate(["1"], str(port)) == 2
@@ -247,7 +247,7 @@ class TestNoServer:
     def test_it_says_nothing(
         self, play: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("shell.session._KERNEL_SECONDS", 0.3)
+        monkeypatch.setattr("kernelbus.shell.session._KERNEL_SECONDS", 0.3)
         assert evaluate(["1"], play({}, greeting=[]).server) == 2
         assert "gave no kernel: nothing came for" in capsys.readouterr().err
 

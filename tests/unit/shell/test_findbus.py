@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import zmq
 
-from frontend.found import Broker
-from shell.findbus import Candidate, candidates
+from kernelbus.frontend.found import Broker
+from kernelbus.shell.findbus import Candidate, candidates
 
 KEY, OTHER = (zmq.curve_keypair()[0].decode() for _ in range(2))
 NAMES = {KEY: "calc1"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.keys import KeyStore, is_key
-from shell.main import main
+from kernelbus.bus.keys import KeyStore, is_key
+from kernelbus.shell.main import main
 
 Typed = tuple[int, str, str]
 

@@ -19,10 +19,10 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from bus.histogram import BOUNDS, Histogram
-from bus.messages import Status
-from bus.reports import Counted, FrontendStatus, HostStatus, KernelStatus, PoolFigures, PoolStatus
-from shell.metrics import MetricsError, MetricsServer, Snapshot, StatusCollector
+from kernelbus.bus.histogram import BOUNDS, Histogram
+from kernelbus.bus.messages import Status
+from kernelbus.bus.reports import Counted, FrontendStatus, HostStatus, KernelStatus, PoolFigures, PoolStatus
+from kernelbus.shell.metrics import MetricsError, MetricsServer, Snapshot, StatusCollector
 
 ROOT = Path(__file__).parents[3]
 ODD = 'odd "pool"\\ \u00e4'
@@ -235,7 +235,7 @@ def test_a_port_that_is_taken_or_an_address_that_is_another_machines() -> None:
 
 
 def test_a_loop_that_stands_still_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shell.metrics._PATIENCE", 0.05)
+    monkeypatch.setattr("kernelbus.shell.metrics._PATIENCE", 0.05)
     answers: list[tuple[int, str, str]] = []
 
     async def main() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shell.notify import Notifier
+from kernelbus.shell.notify import Notifier
 
 
 class Manager:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shell.address import Address
-from shell.profile import Profile, ProfileError, ProfileFile
+from kernelbus.shell.address import Address
+from kernelbus.shell.profile import Profile, ProfileError, ProfileFile
 
 
 @pytest.fixture(autouse=True)

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from schemas import faults
 
-from bus import reports
-from bus.histogram import BOUNDS, Histogram
-from bus.reports import Counted, PoolFigures, Status
-from bus.schema import dump, json_schema
-from shell.main import _STATUS_PARTS
-from shell.status import PARTS, to_json
-from shell.tables import COLUMNS
+from kernelbus.bus import reports
+from kernelbus.bus.histogram import BOUNDS, Histogram
+from kernelbus.bus.reports import Counted, PoolFigures, Status
+from kernelbus.bus.schema import dump, json_schema
+from kernelbus.shell.main import _STATUS_PARTS
+from kernelbus.shell.status import PARTS, to_json
+from kernelbus.shell.tables import COLUMNS
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PAGE = (DOCS / "STATUS.md").read_text()

@@ -7,8 +7,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from bus.reports import FrontendStatus, HostStatus, KernelStatus, LinkStatus, PoolStatus
-from shell.tables import COLUMNS, NEVER, Column, duration, fit, printable, records, size, table, width
+from kernelbus.bus.reports import FrontendStatus, HostStatus, KernelStatus, LinkStatus, PoolStatus
+from kernelbus.shell.tables import (
+    COLUMNS,
+    NEVER,
+    Column,
+    duration,
+    fit,
+    printable,
+    records,
+    size,
+    table,
+    width,
+)
 
 KERNEL = KernelStatus(
     "h3-Yc0PqkQ2Zl1bXb8m1wA", "Main", "alpha.example.org", "busy", 7300.0, 12.0, "In[12]:= ", "10.0.0.5:53211", "nightly run",

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from shell.values import to_expr, to_python
+from kernelbus.shell.values import to_expr, to_python
 from wstp import BigReal, Expr, Function, Symbol, same, write_expression
 
 RATIONAL, COMPLEX, RULE, ASSOCIATION = map(Symbol, ["Rational", "Complex", "Rule", "Association"])
