@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 
 import zmq
 
+from kernelbus.bus.channel.frames import Frame, Kind, Lane, control_frame, decode_frame, encode_header
 from kernelbus.bus.errors import BusError, FrameError, MessageError
-from kernelbus.bus.frames import Frame, Kind, Lane, control_frame, decode_frame, encode_header
-from kernelbus.bus.messages import Message, decode, encode
-from kernelbus.bus.orders import Answer, Order, Traced, TraceOrder
-from kernelbus.bus.reports import Status, StatusRequest, Story, StoryRequest
-from kernelbus.bus.security import ClientSecurity, Handshake, Introduction
+from kernelbus.bus.protocol.messages import Message, decode, encode
+from kernelbus.bus.protocol.orders import Answer, Order, Traced, TraceOrder
+from kernelbus.bus.protocol.reports import Status, StatusRequest, Story, StoryRequest
+from kernelbus.bus.security.curve import ClientSecurity, Handshake, Introduction
 
 __all__ = ["AdminClient", "BrokerUnreachable", "OrderRefused", "dialable"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kernelbus.bus.config import ConfigError
-from kernelbus.bus.logs import set_level
-from kernelbus.bus.orders import LogLevelOrder, PartAnswer, ReloadOrder
-from kernelbus.bus.reload import Reloader
+from kernelbus.bus.protocol.orders import LogLevelOrder, PartAnswer, ReloadOrder
+from kernelbus.bus.settings.config import ConfigError
+from kernelbus.bus.settings.logs import set_level
+from kernelbus.bus.settings.reload import Reloader
 
 __all__ = ["carry_out"]
 

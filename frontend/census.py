@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from kernelbus.bus.reports import FrontendReport
+from kernelbus.bus.protocol.reports import FrontendReport
 
 __all__ = ["Census", "CountedLink"]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from kernelbus.bus.messages import NO_POINT, Status
+from kernelbus.bus.protocol.messages import NO_POINT, Status
 from kernelbus.frontend.answers import kernels, pools, status
 from wstp import Expr, Function, Symbol
 
@@ -43,7 +43,7 @@ class CommandRefused(Exception):
 class Wanted:
     """The kernel that a client asks for: a fresh one (of a pool, where one is named), or the one with the id `kernel`.
 
-    `wait`: whether to wait for a kernel that evaluates; `resume`, `point`: as in :class:`kernelbus.bus.messages.Open`.
+    `wait`: whether to wait for a kernel that evaluates; `resume`, `point`: as in :class:`kernelbus.bus.protocol.messages.Open`.
     """
 
     kernel: str = ""

@@ -21,14 +21,14 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
 
-from kernelbus.bus.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
-from kernelbus.bus.config import Config
+from kernelbus.bus.channel.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
+from kernelbus.bus.channel.multiplexer import ChannelHandle, Multiplexer
 from kernelbus.bus.errors import ChannelUsageError
-from kernelbus.bus.logs import TRACE, EventLogger, fields
-from kernelbus.bus.messages import KeepAlive, Open, Status
-from kernelbus.bus.messages import Message as BusMessage
-from kernelbus.bus.multiplexer import ChannelHandle, Multiplexer
-from kernelbus.bus.reports import LinkStatus
+from kernelbus.bus.protocol.messages import KeepAlive, Open, Status
+from kernelbus.bus.protocol.messages import Message as BusMessage
+from kernelbus.bus.protocol.reports import LinkStatus
+from kernelbus.bus.settings.config import Config
+from kernelbus.bus.settings.logs import TRACE, EventLogger, fields
 from kernelbus.frontend.commands import CONTEXT, CommandRefused, Wanted, asks_for_kernel, needs_no_kernel, run
 from kernelbus.frontend.delivery import Delivery
 from kernelbus.frontend.sieve import Piece, Sieve

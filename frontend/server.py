@@ -10,13 +10,13 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from kernelbus.bus.channel import ChannelOptions
-from kernelbus.bus.config import Config
+from kernelbus.bus.channel.channel import ChannelOptions
+from kernelbus.bus.channel.frames import Frame
+from kernelbus.bus.channel.multiplexer import Multiplexer
 from kernelbus.bus.errors import BusError
 from kernelbus.bus.everypart import carry_out
-from kernelbus.bus.frames import Frame
-from kernelbus.bus.logs import EventLogger, fields
-from kernelbus.bus.messages import (
+from kernelbus.bus.membership import Membership
+from kernelbus.bus.protocol.messages import (
     ChannelReport,
     Lost,
     Message,
@@ -28,12 +28,12 @@ from kernelbus.bus.messages import (
     Status,
     StatusRequest,
 )
-from kernelbus.bus.multiplexer import Multiplexer
-from kernelbus.bus.orders import LogLevelOrder, ReloadOrder
-from kernelbus.bus.peer import Membership
-from kernelbus.bus.reload import FRONTEND_KEYS, Reloader
-from kernelbus.bus.reports import FrontendReport, LinksAnswer, LinksRequest
-from kernelbus.bus.transport import TransportFactory
+from kernelbus.bus.protocol.orders import LogLevelOrder, ReloadOrder
+from kernelbus.bus.protocol.reports import FrontendReport, LinksAnswer, LinksRequest
+from kernelbus.bus.settings.config import Config
+from kernelbus.bus.settings.logs import EventLogger, fields
+from kernelbus.bus.settings.reload import FRONTEND_KEYS, Reloader
+from kernelbus.bus.transport.interface import TransportFactory
 from kernelbus.frontend.census import Census
 from kernelbus.frontend.link import ClientLink, LinkState
 from wstp.relay import RelayLink, RelayListener, RelayOwner

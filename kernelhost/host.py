@@ -1,7 +1,7 @@
 """The kernel host: pools of kernels, offered to a broker.
 
-Carries out what the pools decide (:mod:`kernelbus.kernelhost.pool`), and tells the broker of every change. The broker's requests and the
-clients' frames come in through one :class:`kernelbus.bus.peer.Membership`.
+Carries out what the pools decide (:mod:`kernelbus.kernelhost.pools.pool`), and tells the broker of every change. The broker's requests and the
+clients' frames come in through one :class:`kernelbus.bus.membership.Membership`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import logging
 import secrets
 from collections.abc import Callable
 
-from kernelbus.bus.channel import ChannelOptions, EndReason
-from kernelbus.bus.config import Config
-from kernelbus.bus.frames import Frame
-from kernelbus.bus.logs import EventLogger, fields
-from kernelbus.bus.messages import (
+from kernelbus.bus.channel.channel import ChannelOptions, EndReason
+from kernelbus.bus.channel.frames import Frame
+from kernelbus.bus.channel.multiplexer import Multiplexer
+from kernelbus.bus.membership import Membership, MembershipState
+from kernelbus.bus.protocol.messages import (
     NO_POINT,
     Acquire,
     Acquired,
@@ -28,18 +28,18 @@ from kernelbus.bus.messages import (
     Register,
     Release,
 )
-from kernelbus.bus.multiplexer import Multiplexer
-from kernelbus.bus.orders import Order
-from kernelbus.bus.peer import Membership, MembershipState
-from kernelbus.bus.reload import HOST_KEYS, Reloader
-from kernelbus.bus.reports import HostReport
-from kernelbus.bus.transport import TransportFactory
-from kernelbus.kernelhost import machine
+from kernelbus.bus.protocol.orders import Order
+from kernelbus.bus.protocol.reports import HostReport
+from kernelbus.bus.settings.config import Config
+from kernelbus.bus.settings.logs import EventLogger, fields
+from kernelbus.bus.settings.reload import HOST_KEYS, Reloader
+from kernelbus.bus.transport.interface import TransportFactory
+from kernelbus.kernelhost.administration.orders import OrderRefused, carry_out
+from kernelbus.kernelhost.administration.reporting import Reporter, kernel_report
+from kernelbus.kernelhost.administration.tracefeed import TraceFeed
+from kernelbus.kernelhost.administration.watch import KernelWatch, settled
 from kernelbus.kernelhost.kernel import Kernel
-from kernelbus.kernelhost.nursery import Nursery
-from kernelbus.kernelhost.orders import OrderRefused, carry_out
-from kernelbus.kernelhost.output import ResumeError
-from kernelbus.kernelhost.pool import (
+from kernelbus.kernelhost.pools.pool import (
     LICENCE_RETRY,
     Action,
     Attach,
@@ -50,11 +50,11 @@ from kernelbus.kernelhost.pool import (
     Start,
     Stop,
 )
-from kernelbus.kernelhost.pooltable import PoolTable
-from kernelbus.kernelhost.reporting import Reporter, kernel_report
-from kernelbus.kernelhost.tracefeed import TraceFeed
-from kernelbus.kernelhost.watch import KernelWatch, settled
-from kernelbus.kernelhost.wolfram import licence_refusal
+from kernelbus.kernelhost.pools.table import PoolTable
+from kernelbus.kernelhost.process import machine
+from kernelbus.kernelhost.process.nursery import Nursery
+from kernelbus.kernelhost.process.wolfram import licence_refusal
+from kernelbus.kernelhost.session.output import ResumeError
 
 __all__ = ["Host"]
 
@@ -439,7 +439,7 @@ class Host:
             self._membership.send(self._describe())
         self._leave_if_empty()
 
-    # ------------------------------------------------------------------ what administrators order (see kernelbus.kernelhost.orders.OrderedHost)
+    # ------------------------------------------------------------------ what administrators order (see kernelbus.kernelhost.administration.orders.OrderedHost)
 
     @property
     def now(self) -> float:

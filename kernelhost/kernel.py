@@ -1,7 +1,7 @@
 """One kernel: its process and its link, from its start to its end.
 
-The kernel's state is the pool's (:class:`kernelbus.kernelhost.pool.KernelState`); this object is the I/O under it: it starts the process, takes its
-link, initialises it, and ends it. What passes between it and its clients is its session's (:mod:`kernelbus.kernelhost.session`).
+The kernel's state is the pool's (:class:`kernelbus.kernelhost.pools.pool.KernelState`); this object is the I/O under it: it starts the process, takes its
+link, initialises it, and ends it. What passes between it and its clients is its session's (:mod:`kernelbus.kernelhost.session.session`).
 """
 
 from __future__ import annotations
@@ -14,17 +14,22 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Protocol
 
-from kernelbus.bus.config import LimitsConfig, PoolConfig
-from kernelbus.bus.logs import EventLogger
-from kernelbus.kernelhost.abort import AbortWatch
-from kernelbus.kernelhost.accounting import Usage
-from kernelbus.kernelhost.conversation import Conversation
-from kernelbus.kernelhost.excerpt import Beginnings
-from kernelbus.kernelhost.initialisation import Initialisation, Step, verdict
-from kernelbus.kernelhost.nursery import InitialisationFailed, Nursery, NurseryFailed
-from kernelbus.kernelhost.process import KernelProcess, SpawnedKernel, embedded_arguments, kernel_command
-from kernelbus.kernelhost.session import Session
-from kernelbus.kernelhost.trace import FROM, TO, PacketTrace
+from kernelbus.bus.settings.config import LimitsConfig, PoolConfig
+from kernelbus.bus.settings.logs import EventLogger
+from kernelbus.kernelhost.process.accounting import Usage
+from kernelbus.kernelhost.process.initialisation import Initialisation, Step, verdict
+from kernelbus.kernelhost.process.nursery import InitialisationFailed, Nursery, NurseryFailed
+from kernelbus.kernelhost.process.starting import (
+    KernelProcess,
+    SpawnedKernel,
+    embedded_arguments,
+    kernel_command,
+)
+from kernelbus.kernelhost.session.abort import AbortWatch
+from kernelbus.kernelhost.session.conversation import Conversation
+from kernelbus.kernelhost.session.excerpt import Beginnings
+from kernelbus.kernelhost.session.session import Session
+from kernelbus.kernelhost.session.trace import FROM, TO, PacketTrace
 from wstp import Function, LimitExceeded, Limits, Message, MessageCode, RemoteProtocolError, Symbol
 from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink, RelayListener, RelayOwner
@@ -438,25 +443,25 @@ class Kernel(RelayOwner):
     # ------------------------------------------------------------------ what its session asks and tells
 
     def completion(self) -> Iterable[bytes | memoryview]:
-        """See :class:`kernelbus.kernelhost.session.SessionKernel`."""
+        """See :class:`kernelbus.kernelhost.session.session.SessionKernel`."""
         return self._output.completion()
 
     def abort_written(self) -> None:
-        """See :class:`kernelbus.kernelhost.session.SessionKernel`."""
+        """See :class:`kernelbus.kernelhost.session.session.SessionKernel`."""
         self._abort.asked()
 
     def session_busy(self) -> None:
-        """See :class:`kernelbus.kernelhost.session.SessionKernel`."""
+        """See :class:`kernelbus.kernelhost.session.session.SessionKernel`."""
         self._handler.kernel_busy(self)
 
     def session_unused(self) -> None:
-        """See :class:`kernelbus.kernelhost.session.SessionKernel`."""
+        """See :class:`kernelbus.kernelhost.session.session.SessionKernel`."""
         self._handler.kernel_unused(self)
 
     def session_detached(self, why: str) -> None:
-        """See :class:`kernelbus.kernelhost.session.SessionKernel`."""
+        """See :class:`kernelbus.kernelhost.session.session.SessionKernel`."""
         self._handler.kernel_detached(self, why)
 
     def session_unwanted(self, why: str) -> None:
-        """See :class:`kernelbus.kernelhost.session.SessionKernel`."""
+        """See :class:`kernelbus.kernelhost.session.session.SessionKernel`."""
         self._handler.kernel_unwanted(self, why)

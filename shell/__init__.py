@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kernelbus.shell.kernellink import (
+    from kernelbus.shell.pool.kernellink import (
         EvaluationAborted,
         EvaluationError,
         EvaluationFailed,
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         KernelPoolError,
         NoKernel,
     )
-    from kernelbus.shell.kernelpool import KernelFuture, KernelPool, KernelWarning
+    from kernelbus.shell.pool.kernelpool import KernelFuture, KernelPool, KernelWarning
 
 __all__ = [
     "EvaluationAborted",
@@ -33,7 +33,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Only now: the `kernelbus` command, which needs none of it, must not wait for it.
     if name in __all__:
-        from kernelbus.shell import kernellink, kernelpool
+        from kernelbus.shell.pool import kernellink, kernelpool
 
         return getattr(kernelpool, name, None) or getattr(kernellink, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from kernelbus.bus.config import Config
-    from kernelbus.shell.choice import Choice
+    from kernelbus.bus.settings.config import Config
+    from kernelbus.shell.clients.choice import Choice
 
 __all__ = ["BUS_ENDPOINT", "PORT", "main"]
 
@@ -384,7 +384,7 @@ def _add_part(parser: argparse.ArgumentParser) -> None:
 
 def _serve(options: argparse.Namespace) -> int:
     def run(config: Config) -> int:
-        from kernelbus.shell.server import run_serve
+        from kernelbus.shell.operations.serve import run_serve
 
         endpoint = options.bus or config.bus.endpoint
         return run_serve(
@@ -401,7 +401,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _broker(options: argparse.Namespace) -> int:
     def run(config: Config) -> int:
-        from kernelbus.shell.server import run_broker
+        from kernelbus.shell.operations.serve import run_broker
 
         return run_broker(
             config, endpoint=_endpoint(options, config), metrics=_metrics(options), advertise=options.advertise
@@ -412,7 +412,7 @@ def _broker(options: argparse.Namespace) -> int:
 
 def _frontend(options: argparse.Namespace) -> int:
     def run(config: Config) -> int:
-        from kernelbus.shell.server import run_frontend
+        from kernelbus.shell.operations.serve import run_frontend
 
         endpoint = _endpoint(options, config)
         return run_frontend(
@@ -424,7 +424,7 @@ def _frontend(options: argparse.Namespace) -> int:
 
 def _host(options: argparse.Namespace) -> int:
     def run(config: Config) -> int:
-        from kernelbus.shell.server import run_host
+        from kernelbus.shell.operations.serve import run_host
 
         return run_host(config, endpoint=_endpoint(options, config))
 
@@ -441,8 +441,8 @@ def _endpoint(options: argparse.Namespace, config: Config) -> str:
 
 def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], int]) -> int:
     """Read the configuration, set logging up, and run one part of the server on it."""
-    from kernelbus.bus.config import ConfigError, check_endpoint, load
-    from kernelbus.bus.logs import setup
+    from kernelbus.bus.settings.config import ConfigError, check_endpoint, load
+    from kernelbus.bus.settings.logs import setup
 
     try:
         if options.bus is not None and (options.bus, name) not in (("discover", "host"), ("discover", "frontend")):
@@ -462,13 +462,13 @@ def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], in
 
 
 def _keys(options: argparse.Namespace) -> int:
-    from kernelbus.shell.keys import run_keys
+    from kernelbus.shell.operations.keys import run_keys
 
     return run_keys(options)
 
 
 def _status(options: argparse.Namespace) -> int:
-    from kernelbus.shell.status import run_status
+    from kernelbus.shell.operations.status import run_status
 
     if options.watched is not None:
         if options.part is not None:
@@ -484,7 +484,7 @@ def _shell(options: argparse.Namespace) -> int:
 
 
 def _check_config(options: argparse.Namespace) -> int:
-    from kernelbus.shell.checkconfig import run_check_config
+    from kernelbus.shell.operations.checkconfig import run_check_config
 
     return run_check_config(options.file, as_json=options.json)
 
@@ -498,7 +498,7 @@ def _eval(options: argparse.Namespace) -> int:
         return _USAGE_STATUS
 
     def run(choice: Choice) -> int:
-        from kernelbus.shell.eval import run_eval
+        from kernelbus.shell.clients.eval import run_eval
 
         return run_eval(codes, choice=choice, timeout=options.timeout)
 
@@ -507,7 +507,7 @@ def _eval(options: argparse.Namespace) -> int:
 
 def _repl(options: argparse.Namespace) -> int:
     def run(choice: Choice) -> int:
-        from kernelbus.shell.repl import run_repl
+        from kernelbus.shell.clients.repl import run_repl
 
         return run_repl(choice)
 
@@ -516,7 +516,7 @@ def _repl(options: argparse.Namespace) -> int:
 
 def _connect(options: argparse.Namespace) -> int:
     def run(choice: Choice) -> int:
-        from kernelbus.shell.connect import run_connect
+        from kernelbus.shell.clients.connect import run_connect
 
         return run_connect(choice, quiet=options.quiet, close_kernel=options.close_kernel)
 
@@ -524,14 +524,14 @@ def _connect(options: argparse.Namespace) -> int:
 
 
 def _discover(options: argparse.Namespace) -> int:
-    from kernelbus.bus.config import ConfigError, load
+    from kernelbus.bus.settings.config import ConfigError, load
 
     try:
         config = load(options.configuration_file)
     except ConfigError as error:
         print(f"kernelbus discover: {error}", file=sys.stderr)
         return _USAGE_STATUS
-    from kernelbus.shell.discover import run_discover
+    from kernelbus.shell.clients.discover import run_discover
 
     interface = options.interface or config.discovery.interface
     return run_discover(
@@ -541,7 +541,7 @@ def _discover(options: argparse.Namespace) -> int:
 
 def _run_client(options: argparse.Namespace, run: Callable[[Choice], int]) -> int:
     """Find out which kernel is meant, and run a client on it."""
-    from kernelbus.shell.choice import Choice, ChoiceError
+    from kernelbus.shell.clients.choice import Choice, ChoiceError
 
     try:
         choice = Choice.read(options)

@@ -7,17 +7,17 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from kernelbus.kernelhost.mathics.options import OptionsError, parse_options
+from kernelbus.kernelhost.mathics.start.options import OptionsError, parse_options
 from wstp import WSTPError, connect
 
 if TYPE_CHECKING:
-    from kernelbus.kernelhost.mathics.startup import Loaded
+    from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 
 __all__ = ["main", "run"]
 
 
 def main(argv: list[str]) -> int:
-    """Connect, load, serve; return the exit status (see :mod:`kernelbus.kernelhost.mathics.server`)."""
+    """Connect, load, serve; return the exit status (see :mod:`kernelbus.kernelhost.mathics.start.server`)."""
     _keep_standard_output_clean()
     logging.basicConfig(format="kernelhost.mathics: %(message)s", stream=sys.stderr)
     return run(argv, None)
@@ -43,7 +43,7 @@ def run(argv: list[str], loaded: Loaded | None) -> int:
         log.error("%s", error)
         return 2
 
-    from kernelbus.kernelhost.mathics.startup import LoadError, load
+    from kernelbus.kernelhost.mathics.evaluation.loading import LoadError, load
 
     try:
         loaded = loaded or load()
@@ -51,7 +51,7 @@ def run(argv: list[str], loaded: Loaded | None) -> int:
         log.error("%s", error)
         link.close()
         return 1
-    from kernelbus.kernelhost.mathics.server import serve
+    from kernelbus.kernelhost.mathics.start.server import serve
 
     try:
         return serve(loaded, link, options)

@@ -25,11 +25,11 @@ from kernelbus.shell.admin.looking import Looking
 from kernelbus.shell.admin.names import Names
 from kernelbus.shell.admin.parsing import commands_of
 from kernelbus.shell.admin.steering import Steering
-from kernelbus.shell.broker import admin_client
-from kernelbus.shell.console import make_private
-from kernelbus.shell.profile import state_directory
-from kernelbus.shell.status import UNREACHABLE_STATUS, forgive_encoding, view
-from kernelbus.shell.tables import duration, printable
+from kernelbus.shell.clients.console import make_private
+from kernelbus.shell.clients.profile import state_directory
+from kernelbus.shell.operations.adminclient import admin_client
+from kernelbus.shell.operations.status import UNREACHABLE_STATUS, forgive_encoding, view
+from kernelbus.shell.operations.tables import duration, printable
 
 __all__ = ["FAILED", "AdminShell", "ShellError", "run_shell"]
 

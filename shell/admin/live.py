@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from cmd2 import Choices, CommandSet, with_argparser
 
-from kernelbus.bus.orders import Traced, TraceEvent
-from kernelbus.bus.reports import KernelStatus, Status
-from kernelbus.bus.schema import dump
+from kernelbus.bus.protocol.orders import Traced, TraceEvent
+from kernelbus.bus.protocol.reports import KernelStatus, Status
+from kernelbus.bus.protocol.schema import dump
 from kernelbus.shell.admin.parsing import Parser, add_json, parser, positive, seconds
-from kernelbus.shell.status import CLEAR, rows_of
-from kernelbus.shell.tables import KERNELS, Column, printable, size, table
+from kernelbus.shell.operations.status import CLEAR, rows_of
+from kernelbus.shell.operations.tables import KERNELS, Column, printable, size, table
 
 if TYPE_CHECKING:
     from kernelbus.shell.admin.app import AdminShell

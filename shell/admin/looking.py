@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from cmd2 import Choices, CommandSet, with_argparser
 
-from kernelbus.bus.reports import KernelStatus, PoolFigures, Status, Story
-from kernelbus.bus.schema import dump
+from kernelbus.bus.protocol.reports import KernelStatus, PoolFigures, Status, Story
+from kernelbus.bus.protocol.schema import dump
 from kernelbus.shell.admin.parsing import Parser, add_json, parser
 from kernelbus.shell.admin.targets import Found, called
-from kernelbus.shell.status import lines_of, rows_of, to_json
-from kernelbus.shell.tables import (
+from kernelbus.shell.operations.status import lines_of, rows_of, to_json
+from kernelbus.shell.operations.tables import (
     COLUMNS,
     FRONTENDS,
     HOSTS,
@@ -25,7 +25,7 @@ from kernelbus.shell.tables import (
     records,
     table,
 )
-from kernelbus.shell.version import version
+from kernelbus.shell.operations.version import version
 
 if TYPE_CHECKING:
     from kernelbus.shell.admin.app import AdminShell

@@ -10,9 +10,9 @@ from cmd2 import Choices, CompletionError, CompletionItem
 
 from kernelbus.bus.client import AdminClient
 from kernelbus.bus.errors import BusError
-from kernelbus.bus.reports import KernelStatus, Status
-from kernelbus.shell.status import rows_of
-from kernelbus.shell.tables import SHORT_ID, printable
+from kernelbus.bus.protocol.reports import KernelStatus, Status
+from kernelbus.shell.operations.status import rows_of
+from kernelbus.shell.operations.tables import SHORT_ID, printable
 
 __all__ = ["Names"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cmd2 import Choices, CommandSet, with_argparser
 
 from kernelbus.bus.client import OrderRefused
-from kernelbus.bus.orders import (
+from kernelbus.bus.protocol.orders import (
     Answer,
     HostOrder,
     KernelOrder,
@@ -19,7 +19,7 @@ from kernelbus.bus.orders import (
     SessionOrder,
     StartOrder,
 )
-from kernelbus.bus.schema import dump
+from kernelbus.bus.protocol.schema import dump
 from kernelbus.shell.admin.parsing import Parser, add_json, parser
 from kernelbus.shell.admin.targets import (
     closing_kernel,
@@ -32,7 +32,7 @@ from kernelbus.shell.admin.targets import (
     pool_of,
     session_of,
 )
-from kernelbus.shell.tables import printable
+from kernelbus.shell.operations.tables import printable
 
 if TYPE_CHECKING:
     from kernelbus.shell.admin.app import AdminShell

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kernelbus.bus.configschema import offer
-from kernelbus.bus.naming import NotFound, find_id, find_named, find_pool
-from kernelbus.bus.reports import FrontendStatus, HostStatus, KernelStatus, LinkStatus, PoolStatus, Status
-from kernelbus.shell.status import rows_of
-from kernelbus.shell.tables import SHORT_ID, counted, duration, printable
+from kernelbus.bus.protocol.naming import NotFound, find_id, find_named, find_pool
+from kernelbus.bus.protocol.reports import (
+    FrontendStatus,
+    HostStatus,
+    KernelStatus,
+    LinkStatus,
+    PoolStatus,
+    Status,
+)
+from kernelbus.bus.settings.schema import offer
+from kernelbus.shell.operations.status import rows_of
+from kernelbus.shell.operations.tables import SHORT_ID, counted, duration, printable
 
 __all__ = [
     "Found",

@@ -15,10 +15,10 @@ from namespaces import Machine, Network, _ip
 from people import client_environment, run
 from serving import Part, stand_in_pool, wait_until, write_config
 
-from kernelbus.frontend.advertise import Advertiser
-from kernelbus.frontend.browse import Finder
-from kernelbus.frontend.found import Server, listing
-from kernelbus.frontend.services import POOL_TYPE, Reach, Service, server_services, server_type
+from kernelbus.frontend.discovery.advertise import Advertiser
+from kernelbus.frontend.discovery.browse import Finder
+from kernelbus.frontend.discovery.found import Server, listing
+from kernelbus.frontend.discovery.services import POOL_TYPE, Reach, Service, server_services, server_type
 
 LOOPBACK = {"Interface": "127.0.0.1"}
 

@@ -31,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
 
 def nursery_of(part: Part) -> psutil.Process:
     def found() -> psutil.Process | None:
-        return next((child for child in part.children() if "kernelbus.kernelhost.mathics.nursery" in child.cmdline()), None)
+        return next((child for child in part.children() if "kernelbus.kernelhost.mathics.start.nursery" in child.cmdline()), None)
 
     return wait_until(found, "a nursery")
 

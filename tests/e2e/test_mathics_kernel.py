@@ -388,9 +388,9 @@ def test_options_that_name_no_link(arguments: tuple[str, ...]) -> None:
 
 FORKING = """
 import os, sys
-from kernelbus.kernelhost.mathics.options import parse_options
-from kernelbus.kernelhost.mathics.server import open_link, serve
-from kernelbus.kernelhost.mathics.startup import load
+from kernelbus.kernelhost.mathics.start.options import parse_options
+from kernelbus.kernelhost.mathics.start.server import open_link, serve
+from kernelbus.kernelhost.mathics.evaluation.loading import load
 
 loaded = load()
 assert len(os.listdir("/proc/self/task")) == 1, "a thread before the fork"

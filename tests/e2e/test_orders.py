@@ -18,7 +18,7 @@ from serving import Part, stand_in_pool, wait_until, write_config
 
 import wstp
 from kernelbus.bus.client import AdminClient, BrokerUnreachable, OrderRefused
-from kernelbus.bus.orders import (
+from kernelbus.bus.protocol.orders import (
     HostOrder,
     KernelOrder,
     LogLevelOrder,
@@ -27,7 +27,7 @@ from kernelbus.bus.orders import (
     SessionOrder,
     StartOrder,
 )
-from kernelbus.bus.reports import HostStatus, PoolStatus, Status
+from kernelbus.bus.protocol.reports import HostStatus, PoolStatus, Status
 from wstp import Function, Symbol
 
 BUS = {"HeartbeatInterval": 0.2, "HeartbeatTimeout": 1.5, "Journal": ""}

@@ -22,16 +22,16 @@ from schemas import faults
 from serving import Part, stand_in_pool, wait_until, write_config
 
 import wstp
+from kernelbus.bus.channel.frames import control_frame, decode_frame, encode_header
 from kernelbus.bus.client import AdminClient
-from kernelbus.bus.frames import control_frame, decode_frame, encode_header
-from kernelbus.bus.messages import decode
-from kernelbus.bus.orders import Answer
-from kernelbus.bus.reports import KernelStatus, Status
+from kernelbus.bus.protocol.messages import decode
+from kernelbus.bus.protocol.orders import Answer
+from kernelbus.bus.protocol.reports import KernelStatus, Status
 from kernelbus.shell.admin.app import AdminShell
 from kernelbus.shell.admin.live import WATCHABLE
 from kernelbus.shell.admin.names import Names
 from kernelbus.shell.main import main
-from kernelbus.shell.tables import COLUMNS, NEVER
+from kernelbus.shell.operations.tables import COLUMNS, NEVER
 from wstp import Symbol
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "status.schema.json").read_text())

@@ -14,7 +14,7 @@ from serving import Part, stand_in_pool, write_config
 
 import wstp
 from kernelbus.bus.client import AdminClient
-from kernelbus.shell.status import CLEAR
+from kernelbus.shell.operations.status import CLEAR
 from wstp import Symbol
 
 

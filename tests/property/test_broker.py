@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from kernelbus.bus.broker import Action, Broker, BrokerOptions, ChannelPhase, PeerState, Send
-from kernelbus.bus.frames import Frame, Kind
-from kernelbus.bus.messages import (
+from kernelbus.bus.broker.machine import Action, Broker, BrokerOptions, ChannelPhase, PeerState, Send
+from kernelbus.bus.channel.frames import Frame, Kind
+from kernelbus.bus.protocol.messages import (
     Acquire,
     Acquired,
     ChannelReport,
@@ -34,9 +34,17 @@ from kernelbus.bus.messages import (
     Registered,
     Release,
 )
-from kernelbus.bus.orders import Answer, HostOrder, KernelOrder, Order, PartAnswer, PoolOrder, SessionOrder
-from kernelbus.bus.reports import HostReport
-from kernelbus.bus.transport import Route
+from kernelbus.bus.protocol.orders import (
+    Answer,
+    HostOrder,
+    KernelOrder,
+    Order,
+    PartAnswer,
+    PoolOrder,
+    SessionOrder,
+)
+from kernelbus.bus.protocol.reports import HostReport
+from kernelbus.bus.transport.interface import Route
 
 OPTIONS = BrokerOptions(heartbeat_interval=1.0, heartbeat_timeout=3.0, host_timeout=20.0, connection_timeout=10.0)
 #: How long a frontend waits for an answer (frontend/server.py).
@@ -143,7 +151,7 @@ class Host(Part):
         return self.state == "serving" and not self.drained
 
     def carry_out(self, order: Order) -> None:
-        """What :mod:`kernelbus.kernelhost.orders` does."""
+        """What :mod:`kernelbus.kernelhost.administration.orders` does."""
         ok = True
         match order:
             case PoolOrder(action="resize"):

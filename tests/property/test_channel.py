@@ -10,8 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernelbus.bus.channel import Channel, ChannelOptions, ChannelState, Data, Ended, EndReason, Urgent
-from kernelbus.bus.frames import HEADER_SIZE, Frame, Kind, Lane, decode_frame, encode_header
+from kernelbus.bus.channel.channel import (
+    Channel,
+    ChannelOptions,
+    ChannelState,
+    Data,
+    Ended,
+    EndReason,
+    Urgent,
+)
+from kernelbus.bus.channel.frames import HEADER_SIZE, Frame, Kind, Lane, decode_frame, encode_header
 
 OPTIONS = ChannelOptions(window=4096, chunk=512, backlog=1024, acknowledge_delay=0.02, probe_delay=0.2, probe_delay_limit=1.0)
 

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from kernelbus.kernelhost.pool import (
+from kernelbus.kernelhost.pools.pool import (
     Action,
     Attach,
     KernelState,

@@ -23,7 +23,7 @@ from serving import Part, stand_in_pool, wait_until, write_config
 
 import wstp
 from kernelbus.bus.client import AdminClient, BrokerUnreachable, OrderRefused
-from kernelbus.bus.orders import HostOrder, Order, PoolOrder, ReloadOrder, StartOrder
+from kernelbus.bus.protocol.orders import HostOrder, Order, PoolOrder, ReloadOrder, StartOrder
 from wstp import Expr, Function, Symbol
 
 pytestmark = pytest.mark.soak

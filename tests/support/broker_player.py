@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kernelbus.bus.admin import Local
-from kernelbus.bus.broker import Action, Broker, BrokerOptions, ChannelPhase, Note
-from kernelbus.bus.frames import Frame
-from kernelbus.bus.messages import (
+from kernelbus.bus.broker.administration import Local
+from kernelbus.bus.broker.machine import Action, Broker, BrokerOptions, ChannelPhase, Note
+from kernelbus.bus.channel.frames import Frame
+from kernelbus.bus.protocol.messages import (
     Acquired,
     ChannelReport,
     Heartbeat,
@@ -16,8 +16,8 @@ from kernelbus.bus.messages import (
     Register,
     Registered,
 )
-from kernelbus.bus.orders import Order
-from kernelbus.bus.transport import Route
+from kernelbus.bus.protocol.orders import Order
+from kernelbus.bus.transport.interface import Route
 
 __all__ = ["OPTIONS", "BrokerPlayer", "Peer", "kernel", "report"]
 

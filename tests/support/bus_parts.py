@@ -11,11 +11,23 @@ from typing import Any
 
 import zmq
 
-from kernelbus.bus.broker import BrokerOptions
-from kernelbus.bus.channel import ChannelOptions, Data, Ended, EndReason, Event, Reset, Urgent, Writable
+from kernelbus.bus.broker.machine import BrokerOptions
+from kernelbus.bus.broker.server import BrokerServer
+from kernelbus.bus.channel.channel import (
+    ChannelOptions,
+    Data,
+    Ended,
+    EndReason,
+    Event,
+    Reset,
+    Urgent,
+    Writable,
+)
+from kernelbus.bus.channel.frames import Frame
+from kernelbus.bus.channel.multiplexer import ChannelHandle, Multiplexer
 from kernelbus.bus.errors import EndpointError
-from kernelbus.bus.frames import Frame
-from kernelbus.bus.messages import (
+from kernelbus.bus.membership import Membership
+from kernelbus.bus.protocol.messages import (
     Acquire,
     Acquired,
     ChannelReport,
@@ -27,11 +39,8 @@ from kernelbus.bus.messages import (
     Register,
     Release,
 )
-from kernelbus.bus.multiplexer import ChannelHandle, Multiplexer
-from kernelbus.bus.peer import Membership
-from kernelbus.bus.server import BrokerServer
-from kernelbus.bus.transport import FrameHandler, Transport
-from kernelbus.bus.zmq_transport import dealer_factory
+from kernelbus.bus.transport.interface import FrameHandler, Transport
+from kernelbus.bus.transport.zeromq import dealer_factory
 
 OPTIONS = BrokerOptions(name="test", heartbeat_interval=0.1, heartbeat_timeout=1.0, host_timeout=20.0, connection_timeout=10.0)
 #: Small, so that windows close and losses are noticed while a test waits.
@@ -67,7 +76,7 @@ class Stream:
         self._goal = 0
 
     def channel_event(self, event: Event) -> None:
-        """See :class:`kernelbus.bus.multiplexer.ChannelOwner`."""
+        """See :class:`kernelbus.bus.channel.multiplexer.ChannelOwner`."""
         assert not self.closed
         match event:
             case Data(offset, payload):
@@ -89,7 +98,7 @@ class Stream:
                 self.write()
 
     def channel_closed(self) -> None:
-        """See :class:`kernelbus.bus.multiplexer.ChannelOwner`."""
+        """See :class:`kernelbus.bus.channel.multiplexer.ChannelOwner`."""
         self.closed += 1
 
     def read(self) -> None:

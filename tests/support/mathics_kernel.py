@@ -87,9 +87,9 @@ def returned(value: Any) -> list[Function]:
 #: Load once, then fork a kernel for each link named, and tell how it ended: kernels in milliseconds instead of seconds.
 _FORKING = """
 import os, sys
-from kernelbus.kernelhost.mathics.options import parse_options
-from kernelbus.kernelhost.mathics.server import open_link, serve
-from kernelbus.kernelhost.mathics.startup import load
+from kernelbus.kernelhost.mathics.start.options import parse_options
+from kernelbus.kernelhost.mathics.start.server import open_link, serve
+from kernelbus.kernelhost.mathics.evaluation.loading import load
 
 answers = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)

@@ -21,7 +21,7 @@ from types import TracebackType
 import pytest
 from serving import ROOT, Part, wait_until
 
-from kernelbus.bus.keys import KeyStore
+from kernelbus.bus.security.keys import KeyStore
 
 __all__ = ["Machine", "Network"]
 

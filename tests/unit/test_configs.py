@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kernelbus.bus.config import Config, load
+from kernelbus.bus.settings.config import Config, load
 from kernelbus.shell.main import _parser
 
 ROOT = Path(__file__).parents[2]

@@ -15,11 +15,19 @@ import pytest
 import zmq
 
 from kernelbus.bus import client as client_module
+from kernelbus.bus.channel.frames import control_frame, decode_frame, encode_header
 from kernelbus.bus.client import AdminClient, BrokerUnreachable, OrderRefused, dialable
-from kernelbus.bus.frames import control_frame, decode_frame, encode_header
-from kernelbus.bus.messages import Message, decode, encode
-from kernelbus.bus.orders import Answer, KernelOrder, PartAnswer, ReloadOrder, Traced, TraceEvent, TraceOrder
-from kernelbus.bus.reports import Status, StatusRequest, Story, StoryEvent, StoryRequest
+from kernelbus.bus.protocol.messages import Message, decode, encode
+from kernelbus.bus.protocol.orders import (
+    Answer,
+    KernelOrder,
+    PartAnswer,
+    ReloadOrder,
+    Traced,
+    TraceEvent,
+    TraceOrder,
+)
+from kernelbus.bus.protocol.reports import Status, StatusRequest, Story, StoryEvent, StoryRequest
 
 Answers = Callable[[Message], list[Message | bytes | list[bytes]]]
 ORDER = KernelOrder(0, "", "abcdef", "abort")

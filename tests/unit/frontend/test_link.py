@@ -11,10 +11,10 @@ import pytest_asyncio
 from bus_parts import Bus, Part, until
 
 import wstp.aio
-from kernelbus.bus.channel import Ended, EndReason, Event
-from kernelbus.bus.config import Config
-from kernelbus.bus.messages import Acquire, Acquired, KernelReport, Message, Release
-from kernelbus.bus.multiplexer import ChannelHandle
+from kernelbus.bus.channel.channel import Ended, EndReason, Event
+from kernelbus.bus.channel.multiplexer import ChannelHandle
+from kernelbus.bus.protocol.messages import Acquire, Acquired, KernelReport, Message, Release
+from kernelbus.bus.settings.config import Config
 from kernelbus.frontend.server import Frontend
 from wstp import Symbol
 from wstp.packets import encode_packet, packet

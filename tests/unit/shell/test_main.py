@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from kernelbus.bus.config import Config
+from kernelbus.bus.settings.config import Config
 from kernelbus.shell import main as command
 
 ROOT = Path(__file__).parents[3]
 
 
 class Server(types.ModuleType):
-    """Stands in for kernelbus.shell.server and notes how it is called."""
+    """Stands in for kernelbus.shell.operations.serve and notes how it is called."""
 
     def __init__(self, status: int = 0) -> None:
-        super().__init__("kernelbus.shell.server")
+        super().__init__("kernelbus.shell.operations.serve")
         self.calls: list[tuple[str, Config, dict[str, Any]]] = []
         for part in ("serve", "broker", "frontend", "host"):
             setattr(self, f"run_{part}", self._note(part, status))
@@ -37,8 +37,8 @@ class Server(types.ModuleType):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
     stand_in = Server()
-    monkeypatch.setitem(sys.modules, "kernelbus.shell.server", stand_in)
-    monkeypatch.setattr("kernelbus.bus.logs.setup", lambda *_: None)
+    monkeypatch.setitem(sys.modules, "kernelbus.shell.operations.serve", stand_in)
+    monkeypatch.setattr("kernelbus.bus.settings.logs.setup", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
     return stand_in
@@ -102,7 +102,7 @@ class TestParts:
         assert server.calls[0][2]["bus_endpoint"] == "tcp://file:1"
 
     def test_the_parts_status_is_the_commands(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "kernelbus.shell.server", Server(7))
+        monkeypatch.setitem(sys.modules, "kernelbus.shell.operations.serve", Server(7))
         assert command.main(["host"]) == 7
 
     def test_warnings_of_the_configuration_are_logged(
@@ -205,7 +205,7 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("typed", "unwanted"),
     [
-        (["--help"], {"kernelbus.bus.config", "wstp", "numpy", "zmq", "marshmallow", "asyncio"}),
+        (["--help"], {"kernelbus.bus.settings.config", "wstp", "numpy", "zmq", "marshmallow", "asyncio"}),
         (["eval", "--server", "x", "1"], {"bus", "zmq", "marshmallow", "cmd2", "zeroconf"}),
         (["broker", "-c", "/nowhere"], {"cmd2", "numpy", "mathics"}),
     ],
@@ -238,7 +238,7 @@ class TestConsole:
         ],
     )
     def test_status(self, monkeypatch: pytest.MonkeyPatch, typed: str, given: dict[str, Any]) -> None:
-        assert _given(monkeypatch, "kernelbus.shell.status.run_status", typed).items() >= given.items()
+        assert _given(monkeypatch, "kernelbus.shell.operations.status.run_status", typed).items() >= given.items()
 
     @pytest.mark.parametrize(
         ("typed", "given"),

@@ -1,0 +1,403 @@
+"""The broker's side of administration: who asked for what, who is to carry it out, and who has answered.
+
+Rules of this module: as :mod:`kernelbus.bus.broker.machine`'s, whose part it is: no socket, clock or randomness.
+
+A console's request is *asked* of one part or several, each of which *answers*; when all have, or their time is over, or they are
+lost, the console has its answer. What only the broker can do is done here at once; what its own process does (read the
+configuration again, change the level of the log) is asked of it as :class:`Local`. Requests come from anyone who reaches the bus:
+that is what its keys are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from kernelbus.bus.broker import status
+from kernelbus.bus.protocol.messages import Message, PoolReport
+from kernelbus.bus.protocol.naming import NotFound, find_id, find_named, find_pool
+from kernelbus.bus.protocol.orders import (
+    Answer,
+    HostOrder,
+    KernelOrder,
+    LogLevelOrder,
+    Order,
+    PartAnswer,
+    PoolOrder,
+    ReloadOrder,
+    SessionOrder,
+    StartOrder,
+    Traced,
+    TraceOrder,
+)
+from kernelbus.bus.protocol.reports import (
+    LinksAnswer,
+    LinksRequest,
+    LinkStatus,
+    StatusRequest,
+    Story,
+    StoryRequest,
+)
+from kernelbus.bus.settings.schema import offer
+from kernelbus.bus.transport.interface import Route
+
+if TYPE_CHECKING:
+    from kernelbus.bus.broker.machine import Broker
+    from kernelbus.bus.broker.tables import Peer
+
+__all__ = ["TRACE_LEASE", "Admin", "Local"]
+
+#: Seconds for which a console is sent what it traces, after it has last asked for it.
+TRACE_LEASE = 15.0
+
+#: What the broker's own process is called in answers.
+BROKER = "broker"
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """The broker's own process is to carry this out, and to say so by :meth:`Admin.carried_out`."""
+
+    order: ReloadOrder | LogLevelOrder
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A request that waits for answers. `number` is the broker's for it, `request` the console's.
+
+    `waiting`: what those are called that have not answered, by their ids.
+    """
+
+    number: int
+    request: int
+    route: Route
+    deadline: float
+    waiting: dict[str, str]
+    target: str = ""
+    answers: list[PartAnswer] = field(default_factory=list)
+    links: list[LinkStatus] = field(default_factory=list)
+    status: StatusRequest | None = None
+
+
+class Admin:
+    """What consoles ask of a broker.
+
+    Args:
+        broker: whose tables these requests are about.
+        send: has a message sent over a route.
+        note: has a line logged.
+        local: has the broker's own process carry something out.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        send: Callable[[Route, Message], None],
+        note: Callable[[str], None],
+        local: Callable[[ReloadOrder | LogLevelOrder], None],
+    ) -> None:
+        self._broker = broker
+        self._send = send
+        self._note = note
+        self._local = local
+        self._pending: dict[int, _Pending] = {}
+        self._numbers = 0
+        #: What administrators have made of pools, by name.
+        self.pool_orders: dict[str, PoolOrder] = {}
+        #: By kernel: who is sent what passes, and until when.
+        self._tracers: dict[str, dict[Route, float]] = {}
+
+    # ------------------------------------------------------------------ from consoles
+
+    def asked(self, route: Route, message: Message, now: float) -> None:
+        """A request or an order has come over `route`."""
+        match message:
+            case StatusRequest():
+                self._status(route, message, now)
+                return
+            case StoryRequest(request, _, kernel):
+                try:
+                    self._send(route, self._story(request, kernel))
+                except NotFound as error:
+                    self._send(route, Answer(request, False, error.code, [str(error)]))
+                return
+        assert isinstance(message, Order)
+        if not isinstance(message, TraceOrder):
+            self._note(f"{message.sender} ({route.name}) orders: {_told(message)}")
+        try:
+            self._carry_out(route, message, now)
+        except NotFound as error:
+            self._refuse(route, message, error.code, str(error))
+
+    def _carry_out(self, route: Route, order: Order, now: float) -> None:
+        match order:
+            case KernelOrder(kernel=kernel):
+                kernel = self._live(kernel, "kernel")
+                self._ask(route, replace(order, kernel=kernel), [self._host_of(kernel)], now, kernel)
+            case SessionOrder(kernel=kernel):
+                self._session(route, order, now)
+            case TraceOrder(kernel=kernel):
+                self._trace(route, order, self._live(kernel, "kernel"), now)
+            case StartOrder():
+                self._start(route, order, now)
+            case PoolOrder():
+                self._pool(route, order, now)
+            case HostOrder():
+                self._host(route, order, now)
+            case ReloadOrder() | LogLevelOrder():
+                self._ask(route, order, list(self._broker.peers.values()), now)
+            case _:
+                self._refuse(route, order, "unknown-order", f"this broker does not know {type(order).__name__}: it is of another version")
+
+    def _status(self, route: Route, asked: StatusRequest, now: float) -> None:
+        frontends = self._broker.peers_of("frontend") if asked.links else []
+        if not frontends:
+            self._send(route, status.describe(self._broker, asked, now))
+            return
+        pending = self._wait_for(route, asked.request, frontends, now)
+        pending.status = asked
+        for frontend in frontends:
+            self._send(frontend.route, LinksRequest(pending.number))
+
+    def _story(self, request: int, text: str) -> Story:
+        sessions = self._broker.sessions
+        kernel = find_id(text, [*sessions.live, *sessions.awaited, *sessions.over], "kernel")
+        return Story(request, kernel, sessions.story(kernel))
+
+    def _session(self, route: Route, order: SessionOrder, now: float) -> None:
+        sessions = self._broker.sessions
+        with_client = [kernel for kernel, session in sessions.live.items() if session.report.attachments]
+        kernel = find_id(order.kernel, [*with_client, *sessions.awaited], "session")
+        if kernel in sessions.live:
+            self._ask(route, replace(order, kernel=kernel), [self._host_of(kernel)], now, kernel)
+        elif order.action == "close":
+            host = sessions.awaited[kernel].host
+            self._broker.forget_awaited(kernel, f"closed by {order.sender} while its host {host} was away", now)
+            line = f"session {kernel[:8]} is forgotten; should host {host} come back with it, it is there again"
+            self._send(route, Answer(order.request, True, lines=[line], target=kernel))
+        else:
+            text = f"session {kernel[:8]} waits for its host {sessions.awaited[kernel].host} to come back: it has no client"
+            self._refuse(route, order, "not-attached", text)
+
+    def _start(self, route: Route, order: StartOrder, now: float) -> None:
+        pool = self._known_pool(order.pool)
+        if order.host:
+            host = self._known_host(order.host)
+            if pool not in host.pools:
+                self._refuse(route, order, "unknown-pool", f"host {host.name} has no pool {pool}: {offer(pool, host.pools, 'pools there')}")
+                return
+        else:
+            hosts = [host for host in self._broker.peers_of("host") if pool in host.pools and host.accepts(pool)]
+            if not hosts:
+                self._refuse(route, order, "no-host", f"no host of pool {pool} takes new kernels: they are drained, paused or away")
+                return
+            host = max(hosts, key=lambda host: host.pools[pool].room)
+        self._ask(route, order, [host], now, pool)
+
+    def _pool(self, route: Route, order: PoolOrder, now: float) -> None:
+        pool = self._known_pool(order.pool)
+        if order.action == "resize":
+            if order.minimum is None and order.maximum is None:
+                self._refuse(route, order, "arguments", f"resize pool {pool} to what? give minimum, maximum, or both")
+                return
+            if order.maximum == 0:
+                self._refuse(route, order, "arguments", "a maximum of 0 kernels makes no pool: drain it instead")
+                return
+        self._note_pool(order)
+        hosts = [host for host in self._broker.peers_of("host") if pool in host.pools]
+        self._ask(route, order, hosts, now, pool)
+
+    def _note_pool(self, order: PoolOrder) -> None:
+        """Remember how a pool is to be run, for hosts that come; those that are there are told."""
+        known = self.pool_orders.get(order.pool)
+        if order.action == "resize" and known is not None:
+            minimum = known.minimum if order.minimum is None else order.minimum
+            maximum = known.maximum if order.maximum is None else order.maximum
+            order = replace(known, minimum=minimum, maximum=maximum)
+        elif known is not None:
+            order = replace(order, minimum=known.minimum, maximum=known.maximum)
+        self.pool_orders[order.pool] = order
+
+    def settle_pools(self, host: Peer, before: dict[str, PoolReport]) -> None:
+        """A host has registered: tell it how its pools are to be run, or, where a restart has made that unknown here, learn it from it.
+
+        Args:
+            before: what it reported of its pools until now.
+        """
+        for report in host.pools.values():
+            order = self.pool_orders.get(report.pool)
+            if order is not None and report.pool in before and before[report.pool].resized and not report.resized:
+                # Its configuration was read again and has other numbers: those hold.
+                order = self.pool_orders[report.pool] = replace(order, minimum=None, maximum=None)
+            if order is None:
+                if report.state != "serving" or report.resized:
+                    sizes = (report.minimum, report.maximum) if report.resized else (None, None)
+                    action = _ORDERED.get(report.state, "resume")
+                    self.pool_orders[report.pool] = PoolOrder(0, "", report.pool, action, *sizes)
+                continue
+            # Numbered 0: nobody waits for the answer.
+            if order.action != "resize" and (_ORDERED.get(report.state, "resume") != order.action):
+                self._send(host.route, replace(order, request=0, minimum=None, maximum=None))
+            if order.minimum is not None or order.maximum is not None:
+                self._send(host.route, replace(order, request=0, action="resize"))
+
+    def _host(self, route: Route, order: HostOrder, now: float) -> None:
+        broker = self._broker
+        gone = {identity: host.name for identity, host in broker.gone_hosts.items()} if order.action == "evict" else {}
+        known = {host.id: host.name for host in broker.peers_of("host")}
+        identity = find_named(order.host, known | {key: name for key, name in gone.items() if name not in known.values()}, "host")
+        if identity in gone:
+            broker.forget_host(identity)
+            self._send(route, Answer(order.request, True, lines=[f"host {gone[identity]} is forgotten"], target=gone[identity]))
+            return
+        host = broker.peers[identity]
+        if order.action == "evict" and host.state.value != "up":
+            broker.give_up(host, f"was given up by {order.sender}", now)
+            broker.forget_host(identity)
+            line = f"host {host.name} cannot be reached; it is given up, and its sessions are lost"
+            self._send(route, Answer(order.request, True, lines=[line], target=host.name))
+            return
+        self._ask(route, replace(order, host=identity), [host], now, host.name)
+
+    # ------------------------------------------------------------------ traces
+
+    def _trace(self, route: Route, order: TraceOrder, kernel: str, now: float) -> None:
+        tracers = self._tracers.setdefault(kernel, {})
+        known = route in tracers
+        if order.on:
+            tracers[route] = now + TRACE_LEASE
+            if not known:
+                self._note(f"{order.sender} ({route.name}) traces kernel {kernel[:8]}")
+        else:
+            tracers.pop(route, None)
+        self._ask(route, replace(order, kernel=kernel, on=bool(tracers)), [self._host_of(kernel)], now, kernel)
+        if not tracers:
+            del self._tracers[kernel]
+
+    def traced(self, message: Traced) -> None:
+        """A host tells what has passed."""
+        for route in self._tracers.get(message.kernel, ()):
+            self._send(route, message)
+
+    # ------------------------------------------------------------------ asking and answering
+
+    def _ask(self, route: Route, order: Order, parts: list[Peer], now: float, target: str = "") -> None:
+        """Have an order carried out by these parts, and by the broker's own process if it is of every part; then answer."""
+        pending = self._wait_for(route, order.request, parts, now, target)
+        numbered = replace(order, request=pending.number)
+        for part in parts:
+            self._send(part.route, numbered)
+        if isinstance(numbered, ReloadOrder | LogLevelOrder):
+            pending.waiting[""] = BROKER
+            self._local(numbered)
+
+    def _wait_for(self, route: Route, request: int, parts: list[Peer], now: float, target: str = "") -> _Pending:
+        self._numbers += 1
+        waiting = {part.id: f"{part.role} {part.name}" for part in parts}
+        deadline = now + self._broker.options.heartbeat_timeout
+        pending = self._pending[self._numbers] = _Pending(self._numbers, request, route, deadline, waiting, target)
+        return pending
+
+    def carried_out(self, answer: PartAnswer, now: float) -> None:
+        """The broker's own process answers."""
+        self._answer("", answer, now)
+
+    def answered(self, peer: Peer, answer: PartAnswer, now: float) -> None:
+        """A part answers."""
+        self._answer(peer.id, answer, now)
+
+    def _answer(self, identity: str, answer: PartAnswer, now: float) -> None:
+        pending = self._pending.get(answer.request)
+        if pending is None or (part := pending.waiting.pop(identity, None)) is None:
+            # Its time was over, and the console was told so.
+            return
+        pending.answers.append(replace(answer, request=pending.request, part=part))
+        self._settle(pending, now)
+
+    def listed(self, peer: Peer, answer: LinksAnswer, now: float) -> None:
+        """A frontend tells of its links."""
+        pending = self._pending.get(answer.request)
+        if pending is not None and pending.waiting.pop(peer.id, None) is not None:
+            pending.links += answer.links
+            self._settle(pending, now)
+
+    def lost(self, peer: Peer, why: str, now: float) -> None:
+        """A part is gone: nobody waits for its answers."""
+        for pending in list(self._pending.values()):
+            if (part := pending.waiting.pop(peer.id, None)) is not None:
+                pending.answers.append(PartAnswer(pending.request, False, "gone", [f"it {why}"], part))
+                self._settle(pending, now)
+
+    def tick(self, now: float) -> None:
+        """Time has passed."""
+        for pending in [pending for pending in self._pending.values() if now >= pending.deadline]:
+            for part in pending.waiting.values():
+                seconds = self._broker.options.heartbeat_timeout
+                line = f"it did not answer in {seconds:g} s; it may carry the order out yet"
+                pending.answers.append(PartAnswer(pending.request, False, "no-answer", [line], part))
+            self._settle(pending, now, late=True)
+        for kernel, tracers in list(self._tracers.items()):
+            for route in [route for route, until in tracers.items() if now >= until]:
+                del tracers[route]
+            if not tracers or kernel not in self._broker.sessions.live:
+                # The host's own lease ends by itself.
+                del self._tracers[kernel]
+
+    def _settle(self, pending: _Pending, now: float, late: bool = False) -> None:
+        if pending.waiting and not late:
+            return
+        del self._pending[pending.number]
+        if pending.status is not None:
+            unheard = tuple(pending.waiting.values())
+            unheard += tuple(answer.part for answer in pending.answers)
+            told = status.describe(self._broker, pending.status, now, links=pending.links, unheard=unheard)
+            self._send(pending.route, told)
+            return
+        failed = [answer for answer in pending.answers if not answer.ok]
+        code = failed[0].code if failed else ""
+        self._send(pending.route, Answer(pending.request, not failed, code, [], pending.answers, pending.target))
+
+    def _refuse(self, route: Route, order: Order, code: str, text: str) -> None:
+        self._note(f"{order.sender} ({route.name}): refused: {text}")
+        self._send(route, Answer(order.request, False, code, [text]))
+
+    # ------------------------------------------------------------------ what is meant
+
+    def _live(self, text: str, what: str) -> str:
+        return find_id(text, self._broker.sessions.live, what)
+
+    def _host_of(self, kernel: str) -> Peer:
+        return self._broker.peers[self._broker.sessions.live[kernel].host.id]
+
+    def _known_host(self, text: str) -> Peer:
+        return self._broker.peers[find_named(text, {host.id: host.name for host in self._broker.peers_of("host")}, "host")]
+
+    def _known_pool(self, text: str) -> str:
+        return find_pool(text, dict.fromkeys(pool for host in self._broker.peers_of("host") for pool in host.pools))
+
+
+#: The order that has brought a pool into a state.
+_ORDERED: dict[str, Literal["pause", "drain", "resume"]] = {"paused": "pause", "draining": "drain"}
+
+
+def _told(order: Order) -> str:
+    match order:
+        case KernelOrder(kernel=kernel, action=action):
+            return f"kernel {action} {kernel}"
+        case SessionOrder(kernel=kernel, action=action):
+            return f"session {action} {kernel}"
+        case StartOrder(pool=pool, host=host):
+            return f"kernel start {pool}" + (f" on host {host}" if host else "")
+        case PoolOrder(pool=pool, action="resize", minimum=minimum, maximum=maximum):
+            sizes = [f"{name} {size}" for name, size in (("minimum", minimum), ("maximum", maximum)) if size is not None]
+            return f"pool resize {pool} to {', '.join(sizes) or 'nothing'}"
+        case PoolOrder(pool=pool, action=action):
+            return f"pool {action} {pool}"
+        case HostOrder(host=host, action=action):
+            return f"host {action} {host}"
+        case LogLevelOrder(level=level):
+            return f"log-level {level}"
+        case ReloadOrder():
+            return "reload"
+    return type(order).__name__

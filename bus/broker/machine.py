@@ -1,0 +1,752 @@
+"""The broker's state machine: who is there, which channel joins whom, and which sessions exist.
+
+Rules of this module: no socket, clock or randomness; :meth:`Broker.control`, :meth:`Broker.unreachable` and :meth:`Broker.tick` take what
+happened and `now`, and give the actions to carry out. :meth:`Broker.forward` is the data path: one look-up, no change of state.
+
+Parts are *up*, *suspect* (silent for `heartbeat_timeout`; whoever waits for any kernel is sent elsewhere, and nothing else is done yet: a
+short break is not death) or *lost* (a frontend after twice that, a host after `host_timeout`; then those who depended on it are told). A
+part that was suspect registers again, since what was said meanwhile may be lost. A broker that starts knows nothing: whoever speaks to
+it is asked to register again, and hosts and frontends list what they have, from which the tables are rebuilt. What it cannot learn from
+them, the sessions whose hosts have not come back and those that are over, it has from its journal (:mod:`kernelbus.bus.broker.sessions`).
+
+Requests for any kernel of a pool wait here, in the order in which they came, and a host is asked only for what it can give: so the
+order holds over all hosts of a pool.
+
+| channel state | meaning |
+|---|---|
+| WAITING | a client wants a kernel; no host has been asked yet |
+| ASKED | a host has been asked |
+| OPEN | frames pass |
+| HALF | one side has told of it after a restart of the broker; the other is awaited until `host_timeout` |
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from kernelbus.bus.broker.administration import Admin, Local
+from kernelbus.bus.broker.sessions import ENDED, SessionRecord, SessionTable
+from kernelbus.bus.broker.status import add_figures
+from kernelbus.bus.broker.tables import (
+    BrokerOptions,
+    ChannelEntry,
+    ChannelPhase,
+    GoneHost,
+    Note,
+    Peer,
+    PeerState,
+    Send,
+)
+from kernelbus.bus.channel.frames import Frame
+from kernelbus.bus.protocol.histogram import Latencies
+from kernelbus.bus.protocol.messages import (
+    Acquire,
+    Acquired,
+    Heartbeat,
+    KeepAlive,
+    KernelGone,
+    KernelReport,
+    Leave,
+    Lost,
+    Message,
+    Open,
+    Opened,
+    PoolReport,
+    Refused,
+    Register,
+    RegisterAgain,
+    Registered,
+    Release,
+)
+from kernelbus.bus.protocol.orders import Order, PartAnswer, Traced
+from kernelbus.bus.protocol.reports import (
+    FrontendReport,
+    HostReport,
+    LinksAnswer,
+    PoolFigures,
+    StatusRequest,
+    StoryRequest,
+)
+from kernelbus.bus.transport.interface import Route
+
+__all__ = ["DRAINING", "Action", "Broker", "BrokerOptions", "ChannelEntry", "ChannelPhase", "GoneHost", "Note", "Peer", "PeerState", "Send"]
+
+_LEFT = "has left"
+
+#: The code with which a host refuses what another may give: it gives no kernels out at present.
+DRAINING = "draining"
+
+#: For so many seconds a host that was lost is remembered as gone, unless it comes back or is evicted.
+_GONE_FOR = 86400.0
+
+
+Action = Send | Note | Local
+
+
+class Broker:
+    """The broker. See the module's rules.
+
+    Args:
+        epoch: what is added to `now` to have wall-clock time.
+        journaled: the sessions that an earlier broker knew.
+    """
+
+    def __init__(self, options: BrokerOptions, now: float, epoch: float = 0.0, journaled: list[SessionRecord] | None = None) -> None:
+        self.options = options
+        self.started = now
+        self.epoch = epoch
+        self.peers: dict[str, Peer] = {}
+        self.channels: dict[int, ChannelEntry] = {}
+        self.sessions = SessionTable()
+        self.sessions.restore(journaled or [], now + epoch)
+        self.dropped = 0  #: frames for which there was no way, since the start
+        self.refused: dict[str, int] = {}  #: requests for kernels, by the code of the refusal
+        self.attaches: dict[str, Latencies] = {}  #: by pool
+        self.past_figures: dict[str, PoolFigures] = {}  #: of hosts that are no more
+        self.gone_hosts: dict[str, GoneHost] = {}
+        self.admin = Admin(self, self._send, self._note, lambda order: self._actions.append(Local(order)))
+        self._routes: dict[Route, Peer] = {}
+        self._strangers: dict[Route, float] = {}
+        self._waiting: dict[int, ChannelEntry] = {}
+        self._turns = 0
+        self._next_heartbeat = now
+        self._ticked = now
+        self._actions: list[Action] = []
+
+    # ------------------------------------------------------------------ the data path
+
+    def forward(self, route: Route, frame: Frame) -> Route | None:
+        """Give the route on which `frame`, which came over `route`, goes on; None: it has no way to go."""
+        entry = self.channels.get(frame.channel)
+        if entry is not None:
+            peer = self._routes.get(route)
+            if peer is not None:
+                if peer is entry.frontend:
+                    # A host that is only asked so far has no end of the channel yet, and would say that there is none.
+                    other = entry.host if entry.phase is not ChannelPhase.ASKED else None
+                elif peer is entry.host:
+                    other = entry.frontend
+                else:
+                    other = None
+                if other is not None:
+                    return other.route
+        self.dropped += 1
+        return None
+
+    def knows_no(self, route: Route, frame: Frame, now: float) -> bool:
+        """Whether the sender of a frame without a way should be told that its channel does not exist, or leads past it.
+
+        Not while parts may still be on their way back after a restart of the broker.
+        """
+        entry = self.channels.get(frame.channel)
+        if entry is None:
+            return now - self.started > self.options.host_timeout
+        return entry.phase is ChannelPhase.OPEN and self._routes.get(route) not in (None, entry.frontend, entry.host)
+
+    # ------------------------------------------------------------------ events
+
+    def control(self, route: Route, message: Message, now: float) -> list[Action]:
+        """A control message came over `route`."""
+        peer = self._routes.get(route)
+        if peer is not None and not isinstance(message, Register):
+            self._seen(peer, message, now)
+        if isinstance(message, Register):
+            self._register(route, message, now)
+        elif isinstance(message, StatusRequest | StoryRequest | Order):
+            self.admin.asked(route, message, now)
+        elif peer is None:
+            # Whoever it is, it thinks we know it: we are a broker that was restarted.
+            if now - self._strangers.get(route, -1e9) > self.options.heartbeat_interval:
+                self._strangers[route] = now
+                self._actions.append(Send(route, RegisterAgain()))
+        else:
+            match message:
+                case Heartbeat():
+                    pass
+                case Leave():
+                    self._lose(peer, now, _LEFT)
+                case Open() if peer.role == "frontend":
+                    self._open(peer, message, now)
+                case Release():
+                    self._release(peer, message)
+                case Acquired() if peer.role == "host":
+                    self._acquired(peer, message, now)
+                case Refused() if peer.role == "host":
+                    self._refused(peer, message, now)
+                case KernelReport() if peer.role == "host":
+                    self._kernel(peer, message, now)
+                case KernelGone() if peer.role == "host":
+                    self.sessions.gone(message.kernel, message.text, now + self.epoch)
+                case KeepAlive():
+                    self._keep_alive(peer, message)
+                case PartAnswer():
+                    self.admin.answered(peer, message, now)
+                case HostReport() if peer.role == "host":
+                    peer.report, peer.reported = message, now
+                    self._dispatch(now)
+                case FrontendReport() | LinksAnswer() if peer.role == "frontend":
+                    if isinstance(message, LinksAnswer):
+                        self.admin.listed(peer, message, now)
+                    else:
+                        peer.report, peer.reported = message, now
+                case PoolFigures() if peer.role == "host":
+                    peer.figures[message.pool] = message
+                case Traced() if peer.role == "host":
+                    self.admin.traced(message)
+                case PoolReport() if peer.role == "host":
+                    peer.pools[message.pool] = message
+                    self._dispatch(now)
+                    self._rebalance(peer, message, now)
+                case _:
+                    self._note(f"{peer} sent {type(message).__name__}, which is not for it to send; ignored", True, peer.fields)
+        return self._take()
+
+    def unreachable(self, route: Route, now: float) -> list[Action]:
+        """The transport says that nobody is at the other end of `route`."""
+        peer = self._routes.get(route)
+        if peer is not None and peer.state is PeerState.UP:
+            self._suspect(peer, now, "cannot be reached")
+        return self._take()
+
+    def expel(self, route: Route, why: str, now: float) -> list[Action]:
+        """Whoever is at the other end of `route` is not to be a part any more, and is not sent anything."""
+        self._strangers.pop(route, None)
+        peer = self._routes.get(route)
+        if peer is not None:
+            self._lose(peer, now, why)
+        return self._take()
+
+    def tick(self, now: float) -> list[Action]:
+        """Time has passed; to be called about every `heartbeat_interval`."""
+        stalled, self._ticked = now - self._ticked - 2 * self.options.heartbeat_interval, now
+        if stalled > 0:
+            # The time in which this process did not run is no silence of others; what they said in it is still to be read.
+            for peer in self.peers.values():
+                peer.last_seen = min(now, peer.last_seen + stalled)
+        if now >= self._next_heartbeat:
+            self._next_heartbeat = now + self.options.heartbeat_interval
+            for peer in self.peers.values():
+                self._actions.append(Send(peer.route, Heartbeat()))
+        for peer in list(self.peers.values()):
+            silent = now - peer.last_seen
+            limit = self.options.host_timeout if peer.role == "host" else 2 * self.options.heartbeat_timeout
+            if silent > limit:
+                self._lose(peer, now, f"has been silent for {silent:.0f} s")
+            elif silent > self.options.heartbeat_timeout and peer.state is PeerState.UP:
+                self._suspect(peer, now, f"has been silent for {silent:.0f} s")
+        for entry in list(self.channels.values()):
+            if entry.channel not in self.channels:
+                continue
+            if now >= entry.confirm_by:
+                self._drop(entry, f"{entry.frontend} no longer wants it")
+            elif entry.phase is ChannelPhase.WAITING and now >= entry.deadline:
+                self._refuse(entry, "no-host", self._why_nobody(entry))
+            elif entry.phase is ChannelPhase.ASKED and now >= entry.deadline + self.options.heartbeat_timeout / 2:
+                # The host refuses at the deadline itself: either its word or ours was lost.
+                assert entry.host is not None
+                self._actions.append(Send(entry.host.route, Release(entry.channel, "its time is over")))
+                self._refuse(entry, "no-host", f"no kernel in {self.options.connection_timeout:.0f} s: {entry.host} does not answer")
+            elif entry.phase is ChannelPhase.HALF and now >= entry.deadline:
+                self._drop(entry, "the other end did not come back")
+        if self.sessions.awaited and now - self.started > self.options.host_timeout:
+            for record in self.sessions.give_up_awaited("its host did not come back after the broker's restart", now + self.epoch):
+                text = f"session {record.kernel[:8]} of pool {record.pool} is lost: host {record.host} did not come back"
+                about = {"kernel": record.kernel, "session": record.kernel, "pool": record.pool, "host": record.host}
+                self._note(text, True, about)
+            self._dispatch(now)
+        for route, since in list(self._strangers.items()):
+            if now - since > self.options.host_timeout:
+                del self._strangers[route]
+        for gone in list(self.gone_hosts.values()):
+            if now - gone.last_seen > _GONE_FOR:
+                self.forget_host(gone.id)
+        if any(entry.left for entry in self._waiting.values()):
+            # Their time to go back to a host may have come.
+            self._dispatch(now)
+        self.admin.tick(now)
+        return self._take()
+
+    def carried_out(self, answer: PartAnswer, now: float) -> list[Action]:
+        """The broker's own process has carried out what a :class:`kernelbus.bus.broker.administration.Local` told it."""
+        self.admin.carried_out(answer, now)
+        return self._take()
+
+    def configure(self, options: BrokerOptions, now: float) -> list[Action]:
+        """Go by other options from now on."""
+        self.options = options
+        self._dispatch(now)
+        return self._take()
+
+    # ------------------------------------------------------------------ what administrators change
+
+    def forget_host(self, identity: str) -> None:
+        """Speak no more of a host that was lost."""
+        self.gone_hosts.pop(identity, None)
+
+    def forget_awaited(self, kernel: str, why: str, now: float) -> None:
+        """Wait no more for the host of a session."""
+        self.sessions.gone(kernel, why, now + self.epoch)
+        self._dispatch(now)
+
+    def give_up(self, peer: Peer, why: str, now: float) -> None:
+        """Take a part that cannot be reached for lost."""
+        self._lose(peer, now, why)
+
+    # ------------------------------------------------------------------ parts come and go
+
+    def _register(self, route: Route, message: Register, now: float) -> None:
+        if message.role not in ("frontend", "host"):
+            self._note(f"{message.name!r} wants to register as {message.role!r}, which there is not; ignored", error=True)
+            return
+        self._strangers.pop(route, None)
+        peer = self.peers.get(message.peer)
+        other = self._routes.get(route)
+        if other is not None and other is not peer:
+            self._lose(other, now, "has given its place to another")
+        if peer is not None and peer.role != message.role:
+            self._lose(peer, now, f"is a {message.role} now")
+            peer = None
+        if peer is None:
+            peer = self.peers[message.peer] = Peer(message.peer, message.role, message.name, route, now)
+            self._note(f"{peer} has registered", False, peer.fields)
+            if message.role == "host":
+                # The same again, or another in its place.
+                for gone in [gone for gone in self.gone_hosts.values() if gone.name == message.name]:
+                    self.forget_host(gone.id)
+        else:
+            if peer.route is not route:
+                del self._routes[peer.route]
+                peer.route = route
+            self._note(f"{peer} has registered again", False, peer.fields)
+        self._routes[route] = peer
+        peer.last_seen, peer.state = now, PeerState.UP
+        peer.version = message.version
+        before = peer.pools
+        peer.pools = {report.pool: report for report in message.pools}
+        self._actions.append(Send(route, Registered(self.options.name, self.options.heartbeat_interval)))
+        if peer.role == "host":
+            self.admin.settle_pools(peer, before)
+            self._reconcile_host(peer, message, now)
+        else:
+            self._reconcile_frontend(peer, message, now)
+        self._dispatch(now)
+
+    def _reconcile_host(self, host: Peer, message: Register, now: float) -> None:
+        self.sessions.reconcile(host, {report.kernel for report in message.kernels}, now + self.epoch)
+        for report in message.kernels:
+            self._kernel(host, report, now)
+        attached = {report.channel: report.kernel for report in message.kernels if report.channel}
+        # A kernel that is gone may have left its last words in a channel, which ends when they are delivered.
+        ending = {report.channel: report.kernel for report in message.channels if report.channel not in attached}
+        for entry in [entry for entry in self.channels.values() if entry.host is host and entry.channel not in attached]:
+            if entry.phase is ChannelPhase.ASKED:
+                self._move(entry, ChannelPhase.WAITING, None)
+            elif entry.channel not in ending:
+                self._tell_lost(entry, f"{host} no longer has the kernel")
+        for channel, kernel in (attached | ending).items():
+            known = self.channels.get(channel)
+            if known is None:
+                until = now + self.options.host_timeout
+                self.channels[channel] = ChannelEntry(channel, ChannelPhase.HALF, until, host=host, kernel=kernel)
+            elif known.host is not host and (known.host is not None or (channel in ending and known.phase is ChannelPhase.WAITING)):
+                self._actions.append(Send(host.route, Release(channel, "another kernel serves it")))
+            else:
+                self._join(known, host, kernel or known.kernel)
+
+    def _reconcile_frontend(self, frontend: Peer, message: Register, now: float) -> None:
+        listed = {report.channel for report in message.channels}
+        for entry in [e for e in self.channels.values() if e.frontend is frontend and e.channel not in listed]:
+            if entry.phase in (ChannelPhase.WAITING, ChannelPhase.ASKED):
+                # Requests are not listed but made again, behind this message; until then each keeps its place.
+                entry.confirm_by = now + self.options.heartbeat_timeout
+            else:
+                self._drop(entry, f"{frontend} no longer has the link")
+        for report in message.channels:
+            known = self.channels.get(report.channel)
+            if known is not None and known.frontend not in (None, frontend):
+                self._actions.append(Send(frontend.route, Lost(report.channel, "the channel number is in use")))
+            elif known is None:
+                until = now + self.options.host_timeout
+                half = ChannelEntry(report.channel, ChannelPhase.HALF, until, frontend=frontend, kernel=report.kernel)
+                self.channels[report.channel] = half
+            else:
+                known.frontend = frontend
+                if known.phase is ChannelPhase.HALF and known.host is not None:
+                    self._move(known, ChannelPhase.OPEN, known.host)
+
+    def _join(self, entry: ChannelEntry, host: Peer, kernel: str) -> None:
+        entry.kernel = kernel
+        answer = entry.request is not None and entry.phase in (ChannelPhase.WAITING, ChannelPhase.ASKED)
+        self._move(entry, ChannelPhase.OPEN if entry.frontend is not None else ChannelPhase.HALF, host)
+        if answer:
+            self._answer_opened(entry)
+
+    def _seen(self, peer: Peer, message: Message, now: float) -> None:
+        peer.last_seen = now
+        if peer.state is PeerState.SUSPECT and not isinstance(message, Leave):
+            peer.state = PeerState.UP
+            self._note(f"{peer} is back", False, peer.fields)
+            # What was said to it meanwhile may be lost, and what it said: it lists what it has, and all is put right.
+            self._actions.append(Send(peer.route, RegisterAgain()))
+
+    def _suspect(self, peer: Peer, now: float, why: str) -> None:
+        peer.state = PeerState.SUSPECT
+        self._note(f"{peer} {why}; waiting for it", True, peer.fields)
+        # Who only wants some kernel need not wait with it. Should it have attached one already, that is taken back when it says so.
+        for entry in [e for e in self.channels.values() if e.host is peer and e.phase is ChannelPhase.ASKED]:
+            assert entry.request is not None
+            if not entry.request.kernel:
+                entry.left[peer.id] = now
+                self._move(entry, ChannelPhase.WAITING, None)
+        self._dispatch(now)
+
+    def _lose(self, peer: Peer, now: float, why: str) -> None:
+        self._note(f"{peer} {why}" if why == _LEFT else f"{peer} {why}; given up", why != _LEFT, peer.fields)
+        peer.state = PeerState.LOST
+        if peer.role == "host" and why != _LEFT:
+            self.gone_hosts[peer.id] = GoneHost(peer.id, peer.name, peer.version, peer.last_seen, why)
+        for pool, figures in peer.figures.items():
+            past = self.past_figures.get(pool)
+            self.past_figures[pool] = figures if past is None else add_figures(past, figures)
+        del self.peers[peer.id]
+        del self._routes[peer.route]
+        text = f"host {peer.name} {why}"
+        if why == _LEFT:
+            self.sessions.host_gone(peer, text, now + self.epoch, ENDED)
+        else:
+            self.sessions.host_gone(peer, text, now + self.epoch)
+        for entry in list(self.channels.values()):
+            if entry.frontend is peer:
+                self._drop(entry, f"{peer} {why}")
+            elif entry.host is peer:
+                if entry.phase is ChannelPhase.ASKED:
+                    self._move(entry, ChannelPhase.WAITING, None)
+                else:
+                    self._tell_lost(entry, f"{peer} {why}")
+        self.admin.lost(peer, why, now)
+        self._dispatch(now)
+
+    # ------------------------------------------------------------------ channels
+
+    def _open(self, frontend: Peer, request: Open, now: float) -> None:
+        entry = self.channels.get(request.channel)
+        if entry is not None and entry.frontend not in (None, frontend):
+            self._actions.append(Send(frontend.route, Refused(request.channel, "channel-taken", "the channel number is in use")))
+            return
+        if entry is None:
+            self._turns += 1
+            entry = ChannelEntry(request.channel, ChannelPhase.WAITING, 0.0, since=now, turn=self._turns)
+            self.channels[request.channel] = entry
+        entry.frontend, entry.request, entry.confirm_by = frontend, request, math.inf
+        if entry.host is not None and entry.phase in (ChannelPhase.OPEN, ChannelPhase.HALF):
+            # Asked again after a break: the host already has it.
+            self._move(entry, ChannelPhase.OPEN, entry.host)
+            self._answer_opened(entry)
+        elif entry.phase is not ChannelPhase.ASKED:
+            self._move(entry, ChannelPhase.WAITING, None)
+            entry.deadline = now + self.options.connection_timeout
+            # Those who waited before could not be served either, when last something changed for them.
+            self._ask(entry, now)
+
+    def _dispatch(self, now: float) -> None:
+        """Ask a host for every request that waits and can be met, first come first served."""
+        if not self._waiting:
+            return
+        full: set[str] = set()
+        for entry in sorted(self._waiting.values(), key=lambda entry: entry.turn):
+            request = entry.request
+            assert request is not None
+            pool = "" if request.kernel else self._wanted_pool(request)
+            if request.kernel or pool not in full:
+                self._ask(entry, now)
+                if entry.phase is ChannelPhase.WAITING and pool:
+                    full.add(pool)
+
+    def _ask(self, entry: ChannelEntry, now: float) -> None:
+        """Ask a host for what `entry` wants, if there is one that can be asked, or refuse it, if there will be none."""
+        request = entry.request
+        assert request is not None
+        host: Peer | None = None
+        if request.kernel:
+            session = self.sessions.live.get(request.kernel)
+            if session is not None:
+                host, entry.pool = self.peers.get(session.host.id), session.report.pool
+            elif request.kernel in self.sessions.awaited or not (self.peers_of("host") or self._settled(now)):
+                # While hosts may still be coming back after a start, the kernel may be on one of them.
+                return
+            elif not self._replaces(request):
+                text = self.sessions.why_gone(request.kernel, now + self.epoch)
+                self._refuse(entry, "unknown-kernel", text or f"there is no kernel {request.kernel}: it has ended, or never was")
+                return
+        wanted = self._wanted_pool(request)
+        if host is None:
+            hosts = self.peers_of("host")
+            if hosts and not any(wanted in host.pools for host in hosts):
+                known = ", ".join(sorted({pool for host in hosts for pool in host.pools}))
+                self._refuse(entry, "unknown-pool", f"there is no pool {wanted!r}; there are: {known or 'none'}")
+                return
+            entry.pool = wanted
+            states = {host.pools[wanted].state for host in hosts if wanted in host.pools}
+            if states == {"draining"}:
+                text = f"pool {wanted} is being drained by an administrator, and gives no kernels out"
+                self._refuse(entry, "pool-draining", text)
+                return
+            host = self._choose(wanted, entry, now)
+            if host is None:
+                return
+        named = request.kernel if request.kernel in self.sessions.live else ""
+        self._move(entry, ChannelPhase.ASKED, host)
+        wait = max(0.0, entry.deadline - now)
+        steal = bool(named) and self.options.allow_stealing
+        acquire = Acquire(
+            entry.channel,
+            entry.pool,
+            request.client,
+            wait,
+            named,
+            steal,
+            request.wait,
+            request.resume and bool(named),
+            request.point,
+            request.profile,
+        )
+        self._actions.append(Send(host.route, acquire))
+
+    def _settled(self, now: float) -> bool:
+        """Whether every host that was there before this broker has had the time to come back."""
+        return now - self.started > self.options.host_timeout
+
+    def _replaces(self, request: Open) -> bool:
+        """Whether a kernel that is gone is to be replaced by another of its pool."""
+        return self.options.replace_silently and request.kernel in self.sessions.over
+
+    def _wanted_pool(self, request: Open) -> str:
+        if request.kernel in self.sessions.over:
+            return self.sessions.over[request.kernel].pool
+        return request.pool or self._default_pool(request.parallel)
+
+    def _rebalance(self, host: Peer, report: PoolReport, now: float) -> None:
+        """A host has kernels ready: whoever waits for one to start on another need not."""
+        spare = report.ready - host.asked.get(report.pool, 0)
+        if spare <= 0 or not host.accepts(report.pool):
+            return
+        others = [
+            entry
+            for entry in self.channels.values()
+            if entry.phase is ChannelPhase.ASKED and entry.pool == report.pool and entry.host is not host and not _named(entry)
+        ]
+        for entry in sorted(others, key=lambda entry: entry.turn):
+            other = entry.host
+            assert other is not None
+            theirs = other.pools.get(report.pool)
+            if spare > 0 and (theirs is None or theirs.ready == 0) and not self._just_left(entry, host, now):
+                spare -= 1
+                self._actions.append(Send(other.route, Release(entry.channel, f"{host} has a kernel ready")))
+                entry.left[other.id] = now
+                self._move(entry, ChannelPhase.WAITING, None)
+        self._dispatch(now)
+
+    def _move(self, entry: ChannelEntry, phase: ChannelPhase, host: Peer | None) -> None:
+        """Bring a channel into another phase, with this host."""
+        self._uncount(entry)
+        entry.phase, entry.host = phase, host
+        if phase is ChannelPhase.WAITING:
+            self._waiting[entry.channel] = entry
+        elif phase is ChannelPhase.ASKED:
+            assert host is not None
+            host.asked[entry.pool] = host.asked.get(entry.pool, 0) + 1
+
+    def _remove(self, entry: ChannelEntry) -> None:
+        self._uncount(entry)
+        del self.channels[entry.channel]
+
+    def _uncount(self, entry: ChannelEntry) -> None:
+        self._waiting.pop(entry.channel, None)
+        if entry.phase is ChannelPhase.ASKED:
+            assert entry.host is not None
+            entry.host.asked[entry.pool] -= 1
+
+    def peers_of(self, role: str) -> list[Peer]:
+        """The parts of a role that are not lost, in the order in which they came."""
+        return [peer for peer in self.peers.values() if peer.role == role]
+
+    def _default_pool(self, parallel: bool) -> str:
+        reports = [report for host in self.peers_of("host") for report in host.pools.values()]
+        for report in reports:
+            if report.parallel_default if parallel else report.default:
+                return report.pool
+        return reports[0].pool if reports else ""
+
+    def _choose(self, pool: str, entry: ChannelEntry, now: float) -> Peer | None:
+        """Of the hosts that can give a kernel, one with ready ones to spare, else the one with the smallest part of its cap in use."""
+        best: tuple[tuple[bool, bool, float], Peer] | None = None
+        for host in self.peers_of("host"):
+            if not host.accepts(pool) or self._just_left(entry, host, now):
+                continue
+            report = host.pools[pool]
+            asked = host.asked.get(pool, 0)
+            taken = report.attached + report.detached
+            if report.room - asked <= 0:
+                continue
+            key = (report.ready - asked <= 0, bool(report.failing), (taken + asked) / max(1, report.maximum))
+            if best is None or key < best[0]:
+                best = (key, host)
+        return best[1] if best else None
+
+    def _just_left(self, entry: ChannelEntry, host: Peer, now: float) -> bool:
+        """Whether a request was taken from a host so lately that frames of what the host had attached may still be on their way.
+
+        They would be taken for those of what it attached next under the same number.
+        """
+        return now - entry.left.get(host.id, -math.inf) < self.options.heartbeat_timeout
+
+    def _acquired(self, host: Peer, message: Acquired, now: float) -> None:
+        self._kernel(host, message.kernel, now)
+        entry = self.channels.get(message.channel)
+        if entry is None or (entry.host is not host and entry.phase is not ChannelPhase.WAITING):
+            self._actions.append(Send(host.route, Release(message.channel, "nobody waits for it any more")))
+            return
+        entry.position = message.position
+        if entry.request is not None and entry.phase in (ChannelPhase.WAITING, ChannelPhase.ASKED):
+            self.attaches.setdefault(message.kernel.pool, Latencies()).add(now - entry.since)
+        report = host.pools.get(entry.pool)
+        if report is not None and entry.request is not None and not _named(entry):
+            # Until the host reports it itself.
+            host.pools[entry.pool] = replace(report, ready=max(0, report.ready - 1), attached=report.attached + 1)
+        self._join(entry, host, message.kernel.kernel)
+
+    def _answer_opened(self, entry: ChannelEntry) -> None:
+        assert entry.frontend is not None and entry.host is not None
+        session = self.sessions.live.get(entry.kernel)
+        pool = session.report.pool if session else ""
+        opened = Opened(entry.channel, entry.kernel, pool, entry.host.name, entry.position)
+        self._actions.append(Send(entry.frontend.route, opened))
+
+    def _refused(self, host: Peer, message: Refused, now: float) -> None:
+        entry = self.channels.get(message.channel)
+        if entry is None or entry.host is not host or entry.phase is not ChannelPhase.ASKED:
+            return
+        request = entry.request
+        assert request is not None
+        if message.code == "unknown-kernel" and request.kernel in self.sessions.live and self.options.replace_silently:
+            # It is just ending: for its client, it is gone.
+            entry.request = replace(request, kernel="", pool=entry.pool, resume=False)
+            self._move(entry, ChannelPhase.WAITING, None)
+            self._ask(entry, now)
+            return
+        if message.code == DRAINING and not request.kernel:
+            if not host.draining:
+                # It is the pool that is drained there, which its report will say, but later than this.
+                host.pools[entry.pool] = replace(host.pools[entry.pool], state="draining")
+            self._move(entry, ChannelPhase.WAITING, None)
+            self._ask(entry, now)
+            return
+        self._refuse(entry, message.code, message.text)
+
+    def _refuse(self, entry: ChannelEntry, code: str, text: str) -> None:
+        self._remove(entry)
+        self.refused[code] = self.refused.get(code, 0) + 1
+        if entry.frontend is not None:
+            self._actions.append(Send(entry.frontend.route, Refused(entry.channel, code, text)))
+
+    def _release(self, peer: Peer, message: Release) -> None:
+        entry = self.channels.get(message.channel)
+        if entry is not None and entry.frontend is peer:
+            self._drop(entry, message.text)
+
+    def _drop(self, entry: ChannelEntry, why: str) -> None:
+        """The frontend's side is gone: the host lets the client go."""
+        self._remove(entry)
+        if entry.host is not None and entry.host.id in self.peers:
+            self._actions.append(Send(entry.host.route, Release(entry.channel, why)))
+        elif entry.frontend is not None and entry.phase is ChannelPhase.HALF and entry.frontend.id in self.peers:
+            self._actions.append(Send(entry.frontend.route, Lost(entry.channel, why)))
+
+    def _tell_lost(self, entry: ChannelEntry, why: str) -> None:
+        """The host's side is gone: the frontend tells its client."""
+        self._remove(entry)
+        if entry.frontend is not None and entry.frontend.id in self.peers:
+            self._actions.append(Send(entry.frontend.route, Lost(entry.channel, why)))
+
+    def _keep_alive(self, peer: Peer, message: KeepAlive) -> None:
+        entry = self.channels.get(message.channel)
+        if entry is not None and entry.frontend is peer and entry.host is not None:
+            self._actions.append(Send(entry.host.route, message))
+
+    def _kernel(self, host: Peer, report: KernelReport, now: float) -> None:
+        self.sessions.report(host, report, now + self.epoch)
+
+    def _why_nobody(self, entry: ChannelEntry) -> str:
+        waited = f"no kernel in {self.options.connection_timeout:.0f} s"
+        hosts = self.peers_of("host")
+        if not hosts:
+            return f"{waited}: no kernel host has registered with the broker"
+        assert entry.request is not None
+        if entry.request.kernel in self.sessions.awaited:
+            record = self.sessions.awaited[entry.request.kernel]
+            return f"{waited}: host {record.host}, which has kernel {entry.request.kernel}, has not come back; it may do so yet"
+        reports = [(host, host.pools[entry.pool]) for host in hosts if entry.pool in host.pools]
+        if not any(host.state is PeerState.UP for host, _ in reports):
+            return f"{waited}: no kernel host of pool {entry.pool!r} can be reached"
+        states = {report.state for _, report in reports}
+        if states <= {"paused", "draining"}:
+            return f"no kernel came free: pool {entry.pool} is paused by an administrator"
+        for _, report in reports:
+            if report.failing:
+                return f"no kernel came free: the kernels of pool {entry.pool} do not start: {report.failing}"
+        for _, report in reports:
+            if report.limited:
+                return f"no kernel came free: {report.limited}"
+        most = sum(report.maximum for _, report in reports)
+        return f"no kernel came free: pool {entry.pool} is at its maximum of {most}; close one, or raise MaximumKernelNumber"
+
+    # ------------------------------------------------------------------ inside
+
+    def _send(self, route: Route, message: Message) -> None:
+        self._actions.append(Send(route, message))
+
+    def _note(self, text: str, error: bool = False, about: Mapping[str, object] | None = None) -> None:
+        self._actions.append(Note(text, error, about or {}))
+
+    def _take(self) -> list[Action]:
+        actions, self._actions = self._actions, []
+        return actions
+
+    def validate(self) -> None:
+        """Check the invariants; for tests, after every event.
+
+        Raises:
+            AssertionError: one does not hold.
+        """
+        for peer in self.peers.values():
+            assert self._routes.get(peer.route) is peer, f"{peer}'s route leads elsewhere"
+            assert peer.state is not PeerState.LOST, f"{peer} is lost and still listed"
+        assert len(self._routes) == len(self.peers), "a route without a peer"
+        for channel, entry in self.channels.items():
+            assert channel == entry.channel
+            for side in (entry.frontend, entry.host):
+                assert side is None or self.peers.get(side.id) is side, f"channel {channel:x} leads to {side}, which is gone"
+            match entry.phase:
+                case ChannelPhase.WAITING:
+                    assert entry.frontend and entry.request and not entry.host, f"channel {channel:x} waits wrongly"
+                case ChannelPhase.ASKED:
+                    assert entry.frontend and entry.request and entry.host, f"channel {channel:x} is asked of nobody"
+                case ChannelPhase.OPEN:
+                    assert entry.frontend and entry.host, f"channel {channel:x} is open at one end"
+                case ChannelPhase.HALF:
+                    assert (entry.frontend is None) != (entry.host is None), f"channel {channel:x} is not half"
+        waiting = {channel for channel, entry in self.channels.items() if entry.phase is ChannelPhase.WAITING}
+        assert self._waiting.keys() == waiting, "those who wait are not those listed"
+        for peer in self.peers.values():
+            asked = sum(1 for entry in self.channels.values() if entry.phase is ChannelPhase.ASKED and entry.host is peer)
+            assert sum(peer.asked.values()) == asked, f"{peer} was asked for {asked}, not {peer.asked}"
+        self.sessions.validate()
+        for kernel, session in self.sessions.live.items():
+            assert self.peers.get(session.host.id) is session.host, f"kernel {kernel} is on a host that is gone"
+
+
+def _named(entry: ChannelEntry) -> bool:
+    """Whether this is about one kernel, and no other will do."""
+    return entry.request is not None and bool(entry.request.kernel)

@@ -1,0 +1,160 @@
+"""The broker's I/O shell: takes frames from its transports to :class:`kernelbus.bus.broker.machine.Broker` and carries out what that decides."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+import zmq
+
+from kernelbus.bus.broker.administration import Local
+from kernelbus.bus.broker.journal import Journal, JournalError
+from kernelbus.bus.broker.machine import Action, Broker, BrokerOptions, Note, Send
+from kernelbus.bus.channel.frames import Frame, Kind, control_frame
+from kernelbus.bus.errors import MessageError
+from kernelbus.bus.everypart import carry_out
+from kernelbus.bus.protocol.messages import decode, encode
+from kernelbus.bus.protocol.orders import Answer
+from kernelbus.bus.security.admission import Admission
+from kernelbus.bus.security.keys import KeyStore
+from kernelbus.bus.settings.config import Config
+from kernelbus.bus.settings.reload import BROKER_KEYS, Reloader
+from kernelbus.bus.transport.call import CallHub
+from kernelbus.bus.transport.interface import Route, TransportFactory
+from kernelbus.bus.transport.zeromq import RouterTransport
+
+__all__ = ["BrokerServer"]
+
+_log = logging.getLogger("kernelbus.broker")
+
+
+class BrokerServer:
+    """A broker that serves parts of this process by call and all others by ZeroMQ, from one routing table.
+
+    Args:
+        options: of the broker's state machine.
+        context: the ZeroMQ context; the caller ends it.
+        journal: where sessions are kept over the broker's own end; None: nowhere. It is closed with this server.
+        config: what `options` were made of.
+        reread: reads that again, for an administrator's order.
+        keys: this machine's, for endpoints that other machines reach.
+
+    Raises:
+        JournalError: the journal is damaged.
+    """
+
+    def __init__(
+        self,
+        options: BrokerOptions,
+        context: zmq.Context[zmq.Socket[bytes]],
+        journal: Journal | None = None,
+        config: Config | None = None,
+        reread: Callable[[], Config] | None = None,
+        keys: KeyStore | None = None,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._journal = journal
+        self._writing = False
+        now = self._loop.time()
+        self.broker = Broker(options, now, time.time() - now, journal.sessions() if journal is not None else None)
+        if self.broker.sessions.awaited:
+            _log.info("%d sessions are known from before; waiting for their hosts", len(self.broker.sessions.awaited))
+        self._hub = CallHub(self._receive)
+        self._router = RouterTransport(context, self._receive, keys, self._revoked)
+        self._interval = options.heartbeat_interval
+        self.reloader = Reloader(config or Config(), reread, BROKER_KEYS, self._configure)
+
+    @property
+    def connect(self) -> TransportFactory:
+        """Makes the transport of a part of this process."""
+        return self._hub.connect
+
+    def bind(self, endpoint: str) -> str:
+        """Listen at `endpoint` too; gives it with its real port.
+
+        Raises:
+            EndpointError: it is taken or makes no sense, or other machines reach it and this one has no keys.
+            KeysError: its keys cannot be used.
+        """
+        return self._router.bind(endpoint)
+
+    @property
+    def admission(self) -> Admission | None:
+        """Whom it admits from other machines, and whom it has refused; None: it has no endpoint that others reach."""
+        return self._router.admission
+
+    @property
+    def refused_handshakes(self) -> int:
+        """Connections that were refused, since the start, because their keys are not allowed, or for want of any."""
+        return self._router.admission.refused if self._router.admission is not None else 0
+
+    async def run(self) -> None:
+        """Keep time until cancelled."""
+        while True:
+            await asyncio.sleep(self._interval)
+            self._perform(self.broker.tick(self._loop.time()))
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._hub.close()
+        self._router.close()
+        if self._journal is not None:
+            self._write_journal()
+            self._journal.close()
+            self._journal = None
+
+    def _receive(self, route: Route, frame: Frame) -> None:
+        broker = self.broker
+        if frame.kind != Kind.CONTROL:
+            target = broker.forward(route, frame)
+            if target is not None:
+                if not target.send(frame):
+                    self._perform(broker.unreachable(target, self._loop.time()))
+            elif frame.kind != Kind.RESET and broker.knows_no(route, frame, self._loop.time()):
+                route.send(Frame(Kind.RESET, frame.channel))
+            return
+        try:
+            message = decode(frame.payload)
+        except MessageError as error:
+            who = f" ({error.sender})" if error.sender else ""
+            _log.error("connection %s%s sent %s; ignored", route.name, who, error)
+            if error.request is not None:
+                route.send(control_frame(encode(Answer(error.request, False, "malformed", [str(error)]))))
+            return
+        self._perform(broker.control(route, message, self._loop.time()))
+
+    def _revoked(self, route: Route) -> None:
+        self._perform(self.broker.expel(route, "may no longer join: its machine's key is not allowed any more", self._loop.time()))
+
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(route, message):
+                    if not route.send(control_frame(encode(message))):
+                        # Found gone while telling it something: what follows from that comes after what was decided before.
+                        self._perform(self.broker.unreachable(route, self._loop.time()))
+                case Note(text, error, about):
+                    _log.log(logging.ERROR if error else logging.INFO, "%s", text, extra={"fields": about})
+                case Local(order):
+                    self._perform(self.broker.carried_out(carry_out(order, self.reloader), self._loop.time()))
+        if not self._writing:
+            # Once for all changes of this turn of the loop.
+            self._writing = True
+            self._loop.call_soon(self._write_journal)
+
+    def _configure(self, config: Config) -> list[str]:
+        options = self.broker.options.of(config)
+        self._interval = options.heartbeat_interval
+        self._perform(self.broker.configure(options, self._loop.time()))
+        return []
+
+    def _write_journal(self) -> None:
+        self._writing = False
+        changes = self.broker.sessions.changes()
+        if changes and self._journal is not None:
+            try:
+                self._journal.write(changes)
+            except JournalError as error:
+                _log.error("%s; sessions are known from their hosts only until it can be written", error)

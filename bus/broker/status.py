@@ -1,0 +1,248 @@
+"""What the broker says of how everything stands: one source for whoever asks, over a link or over the bus. No I/O.
+
+docs/STATUS.md says what each field means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+from kernelbus.bus.broker.tables import SHORT_ID
+from kernelbus.bus.protocol.histogram import Histogram, added
+from kernelbus.bus.protocol.messages import PoolReport, Status
+from kernelbus.bus.protocol.reports import (
+    Counted,
+    FrontendReport,
+    FrontendStatus,
+    HostReport,
+    HostStatus,
+    KernelStatus,
+    LinkStatus,
+    PoolFigures,
+    PoolStatus,
+    StatusRequest,
+)
+
+if TYPE_CHECKING:
+    from kernelbus.bus.broker.machine import Broker
+    from kernelbus.bus.broker.sessions import Session, SessionRecord
+    from kernelbus.bus.broker.tables import Peer
+
+__all__ = ["DEGRADED", "HEALTHY", "add_figures", "describe"]
+
+HEALTHY, DEGRADED = "healthy", "degraded"
+
+#: So many of the sessions that are over are shown, the last ones: thousands are remembered.
+_OVER = 1000
+
+
+def describe(
+    broker: Broker, asked: StatusRequest, now: float, *, links: list[LinkStatus] | None = None, unheard: tuple[str, ...] = ()
+) -> Status:
+    """Say how everything stands at `now`.
+
+    Args:
+        asked: what is asked for.
+        links: the clients' links, where they were asked for.
+        unheard: the frontends that were asked for theirs and did not answer.
+    """
+    wall = now + broker.epoch
+    sessions = broker.sessions
+    hosts = [_host(broker, host, now) for host in broker.peers_of("host")]
+    hosts += [gone.status(max(0.0, now - gone.last_seen)) for gone in broker.gone_hosts.values()]
+    kernels: list[KernelStatus] = []
+    if not asked.brief:
+        kernels += [_kernel(session, wall) for session in sessions.live.values()]
+        kernels += [_record(record, wall) for record in sessions.awaited.values()]
+    if asked.over:
+        kernels += [_record(record, wall) for record in list(sessions.over.values())[-_OVER:]]
+    names = dict.fromkeys(pool for host in broker.peers_of("host") for pool in host.pools)
+    pools = [_pool(broker, pool, now) for pool in names]
+    problems = [*_problems(broker, pools, now), *(f"{name} was asked for its links and does not answer" for name in unheard)]
+    return Status(
+        asked.request,
+        broker.options.name,
+        broker.options.version,
+        DEGRADED if problems else HEALTHY,
+        problems,
+        now - broker.started,
+        len(broker.channels),
+        hosts,
+        [_frontend(peer, now) for peer in broker.peers_of("frontend")],
+        pools,
+        kernels,
+        links or [],
+        [] if asked.brief else _figures(broker),
+        [Counted(what, count) for what, count in sorted(broker.refused.items())],
+    )
+
+
+def _problems(broker: Broker, pools: list[PoolStatus], now: float) -> list[str]:
+    """What an operator has to see to: hosts that are gone, and pools that have not what they should."""
+    problems = []
+    for host in broker.peers_of("host"):
+        if host.state.value != "up":
+            problems.append(f"host {host.name} has been silent for {now - host.last_seen:.0f} s")
+    for gone in broker.gone_hosts.values():
+        problems.append(f"host {gone.name} is gone: it {gone.why}")
+    if not broker.peers_of("host"):
+        problems.append("no kernel host has registered with the broker")
+    if awaited := len(broker.sessions.awaited):
+        names = sorted({record.host for record in broker.sessions.awaited.values()})
+        problems.append(f"{awaited} sessions wait for their hosts to come back after the broker's restart: {', '.join(names)}")
+    for pool in pools:
+        if pool.failing:
+            problems.append(f"pool {pool.pool}: its kernels do not start: {pool.failing}")
+        elif pool.state == "serving":
+            reports = [host.pools[pool.pool] for host in broker.peers_of("host") if pool.pool in host.pools]
+            if missing := sum(map(_missing, reports)):
+                why = f": {pool.limited}" if pool.limited else ""
+                problems.append(f"pool {pool.pool} is under its minimum: {missing} of {pool.minimum} ready kernels are missing{why}")
+    return problems
+
+
+def _missing(report: PoolReport) -> int:
+    """How many kernels a pool should keep ready on a host, has room for, and neither has nor starts."""
+    if report.state != "serving":
+        return 0
+    room = report.maximum - report.attached - report.detached
+    kept = report.minimum if report.limited else min(report.minimum, room)
+    return max(0, kept - report.ready - report.starting)
+
+
+def _host(broker: Broker, host: Peer, now: float) -> HostStatus:
+    kernels = [session for session in broker.sessions.live.values() if session.host is host]
+    status = HostStatus(
+        host.name,
+        host.id[:SHORT_ID],
+        host.state.value,
+        host.version,
+        max(0.0, now - host.last_seen),
+        list(host.pools),
+        len(kernels),
+        sum(1 for session in kernels if session.report.attachments),
+    )
+    report = host.report
+    if not isinstance(report, HostReport):
+        return status
+    return replace(
+        status,
+        state="draining" if report.draining and host.state.value == "up" else status.state,
+        separate=report.separate,
+        up=report.up + max(0.0, now - host.reported),
+        system=report.system,
+        python=report.python,
+        embedded=report.embedded,
+        cores=report.cores,
+        load=report.load,
+        memory=report.memory,
+        free=report.free,
+    )
+
+
+def _frontend(peer: Peer, now: float) -> FrontendStatus:
+    status = FrontendStatus(peer.name, peer.id[:SHORT_ID], peer.state.value, peer.version, max(0.0, now - peer.last_seen))
+    report = peer.report
+    if not isinstance(report, FrontendReport):
+        return status
+    return replace(
+        status,
+        port=report.port,
+        interface=report.interface,
+        up=report.up + max(0.0, now - peer.reported),
+        links=report.links,
+        accepted=report.accepted,
+        refused=report.refused,
+        bytes_in=report.bytes_in,
+        bytes_out=report.bytes_out,
+    )
+
+
+def _kernel(session: Session, wall: float) -> KernelStatus:
+    report = session.report
+    return KernelStatus(
+        report.kernel,
+        report.pool,
+        session.host.name,
+        session.state,
+        max(0.0, wall - session.created),
+        max(0.0, wall - session.since),
+        report.prompt,
+        report.client,
+        report.profile,
+        report.evaluations,
+        report.attachments,
+        report.bytes_in,
+        report.bytes_out,
+        report.cpu,
+        report.memory,
+        0.0 if report.busy else report.idle + max(0.0, wall - session.heard),
+        report.keep,
+        report.pid,
+    )
+
+
+def _record(record: SessionRecord, wall: float) -> KernelStatus:
+    return KernelStatus(
+        record.kernel,
+        record.pool,
+        record.host,
+        record.state,
+        max(0.0, wall - record.created),
+        max(0.0, wall - record.changed),
+        record.prompt,
+        "",
+        record.profile,
+        record.evaluations,
+        record.attachments,
+        record.bytes_in,
+        record.bytes_out,
+        text=record.text,
+    )
+
+
+def _pool(broker: Broker, pool: str, now: float) -> PoolStatus:
+    reports = [host.pools[pool] for host in broker.peers_of("host") if pool in host.pools]
+    waiting = [e for e in broker.channels.values() if e.phase.value in ("waiting", "asked") and e.pool == pool]
+    states = {report.state for report in reports}
+    return PoolStatus(
+        pool,
+        states.pop() if len(states) == 1 else "serving",
+        any(report.default for report in reports),
+        any(report.parallel_default for report in reports),
+        any(report.parallel for report in reports),
+        len(reports),
+        sum(report.starting for report in reports),
+        sum(report.ready for report in reports),
+        sum(report.attached for report in reports),
+        sum(1 for session in broker.sessions.live.values() if session.report.pool == pool and session.report.busy),
+        sum(report.detached for report in reports),
+        len(waiting),
+        max((now - entry.since for entry in waiting), default=0.0),
+        sum(report.minimum for report in reports),
+        sum(report.maximum for report in reports),
+        next((report.failing for report in reports if report.failing), ""),
+        next((report.limited for report in reports if report.limited), ""),
+    )
+
+
+def add_figures(first: PoolFigures, second: PoolFigures) -> PoolFigures:
+    """Add up what two have counted of one pool."""
+    total: dict[str, Any] = {}
+    for field in fields(PoolFigures):
+        a, b = getattr(first, field.name), getattr(second, field.name)
+        if field.name != "pool":
+            total[field.name] = added(a, b) if isinstance(a, Histogram) else a + b
+    return PoolFigures(first.pool, **total)
+
+
+def _figures(broker: Broker) -> list[PoolFigures]:
+    """Over all hosts, those included that are gone, so that nothing falls."""
+    total = dict(broker.past_figures)
+    for host in broker.peers_of("host"):
+        for pool, figures in host.figures.items():
+            total[pool] = add_figures(total[pool], figures) if pool in total else figures
+    for pool, latencies in broker.attaches.items():
+        total[pool] = replace(total.get(pool, PoolFigures(pool)), attaches=latencies.histogram())
+    return list(total.values())

@@ -1,0 +1,151 @@
+"""What the broker's state machine (:mod:`kernelbus.bus.broker.machine`) keeps of parts and channels, what it is told to go by, and what it decides.
+
+Rules of this module: as :mod:`kernelbus.bus.broker.machine`'s; there is nothing here but what is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+from kernelbus.bus.broker.sessions import LOST
+from kernelbus.bus.protocol.messages import Message, Open, PoolReport
+from kernelbus.bus.protocol.reports import FrontendReport, HostReport, HostStatus, PoolFigures
+from kernelbus.bus.settings.config import Config
+from kernelbus.bus.transport.interface import Route
+
+__all__ = ["SHORT_ID", "BrokerOptions", "ChannelEntry", "ChannelPhase", "GoneHost", "Note", "Peer", "PeerState", "Send"]
+
+#: Characters of a part's id that are shown; enough to name it.
+SHORT_ID = 8
+
+
+class PeerState(Enum):
+    """Whether a part is there."""
+
+    UP = "up"
+    SUSPECT = "suspect"
+    LOST = "lost"
+
+
+class ChannelPhase(Enum):
+    """See the table of :mod:`kernelbus.bus.broker.machine`."""
+
+    WAITING = "waiting"
+    ASKED = "asked"
+    OPEN = "open"
+    HALF = "half"
+
+
+class BrokerOptions(NamedTuple):
+    """Times in seconds."""
+
+    name: str = "broker"
+    heartbeat_interval: float = 1.0
+    heartbeat_timeout: float = 5.0
+    host_timeout: float = 60.0
+    connection_timeout: float = 30.0
+    allow_stealing: bool = False
+    replace_silently: bool = False
+    version: str = ""
+
+    def of(self, config: Config) -> BrokerOptions:
+        """Give the same broker's, by another configuration."""
+        return self._replace(
+            heartbeat_interval=config.bus.heartbeat_interval,
+            heartbeat_timeout=config.bus.heartbeat_timeout,
+            host_timeout=config.limits.host_timeout,
+            connection_timeout=config.limits.connection_timeout,
+            allow_stealing=config.allow_stealing_kernels,
+            replace_silently=config.allow_silent_kernel_replacement,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send `message` over `route`."""
+
+    route: Route
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the log; `fields` say what it is about (:mod:`kernelbus.bus.settings.logs`)."""
+
+    text: str
+    error: bool = False
+    fields: Mapping[str, object] = field(default_factory=dict, compare=False)
+
+
+@dataclass(slots=True)
+class Peer:
+    """A frontend or a host."""
+
+    id: str
+    role: str
+    name: str
+    route: Route
+    last_seen: float
+    state: PeerState = PeerState.UP
+    version: str = ""
+    asked: dict[str, int] = field(default_factory=dict)  #: channels in ASKED at this host, by pool
+    pools: dict[str, PoolReport] = field(default_factory=dict)
+    report: HostReport | FrontendReport | None = None
+    reported: float = 0.0
+    figures: dict[str, PoolFigures] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.name} ({self.id[:8]})"
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """What the log says beside its text."""
+        return {self.role: self.name}
+
+    def accepts(self, pool: str) -> bool:
+        """Whether a fresh kernel of this pool may be asked for here."""
+        report = self.pools.get(pool)
+        return report is not None and report.state == "serving" and self.state is PeerState.UP and not self.draining
+
+    @property
+    def draining(self) -> bool:
+        """Whether it is a host that gives no kernels out."""
+        return isinstance(self.report, HostReport) and self.report.draining
+
+
+@dataclass(frozen=True, slots=True)
+class GoneHost:
+    """A host that was lost, and why."""
+
+    id: str
+    name: str
+    version: str
+    last_seen: float
+    why: str
+
+    def status(self, silent: float) -> HostStatus:
+        """Say so in a status."""
+        return HostStatus(self.name, self.id[:SHORT_ID], LOST, self.version, silent, [], 0, 0, text=f"it {self.why}")
+
+
+@dataclass(slots=True)
+class ChannelEntry:
+    """One attachment: its frontend, its host, and how far it has come."""
+
+    channel: int
+    phase: ChannelPhase
+    deadline: float
+    frontend: Peer | None = None
+    host: Peer | None = None
+    request: Open | None = None
+    kernel: str = ""
+    pool: str = ""  #: the one in which it waits or is asked for
+    since: float = 0.0
+    position: int = 0  #: as in Opened
+    turn: int = 0  #: who asked first is served first, however often it has had to be asked anew
+    left: dict[str, float] = field(default_factory=dict)  #: when it was taken from which hosts that had been asked, by their ids
+    confirm_by: float = math.inf  #: its frontend has registered again and is to ask for it again by then

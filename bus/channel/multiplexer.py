@@ -1,0 +1,196 @@
+"""Channels over a transport: the I/O shell around :class:`kernelbus.bus.channel.channel.Channel`.
+
+Every operation on a :class:`ChannelHandle` takes the channel's frames to the transport at once and its events to the owner. One timer of
+the event loop serves all channels, however many there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from kernelbus.bus.channel.channel import Channel, ChannelOptions, EndReason, Event
+from kernelbus.bus.channel.frames import Frame, Kind
+from kernelbus.bus.errors import ChannelViolation
+
+__all__ = ["ChannelHandle", "ChannelOwner", "Multiplexer"]
+
+_log = logging.getLogger("kernelbus.bus")
+
+
+class ChannelOwner(Protocol):
+    """Whoever the channel's events are for."""
+
+    def channel_event(self, event: Event) -> None:
+        """Something happened on the channel."""
+
+    def channel_closed(self) -> None:
+        """The channel has ended at both ends, or was dropped as broken; its handle is of no more use."""
+
+
+class ChannelHandle:
+    """One end of a channel, with its transport behind it."""
+
+    def __init__(self, multiplexer: Multiplexer, channel: Channel, owner: ChannelOwner) -> None:
+        self._multiplexer = multiplexer
+        self.channel = channel
+        self._owner = owner
+        self._pumping = False
+        self._again = False
+
+    @property
+    def writable(self) -> bool:
+        """See :attr:`kernelbus.bus.channel.channel.Channel.writable`."""
+        return self.channel.writable
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        """See :meth:`kernelbus.bus.channel.channel.Channel.send`."""
+        self.channel.send(data)
+        self.pump()
+
+    def send_urgent(self, code: int, parameter: int) -> None:
+        """See :meth:`kernelbus.bus.channel.channel.Channel.send_urgent`."""
+        self.channel.send_urgent(code, parameter)
+        self.pump()
+
+    def end(self, reason: EndReason, text: str = "", taken: int | None = None) -> None:
+        """See :meth:`kernelbus.bus.channel.channel.Channel.end`."""
+        self.channel.end(reason, text, taken)
+        self.pump()
+
+    def consume(self, count: int) -> None:
+        """See :meth:`kernelbus.bus.channel.channel.Channel.consume`."""
+        self.channel.consume(count)
+        self.pump()
+
+    def drop(self) -> None:
+        """Forget the channel without a word to the peer; the owner hears nothing more."""
+        self._multiplexer.remove(self)
+
+    def pump(self) -> None:
+        """Take frames to the transport and events to the owner until there are no more."""
+        if self._pumping:
+            # What the owner did to the channel when it was told something: there may be more to take.
+            self._again = True
+            return
+        self._pumping = True
+        try:
+            multiplexer, channel = self._multiplexer, self.channel
+            while True:
+                self._again = False
+                for frame in channel.frames_to_send(multiplexer.now()):
+                    multiplexer.transmit(frame)
+                for event in channel.events():
+                    if not multiplexer.has(self):
+                        return
+                    self._owner.channel_event(event)
+                    self._again = True
+                if not self._again:
+                    break
+        finally:
+            self._pumping = False
+        deadline = channel.deadline()
+        if deadline is not None and multiplexer.has(self):
+            multiplexer.arm(self, deadline)
+        if channel.closed and multiplexer.remove(self):
+            self._owner.channel_closed()
+
+
+class Multiplexer:
+    """All channels of one part.
+
+    Args:
+        transmit: takes a frame to the broker.
+        options: for the channels opened here.
+    """
+
+    def __init__(self, transmit: Callable[[Frame], None], options: ChannelOptions) -> None:
+        self.transmit = transmit
+        self.options = options
+        self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
+        self._handles: dict[int, ChannelHandle] = {}
+        self._armed: dict[ChannelHandle, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._fires_at = 0.0
+
+    def open(self, channel: int, owner: ChannelOwner) -> ChannelHandle:
+        """Make this side's end of channel number `channel`."""
+        handle = ChannelHandle(self, Channel(channel, self.options), owner)
+        self._handles[channel] = handle
+        return handle
+
+    def receive(self, frame: Frame) -> None:
+        """Take a frame from the transport to its channel; an unknown channel is answered with RESET."""
+        handle = self._handles.get(frame.channel)
+        if handle is None:
+            if frame.kind in (Kind.DATA, Kind.END, Kind.PROBE, Kind.URGENT):
+                self.transmit(Frame(Kind.RESET, frame.channel))
+            return
+        try:
+            handle.channel.receive(frame)
+        except ChannelViolation as error:
+            _log.error("%s; the channel is dropped", error)
+            reset = Frame(Kind.RESET, frame.channel)
+            self.transmit(reset)
+            # The owner is told of what came before, and then what it would be told if the peer had gone.
+            handle.channel.receive(reset)
+        handle.pump()
+
+    def resume(self) -> None:
+        """The transport is back after a break: every channel finds out what was lost."""
+        for handle in list(self._handles.values()):
+            handle.channel.resume()
+            handle.pump()
+
+    @property
+    def channels(self) -> list[int]:
+        """The channels that are not forgotten yet: those that are open, and those that still have to be heard of to their end."""
+        return list(self._handles)
+
+    def has(self, handle: ChannelHandle) -> bool:
+        """Whether a channel is not forgotten yet."""
+        return self._handles.get(handle.channel.channel) is handle
+
+    def remove(self, handle: ChannelHandle) -> bool:
+        """Forget a channel; False when it was forgotten already."""
+        self._armed.pop(handle, None)
+        if not self.has(handle):
+            return False
+        del self._handles[handle.channel.channel]
+        return True
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._handles.clear()
+        self._armed.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def arm(self, handle: ChannelHandle, deadline: float) -> None:
+        """Have `handle`'s channel looked after at `deadline` or earlier."""
+        self._armed[handle] = deadline
+        if self._timer is not None and not self._timer.cancelled():
+            if deadline >= self._fires_at - 0.001:
+                return
+            self._timer.cancel()
+        self._wake_at(deadline)
+
+    def _wake_at(self, deadline: float) -> None:
+        # Kept here: what uvloop gives for a time that is past has no `when`.
+        self._fires_at = deadline
+        self._timer = self._loop.call_at(deadline, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        now = self.now()
+        due = [handle for handle, deadline in self._armed.items() if deadline <= now + 0.001]
+        for handle in due:
+            self._armed.pop(handle, None)
+            if self.has(handle):
+                handle.channel.handle_timeout(now + 0.001)
+                handle.pump()
+        if self._armed and self._timer is None:
+            self._wake_at(min(self._armed.values()))

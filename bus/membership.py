@@ -1,0 +1,180 @@
+"""A part's membership: finding the broker, registering, heartbeats both ways, and coming back after a break.
+
+The pattern is ZeroMQ's Paranoid Pirate (zguide chapter 4): heartbeats both ways, and after silence a new connection under a back-off with
+jitter (tenacity), without end. Registering again is a reconciliation: the part lists what it has. Each change of state is logged once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from enum import Enum
+
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
+from kernelbus.bus.channel.frames import Frame, Kind, control_frame
+from kernelbus.bus.errors import BusError, MessageError
+from kernelbus.bus.protocol.messages import (
+    Heartbeat,
+    Leave,
+    Message,
+    Register,
+    RegisterAgain,
+    Registered,
+    decode,
+    encode,
+)
+from kernelbus.bus.settings.logs import EventLogger
+from kernelbus.bus.transport.interface import Transport, TransportFactory
+
+__all__ = ["Membership", "MembershipState"]
+
+_log = logging.getLogger("kernelbus.bus")
+
+
+class MembershipState(Enum):
+    """Where a part stands with its broker."""
+
+    REGISTERING = "registering"
+    UP = "up"
+    LOST = "lost"
+    LEFT = "left"
+
+
+class _BrokerLost(BusError):
+    """No answer from the broker in time."""
+
+
+class Membership:
+    """A frontend's or host's side of the bus.
+
+    Args:
+        connect: makes the transport to the broker, anew for each attempt.
+        describe: gives the Register message, with everything the part has at that moment.
+        on_control: takes the broker's other messages.
+        on_frame: takes the channels' frames.
+        on_up: called after each registration; channels resume then.
+        heartbeat_timeout: silence, in seconds, after which the broker is looked for again.
+        where: the broker's address, for the log; an attribute, since it may be found elsewhere later.
+    """
+
+    def __init__(
+        self,
+        connect: TransportFactory,
+        describe: Callable[[], Register],
+        on_control: Callable[[Message], None],
+        on_frame: Callable[[Frame], None],
+        on_up: Callable[[], None],
+        *,
+        heartbeat_timeout: float,
+        where: str,
+    ) -> None:
+        self.state = MembershipState.LOST
+        #: When the broker was last there, on the loop's clock; meaningful while the state is not UP.
+        self.up_until = asyncio.get_running_loop().time()
+        self._connect = connect
+        self._describe = describe
+        self._on_control = on_control
+        self._on_frame = on_frame
+        self._on_up = on_up
+        self._timeout = heartbeat_timeout
+        self.where = where
+        self._log = EventLogger(_log, lambda: {"broker": where})
+        self._interval = heartbeat_timeout / 5
+        self._loop = asyncio.get_running_loop()
+        self._transport: Transport | None = None
+        self._last_heard = 0.0
+        self._registered = asyncio.Event()
+        self._said_lost = False
+
+    def send(self, message: Message) -> None:
+        """Send a control message; while the broker is away it is dropped, and registering again tells the state it would have told."""
+        if self._transport is not None:
+            self._transport.send(control_frame(encode(message)))
+
+    def transmit(self, frame: Frame) -> None:
+        """Send a channel's frame; while the broker is away it is dropped, and the channel sends it again."""
+        if self._transport is not None:
+            self._transport.send(frame)
+
+    async def run(self) -> None:
+        """Be a member until cancelled."""
+        try:
+            while True:
+                attempts = AsyncRetrying(
+                    retry=retry_if_exception_type(_BrokerLost), wait=wait_random_exponential(multiplier=0.2, max=10), reraise=True
+                )
+                await attempts(self._register)
+                await self._stay()
+        finally:
+            if self.state is MembershipState.UP:
+                self.send(Leave())
+            self.state = MembershipState.LEFT
+            self._drop_transport()
+
+    async def wait_until_up(self, timeout: float) -> bool:
+        """Wait for the first registration; False when it does not come in `timeout` seconds."""
+        try:
+            await asyncio.wait_for(self._registered.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _register(self) -> None:
+        self.state = MembershipState.REGISTERING
+        self._registered.clear()
+        self._drop_transport()
+        self._transport = self._connect(self._receive)
+        self.send(self._describe())
+        try:
+            await asyncio.wait_for(self._registered.wait(), self._timeout)
+        except TimeoutError:
+            if not self._said_lost:
+                self._log.error("no broker answers at %s; trying on", self.where)
+                self._said_lost = True
+            raise _BrokerLost(f"no broker answers at {self.where}") from None
+        if self._said_lost:
+            self._log.info("the broker at %s is there again", self.where)
+            self._said_lost = False
+
+    async def _stay(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            silent = self._loop.time() - self._last_heard
+            if silent > self._timeout:
+                self._log.error("the broker at %s has been silent for %.0f s; looking for it", self.where, silent)
+                self.state = MembershipState.LOST
+                self.up_until = self._last_heard
+                self._said_lost = True
+                return
+            self.send(Heartbeat())
+
+    def _drop_transport(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    def _receive(self, frame: Frame) -> None:
+        self._last_heard = self._loop.time()
+        if frame.kind != Kind.CONTROL:
+            self._on_frame(frame)
+            return
+        try:
+            message = decode(frame.payload)
+        except MessageError as error:
+            self._log.error("the broker at %s sent %s; ignored", self.where, error)
+            return
+        match message:
+            case Heartbeat():
+                pass
+            case Registered():
+                self._interval = message.heartbeat_interval
+                self.state = MembershipState.UP
+                self._registered.set()
+                self._on_up()
+            case RegisterAgain():
+                self._log.info("the broker at %s was restarted; registering again", self.where)
+                self.send(self._describe())
+            case _:
+                self._on_control(message)

@@ -1,0 +1,434 @@
+"""The configuration file: WSTPServer's keys and our own, checked, with defaults filled in.
+
+The file is JSON as people write it (:mod:`kernelbus.bus.settings.relaxedjson`). Every fault is a :class:`ConfigError` of one line that names the file,
+the line and the key, and says what to do. A thing that may be right on another machine, or tomorrow (a program or file that does
+not exist here and now), is no fault but one of :attr:`Config.warnings`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from kernelbus.bus.errors import BusError
+from kernelbus.bus.settings import relaxedjson
+from kernelbus.bus.settings import schema as configschema
+from kernelbus.bus.settings.relaxedjson import Document
+from kernelbus.bus.settings.schema import dotted, nearest, offer, shown
+
+__all__ = [
+    "DEFAULT_NAME",
+    "EMBEDDED",
+    "AccessConfig",
+    "BusConfig",
+    "Config",
+    "ConfigError",
+    "DiscoveryConfig",
+    "LimitsConfig",
+    "PoolConfig",
+    "check_endpoint",
+    "find",
+    "load",
+    "loads",
+    "nearest",
+    "searched",
+]
+
+#: What the file is called where no name is given.
+DEFAULT_NAME = "wstpserver.conf"
+
+#: The KernelPath that names the embedded kernel.
+EMBEDDED = "embedded"
+
+
+class ConfigError(BusError):
+    """A configuration that cannot be used.
+
+    Attributes:
+        problems: one line for each fault, in the file's order; the error's own text is the first, and how many more there are.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(problems[0] + more)
+        self.problems = problems
+
+
+def _default_maximum() -> int:
+    return max(8, 2 * (os.cpu_count() or 1))
+
+
+@dataclass(frozen=True, slots=True)
+class PoolConfig:
+    """Kernels that share properties. Numbers count kernels of this pool on one host.
+
+    Attributes:
+        name: what clients call it.
+        default: a client that names no pool gets a kernel of this one; true of exactly one pool.
+        parallel_kernel_default: the same for requests for parallel kernels.
+        parallel_kernels: kernels start as parallel subkernels (``-subkernel``).
+        keep_alive: a kernel survives its client's leaving; if false it is ended and replaced.
+        reserve_previously_connected_kernels: a detached kernel is kept for who names it, even when someone waits.
+        minimum_kernel_number: ready kernels kept in advance.
+        maximum_kernel_number: the cap on all kernels, detached ones included.
+        kernel_path: the program; EMBEDDED: the embedded kernel; None: a WolframKernel that is found, else the embedded kernel.
+        kernel_options: its further arguments, split as a shell would.
+        initialization_file: an absolute path, read by every kernel at its start.
+        initialization_code: Wolfram Language text, evaluated by every kernel at its start, after the file.
+    """
+
+    name: str
+    default: bool = False
+    parallel_kernel_default: bool = False
+    parallel_kernels: bool = False
+    keep_alive: bool = True
+    reserve_previously_connected_kernels: bool = False
+    minimum_kernel_number: int = 2
+    maximum_kernel_number: int = field(default_factory=_default_maximum)
+    kernel_path: str | None = None
+    kernel_options: str = ""
+    initialization_file: str | None = None
+    initialization_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BusConfig:
+    """How the parts reach each other. Times in seconds.
+
+    Attributes:
+        endpoint: where the broker binds and the others connect, ``tcp://address:port`` or ``ipc://path``. None: `kernelbus broker`
+            binds tcp://127.0.0.1:31416, `kernelbus serve` the port after the WSTP port on loopback.
+        heartbeat_interval: between two heartbeats, each way.
+        heartbeat_timeout: silence after which a peer is suspect.
+        journal: the file in which the broker keeps its sessions; empty: none. None: one named for its endpoint, in the user's folder
+            for state.
+        local_transport: what joins the parts of one process: plain calls, or ZeroMQ inproc.
+        keys: the folder of this machine's keys. None: ``kernelbus/keys`` in the user's configuration folder.
+        broker_key: the public key that is expected of the broker, or its name among the allowed ones. None: the only one that is allowed.
+        name: what the parts of this machine are called in the status and the log; None: as the machine.
+    """
+
+    endpoint: str | None = None
+    heartbeat_interval: float = 1.0
+    heartbeat_timeout: float = 5.0
+    journal: str | None = None
+    local_transport: Literal["call", "inproc"] = "call"
+    keys: str | None = None
+    broker_key: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessConfig:
+    """Who may connect. Reserved: it has no keys yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryConfig:
+    """How servers are advertised, and looked for.
+
+    Attributes:
+        service_protocol: of the WSTP service, `_<service_protocol>._tcp`, as programs that browse for it name it. Which one WSTPServer
+            registers is not published: the default is its own name.
+        interface: an address of the interface on which servers and brokers are looked for; None: all.
+    """
+
+    service_protocol: str = "wstpserver"
+    interface: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """Bounds. Times in seconds, sizes in bytes.
+
+    Attributes:
+        connection_timeout: how long a request waits for a kernel of a full pool.
+        greeting_timeout: how long a connection to the WSTP port may take to greet.
+        client_timeout: after which a client that has vanished without a word is taken for lost, to within a fifth.
+        window: bytes under way in one direction of one session.
+        chunk: the largest payload of one frame.
+        hold_buffer: how much of an unfinished expression is held before it is streamed to the kernel.
+        output_buffer: output kept of a session that no client has taken; then its kernel is held back.
+        kernel_start_timeout: from the start of a kernel's process to its first packet.
+        abort_timeout: how long a kernel may take to obey an abort: after half of it SIGINT is sent too, after all of it it is killed.
+        kernel_memory: how much of it a kernel may have; one that takes more is killed; 0: no limit. None: three quarters of what the
+            machine (or the cgroup that the host runs in) has.
+        kernel_recycle_memory: a kernel that waits for its first client, and has grown by more than this since it was ready, is replaced;
+            0: none is.
+        host_timeout: after which a host that does not come back is lost, and its sessions with it.
+        orphan_timeout: how long a host that reaches no broker keeps its kernels.
+        shutdown_timeout: how long everything may take to end in an orderly way.
+        links: client links open at once on one frontend.
+        token_size: the longest single token that is decoded (not merely forwarded).
+    """
+
+    connection_timeout: float = 30.0
+    greeting_timeout: float = 10.0
+    client_timeout: float = 25.0
+    window: int = 8 * 2**20
+    chunk: int = 2**20
+    hold_buffer: int = 2**20
+    output_buffer: int = 64 * 2**20
+    kernel_start_timeout: float = 60.0
+    abort_timeout: float = 10.0
+    kernel_memory: int | None = None
+    kernel_recycle_memory: int = 256 * 2**20
+    host_timeout: float = 60.0
+    orphan_timeout: float = 600.0
+    shutdown_timeout: float = 4.0
+    links: int = 1000
+    token_size: int = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration, as every part takes it; ``Config()`` is the one without a file.
+
+    Attributes:
+        allow_stealing_kernels: a client may take a kernel that another is attached to.
+        allow_silent_kernel_replacement: a kernel that is gone is replaced without an error.
+        enable_automatic_kernel_connection: a new link gets a kernel of the default pool at once.
+        send_input_name_packet_upon_kernel_connection: on attach the client gets the session's prompt.
+        pools: at least one; exactly one is the default, and exactly one the default for parallel kernels.
+        source: the file it was read from; None: defaults, or text.
+        warnings: lines to log: what will not work here as it stands, and what to do.
+    """
+
+    allow_stealing_kernels: bool = False
+    allow_silent_kernel_replacement: bool = False
+    enable_automatic_kernel_connection: bool = True
+    send_input_name_packet_upon_kernel_connection: bool = True
+    pools: tuple[PoolConfig, ...] = (PoolConfig("Default", default=True, parallel_kernel_default=True),)
+    bus: BusConfig = BusConfig()
+    access: AccessConfig = AccessConfig()
+    discovery: DiscoveryConfig = DiscoveryConfig()
+    limits: LimitsConfig = LimitsConfig()
+    source: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def default_pool(self) -> PoolConfig:
+        """The pool for a client that names none."""
+        return next((pool for pool in self.pools if pool.default), self.pools[0])
+
+    @property
+    def parallel_default_pool(self) -> PoolConfig:
+        """The pool for a request for parallel kernels that names none."""
+        return next((pool for pool in self.pools if pool.parallel_kernel_default), self.pools[0])
+
+    def named(self, name: str) -> Config:
+        """Give the same with another `Bus`/`Name`.
+
+        Raises:
+            ConfigError: nothing can be called so.
+        """
+        try:
+            return replace(self, bus=replace(self.bus, name=configschema.check_name(name)))
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+
+    def pool(self, name: str) -> PoolConfig:
+        """Give the pool called `name`.
+
+        Raises:
+            ConfigError: there is none; the nearest name is offered.
+        """
+        for pool in self.pools:
+            if pool.name == name:
+                return pool
+        known = [pool.name for pool in self.pools]
+        raise ConfigError(f"no pool is named {shown(name)}: {offer(name, known, 'pools')}")
+
+
+# ---- finding and reading -----------------------------------------------------------------------------------
+
+
+def find(directory: Path | None = None, environment: Mapping[str, str] | None = None) -> Path | None:
+    """Look for the file where none is named; None: there is none, and the defaults hold.
+
+    In this order: ``wstpserver.conf`` in `directory` (the working directory), ``kernelbus/wstpserver.conf`` in the user's
+    configuration folder (``$XDG_CONFIG_HOME``, else ``~/.config``), ``/etc/kernelbus/wstpserver.conf``.
+    """
+    return next((path for path in searched(directory, environment) if path.is_file()), None)
+
+
+def searched(directory: Path | None = None, environment: Mapping[str, str] | None = None) -> tuple[Path, ...]:
+    """Give the places in which :func:`find` looks, in order."""
+    environment = os.environ if environment is None else environment
+    home = environment.get("HOME") or os.path.expanduser("~")
+    personal = Path(environment.get("XDG_CONFIG_HOME") or Path(home, ".config"))
+    return tuple(folder / DEFAULT_NAME for folder in (directory or Path(), personal / "kernelbus", Path("/etc/kernelbus")))
+
+
+def load(path: str | Path | None = None) -> Config:
+    """Read the file at `path`; without one, the file that :func:`find` finds; without that, give the defaults.
+
+    Raises:
+        ConfigError: the file cannot be read, is not JSON, or says what cannot be.
+    """
+    path = find() if path is None else Path(path)
+    if path is None:
+        return Config()
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such configuration file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read this configuration file: {error.strerror}") from None
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
+    return loads(text, path)
+
+
+def loads(text: str, source: str | Path | None = None) -> Config:
+    """Read a configuration from `text`; `source` is the file it came from, for errors and for paths relative to it.
+
+    Raises:
+        ConfigError: it is not JSON, or says what cannot be.
+    """
+    label = "configuration" if source is None else str(source)
+    try:
+        document = relaxedjson.parse(text)
+    except relaxedjson.SyntaxFault as fault:
+        raise ConfigError(f"{label}:{fault.line}: {fault}") from None
+    try:
+        loaded = configschema.check(document.value)
+    except configschema.Faults as error:
+        raise _located(label, document, error.faults) from None
+    path = None if source is None else Path(source)
+    settled = _Settler(document, label, path.parent if path else Path())
+    pools = settled.pools(loaded.pop("pools", {}))
+    settled.limits()
+    bus = loaded.get("bus", {})
+    for key in ("journal", "keys"):
+        if bus.get(key):
+            bus[key] = settled.absolute(bus[key])
+    # As for pools: an empty string is for what is not wanted. (An empty Journal says that there is to be none.)
+    bus.update((key, bus.get(key) or None) for key in ("keys", "broker_key"))
+    if settled.faults:
+        raise _located(label, document, settled.faults)
+    return Config(
+        **{key: value for key, value in loaded.items() if isinstance(value, bool)},
+        pools=pools,
+        bus=BusConfig(**bus),
+        access=AccessConfig(**loaded.get("access", {})),
+        discovery=DiscoveryConfig(**loaded.get("discovery", {})),
+        limits=LimitsConfig(**loaded.get("limits", {})),
+        source=path,
+        warnings=tuple(settled.warnings),
+    )
+
+
+def check_endpoint(text: str) -> str:
+    """Give `text` back if it is a bus endpoint, ``tcp://address:port`` or ``ipc://path``.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    try:
+        return configschema.check_endpoint(text)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+# ---- what depends on more than one key, or on this machine -------------------------------------------------
+
+
+def _located(label: str, document: Document, faults: Iterable[tuple[relaxedjson.Path, str]]) -> ConfigError:
+    lines = sorted(((document.line(path), text) for path, text in faults), key=lambda fault: fault[0])
+    return ConfigError(*(f"{label}:{line}: {text}" for line, text in lines))
+
+
+class _Settler:
+    """Checks keys against each other and against this machine, and fills in the defaults that depend on either."""
+
+    def __init__(self, document: Document, label: str, folder: Path) -> None:
+        self._document = document
+        self._label = label
+        self._folder = folder
+        self.faults: list[tuple[relaxedjson.Path, str]] = []
+        self.warnings: list[str] = []
+
+    def pools(self, loaded: dict[str, dict[str, Any]]) -> tuple[PoolConfig, ...]:
+        pools = [self._pool(name, content) for name, content in loaded.items()] or list(Config().pools)
+        defaults = [pool.name for pool in pools if pool.default]
+        parallel = [pool.name for pool in pools if pool.parallel_kernel_default]
+        for chosen, key in ((defaults, "Default"), (parallel, "ParallelKernelDefault")):
+            for name in chosen[1:]:
+                self._fault(f"pool {shown(chosen[0])} has {key} already: let one pool have it", "Pools", name, key)
+        if not defaults:
+            pools[0] = replace(pools[0], default=True)
+        if not parallel:
+            pools[0] = replace(pools[0], parallel_kernel_default=True)
+        return tuple(pools)
+
+    def limits(self) -> None:
+        limits, bus = LimitsConfig(), BusConfig()
+        self._compare("Limits", {"Chunk": limits.chunk, "Window": limits.window})
+        self._compare(
+            "Bus",
+            {"HeartbeatInterval": bus.heartbeat_interval, "HeartbeatTimeout": bus.heartbeat_timeout},
+            strictly=True,
+        )
+
+    def _compare(self, section: str, defaults: dict[str, float], *, strictly: bool = False) -> None:
+        """Refuse a first key that is not below the second, at the one of them that the file has."""
+        (small, low), (large, high) = defaults.items()
+        given = self._document.value.get(section, {})
+        low, high = given.get(small, low), given.get(large, high)
+        if low < high or (low == high and not strictly):
+            return
+        relation = "is not less than" if strictly else "is more than"
+        if small in given:
+            default = "" if large in given else "the default of "
+            self._fault(f"{low} {relation} {default}{large}, {high}: lower it, or raise {large}", section, small)
+        else:
+            self._fault(f"{small}'s default of {low} {relation} {high}: raise it, or give {small} too", section, large)
+
+    def _pool(self, name: str, content: dict[str, Any]) -> PoolConfig:
+        path = ("Pools", name)
+        least = content.get("minimum_kernel_number")
+        most = content.get("maximum_kernel_number")
+        if least is None:
+            least = 2 if most is None else min(2, most)
+        if most is None:
+            most = max(_default_maximum(), least)
+        if least > most:
+            text = f"{least} is more than MaximumKernelNumber, {most}: lower the one, or raise the other"
+            self._fault(text, *path, "MinimumKernelNumber")
+        settled = dict(content, minimum_kernel_number=least, maximum_kernel_number=most)
+        # WSTPServer's files may carry empty strings for what is not wanted.
+        for key in ("kernel_path", "initialization_file", "initialization_code"):
+            settled[key] = content.get(key) or None
+        if (program := settled["kernel_path"]) not in (None, EMBEDDED):
+            settled["kernel_path"] = program = self._program(program)
+            if shutil.which(program) is None:
+                what = "is not a program that can be run" if os.path.isfile(program) else "does not exist"
+                self._warn(f"{shown(program)} {what}: this pool has no kernels while that is so", *path, "KernelPath")
+        if (file := settled["initialization_file"]) is not None:
+            settled["initialization_file"] = file = self.absolute(file)
+            if not os.path.isfile(file):
+                text = f"{shown(file)} does not exist: this pool has no kernels while that is so"
+                self._warn(text, *path, "InitializationFile")
+        return PoolConfig(name, **settled)
+
+    def _program(self, given: str) -> str:
+        """Leave a bare name, which is searched for in PATH when it is run; make anything else an absolute path."""
+        return self.absolute(given) if "/" in given or os.sep in given else given
+
+    def absolute(self, given: str) -> str:
+        """Give a path as an absolute one; what is relative is so to the folder of the configuration file."""
+        return str((self._folder / Path(given).expanduser()).absolute())
+
+    def _fault(self, text: str, *path: str) -> None:
+        self.faults.append((path, f"{dotted(path)}: {text}"))
+
+    def _warn(self, text: str, *path: str) -> None:
+        self.warnings.append(f"{self._label}:{self._document.line(path)}: {dotted(path)}: {text}")

@@ -1,0 +1,166 @@
+"""Reading the configuration again while everything runs: what has changed, what a part goes by at once, and what needs a restart. No I/O.
+
+Each part (broker, frontend, kernel host) has its own file, or the same one, and reads it again for itself; sessions go on whatever
+has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+from kernelbus.bus.settings.config import Config, ConfigError
+from kernelbus.bus.settings.schema import shown, spelled
+
+__all__ = ["BROKER_KEYS", "FRONTEND_KEYS", "HOST_KEYS", "Change", "Keys", "Reloader", "changes"]
+
+
+class Keys(NamedTuple):
+    """The configuration's keys that a part goes by, as prefixes of dotted paths: at once when they change, or from its next start."""
+
+    live: tuple[str, ...]
+    restart: tuple[str, ...]
+
+
+BROKER_KEYS = Keys(
+    (
+        "AllowStealingKernels",
+        "AllowSilentKernelReplacement",
+        "Limits.ConnectionTimeout",
+        "Limits.HostTimeout",
+        "Bus.HeartbeatInterval",
+        "Bus.HeartbeatTimeout",
+    ),
+    ("Bus.", "Discovery."),
+)
+FRONTEND_KEYS = Keys(
+    (
+        "EnableAutomaticKernelConnection",
+        "AllowSilentKernelReplacement",
+        "Limits.ConnectionTimeout",
+        "Limits.Links",
+        "Limits.TokenSize",
+    ),
+    (
+        "Access.",
+        "Bus.BrokerKey",
+        "Bus.Endpoint",
+        "Bus.HeartbeatTimeout",
+        "Bus.Keys",
+        "Discovery.",
+        "Limits.Chunk",
+        "Limits.ClientTimeout",
+        "Limits.GreetingTimeout",
+        "Limits.ShutdownTimeout",
+        "Limits.Window",
+    ),
+)
+HOST_KEYS = Keys(
+    (
+        "Pools.",
+        "SendInputNamePacketUponKernelConnection",
+        "AllowSilentKernelReplacement",
+        "Limits.AbortTimeout",
+        "Limits.GreetingTimeout",
+        "Limits.HoldBuffer",
+        "Limits.KernelMemory",
+        "Limits.KernelRecycleMemory",
+        "Limits.KernelStartTimeout",
+        "Limits.OrphanTimeout",
+        "Limits.OutputBuffer",
+        "Limits.TokenSize",
+    ),
+    (
+        "Bus.BrokerKey",
+        "Bus.Endpoint",
+        "Bus.HeartbeatTimeout",
+        "Bus.Keys",
+        "Discovery.",
+        "Limits.Chunk",
+        "Limits.ShutdownTimeout",
+        "Limits.Window",
+    ),
+)
+
+
+class Change(NamedTuple):
+    """A key whose value is another; None: there was none, or there is none any more."""
+
+    key: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        if self.before is None and self.key.count(".") == 1 and self.key.startswith("Pools."):
+            return f"{self.key} is new"
+        if self.after is None and self.key.count(".") == 1 and self.key.startswith("Pools."):
+            return f"{self.key} is gone"
+        return f"{self.key}: {_shown(self.before)} -> {_shown(self.after)}"
+
+
+def changes(before: Config, after: Config) -> list[Change]:
+    """Give what is another in `after`, by dotted keys as the file spells them, in its order."""
+    old, new = _flat(before), _flat(after)
+    pools = {f"Pools.{pool.name}" for pool in before.pools}, {f"Pools.{pool.name}" for pool in after.pools}
+    whole = pools[0] ^ pools[1]
+    found = [Change(key, key if key in pools[0] else None, key if key in pools[1] else None) for key in sorted(whole)]
+    for key in dict.fromkeys([*old, *new]):
+        if old.get(key) != new.get(key) and not any(key.startswith(pool + ".") for pool in whole):
+            found.append(Change(key, old.get(key), new.get(key)))
+    return found
+
+
+def _flat(config: Config) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name in ("source", "warnings"):
+            continue
+        if field.name == "pools":
+            for pool in value:
+                flat.update({f"Pools.{pool.name}.{spelled(f.name)}": getattr(pool, f.name) for f in fields(pool) if f.name != "name"})
+        elif hasattr(value, "__dataclass_fields__"):
+            flat.update({f"{spelled(field.name)}.{spelled(f.name)}": getattr(value, f.name) for f in fields(value)})
+        else:
+            flat[spelled(field.name)] = value
+    return flat
+
+
+def _shown(value: Any) -> str:
+    return "its default" if value is None else shown(value)
+
+
+class Reloader:
+    """A part's configuration, which can be read again.
+
+    Args:
+        config: what the part goes by at present.
+        read: reads it again.
+        keys: those that the part goes by.
+        apply: has the part go by another.
+    """
+
+    def __init__(self, config: Config, read: Callable[[], Config] | None, keys: Keys, apply: Callable[[Config], list[str]]) -> None:
+        self.config = config
+        self._read = read
+        self._keys = keys
+        self._apply = apply
+        # What the part was started with, and goes by until its next start, whatever has been read meanwhile.
+        self._started = config
+
+    def reload(self) -> tuple[bool, list[str]]:
+        """Read it again and go by it; gives whether that could be done, and what has changed or what is wrong, a line each."""
+        if self._read is None:
+            return True, []
+        try:
+            config = self._read()
+        except ConfigError as error:
+            return False, [*error.problems, "the configuration is as it was"]
+        before, self.config = self.config, config
+        lines = [f"changed: {change}" for change in changes(before, config) if change.key.startswith(self._keys.live)]
+        later = [change for change in changes(self._started, config) if not change.key.startswith(self._keys.live)]
+        lines += self._apply(config)
+        lines += [f"needs a restart: {change}" for change in later if change.key.startswith(self._keys.restart)]
+        lines += list(config.warnings)
+        return True, lines

@@ -1,0 +1,307 @@
+"""Advertises services by multicast DNS while a server runs: registers them, follows what changes, and withdraws them at the end.
+
+What is told is decided in :mod:`kernelbus.frontend.discovery.services`; here it is compared with what has been told, every :data:`INTERVAL` seconds.
+
+Importing this module imports zeroconf, so only a process that advertises does, and only once it has been asked to.
+
+Names are looked for before they are taken, and changed as python-zeroconf does it, by -2, -3 ... at the end. Its probes ask to be
+answered by unicast, and on a machine with several programs at the mDNS port such an answer reaches any one of them. So a browser
+that asks to be answered by multicast goes along, and what is heard later is watched too: of two that have one name, the younger gives way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import ifaddr
+from zeroconf import (  # type: ignore[attr-defined]  # DNSService is there, and in none of the library's lists
+    DNSQuestionType,
+    DNSService,
+    Error,
+    IPVersion,
+    RecordUpdate,
+    RecordUpdateListener,
+    Zeroconf,
+)
+from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+
+from kernelbus.frontend.discovery.services import Adapter, Reach, Service, is_loopback, keeps_name, target
+
+__all__ = ["INTERVAL", "Advertiser", "adapters"]
+
+_log = logging.getLogger("kernelbus.discovery")
+
+#: Seconds between two looks at what is to be told and at which addresses.
+INTERVAL = 2.0
+
+# Longer than the time in which python-zeroconf passes over a packet that it has had already.
+_CALM = 1.0
+
+# Longer than an answer may be held back (RFC 6762, 6), which may so come after a change with what was true before it.
+_AGAIN = 1.5
+
+
+def adapters() -> list[Adapter]:
+    """Give this machine's network interfaces that have addresses."""
+    found = []
+    for adapter in ifaddr.get_adapters():
+        addresses = [str(ip.ip if ip.is_IPv4 else ip.ip[0]) for ip in adapter.ips]
+        usable = tuple(address for address in addresses if not address.lower().startswith("fe80:"))
+        if usable:
+            found.append(Adapter(str(adapter.name), usable))
+    return found
+
+
+@dataclass(slots=True)
+class _Told:
+    """A service that others have been told of, and the announcements of it that are still to come."""
+
+    service: Service
+    info: AsyncServiceInfo
+    announcing: set[asyncio.Future[Any]] = field(default_factory=set)
+    again: float = 0.0  #: when it is to be announced once more, on the loop's clock; 0: not
+
+    @property
+    def label(self) -> str:
+        return self.info.name[: -len(self.service.type) - 1]
+
+    def announce(self, announcement: Awaitable[Any]) -> None:
+        task = asyncio.ensure_future(announcement)
+        self.announcing.add(task)
+        task.add_done_callback(self.announcing.discard)
+
+    def hush(self) -> None:
+        """Announce no more: what is withdrawn must not be heard of again."""
+        for task in self.announcing:
+            task.cancel()
+
+
+class _Watch(RecordUpdateListener):
+    """Tells of each SRV record that is heard: the instance's name and the host, in small letters."""
+
+    def __init__(self, heard: Callable[[str, str], None]) -> None:
+        self._heard = heard
+
+    def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
+        for update in records:
+            if isinstance(update.new, DNSService) and not update.new.is_expired(now):
+                self._heard(update.new.key, update.new.server_key)
+
+
+class Advertiser:
+    """Advertises what `describe` says, where `reach` says, while :meth:`run` runs.
+
+    Args:
+        reach: says for this machine's interfaces where to speak and which addresses to tell.
+        describe: gives what is to be told at these addresses, knowing the names under which services (by their keys) are advertised.
+        machine: this machine's name.
+        interval: seconds between two looks.
+    """
+
+    def __init__(
+        self,
+        reach: Callable[[Sequence[Adapter]], Reach],
+        describe: Callable[[Reach, Mapping[str, str]], Awaitable[Sequence[Service]]],
+        *,
+        machine: str,
+        interval: float = INTERVAL,
+    ) -> None:
+        self._reach = reach
+        self._describe = describe
+        self._target = target(machine, int(time.time() * 1000), random.getrandbits(16))
+        self._interval = interval
+        self._zeroconf: AsyncZeroconf | None = None
+        self._browsers: dict[str, AsyncServiceBrowser] = {}
+        self._where = Reach()
+        self._told: dict[str, _Told] = {}
+        self._lost: set[str] = set()  # keys of services whose names are an older program's
+        self._defend = False
+        self._calm: asyncio.TimerHandle | None = None
+        self._soon = asyncio.Event()
+        self._complaint = ""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The names under which services are advertised, by their keys."""
+        return {key: told.label for key, told in self._told.items()}
+
+    async def run(self) -> None:
+        """Advertise until cancelled; then withdraw everything, which takes about a quarter of a second."""
+        try:
+            while True:
+                self._soon.clear()
+                try:
+                    await self._turn()
+                    self._complaint = ""
+                except (OSError, RuntimeError, Error) as error:
+                    if self._complaint != str(error):
+                        _log.error("cannot advertise: %s; the server works without, and trying goes on", error or type(error).__name__)
+                    self._complaint = str(error)
+                try:
+                    await asyncio.wait_for(self._soon.wait(), self._interval)
+                except TimeoutError:
+                    pass
+        finally:
+            await self._close()
+
+    # ------------------------------------------------------------------ one look
+
+    async def _turn(self) -> None:
+        if self._lost:
+            self._give_way()
+        where = self._reach(adapters())
+        if where.addresses:
+            zeroconf = await self._speak(where)
+        elif self._zeroconf is None:
+            self._where = where
+            return
+        else:
+            zeroconf = self._zeroconf
+        if where != self._where:
+            self._say_where(where)
+            self._where = where
+        if self._defend:
+            self._defend = False
+            for told in self._told.values():
+                told.announce(await zeroconf.async_update_service(told.info))
+        for told in self._told.values():
+            if told.again and asyncio.get_running_loop().time() >= told.again:
+                told.again = 0.0
+                told.announce(await zeroconf.async_update_service(told.info))
+        # A name that has just been got may let more be told.
+        while await self._reconcile(zeroconf, where):
+            pass
+
+    def _say_where(self, where: Reach) -> None:
+        if not where.addresses:
+            _log.warning("there is no address at which to advertise; waiting for one")
+        elif all(map(is_loopback, where.addresses)):
+            _log.info("advertising on loopback alone: other machines are not served")
+        else:
+            _log.info("advertising at %s", ", ".join(where.addresses))
+
+    async def _speak(self, where: Reach) -> AsyncZeroconf:
+        interfaces = list(where.interfaces)
+        if self._zeroconf is None:
+            # Without IPv4 there is IPv6; a socket for both is one that not every system can make.
+            version = IPVersion.V4Only if any("." in address for address in interfaces) else IPVersion.V6Only
+            zeroconf = AsyncZeroconf(interfaces=interfaces, ip_version=version)
+            try:
+                await zeroconf.zeroconf.async_wait_for_start()
+            except BaseException:
+                await zeroconf.async_close()
+                raise
+            zeroconf.zeroconf.async_add_listener(_Watch(self._heard), None)
+            self._zeroconf = zeroconf
+        elif interfaces != list(self._where.interfaces):
+            await self._zeroconf.async_update_interfaces(interfaces)
+        return self._zeroconf
+
+    async def _reconcile(self, zeroconf: AsyncZeroconf, where: Reach) -> bool:
+        """Tell what is new or has changed, withdraw what is gone; say whether a name was got."""
+        services = await self._describe(where, self.names) if where.addresses else ()
+        wanted = {service.key: service for service in services}
+        for key, told in list(self._told.items()):
+            new = wanted.get(key)
+            if new is None or (new.type, new.label) != (told.service.type, told.service.label):
+                del self._told[key]
+                told.hush()
+                await zeroconf.async_unregister_service(told.info)
+        named = False
+        for service in wanted.values():
+            known = self._told.get(service.key)
+            if known is None:
+                named |= await self._register(zeroconf, service)
+            elif service != known.service:
+                known.service, known.info = service, self._info(service, known.label)
+                known.announce(await zeroconf.async_update_service(known.info))
+                known.again = asyncio.get_running_loop().time() + _AGAIN
+        return named
+
+    async def _register(self, zeroconf: AsyncZeroconf, service: Service) -> bool:
+        if service.unique and service.type not in self._browsers:
+            self._browsers[service.type] = AsyncServiceBrowser(
+                zeroconf.zeroconf, service.type, handlers=[_unheeded], question_type=DNSQuestionType.QM
+            )
+        info = self._info(service, service.label)
+        announcement = await zeroconf.async_register_service(
+            info, allow_name_change=True, cooperating_responders=not service.unique
+        )
+        told = self._told[service.key] = _Told(service, info)
+        told.announce(announcement)
+        if told.label != service.label:
+            _log.warning("advertised as %s, since %s is there already", told.label, service.label)
+        elif service.unique:
+            _log.info("advertised as %s, %s", told.label, service.type.removesuffix(".local."))
+        else:
+            _log.debug("advertised: %s, %s", told.label, service.type.removesuffix(".local."))
+        return service.unique
+
+    def _info(self, service: Service, label: str) -> AsyncServiceInfo:
+        return AsyncServiceInfo(
+            service.type,
+            f"{label}.{service.type}",
+            port=service.port,
+            properties=service.text,
+            server=self._target,
+            # The library tells the last one first.
+            parsed_addresses=list(reversed(service.addresses)),
+        )
+
+    # ------------------------------------------------------------------ two of one name
+
+    def _heard(self, name: str, host: str) -> None:
+        if host == self._target.lower():
+            return
+        for key, told in self._told.items():
+            if told.service.unique and told.info.key == name:
+                if keeps_name(self._target, host):
+                    self._stand_by_names()
+                    if self._calm is not None:
+                        self._calm.cancel()
+                    # Once more when the other has given way: what is said twice in short time is heard once.
+                    self._calm = asyncio.get_running_loop().call_later(_CALM, self._stand_by_names)
+                else:
+                    self._lost.add(key)
+                    self._soon.set()
+
+    def _stand_by_names(self) -> None:
+        self._defend = True
+        self._soon.set()
+
+    def _give_way(self) -> None:
+        """Drop names that are another's, in silence: to withdraw them would be to withdraw the other's.
+
+        Other services are named for these, so all are told anew.
+        """
+        assert self._zeroconf is not None
+        for key in self._lost & self._told.keys():
+            _log.info("%s is the name of an older program", self._told[key].label)
+        for told in self._told.values():
+            told.hush()
+        self._zeroconf.zeroconf.registry.async_remove([told.info for told in self._told.values()])
+        self._told.clear()
+        self._lost.clear()
+
+    # ------------------------------------------------------------------ the end
+
+    async def _close(self) -> None:
+        if self._calm is not None:
+            self._calm.cancel()
+        for told in self._told.values():
+            told.hush()
+        self._told.clear()
+        for browser in self._browsers.values():
+            await browser.async_cancel()
+        if self._zeroconf is not None:
+            await self._zeroconf.async_close()
+
+
+def _unheeded(**_: object) -> None:
+    """Browsing fills the library's table of names; that is all it is for."""

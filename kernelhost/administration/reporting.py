@@ -1,0 +1,154 @@
+"""What a host tells its broker of its pools and kernels: what is in a report, and that nothing is told twice, nor too often."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from kernelbus.bus.protocol.messages import KernelReport, Message, PoolReport
+from kernelbus.bus.protocol.reports import HostReport, PoolFigures
+from kernelbus.kernelhost.kernel import Kernel
+from kernelbus.kernelhost.pools.figures import PoolCounts
+from kernelbus.kernelhost.pools.pool import KernelEntry
+
+__all__ = ["Reporter", "kernel_report"]
+
+#: Seconds between two reports of a kernel when only its counters have changed.
+_KERNELS_INTERVAL = 0.5
+#: Seconds between two reports of what is counted, and after how many of those the machine is told of.
+_FIGURES_INTERVAL = 1.0
+_MACHINE_ROUNDS = 5
+
+
+def kernel_report(kernel: Kernel, entry: KernelEntry) -> KernelReport:
+    """Say how a kernel is; each report has a number of its own."""
+    kernel.serial += 1
+    session = kernel.session
+    return KernelReport(
+        kernel.identity,
+        kernel.pool.name,
+        entry.state.value,
+        kernel.serial,
+        session.channel,
+        session.conversation.prompt,
+        kernel.busy,
+        session.conversation.evaluations,
+        kernel.attachments,
+        session.client,
+        session.profile,
+        kernel.bytes_in,
+        kernel.bytes_out,
+        entry.keep,
+        kernel.pid,
+        kernel.usage.cpu,
+        kernel.usage.memory,
+        kernel.idle,
+    )
+
+
+class Reporter:
+    """Tells the broker of what has changed, as often as is of use.
+
+    Args:
+        send: sends the broker a message.
+        report_kernel, report_pools, report_machine: give the reports of now.
+        counts: of the pools, by name.
+        kernels: gives those that there are.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Message], None],
+        report_kernel: Callable[[Kernel], KernelReport],
+        report_pools: Callable[[], list[PoolReport]],
+        report_machine: Callable[[], HostReport],
+        counts: dict[str, PoolCounts],
+        kernels: Callable[[], Iterable[Kernel]],
+    ) -> None:
+        self._send = send
+        self._report_kernel = report_kernel
+        self._report_pools = report_pools
+        self._report_machine = report_machine
+        self._counts = counts
+        self._kernels = kernels
+        self._loop = asyncio.get_running_loop()
+        self._pools_told: dict[str, PoolReport] = {}
+        self._pools_due = False
+        self._changed: set[Kernel] = set()
+        self._kernels_timer: asyncio.TimerHandle | None = None
+        self._figures_told: dict[str, PoolFigures] = {}
+        self._figures_timer: asyncio.TimerHandle | None = None
+        self._round = 0
+
+    def start(self) -> None:
+        """Begin to tell what is counted."""
+        self._figures_timer = self._loop.call_later(_FIGURES_INTERVAL, self._tell_figures)
+
+    def stop(self) -> None:
+        """Tell nothing more by itself."""
+        for timer in (self._kernels_timer, self._figures_timer):
+            if timer is not None:
+                timer.cancel()
+
+    def registered(self) -> None:
+        """The broker knows nothing yet but what was in the registration."""
+        self._pools_told.clear()
+        self._figures_told.clear()
+        self.machine()
+        self.pools()
+
+    def machine(self) -> None:
+        """Tell of the machine and the host now."""
+        self._send(self._report_machine())
+
+    def kernel_changed(self, kernel: Kernel) -> None:
+        """Tell of a kernel, soon."""
+        self._changed.add(kernel)
+        if self._kernels_timer is None:
+            self._kernels_timer = self._loop.call_later(_KERNELS_INTERVAL, self._tell_kernels)
+
+    def kernel_gone(self, kernel: Kernel) -> None:
+        """There is nothing to tell of it any more but that."""
+        self._changed.discard(kernel)
+
+    def _tell_kernels(self) -> None:
+        self._kernels_timer = None
+        changed, self._changed = self._changed, set()
+        for kernel in changed:
+            self._send(self._report_kernel(kernel))
+
+    def pools(self) -> None:
+        """Tell of changed pools, once for all changes of this turn of the loop."""
+        if not self._pools_due:
+            self._pools_due = True
+            self._loop.call_soon(self._tell_pools)
+
+    def _tell_pools(self) -> None:
+        self._pools_due = False
+        for report in self._report_pools():
+            if self._pools_told.get(report.pool) != report:
+                self._pools_told[report.pool] = report
+                self._send(report)
+
+    def now(self) -> None:
+        """Tell everything that has changed now: who hears next that an order is carried out is to see it so."""
+        self._tell_pools()
+        if self._kernels_timer is not None:
+            self._kernels_timer.cancel()
+            self._tell_kernels()
+
+    def _tell_figures(self) -> None:
+        self._figures_timer = self._loop.call_later(_FIGURES_INTERVAL, self._tell_figures)
+        passed: dict[str, list[int]] = {name: [0, 0] for name in self._counts}
+        for kernel in self._kernels():
+            if (both := passed.get(kernel.pool.name)) is not None:
+                both[0] += kernel.bytes_in
+                both[1] += kernel.bytes_out
+        for name, counts in self._counts.items():
+            figures = counts.figures(*passed[name])
+            if self._figures_told.get(name) != figures:
+                self._figures_told[name] = figures
+                self._send(figures)
+        self._round += 1
+        if self._round % _MACHINE_ROUNDS == 0:
+            self.machine()

@@ -1,0 +1,398 @@
+"""Evaluate one expression: its output as it happens, and a result whatever happens.
+
+Knows Mathics3, interrupts and a :class:`Sink` for output; no links, no packets. Evaluation is by
+``expr.evaluate`` on a fresh ``Evaluation`` each
+time: Mathics3's own ``Evaluation.evaluate`` joins In/Out and error handling in a way that loses both.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from mathics.core.atoms import Integer, String
+from mathics.core.evaluation import Evaluation, Output
+from mathics.core.expression import Expression
+from mathics.core.interrupt import (
+    AbortInterrupt,
+    BreakInterrupt,
+    ContinueInterrupt,
+    ReturnInterrupt,
+    TimeoutInterrupt,
+    WLThrowInterrupt,
+)
+from mathics.core.parser.feed import MathicsMultiLineFeeder
+from mathics.core.parser.util import parse_returning_code, parser
+from mathics.core.rules import Rule
+from mathics.core.symbols import Symbol, SymbolNull
+from mathics_scanner.errors import SyntaxError as WolframSyntaxError
+
+from kernelbus.kernelhost.mathics.evaluation.interrupts import KernelAbort, TimeLimit
+from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
+from kernelbus.kernelhost.mathics.evaluation.memory import NO_MEMORY, guard
+from kernelbus.kernelhost.mathics.forms.inputform import input_form
+from kernelbus.kernelhost.mathics.forms.outputform import PAGE_WIDTH, output_form
+
+__all__ = ["DialogLeft", "Entered", "Evaluator", "Sink", "SyntaxFault"]
+
+_log = logging.getLogger("kernelhost.mathics")
+
+ABORTED: Final = Symbol("System`$Aborted")
+FAILED: Final = Symbol("System`$Failed")
+
+_IN, _OUT, _INSTRING = (Symbol(f"System`{name}") for name in ("In", "Out", "InString"))
+_HOLD, _THROW, _BREAK, _CONTINUE = (
+    Symbol(f"System`{name}") for name in ("Hold", "Throw", "Break", "Continue")
+)
+_RETURN, _COMPOUND = Symbol("System`Return"), Symbol("System`CompoundExpression")
+
+#: After so many messages of one name in one evaluation the rest is not shown, as General::stop says.
+_MESSAGES_SHOWN = 3
+
+
+class Sink(Protocol):
+    """Take output while it happens."""
+
+    def text(self, text: str) -> None:
+        """Take what was printed, with its line's end."""
+
+    def message(self, symbol: str, tag: str, text: str) -> None:
+        """Take a message: its name in two parts, and its text without the name."""
+
+
+class SyntaxFault(Exception):
+    """Say that input cannot be read; its messages have been shown. ``position`` counts characters from 1."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(position)
+        self.position = position
+
+
+class DialogLeft(Exception):
+    """Say that ``Return[]`` was entered in a dialog; ``value`` is what the dialog gives."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Hold what became of one input of the main loop.
+
+    ``result`` is the Mathics3 expression to show, None when it was Null; ``text`` is the same as OutputForm
+    text; ``form`` is the name of the form that it was wrapped in ("FullForm"), or "".
+    """
+
+    line: int
+    result: Any | None
+    text: str
+    form: str
+
+
+class _Live(Output):
+    """Hand output on at once, and fall silent on a message that is repeated."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._shown: dict[tuple[str, str], int] = {}
+
+    def out(self, out: Any) -> None:
+        if not out.is_message:
+            self._sink.text(f"{out.text}\n")
+            return
+        self.message(str(out.symbol), str(out.tag), str(out.text))
+
+    def message(self, symbol: str, tag: str, text: str) -> None:
+        count = self._shown[symbol, tag] = self._shown.get((symbol, tag), 0) + 1
+        if count <= _MESSAGES_SHOWN:
+            self._sink.message(symbol, tag, text)
+        if count == _MESSAGES_SHOWN:
+            name = f"Further output of {symbol}::{tag} will be suppressed during this calculation."
+            self._sink.message("General", "stop", name)
+
+
+class _LastOnly(list[Any]):
+    """Keep the last output only: Mathics3 looks at no other, and a loop that prints for days must not fill the memory."""
+
+    def append(self, item: Any) -> None:
+        self[:] = [item]
+
+
+class Evaluator:
+    """Evaluate for one kernel."""
+
+    def __init__(self, loaded: Loaded, sink: Sink) -> None:
+        self._definitions = loaded.definitions
+        self._interrupts = loaded.interrupts
+        self._sink = sink
+        self._entering = False
+        #: For each dialog under way: the number of its first line.
+        self._dialogs: list[int] = []
+
+    def label(self, name: str) -> str:
+        """Return the name of an input or output, which says when it is in a dialog."""
+        return f"(Dialog) {name}" if self._dialogs else name
+
+    @contextmanager
+    def dialog(self, initial: Any | None) -> Iterator[None]:
+        """Take inputs of a dialog, in the middle of an evaluation; numbering goes on, and back to what it was at the end.
+
+        Args:
+            initial: what ``%`` is at first; None for nothing.
+        """
+        definitions, line = self._definitions, self.line
+        first = line + 1 if self._entering else line
+        kept = {s.name: list(definitions.get_user_definition(s.name).downvalues) for s in (_IN, _OUT, _INSTRING)}
+        entering, self._entering = self._entering, False
+        self._dialogs.append(first)
+        if initial is not None:
+            self._remember(_OUT, first - 1, initial)
+        definitions.set_line_no(first)
+        try:
+            yield
+        finally:
+            self._dialogs.pop()
+            self._entering = entering
+            for name, rules in kept.items():
+                definitions.set_values(name, "System`DownValues", rules)
+            definitions.set_line_no(line)
+
+    def shown(self, expr: Any | None) -> str:
+        """Return an expression as InputForm text, "" for None."""
+        if expr is None:
+            return ""
+        evaluation, live = self._new()
+        found = self._guarded(lambda: String(input_form(expr, evaluation)), evaluation, live, False)
+        return found.value if isinstance(found, String) else str(found.get_name(short=True))
+
+    @property
+    def line(self) -> int:
+        """Return the number of the input that is waited for or evaluated: ``$Line``, as the language counts it."""
+        return int(self._definitions.get_line_no()) or 1
+
+    def evaluate(self, make: Callable[[], Any], *, aborted: bool = False) -> Any:
+        """Evaluate what ``make()`` returns, without touching In, Out and ``$Line``, and return the result.
+
+        Never raises but for :class:`SystemExit` (``Quit[]``): an abort gives ``$Aborted``, an error in
+        Mathics3 a message that names it and ``$Failed``.
+        """
+        evaluation, live = self._new()
+
+        def work() -> Any:
+            return make().evaluate(evaluation)
+
+        return self._guarded(work, evaluation, live, aborted)
+
+    def read(self, text: str, aborted: bool, use: Callable[[Any, str], bool]) -> None:
+        """Read the expressions in a text, one or more lines each, and hand each to ``use(expression, source)`` while that returns True.
+
+        Raises:
+            SyntaxFault: what comes next cannot be read.
+        """
+        feeder = MathicsMultiLineFeeder(text, "")
+        starts = [0]
+        for line in feeder.lines:
+            starts.append(starts[-1] + len(line))
+        while not feeder.empty():
+            first = feeder.lineno
+            evaluation, live = self._new()
+            fault: list[int] = []
+
+            def work(first: int = first, evaluation: Any = evaluation, fault: list[int] = fault) -> Any:
+                try:
+                    found, _ = parse_returning_code(self._definitions, feeder)
+                except WolframSyntaxError:
+                    fault.append(starts[first] + parser.tokeniser.pos + 1)
+                    found = None
+                if feeder.messages and not fault and found is None:
+                    fault.append(starts[first] + parser.tokeniser.pos + 1)
+                # What the scanner finds wrong has no message, or one without a text.
+                feeder.messages = [m for m in feeder.messages if m[1] != "Syntax"]
+                if fault and not feeder.messages:
+                    at = min(fault[0], len(text) + 1) - 1
+                    before, after = text[starts[first] : at].strip()[-40:], text[at:].strip()[:40]
+                    feeder.message("Syntax", *(("sntxf", before, after) if before else ("sntxb", after)))
+                feeder.send_messages(evaluation)
+                return found
+
+            query = self._guarded(work, evaluation, live, aborted)
+            if fault:
+                raise SyntaxFault(min(fault[0], len(text) + 1))
+            if query is ABORTED and aborted:
+                return
+            if query is not None and not use(query, text[starts[first] : starts[feeder.lineno]]):
+                return
+
+    def enter(
+        self, query: Any, source: str | None = None, *, aborted: bool = False, show: bool = True
+    ) -> Entered:
+        """Evaluate one input of the main loop: it gets a number, In and Out, and ``$Pre``, ``$Post`` and ``$PrePrint`` are heeded.
+
+        Args:
+            query: the expression.
+            source: its text, for ``InString``.
+            aborted: whether it was aborted before it began.
+            show: whether the result is wanted as text.
+        """
+        line = self.line
+        self._definitions.set_line_no(line)
+        history = self._definitions.get_history_length() > 0
+        if history:
+            self._remember(_IN, line, query)
+            if source is not None:
+                self._remember(_INSTRING, line, String(source))
+        evaluation, live = self._new()
+        left: list[Any] = []
+
+        def work() -> Any:
+            result = self._hooked("$Pre", query, evaluation)
+            try:
+                result = (query if result is None else result).evaluate(evaluation)
+            except ReturnInterrupt as returned:
+                if not self._dialogs:
+                    raise
+                left.append(returned.expr)
+                return SymbolNull
+            after = self._hooked("$Post", result, evaluation)
+            return result if after is None else after.evaluate(evaluation)
+
+        entering, self._entering = self._entering, True
+        try:
+            result = self._guarded(work, evaluation, live, aborted)
+        finally:
+            self._entering = entering
+        if left and result is not ABORTED:
+            raise DialogLeft(self._left_with(query, left[0], line))
+        if result is None:
+            result = SymbolNull
+        form = self._form_of(result)
+        if history:
+            self._remember(_OUT, line, self._stored(query, result, form, evaluation))
+        try:
+            if result is SymbolNull:
+                return Entered(line, None, "", "")
+            return self._shown(line, result, form, show)
+        finally:
+            self._trim(line)
+            # The input may have set $Line itself.
+            self._definitions.set_line_no(self.line + 1)
+
+    def _left_with(self, query: Any, returned: Any, line: int) -> Any:
+        """Return the value of a dialog: ``Return[]`` alone stands for what was computed last, if anything was."""
+        if query.get_head() is not _RETURN or query.elements:
+            return returned
+        last = Expression(_OUT, Integer(line - 1))
+        evaluation, live = self._new()
+        value = self._guarded(lambda: last.evaluate(evaluation), evaluation, live, False)
+        return SymbolNull if value.sameQ(last) else value
+
+    def _stored(self, query: Any, result: Any, form: str, evaluation: Any) -> Any:
+        """Return what Out is to be: what a form shows, and what ``expr;`` does not."""
+        if form:
+            return result.elements[0]
+        held = query.get_head() is _COMPOUND and query.elements and query.elements[-1] is SymbolNull
+        if held and result is SymbolNull and evaluation.predetermined_out is not None:
+            return evaluation.predetermined_out
+        return result
+
+    def _shown(self, line: int, result: Any, form: str, show: bool) -> Entered:
+        evaluation, live = self._new()
+        hooked = self._hooked("$PrePrint", result, evaluation)
+        if hooked is not None:
+            result = self._guarded(lambda: hooked.evaluate(evaluation), evaluation, live, False)
+        text = ""
+        if show:
+            evaluation.stopped = False
+            found = self._guarded(lambda: String(_output_form(result, evaluation)), evaluation, live, False)
+            text = found.value if isinstance(found, String) else str(found.get_name(short=True))
+        return Entered(line, result, text, form)
+
+    def _new(self) -> tuple[Any, _Live]:
+        live = _Live(self._sink)
+        evaluation = Evaluation(self._definitions, output=live, format="unformatted", catch_interrupt=False)
+        evaluation.out = _LastOnly()
+        return evaluation, live
+
+    def _hooked(self, name: str, expr: Any, evaluation: Any) -> Any | None:
+        """Return ``$Pre[expr]`` and its like when the user has set them."""
+        full = f"System`{name}"
+        if not self._definitions.get_ownvalues(full):
+            return None
+        return Expression(Symbol(full), expr)
+
+    def _remember(self, symbol: Any, line: int, value: Any) -> None:
+        self._definitions.add_rule(symbol.name, Rule(Expression(symbol, Integer(line)), value))
+
+    def _trim(self, line: int) -> None:
+        """Forget In and Out beyond ``$HistoryLength``."""
+        old = line - self._definitions.get_history_length()
+        while old > 0:
+            gone = [
+                self._definitions.unset(s.name, Expression(s, Integer(old))) for s in (_IN, _OUT, _INSTRING)
+            ]
+            if not any(gone):
+                return
+            old -= 1
+
+    def _form_of(self, result: Any) -> str:
+        head = result.get_head()
+        if head in self._definitions.outputforms and len(result.get_elements()) >= 1:
+            return str(self._definitions.shorten_name(head.name))
+        return ""
+
+    # -- whatever happens -----------------------------------------
+
+    def _guarded(self, work: Callable[[], Any], evaluation: Any, live: _Live, aborted: bool) -> Any:
+        """Return ``work()`` or what stands for the way it ended."""
+        try:
+            return self._interrupts.run(work, aborted=aborted)
+        except (KernelAbort, AbortInterrupt, TimeLimit, TimeoutInterrupt):
+            if guard.take():
+                live.message("General", "nomem", NO_MEMORY)
+            return ABORTED
+        except WLThrowInterrupt as thrown:
+            arguments = (thrown.value, thrown.tag) if thrown.tag else (thrown.value,)
+            call = Expression(_THROW, *arguments)
+            live.message(
+                "Throw", "nocatch", f"Uncaught {input_form(call, evaluation)} returned to top level."
+            )
+            return Expression(_HOLD, call)
+        except BreakInterrupt:
+            live.message("Break", "nofdw", "No enclosing For, While, or Do found for Break[].")
+            return Expression(_HOLD, Expression(_BREAK))
+        except ContinueInterrupt:
+            live.message("Continue", "nofdw", "No enclosing For, While, or Do found for Continue[].")
+            return Expression(_HOLD, Expression(_CONTINUE))
+        except ReturnInterrupt as returned:
+            return returned.expr
+        except RecursionError:
+            live.message("$RecursionLimit", "reclim", "The expression is nested too deeply to be evaluated.")
+            return ABORTED
+        except MemoryError:
+            guard.refused()
+            live.message("General", "nomem", NO_MEMORY)
+            return ABORTED
+        except Exception as error:
+            return self._failed(error, live)
+
+    def _failed(self, error: Exception, live: _Live) -> Any:
+        text = str(error)
+        if "outrageous exp" in text:
+            live.message("General", "ovfl", "Overflow occurred in computation.")
+            return Expression(Symbol("System`Overflow"))
+        where = traceback.extract_tb(sys.exc_info()[2], limit=-1)
+        place = f" (line {where[0].lineno} of {where[0].filename.rpartition('/')[2]})" if where else ""
+        _log.warning("Mathics3 failed", exc_info=error)
+        live.message("Kernel", "error", f"{type(error).__name__}: {text[:500]}{place}")
+        return FAILED
+
+
+def _output_form(expr: Any, evaluation: Any) -> str:
+    text = output_form(expr, evaluation, PAGE_WIDTH)
+    return text if text is not None else str(evaluation.format_output(expr, "text") or "")

@@ -1,0 +1,327 @@
+"""Load Mathics3 and mend what a kernel needs otherwise.
+
+:func:`load` is all that takes long: a parent process can call it once and fork a kernel in milliseconds. It
+makes no thread, no link and no signal handler, and no choice of random numbers;
+:mod:`kernelbus.kernelhost.mathics.start.server` does that for each kernel.
+
+What is mended, and why:
+
+* ``CheckAbort`` takes our aborts; ``TimeConstrained`` uses our timer (see
+  :mod:`kernelbus.kernelhost.mathics.evaluation.interrupts`).
+* ``InputForm`` is printed by :mod:`kernelbus.kernelhost.mathics.forms.inputform`, wherever it is asked for, and ``ToString``
+  heeds its ``FormatType`` option.
+* Zeros before a number's first digit do not count as digits of its precision, so that machine numbers, which have up to 17, read
+  back as what they were printed from.
+* Operators in text are the language's ASCII ones, as kernels print them.
+* Rules that Mathics3 makes when they are first used are made here: an abort half-way would leave half of them
+  for good.
+* Integers of more than 4300 digits may be printed.
+* A ``Sequence`` that comes of evaluating a list's elements goes up in the list.
+* Standard output, ``Input`` and its like, ``Interrupt`` and ``AbortProtect`` (see :mod:`kernelbus.kernelhost.mathics.evaluation.terminal`).
+* ``Get`` of a file with wrong syntax gives ``$Failed``, as it does elsewhere; Mathics3's gives ``Null``.
+* ``Check``, ``Function``, ``Print`` and ``ToExpression`` (see :mod:`kernelbus.kernelhost.mathics.library.corrections`).
+* ``Needs["JLink`"]`` finds what a program at the other end of the link calls (see :mod:`kernelbus.kernelhost.mathics.library.jlink`).
+* Functions of the language that Mathics3 lacks are defined (see :mod:`kernelbus.kernelhost.mathics.library.functions`).
+* ``$SessionID`` tells forked kernels apart (see :mod:`kernelbus.kernelhost.mathics.evaluation.identity`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kernelbus.kernelhost.mathics.evaluation.identity import mend_session
+from kernelbus.kernelhost.mathics.evaluation.interrupts import Interrupts, KernelAbort
+from kernelbus.kernelhost.mathics.evaluation.memory import guard
+
+if TYPE_CHECKING:
+    from kernelbus.kernelhost.mathics.evaluation.terminal import Terminal
+
+__all__ = ["LoadError", "Loaded", "load"]
+
+#: Significant digits up to which a number without a precision mark is a machine number.
+_MACHINE_DIGITS = 17
+#: How many numbers beyond those that Mathics3 makes at its start its tables may hold between two packets.
+_KEPT_NUMBERS = 200_000
+
+
+class LoadError(RuntimeError):
+    """Say that Mathics3 is not there, or not whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Hold a loaded Mathics3: its definitions, and what will interrupt its evaluations."""
+
+    definitions: Any
+    interrupts: Interrupts
+    terminal: Terminal
+    numbers: dict[tuple[type, str], dict[Any, Any]]
+
+    def prune_numbers(self) -> None:
+        """Empty the tables of all numbers ever seen, which Mathics3 never does, down to those of its start.
+
+        Call between evaluations: numbers still in use stay as they are, and are only no longer shared with
+        new ones.
+        """
+        for (kind, table), pinned in self.numbers.items():
+            if len(getattr(kind, table)) > len(pinned) + _KEPT_NUMBERS:
+                setattr(kind, table, dict(pinned))
+                _forget_calls()
+        guard.relieve()
+
+
+def _forget_calls() -> None:
+    """Empty the caches of methods of numbers: each holds on to the numbers it was called with."""
+    from mathics.core.atoms import Complex, Rational
+
+    for method in (Rational.numerator, Rational.denominator, Complex.__neg__):
+        clear = getattr(method, "cache_clear", None)
+        if clear is not None:
+            clear()
+
+
+def load() -> Loaded:
+    """Import Mathics3, mend it and read in its definitions; takes some seconds.
+
+    Mathics3 prints to standard output while it loads: see to it that nobody reads that as something else.
+
+    Raises:
+        LoadError: a package is missing without which Mathics3 would leave functions undefined.
+    """
+    try:
+        import packaging  # noqa: F401 - Mathics3 leaves Prime and its like undefined without it, and only prints that
+        from mathics.core.load_builtin import import_and_load_builtins
+    except ImportError as error:
+        raise LoadError(f"the embedded kernel needs {error.name}: pip install Mathics3 packaging") from error
+    import mathics.format.render  # noqa: F401 - the ways to print; definitions made before it lack them
+    from mathics.core.definitions import Definitions
+    from mathics.eval.inference import ensure_logical_algebraic_rules
+
+    from kernelbus.kernelhost.mathics.library.corrections import correct
+
+    sys.set_int_max_str_digits(0)
+    interrupts = Interrupts()
+    import_and_load_builtins()
+    from kernelbus.kernelhost.mathics.evaluation.terminal import Terminal
+
+    terminal = Terminal(interrupts)
+    terminal.mend()
+    _mend_interrupts(interrupts)
+    _mend_reading()
+    _mend_lists()
+    _mend_printing()
+    _mend_get()
+    correct()
+    mend_session()
+    ensure_logical_algebraic_rules()
+    definitions = Definitions(add_builtin=True)
+    _add_packages(definitions)
+    terminal.install(definitions)
+    return Loaded(definitions, interrupts, terminal, _number_tables())
+
+
+def _number_tables() -> dict[tuple[type, str], dict[Any, Any]]:
+    from mathics.core.atoms import Complex, Integer, MachineReal, PrecisionReal, Rational
+
+    names: list[tuple[type, str]] = [
+        (Integer, "_integers"),
+        (MachineReal, "_machine_reals"),
+        (PrecisionReal, "_precision_reals"),
+        (Rational, "_rationals"),
+        (Complex, "_complex_numbers"),
+    ]
+    return {(kind, name): dict(getattr(kind, name)) for kind, name in names if hasattr(kind, name)}
+
+
+def _mend_interrupts(interrupts: Interrupts) -> None:
+    import mathics.builtin.datentime as datentime
+    from mathics.builtin.procedural import CheckAbort
+    from mathics.core.interrupt import AbortInterrupt
+
+    def check_abort(self: Any, expr: Any, failexpr: Any, evaluation: Any) -> Any:
+        depth = evaluation.recursion_depth
+        try:
+            return interrupts.exposed(lambda: expr.evaluate(evaluation))
+        except (AbortInterrupt, KernelAbort):
+            interrupts.acknowledge()
+            evaluation.recursion_depth = depth
+        return failexpr
+
+    # Mathics3 reads the pattern that a method stands for from its docstring.
+    check_abort.__doc__ = "CheckAbort[expr_, failexpr_]"
+    CheckAbort.eval = check_abort
+
+    late = object()
+
+    def time_constrained(expr: Any, timeout: float, failexpr: Any, evaluation: Any) -> Any:
+        evaluation.timeout_queue.append((timeout, datentime.time.time()))
+        depth = evaluation.recursion_depth
+        try:
+            result = interrupts.limited(lambda: expr.evaluate(evaluation), timeout, late)
+        finally:
+            evaluation.timeout_queue.pop()
+        if result is not late:
+            return result
+        evaluation.recursion_depth = depth
+        return failexpr.evaluate(evaluation)
+
+    datentime.eval_timeconstrained = time_constrained
+
+
+def _add_packages(definitions: Any) -> None:
+    from kernelbus.kernelhost.mathics.library.functions import add_functions
+    from kernelbus.kernelhost.mathics.library.jlink import add_package
+
+    add_functions(definitions)
+    add_package(definitions)
+
+
+def _mend_get() -> None:
+    import mathics.builtin.files_io.files as files
+    import mathics.builtin.files_io.filesystem as filesystem
+    import mathics.core.parser as their_parser
+    from mathics.core.parser import MathicsFileLineFeeder
+    from mathics.core.symbols import Symbol, SymbolNull
+    from mathics_scanner.errors import SyntaxError as WolframSyntaxError
+
+    from kernelbus.kernelhost.mathics.library.jlink import CONTEXT, open_package
+
+    their_parse, their_get = their_parser.parse, files.eval_Get
+    failed = Symbol("System`$Failed")
+    # For each Get under way, whether its file has been found wrong.
+    wrong: list[bool] = []
+
+    def parse(definitions: Any, feeder: Any) -> Any:
+        try:
+            return their_parse(definitions, feeder)
+        except WolframSyntaxError:
+            if wrong and isinstance(feeder, MathicsFileLineFeeder):
+                wrong[-1] = True
+            raise
+
+    def get(*arguments: Any, **options: Any) -> Any:
+        if arguments[0] == CONTEXT:
+            open_package(arguments[1].definitions)
+            return SymbolNull
+        wrong.append(False)
+        try:
+            result = their_get(*arguments, **options)
+            return failed if wrong[-1] else result
+        finally:
+            wrong.pop()
+
+    # What Get calls; others have taken it from there under names of their own.
+    their_parser.parse = parse
+    files.eval_Get = filesystem.eval_Get = get
+
+
+def _mend_reading() -> None:
+    from mathics.core.parser.convert import GenericConverter
+
+    theirs = GenericConverter.convert_Number
+
+    def convert_number(self: Any, node: Any) -> Any:
+        read = theirs(self, node)
+        if read[0] == "PrecisionReal" and node.suffix is None and node.base == 10:
+            digits = len(node.value.replace(".", "").lstrip("-0"))
+            if digits <= _MACHINE_DIGITS:
+                return "MachineReal", float(read[1][1])
+        return read
+
+    GenericConverter.convert_Number = convert_number
+
+
+def _mend_lists() -> None:
+    from mathics.core.expression import Expression
+    from mathics.core.list import ListExpression
+    from mathics.core.symbols import Symbol
+
+    sequence = Symbol("System`Sequence")
+    theirs = ListExpression.evaluate_elements
+
+    def evaluate_elements(self: Any, evaluation: Any) -> Any:
+        result = theirs(self, evaluation)
+        if any(type(e) is Expression and e._head is sequence for e in result._elements):
+            flat = (e._elements if e.get_head() is sequence else (e,) for e in result._elements)
+            result = ListExpression(*(each for some in flat for each in some))
+            result._build_elements_properties()
+        return result
+
+    ListExpression.evaluate_elements = evaluate_elements
+
+
+def _mend_printing() -> None:
+    import mathics.builtin.files_io.files as files
+    import mathics.builtin.forms.print as forms_print
+    import mathics.format.box.formatvalues as formatvalues
+    import mathics.format.form as form
+    import mathics.format.form.inputform as their_inputform
+    import mathics.format.form.outputform as outputform
+    from mathics.builtin.atomic.strings import ToString
+    from mathics.core.atoms import Integer, String
+    from mathics.core.evaluation import Evaluation, Print
+    from mathics.core.symbols import Symbol
+
+    from kernelbus.kernelhost.mathics.forms.inputform import input_form
+    from kernelbus.kernelhost.mathics.forms.outputform import PAGE_WIDTH, output_form
+
+    input_symbol, output_symbol = Symbol("System`InputForm"), Symbol("System`OutputForm")
+
+    def is_wrapped(expr: Any) -> bool:
+        return expr.get_head() is input_symbol and len(expr.elements) == 1
+
+    def render_input_form(expr: Any, evaluation: Any, **options: Any) -> str:
+        return input_form(expr.elements[0] if is_wrapped(expr) else expr, evaluation)
+
+    def leave_input_form(theirs: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+        """Keep Mathics3 from turning what is to be in InputForm into its own operators first, as it keeps from FullForm."""
+
+        def do_format(element: Any, evaluation: Any, form: Any) -> Any:
+            if is_wrapped(element):
+                return element.elements[0] if form is input_symbol else element
+            return element if form is input_symbol else theirs(element, evaluation, form)
+
+        return do_format
+
+    for kind in list(formatvalues._element_formatters):
+        formatvalues._element_formatters[kind] = leave_input_form(formatvalues._element_formatters[kind])
+    formatvalues.do_format_element = leave_input_form(formatvalues.do_format_element)
+
+    for module in (files, forms_print, form, their_inputform, outputform):
+        module.render_input_form = render_input_form
+    outputform.SYSTEM_CHARACTER_ENCODING = "ASCII"
+
+    def to_string(self: Any, value: Any, evaluation: Any, options: dict[str, Any]) -> Any:
+        form_type = options.get("System`FormatType")
+        if not isinstance(form_type, Symbol):
+            form_type = output_symbol
+        return self.eval_form(value, form_type, evaluation, options)
+
+    their_form = ToString.eval_form
+
+    def to_form(self: Any, expr: Any, form: Any, evaluation: Any, options: dict[str, Any]) -> Any:
+        width = options.get("System`PageWidth")
+        if form is output_symbol:
+            text = output_form(expr, evaluation, int(width.value) if isinstance(width, Integer) else None)
+            if text is not None:
+                return String(text)
+        return their_form(self, expr, form, evaluation, options)
+
+    to_string.__doc__ = "ToString[value_, OptionsPattern[ToString]]"
+    to_form.__doc__ = their_form.__doc__
+    ToString.eval_default = to_string
+    ToString.eval_form = to_form
+    their_print = Evaluation.print_out
+
+    def print_out(self: Any, text: Any) -> None:
+        shown = None if self.definitions.trace_evaluation else output_form(text, self, PAGE_WIDTH)
+        if shown is None:
+            their_print(self, text)
+            return
+        self.out.append(Print(shown))
+        self.output.out(self.out[-1])
+
+    Evaluation.print_out = print_out

@@ -1,0 +1,502 @@
+"""Turn expressions of ``wstp`` into those of Mathics3 and back, by value and never through text.
+
+Both directions keep their own stack, so that the depth of an expression costs memory and nothing else, and
+cost about a microsecond a number. No links, no evaluation here.
+
+Numbers that arrive in bulk are made without Mathics3's tables of all numbers ever seen, which are never
+emptied.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+import sympy
+from mathics.core.atoms import (
+    ByteArray,
+    Complex,
+    Integer,
+    MachineReal,
+    NumericArray,
+    PrecisionReal,
+    Rational,
+    String,
+)
+from mathics.core.element import BoxElementMixin, ElementsProperties
+from mathics.core.expression import Expression
+from mathics.core.list import ListExpression
+from mathics.core.symbols import Symbol as MathicsSymbol
+from mathics.core.symbols import SymbolFalse, SymbolList, SymbolNull, SymbolTrue
+
+from kernelbus.kernelhost.mathics.forms.reals import parse_real, precise_text
+from wstp.expr import BigReal, Expr, Function, Symbol, make_function
+
+__all__ = ["PACK_MINIMUM", "ConversionError", "from_mathics", "to_mathics"]
+
+#: A list of machine numbers with at least this many of them in all leaves as one packed array; a shorter one number by number.
+PACK_MINIMUM = 16
+
+_SMALL = 1024
+_SYMBOL_COMPLEX = MathicsSymbol("System`Complex")
+_SYMBOL_RATIONAL = MathicsSymbol("System`Rational")
+_REALS = (Integer, Rational, MachineReal, PrecisionReal)
+
+
+class ConversionError(ValueError):
+    """Say that a value has no counterpart on the other side."""
+
+
+# -- wstp to Mathics3 -----------------------------------------
+
+
+def to_mathics(expr: Expr, definitions: Any) -> Any:
+    """Return the Mathics3 expression that a ``wstp`` value stands for.
+
+    A symbol without a context is looked up as input is: in ``$Context`` and ``$ContextPath``, and if it is
+    nowhere it is a new symbol of the current context.
+
+    Raises:
+        ConversionError: a value of a type that stands for no expression.
+    """
+    return _Inward(definitions).convert(expr)
+
+
+class _Lazy:
+    """Stand for something that a number made in bulk has not worked out yet; it is worked out when it is first asked for.
+
+    Not a data descriptor: a number that was made with it keeps it in its own dictionary, which comes first.
+    """
+
+    def __init__(self, name: str, make: Callable[[Any], Any]) -> None:
+        self._name = name
+        self._make = make
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        value = instance.__dict__[self._name] = self._make(instance._value)
+        return value
+
+
+Integer._sympy = _Lazy("_sympy", sympy.Integer)
+Integer.hash = _Lazy("hash", lambda value: hash((Integer, value)))
+MachineReal.hash = _Lazy("hash", lambda value: hash((MachineReal, value)))
+
+_new = object.__new__
+
+
+def _integers(values: list[int]) -> list[Any]:
+    """Return Integers for many values: the small ones shared, the others made aside from the table."""
+    made: list[Any] = []
+    append = made.append
+    for value in values:
+        if -_SMALL <= value <= _SMALL:
+            append(Integer(value))
+        else:
+            number = _new(Integer)
+            number._value = value
+            append(number)
+    return made
+
+
+def _machine_reals(values: list[float]) -> list[Any]:
+    """Return MachineReals for many finite values, made aside from the table."""
+    made = list(map(_new, repeat(MachineReal, len(values))))
+    for number, value in zip(made, values, strict=True):
+        number._value = value
+    return made
+
+
+def _float(value: float) -> Any:
+    if math.isfinite(value):
+        return MachineReal(value)
+    if math.isnan(value):
+        return MathicsSymbol("System`Indeterminate")
+    return Expression(MathicsSymbol("System`DirectedInfinity"), Integer(1 if value > 0 else -1))
+
+
+def _complex(value: complex) -> Any:
+    if math.isfinite(value.real) and math.isfinite(value.imag):
+        return Complex(MachineReal(value.real), MachineReal(value.imag))
+    return Expression(_SYMBOL_COMPLEX, _float(value.real), _float(value.imag))
+
+
+def _big_real(value: BigReal) -> Any:
+    try:
+        parsed = parse_real(value.text)
+    except ValueError:
+        # A number beyond any that can be made: the language has words for both ends.
+        return Expression(MathicsSymbol("System`Underflow" if "*^-" in value.text else "System`Overflow"))
+    mantissa = -parsed.mantissa if parsed.negative else parsed.mantissa
+    if parsed.bits is None:
+        return _float(float(f"{mantissa}e{parsed.exponent}"))
+    text = f"{mantissa}e{parsed.exponent}"
+    return PrecisionReal(sympy.Float(text, precision=parsed.bits))
+
+
+def _array(array: np.ndarray) -> Any:
+    """Return nested lists of numbers for an array of any rank."""
+    if array.dtype.kind not in "iufcb":
+        raise ConversionError(f"an array of {array.dtype} stands for no expression")
+    if array.ndim == 0:
+        return _scalars(array.reshape(1))[0]
+    with _no_collection():
+        return _nested(array)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python from searching a million new objects for cycles again and again while they are made."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _nested(array: np.ndarray) -> Any:
+    flat = array.reshape(-1)
+    finite = array.dtype.kind in "iub" or bool(np.isfinite(flat).all())
+    level: list[Any] = _scalars(flat) if finite else [_float_or_complex(v) for v in flat.tolist()]
+    for axis in range(array.ndim - 1, -1, -1):
+        size = array.shape[axis]
+        count = math.prod(array.shape[:axis])
+        if not finite:
+            level = [ListExpression(*level[i * size : (i + 1) * size]) for i in range(count)]
+        elif axis == array.ndim - 1:
+            level = _rows(level, array.reshape(count, size))
+        else:
+            level = [_outer_list(level[i * size : (i + 1) * size]) for i in range(count)]
+    return level[0]
+
+
+def _scalars(flat: np.ndarray) -> list[Any]:
+    kind = flat.dtype.kind
+    if kind == "f":
+        return _machine_reals(flat.tolist())
+    if kind == "c":
+        return [_complex(v) for v in flat.tolist()]
+    return _integers(flat.tolist())
+
+
+def _float_or_complex(value: float | complex) -> Any:
+    return _complex(value) if isinstance(value, complex) else _float(value)
+
+
+def _rows(numbers: list[Any], array: np.ndarray) -> list[Any]:
+    rows: list[Any] = []
+    size = array.shape[1]
+    values = array.tolist()
+    ordered = [size < 2] * len(array)
+    if array.dtype.kind != "c" and size > 1:
+        ordered = np.all(array[:, :-1] <= array[:, 1:], axis=1).tolist()
+    for index, is_ordered in enumerate(ordered):
+        properties = ElementsProperties(True, True, is_ordered, bool(size))
+        elements = numbers[index * size : (index + 1) * size]
+        rows.append(
+            ListExpression(*elements, elements_properties=properties, literal_values=tuple(values[index]))
+        )
+    return rows
+
+
+def _outer_list(rows: list[Any]) -> Any:
+    """Return a list of literal lists, telling Mathics3 what it would otherwise find out by looking at each."""
+    properties = ElementsProperties(elements_fully_evaluated=True, is_uniform=bool(rows))
+    return ListExpression(
+        *rows, elements_properties=properties, literal_values=tuple(row.value for row in rows)
+    )
+
+
+class _Inward:
+    """Convert one expression; the names it has looked up are kept while it does."""
+
+    def __init__(self, definitions: Any) -> None:
+        self._lookup = definitions.lookup_name
+        self._symbols: dict[str, Any] = {}
+        self._leaves: dict[type, Callable[[Any], Any]] = {
+            int: Integer,
+            float: _float,
+            str: String,
+            Symbol: self._symbol,
+            BigReal: _big_real,
+            bytes: ByteArray,
+            bytearray: lambda value: ByteArray(bytes(value)),
+            complex: _complex,
+            bool: lambda value: SymbolTrue if value else SymbolFalse,
+            type(None): lambda _: SymbolNull,
+            np.ndarray: _array,
+        }
+
+    def convert(self, root: Expr) -> Any:
+        # A frame: [what is converted, the values it holds, how many are done, what they became].
+        result: list[Any] = []
+        frames: list[list[Any]] = [[None, (root,), 0, result]]
+        leaves = self._leaves
+        while frames:
+            frame = frames[-1]
+            owner, items, done, made = frame
+            count = len(items)
+            while done < count:
+                item = items[done]
+                done += 1
+                leaf = leaves.get(type(item))
+                if leaf is not None:
+                    made.append(leaf(item))
+                    continue
+                opened = _numbers(item) if isinstance(item, (list, tuple)) else self._open(item)
+                if not isinstance(opened, list):
+                    made.append(self._other(item) if opened is None else opened)
+                    continue
+                frame[2] = done
+                frames.append(opened)
+                break
+            else:
+                frames.pop()
+                if frames:
+                    frames[-1][3].append(_close(owner, made))
+        return result[0]
+
+    def _open(self, item: Any) -> list[Any] | None:
+        if isinstance(item, Function):
+            return [Function, (item.head, *item.args), 0, []]
+        if isinstance(item, dict):
+            rules = tuple(make_function(Symbol("System`Rule"), pair) for pair in item.items())
+            return [Function, (Symbol("System`Association"), *rules), 0, []]
+        return None
+
+    def _other(self, item: Any) -> Any:
+        for kind, leaf in self._leaves.items():
+            if isinstance(item, kind):
+                return leaf(item)
+        if isinstance(item, np.generic):
+            return self.convert(item.item())
+        raise ConversionError(f"a {type(item).__name__} stands for no expression")
+
+    def _symbol(self, symbol: Symbol) -> Any:
+        name = symbol.name
+        found = self._symbols.get(name)
+        if found is None:
+            full = name if "`" in name and not name.startswith("`") else self._lookup(name)
+            found = self._symbols[name] = MathicsSymbol(full)
+        return found
+
+
+def _numbers(items: Sequence[Any]) -> Any:
+    """Return the list of numbers for many numbers of one type, and a frame to convert any other list one by one."""
+    if len(items) >= PACK_MINIMUM and len(kinds := set(map(type, items))) == 1:
+        kind = kinds.pop()
+        if kind is int or (kind is float and all(map(math.isfinite, items))):
+            values = list(items)
+            numbers = _integers(values) if kind is int else _machine_reals(values)
+            return ListExpression(*numbers, literal_values=tuple(values))
+    return [list, items, 0, []]
+
+
+def _close(owner: Any, made: list[Any]) -> Any:
+    if owner is list:
+        return ListExpression(*made)
+    head = made[0]
+    if head is SymbolList:
+        return ListExpression(*made[1:])
+    if len(made) == 3:
+        if head is _SYMBOL_COMPLEX and isinstance(made[1], _REALS) and isinstance(made[2], _REALS):
+            return _complex_of(made[1], made[2])
+        if head is _SYMBOL_RATIONAL and isinstance(made[1], Integer) and isinstance(made[2], Integer):
+            return _rational(made[1].value, made[2].value)
+    return Expression(*made)
+
+
+def _complex_of(real: Any, imaginary: Any) -> Any:
+    try:
+        return Complex(real, imaginary)
+    except OverflowError:
+        # Mathics3 has no complex number with an exact part beyond a machine number's range.
+        return Expression(_SYMBOL_COMPLEX, real, imaginary)
+
+
+def _rational(numerator: int, denominator: int) -> Any:
+    if denominator == 0:
+        name = "System`ComplexInfinity" if numerator else "System`Indeterminate"
+        return MathicsSymbol(name)
+    if numerator % denominator == 0:
+        return Integer(numerator // denominator)
+    return Rational(numerator, denominator)
+
+
+# -- Mathics3 to wstp -----------------------------------------
+
+
+def from_mathics(element: Any, definitions: Any) -> Expr:
+    """Return the ``wstp`` value for a Mathics3 expression.
+
+    Contexts that the current ``$Context`` and ``$ContextPath`` make superfluous (System` and Global` to begin
+    with) are left out. Rectangular lists of machine integers, reals or complex numbers leave as numpy arrays
+    from ``PACK_MINIMUM`` numbers on. None is Null.
+    """
+    return _Outward(definitions).convert(SymbolNull if element is None else element)
+
+
+class _Outward:
+    """Convert one expression; the names it has shortened are kept while it does."""
+
+    def __init__(self, definitions: Any) -> None:
+        self._definitions = definitions
+        self._symbols: dict[Any, Symbol] = {}
+        self._leaves: dict[type, Callable[[Any], Any]] = {
+            Integer: attrgetter("_value"),
+            MachineReal: _machine_value,
+            PrecisionReal: _precise_value,
+            Rational: _rational_value,
+            Complex: self._complex,
+            String: attrgetter("value"),
+            MathicsSymbol: self._symbol,
+            ByteArray: lambda atom: bytes(atom.value),
+            NumericArray: lambda atom: Function(Symbol("NumericArray"), atom.value, atom._type_name),
+        }
+
+    def convert(self, root: Any) -> Expr:
+        result: list[Any] = []
+        # A frame: [whether it is a list, the elements (a head first unless it is one), how many are done, what they became].
+        frames: list[list[Any]] = [[None, (root,), 0, result]]
+        leaves = self._leaves
+        while frames:
+            frame = frames[-1]
+            is_list, items, done, made = frame
+            count = len(items)
+            while done < count:
+                item = items[done]
+                done += 1
+                leaf = leaves.get(type(item))
+                if leaf is not None:
+                    made.append(leaf(item))
+                    continue
+                opened = self._open(item)
+                if not isinstance(opened, list):
+                    made.append(opened[0])
+                    continue
+                frame[2] = done
+                frames.append(opened)
+                break
+            else:
+                frames.pop()
+                if frames:
+                    frames[-1][3].append(_gather(made) if is_list else _finish_function(made))
+        return _settled(result[0])
+
+    def _open(self, item: Any) -> list[Any] | tuple[Any]:
+        """Return a frame for an expression with elements, or a tuple of the value of one without."""
+        if isinstance(item, BoxElementMixin) and not isinstance(item, String):
+            item = item.to_expression()
+        if isinstance(item, Expression):
+            elements = item.elements
+            if item.head is SymbolList:
+                packed = _packed(elements)
+                return [True, elements, 0, []] if packed is None else (packed,)
+            return [False, (item.head, *elements), 0, []]
+        return (self._other(item),)
+
+    def _other(self, item: Any) -> Any:
+        for kind, leaf in self._leaves.items():
+            if isinstance(item, kind):
+                return leaf(item)
+        pixels = getattr(item, "pixels", None)
+        if isinstance(pixels, np.ndarray):
+            return Function(Symbol("Image"), pixels)
+        if isinstance(item, Expression):
+            return self.convert(item)
+        # Atoms that exist only inside Mathics3 (compiled code, dispatch tables): named, so that the reader sees what it was.
+        return Function(self._symbol(item.get_head()), f"-{type(item).__name__}-")
+
+    def _symbol(self, symbol: Any) -> Symbol:
+        found = self._symbols.get(symbol)
+        if found is None:
+            name = symbol.name
+            short = self._definitions.shorten_name(name)
+            # A name that another symbol shadows keeps its context, or it would come back as the other.
+            if "`" not in short and self._definitions.lookup_name(short) != name:
+                short = name
+            found = self._symbols[symbol] = Symbol(short)
+        return found
+
+    def _complex(self, number: Any) -> Function:
+        leaves = self._leaves
+        parts = (leaves[type(number.real)](number.real), leaves[type(number.imag)](number.imag))
+        return make_function(Symbol("Complex"), parts)
+
+
+def _machine_value(number: Any) -> Any:
+    value = number._value
+    if type(value) is float:
+        return value
+    # Mathics3 keeps an integer of more than 53 bits that became a machine number as an mpmath one.
+    try:
+        return float(value)
+    except OverflowError:
+        return BigReal(precise_text(value._mpf_, 53))
+
+
+def _precise_value(number: Any) -> Any:
+    value = number.value
+    if not hasattr(value, "_mpf_"):
+        return Symbol("Indeterminate")
+    return BigReal(precise_text(value._mpf_, value._prec))
+
+
+def _rational_value(number: Any) -> Function:
+    value = number.value
+    return make_function(Symbol("Rational"), (int(value.p), int(value.q)))
+
+
+_value_of = attrgetter("_value")
+
+
+def _packed(elements: Sequence[Any]) -> np.ndarray | None:
+    """Return the array for a list of numbers of one machine type, None for any other list."""
+    if not elements:
+        return None
+    kind = type(elements[0])
+    if kind is not MachineReal and kind is not Integer and kind is not Complex:
+        return None
+    if len(set(map(type, elements))) != 1:
+        return None
+    count = len(elements)
+    if kind is MachineReal:
+        return np.fromiter(map(_value_of, elements), np.float64, count)
+    if kind is Integer:
+        try:
+            return np.fromiter(map(_value_of, elements), np.int64, count)
+        except OverflowError:
+            return None
+    if all(type(e.real) is MachineReal and type(e.imag) is MachineReal for e in elements):
+        return np.fromiter(map(_value_of, elements), np.complex128, count)
+    return None
+
+
+def _gather(made: list[Any]) -> Any:
+    """Return one array for rows that are arrays of one shape and type, a list otherwise."""
+    first = made[0] if made else None
+    if isinstance(first, np.ndarray) and all(
+        isinstance(row, np.ndarray) and row.shape == first.shape and row.dtype == first.dtype for row in made
+    ):
+        return np.stack(made)
+    return [_settled(value) for value in made]
+
+
+def _finish_function(made: list[Any]) -> Function:
+    head, *arguments = made
+    return make_function(_settled(head), tuple(_settled(value) for value in arguments))
+
+
+def _settled(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.size < PACK_MINIMUM:
+        return value.tolist()
+    return value

@@ -1,0 +1,107 @@
+"""Put text together in two dimensions: boxes on baselines, side by side, raised, over and under a bar, in tables. No I/O.
+
+:mod:`kernelbus.kernelhost.mathics.forms.outputform` says which expression is which box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["ATOM", "DIVIDE", "POWER", "Box", "between", "cells", "enclosed", "fraction", "least", "listed", "raised", "row", "text"]
+
+#: How tightly what needs no parentheses binds, a power, and a quotient; the language's own numbers.
+ATOM, POWER, DIVIDE = 1000, 590, 470
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Hold text in two dimensions: its lines, the index of the baseline, and how tightly what it shows binds.
+
+    Lines may be shorter than ``width``; none has blanks at its end that are not part of what is shown.
+    """
+
+    lines: tuple[str, ...]
+    width: int
+    base: int
+    precedence: int = ATOM
+
+
+def text(shown: str, precedence: int = ATOM) -> Box:
+    """Return a line of text as a box."""
+    return Box((shown,), len(shown), 0, precedence)
+
+
+def row(boxes: Iterable[Box], precedence: int = ATOM) -> Box:
+    """Put boxes side by side on their baselines."""
+    parts = list(boxes)
+    above = max((b.base for b in parts), default=0)
+    below = max((len(b.lines) - b.base for b in parts), default=1)
+    lines: list[list[str]] = [[] for _ in range(above + below)]
+    filled = [0] * len(lines)
+    column = 0
+    for box in parts:
+        for index, line in enumerate(box.lines, above - box.base):
+            if line:
+                lines[index] += (" " * (column - filled[index]), line)
+                filled[index] = column + len(line)
+        column += box.width
+    return Box(tuple(map("".join, lines)), column, above, precedence)
+
+
+def _stack(boxes: Sequence[Box], base: int, precedence: int = ATOM) -> Box:
+    """Put boxes below each other, flush left."""
+    lines = tuple(line for box in boxes for line in box.lines)
+    return Box(lines, max(box.width for box in boxes), base, precedence)
+
+
+def _indented(box: Box, columns: int) -> Box:
+    lines = tuple(" " * columns + line if line else "" for line in box.lines)
+    return Box(lines, box.width + columns, box.base, box.precedence)
+
+
+def raised(base: Box, exponent: Box, precedence: int = POWER) -> Box:
+    """Put an exponent behind its base, its lowest line on the one above the base's baseline."""
+    height = len(exponent.lines)
+    return row([base, Box(exponent.lines, exponent.width, height)], precedence)
+
+
+def fraction(over: Box, under: Box) -> Box:
+    """Put a box over another, a bar between them on the baseline."""
+    width = max(over.width, under.width)
+    over, under = (_indented(box, (width - box.width) // 2) for box in (over, under))
+    return _stack([over, text("-" * width), under], len(over.lines), DIVIDE)
+
+
+def enclosed(box: Box) -> Box:
+    """Put a box in parentheses, which stand on its baseline."""
+    return row([text("("), box, text(")")])
+
+
+def least(box: Box, precedence: int) -> Box:
+    """Put a box in parentheses if it binds less than ``precedence``."""
+    return box if box.precedence >= precedence else enclosed(box)
+
+
+def listed(opening: str, boxes: Sequence[Box], closing: str, precedence: int = ATOM) -> Box:
+    """Put boxes with commas between them in brackets."""
+    return row([text(opening), *between(boxes, ", "), text(closing)], precedence)
+
+
+def between(boxes: Sequence[Box], separator: str) -> list[Box]:
+    """Return boxes with the same text between each two."""
+    comma = text(separator)
+    return [part for index, box in enumerate(boxes) for part in ((comma, box) if index else (box,))]
+
+
+def cells(table: Sequence[Sequence[Box]]) -> Box:
+    """Return a table: columns flush left with three blanks between them, an empty line between rows."""
+    widths = [max(each[column].width for each in table) for column in range(len(table[0]))]
+    lines: list[Box] = []
+    for index, each in enumerate(table):
+        padded = [Box(cell.lines, width + 3, cell.base) for cell, width in zip(each, widths, strict=True)]
+        if index:
+            lines.append(text(""))
+        lines.append(row(padded))
+    box = _stack(lines, lines[0].base)
+    return Box(box.lines, box.width - 3, box.base)

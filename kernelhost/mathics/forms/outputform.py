@@ -1,0 +1,364 @@
+"""Print expressions in OutputForm, in two dimensions, as Wolfram kernels print them.
+
+An expression becomes a :class:`~kernelbus.kernelhost.mathics.forms.layout.Box`: lines of text, one of them the baseline, on which boxes are put
+side by side. Exponents stand on the line above the baseline, quotients over and under a bar; within an exponent a quotient stays
+on its line, ``x /2``.
+What has no notation here, and no layout that is known, keeps Mathics3's text on one line, as a box that is not
+looked into. What is too large, too deep or too wide for the page has none here: :func:`output_form` returns None, and the caller
+shows Mathics3's text on one line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from mathics.core.atoms import Complex, Integer, MachineReal, Rational, String
+from mathics.core.expression import Expression
+from mathics.core.symbols import Symbol
+from mathics.format.form.outputform import EXPR_TO_OUTPUTFORM_TEXT_MAP, render_output_form
+
+from kernelbus.kernelhost.mathics.forms import layout
+from kernelbus.kernelhost.mathics.forms.arithmetic import (
+    is_call,
+    is_negative,
+    is_number,
+    negated,
+    part,
+    product,
+    without_minus,
+)
+from kernelbus.kernelhost.mathics.forms.layout import ATOM, DIVIDE, POWER, Box
+from kernelbus.kernelhost.mathics.forms.reals import float_text
+
+__all__ = ["PAGE_WIDTH", "output_form"]
+
+#: Characters in a line of what the main loop shows, as kernels have it.
+PAGE_WIDTH: Final = 78
+
+#: An expression with more parts, or nested deeper, is shown on one line.
+_MAXIMUM_PARTS = 3000
+_MAXIMUM_DEPTH = 200
+
+_SYSTEM = "System`"
+_CALL = 670
+_MINUS = 480
+_TIMES = 400
+_PLUS = 310
+
+# name: (text, precedence, how operands of the same precedence group)
+_INFIX: dict[str, tuple[str, int, str]] = {
+    "Set": (" = ", 40, "right"),
+    "Rule": (" -> ", 120, "right"),
+    "RuleDelayed": (" :> ", 120, "right"),
+    "Condition": (" /; ", 130, "left"),
+    "Alternatives": (" | ", 160, "flat"),
+    "Or": (" || ", 215, "flat"),
+    "And": (" && ", 215, "flat"),
+    "SameQ": (" === ", 290, "flat"),
+    "UnsameQ": (" =!= ", 290, "flat"),
+    "Equal": (" == ", 290, "flat"),
+    "Unequal": (" != ", 290, "flat"),
+    "Less": (" < ", 290, "flat"),
+    "LessEqual": (" <= ", 290, "flat"),
+    "Greater": (" > ", 290, "flat"),
+    "GreaterEqual": (" >= ", 290, "flat"),
+    "Dot": (" . ", 490, "flat"),
+}
+_BINARY = frozenset({"Set", "Rule", "RuleDelayed", "Condition"})
+
+_SELF_CONTAINED = re.compile(r"#?[\w$`']*(\[.*\])?|\{.*\}|<\|.*\|>", re.DOTALL)
+
+
+class _NoLayoutError(Exception):
+    """Say that an expression is to be shown on one line as a whole."""
+
+
+def output_form(expr: Any, evaluation: Any, page_width: int | None = None) -> str | None:
+    """Return a Mathics3 expression as OutputForm text, lines joined by newlines, or None where one line of Mathics3's own is better.
+
+    Args:
+        expr: a Mathics3 element.
+        evaluation: the running evaluation; it says which contexts go without saying and which Format rules a user has made.
+        page_width: how many characters a line may have; None for any number.
+
+    Only what interrupts an evaluation is raised.
+    """
+    if isinstance(expr, String):
+        return None
+    try:
+        box = _Printer(evaluation).box(expr)
+    except (_NoLayoutError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return None
+    if len(box.lines) > 1 and page_width is not None and box.width > page_width:
+        return None
+    return "\n".join(box.lines)
+
+
+# -- expressions -----------------------------------------
+
+
+class _Printer:
+    """Lay one expression out. ``inline``, where it is a parameter: on an exponent's line, where quotients have no bar."""
+
+    def __init__(self, evaluation: Any) -> None:
+        self._evaluation = evaluation
+        self._parts = 0
+        self._depth = 0
+        self._special: dict[str, Callable[[Sequence[Any], bool], Box | None]] = {
+            "List": lambda elements, inline: layout.listed("{", self._all(elements, inline), "}"),
+            "Association": self._association,
+            "Plus": self._plus,
+            "Times": self._times,
+            "Power": self._power,
+            "Not": self._not,
+            "Factorial": self._factorial,
+            "Function": self._function,
+            "Row": self._row,
+            "Subscript": self._subscript,
+            "Superscript": self._superscript,
+            "DirectedInfinity": self._infinity,
+            "HoldForm": self._inside,
+            "OutputForm": self._inside,
+            "MatrixForm": self._table,
+            "TableForm": self._table,
+        }
+
+    def box(self, expr: Any, inline: bool = False) -> Box:
+        """Return an expression's box.
+
+        Raises:
+            _NoLayoutError: it is too large, or has text of several lines in it.
+        """
+        self._parts += 1
+        if self._parts > _MAXIMUM_PARTS or self._depth > _MAXIMUM_DEPTH:
+            raise _NoLayoutError
+        self._depth += 1
+        try:
+            if isinstance(expr, Expression):
+                return self._compound(expr, inline)
+            return self._atom(expr, inline)
+        finally:
+            self._depth -= 1
+
+    def _all(self, elements: Sequence[Any], inline: bool) -> list[Box]:
+        return [self.box(element, inline) for element in elements]
+
+    def _theirs(self, expr: Any) -> Box:
+        """Return Mathics3's text as a box."""
+        text = render_output_form(expr, self._evaluation)
+        if "\n" in text or "\t" in text:
+            raise _NoLayoutError
+        return layout.text(text, ATOM if isinstance(expr, (Symbol, String)) or _SELF_CONTAINED.fullmatch(text) else 0)
+
+    def _atom(self, expr: Any, inline: bool) -> Box:
+        if isinstance(expr, Integer):
+            return layout.text(str(expr.value), _TIMES if expr.value < 0 else ATOM)
+        if isinstance(expr, Rational):
+            if expr.value < 0 and not inline:
+                return layout.row([layout.text("-"), layout.enclosed(self._atom(negated(expr), inline))], _TIMES)
+            over, under = layout.text(str(expr.value.p)), layout.text(str(expr.value.q))
+            return self._quotient(over, under, inline)
+        if isinstance(expr, MachineReal):
+            return self._real(float(expr.value))
+        if isinstance(expr, Complex):
+            return self._complex(expr, inline)
+        if is_number(expr):
+            return layout.text(render_output_form(expr, self._evaluation), _TIMES if expr.value < 0 else ATOM)
+        return self._theirs(expr)
+
+    def _real(self, value: float) -> Box:
+        """Return a machine number with six digits, and its power of ten raised."""
+        mantissa, _, exponent = float_text(float(f"{value:.6g}")).partition("*^")
+        precedence = _TIMES if value < 0 else ATOM
+        if not exponent:
+            return layout.text(mantissa, precedence)
+        return layout.raised(layout.text(f"{mantissa} 10"), layout.text(exponent), _TIMES)
+
+    def _complex(self, expr: Any, inline: bool) -> Box:
+        real, imaginary = expr.real, expr.imag
+        if isinstance(real, Integer) and real.value == 0:
+            return self._imaginary(imaginary, inline)
+        minus = is_negative(imaginary)
+        part = self._imaginary(negated(imaginary) if minus else imaginary, inline)
+        return layout.row([self.box(real, inline), layout.text(" - " if minus else " + "), part], _PLUS)
+
+    def _imaginary(self, number: Any, inline: bool) -> Box:
+        if isinstance(number, Rational):
+            over = self._imaginary(Integer(int(number.value.p)), inline)
+            return self._quotient(over, layout.text(str(number.value.q)), inline)
+        if isinstance(number, Integer) and abs(number.value) == 1:
+            return layout.text("I") if number.value == 1 else layout.text("-I", _TIMES)
+        return layout.row([self.box(number, inline), layout.text(" I")], _TIMES)
+
+    # -- with a head -----------------------------------------
+
+    def _compound(self, expr: Any, inline: bool) -> Box:
+        head, elements = expr.head, expr.elements
+        name = expr.get_lookup_name()
+        formatted = self._formatted(expr, name)
+        if formatted is not None:
+            return self.box(formatted, inline)
+        if not isinstance(head, Symbol):
+            if name in EXPR_TO_OUTPUTFORM_TEXT_MAP or self._has_format(name):
+                return self._theirs(expr)
+            return self._call(expr, inline)
+        if name.startswith(_SYSTEM):
+            short = name[len(_SYSTEM) :]
+            special = self._special.get(short)
+            found = special(elements, inline) if special is not None else self._infix(short, elements, inline)
+            if found is not None:
+                return found
+        if name in EXPR_TO_OUTPUTFORM_TEXT_MAP or head in self._evaluation.definitions.outputforms or self._has_format(name):
+            return self._theirs(expr)
+        return self._call(expr, inline)
+
+    def _formatted(self, expr: Any, name: str) -> Any | None:
+        """Return what a user's Format rule makes of an expression, None where there is no such rule for its head."""
+        definitions = self._evaluation.definitions
+        user = definitions.user.get(name)
+        if user is None or not any(user.formatvalues.values()):
+            return None
+        for rule in definitions.get_formats(name, "System`OutputForm"):
+            result = rule.apply(expr, self._evaluation)
+            if result is not None and not result.sameQ(expr):
+                return result.evaluate(self._evaluation)
+        return None
+
+    def _has_format(self, name: str) -> bool:
+        """Tell whether Mathics3 shows a head in its own way."""
+        builtin = self._evaluation.definitions.builtin.get(name)
+        return builtin is not None and any(builtin.formatvalues.values())
+
+    def _call(self, expr: Any, inline: bool) -> Box:
+        head = layout.least(self.box(expr.head, inline), _CALL)
+        return layout.row([head, layout.listed("[", self._all(expr.elements, inline), "]")], _CALL)
+
+    def _inside(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        return self.box(elements[0], inline) if len(elements) == 1 else None
+
+    def _association(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        if not all(is_call(e, "System`Rule", 2) or is_call(e, "System`RuleDelayed", 2) for e in elements):
+            return None
+        return layout.listed("<|", self._all(elements, inline), "|>")
+
+    def _infix(self, name: str, elements: Sequence[Any], inline: bool) -> Box | None:
+        if name not in _INFIX or len(elements) < 2 or (name in _BINARY and len(elements) > 2):
+            return None
+        text, precedence, grouping = _INFIX[name]
+        last = len(elements) - 1
+        boxes = []
+        for index, element in enumerate(elements):
+            same = (grouping == "left" and index == 0) or (grouping == "right" and index == last)
+            boxes.append(layout.least(self.box(element, inline), precedence if same else precedence + 1))
+        return layout.row(layout.between(boxes, text), precedence)
+
+    def _not(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        return layout.row([layout.text("!"), layout.least(self.box(elements[0], inline), 230)], 230) if len(elements) == 1 else None
+
+    def _factorial(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        return layout.row([layout.least(self.box(elements[0], inline), 611), layout.text("!")], 610) if len(elements) == 1 else None
+
+    def _function(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        return layout.row([layout.least(self.box(elements[0], inline), 90), layout.text(" & ")], 90) if len(elements) == 1 else None
+
+    def _row(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        if not 1 <= len(elements) <= 2 or not is_call(elements[0], "System`List"):
+            return None
+        boxes = self._all(elements[0].elements, inline)
+        if len(elements) == 1:
+            return boxes[0] if len(boxes) == 1 else layout.row(boxes)
+        separator = self.box(elements[1], inline)
+        return layout.row(part for index, box in enumerate(boxes) for part in ((separator, box) if index else (box,)))
+
+    def _subscript(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        if len(elements) != 2:
+            return None
+        base, below = layout.least(self.box(elements[0], inline), _CALL), self.box(elements[1], True)
+        return layout.row([base, Box(below.lines, below.width, -1)])
+
+    def _superscript(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        if len(elements) != 2:
+            return None
+        return layout.raised(layout.least(self.box(elements[0], inline), POWER + 1), self.box(elements[1], True))
+
+    def _infinity(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        if not elements:
+            return layout.text("ComplexInfinity")
+        if len(elements) == 1 and isinstance(elements[0], Integer) and abs(elements[0].value) == 1:
+            return layout.text("Infinity") if elements[0].value == 1 else layout.text("-Infinity", _TIMES)
+        return None
+
+    def _table(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        """Return the table of a list or of a matrix; None for anything else, and where there are options."""
+        if len(elements) != 1 or not is_call(elements[0], "System`List") or not elements[0].elements:
+            return None
+        rows = elements[0].elements
+        if not any(is_call(row, "System`List") for row in rows):
+            return layout.cells([[self.box(row, inline)] for row in rows])
+        width = len(rows[0].get_elements())
+        if not width or not all(is_call(row, "System`List", width) for row in rows):
+            return None
+        if all(is_call(cell, "System`List") for row in rows for cell in row.elements):
+            return None
+        return layout.cells([self._all(row.elements, inline) for row in rows])
+
+    # -- sums, products and powers -----------------------------------------
+
+    def _plus(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        if len(elements) < 2:
+            return None
+        parts = [layout.least(self.box(elements[0], inline), _PLUS + 1)]
+        for term in elements[1:]:
+            positive = without_minus(term)
+            parts.append(layout.text(" + " if positive is None else " - "))
+            parts.append(layout.least(self.box(term if positive is None else positive, inline), _PLUS + 1))
+        return layout.row(parts, _PLUS)
+
+    def _times(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        if len(elements) < 2:
+            return None
+        first = elements[0]
+        if isinstance(first, Integer) and first.value == -1:
+            rest = self.box(product(elements[1:]), inline)
+            return layout.row([layout.text("-"), layout.least(rest, _MINUS)], _MINUS)
+        over: list[Any] = []
+        under: list[Any] = []
+        factors = elements
+        if isinstance(first, Rational):
+            factors = elements[1:]
+            if first.value.p != 1:
+                over.append(Integer(int(first.value.p)))
+            under.append(Integer(int(first.value.q)))
+        part(factors, over, under)
+        if not under:
+            return self._factors(over, inline)
+        top = self.box(product(over), inline) if over else layout.text("1")
+        return self._quotient(top, self.box(product(under), inline), inline)
+
+    def _factors(self, factors: Sequence[Any], inline: bool) -> Box:
+        boxes = []
+        for index, factor in enumerate(factors):
+            box = self.box(factor, inline)
+            # Numbers come first, I/2 too.
+            bare = not index and (is_number(factor) or (isinstance(factor, Complex) and factor.real.is_zero))
+            boxes.append(box if bare else layout.least(box, _MINUS + 1))
+        return layout.row(layout.between(boxes, " "), _TIMES)
+
+    def _quotient(self, over: Box, under: Box, inline: bool) -> Box:
+        if not inline:
+            return layout.fraction(over, under)
+        numerator = over if over.width and over.lines[over.base].lstrip("-").isdecimal() else layout.least(over, _MINUS)
+        return layout.row([numerator, layout.text("/"), layout.least(under, DIVIDE + 1)], DIVIDE)
+
+    def _power(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        if len(elements) != 2:
+            return None
+        base, exponent = elements
+        if isinstance(exponent, Rational) and exponent.value.q == 2 and abs(exponent.value.p) == 1:
+            root = layout.row([layout.text("Sqrt"), layout.listed("[", [self.box(base, inline)], "]")], _CALL)
+            return root if exponent.value.p == 1 else self._quotient(layout.text("1"), root, inline)
+        if isinstance(exponent, Integer) and exponent.value == -1:
+            return self._quotient(layout.text("1"), self.box(base, inline), inline)
+        return layout.raised(layout.least(self.box(base, inline), POWER + 1), self.box(exponent, True))

@@ -1,0 +1,218 @@
+"""The package ``JLink` ``, as far as a program on the other end of the link calls into it.
+
+J/Link's and .NET/Link's ``evaluateToImage`` and ``evaluateToTypeset`` evaluate ``Needs["JLink`"]`` and then
+
+* ``EvaluateToImage[e, (True,) "GIF", (ImageResolution -> n,) (ImageSize -> {w, h})]`` or
+* ``EvaluateToTypeset[e, (TraditionalForm,) (width,) "GIF"]``,
+
+where e is an expression or its text, and take a string whose characters are the bytes of an image for one, and anything else for a
+failure. Graphics are drawn from Mathics3's SVG, images are themselves, and whatever else it is, is drawn as its OutputForm text.
+Graphics in three dimensions cannot be drawn: a message, and ``$Failed``.
+
+The other way, calls from the language into Java, needs a kernel that reads packets while it evaluates; ``InstallJava`` says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from mathics.core.atoms import Integer, Real, String
+from mathics.core.attributes import A_HOLD_FIRST, A_PROTECTED
+from mathics.core.builtin import Builtin
+from mathics.core.expression import Expression
+from mathics.core.symbols import Symbol
+from PIL.Image import Resampling
+
+from kernelbus.kernelhost.mathics.library.raster import FORMATS, draw_svg, draw_text, encode, fitted
+
+__all__ = ["CONTEXT", "add_package", "open_package"]
+
+CONTEXT = "JLink`"
+
+_FAILED = Symbol("System`$Failed")
+_SOLID = ("System`Graphics3D",)
+#: Pixels in an inch of a picture that is drawn at its own size.
+_RESOLUTION = 72
+
+
+class EvaluateToImage(Builtin):
+    """Give the bytes of an image of an expression."""
+
+    attributes = A_PROTECTED
+    context = CONTEXT
+    messages: ClassVar[dict[str, str]] = {
+        "format": "`1` is not a format for images: GIF, PNG, JPEG, TIFF or BMP is.",
+        "draw": "`1` cannot be drawn by this kernel.",
+    }
+    summary_text = "give an image of a result to a program on the other end of the link"
+
+    def eval(self, arguments: Any, evaluation: Any) -> Any:
+        "JLink`EvaluateToImage[arguments__]"
+        value, *rest = arguments.get_sequence()
+        form, width, height, factor = "GIF", 0, 0, 1.0
+        for item in rest:
+            if isinstance(item, String):
+                form = item.value
+            elif item.has_form("Rule", 2) and item.elements[0].get_name() == "System`ImageSize":
+                width, height = _size(item.elements[1])
+            elif item.has_form("Rule", 2) and item.elements[0].get_name() == "System`ImageResolution":
+                factor = _positive(item.elements[1]) / _RESOLUTION or 1.0
+        return _image(_evaluated(value, evaluation), form, (width, height, factor), evaluation)
+
+
+class EvaluateToTypeset(Builtin):
+    """Give the bytes of an image of an expression's typeset form; here its OutputForm."""
+
+    attributes = A_PROTECTED
+    context = CONTEXT
+    summary_text = "give an image of a typeset result to a program on the other end of the link"
+
+    def eval(self, arguments: Any, evaluation: Any) -> Any:
+        "JLink`EvaluateToTypeset[arguments__]"
+        value, *rest = arguments.get_sequence()
+        form = next((item.value for item in rest if isinstance(item, String)), "GIF")
+        width = next((item.value for item in rest if isinstance(item, Integer)), 0)
+        return _image(_evaluated(value, evaluation), form, (max(width, 0), 0, 1.0), evaluation)
+
+
+class InstallJava(Builtin):
+    """Say that there is no way to call Java from here."""
+
+    context = CONTEXT
+    messages: ClassVar[dict[str, str]] = {"nojava": "This kernel cannot call Java. Programs that call the kernel need no InstallJava."}
+    summary_text = "say that Java cannot be called from this kernel"
+
+    def eval(self, arguments: Any, evaluation: Any) -> Any:
+        "JLink`InstallJava[arguments___]"
+        evaluation.message("JLink`InstallJava", "nojava")
+        return _FAILED
+
+
+class GetJVM(Builtin):
+    """Give the failure of InstallJava on."""
+
+    context = CONTEXT
+    rules: ClassVar[dict[str, str]] = {"JLink`GetJVM[___]": "$Failed"}
+    summary_text = "give no Java virtual machine: Java cannot be called from this kernel"
+
+
+class ConnectToFrontEnd(Builtin):
+    """Say that there is no front end to connect to."""
+
+    context = CONTEXT
+    rules: ClassVar[dict[str, str]] = {"JLink`ConnectToFrontEnd[___]": "False"}
+    summary_text = "give False: this kernel has no front end of its own"
+
+
+class CloseFrontEnd(Builtin):
+    """Do nothing, as there is no front end."""
+
+    context = CONTEXT
+    rules: ClassVar[dict[str, str]] = {"JLink`CloseFrontEnd[___]": "Null"}
+    summary_text = "do nothing: this kernel has no front end of its own"
+
+
+class UseFrontEnd(Builtin):
+    """Evaluate without a front end."""
+
+    attributes = A_PROTECTED | A_HOLD_FIRST
+    context = CONTEXT
+    rules: ClassVar[dict[str, str]] = {"JLink`UseFrontEnd[expr_]": "expr"}
+    summary_text = "evaluate an expression; this kernel has no front end of its own"
+
+
+class ImageResolution(Builtin):
+    """Be the name of an option that Mathics3 does not have."""
+
+    summary_text = "say how many pixels to the inch an image has"
+
+
+class ToHeldExpression(Builtin):
+    """Give a text's expression unevaluated; J/Link uses this former function of the language to show messages."""
+
+    summary_text = "give the expression of a text in Hold"
+
+    def eval(self, text: Any, evaluation: Any) -> Any:
+        "ToHeldExpression[text_String]"
+        query = evaluation.parse(text.value)
+        return _FAILED if query is None else Expression(Symbol("System`Hold"), query)
+
+
+def add_package(definitions: Any) -> None:
+    """Define the package's symbols. They are not on ``$ContextPath`` until :func:`open_package`."""
+    for kind in (
+        EvaluateToImage,
+        EvaluateToTypeset,
+        InstallJava,
+        GetJVM,
+        ConnectToFrontEnd,
+        CloseFrontEnd,
+        UseFrontEnd,
+        ImageResolution,
+        ToHeldExpression,
+    ):
+        kind(expression=False).contribute(definitions)
+
+
+def open_package(definitions: Any) -> None:
+    """Put the package on ``$ContextPath``, as loading it does."""
+    path = definitions.get_context_path()
+    if CONTEXT not in path:
+        definitions.set_context_path((CONTEXT, *path))
+
+
+def _evaluated(value: Any, evaluation: Any) -> Any:
+    if isinstance(value, String):
+        value = Expression(Symbol("System`ToExpression"), value)
+    return value.evaluate(evaluation)
+
+
+def _size(value: Any) -> tuple[int, int]:
+    """Return what ``ImageSize -> value`` asks for in pixels: width and height, 0 for one left open."""
+    elements = value.elements if value.has_form("List", 2) else (value, Symbol("System`Automatic"))
+    width, height = map(_positive, elements)
+    return width, height
+
+
+def _positive(value: Any) -> int:
+    """Return a positive number of at most a million, 0 for anything else."""
+    return min(int(value.value), 1_000_000) if isinstance(value, (Integer, Real)) and value.value > 0 else 0
+
+
+#: A width and a height to fit into, in pixels, and by how much to magnify when there is neither.
+_Extent = tuple[int, int, float]
+
+
+def _image(value: Any, form: str, extent: _Extent, evaluation: Any) -> Any:
+    if form not in FORMATS:
+        evaluation.message("JLink`EvaluateToImage", "format", form)
+        return _FAILED
+    if value.get_name() in ("System`$Failed", "System`$Aborted"):
+        return value
+    picture = _picture(value, extent, evaluation)
+    if picture is None:
+        evaluation.message("JLink`EvaluateToImage", "draw", value.get_head())
+        return _FAILED
+    return String(encode(picture.convert("RGB"), form).decode("latin-1"))
+
+
+def _picture(value: Any, extent: _Extent, evaluation: Any) -> Any | None:
+    head = value.get_head_name()
+    if head == "System`Graphics":
+        svg = Expression(Symbol("System`ExportString"), value, String("SVG")).evaluate(evaluation)
+        try:
+            return draw_svg(svg.value, *extent) if isinstance(svg, String) else None
+        except ValueError:
+            return None
+    if head in _SOLID:
+        return None
+    if hasattr(value, "pil"):
+        coloured = value.color_convert("RGB", False)
+        if coloured is None:
+            return None
+        image = coloured.pil()
+        scale = fitted(image.size, *extent)
+        size = tuple(max(round(side * scale), 1) for side in image.size)
+        return image.resize(size, Resampling.NEAREST if scale > 1 else Resampling.LANCZOS)
+    text = Expression(Symbol("System`ToString"), Expression(Symbol("System`HoldForm"), value)).evaluate(evaluation)
+    return draw_text(text.value if isinstance(text, String) else str(text), extent[0])

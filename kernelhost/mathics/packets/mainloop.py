@@ -1,0 +1,244 @@
+"""Answer packets as a kernel does (PROTOCOL.md section 8).
+
+============================ ================================================================================
+arrives                      answered by (prints and messages leave as they happen, before the answer)
+============================ ================================================================================
+``EvaluatePacket[e]``        ``ReturnPacket[result]``: one, whatever happens; In, Out and ``$Line`` stay as they are
+``EnterTextPacket["..."]``   for each expression in the text, unless it is Null: ``OutputNamePacket``,
+                             ``ReturnTextPacket`` in OutputForm (lines of 78); at the end ``InputNamePacket``. What cannot be
+                             read: the message, ``SyntaxPacket[position]``, and no number is used up
+``EnterExpressionPacket[e]`` the same with ``ReturnExpressionPacket``
+another packet               nothing, and a line in the log: it is not a request (``CallPacket`` and its like)
+anything else                it is evaluated and answered as if it had come in an ``EvaluatePacket``
+a number whose text is none  the message ``Kernel::number``, then ``ReturnPacket[$Failed]``, or the next prompt where the
+                             packet is for the main loop: what is not whole is not evaluated
+in a dialog                  all of this; ``Return[]`` entered in the main loop's way ends it
+                             (:mod:`kernelbus.kernelhost.mathics.packets.dialogs`)
+============================ ================================================================================
+
+Knows the link only as a :class:`Port`. Every packet is followed by EndPacket and leaves at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from kernelbus.kernelhost.mathics.evaluation.evaluator import Evaluator, SyntaxFault
+from kernelbus.kernelhost.mathics.evaluation.interrupts import KernelAbort
+from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
+from kernelbus.kernelhost.mathics.forms.convert import from_mathics, to_mathics
+from kernelbus.kernelhost.mathics.packets.dialogs import Dialogs, Source
+from kernelbus.kernelhost.mathics.packets.packets import (
+    FOREIGN,
+    message,
+    misread_message,
+    packet_name,
+    text_packet,
+)
+from wstp.expr import Expr, Function, Symbol
+
+if TYPE_CHECKING:
+    from kernelbus.kernelhost.mathics.packets.intake import Arrival
+
+__all__ = ["MainLoop", "Port"]
+
+_log = logging.getLogger("kernelhost.mathics")
+
+_FAILED: Final = Symbol("$Failed")
+_ABORTED: Final = Symbol("$Aborted")
+
+
+class Port(Protocol):
+    """Send packets, each followed by EndPacket, and have them leave before it returns."""
+
+    def send(self, *packets: Expr, last: bool = False) -> None:
+        """Send; an interrupt of the evaluation waits until it is done. ``last``: the answer ends with them."""
+
+
+class MainLoop:
+    """Serve the packets of one link."""
+
+    def __init__(self, loaded: Loaded, port: Port, source: Source | None = None, *, prompts: bool = True) -> None:
+        """Begin.
+
+        Args:
+            loaded: the Mathics3 to evaluate with.
+            port: where answers go.
+            source: where evaluations that ask the client get their answers; None where they get none.
+            prompts: whether InputNamePacket and OutputNamePacket are sent (``-noprompt``).
+        """
+        self._loaded = loaded
+        self._port = port
+        self._prompts = prompts
+        self._evaluator = Evaluator(loaded, self)
+        dialogs = Dialogs(loaded, self._evaluator, port, source, self._answer_inside, self._prompt_inside)
+        loaded.terminal.client = dialogs
+        loaded.interrupts.on_interrupt = dialogs.menu
+        self._table = {
+            "EvaluatePacket": self._evaluate_packet,
+            "EnterTextPacket": self._enter_text,
+            "EnterExpressionPacket": self._enter_expression,
+        }
+
+    # -- output while evaluating -----------------------------------------
+
+    def text(self, text: str) -> None:
+        """Send what was printed."""
+        self._port.send(text_packet(text))
+
+    def message(self, symbol: str, tag: str, text: str) -> None:
+        """Send a message: its name, and its text."""
+        self._port.send(*message(symbol, tag, text))
+
+    # -- packets -----------------------------------------
+
+    def start(self) -> None:
+        """Send the first prompt."""
+        self._loaded.definitions.set_line_no(1)
+        self._prompt()
+
+    def load(self, file: str) -> None:
+        """Evaluate the expressions in a file."""
+        self._evaluator.evaluate(lambda: to_mathics(Symbol("Get")(file), self._loaded.definitions))
+
+    def run(self, code: str) -> None:
+        """Evaluate the expressions in a text for their effects."""
+        try:
+            self._evaluator.read(code, False, self._run_one)
+        except SyntaxFault as fault:
+            _log.warning("code to run at start: syntax error at character %d", fault.position)
+
+    def _run_one(self, query: Any, source: str) -> bool:
+        self._evaluator.evaluate(lambda: query)
+        return True
+
+    def handle(self, packet: Expr, *, aborted: bool = False, misread: str | None = None) -> None:
+        """Answer one packet.
+
+        Args:
+            packet: what arrived.
+            aborted: whether an abort arrived right behind it, before it was looked at.
+            misread: the text of a number in it that is none.
+
+        Raises:
+            SystemExit: ``Quit[]`` or ``Exit[]`` was evaluated; there is no answer.
+        """
+        name = packet_name(packet)
+        if name in FOREIGN:
+            _log.info("%s is no request to a kernel: ignored", name)
+            return
+        if misread is not None:
+            self._refuse(name, misread)
+            return
+        # Before the answer: afterwards the kernel must be idle at once, and hear what comes.
+        self._loaded.prune_numbers()
+        answer = self._table.get(name)
+        if answer is None:
+            self._answer(packet, aborted)
+        else:
+            answer(packet, aborted)
+
+    def _refuse(self, name: str, misread: str) -> None:
+        """Answer a packet that could not be read whole."""
+        self._port.send(*misread_message(misread))
+        if name in ("EnterTextPacket", "EnterExpressionPacket"):
+            self._prompt()
+        else:
+            self._port.send(Function(Symbol("ReturnPacket"), _FAILED), last=True)
+
+    def _answer_inside(self, arrival: Arrival) -> None:
+        if arrival.interrupted:
+            self._loaded.interrupts.interrupt()
+        self.handle(arrival.packet, aborted=arrival.aborted, misread=arrival.misread)
+
+    def _evaluate_packet(self, packet: Function, aborted: bool) -> None:
+        if len(packet.args) != 1:
+            self.message(
+                "EvaluatePacket",
+                "argx",
+                f"EvaluatePacket called with {len(packet.args)} arguments; 1 argument is expected.",
+            )
+            self._port.send(Function(Symbol("ReturnPacket"), _FAILED), last=True)
+            return
+        self._answer(packet.args[0], aborted)
+
+    def _answer(self, expr: Expr, aborted: bool) -> None:
+        definitions = self._loaded.definitions
+        result = self._evaluator.evaluate(lambda: to_mathics(expr, definitions), aborted=aborted)
+        self._return("ReturnPacket", result, last=True)
+
+    def _return(self, head: str, result: Any, *, last: bool) -> None:
+        """Send a result; one that cannot be sent becomes ``$Failed``, one whose sending is aborted ``$Aborted``."""
+        definitions = self._loaded.definitions
+        try:
+            # Sending a large result takes its time too.
+            value = self._loaded.interrupts.run(lambda: from_mathics(result, definitions))
+            self._port.send(Function(Symbol(head), value), last=last)
+        except KernelAbort:
+            self._port.send(Function(Symbol(head), _ABORTED), last=last)
+        except (ValueError, TypeError, MemoryError, RecursionError, AttributeError) as error:
+            _log.warning("a result cannot be sent", exc_info=error)
+            self.message("Kernel", "send", f"The result cannot be sent: {type(error).__name__}: {error}")
+            self._port.send(Function(Symbol(head), _FAILED), last=last)
+
+    def _enter_text(self, packet: Function, aborted: bool) -> None:
+        if len(packet.args) != 1 or not isinstance(packet.args[0], str):
+            self.message("EnterTextPacket", "string", "A string is expected.")
+            self._prompt()
+            return
+        going = True
+
+        def use(query: Any, source: str) -> bool:
+            nonlocal going
+            entered = self._evaluator.enter(query, source.rstrip("\n"), aborted=aborted)
+            if entered.result is not None:
+                self._name_output(entered.line, entered.form)
+                self._port.send(Function(Symbol("ReturnTextPacket"), entered.text))
+            going = not _is_aborted(entered.result)
+            return going
+
+        try:
+            # An abort that came before is for the first expression, not for reading it.
+            self._evaluator.read(packet.args[0], False, use)
+        except SyntaxFault as fault:
+            self._port.send(Function(Symbol("SyntaxPacket"), fault.position))
+        self._prompt()
+
+    def _enter_expression(self, packet: Function, aborted: bool) -> None:
+        if len(packet.args) != 1:
+            self.message("EnterExpressionPacket", "argx", "One argument is expected.")
+            self._prompt()
+            return
+        expr = packet.args[0]
+        try:
+            query = to_mathics(expr, self._loaded.definitions)
+        except ValueError as error:
+            self.message("Kernel", "send", str(error))
+            self._prompt()
+            return
+        entered = self._evaluator.enter(query, aborted=aborted, show=False)
+        if entered.result is not None:
+            self._name_output(entered.line, entered.form)
+            self._return("ReturnExpressionPacket", entered.result, last=not self._prompts)
+        self._prompt()
+
+    def _name_output(self, line: int, form: str) -> None:
+        if self._prompts:
+            name = self._evaluator.label(f"Out[{line}]//{form}= " if form else f"Out[{line}]= ")
+            self._port.send(Function(Symbol("OutputNamePacket"), name))
+
+    def _prompt(self) -> None:
+        if self._prompts:
+            self._port.send(self._input_name(), last=True)
+
+    def _prompt_inside(self) -> None:
+        if self._prompts:
+            self._port.send(self._input_name())
+
+    def _input_name(self) -> Function:
+        return Function(Symbol("InputNamePacket"), self._evaluator.label(f"In[{self._evaluator.line}]:= "))
+
+
+def _is_aborted(result: Any) -> bool:
+    return result is not None and result.get_name() == "System`$Aborted"

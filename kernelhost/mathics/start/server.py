@@ -1,0 +1,152 @@
+"""Serve one link with the embedded kernel, from the first prompt to the exit status.
+
+====== ==========================================================================================
+status the kernel ended because
+====== ==========================================================================================
+0      ``Quit[]`` or ``Exit[]`` was evaluated, the peer closed the link (message 9) or said terminate (message 1)
+n      ``Exit[n]`` was evaluated (n modulo 256)
+1      it could not load Mathics3, or failed in a way that is a mistake of its own
+2      its options are wrong, or nobody takes the link they name
+3      the link was lost: the connection went without message 9
+4      the peer broke the protocol, or sent more than the limits allow
+====== ==========================================================================================
+
+A process that preloads: :func:`kernelbus.kernelhost.mathics.evaluation.loading.load` first, then, in each child it forks,
+:func:`open_link` and :func:`serve`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from kernelbus.kernelhost.mathics.evaluation.identity import renew
+from kernelbus.kernelhost.mathics.evaluation.interrupts import Interrupts, Suspension
+from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
+from kernelbus.kernelhost.mathics.evaluation.memory import guard
+from kernelbus.kernelhost.mathics.packets.intake import Arrival, End, Intake
+from kernelbus.kernelhost.mathics.packets.mainloop import MainLoop
+from kernelbus.kernelhost.mathics.start.options import Options
+from wstp import Link, LinkClosed, LinkLost, WSTPError, connect
+from wstp.expr import Expr
+
+__all__ = ["LinkGone", "open_link", "serve"]
+
+_log = logging.getLogger("kernelhost.mathics")
+
+
+class LinkGone(BaseException):
+    """Unwind the main thread because nobody is there to answer; no ``except Exception`` of an evaluation may take it."""
+
+
+class _LinkPort:
+    """Send packets over a link; never cut in two by an abort."""
+
+    def __init__(self, link: Link, loaded: Loaded, answered: Callable[[], None]) -> None:
+        self._link = link
+        self._interrupts = loaded.interrupts
+        self._answered = answered
+
+    def send(self, *packets: Expr, last: bool = False) -> None:
+        """Send packets, each with its end, in one go; say before that an answer is complete if they are its last.
+
+        Raises:
+            LinkGone: the peer is not there any more.
+            ValueError: a packet holds what cannot be written; nothing of it was.
+        """
+        with self._interrupts.masked:
+            try:
+                for packet in packets:
+                    self._link.put(packet, end_packet=True)
+                if last:
+                    self._answered()
+                self._link.flush()
+            except (LinkClosed, LinkLost):
+                raise LinkGone from None
+            except (TypeError, WSTPError) as error:
+                raise ValueError(str(error)) from error
+
+
+class _LinkSource:
+    """Give packets of a link to evaluations that ask for them."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Have packets given to the evaluation that is running."""
+        self._intake.enter()
+        try:
+            yield
+        finally:
+            self._intake.leave()
+
+    def next(self, suspension: Suspension) -> Arrival | None:
+        """Wait for a packet, or return None when the evaluation has to go on without one.
+
+        Raises:
+            LinkGone: the peer is not there any more.
+        """
+        arrival = self._intake.take_inside(lambda: suspension.over, lambda: suspension.remaining)
+        if isinstance(arrival, End):
+            raise LinkGone
+        return arrival
+
+    def done(self) -> None:
+        """Say that a packet has been answered."""
+        self._intake.done()
+
+
+def open_link(options: Options) -> Link:
+    """Connect to the peer that the options name, in the mode they say (default mode without option bit 4).
+
+    Raises:
+        wstp.LinkSpecError, wstp.ConnectFailed, wstp.LinkTimeout: there is no such link; the text names it.
+    """
+    return connect(list(options.link), tolerant=True)
+
+
+def serve(loaded: Loaded, link: Link, options: Options) -> int:
+    """Serve a link until it or the kernel ends, and return the exit status; on the main thread."""
+    renew(loaded.definitions)
+    interrupts = loaded.interrupts
+    interrupts.install()
+    guard.start(options.memory)
+    intake = Intake(link, interrupts.abort, interrupts.forget, interrupts.interrupt)
+    port, source = _LinkPort(link, loaded, intake.done), _LinkSource(intake)
+    loop = MainLoop(loaded, port, source, prompts=options.prompts)
+    intake.start()
+    try:
+        intake.begin()
+        for file in options.initfiles:
+            loop.load(file)
+        for code in options.run:
+            loop.run(code)
+        loop.start()
+        intake.done()
+        status = _answer(intake, loop, interrupts)
+    except SystemExit as left:
+        status = _status(left.code)
+    except LinkGone:
+        # The reader has seen, or is about to see, how the link ended.
+        status = intake.end().status
+    intake.finish()
+    link.close()
+    return status
+
+
+def _answer(intake: Intake, loop: MainLoop, interrupts: Interrupts) -> int:
+    while True:
+        arrival = intake.take()
+        if isinstance(arrival, End):
+            return arrival.status
+        if arrival.interrupted:
+            interrupts.interrupt()
+        loop.handle(arrival.packet, aborted=arrival.aborted, misread=arrival.misread)
+        intake.done()
+
+
+def _status(code: object) -> int:
+    return code & 0xFF if isinstance(code, int) else 0

@@ -1,0 +1,142 @@
+"""A host's pools by name: what each is configured as, what administrators have made of its numbers, and what is counted of it.
+
+Rules of this module: as :mod:`kernelbus.kernelhost.pools.pool`'s: no process, socket, clock or randomness.
+"""
+
+from __future__ import annotations
+
+import os
+
+from kernelbus.bus.protocol.messages import PoolReport
+from kernelbus.bus.settings.config import Config, PoolConfig
+from kernelbus.kernelhost.pools.figures import PoolCounts
+from kernelbus.kernelhost.pools.pool import Action, KernelState, Pool, PoolOptions, PoolState
+
+__all__ = ["PoolTable"]
+
+#: What of a pool's configuration makes its kernels what they are: where that changes, those that wait for a first client are replaced.
+_MAKING = ("kernel_path", "kernel_options", "parallel_kernels", "initialization_file", "initialization_code")
+
+
+class PoolTable:
+    """The pools of one host.
+
+    Attributes:
+        pools: by name; those that the configuration has no more stay until their last kernel has ended.
+        configs: what each is configured as.
+        counts: of each, and of those that were; they never fall.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.configs: dict[str, PoolConfig] = {pool.name: pool for pool in config.pools}
+        self.pools = {pool.name: Pool(_options(pool)) for pool in config.pools}
+        self.counts = {pool.name: PoolCounts(pool.name) for pool in config.pools}
+        self._resized: dict[str, tuple[int | None, int | None]] = {}
+
+    def resize(self, name: str, minimum: int | None, maximum: int | None, now: float) -> list[Action]:
+        """Change a pool's numbers, until they are changed again or its configuration has others; None: as it is."""
+        before = self._resized.get(name, (None, None))
+        self._resized[name] = (before[0] if minimum is None else minimum, before[1] if maximum is None else maximum)
+        return self.pools[name].configure(self._sized(name), now)
+
+    def _sized(self, name: str) -> PoolOptions:
+        """The options of a pool, with the numbers that an administrator has given it."""
+        options = _options(self.configs[name])
+        minimum, maximum = self._resized.get(name, (None, None))
+        return options._replace(
+            minimum=options.minimum if minimum is None else minimum, maximum=options.maximum if maximum is None else maximum
+        )
+
+    def configure(self, config: Config, drained: bool, now: float) -> tuple[list[tuple[str, list[Action]]], list[str]]:
+        """Go by another configuration.
+
+        Args:
+            drained: whether the host gives no kernels out.
+
+        Returns:
+            What the pools have decided, in order, and what follows from it for people, a line each.
+        """
+        self._config = config
+        decided: list[tuple[str, list[Action]]] = []
+        lines: list[str] = []
+        for pool in config.pools:
+            before = self.configs.get(pool.name)
+            self.configs[pool.name] = pool
+            if before is None:
+                decided.append((pool.name, self._add(pool, drained, now)))
+            else:
+                decided += [(pool.name, actions) for actions in self._change(before, pool, now, lines)]
+        wanted = {pool.name for pool in config.pools}
+        for name in [name for name in self.pools if name not in wanted]:
+            decided.append((name, self.pools[name].turn(PoolState.DRAINING, now)))
+            if self.pools[name].kernels:
+                lines.append(f"pool {name} is drained, and goes when its last session has ended")
+            else:
+                self.remove_if_gone(name)
+        return decided, lines
+
+    def _add(self, config: PoolConfig, drained: bool, now: float) -> list[Action]:
+        pool = self.pools[config.name] = Pool(_options(config))
+        pool.host_drained = drained
+        self.counts.setdefault(config.name, PoolCounts(config.name))
+        return pool.tick(now)
+
+    def _change(self, before: PoolConfig, after: PoolConfig, now: float, lines: list[str]) -> list[list[Action]]:
+        name, pool = after.name, self.pools[after.name]
+        if _sizes(before) != _sizes(after):
+            # What the file says anew counts more than what was ordered before.
+            self._resized.pop(name, None)
+        decided = [pool.configure(self._sized(name), now)]
+        if any(getattr(before, key) != getattr(after, key) for key in _MAKING):
+            waiting = pool.count(KernelState.STARTING, KernelState.READY)
+            decided.append(pool.renew("the pool's kernels are made otherwise now", now))
+            lines.append(f"pool {name}: {waiting} kernels that wait for a first client are replaced; sessions keep theirs")
+        return decided
+
+    def remove_if_gone(self, name: str) -> bool:
+        """Forget a pool that the configuration has no more, if it has no kernel left; gives whether it was so."""
+        if self.pools[name].kernels or any(pool.name == name for pool in self._config.pools):
+            return False
+        del self.pools[name], self.configs[name]
+        self._resized.pop(name, None)
+        return True
+
+    def reports(self) -> list[PoolReport]:
+        """Say how each pool is."""
+        return [self._report(name, pool) for name, pool in self.pools.items()]
+
+    def _report(self, name: str, pool: Pool) -> PoolReport:
+        return PoolReport(
+            name,
+            self._config.default_pool.name == name,
+            self._config.parallel_default_pool.name == name,
+            pool.count(KernelState.STARTING),
+            pool.count(KernelState.READY),
+            pool.count(KernelState.ATTACHED),
+            pool.count(KernelState.DETACHED),
+            len(pool.queue),
+            pool.options.minimum,
+            pool.maximum,
+            pool.failing[:1000],
+            pool.spare,
+            self.configs[name].parallel_kernels,
+            pool.limited[:1000],
+            pool.state.value,
+            name in self._resized,
+        )
+
+
+def _options(pool: PoolConfig) -> PoolOptions:
+    return PoolOptions(
+        pool.name,
+        pool.minimum_kernel_number,
+        pool.maximum_kernel_number,
+        pool.keep_alive,
+        pool.reserve_previously_connected_kernels,
+        max(1, os.cpu_count() or 1),
+    )
+
+
+def _sizes(pool: PoolConfig) -> tuple[int, int]:
+    return pool.minimum_kernel_number, pool.maximum_kernel_number

@@ -1,0 +1,86 @@
+"""The abort ladder's clock and hands: what :mod:`kernelbus.kernelhost.session.ladder` decides, done to a kernel and told to the log."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from kernelbus.bus.settings.logs import EventLogger
+from kernelbus.kernelhost.session.ladder import ANSWERS, AbortLadder, Rung
+
+__all__ = ["AbortWatch", "Abortable"]
+
+
+class Abortable(Protocol):
+    """What the ladder needs of a kernel; its text is what the log calls it."""
+
+    log: EventLogger
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has been asked for something it has not answered."""
+
+    @property
+    def held(self) -> bool:
+        """Whether nobody takes what it says at present."""
+
+    def interrupt(self) -> None:
+        """Send its process SIGINT."""
+
+    def destroy(self, tag: str, why: str) -> None:
+        """Kill its process, and tell its client why."""
+
+
+class AbortWatch:
+    """Sees to it that one kernel obeys aborts.
+
+    Args:
+        timeout: `Limits`/`AbortTimeout`, seconds.
+    """
+
+    def __init__(self, kernel: Abortable, timeout: float) -> None:
+        self._kernel = kernel
+        self._timeout = timeout
+        self._ladder = AbortLadder(timeout)
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def asked(self) -> None:
+        """Message 3 has been written to the kernel."""
+        if self._kernel.busy:
+            self._ladder.asked(self._loop.time())
+            self._arm()
+
+    def answered(self, head: str | None) -> None:
+        """The kernel has sent a whole packet with this head."""
+        if self._ladder.waiting and (head in ANSWERS or not self._kernel.busy):
+            if self._ladder.rung is Rung.INTERRUPTED:
+                self._kernel.log.info("%s has obeyed the abort, after SIGINT", self._kernel)
+            self._ladder.answered()
+            self.stop()
+
+    def stop(self) -> None:
+        """The kernel is gone, or is ended for another reason."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self) -> None:
+        if self._timer is None and self._ladder.waiting:
+            self._timer = self._loop.call_later(self._ladder.interval, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if not self._kernel.busy:
+            self._ladder.answered()
+        half = f"{self._timeout / 2:g} s"
+        match self._ladder.tick(self._loop.time(), self._kernel.held):
+            case Rung.INTERRUPTED:
+                self._kernel.log.warning("%s has not obeyed an abort (message 3) in %s: it is sent SIGINT", self._kernel, half)
+                self._kernel.interrupt()
+            case Rung.KILLED:
+                text = "%s has not obeyed an abort, neither message 3 nor SIGINT, each for %s: it is killed"
+                self._kernel.log.error(text, self._kernel, half)
+                why = f"did not obey an abort in {self._timeout:g} s (Limits/AbortTimeout), neither the message nor SIGINT, and was killed"
+                self._kernel.destroy("abort", why)
+        self._arm()

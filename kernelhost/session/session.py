@@ -1,0 +1,483 @@
+"""One kernel's session: who is attached to it, what they have asked of each other, and what the next client is owed.
+
+Bytes pass: from the channel through the gate to the kernel's link, from the link through the log to the channel. Both directions are
+tracked only for packet heads (:mod:`kernelbus.kernelhost.session.conversation`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kernelbus.bus.channel.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
+from kernelbus.bus.channel.multiplexer import ChannelHandle, Multiplexer
+from kernelbus.bus.protocol.messages import NO_POINT
+from kernelbus.bus.settings.config import LimitsConfig
+from kernelbus.bus.settings.logs import EventLogger
+from kernelbus.kernelhost.session.conversation import Conversation
+from kernelbus.kernelhost.session.gate import Gate
+from kernelbus.kernelhost.session.output import OutputLog
+from kernelbus.kernelhost.session.trace import TO, PacketTrace
+from wstp import Function, LimitExceeded, Limits, Message, MessageCode, RemoteProtocolError, Symbol
+from wstp.packets import encode_packet, packet
+from wstp.relay import RelayLink
+from wstp.tracker import Mark
+
+__all__ = ["Session", "SessionKernel"]
+
+#: The symbol of the server's own messages about a kernel.
+_SYMBOL = "WSTPServer`Kernel"
+
+
+class SessionKernel(Protocol):
+    """What a session needs of its kernel, and tells it; its text is what the log calls it."""
+
+    program: str
+    log: EventLogger
+    trace: PacketTrace
+
+    @property
+    def link(self) -> RelayLink | None:
+        """Its link, while there is one."""
+
+    def end(self, why: str) -> None:
+        """Ask it to end."""
+
+    def completion(self) -> Iterable[bytes | memoryview]:
+        """Give the bytes that complete what it was saying."""
+
+    def abort_written(self) -> None:
+        """An abort has been written to it."""
+
+    def session_busy(self) -> None:
+        """:attr:`Session.busy` has changed."""
+
+    def session_unused(self) -> None:
+        """The client has gone and asked it for nothing: it is as it was before."""
+
+    def session_detached(self, why: str) -> None:
+        """The client has gone."""
+
+    def session_unwanted(self, why: str) -> None:
+        """The client has asked for its end."""
+
+
+@dataclass(slots=True)
+class _Attachment:
+    """A client's hold on the kernel. `received` counts its bytes that were passed on, `owed` those not yet given credit for.
+
+    Before it is greeted, the kernel may still be at work for others: what the client asks waits, or its answer would be taken for stale.
+    What is sent to it lies in the log from `base` on, and `cursor` is how far it has been sent.
+    """
+
+    handle: ChannelHandle
+    gate: Gate
+    urgent: deque[Urgent]
+    received: int = 0
+    owed: int = 0
+    waiting: deque[bytes | bytearray | memoryview] = field(default_factory=deque)
+    greeted: bool = False
+    base: int = 0
+    cursor: int = 0
+
+
+class Session:
+    """A kernel's session.
+
+    Args:
+        send_prompt: whether a client that attaches is sent `InputNamePacket`.
+        replaced: whether a client whose kernel dies gets another at once.
+
+    Attributes:
+        channel: the attachment; 0 without a client.
+        client: its address.
+        profile: what the session's client calls it.
+        attachments: how many clients it has had.
+    """
+
+    def __init__(self, kernel: SessionKernel, limits: LimitsConfig, send_prompt: bool, replaced: bool) -> None:
+        self.channel = 0
+        self.client = ""
+        self.profile = ""
+        self.attachments = 0
+        self.conversation = Conversation()
+        self._kernel = kernel
+        self._limits = limits
+        self._tracker_limits = Limits(token_size=limits.token_size)
+        self._send_prompt = send_prompt
+        self._replaced = replaced
+        self._attachment: _Attachment | None = None
+        self._log = OutputLog(limits.output_buffer)
+        self._completion: Iterator[bytes | memoryview] | None = None
+        # The last question that was heard, and the number of the packet behind it.
+        self._question: Function | None = None
+        self._asked_before = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether the kernel has been asked for something it has not answered."""
+        return self.conversation.busy or self._completion is not None
+
+    @property
+    def listening(self) -> bool:
+        """Whether the kernel takes a client's next word now: it is idle, or asks its client something."""
+        return self.conversation.listening and self._completion is None
+
+    @property
+    def attached(self) -> bool:
+        """Whether it has a client."""
+        return self._attachment is not None
+
+    # ------------------------------------------------------------------ attach and detach
+
+    def position(self, resume: bool, point: int) -> int:
+        """Give the number of the packet with which a client that attaches begins.
+
+        Args:
+            resume: whether it wants what the last one has not taken.
+            point: with `resume`, the packet it wants to go on from; NO_POINT: what is known to be missed.
+
+        Raises:
+            ResumeError: that packet is not kept.
+        """
+        if not resume:
+            return self._log.packets
+        if point == NO_POINT:
+            return self._log.missed()[1]
+        self._log.resume(point)
+        return point
+
+    def attach(self, channel: int, client: str, multiplexer: Multiplexer, resume: bool = False, point: int = NO_POINT) -> None:
+        """Give the kernel to the client at the other end of `channel`.
+
+        Without `resume`, what it said while nobody listened is stale; with it, that is sent first, and what it asks is among it, even
+        if the last client has taken that: it left without an answer.
+        """
+        assert self._attachment is None
+        log = self._log
+        self.channel, self.client = channel, client
+        handle = multiplexer.open(channel, _ChannelEvents(self))
+        gate = Gate(self._limits.hold_buffer, self._tracker_limits, self._requested, self._kernel.trace.kept)
+        attachment = _Attachment(handle, gate, deque())
+        self._attachment = attachment
+        if resume:
+            missed = log.missed()
+            first = missed[1] if point == NO_POINT else point
+            attachment.base = attachment.cursor = missed[0] if point == NO_POINT else log.resume(point)
+            attachment.greeted = True
+            if (question := self.conversation.question) is not None and first >= self._asked_before and log.between:
+                self._say_question(question)
+            self._send_kept()
+            self._credit()
+        else:
+            log.drop()
+            self._greet()
+        if self._kernel.link is not None and handle.writable:
+            self._kernel.link.resume()
+
+    def let_go(self, text: str) -> None:
+        """Nobody is at the other end of its channel any more, or ever was."""
+        if self._unused and self._attachment is not None and self._attachment.handle.channel.peer_consumed == 0:
+            self._give_back(EndReason.DETACHED, text)
+        else:
+            self.detach(EndReason.DETACHED, text)
+
+    @property
+    def _unused(self) -> bool:
+        """Whether it is as new: it has a client, its first, which has not asked it for anything."""
+        attachment = self._attachment
+        return (
+            attachment is not None
+            and self.attachments == 1
+            and attachment.greeted
+            and attachment.received == 0
+            and not attachment.waiting
+            and not attachment.urgent
+            and not self.busy
+        )
+
+    def _give_back(self, reason: EndReason, text: str) -> None:
+        self._part(reason, text)
+        self.attachments = 0
+        self.profile = ""
+        self._log = OutputLog(self._limits.output_buffer)
+        self._kernel.session_unused()
+
+    def detach(self, reason: EndReason, text: str) -> None:
+        """Take the kernel from its client."""
+        if self._attachment is not None:
+            self._part(reason, text)
+            self._kernel.session_detached(text)
+
+    def _greet(self) -> None:
+        """Begin with an attached client, once the kernel listens: nothing stale, then the prompt, or what the kernel asks."""
+        attachment = self._attachment
+        if attachment is None or attachment.greeted or not self.listening or not self._log.between:
+            return
+        log = self._log
+        log.keep()
+        attachment.base = attachment.cursor = log.end
+        attachment.greeted = True
+        question = self.conversation.question
+        if question is not None:
+            self._say_question(question)
+        elif self._send_prompt:
+            log.append_packet(encode_packet(packet("InputNamePacket", self.conversation.prompt)))
+        self._send_kept()
+        self._feed_waiting(attachment)
+        self._credit()
+
+    def _say_question(self, question: Function) -> None:
+        """Ask once more, in the kernel's name."""
+        self._log.append_packet(encode_packet(question))
+        self._asked_before = self._log.packets
+
+    def _send_kept(self) -> None:
+        """Send on from the log, as far as the client takes it."""
+        attachment = self._attachment
+        if attachment is None or not attachment.greeted:
+            return
+        while attachment.handle.writable and attachment.cursor < self._log.end:
+            piece = self._log.piece(attachment.cursor)
+            # First, since to send can bring word from the client, and so this function once more.
+            attachment.cursor += len(piece)
+            attachment.handle.send(piece)
+        if self._kernel.link is not None and attachment.cursor == self._log.end and attachment.handle.writable:
+            self._kernel.link.resume()
+
+    def _note_taken(self, attachment: _Attachment, exactly: int | None = None) -> None:
+        taken = attachment.handle.channel.peer_consumed if exactly is None else exactly
+        self._log.take(attachment.base + taken)
+
+    def _part(self, reason: EndReason, text: str, taken: int | None = None) -> None:
+        """The client and the kernel go apart; an expression the kernel has begun to read is completed, and aborted."""
+        attachment, self._attachment = self._attachment, None
+        assert attachment is not None
+        self.channel, self.client = 0, ""
+        if attachment.greeted:
+            self._note_taken(attachment, taken)
+        self._log.left()
+        if self._kernel.link is not None:
+            self._kernel.link.resume()
+            completion = attachment.gate.abandon()
+            if completion is not None:
+                self._kernel.log.info("%s: its client went in the middle of an expression, which is completed and aborted", self._kernel)
+                self._completion = completion
+                self._send_message(MessageCode.ABORT)
+                self._complete()
+        attachment.handle.end(reason, text)
+
+    def kernel_ended(self, how: str) -> None:
+        """The kernel is no more: its client is given the rest of what it said, and let go."""
+        attachment = self._attachment
+        if attachment is None:
+            return
+        while attachment.greeted and (piece := self._log.piece(attachment.cursor)):
+            attachment.cursor += len(piece)
+            attachment.handle.send(piece)
+        if self._attachment is attachment:
+            if self._replaced and attachment.greeted:
+                self._say_replaced(attachment, how)
+            self._part(EndReason.KERNEL_ENDED, how)
+
+    def tell(self, tag: str, text: str) -> None:
+        """Give the client a message of the server's own, unless the kernel was in the middle of saying something."""
+        attachment = self._attachment
+        if attachment is not None and attachment.greeted and attachment.cursor == self._log.end and self._log.between:
+            for packed in (packet("MessagePacket", Symbol(_SYMBOL), tag), packet("TextPacket", f"{_SYMBOL}::{tag}: {text}")):
+                self._log.append_packet(encode_packet(packed))
+            self._send_kept()
+
+    def _say_replaced(self, attachment: _Attachment, how: str) -> None:
+        """A client that is to get another kernel at once is not left waiting for what this one still owed it."""
+        handle, owed = attachment.handle, self.conversation.awaited["ReturnPacket"]
+        if not self._log.between:
+            for piece in self._kernel.completion():
+                handle.send(piece)
+            handle.send(b"]")
+        if self.busy:
+            handle.send(encode_packet(packet("MessagePacket", Symbol(_SYMBOL), "replaced")))
+            text = f"{_SYMBOL}::replaced: the kernel has ended ({how}); another takes its place."
+            handle.send(encode_packet(packet("TextPacket", text)))
+            for _ in range(owed):
+                handle.send(encode_packet(packet("ReturnPacket", Symbol("$Failed"))))
+
+    def _complete(self) -> None:
+        """Write on at what completes a half-read expression, as fast as the kernel takes it."""
+        while self._completion is not None and self._kernel.link is not None and not self._kernel.link.congested:
+            try:
+                piece = next(self._completion, None)
+            except LimitExceeded as error:
+                self._kernel.log.error("%s: the expression its client left cannot be completed (%s); ended", self._kernel, error)
+                self._completion = None
+                self._kernel.end("half an expression could not be completed")
+                return
+            if piece is None:
+                self._completion = None
+                if self._kernel.program:
+                    # The embedded kernel takes an abort for what it is reading; of another that is not known.
+                    self._send_message(MessageCode.ABORT)
+            else:
+                self._kernel.link.write(piece)
+
+    # ------------------------------------------------------------------ from the client
+
+    def channel_event(self, event: Event) -> None:
+        """Something came from the attached client."""
+        attachment = self._attachment
+        if attachment is None:
+            return
+        match event:
+            case Data(_, payload):
+                if attachment.greeted:
+                    self._feed(attachment, payload)
+                else:
+                    attachment.waiting.append(payload)
+            case Urgent():
+                attachment.urgent.append(event)
+                self._pass_urgent(attachment)
+            case Ended(reason, text, taken):
+                why = text or reason.name.lower().replace("_", " ")
+                if reason is EndReason.UNUSED and self._unused:
+                    self._give_back(EndReason.ANSWER, "")
+                    return
+                # It may have asked for something and gone: the kernel gets to it when it is done with the rest.
+                self._feed_waiting(attachment)
+                if self._attachment is not attachment:
+                    return
+                self._part(EndReason.ANSWER, "", taken)
+                if reason is EndReason.CLOSE_KERNEL:
+                    self._kernel.session_unwanted(why)
+                else:
+                    self._kernel.session_detached(why)
+            case Reset():
+                self._part(EndReason.ANSWER, "")
+                self._kernel.session_detached("its frontend knows nothing of it")
+            case Writable():
+                self._send_kept()
+
+    def _feed_waiting(self, attachment: _Attachment) -> None:
+        while attachment.waiting and self._attachment is attachment:
+            self._feed(attachment, attachment.waiting.popleft())
+
+    def _feed(self, attachment: _Attachment, payload: bytes | bytearray | memoryview) -> None:
+        attachment.received += len(payload)
+        attachment.owed += len(payload)
+        link = self._kernel.link
+        if link is None:
+            return
+        try:
+            for piece in attachment.gate.feed(payload):
+                link.write(piece)
+        except (RemoteProtocolError, LimitExceeded) as error:
+            self._kernel.log.error("%s: its client sent what is not WSTP (%s); its link is closed", self._kernel, error)
+            self.detach(EndReason.REFUSED, str(error))
+            return
+        if attachment.urgent:
+            self._pass_urgent(attachment)
+        self._credit()
+
+    def _credit(self) -> None:
+        """Let the client send more, unless the kernel does not read, or is still at work for another."""
+        attachment, link = self._attachment, self._kernel.link
+        if attachment is not None and attachment.greeted and attachment.owed and link is not None and not link.congested:
+            owed, attachment.owed = attachment.owed, 0
+            attachment.handle.consume(owed)
+
+    def _pass_urgent(self, attachment: _Attachment) -> None:
+        """Hand over the messages whose time has come: the kernel was given the data before them, or is at work on something earlier."""
+        while attachment.urgent and self._kernel.link is not None:
+            first = attachment.urgent[0]
+            passed = attachment.received - attachment.gate.held >= first.offset
+            if not (passed or self.busy or first.code == MessageCode.TERMINATE):
+                return
+            attachment.urgent.popleft()
+            if passed and not self.busy:
+                self._kernel.link.when_written(lambda message=first: self._write_message(message))  # type: ignore[misc]
+            else:
+                self._write_message(first)
+
+    def send(self, code: MessageCode) -> None:
+        """Send the kernel a message as if its client had, at once."""
+        self._write_message(Urgent(0, int(code), 0))
+
+    def _write_message(self, message: Urgent) -> None:
+        if self._kernel.link is not None:
+            self._send_message(message.code, message.parameter)
+            if message.code == MessageCode.ABORT:
+                self._kernel.abort_written()
+                self.conversation.interrupted()
+
+    def _send_message(self, code: int, parameter: int = 0) -> None:
+        assert self._kernel.link is not None
+        self._kernel.link.write_message(code, parameter)
+        if self._kernel.trace.active:
+            self._kernel.trace.message(TO, code)
+
+    def _requested(self, head: str | None, size: int, beginning: bytes) -> None:
+        """A whole packet has passed to the kernel."""
+        if self._kernel.trace.active:
+            self._kernel.trace.passed(TO, head, size, beginning)
+        was_busy = self.busy
+        self.conversation.requested(head)
+        if self.busy and not was_busy:
+            self._kernel.session_busy()
+
+    # ------------------------------------------------------------------ from the kernel
+
+    def heard(self, link: RelayLink, data: bytes | memoryview, marks: list[Mark], base: int) -> None:
+        """Log what the kernel says, and send it to the client, if that has had everything before it; `marks` count from `base`."""
+        log, attachment = self._log, self._attachment
+        before = log.end
+        kept = log.append(data, marks, base)
+        if attachment is None:
+            if log.full:
+                link.pause()
+        elif not attachment.greeted:
+            # Its marks are not looked at yet: whether it is the client's turn now is found behind them.
+            pass
+        else:
+            if attachment.cursor == before:
+                attachment.cursor = log.end
+                if len(kept):
+                    attachment.handle.send(kept)
+            if self._attachment is attachment:
+                self._note_taken(attachment)
+            if not attachment.handle.writable:
+                link.pause()
+
+    def looked_at(self) -> None:
+        """What was heard has been followed to its end: it may be the client's turn now."""
+        if (question := self.conversation.question) is not self._question:
+            self._question, self._asked_before = question, self._log.packets
+        if self._attachment is not None and not self._attachment.greeted:
+            self._greet()
+
+    def told(self, message: Message) -> None:
+        """The kernel has sent a message."""
+        if self._attachment is not None:
+            self._attachment.handle.send_urgent(message.code, message.parameter)
+
+    def drained(self) -> None:
+        """The kernel's link takes more."""
+        self._complete()
+        self._credit()
+        if self._attachment is not None and self._attachment.urgent:
+            self._pass_urgent(self._attachment)
+
+
+class _ChannelEvents:
+    """Takes one channel's events to its session, for as long as that channel is the session's present one."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._channel = session.channel
+
+    def channel_event(self, event: Event) -> None:
+        if self._session.channel == self._channel:
+            self._session.channel_event(event)
+
+    def channel_closed(self) -> None:
+        """Nothing is left to do: the kernel parted from the client when either of them ended."""

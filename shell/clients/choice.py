@@ -1,0 +1,234 @@
+"""Which kernel a person's client is to use: a fresh one, the one named, or the one that a profile leads back to."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import time
+from dataclasses import dataclass, replace
+
+from kernelbus.shell.address import Address, AddressError
+from kernelbus.shell.clients.profile import Profile, ProfileError, ProfileFile
+from kernelbus.shell.clients.session import KernelRefused, Session, connect_command, reconnect_command
+
+__all__ = ["Attachment", "Choice", "ChoiceError"]
+
+
+# While much is said, the profile is written so often; when nothing more comes, at once.
+_SAVE_SECONDS = 0.1
+
+
+class ChoiceError(Exception):
+    """What was asked for makes no sense; the text is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was asked for, checked.
+
+    Attributes:
+        address: the server; None: the default one, or the profile's.
+        discover: the name of a server to look for, "" for any; None: it is not looked for.
+        pool: "" for the server's choice.
+        kernel: the id of the one that is wanted; "" without one.
+        file: the profile.
+        start, resume: whether a kernel may be got for the profile, and whether the profile's may be gone back to.
+    """
+
+    address: Address | None = None
+    discover: str | None = None
+    pool: str = ""
+    kernel: str = ""
+    file: ProfileFile | None = None
+    start: bool = True
+    resume: bool = False
+
+    @classmethod
+    def read(cls, options: argparse.Namespace) -> Choice:
+        """Read the options that `kernelbus.shell.main` gives every client.
+
+        Raises:
+            ChoiceError: it is wrong in itself.
+        """
+        try:
+            address = None if options.server is None else Address.parse(options.server)
+        except AddressError as error:
+            raise ChoiceError(f"--server: {error}") from None
+        if options.discover is not None and address is not None:
+            raise ChoiceError("--server names a server, and --discover looks for one: leave one of them out")
+        if options.discover is not None and options.continue_profile:
+            raise ChoiceError("--continue-profile goes to the profile's server: leave --discover out")
+        pool = options.pool if options.pool is not None else address.pool if address is not None else ""
+        if address is not None and address.pool and pool != address.pool:
+            raise ChoiceError(f"--pool {pool} and the pool in --server {options.server} differ: leave one out")
+        kernel = options.kernel_id or ""
+        if options.kernel_id is not None and not kernel:
+            raise ChoiceError("--kernel-id is empty")
+        if kernel and pool:
+            raise ChoiceError("--kernel-id names a kernel, whatever its pool is: leave the pool out")
+        returning = options.continue_profile or options.prefer_profile
+        if kernel and returning:
+            raise ChoiceError("a profile names its kernel: leave --kernel-id out, or write the profile with --start-profile")
+        if pool and options.continue_profile:
+            raise ChoiceError("--continue-profile goes to the profile's kernel, whatever its pool is: leave the pool out")
+        name = options.start_profile if options.start_profile is not None else returning
+        try:
+            file = None if name is None else ProfileFile(name)
+        except ProfileError as error:
+            raise ChoiceError(str(error)) from None
+        return cls(address, options.discover, pool, kernel, file, options.continue_profile is None, bool(returning))
+
+    @property
+    def kept(self) -> bool:
+        """Whether the kernel is wanted later too."""
+        return bool(self.kernel) or self.file is not None
+
+    def attach(self, *, keep: bool, resume: bool = False) -> Attachment:
+        """Get the kernel.
+
+        Args:
+            keep: whether the kernel lives on when the link goes.
+            resume: whether what a kernel named by its id said meanwhile is wanted (of a profile's kernel it always is).
+
+        Raises:
+            SessionError: there is no server, or no kernel from it.
+            ProfileError: the profile cannot be used.
+        """
+        if self.file is not None and self.resume and (not self.start or self.file.exists()):
+            profile = self.file.read()
+            self._check_server(profile)
+            self.file.check_writable()
+            command = reconnect_command(profile.kernel, profile.resume_point, profile=self.file.label)
+            try:
+                return Attachment(Session(profile.server, command, keep=True), self.file, profile, fresh=False)
+            except KernelRefused as refused:
+                if refused.tag == "resumetooold":
+                    server = shlex.quote(profile.server.link_name)
+                    raise ProfileError(
+                        f"profile {self.file}: {refused.reason}; to go on without it, say "
+                        f"--server {server} --kernel-id={profile.kernel} --start-profile {shlex.quote(self.file.name)}"
+                    ) from None
+                if not refused.gone:
+                    raise
+                if not self.start:
+                    raise ProfileError(
+                        f"profile {self.file}: its kernel is gone ({refused.reason}): "
+                        f"--start-profile {shlex.quote(self.file.name)} gets another"
+                    ) from None
+            return self._started(profile.server, profile.pool if not self.pool else self.pool, profile.parallel)
+        return self._started(self._server(), self.pool, False, keep=keep, resume=resume)
+
+    def _server(self) -> Address:
+        if self.discover is None:
+            return self.address or Address()
+        from kernelbus.bus.settings.config import ConfigError, load
+        from kernelbus.shell.clients.discover import DiscoveryError, pick
+
+        try:
+            discovery = load().discovery
+        except ConfigError as error:
+            raise DiscoveryError(str(error)) from None
+        found = pick(
+            discovery.service_protocol, self.discover, self.pool, only=bool(self.kernel), interface=discovery.interface
+        )
+        return Address(found.addresses[0], found.port)
+
+    def _started(self, address: Address, pool: str, parallel: bool, *, keep: bool = True, resume: bool = False) -> Attachment:
+        address = replace(address, pool="")
+        if self.file is not None:
+            self.file.check_writable()
+        label = self.file.label if self.file is not None else ""
+        if self.kernel and resume:
+            command = reconnect_command(self.kernel, profile=label)
+        else:
+            command = connect_command(self.kernel, pool=pool, parallel=parallel, profile=label)
+        session = Session(address, command, keep=keep or self.kept)
+        profile = Profile(address, session.kernel, pool, parallel, session.position) if self.file is not None else None
+        try:
+            return Attachment(session, self.file, profile, fresh=not self.kernel)
+        except BaseException:
+            session.close()
+            raise
+
+    def _check_server(self, profile: Profile) -> None:
+        if self.address is not None and _place(self.address) != _place(profile.server):
+            assert self.file is not None
+            raise ProfileError(
+                f"profile {self.file} is of server {profile.server.link_name}, not of {self.address.link_name}: leave --server out, "
+                f"or write another profile with --start-profile"
+            )
+
+
+def _place(address: Address) -> tuple[str, int]:
+    return "127.0.0.1" if address.host == "localhost" else address.host, address.port
+
+
+class Attachment:
+    """A session, and the profile in which it is kept how to get back to it.
+
+    Attributes:
+        session: the session; another one after :meth:`again`.
+        fresh: whether the kernel was nobody's before.
+    """
+
+    def __init__(self, session: Session, file: ProfileFile | None, profile: Profile | None, *, fresh: bool) -> None:
+        self.session = session
+        self.file = file
+        self.fresh = fresh
+        self._profile = profile
+        self._saved = self._position = -1
+        self._next_save = 0.0
+        self.save(session.position)
+
+    def save(self, position: int) -> None:
+        """Note in the profile, if there is one, that everything before packet `position` has been shown.
+
+        Raises:
+            ProfileError: it cannot be written.
+        """
+        if self.file is None or self._profile is None or position == self._saved:
+            return
+        self._position = position
+        self._profile = self.file.write(replace(self._profile, resume_point=position))
+        self._saved = position
+
+    def save_soon(self, position: int) -> None:
+        """As :meth:`save`, but seldom: while much is said, once in a while is enough. The caller sees to what :attr:`unsaved` says."""
+        self._position = position
+        if time.monotonic() >= self._next_save:
+            self._next_save = time.monotonic() + _SAVE_SECONDS
+            self.save(position)
+
+    @property
+    def unsaved(self) -> float | None:
+        """After how many seconds without news :meth:`save_now` is to be called; None: all is saved."""
+        if self.file is None or self._position == self._saved:
+            return None
+        return max(self._next_save - time.monotonic(), 0.0)
+
+    def save_now(self) -> None:
+        """Note what :meth:`save_soon` was told last.
+
+        Raises:
+            ProfileError: it cannot be written.
+        """
+        self.save(self._position)
+
+    def again(self, position: int | None) -> None:
+        """Go back to the kernel after the link was lost; None: whatever was missed, as far as the server knows it.
+
+        Raises:
+            SessionError: not this time.
+        """
+        old = self.session
+        label = self.file.label if self.file is not None else ""
+        self.session = Session(old.address, reconnect_command(old.kernel, position, profile=label), keep=True)
+
+    def way_back(self, command: str) -> str:
+        """Give the command line that leads back to the kernel."""
+        if self.file is not None:
+            return f"kernelbus {command} --continue-profile {shlex.quote(self.file.name)}"
+        address = self.session.address
+        server = "" if address == Address() else f"--server {shlex.quote(address.link_name)} "
+        # An id that begins with - must not be taken for an option.
+        return f"kernelbus {command} {server}--kernel-id={shlex.quote(self.session.kernel)}"

@@ -1,0 +1,61 @@
+"""`kernelbus connect`: get a kernel for later, print how to reach it, and leave; or end one."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+from kernelbus.shell.clients.choice import Choice
+from kernelbus.shell.clients.profile import ProfileError
+from kernelbus.shell.clients.session import SessionError
+
+__all__ = ["run_connect"]
+
+_UNREACHABLE = 2
+_INTERRUPTED = 130
+
+
+def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = False) -> int:
+    """Get the kernel, print its id and the way to it, and leave it; give the exit status.
+
+    Args:
+        choice: which kernel.
+        quiet: print the id alone.
+        close_kernel: end the kernel.
+
+    Returns:
+        0; 2: no server, or no kernel from it; 130: interrupted.
+    """
+    if close_kernel and not choice.kernel and not (choice.resume and not choice.start):
+        return _complain("--close-kernel ends a kernel that is there: say which with --kernel-id or --continue-profile")
+    try:
+        attachment = choice.attach(keep=True, resume=True)
+    except (SessionError, ProfileError) as error:
+        return _complain(str(error))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    session = attachment.session
+    if close_kernel:
+        with session:
+            session.command("CloseKernel")
+            session.wait_for(session.kernel)
+        if not quiet:
+            print(f"kernel  {session.kernel} is ended")
+        return 0
+    # Dropped and not closed: what has come meanwhile counts as missed by us, and is kept for who comes next.
+    session.link.abort()
+    if quiet:
+        print(session.kernel)
+        return 0
+    print(f"kernel  {session.kernel}")
+    print(f"pool    {session.pool}")
+    print(f"server  {replace(session.address, pool='').link_name}")
+    if attachment.file is not None:
+        print(f"profile {attachment.file}")
+    print(f"use it  {attachment.way_back('repl')}")
+    return 0
+
+
+def _complain(text: str) -> int:
+    print(f"kernelbus connect: {' '.join(text.split())}", file=sys.stderr)
+    return _UNREACHABLE

@@ -1,0 +1,201 @@
+"""Where a person types, and sees what the kernel says meanwhile: a terminal, or a plain stream."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+from kernelbus.shell.clients.events import Event, Events, Typed
+from kernelbus.shell.clients.output import Output
+from kernelbus.shell.clients.profile import state_directory
+
+__all__ = ["Console", "Overtaken", "Plain", "make_private", "terminal"]
+
+
+class Overtaken(Exception):
+    """What was to be typed is wanted no more; `text` is what of it was there."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class Console(Protocol):
+    """Where one types.
+
+    Attributes:
+        interactive: whether a person sits there.
+        out: for what the kernel prints and answers.
+        errors: for its messages, and ours.
+    """
+
+    interactive: bool
+    out: Output
+    errors: Output
+
+    def read(self, prompt: Callable[[], str], take: Callable[[Event], bool], default: str = "", *, names: bool = False) -> str:
+        """Read a line.
+
+        Args:
+            prompt: gives what stands before it, and is asked anew when events have been dealt with.
+            take: deals with an event; gives whether the line is still wanted.
+            default: what stands there already.
+            names: whether the names of symbols are offered.
+
+        Raises:
+            EOFError: there are no more lines.
+            KeyboardInterrupt: Ctrl-C was pressed.
+            Overtaken: `take` said that it is not wanted.
+        """
+
+    def remember(self, text: str) -> None:
+        """Keep what was typed, to be called back in later lines and sessions."""
+
+
+class Plain:
+    """Standard input that is no terminal: nothing of ours is shown. Implements :class:`Console`."""
+
+    interactive = False
+
+    def __init__(self, events: Events) -> None:
+        self.out = Output(lambda: sys.stdout)
+        self.errors = Output(lambda: sys.stderr)
+        self._events = events
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._asked = False
+        self._wanted = threading.Semaphore(0)
+        threading.Thread(target=self._run, name="reads standard input", daemon=True).start()
+
+    def _run(self) -> None:
+        while self._wanted.acquire():
+            try:
+                line = sys.stdin.readline()
+            except (OSError, ValueError) as error:
+                self.errors.line(f"kernelbus repl: standard input: {error}")
+                line = ""
+            self._lines.put(line.rstrip("\n") if line else None)
+            self._events.put(Typed())
+            if not line:
+                return
+
+    def read(self, prompt: Callable[[], str], take: Callable[[Event], bool], default: str = "", *, names: bool = False) -> str:
+        """See :class:`Console`. A line that comes although it is no longer wanted is the next one."""
+        if not self._asked:
+            self._asked = True
+            self._wanted.release()
+        while True:
+            try:
+                line = self._lines.get_nowait()
+            except queue.Empty:
+                event = self._events.get(None)
+                if event is not None and not take(event):
+                    raise Overtaken from None
+                continue
+            self._asked = False
+            if line is None:
+                raise EOFError
+            return line
+
+    def remember(self, text: str) -> None:
+        """See :class:`Console`."""
+
+
+def terminal(events: Events, offers: Callable[[str], Iterable[str]]) -> Console:
+    """Make the console for a terminal; `offers` gives the names that begin with a text."""
+    # Only who sits at a terminal waits for the library.
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+    from prompt_toolkit.document import Document
+    from prompt_toolkit.formatted_text import ANSI
+    from prompt_toolkit.history import FileHistory
+    from prompt_toolkit.patch_stdout import patch_stdout
+
+    class Names(Completer):
+        def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+            found = re.search(r"[A-Za-z$][\w$`]*$", document.text_before_cursor)
+            if found:
+                for name in offers(found.group()):
+                    yield Completion(name, -len(found.group()))
+
+    class Terminal:
+        interactive = True
+
+        def __init__(self) -> None:
+            self.out = self.errors = Output(lambda: sys.stdout)
+            self._history = _history()
+            self._session: PromptSession[str] = PromptSession(
+                history=self._history, completer=Names(), complete_in_thread=True, complete_while_typing=False
+            )
+            self._plain: PromptSession[str] = PromptSession()
+
+        def read(self, prompt: Callable[[], str], take: Callable[[Event], bool], default: str = "", *, names: bool = False) -> str:
+            session = self._session if names else self._plain
+            application = session.app
+
+            def drain() -> None:
+                while application.is_running and not application.is_done:
+                    event = events.get(0)
+                    if event is None:
+                        application.invalidate()
+                        return
+                    if not take(event) and not application.is_done:
+                        application.exit(exception=Overtaken(session.default_buffer.text))
+
+            def begin() -> None:
+                loop = asyncio.get_running_loop()
+                events.on_put = lambda: _tell(loop, drain)
+                loop.call_soon(drain)
+
+            try:
+                with patch_stdout():
+                    typed = session.prompt(lambda: ANSI(prompt()), default=default, pre_run=begin)
+            finally:
+                events.on_put = None
+                self.out.typed()
+            return typed
+
+        def remember(self, text: str) -> None:
+            try:
+                self._history.keep(text)
+            except OSError as error:
+                self.errors.line(f"kernelbus repl: the history cannot be written: {error.strerror}")
+
+    class _Whole(FileHistory):
+        """Remembers whole inputs, and not each line that is typed."""
+
+        def append_string(self, string: str) -> None:
+            pass
+
+        def keep(self, text: str) -> None:
+            super().append_string(text)
+
+    def _history() -> _Whole:
+        path = state_directory() / "history"
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(path)
+        except OSError as error:
+            print(f"kernelbus repl: no history: {path}: {error.strerror}", file=sys.stderr)
+            return _Whole(os.devnull)
+        return _Whole(str(path))
+
+    return Terminal()
+
+
+def make_private(path: Path) -> None:
+    """Have a file be there that only its user reads."""
+    os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
+
+
+def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
+    try:
+        loop.call_soon_threadsafe(what)
+    except RuntimeError:
+        pass  # the line is typed and its loop gone; the event waits for the next

@@ -1,0 +1,209 @@
+"""`kernelbus discover`, which lists what is advertised, and `--discover`, which picks a server of it.
+
+What is advertised is anyone's word: it says where to connect, and nothing more is believed of it.
+
+`--json` prints one object; its keys stay as they are, others may be added:
+
+| key | value |
+|---|---|
+| `servers` | a list: `instance` (its name), `service` (what follows WSTPServer-Instance- in it), `addresses`, `port`,
+| | `link_name` (PORT@ADDRESS, for a WSTP program with `-linkoptions 4`), `pools` |
+| `pools` in it | a list, the default pool first: `pool`, `ready`, `attached`, `detached`, `maximum` (numbers of kernels, as of
+| | some seconds ago), `parallel`, `default`, `parallel_default` |
+| `brokers` | a list: `instance`, `endpoints`, `key` (the public key it claims; "" for none), `local` (on this machine's loopback alone) |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from kernelbus.frontend.discovery.browse import BrowseError, Finder
+from kernelbus.frontend.discovery.found import Listing, Pool, Server, listing
+from kernelbus.frontend.discovery.services import BUS_TYPE, POOL_TYPE, server_type
+from kernelbus.shell.clients.session import SessionError
+
+__all__ = ["TIMEOUT", "DiscoveryError", "choose", "pick", "run_discover"]
+
+#: Seconds to look for servers, unless said otherwise.
+TIMEOUT = 3.0
+
+# When nothing more has come for so long, what there is has come: answers are spread over some tenths of a second.
+_SETTLED = 0.5
+
+_FOUND_NOTHING = 1
+_CANNOT = 2
+
+
+class DiscoveryError(SessionError):
+    """No server can be picked; the text says why, and what to do."""
+
+
+def run_discover(protocol: str, *, timeout: float = TIMEOUT, interface: str | None = None, as_json: bool = False) -> int:
+    """List what is found in `timeout` seconds.
+
+    Args:
+        protocol: of the WSTP service.
+        timeout: in seconds.
+        interface: an address of the interface to look on; None: all.
+        as_json: print an object instead of tables.
+
+    Returns:
+        0; 1: nothing was found; 2: it cannot be looked for.
+    """
+    try:
+        with _quiet():
+            found = asyncio.run(_look(protocol, timeout, interface))
+    except BrowseError as error:
+        print(f"kernelbus discover: {error}", file=sys.stderr)
+        return _CANNOT
+    if as_json:
+        print(json.dumps(_as_json(found), indent=1, ensure_ascii=False))
+    elif not (found.servers or found.brokers):
+        print(f"kernelbus discover: nothing is advertised (kernelbus serve -a advertises); looked for {timeout:g} s", file=sys.stderr)
+    else:
+        print("\n\n".join(filter(None, [_server_table(found.servers), _broker_table(found)])))
+    return 0 if found.servers or found.brokers else _FOUND_NOTHING
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library's warnings, of interfaces that cannot be had and such, from a person's terminal."""
+    library = logging.getLogger("zeroconf")
+    level = library.level
+    library.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        library.setLevel(level)
+
+
+async def _look(protocol: str, timeout: float, interface: str | None) -> Listing:
+    async with Finder([server_type(protocol), POOL_TYPE, BUS_TYPE], interface) as finder:
+        await asyncio.sleep(timeout)
+        return listing(finder.records, protocol)
+
+
+def pick(protocol: str, name: str = "", pool: str = "", *, only: bool = False, interface: str | None = None) -> Server:
+    """Look for a server until one that fits is found and no more come, or for :data:`TIMEOUT`.
+
+    Args:
+        protocol: of the WSTP service.
+        name, pool, only: as for :func:`choose`.
+        interface: an address of the interface to look on; None: all.
+
+    Raises:
+        DiscoveryError: there is none to be picked.
+    """
+    try:
+        with _quiet():
+            return asyncio.run(_pick(protocol, name, pool, only, interface))
+    except BrowseError as error:
+        raise DiscoveryError(str(error)) from None
+
+
+async def _pick(protocol: str, name: str, pool: str, only: bool, interface: str | None) -> Server:
+    deadline = time.monotonic() + TIMEOUT
+    async with Finder([server_type(protocol), POOL_TYPE], interface) as finder:
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                chosen = choose(listing(finder.records, protocol).servers, name, pool, only=only)
+            except DiscoveryError:
+                if not await finder.changed(left):
+                    raise
+            else:
+                if not await finder.changed(min(left, _SETTLED)):
+                    return chosen
+
+
+def choose(servers: Sequence[Server], name: str = "", pool: str = "", *, only: bool = False) -> Server:
+    """Pick one of `servers`: of those that fit, one with many ready kernels in the pool that is asked for.
+
+    Args:
+        servers: what was found.
+        name: of the instance, or what follows WSTPServer-Instance- in it; "" for any.
+        pool: one that it must have; "" for any.
+        only: whether any of several will not do, since what is wanted is on one of them.
+
+    Raises:
+        DiscoveryError: none fits, or it is not clear which is meant.
+    """
+    if not servers:
+        raise DiscoveryError("no server is advertised here (kernelbus serve -a advertises): name one with --server PORT@HOST")
+    fitting = list(servers)
+    if name:
+        fitting = [server for server in fitting if name.casefold() in (server.instance.casefold(), server.service.casefold())]
+        if not fitting:
+            raise DiscoveryError(f"no server called {name} is advertised here: there is {_listed(server.instance for server in servers)}")
+    if pool:
+        with_pool = [server for server in fitting if any(known.pool == pool for known in server.pools)]
+        if not with_pool:
+            pools = dict.fromkeys(known.pool for server in fitting for known in server.pools)
+            there = f"there is {_listed(pools)}" if pools else "no pools are advertised"
+            raise DiscoveryError(f"no server that is advertised here{f' as {name}' if name else ''} has a pool {pool}: {there}")
+        fitting = with_pool
+    if len(fitting) > 1 and (name or only):
+        which = f"several servers are called {name}" if name else "the kernel may be on any of several servers"
+        told = _listed(f"{server.instance} at {server.link_name}" for server in fitting)
+        raise DiscoveryError(f"{which}: {told}; say which with --server PORT@HOST")
+    return max(fitting, key=lambda server: _ready(server, pool))
+
+
+def _ready(server: Server, pool: str) -> int:
+    return max((known.ready for known in server.pools if (known.pool == pool if pool else known.default)), default=0)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
+
+
+# ---- showing ------------------------------------------------------------------------------------------------
+
+
+def _as_json(found: Listing) -> dict[str, object]:
+    servers = []
+    for server in found.servers:
+        about = dataclasses.asdict(server)
+        pools = about.pop("pools")
+        servers.append({**about, "link_name": server.link_name, "pools": pools})
+    return {"servers": servers, "brokers": [dataclasses.asdict(broker) for broker in found.brokers]}
+
+
+def _server_table(servers: Sequence[Server]) -> str:
+    rows: list[tuple[str, ...]] = [("server", "link name", "pool", "ready", "attached", "detached", "maximum")]
+    for server in servers:
+        named = (server.instance, server.link_name)
+        for pool in server.pools:
+            counts = map(str, (pool.ready, pool.attached, pool.detached, pool.maximum))
+            rows.append((*named, _pool_shown(pool), *counts))
+            named = ("", "")
+        if not server.pools:
+            rows.append((*named, "", "", "", "", ""))
+    return _table(rows) if servers else ""
+
+
+def _pool_shown(pool: Pool) -> str:
+    about = [word for word, true in (("default", pool.default), ("parallel", pool.parallel)) if true]
+    return f"{pool.pool} ({', '.join(about)})" if about else pool.pool
+
+
+def _broker_table(found: Listing) -> str:
+    rows: list[tuple[str, ...]] = [("broker", "endpoint", "public key")]
+    for broker in found.brokers:
+        named = (broker.instance, broker.key or "none")
+        for endpoint in broker.endpoints:
+            rows.append((named[0], endpoint, named[1]))
+            named = ("", "")
+    return _table(rows) if found.brokers else ""
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -1,0 +1,485 @@
+"""`kernelbus repl`: a session with a kernel, at its own prompts.
+
+What is typed goes to the kernel in ``EnterTextPacket``; what it says is shown as it comes, also while one types. The kernel decides what
+is incomplete: it says so in a message before ``SyntaxPacket``, and uses up no number; then more lines are read and all are sent together.
+
+| turn | meaning |
+|---|---|
+| UNKNOWN | just attached: the kernel may be idle or evaluate; the server is asked which |
+| BUSY | the kernel evaluates |
+| IDLE | the kernel awaits input |
+| ASKED | the kernel asks something in the middle of an evaluation |
+| LOST | the link has ended |
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterable
+from enum import Enum
+
+import tenacity
+
+import wstp
+from kernelbus.shell.clients.choice import Attachment, Choice
+from kernelbus.shell.clients.console import Console, Overtaken, Plain, terminal
+from kernelbus.shell.clients.events import Ended, Event, Events, Interrupts, Pressed, Said, listen
+from kernelbus.shell.clients.forms import full_form
+from kernelbus.shell.clients.profile import ProfileError
+from kernelbus.shell.clients.session import KernelRefused, SessionError, packet_name
+from wstp import Expr, Symbol
+
+__all__ = ["run_repl"]
+
+_FAILED = 1
+_UNREACHABLE = 2
+_INTERRUPTED = 130
+
+# How soon, and then how often, a server is asked whether a kernel that says nothing is idle.
+_ASK_SECONDS = 0.3
+_ASK_AGAIN_SECONDS = 2.0
+# How long a script waits for a server that has gone; a person waits as long as they like.
+_PATIENCE = 120.0
+_NAMES_SECONDS = 2.0
+_MARK = "kernelbus completes "
+
+# The messages of a kernel to which more lines are the answer.
+_INCOMPLETE = ("sntxi", "tsntxi", "bktmcp")
+
+# What a kernel that waits for an answer does not say.
+_GOES_ON = ("TextPacket", "OutputNamePacket", "ReturnTextPacket", "ReturnExpressionPacket", "BeginDialogPacket", "EndDialogPacket")
+
+_QUESTIONS = ("InputPacket", "InputStringPacket", "MenuPacket")
+
+
+class _Turn(Enum):
+    UNKNOWN = "unknown"
+    BUSY = "busy"
+    IDLE = "idle"
+    ASKED = "asked"
+    LOST = "lost"
+
+
+class _Over(Exception):
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def run_repl(choice: Choice) -> int:
+    """Hold a session until the person leaves, standard input ends, or the kernel does; give the exit status.
+
+    Returns:
+        0; 1: the kernel ended unasked, or what was typed was left incomplete; 2: no server, or no kernel from it; 130: interrupted.
+    """
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        attachment = choice.attach(keep=interactive, resume=True)
+    except (SessionError, ProfileError) as error:
+        print(f"kernelbus repl: {' '.join(str(error).split())}", file=sys.stderr)
+        return _UNREACHABLE
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    repl = _Repl(attachment, kept=interactive or choice.kept, interactive=interactive)
+    try:
+        return repl.run()
+    except ProfileError as error:
+        print(f"kernelbus repl: {error}", file=sys.stderr)
+        return _FAILED
+    finally:
+        attachment.session.close()
+
+
+class _Repl:
+    def __init__(self, attachment: Attachment, *, kept: bool, interactive: bool) -> None:
+        self._attachment = attachment
+        self._kept = kept
+        self._events = Events()
+        self._console: Console = terminal(self._events, self._names) if interactive else Plain(self._events)
+        self._turn = _Turn.UNKNOWN
+        self._ask_at = time.monotonic() + _ASK_SECONDS
+        self._prompt = ""
+        self._lines: list[str] = []  # of an input that is not complete
+        self._sent_at = ""  # the prompt at which the last input was sent
+        self._question = ("", "")
+        self._message = ""  # the tag of the message whose text comes next
+        self._held: list[str] = []  # texts of messages that say no more than that input is incomplete
+        self._incomplete = False
+        self._label = ""
+        self._shown = attachment.session.position
+        self._presses = 0
+        self._error: wstp.WSTPError = wstp.LinkClosed("the link is closed")
+        self._quitting = False
+        self._named: tuple[str, list[str]] = ("", [])
+        self._names_came = threading.Event()
+
+    # ------------------------------------------------------------------ the session's course
+
+    def run(self) -> int:
+        self._greet()
+        listen(self._attachment.session, self._events)
+        try:
+            while True:
+                self._await_turn()
+                if self._turn is _Turn.ASKED:
+                    self._answer()
+                elif self._turn is _Turn.IDLE:
+                    self._read()
+                elif self._turn is _Turn.LOST:
+                    self._ended(self._error)
+        except _Over as over:
+            return over.status
+
+    def _greet(self) -> None:
+        if self._console.interactive:
+            session = self._attachment.session
+            verb = "Kernel" if self._attachment.fresh else "Back at kernel"
+            self._console.out.line(
+                f"{verb} {session.kernel[:8]} of pool {session.pool} at {session.address.link_name}. "
+                "Ctrl-C aborts what it evaluates, Ctrl-D leaves."
+            )
+
+    def _await_turn(self) -> None:
+        """Deal with what comes until it is the person's turn."""
+        self._presses = 0
+        try:
+            with Interrupts(self._events):
+                while self._turn in (_Turn.BUSY, _Turn.UNKNOWN):
+                    if self._turn is _Turn.UNKNOWN and time.monotonic() >= self._ask_at:
+                        self._ask_at = time.monotonic() + _ASK_AGAIN_SECONDS
+                        self._send_command("Kernels")
+                    unsaved = self._attachment.unsaved
+                    event = self._events.get(_ASK_SECONDS if self._turn is _Turn.UNKNOWN else unsaved)
+                    if event is not None:
+                        self._take(event)
+                    elif unsaved is not None:
+                        self._attachment.save_now()
+                    if self._presses > 1:
+                        break
+        except KeyboardInterrupt:
+            self._presses = 2
+        if self._presses > 1 and self._turn in (_Turn.BUSY, _Turn.UNKNOWN):
+            self._offer_more()
+
+    def _offer_more(self) -> None:
+        """Ctrl-C was pressed again."""
+        if not self._console.interactive:
+            self._leave(_INTERRUPTED)
+        question = "It has not obeyed the abort. [w]ait, interrupt [m]enu, [l]eave it evaluating, [q]uit and end it? "
+        try:
+            typed = self._console.read(lambda: question, self._still_busy).strip().lower()
+        except (KeyboardInterrupt, EOFError):
+            typed = "l"
+        except Overtaken:
+            return
+        match typed[:1]:
+            case "m":
+                self._send_message(wstp.MessageCode.INTERRUPT)
+            case "l":
+                self._leave(0)
+            case "q":
+                self._quitting = True
+                self._send_command("CloseKernel")
+                raise _Over(0)
+
+    def _still_busy(self, event: Event) -> bool:
+        self._take(event)
+        return self._turn in (_Turn.BUSY, _Turn.UNKNOWN)
+
+    def _read(self) -> None:
+        """Read a line at the kernel's prompt, and send what has come together."""
+        try:
+            line = self._console.read(self._shown_prompt, self._still_idle, names=True)
+        except Overtaken:
+            return
+        except KeyboardInterrupt:
+            if not self._console.interactive:
+                self._leave(_INTERRUPTED)
+            self._lines.clear()
+            return
+        except EOFError:
+            if self._lines and not self._console.interactive:
+                self._show_held()
+                self._leave(_FAILED)
+            self._leave(0)
+        if not line.strip() and not self._lines:
+            return
+        self._held.clear()
+        self._lines.append(line)
+        text = "\n".join(self._lines)
+        self._sent_at = self._prompt
+        self._quitting = re.match(r"\s*(Quit|Exit)\b", text) is not None
+        self._turn = _Turn.BUSY
+        self._send(Symbol("EnterTextPacket")(text))
+
+    def _shown_prompt(self) -> str:
+        return " " * len(self._prompt) if self._lines else self._prompt
+
+    def _still_idle(self, event: Event) -> bool:
+        self._take(event)
+        return self._turn is _Turn.IDLE
+
+    def _answer(self) -> None:
+        """Let the person answer what the kernel asks."""
+        name, prompt = self._question
+        try:
+            line = self._console.read(lambda: prompt, self._still_asked)
+        except Overtaken:
+            return
+        except KeyboardInterrupt:
+            self._turn = _Turn.BUSY
+            self._send_message(wstp.MessageCode.ABORT)
+            return
+        except EOFError:
+            if not self._console.interactive:
+                asks = f"the kernel asks for input ({prompt.strip()})"
+                self._console.errors.line(f"kernelbus repl: {asks}, and there are no more lines")
+                self._leave(_FAILED)
+            self._leave(0)
+        self._turn = _Turn.BUSY
+        match name:
+            case "InputStringPacket":
+                self._send(Symbol("TextPacket")(line))
+            case "InputPacket":
+                self._send(Symbol("EnterTextPacket")(line))
+            case _:
+                self._send(line)
+
+    def _still_asked(self, event: Event) -> bool:
+        self._take(event)
+        return self._turn is _Turn.ASKED
+
+    def _leave(self, status: int) -> None:
+        attachment = self._attachment
+        attachment.save(self._shown)
+        if self._kept and self._console.interactive:
+            busy = " evaluates on" if self._turn is _Turn.BUSY else " waits"
+            self._console.out.line(f"Kernel {attachment.session.kernel[:8]}{busy}. To come back to it:\n  {attachment.way_back('repl')}")
+        elif not self._kept:
+            self._send_command("CloseKernel")
+        raise _Over(status)
+
+    # ------------------------------------------------------------------ to the kernel
+
+    def _send(self, expression: Expr) -> None:
+        try:
+            self._attachment.session.put(expression)
+        except wstp.WSTPError:
+            pass  # the link has ended, of which the listener tells, and which is dealt with then
+
+    def _send_command(self, name: str) -> None:
+        try:
+            self._attachment.session.command(name)
+        except wstp.WSTPError:
+            pass  # as above
+
+    def _send_message(self, code: wstp.MessageCode) -> None:
+        try:
+            self._attachment.session.link.put_message(code)
+        except wstp.WSTPError:
+            pass  # as above
+
+    # ------------------------------------------------------------------ what comes
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Said() if event.session is self._attachment.session:
+                self._said(event)
+            case Ended() if event.session is self._attachment.session:
+                self._error = event.error
+                self._turn = _Turn.LOST
+            case Pressed():
+                self._presses += 1
+                if self._console.interactive:
+                    # The terminal has written ^C.
+                    self._console.out.write("\n")
+                if self._presses == 1:
+                    self._send_message(wstp.MessageCode.ABORT)
+
+    def _said(self, said: Said) -> None:
+        packet, session = said.packet, said.session
+        table = session.table(packet)
+        if table is not None:
+            if self._turn is _Turn.UNKNOWN and table.get("State") == "attached":
+                self._prompt = str(table.get("Prompt") or "")
+                self._turn = _Turn.IDLE
+            return
+        name, value = packet_name(packet.head), packet.args[0] if packet.args else ""
+        self._shown = said.position
+        if name in _QUESTIONS:
+            self._show_held()
+            self._question = (name, "Interrupt> " if name == "MenuPacket" else str(value))
+            self._turn = _Turn.ASKED
+            # The server asks again whoever comes back before it is answered.
+            self._attachment.save(self._shown)
+            return
+        after_message = bool(self._message)
+        self._show(name, value, packet.args)
+        if name == "InputNamePacket":
+            self._prompted(str(value))
+            self._attachment.save(self._shown)
+        else:
+            if self._turn is _Turn.ASKED and name in _GOES_ON and not after_message:
+                # What was missed had a question in it that somebody has answered.
+                self._turn = _Turn.BUSY
+            if not (self._message or self._label):
+                self._attachment.save_soon(self._shown)
+
+    def _prompted(self, prompt: str) -> None:
+        if self._lines and self._turn is _Turn.BUSY:
+            if self._incomplete and prompt == self._sent_at:
+                # Not shown, unless no more comes.
+                pass
+            else:
+                self._show_held()
+                self._console.remember("\n".join(self._lines))
+                self._lines.clear()
+        self._incomplete = False
+        self._prompt = prompt
+        self._turn = _Turn.IDLE
+
+    def _show(self, name: str, value: Expr, arguments: tuple[Expr, ...]) -> None:
+        console = self._console
+        match name:
+            case "InputNamePacket":
+                pass
+            case "MessagePacket":
+                self._message = str(arguments[-1]) if arguments else "?"
+            case "TextPacket" if self._message:
+                tag, self._message = self._message, ""
+                if tag in _INCOMPLETE and self._lines:
+                    self._held.append(str(value))
+                else:
+                    self._show_held()
+                    console.errors.line(str(value))
+            case "TextPacket":
+                self._show_held()
+                console.out.write(str(value))
+            case "SyntaxPacket":
+                self._incomplete = bool(self._held)
+            case "OutputNamePacket":
+                self._label = str(value)
+            case "ReturnTextPacket" | "ReturnExpressionPacket" | "ReturnPacket":
+                self._show_held()
+                if name == "ReturnPacket" and isinstance(value, list) and self._take_names(value):
+                    return
+                self._show_result(value if isinstance(value, str) else full_form(value))
+            case "BeginDialogPacket" | "EndDialogPacket" | "SuspendPacket" | "ResumePacket":
+                pass  # the prompts tell
+            case _:
+                console.errors.line(f"kernelbus repl: the kernel says {name or 'something'}, which cannot be shown here")
+
+    def _show_result(self, text: str) -> None:
+        label, self._label = self._label, ""
+        below = "\n" + " " * len(label)
+        self._console.out.line(label + text.rstrip("\n").replace("\n", below))
+        if self._console.interactive:
+            self._console.out.write("\n")
+
+    def _show_held(self) -> None:
+        for text in self._held:
+            self._console.errors.line(text)
+        self._held.clear()
+
+    # ------------------------------------------------------------------ names
+
+    def _names(self, beginning: str) -> Iterable[str]:
+        """Give the names that begin so, as the kernel knows them; asked from another thread, while the prompt is shown."""
+        if self._turn is not _Turn.IDLE:
+            return []
+        mark = f"{_MARK}{uuid.uuid4()}"
+        self._names_came.clear()
+        self._send(Symbol("EvaluatePacket")([mark, Symbol("Names")(beginning + "*")]))
+        deadline = time.monotonic() + _NAMES_SECONDS
+        while self._named[0] != mark and self._names_came.wait(max(deadline - time.monotonic(), 0.0)):
+            self._names_came.clear()
+        return self._named[1] if self._named[0] == mark else []
+
+    def _take_names(self, value: list[Expr]) -> bool:
+        match value:
+            case [str(mark), list(names)] if mark.startswith(_MARK):
+                self._named = (mark, [name for name in names if isinstance(name, str)])
+                self._names_came.set()
+                return True
+        return False
+
+    # ------------------------------------------------------------------ the link's end
+
+    def _ended(self, error: wstp.WSTPError) -> None:
+        """The link has ended: with the kernel, or so that there is a way back."""
+        if not self._kept:
+            if not self._quitting:
+                self._console.errors.line("kernelbus repl: the kernel has ended, or the connection to it is lost")
+            raise _Over(0 if self._quitting else _FAILED)
+        # When the kernel has ended the server says so at once, and there is nothing to be told before.
+        quiet = [True]
+
+        def before_sleep(state: tenacity.RetryCallState) -> None:
+            if quiet[0] and not (self._quitting and state.attempt_number < 5):
+                quiet[0] = False
+                server = self._attachment.session.address.link_name
+                hint = "; Ctrl-C gives up" if self._console.interactive else ""
+                self._console.errors.line(f"The connection to {server} is lost ({error}). Trying to get back to the kernel{hint} ...")
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_passing),
+            wait=tenacity.wait_exponential(multiplier=0.2, max=5),
+            stop=tenacity.stop_never if self._console.interactive else tenacity.stop_after_delay(_PATIENCE),
+            before_sleep=before_sleep,
+            reraise=True,
+        )
+        try:
+            with _Default():
+                retrying(self._go_back)
+        except KernelRefused as refused:
+            if not refused.gone:
+                self._console.errors.line(f"kernelbus repl: {refused}")
+                raise _Over(_UNREACHABLE) from None
+            if not self._quitting:
+                self._console.errors.line(f"The kernel has ended: {refused.reason}.")
+            elif self._console.interactive:
+                self._console.errors.line("The kernel has ended.")
+            raise _Over(0 if self._quitting else _FAILED) from None
+        except SessionError as failed:
+            self._console.errors.line(f"kernelbus repl: {failed}")
+            raise _Over(_UNREACHABLE) from None
+        except KeyboardInterrupt:
+            self._console.errors.line(f"To try again:\n  {self._attachment.way_back('repl')}")
+            raise _Over(_UNREACHABLE) from None
+        if not quiet[0]:
+            self._console.errors.line("Back at the kernel.")
+        self._turn = _Turn.UNKNOWN
+        self._lines.clear()
+        self._ask_at = time.monotonic() + _ASK_SECONDS
+        listen(self._attachment.session, self._events)
+
+    def _go_back(self) -> None:
+        try:
+            self._attachment.again(self._shown)
+        except KernelRefused as refused:
+            if refused.tag != "resumetooold":
+                raise
+            self._console.errors.line(f"kernelbus repl: some of what the kernel said is lost: {refused.reason}")
+            self._attachment.again(None)
+
+
+def _is_passing(error: BaseException) -> bool:
+    return isinstance(error, SessionError) and not (isinstance(error, KernelRefused) and error.gone)
+
+
+class _Default:
+    """While this is entered Ctrl-C raises, whatever it does else."""
+
+    def __enter__(self) -> None:
+        import signal
+
+        self._before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def __exit__(self, *_: object) -> None:
+        import signal
+
+        signal.signal(signal.SIGINT, self._before)

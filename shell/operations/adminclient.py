@@ -1,0 +1,49 @@
+"""Where the broker is that a console asks, and who asks."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import logging
+import secrets
+import socket
+
+from kernelbus.bus.client import AdminClient, dialable
+from kernelbus.bus.security.curve import Introduction
+from kernelbus.bus.settings.config import check_endpoint, load
+from kernelbus.shell.main import BUS_ENDPOINT
+
+__all__ = ["admin_client"]
+
+
+def admin_client(options: argparse.Namespace, timeout: float = 5.0) -> AdminClient:
+    """Make the client for the broker that `options.bus`, or else the configuration, names.
+
+    Args:
+        timeout: seconds to wait for what the broker answers by itself.
+
+    Raises:
+        ConfigError: the configuration, or the endpoint that is named, cannot be used.
+        BusError: keys are needed, and missing.
+    """
+    # What is in the way of a connection is said where it is met.
+    logging.getLogger("kernelbus").addHandler(logging.NullHandler())
+    if options.bus is not None:
+        check_endpoint(options.bus)
+    config = load(options.configuration_file)
+    endpoint = dialable(options.bus or config.bus.endpoint or BUS_ENDPOINT)
+    return AdminClient(
+        endpoint,
+        secrets.token_bytes,
+        sender=f"{_user()}@{socket.gethostname()}",
+        timeout=timeout,
+        patience=config.bus.heartbeat_timeout,
+        introduction=Introduction(endpoint, config),
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        return "unknown"

@@ -1,0 +1,192 @@
+"""`kernelbus check-config`: what a configuration file means, with the defaults filled in, or everything that is wrong with it.
+
+What is printed is itself a configuration file, and means the same on this machine: each value has a comment that says on which line it was
+given, or that it is a default. A key that has no value of its own, since what holds depends on the machine or on the command, stands in a
+comment that says what that would be here. Keys are found, not listed here: those that are added to :mod:`kernelbus.bus.settings.config` are shown as well.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kernelbus.bus.security.keys import default_folder
+from kernelbus.bus.settings import relaxedjson
+from kernelbus.bus.settings.config import Config, ConfigError, PoolConfig, find, load, searched
+from kernelbus.bus.settings.schema import dotted, shown, spelled
+from kernelbus.kernelhost.administration.watch import settled
+from kernelbus.kernelhost.process.memory import amount
+from kernelbus.kernelhost.process.wolfram import choose_kernel
+
+__all__ = ["explain", "run_check_config"]
+
+_USAGE_STATUS = 2
+
+_Path = relaxedjson.Path
+
+
+def run_check_config(file: str | None, *, as_json: bool) -> int:
+    """Check `file`, or the one that the parts would find, and print what it means.
+
+    Returns:
+        0: it can be used; there may be warnings, on standard error. 2: it cannot; each fault is one line there, with its file and line.
+    """
+    path = Path(file) if file is not None else find()
+    try:
+        # Without a file there is nothing that load could read instead: it looks where find has looked.
+        config = load(path)
+    except ConfigError as error:
+        if as_json:
+            _print_json({"file": str(path), "valid": False, "problems": list(error.problems)})
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return _USAGE_STATUS
+    lines = {} if path is None else dict(relaxedjson.parse(path.read_text(encoding="utf-8")).lines)
+    if as_json:
+        _print_json(_described(config, path, lines))
+    else:
+        print("\n".join(explain(config, lines)))
+    for warning in config.warnings:
+        print(warning, file=sys.stderr)
+    return 0
+
+
+def explain(config: Config, lines: Mapping[_Path, int]) -> Iterator[str]:
+    """Give the lines of a file that means what `config` means; `lines` are those on which keys stand in the file it comes from."""
+    if config.source is None:
+        yield "# There is no configuration file: these are the defaults. Looked for:"
+        yield from (f"#   {shown(str(path))}" for path in searched())
+    else:
+        yield f"# What {shown(str(config.source))} means on this machine."
+    yield from (f"# Warning: {warning}" for warning in config.warnings)
+    yield from _section("", _plain_config(config), (), lines, _notes(config))
+
+
+def _section(label: str, values: Mapping[str, Any], path: _Path, lines: Mapping[_Path, int], notes: Mapping[_Path, str]) -> Iterator[str]:
+    """Give an object's lines; `label` is what stands before its brace."""
+    indent = "    " * len(path)
+    line = lines.get(path) if path else None
+    yield f"{indent}{label}{{" + (f"  # line {line}" if line is not None else "")
+    for key, value in values.items():
+        inner = (*path, key)
+        name = json.dumps(key, ensure_ascii=False)
+        if value is None:
+            told = f" (line {lines[inner]})" if inner in lines else ""
+            yield f"{indent}    # {name}: {notes.get(inner, 'none')}{told}"
+        elif isinstance(value, dict) and value:
+            yield from _section(f"{name}: ", value, inner, lines, notes)
+        else:
+            given = lines.get(inner)
+            origin = "default" if given is None else f"line {given}"
+            yield f"{indent}    {name}: {json.dumps(value, ensure_ascii=False)},  # {origin}"
+    yield indent + ("}," if path else "}")
+
+
+def _described(config: Config, path: Path | None, lines: Mapping[_Path, int]) -> dict[str, Any]:
+    """Give what `--json` prints of a configuration that can be used."""
+    plain = _plain_config(config)
+    leaves = dict(_leaves(plain, ()))
+    return {
+        "file": None if path is None else str(path),
+        "valid": True,
+        "warnings": list(config.warnings),
+        "configuration": _without_none(plain),
+        "lines": {dotted(leaf): lines[leaf] for leaf in leaves if leaf in lines},
+        "defaults": [dotted(leaf) for leaf, value in leaves.items() if leaf not in lines and value is not None],
+        "unset": {dotted(leaf): _notes(config).get(leaf, "none") for leaf, value in leaves.items() if value is None},
+    }
+
+
+def _print_json(value: Mapping[str, Any]) -> None:
+    print(json.dumps(value, indent=4, ensure_ascii=False))
+
+
+# ---- a configuration as JSON ---------------------------------------------------------------------------------
+
+
+def _plain_config(config: Config) -> dict[str, Any]:
+    """Give all keys as the file spells them, with their values as JSON has them; None: none."""
+    plain: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        if field.name in ("source", "warnings"):
+            continue
+        value = getattr(config, field.name)
+        if field.name == "pools":
+            value = {pool.name: _plain_pool(pool) for pool in config.pools}
+        plain[spelled(field.name)] = _plain(value)
+    return plain
+
+
+def _plain_pool(pool: PoolConfig) -> dict[str, Any]:
+    plain: dict[str, Any] = _plain(pool)
+    del plain["Name"]
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {spelled(field.name): _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(inner) for inner in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _leaves(value: Mapping[str, Any], path: _Path) -> Iterator[tuple[_Path, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, dict) and inner:
+            yield from _leaves(inner, (*path, key))
+        else:
+            yield (*path, key), inner
+
+
+def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(inner) if isinstance(inner, dict) else inner for key, inner in value.items() if inner is not None
+    }
+
+
+# ---- what holds where nothing is given -----------------------------------------------------------------------
+
+
+def _notes(config: Config) -> dict[_Path, str]:
+    """Say for keys without a value what they would have on this machine."""
+    notes: dict[_Path, str] = {path: say(config) for path, say in _LEFT_OUT.items()}
+    program, why = choose_kernel(os.environ, sys.platform)
+    kernel = f"{shown(program) if program else 'the embedded kernel'}: {why}"
+    for pool in config.pools:
+        if pool.kernel_path is None:
+            notes["Pools", pool.name, "KernelPath"] = f"left out; here {kernel}"
+    return notes
+
+
+def _endpoint(config: Config) -> str:
+    return "left out; kernelbus serve has the port after the one for clients, on loopback; the others have tcp://127.0.0.1:31416"
+
+
+def _journal(config: Config) -> str:
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return f"left out; a file in {shown(state + '/kernelbus')}, named for the endpoint"
+
+
+def _memory(config: Config) -> str:
+    limit = settled(config.limits).kernel_memory
+    return f"left out; three quarters of what this machine has, here {amount(limit)} ({limit})" if limit else "left out; here no limit"
+
+
+_LEFT_OUT: dict[_Path, Callable[[Config], str]] = {
+    ("Bus", "Endpoint"): _endpoint,
+    ("Bus", "Journal"): _journal,
+    ("Bus", "Keys"): lambda config: f"left out; {shown(str(default_folder()))}",
+    ("Bus", "BrokerKey"): lambda config: "left out; the only key that is allowed on this machine",
+    ("Bus", "Name"): lambda config: f"left out; the machine's name, here {shown(socket.gethostname())}",
+    ("Discovery", "Interface"): lambda config: "left out; all interfaces",
+    ("Limits", "KernelMemory"): _memory,
+}

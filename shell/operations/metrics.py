@@ -1,0 +1,247 @@
+"""Metrics for Prometheus: what the broker knows, in its text format, over HTTP.
+
+Requests are answered by prometheus_client's own server in threads of its own; the broker is never touched from there. Each request has
+a :class:`Snapshot` taken on the event loop, and what :class:`StatusCollector` makes of it. docs/METRICS.md says what each metric means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import itertools
+import logging
+import platform
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from kernelbus.bus.broker.sessions import AWAITED
+from kernelbus.bus.broker.status import HEALTHY
+from kernelbus.bus.errors import BusError
+from kernelbus.bus.protocol.histogram import BOUNDS, Histogram
+from kernelbus.bus.protocol.messages import Status
+from kernelbus.bus.protocol.reports import PoolFigures
+
+__all__ = ["MetricsError", "MetricsServer", "Snapshot", "StatusCollector"]
+
+_log = logging.getLogger("kernelbus.server")
+
+#: Seconds that the event loop is given to tell how everything stands.
+_PATIENCE = 5.0
+#: Seconds after which a client that does not ask, or does not read, is let go.
+_CLIENT_PATIENCE = 10.0
+#: Seconds between two looks at whether it shall end.
+_POLL = 0.1
+_PART_STATES = ("up", "suspect", "draining")
+
+
+class MetricsError(BusError):
+    """The metrics port cannot be had; the text names it."""
+
+
+class Snapshot(NamedTuple):
+    """What there is to tell at one moment.
+
+    Attributes:
+        status: as the broker tells it to whoever asks.
+        dropped: frames for which the broker had no way.
+        strangers: connections to the bus that were refused for their keys.
+    """
+
+    status: Status
+    dropped: int
+    strangers: int = 0
+
+
+class StatusCollector(Collector):
+    """A snapshot as Prometheus's metrics."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._status, self._dropped, self._strangers = snapshot
+
+    def collect(self) -> Iterator[Metric]:
+        """Give every metric, those without samples included."""
+        yield from self._server()
+        yield from self._kernels()
+        yield from self._figures()
+        yield from self._parts()
+
+    def _server(self) -> Iterator[Metric]:
+        status = self._status
+        build = {"version": status.version, "python": platform.python_version()}
+        yield InfoMetricFamily("kernelbus_build", "The broker's version.", build)
+        for name, told, value in (
+            ("healthy", "Whether all is as it should be: 1, or 0 when there are problems.", status.health == HEALTHY),
+            ("problems", "What an operator has to see to; kernelbus status says what.", len(status.problems)),
+            ("uptime_seconds", "Time since the broker began.", status.up),
+            ("channels", "Clients' attachments to kernels, those that are asked for included.", status.attachments),
+        ):
+            yield GaugeMetricFamily(f"kernelbus_{name}", told, value)
+        refused = CounterMetricFamily("kernelbus_refused", "Requests for a kernel that were refused.", labels=["reason"])
+        for counted in status.refused:
+            refused.add_metric([counted.what], counted.count)
+        yield refused
+        told = "Connections to the bus that were refused for their keys, or for want of any."
+        yield CounterMetricFamily("kernelbus_refused_handshakes", told, self._strangers)
+        yield CounterMetricFamily("kernelbus_dropped_frames", "Frames for which there was no way; they are sent again.", self._dropped)
+
+    def _kernels(self) -> Iterator[Metric]:
+        pools = self._status.pools
+        kernels = GaugeMetricFamily("kernelbus_kernels", "Kernels by state.", labels=["pool", "state"])
+        for pool in pools:
+            for state in ("starting", "ready", "attached", "detached"):
+                kernels.add_metric([pool.pool, state], getattr(pool, state))
+        for name, count in Counter(kernel.pool for kernel in self._status.kernels if kernel.state == AWAITED).items():
+            kernels.add_metric([name, AWAITED], count)
+        yield kernels
+        for name, told, values in (
+            ("kernels_evaluating", "Kernels that evaluate.", {pool.pool: pool.busy for pool in pools}),
+            ("kernels_minimum", "Ready kernels that are to be kept.", {pool.pool: pool.minimum for pool in pools}),
+            ("kernels_maximum", "Kernels that there may be.", {pool.pool: pool.maximum for pool in pools}),
+            ("kernels_memory_bytes", "Resident memory of the kernels.", self._memory()),
+            ("pool_waiting", "Clients that wait for a kernel.", {pool.pool: pool.waiting for pool in pools}),
+            ("pool_longest_wait_seconds", "How long the one that waits longest has waited.", {pool.pool: pool.longest for pool in pools}),
+            ("pool_failing", "Whether the pool's kernels do not start: 1 or 0.", {pool.pool: bool(pool.failing) for pool in pools}),
+            ("pool_serving", "Whether it gives kernels: 1; paused or drained: 0.", {pool.pool: pool.state == "serving" for pool in pools}),
+        ):
+            yield _by("pool", GaugeMetricFamily(f"kernelbus_{name}", told, labels=["pool"]), values)
+
+    def _memory(self) -> Mapping[str, int]:
+        memory = Counter({pool.pool: 0 for pool in self._status.pools})
+        for kernel in self._status.kernels:
+            memory[kernel.pool] += kernel.memory
+        return memory
+
+    def _figures(self) -> Iterator[Metric]:
+        counted = {pool.pool: PoolFigures(pool.pool) for pool in self._status.pools}
+        counted.update((figures.pool, figures) for figures in self._status.figures)
+        for name, told, attribute in (
+            ("starts", "Kernels that were started and became ready.", "started"),
+            ("start_failures", "Kernels that were started and did not become ready.", "failed"),
+            ("restarts", "Kernels that ended without having been told to; their pool starts others.", "died"),
+        ):
+            values = {pool: getattr(figures, attribute) for pool, figures in counted.items()}
+            yield _by("pool", CounterMetricFamily(f"kernelbus_{name}", told, labels=["pool"]), values)
+        passed = CounterMetricFamily("kernelbus_bytes", "Token bytes that have passed to and from kernels.", labels=["pool", "direction"])
+        for pool, figures in counted.items():
+            passed.add_metric([pool, "to"], figures.bytes_in)
+            passed.add_metric([pool, "from"], figures.bytes_out)
+        yield passed
+        for name, told, attribute in (
+            ("attach_seconds", "From a client's asking for a kernel until it has one.", "attaches"),
+            ("start_seconds", "From the start of a kernel's process until it is ready.", "starts"),
+            ("evaluation_seconds", "From a kernel's being asked until it has answered all it was asked.", "evaluations"),
+        ):
+            family = HistogramMetricFamily(f"kernelbus_{name}", told, labels=["pool"])
+            for pool, figures in counted.items():
+                latencies: Histogram = getattr(figures, attribute)
+                family.add_metric([pool], list(_buckets(latencies)), latencies.total)
+            yield family
+
+    def _parts(self) -> Iterator[Metric]:
+        status = self._status
+        for role, parts in (("hosts", status.hosts), ("frontends", status.frontends)):
+            states = Counter(dict.fromkeys(_PART_STATES if role == "hosts" else _PART_STATES[:2], 0))
+            states.update(part.state for part in parts)
+            told = f"{'Kernel hosts' if role == 'hosts' else 'Frontends'} by state."
+            yield _by("state", GaugeMetricFamily(f"kernelbus_{role}", told, labels=["state"]), states)
+        links: Counter[str] = Counter()
+        for frontend in status.frontends:
+            links[frontend.name] += frontend.links
+        yield _by("frontend", GaugeMetricFamily("kernelbus_links", "Clients' links.", labels=["frontend"]), links)
+
+
+def _by(label: str, family: GaugeMetricFamily | CounterMetricFamily, values: Mapping[str, float]) -> Metric:
+    for name, value in values.items():
+        family.add_metric([name], value)
+    return family
+
+
+def _buckets(latencies: Histogram) -> Iterator[tuple[str, float]]:
+    bounds = [*BOUNDS, float("inf")]
+    for bound, count in zip(bounds, itertools.accumulate(latencies.counts), strict=True):
+        yield floatToGoString(bound), count
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = _CLIENT_PATIENCE
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Scrapes are no events."""
+
+
+class MetricsServer:
+    """Answers scrapes.
+
+    Args:
+        take: gives a snapshot; called on the event loop.
+    """
+
+    def __init__(self, take: Callable[[], Snapshot]) -> None:
+        self._take = take
+        self._loop = asyncio.get_running_loop()
+        self._process = ProcessCollector(registry=None)
+        self._server: WSGIServer | None = None
+
+    async def listen(self, interface: str, port: int) -> str:
+        """Begin to listen, and give the address for Prometheus.
+
+        Raises:
+            MetricsError: the port is taken, or the interface is not this machine's.
+        """
+        try:
+            ((family, *_), *_) = await self._loop.getaddrinfo(interface, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+
+            class Server(ThreadingWSGIServer):
+                address_family = family
+
+            # It looks its own name up.
+            self._server = await asyncio.to_thread(make_server, interface, port, self._answer, Server, _Handler)
+        except OSError as error:
+            raise MetricsError(f"cannot serve metrics on port {port} of {interface}: {error.strerror or error}") from None
+        shown = f"[{interface}]" if ":" in interface else interface
+        return f"http://{shown}:{self._server.server_port}/metrics"
+
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        server = self._server
+        assert server is not None
+        threading.Thread(target=server.serve_forever, args=(_POLL,), name="metrics", daemon=True).start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            # Waits for one poll, not for requests.
+            server.shutdown()
+            server.server_close()
+
+    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request, in a thread of its own."""
+        try:
+            snapshot = asyncio.run_coroutine_threadsafe(self._snapshot(), self._loop).result(_PATIENCE)
+        except (concurrent.futures.TimeoutError, concurrent.futures.CancelledError, RuntimeError):
+            # The loop stands still, or is no more: there is nothing that would be true.
+            start_response("503 Service Unavailable", [("Content-Type", "text/plain; charset=utf-8")])
+            return [f"the broker has not answered in {_PATIENCE:g} s\n".encode()]
+        registry = CollectorRegistry()
+        registry.register(self._process)
+        registry.register(StatusCollector(snapshot))
+        answer: Iterable[bytes] = make_wsgi_app(registry)(environ, start_response)
+        return answer
+
+    async def _snapshot(self) -> Snapshot:
+        return self._take()

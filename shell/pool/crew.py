@@ -1,0 +1,325 @@
+"""The threads behind a `KernelPool`: one for each kernel, all fed from one queue. The pool itself is `kernelbus.shell.pool.kernelpool`."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import sys
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from kernelbus.shell.address import Address
+from kernelbus.shell.pool.kernellink import (
+    EvaluationAborted,
+    EvaluationError,
+    EvaluationFailed,
+    KernelDied,
+    KernelLink,
+    KernelMessage,
+    NoKernel,
+)
+from kernelbus.shell.pool.values import name_of, to_python
+from wstp import Expr, Function
+from wstp.lexer import Buffer
+
+__all__ = ["Crew", "Orders", "Task", "check_value"]
+
+_log = logging.getLogger("kernelbus.kernelpool")
+
+# A server that was restarted is there again after a moment.
+_RETURN_SECONDS = 10.0
+_PAUSE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What every kernel of a crew is asked for, and told.
+
+    `initializer`: what it evaluates first, None for nothing; `timeout`: seconds in which it must be had; `on_message` and
+    `on_print`: who is called with what evaluations issue and print, None for the default.
+    """
+
+    address: Address
+    initializer: Sequence[Buffer] | None
+    timeout: float
+    on_message: Callable[[KernelMessage], None] | None
+    on_print: Callable[[str], None] | None
+
+
+@dataclass(eq=False, slots=True)
+class Task:
+    """One evaluation. `raw`: its value is handed on as the expression it is.
+
+    `told` says that nobody can cancel it any more: it is done, or is cancelled and that is known. `kernel` is where it is at work.
+    """
+
+    request: Sequence[Buffer]
+    future: Future[Any]
+    raw: bool = False
+    messages: list[KernelMessage] = field(default_factory=list)
+    tries: int = 0
+    told: bool = False
+    kernel: KernelLink | None = None
+
+
+def check_value(value: Expr, messages: Sequence[KernelMessage] = ()) -> Expr:
+    """Return a value that is one.
+
+    Raises:
+        EvaluationFailed: it is $Failed, or that was called as a function.
+        EvaluationAborted: it is $Aborted.
+    """
+    match name_of(value.head if isinstance(value, Function) else value):
+        case "$Failed":
+            raise EvaluationFailed("the value is $Failed", messages)
+        case "$Aborted" if not isinstance(value, Function):
+            raise EvaluationAborted("the evaluation was aborted", messages)
+    return value
+
+
+class Crew:
+    """The queue and its threads. Lives as long as they do, which may be longer than the pool."""
+
+    def __init__(self, size: int, orders: Orders) -> None:
+        self.orders = orders
+        self.closed = False
+        self._changed = threading.Condition()
+        self._tasks: deque[Task] = deque()
+        self._at_work: set[Task] = set()
+        self._left = size
+        self._ready = 0
+        self._fault: NoKernel | None = None
+        # Daemons, so that a program that forgot `shutdown` can end; `_at_exit` sees to their work then.
+        self._threads = [threading.Thread(target=self._work, name=f"kernelpool-{at}", daemon=True) for at in range(size)]
+        _crews.add(self)
+        for thread in self._threads:
+            thread.start()
+
+    def wait_for_kernel(self) -> None:
+        """Wait until there is a kernel.
+
+        Raises:
+            NoKernel: there will be none.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._ready or not self._left)
+            if not self._ready and self._fault is not None:
+                raise self._fault
+
+    @property
+    def size(self) -> int:
+        """How many kernels there are, or are still awaited."""
+        return self._left
+
+    def add(self, task: Task) -> None:
+        """Have `task` evaluated.
+
+        Raises:
+            RuntimeError: the crew is closed.
+            NoKernel: no kernel is left.
+        """
+        with self._changed:
+            if self.closed:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            if not self._left:
+                raise self._fault or NoKernel("no kernel is left")
+            self._tasks.append(task)
+            self._changed.notify()
+
+    def cancelled(self, task: Task) -> None:
+        """Tell who waits that the task's future is cancelled, and stop the work on it."""
+        kernel = task.kernel
+        self._settle(task)
+        if kernel is not None:
+            kernel.abort(task)
+
+    def close(self, *, cancel: bool = False, abort: bool = False) -> None:
+        """Take no more; what waits is done, or with `cancel` is not; what is being done is, unless `abort`."""
+        with self._changed:
+            self.closed = True
+            dropped = [*self._tasks] if cancel else []
+            dropped += self._at_work if abort else ()
+            self._changed.notify_all()
+        for task in dropped:
+            task.future.cancel()
+
+    def join(self) -> None:
+        """Wait until the threads are done and their kernels ended."""
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+
+    def _settle(self, task: Task) -> bool:
+        """Say that the task can be cancelled no more; give whether it was not."""
+        with self._changed:
+            if task.told:
+                return False
+            task.told = True
+            return task.future.set_running_or_notify_cancel()
+
+    # ---- one thread ------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        kernel: KernelLink | None = None
+        task: Task | None = None
+        fault: BaseException | None = None
+        try:
+            kernel = self._find_kernel(again=False)
+            with self._changed:
+                self._ready += 1
+                self._changed.notify_all()
+            while (task := self._next()) is not None:
+                try:
+                    self._carry_out(task, kernel)
+                except KernelDied as error:
+                    _log.warning("kernel %s: %s", kernel.identity[:8], error)
+                    kernel.close()
+                    self._died(task, error)
+                    task = None
+                    kernel = self._find_kernel(again=True)
+        except NoKernel as error:
+            fault = error
+        except BaseException as error:
+            fault = error
+            _log.exception("a thread of the pool of kernels ended")
+        finally:
+            if kernel is not None:
+                kernel.close()
+            self._leave(task, fault)
+
+    def _find_kernel(self, *, again: bool) -> KernelLink:
+        """Get a kernel and initialise it. `again`: a server that cannot be reached is tried for a while."""
+        deadline = time.monotonic() + (_RETURN_SECONDS if again else 0.0)
+        while True:
+            try:
+                kernel = KernelLink.attach(self.orders.address, timeout=self.orders.timeout, stop=self._idle)
+                break
+            except NoKernel:
+                if time.monotonic() >= deadline or self._idle():
+                    raise
+            time.sleep(_PAUSE)
+        try:
+            self._initialise(kernel)
+        except BaseException:
+            kernel.close()
+            raise
+        return kernel
+
+    def _initialise(self, kernel: KernelLink) -> None:
+        if self.orders.initializer is None:
+            return
+        messages: list[KernelMessage] = []
+        try:
+            check_value(kernel.evaluate(self.orders.initializer, on_message=messages.append, on_print=self._print), messages)
+        except (EvaluationError, KernelDied) as error:
+            raise NoKernel(f"the initializer failed: {error}") from None
+
+    def _idle(self) -> bool:
+        """Whether a further kernel is of no more use."""
+        with self._changed:
+            return self.closed and not self._tasks
+
+    def _next(self) -> Task | None:
+        """Wait for the next task; None: there will be none."""
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: self._tasks or self.closed)
+                if not self._tasks:
+                    return None
+                task = self._tasks.popleft()
+                if not task.future.cancelled():
+                    self._at_work.add(task)
+                    return task
+
+    def _carry_out(self, task: Task, kernel: KernelLink) -> None:
+        """Evaluate, and give the future what comes of it."""
+        task.messages.clear()
+        # In this order, so that who cancels it either finds the kernel and can abort, or has done so before we look.
+        kernel.begin(task)
+        task.kernel = kernel
+        try:
+            if task.future.cancelled():
+                return
+            value = kernel.evaluate(task.request, on_message=lambda message: self._message(task, message), on_print=self._print)
+        finally:
+            with self._changed:
+                task.kernel = None
+                self._at_work.discard(task)
+        if not self._settle(task):
+            return
+        try:
+            check_value(value, task.messages)
+            task.future.set_result(value if task.raw else to_python(value))
+        except EvaluationError as error:
+            task.future.set_exception(error)
+
+    def _died(self, task: Task, error: KernelDied) -> None:
+        """Have the task tried once more, before all others, or tell that its kernel died."""
+        task.tries += 1
+        if task.tries < 2:
+            with self._changed:
+                self._tasks.appendleft(task)
+                self._changed.notify()
+        elif self._settle(task):
+            task.future.set_exception(KernelDied(f"{error} (twice, on two kernels)"))
+
+    def _leave(self, task: Task | None, fault: BaseException | None) -> None:
+        """End this thread; the last one tells whoever still waits."""
+        with self._changed:
+            self._left -= 1
+            if fault is not None:
+                self._fault = fault if isinstance(fault, NoKernel) else NoKernel(f"a thread of the pool failed: {fault}")
+                if self._left and self._ready and not self.closed:
+                    _log.warning("the pool goes on with fewer kernels, %d at most: %s", self._left, self._fault)
+            waiting = [*self._tasks] if not self._left else []
+            if not self._left:
+                self._tasks.clear()
+            self._changed.notify_all()
+        if task is not None and fault is not None:
+            waiting.append(task)
+        for each in waiting:
+            if self._settle(each):
+                each.future.set_exception(self._fault or NoKernel("no kernel is left"))
+
+    # ---- what evaluations say ----------------------------------------------------------------------------------
+
+    def _message(self, task: Task, message: KernelMessage) -> None:
+        task.messages.append(message)
+        self._call(self.orders.on_message, message)
+
+    def _print(self, text: str) -> None:
+        if self.orders.on_print is not None:
+            self._call(self.orders.on_print, text)
+        elif sys.stdout is not None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    def _call(self, handler: Callable[[Any], None] | None, said: object) -> None:
+        """Call a handler of the user's, whose faults are not the kernel's."""
+        if handler is None:
+            return
+        try:
+            handler(said)
+        except Exception:
+            _log.exception("the handler of what kernels say failed")
+
+
+_crews: weakref.WeakSet[Crew] = weakref.WeakSet()
+
+
+def _at_exit() -> None:
+    """What was submitted is done before the program ends, and no kernel is left behind, as with the standard executors."""
+    crews = list(_crews)
+    for crew in crews:
+        crew.close()
+    for crew in crews:
+        crew.join()
+
+
+atexit.register(_at_exit)

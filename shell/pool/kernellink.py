@@ -1,0 +1,305 @@
+"""One kernel of a server, over one link: asked for, evaluated on by one thread, aborted by any, and ended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass
+
+import wstp
+from kernelbus.shell.address import Address
+from kernelbus.shell.pool.values import name_of
+from wstp import Expr, Function, MessageCode, Symbol
+from wstp.lexer import Buffer
+
+__all__ = [
+    "EvaluationAborted",
+    "EvaluationError",
+    "EvaluationFailed",
+    "KernelDied",
+    "KernelLink",
+    "KernelMessage",
+    "KernelPoolError",
+    "NoKernel",
+    "encode",
+]
+
+_CONTEXT = "WSTPServer`"
+_EVALUATE = Symbol("EvaluatePacket")
+_CONNECT_SECONDS = 10.0
+_CLOSE_SECONDS = 3.0
+_TICK = 0.1
+# How often a late abort may spoil the evaluation that only looks whether there is one.
+_FENCES = 10
+
+
+class KernelPoolError(Exception):
+    """The base of what goes wrong with the kernels of a pool and on them; the text is one line."""
+
+
+class NoKernel(KernelPoolError, BrokenExecutor):
+    """No kernel can be had, or none any more; the text says why."""
+
+
+class KernelDied(KernelPoolError):
+    """The kernel ended during an evaluation, and so did the next one that tried it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelMessage:
+    """A message that an evaluation issued.
+
+    Attributes:
+        symbol, tag: its name, as in Power::infy.
+        text: the whole, as the kernel words it.
+    """
+
+    symbol: str
+    tag: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class EvaluationError(KernelPoolError):
+    """The base of what goes wrong in an evaluation.
+
+    Attributes:
+        messages: what it issued, in order; the exception's text quotes the last.
+    """
+
+    def __init__(self, text: str, messages: Sequence[KernelMessage] = ()) -> None:
+        said = " ".join(messages[-1].text.split()) if messages else ""
+        super().__init__(f"{text}: {said}" if said else text)
+        self.messages = tuple(messages)
+
+
+class EvaluationFailed(EvaluationError):
+    """The value is $Failed, as of code with wrong syntax, or is not what was asked for."""
+
+
+class EvaluationAborted(EvaluationError):
+    """The value is $Aborted: the code called Abort[], or somebody interrupted it."""
+
+
+def encode(expression: Expr) -> list[Buffer]:
+    """Give the bytes that ask a kernel to evaluate; big arrays are not copied.
+
+    Raises:
+        TypeError: it holds a value that stands for no expression.
+    """
+    return [*wstp.write_expression(_EVALUATE(expression)), b"]"]
+
+
+class KernelLink:
+    """A kernel of one's own.
+
+    Attributes:
+        identity: the kernel's id.
+    """
+
+    def __init__(self, link: wstp.Link, identity: str) -> None:
+        self.identity = identity
+        self._link = link
+        # Guards the three below.
+        self._lock = threading.Lock()
+        self._running: object = None
+        self._sent = False
+        self._aborting = False
+        self._prompted = False
+        self._closed = False
+
+    @classmethod
+    def attach(cls, address: Address, *, timeout: float, stop: Callable[[], bool]) -> KernelLink:
+        """Ask the server for a fresh kernel: of the address's pool, or one for parallel work where none is named.
+
+        Args:
+            timeout: seconds for all of it.
+            stop: asked while waiting; true gives up.
+
+        Raises:
+            NoKernel: no server, no kernel in time, or none at all; the text says which and why.
+        """
+        deadline = time.monotonic() + timeout
+        try:
+            link = wstp.connect(address.spec, timeout=min(timeout, _CONNECT_SECONDS))
+        except (wstp.WSTPError, OSError) as error:
+            where = "" if address.link_name in str(error) else f"{address.link_name}: "
+            raise NoKernel(f"cannot reach a server: {where}{error}") from None
+        rule = Symbol("Rule")("Pool", address.pool) if address.pool else Symbol("Rule")("Parallel", Symbol("True"))
+        try:
+            identity = _command(link, "ConnectKernel", Symbol("Association")(rule), deadline=deadline, stop=stop)
+            if isinstance(identity, str):
+                # So that none is left behind, whatever becomes of this program.
+                _command(link, "KeepAlive", Symbol("False"), deadline=deadline, stop=stop)
+                return cls(link, identity)
+            why = "it refused"
+        except _Refused as error:
+            why = str(error)
+        except wstp.LinkTimeout:
+            why = f"none came in {timeout:g} s"
+        except wstp.WSTPError as error:
+            why = str(error)
+        except BaseException:
+            link.close()
+            raise
+        link.close()
+        raise NoKernel(f"the server at {address} gave no kernel: {' '.join(why.split())}")
+
+    def begin(self, token: object) -> None:
+        """Name the next evaluation, for `abort`."""
+        with self._lock:
+            self._running, self._sent, self._aborting = token, False, False
+
+    def evaluate(
+        self,
+        request: Sequence[Buffer],
+        *,
+        on_message: Callable[[KernelMessage], None],
+        on_print: Callable[[str], None],
+    ) -> Expr:
+        """Evaluate, and give the value.
+
+        Args:
+            request: what `encode` gave.
+            on_message: called with each message as it comes.
+            on_print: called with each printed text as it comes.
+
+        Raises:
+            KernelDied: the kernel, or the link to it, is gone.
+        """
+        try:
+            self._link.put_raw(request)
+            self._link.flush()
+            with self._lock:
+                # An abort is for what the kernel has been sent: before that it would be for nothing.
+                self._sent = True
+                if self._aborting:
+                    self._link.put_message(MessageCode.ABORT)
+            value = self._answer(on_message, on_print)
+        except wstp.WSTPError as error:
+            raise KernelDied(f"the kernel is gone: {error}") from None
+        finally:
+            with self._lock:
+                self._running, aborted = None, self._aborting
+        if aborted:
+            self._fence()
+        return value
+
+    def abort(self, token: object) -> None:
+        """Abort the evaluation `token`; one that is over, or another, is left alone."""
+        with self._lock:
+            if self._running is not token or self._aborting:
+                return
+            self._aborting = True
+            if self._sent:
+                try:
+                    self._link.put_message(MessageCode.ABORT)
+                except wstp.WSTPError:
+                    pass  # the link is gone, which the evaluating thread is told
+
+    def close(self) -> None:
+        """End the kernel and the link. A second time does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            _command(self._link, "CloseKernel", deadline=time.monotonic() + _CLOSE_SECONDS, stop=lambda: False)
+        except (wstp.WSTPError, _Refused):
+            pass  # a kernel that does not answer ends with its link, as it has been told to
+        self._link.close()
+
+    def _answer(self, on_message: Callable[[KernelMessage], None], on_print: Callable[[str], None]) -> Expr:
+        """Take packets up to the answer."""
+        told: tuple[str, str] | None = None  # the name of a message whose text comes next
+        lost = ""
+        while True:
+            try:
+                packet = self._link.next_packet()
+            except wstp.WSTPError as error:
+                if lost:
+                    raise KernelDied(lost) from None
+                raise KernelDied(f"the kernel is gone: {error}") from None
+            match name_of(packet.head), packet.args:
+                case "ReturnPacket", args:
+                    if lost:
+                        raise KernelDied(lost)
+                    return args[0] if len(args) == 1 else Function("Sequence", *args)
+                case "MessagePacket", (symbol, tag, *_):
+                    told = (name_of(symbol) or str(symbol), str(tag))
+                case "TextPacket", (text, *_) if told is not None:
+                    if told[0].startswith(_CONTEXT + "Kernel"):
+                        lost = " ".join(str(text).partition(f"::{told[1]}: ")[2].split()) or str(text)
+                    else:
+                        on_message(KernelMessage(*told, str(text)))
+                    told = None
+                case "TextPacket", (text, *_):
+                    on_print(str(text))
+                case "InputNamePacket", _:
+                    if self._prompted:
+                        raise KernelDied(lost or "the kernel ended, and the server put another in its place")
+                    self._prompted = True
+                case "InputPacket" | "InputStringPacket" as asks, _:
+                    # There is nobody to answer.
+                    self._link.put("" if asks == "InputStringPacket" else Symbol("$Failed"), end_packet=True)
+                    self._link.flush()
+                case "MenuPacket", _:
+                    self._link.put("a", end_packet=True)
+                    self._link.flush()
+                case "BeginDialogPacket", _:
+                    self._link.put_message(MessageCode.ABORT)
+                case _:
+                    pass  # a packet for front ends
+
+    def _fence(self) -> None:
+        """Let a late abort fall on an evaluation of no consequence, so that it spares the next."""
+        for number in range(_FENCES):
+            try:
+                self._link.put_raw(encode(number))
+                self._link.flush()
+            except wstp.WSTPError as error:
+                raise KernelDied(f"the kernel is gone: {error}") from None
+            if self._answer(_ignore, _ignore) == number:
+                return
+        raise KernelDied("the kernel answers nothing but $Aborted")
+
+
+class _Refused(Exception):
+    """The server refused a command; the text says why."""
+
+
+def _command(link: wstp.Link, name: str, *arguments: Expr, deadline: float, stop: Callable[[], bool]) -> Expr:
+    """Give a command to the server, and give its answer. What comes before that is not for us.
+
+    Raises:
+        _Refused: refused, or given up because of `stop`.
+        wstp.WSTPError: the link is gone, or the deadline passed.
+    """
+    link.put(Symbol(_CONTEXT + name)(*arguments), end_packet=True)
+    link.flush(timeout=max(deadline - time.monotonic(), 0.0))
+    said: list[str] = []
+    while True:
+        try:
+            packet = link.next_packet(timeout=max(0.0, min(_TICK, deadline - time.monotonic())))
+        except wstp.LinkTimeout:
+            if stop():
+                raise _Refused("it was not wanted any more") from None
+            if time.monotonic() >= deadline:
+                raise
+            continue
+        except (wstp.LinkClosed, wstp.LinkLost) as error:
+            raise _Refused("; ".join([*said, str(error)])) from None
+        match name_of(packet.head), packet.args:
+            case "TextPacket", (text, *_):
+                said.append(str(text).strip())
+            case "ReturnPacket", (Symbol(name="$Failed"),):
+                raise _Refused("; ".join(said) or "it refused")
+            case "ReturnPacket", (value,):
+                return value
+
+
+def _ignore(_: object) -> None:
+    """Take what nobody asked for."""

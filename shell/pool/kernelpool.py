@@ -1,0 +1,316 @@
+"""Kernels of a pool as a `concurrent.futures.Executor`.
+
+>>> from kernelbus.shell import KernelPool
+>>> with KernelPool("wstp://localhost/pool", 4) as pool:            # doctest: +SKIP
+...     list(pool.map("Prime", range(1, 6)))
+[2, 3, 5, 7, 11]
+
+Values go and come as `kernelbus.shell.pool.values` says. What an evaluation gives is the future's result, but $Failed and $Aborted, which are raised as
+`EvaluationFailed` and `EvaluationAborted`, with the messages that tell why; to have $Failed as a value, evaluate to something else
+(`"f[#] /. $Failed -> Null &"`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import time
+import warnings
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from types import TracebackType
+from typing import Any
+
+from kernelbus.shell.address import Address
+from kernelbus.shell.pool.crew import Crew, Orders, Task, check_value
+from kernelbus.shell.pool.kernellink import EvaluationFailed, KernelMessage, encode
+from kernelbus.shell.pool.values import name_of, to_expr, to_python
+from wstp import Expr, Function, Symbol
+
+__all__ = ["KernelFuture", "KernelPool", "KernelWarning"]
+
+_WORD = r"(?:[^\W\d_]|\$)(?:[^\W_]|\$)*"
+_NAME = re.compile(rf"{_WORD}(?:`{_WORD})*")
+# The head of what a chunk is: one that means nothing to a kernel, so that it holds a Nothing as well.
+_CHUNK = "WSTPServer`Chunk"
+# Chunks are made so large that a kernel gets a few of them, but neither too many calls nor too many bytes in one.
+_CHUNKS_PER_KERNEL = 4
+_CHUNK_CALLS = 1024
+_CHUNK_BYTES = 1 << 20
+_LAZY_CHUNK = 32
+
+
+class KernelWarning(UserWarning):
+    """A message that an evaluation issued on its way to a value."""
+
+
+class KernelFuture(Future[Any]):
+    """The outcome of one evaluation.
+
+    Unlike the standard's, it can be cancelled while it runs: the evaluation is then aborted on its kernel.
+    """
+
+    def __init__(self, crew: Crew, expression: Expr, *, raw: bool = False) -> None:
+        """Raises TypeError when the expression holds what stands for none."""
+        super().__init__()
+        self._crew = crew
+        self._task = Task(encode(expression), self, raw)
+        self._shown = crew.orders.on_message is not None
+
+    def cancel(self) -> bool:
+        """Cancel it, and abort the evaluation if it is running; False when it is done already."""
+        if not super().cancel():
+            return False
+        self._crew.cancelled(self._task)
+        return True
+
+    def running(self) -> bool:
+        """Tell whether a kernel is evaluating it."""
+        return self._task.kernel is not None and not self.done()
+
+    @property
+    def messages(self) -> tuple[KernelMessage, ...]:
+        """What the evaluation has issued, in order."""
+        return tuple(self._task.messages)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Give the value; warn of the messages, the first time, unless the pool has an `on_message`.
+
+        Raises:
+            EvaluationFailed, EvaluationAborted: see the module's text.
+            KernelDied: two kernels ended during it.
+            NoKernel: no kernel is left.
+            CancelledError, TimeoutError: as in the standard.
+        """
+        value = super().result(timeout)
+        self.warn()
+        return value
+
+    def warn(self, depth: int = 3) -> None:
+        """Warn of the messages, once; `depth` frames up is who is concerned."""
+        if not self._shown:
+            self._shown = True
+            for message in self._task.messages:
+                warnings.warn(" ".join(message.text.split()), KernelWarning, stacklevel=depth)
+
+    def peek(self, timeout: float | None) -> Any:
+        """Give the value and warn of nothing."""
+        return super().result(timeout)
+
+
+class KernelPool(Executor):
+    """Evaluate on several kernels of a server at once; see the module's text.
+
+    Leaving the `with` block waits for what was submitted; leaving it by an exception (Ctrl-C, say) cancels what waits and aborts what runs.
+    The kernels are the pool's own and end with it. One that dies is replaced, and what it was evaluating is tried once more.
+    """
+
+    def __init__(
+        self,
+        address: str | int | Address = "wstp://127.0.0.1",
+        kernels: int | None = None,
+        *,
+        initializer: str | Expr | None = None,
+        timeout: float = 60.0,
+        on_message: Callable[[KernelMessage], None] | None = None,
+        on_print: Callable[[str], None] | None = None,
+    ) -> None:
+        """Ask for the kernels, and wait for the first of them.
+
+        Args:
+            address: the server, and perhaps the pool, as in `kernelbus.shell.address`; without a pool, kernels for parallel work are asked for.
+            kernels: how many; None: one for each processor here. If the server gives fewer, the pool works with those.
+            initializer: code, or an expression, that each kernel evaluates first.
+            timeout: seconds in which a kernel must be had.
+            on_message: called, in a thread of the pool, with each message as it comes; None: results warn of them (`KernelWarning`).
+            on_print: the same for printed text; None: it goes to standard output.
+
+        Raises:
+            AddressError: the address cannot be understood.
+            NoKernel: no kernel can be had; the text says why.
+            ValueError: not at least one kernel.
+            TypeError: the initializer is no expression.
+        """
+        if kernels is not None and kernels < 1:
+            raise ValueError(f"{kernels} kernels: at least one is needed")
+        first = None if initializer is None else encode(_code(initializer))
+        orders = Orders(Address.parse(address), first, timeout, on_message, on_print)
+        self._crew = Crew(kernels or os.cpu_count() or 1, orders)
+        # A pool that nobody holds any more ends its kernels once what was submitted is done.
+        weakref.finalize(self, Crew.close, self._crew).atexit = False
+        try:
+            self._crew.wait_for_kernel()
+        except BaseException:
+            self._crew.close(cancel=True, abort=True)
+            raise
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> KernelFuture:
+        """Evaluate `fn[args...]`.
+
+        Args:
+            fn: a function of the Wolfram Language: its name (`"Prime"`), code for it (`"#^2 &"`), or an expression.
+            args: its arguments, as Python values; leave big arrays unchanged until it is done.
+            kwargs: its options: `WorkingPrecision=30` is `WorkingPrecision -> 30`.
+
+        Raises:
+            TypeError: no function of the Wolfram Language, or an argument that stands for no expression.
+            NoKernel: no kernel is left.
+            RuntimeError: the pool is shut down.
+        """
+        options = [Symbol("Rule")(Symbol(key), to_expr(value)) for key, value in kwargs.items()]
+        return self._add(KernelFuture(self._crew, _function(fn)(*map(to_expr, args), *options)))
+
+    def evaluate(self, code: str | Expr) -> KernelFuture:
+        """Evaluate code, or an expression. Raises as `submit` does."""
+        return self._add(KernelFuture(self._crew, _code(code)))
+
+    def map(
+        self,
+        fn: Any,
+        /,
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Iterator[Any]:
+        """Evaluate `fn[a, b, ...]` for each element of the iterables, and give the values in order.
+
+        Work begins at once. When a value is raised, a time-out comes or the iterator is closed, what waits is cancelled and what
+        runs is aborted.
+
+        Args:
+            fn: as for `submit`. Arguments are evaluated before a `fn` that would hold them is called, in chunks of more than one.
+            timeout: seconds from now in which each value must be there, else TimeoutError.
+            chunksize: how many calls go to a kernel together; None: so many that each kernel gets about four chunks of modest size.
+            buffersize: how many chunks may be under way or waiting to be taken, so that the iterables may be without end; None: the
+                iterables are read to their end at once.
+
+        Raises:
+            TypeError: no function of the Wolfram Language, or an argument that stands for no expression.
+            ValueError: a size below 1.
+            NoKernel, RuntimeError: as `submit`.
+        """
+        for name, size in (("chunksize", chunksize), ("buffersize", buffersize)):
+            if size is not None and size < 1:
+                raise ValueError(f"{name} is {size}: it must be at least 1")
+        deadline = None if timeout is None else time.monotonic() + timeout
+        function, rows = _function(fn), zip(*iterables, strict=False)
+        calls: Iterable[tuple[Any, ...]] = rows
+        if buffersize is None:
+            calls = known = list(rows)
+            share = -(-len(known) // (_CHUNKS_PER_KERNEL * max(self._crew.size, 1)))
+            automatic = max(1, min(share, _CHUNK_CALLS))
+        else:
+            automatic = _LAZY_CHUNK
+        chunks = _chunks(iter(calls), chunksize or automatic, bounded=chunksize is None)
+        futures = (self._add_chunk(function, chunk) for chunk in chunks)
+        pending: deque[tuple[KernelFuture, int]] = deque()
+        try:
+            pending.extend(itertools.islice(futures, buffersize))
+        except BaseException:
+            for future, _ in pending:
+                future.cancel()
+            raise
+        return _values(pending, futures, deadline)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more; do what was submitted, then end the kernels.
+
+        Args:
+            wait: return only when all is done; else the threads go on behind.
+            cancel_futures: cancel what no kernel has begun.
+        """
+        self._crew.close(cancel=cancel_futures)
+        if wait:
+            self._crew.join()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        failed = kind is not None
+        self._crew.close(cancel=failed, abort=failed)
+        self._crew.join()
+
+    def _add(self, future: KernelFuture) -> KernelFuture:
+        self._crew.add(future._task)
+        return future
+
+    def _add_chunk(self, function: Expr, chunk: list[tuple[Any, ...]]) -> tuple[KernelFuture, int]:
+        if len(chunk) == 1:
+            expression = function(*map(to_expr, chunk[0]))
+        elif len(chunk[0]) == 1:
+            expression = Symbol("Map")(function, Symbol(_CHUNK)(*(to_expr(row[0]) for row in chunk)))
+        else:
+            rows = (list(map(to_expr, row)) for row in chunk)
+            expression = Symbol("Apply")(function, Symbol(_CHUNK)(*rows), [1])
+        return self._add(KernelFuture(self._crew, expression, raw=True)), len(chunk)
+
+
+def _values(
+    pending: deque[tuple[KernelFuture, int]], more: Iterator[tuple[KernelFuture, int]], deadline: float | None
+) -> Iterator[Any]:
+    """Give the values of the chunks in order, submitting one more for each that is taken."""
+    try:
+        while pending:
+            future, count = pending[0]
+            value = future.peek(None if deadline is None else deadline - time.monotonic())
+            pending.popleft()
+            pending.extend(itertools.islice(more, 1))
+            future.warn(3)
+            values: Iterable[Any] = (value,)
+            if count > 1:
+                if not isinstance(value, Function) or name_of(value.head) != _CHUNK or len(value.args) != count:
+                    raise EvaluationFailed(f"a chunk of {count} calls did not give {count} values", future.messages)
+                values = value.args
+            for each in values:
+                yield to_python(check_value(each, future.messages))
+    finally:
+        for future, _ in pending:
+            future.cancel()
+
+
+def _chunks(calls: Iterator[tuple[Any, ...]], size: int, *, bounded: bool) -> Iterator[list[tuple[Any, ...]]]:
+    """Cut into chunks of `size` calls; `bounded`: of less where their arguments are large."""
+    chunk: list[tuple[Any, ...]] = []
+    weight = 0
+    for call in calls:
+        chunk.append(call)
+        if bounded:
+            weight += sum(map(_weight, call))
+        if len(chunk) == size or weight >= _CHUNK_BYTES:
+            yield chunk
+            chunk, weight = [], 0
+    if chunk:
+        yield chunk
+
+
+def _weight(value: Any) -> int:
+    """Say roughly how many bytes a value takes."""
+    if isinstance(value, int | float):
+        return 8
+    size = getattr(value, "nbytes", None)
+    return size if isinstance(size, int) else len(value) * 8 if hasattr(value, "__len__") else 64
+
+
+def _function(fn: Any) -> Expr:
+    """Make an expression that can be called of what names a function.
+
+    Raises:
+        TypeError: it names none.
+    """
+    if isinstance(fn, Symbol | Function):
+        return fn
+    if isinstance(fn, str):
+        if not fn.strip():
+            raise TypeError("the function's name is empty")
+        return Symbol(fn.strip()) if _NAME.fullmatch(fn.strip()) else Symbol("ToExpression")(fn)
+    if callable(fn):
+        raise TypeError(f'{fn!r} is a function of Python; kernels evaluate the Wolfram Language: give a name or code, as "#^2 &"')
+    raise TypeError(f'a function is a name or code ("Prime", "#^2 &"), a Symbol or a Function, not {type(fn).__name__}')
+
+
+def _code(code: str | Expr) -> Expr:
+    return Symbol("ToExpression")(code) if isinstance(code, str) else to_expr(code)

@@ -1,0 +1,159 @@
+"""The session table and its journal."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from kernelbus.bus.broker.journal import Journal, JournalError
+from kernelbus.bus.broker.sessions import AWAITED, ENDED, LOST, Session, SessionRecord, SessionTable
+from kernelbus.bus.protocol.messages import KernelReport
+
+
+@dataclasses.dataclass
+class Host:
+    id: str
+    name: str
+
+
+HOST, OTHER = Host("h", "host"), Host("o", "other")
+
+
+def report(kernel: str = "k", state: str = "attached", serial: int = 1, attachments: int = 1, **more: object) -> KernelReport:
+    return KernelReport(kernel, "P", state, serial, attachments=attachments, **more)  # type: ignore[arg-type]
+
+
+def record(kernel: str, state: str = "attached", changed: float = 0.0) -> SessionRecord:
+    return SessionRecord(kernel, "P", "host", "h", state, 0.0, changed)
+
+
+def test_states_and_since_when() -> None:
+    table = SessionTable()
+    table.report(HOST, report(state="ready", attachments=0), 1.0)
+    assert table.changes() == {}, "a kernel without a client has no session"
+    table.report(HOST, report(serial=2), 2.0)
+    table.report(HOST, report(serial=3, busy=True), 3.0)
+    table.report(HOST, report(serial=4, busy=True, evaluations=5), 4.0)
+    session = table.live["k"]
+    assert (session.state, session.created, session.since) == ("busy", 1.0, 3.0)
+    table.report(HOST, report(serial=3), 5.0)
+    assert table.live["k"].report.serial == 4, "a report that was overtaken says nothing"
+    (changed,) = table.changes().values()
+    assert changed is not None
+    assert (changed.state, changed.evaluations) == ("busy", 5)
+    table.validate()
+
+
+def test_what_became_of_a_session_is_remembered_and_told() -> None:
+    table = SessionTable()
+    table.report(HOST, report("a"), 0.0)
+    table.report(HOST, report("b"), 0.0)
+    table.report(HOST, report("never", "ready", attachments=0), 0.0)
+    table.gone("a", "exited with status 3", 100.0)
+    table.gone("never", "exited", 100.0)
+    table.host_gone(HOST, "host host has been silent", 200.0)
+    assert table.why_gone("a", 400.0) == "kernel a has ended 5 min ago: exited with status 3"
+    assert table.why_gone("b", 201.0) == "kernel b was lost 1 s ago: host host has been silent"
+    assert table.why_gone("never", 201.0) is None
+    assert table.live == {}
+    table.validate()
+
+
+def test_a_session_that_was_lost_and_comes_back_is_there_again() -> None:
+    table = SessionTable()
+    table.report(HOST, report(), 0.0)
+    table.host_gone(HOST, "silent", 1.0)
+    table.report(HOST, report(serial=2), 2.0)
+    assert table.why_gone("k", 3.0) is None
+    assert list(table.live) == ["k"]
+    table.validate()
+
+
+def test_an_unused_kernel_that_is_given_back_has_no_session() -> None:
+    table = SessionTable()
+    table.report(HOST, report(), 0.0)
+    table.report(HOST, report("k", "ready", 2, 0), 1.0)
+    assert table.changes() == {"k": None}
+    table.gone("k", "exited", 2.0)
+    assert table.over == {}
+
+
+def test_what_was_journaled_is_awaited_until_its_host_is_back() -> None:
+    table = SessionTable()
+    table.restore([record("a"), record("b"), record("c"), record("old", ENDED)], 10.0)
+    assert {known.state for known in table.awaited.values()} == {AWAITED}
+    table.report(HOST, report("a"), 11.0)
+    assert table.live["a"].created == 0.0, "it began with the earlier broker"
+    table.reconcile(HOST, {"a"}, 12.0)
+    assert table.awaited == {}, "its host is back without them"
+    assert "ended while the broker was away" in str(table.why_gone("b", 12.0))
+    table.validate()
+
+
+def test_who_is_awaited_in_vain_is_lost() -> None:
+    table = SessionTable()
+    table.restore([record("a")], 10.0)
+    (lost,) = table.give_up_awaited("its host did not come back", 70.0)
+    assert lost.kernel == "a"
+    assert table.over["a"].state == LOST
+    (changed,) = table.changes().values()
+    assert changed is not None
+    assert changed.state == LOST
+
+
+def test_what_is_long_over_is_forgotten() -> None:
+    table = SessionTable()
+    for number in range(10_010):
+        table.report(HOST, report(str(number)), 0.0)
+        table.gone(str(number), "", float(number))
+    assert len(table.over) == 10_000
+    assert table.changes()["0"] is None
+    table.report(HOST, report("x"), 0.0)
+    table.gone("x", "", 8 * 86400.0)
+    assert list(table.over) == ["x"]
+
+
+def test_a_journal_keeps_what_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "journal.sqlite"
+    session = Session(report(prompt="In[3]:= ", client="é", profile="p"), HOST, 1.5, 2.5, 2.5).record(3.5)
+    journal = Journal(path)
+    journal.write({"k": session, "gone": record("gone")})
+    journal.write({"gone": None})
+    journal.close()
+    journal = Journal(path)
+    assert journal.sessions() == [session]
+    journal.close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600, "kernel ids are in it"
+
+
+def test_a_journal_survives_a_writer_that_is_killed(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    journal.write({"k": record("k")})
+    # What a killed process leaves: the file, its log, and no lock.
+    for name in ("j", "j-wal", "j-shm"):
+        (tmp_path / ("copy" + name)).write_bytes((tmp_path / name).read_bytes())
+    other = Journal(tmp_path / "copyj")
+    assert [known.kernel for known in other.sessions()] == ["k"]
+    other.close()
+    journal.close()
+
+
+def test_a_journal_that_cannot_be_had_says_which(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    with pytest.raises(JournalError, match=r"j is another broker's, which is running: name another file as Bus/Journal"):
+        Journal(tmp_path / "j")
+    journal.close()
+    (tmp_path / "damaged").write_bytes(b"not a database, but long enough to look at" * 100)
+    with pytest.raises(JournalError, match="damaged cannot be read"):
+        Journal(tmp_path / "damaged")
+    with pytest.raises(JournalError, match="cannot be had"):
+        Journal(tmp_path / "damaged" / "below")
+    database = sqlite3.connect(tmp_path / "later")
+    database.execute("PRAGMA user_version=99")
+    database.close()
+    with pytest.raises(JournalError, match="layout 99"):
+        Journal(tmp_path / "later")

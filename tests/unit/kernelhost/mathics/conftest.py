@@ -1,0 +1,51 @@
+"""One Mathics3 for all tests of the embedded kernel: loading it takes seconds."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernelbus.kernelhost.mathics.evaluation.loading import Loaded, load
+
+_SIGNALS = (signal.SIGINT, signal.SIGALRM, signal.SIGUSR1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Time these tests by a thread: the kernel's time limits take the alarm signal for themselves."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(120, method="thread"))
+
+
+@pytest.fixture(scope="session")
+def mathics() -> Loaded:
+    """Load Mathics3 once."""
+    return load()
+
+
+@pytest.fixture
+def loaded(mathics: Loaded) -> Iterator[Loaded]:
+    """Give a loaded Mathics3 whose interrupts are in force, and take back what a test defines."""
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    kept = dict(mathics.definitions.user)
+    mathics.interrupts.install()
+    yield mathics
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    mathics.interrupts.forget()
+    mathics.interrupts.on_interrupt = lambda: None
+    mathics.terminal.client = None
+    mathics.definitions.user = kept
+    mathics.definitions.set_current_context("Global`")
+    mathics.definitions.clear_cache()
+
+
+@pytest.fixture
+def definitions(loaded: Loaded) -> Any:
+    """Give the definitions of a loaded Mathics3."""
+    return loaded.definitions

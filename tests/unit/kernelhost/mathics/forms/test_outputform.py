@@ -1,0 +1,110 @@
+"""OutputForm in two dimensions, as Wolfram kernels print it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mathics.core.evaluation import Evaluation
+
+from kernelbus.kernelhost.mathics.forms.convert import to_mathics
+from kernelbus.kernelhost.mathics.forms.outputform import output_form
+from wstp import Function, Symbol
+
+# Input, which is evaluated, and the lines of its value.
+SHOWN: list[tuple[str, list[str]]] = [
+    ("x^2", [" 2", "x"]),
+    ("x^2 y", [" 2", "x  y"]),
+    ("Expand[(x+y)^3]", [" 3      2          2    3", "x  + 3 x  y + 3 x y  + y"]),
+    ("x^-2", [" -2", "x"]),
+    ("x^y^2", ["  2", " y", "x"]),
+    ("x^(a/b)", [" a/b", "x"]),
+    ("E^(x^2/2)", ["  2", " x /2", "E"]),
+    ("Exp[-x^2]", ["   2", " -x", "E"]),
+    ("Sin[x^2]^2", ["     2 2", "Sin[x ]"]),
+    ("(1+1/x)^x", ["     1 x", "(1 + -)", "     x"]),
+    ("(a+b)^2", ["       2", "(a + b)"]),
+    ("x!^2", ["  2", "x!"]),
+    ("1/2", ["1", "-", "2"]),
+    ("-1/2", ["  1", "-(-)", "  2"]),
+    ("1/x", ["1", "-", "x"]),
+    ("-x/y", ["  x", "-(-)", "  y"]),
+    ("-2 x/y", ["-2 x", "----", " y"]),
+    ("a E^-x", ["a", "--", " x", "E"]),
+    ("x/(y z)", [" x", "---", "y z"]),
+    ("(a+b)/c^2", ["a + b", "-----", "  2", " c"]),
+    ("a - x/2", ["    x", "a - -", "    2"]),
+    ("Sqrt[1+x^2]", ["          2", "Sqrt[1 + x ]"]),
+    ("1/Sqrt[x]", ["   1", "-------", "Sqrt[x]"]),
+    ("1/(1 + 1/(1 + x))", ["    1", "---------", "      1", "1 + -----", "    1 + x"]),
+    ("2 x y", ["2 x y"]),
+    ("2 (x+y)", ["2 (x + y)"]),
+    ("-x y", ["-(x y)"]),
+    ("a - b", ["a - b"]),
+    ("1/2 + I/2", ["1   I", "- + -", "2   2"]),
+    ("I x/2", ["I", "- x", "2"]),
+    ("3 - 2 I", ["3 - 2 I"]),
+    ("N[Pi]", ["3.14159"]),
+    ("1.5*^10", ["      10", "1.5 10"]),
+    ("-2.*^-7 x", ["      -7", "-2. 10   x"]),
+    ("{100000., 0.00001, 1.*^6}", [" " * 24 + "6", "{100000., 0.00001, 1. 10 }"]),
+    ("{1/2, {x^2, b}, \"s\"}", [" 1    2", "{-, {x , b}, s}", " 2"]),
+    ("f[x^2, y][z/2]", ["   2     z", "f[x , y][-]", "         2"]),
+    ("a -> b/2", ["     b", "a -> -", "     2"]),
+    ("x^2 == 4 && !y", [" 2", "x  == 4 && !y"]),
+    ("<|a -> x^2|>", ["        2", "<|a -> x |>"]),
+    ("{-Infinity, ComplexInfinity}", ["{-Infinity, ComplexInfinity}"]),
+    ("#^2 &", ["  2", "#1  & "]),
+    ("HoldForm[a/b]", ["a", "-", "b"]),
+    ("Row[{x^2, \" is \", y}]", [" 2", "x  is y"]),
+    ("Row[{x^2, y}, \", \"]", [" 2", "x , y"]),
+    ("Subscript[x, 1]", ["x", " 1"]),
+    ("MatrixForm[{{a, 22}, {1/x, 4}}]", ["a   22", "", "1", "-   4", "x"]),
+    ("TableForm[{1, 2}]", ["1", "", "2"]),
+    ("{InputForm[x^2], y^2}", ["       2", "{x^2, y }"]),
+    ("f'[x]/2", ["f'[x]", "-----", "  2"]),
+    ("Format[g[u_]] := shown[u, u^2]; g[z]", ["          2", "shown[z, z ]"]),
+    ("Nest[1/# &, f[x], 0]", ["f[x]"]),
+]
+
+
+def evaluated(text: str, definitions: Any) -> tuple[Any, Any]:
+    evaluation = Evaluation(definitions, format="unformatted", catch_interrupt=False)
+    return evaluation.parse(text).evaluate(evaluation), evaluation
+
+
+@pytest.mark.parametrize(("text", "lines"), SHOWN, ids=[text for text, _ in SHOWN])
+def test_layout(text: str, lines: list[str], definitions: Any) -> None:
+    value, evaluation = evaluated(text, definitions)
+    assert (output_form(value, evaluation) or "").split("\n") == lines
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"), [(6, "     2\na + x"), (5, "a + x ^ 2"), ("Infinity", "     2\na + x")]
+)
+def test_what_is_wider_than_the_page_is_on_one_line(width: int | str, shown: str, definitions: Any) -> None:
+    value, _ = evaluated(f"ToString[a + x^2, PageWidth -> {width}]", definitions)
+    assert value.value == shown
+
+
+@pytest.mark.parametrize(
+    "text", ['"a  "', '{"a\\nb", x^2}', "Range[4000]", "TableForm[{{1}}, TableHeadings -> {{a}, {b}}]"]
+)
+def test_no_layout(text: str, definitions: Any) -> None:
+    value, evaluation = evaluated(text, definitions)
+    assert output_form(value, evaluation) is None
+    if not text.startswith("TableForm"):
+        assert evaluated(f"ToString[{text}]", definitions)[0].value == evaluation.format_output(value, "text")
+
+
+def test_depth_is_bounded(definitions: Any) -> None:
+    evaluation = Evaluation(definitions, format="unformatted")
+    value: Any = Symbol("x")
+    for _ in range(50_000):
+        value = Function("f", value)
+    assert output_form(to_mathics(value, definitions), evaluation) is None
+
+
+def test_strings_stay_as_they_are(definitions: Any) -> None:
+    value, _ = evaluated('ToString["  a\\n b  "]', definitions)
+    assert value.value == "  a\n b  "

@@ -1,0 +1,422 @@
+"""A pool's policy, by events and the clock of the test."""
+
+from __future__ import annotations
+
+import pytest
+
+from kernelbus.kernelhost.pools.pool import (
+    BACK_OFF,
+    Action,
+    Attach,
+    KernelState,
+    Pool,
+    PoolOptions,
+    Refuse,
+    Request,
+    Start,
+    Stop,
+)
+
+
+def pool(minimum: int = 1, maximum: int = 3, **options: bool | int) -> Pool:
+    return Pool(PoolOptions("P", minimum, maximum, **options))  # type: ignore[arg-type]
+
+
+def serving(count: int, maximum: int, **options: bool | int) -> Pool:
+    """A pool of minimum 0 with kernels 1 to `count`, each attached to the client on the channel of its number."""
+    made = pool(minimum=0, maximum=maximum, **options)
+    for channel in range(1, count + 1):
+        made.acquire(Request(channel, "a", 999.0), 0.0)
+        made.ready(channel, 0.0)
+    assert made.count(KernelState.ATTACHED) == count
+    return made
+
+
+def starts(actions: list[Action]) -> list[int]:
+    return [action.number for action in actions if isinstance(action, Start)]
+
+
+def stops(actions: list[Action]) -> list[int]:
+    return [action.number for action in actions if isinstance(action, Stop)]
+
+
+# ---------------------------------------------------------------------- minimum, maximum, order
+
+
+def test_the_minimum_is_kept_ready_and_a_taken_kernel_is_followed_by_another() -> None:
+    made = pool(minimum=2)
+    assert made.tick(0.0) == [Start(1), Start(2)]
+    assert made.ready(1, 1.0) == []
+    request = Request(9, "client", 30.0)
+    assert made.acquire(request, 2.0) == [Attach(1, request), Start(3)]
+    assert made.ready(2, 2.0) == []
+
+
+@pytest.mark.parametrize(("minimum", "maximum", "expected"), [(0, 3, 0), (2, 3, 2), (3, 3, 3), (5, 3, 3), (1, 1, 1)])
+def test_so_many_are_started_in_advance(minimum: int, maximum: int, expected: int) -> None:
+    assert len(starts(pool(minimum, maximum, starting=10).tick(0.0))) == expected
+
+
+def test_no_more_start_at_one_time_than_allowed() -> None:
+    made = pool(minimum=5, maximum=5, starting=2)
+    assert starts(made.tick(0.0)) == [1, 2]
+    assert starts(made.ready(1, 1.0)) == [3]
+    assert starts(made.tick(1.0)) == []
+
+
+def test_the_cap_holds_for_attached_detached_and_ending_kernels_too() -> None:
+    made = serving(3, maximum=3, reserve=True)
+    made.detached(2, 1.0)
+    made.unwanted(3, 1.0, "its client asked for it")
+    assert made.acquire(Request(9, "b", 999.0), 2.0) == []
+    assert starts(made.ended(3, 3.0, "exited")) == [4], "only when its process is gone is there room"
+
+
+def test_requests_wait_in_order_and_are_asked_once() -> None:
+    made = pool(minimum=0, maximum=1)
+    first, second = Request(1, "a", 30.0), Request(2, "b", 30.0)
+    assert made.acquire(first, 0.0) == [Start(1)]
+    assert made.acquire(second, 0.0) == []
+    assert made.acquire(second, 0.0) == []
+    assert made.ready(1, 1.0) == [Attach(1, first)]
+    assert made.queue == [second]
+
+
+def test_a_cancelled_request_gets_nothing() -> None:
+    made = pool(minimum=0, maximum=1)
+    first, second = Request(1, "a", 30.0), Request(2, "b", 30.0)
+    made.acquire(first, 0.0)
+    made.acquire(second, 0.0)
+    made.cancel(1, 0.5)
+    made.cancel(77, 0.5)
+    assert made.ready(1, 1.0) == [Attach(1, second)]
+
+
+def test_a_kernel_is_reached_again_by_name() -> None:
+    made = serving(1, maximum=1)
+    made.detached(1, 1.0)
+    made.attach(1, 22, 2.0)
+    made.validate()
+    entry = made.kernels[1]
+    assert (entry.state, entry.channel, entry.since) == (KernelState.ATTACHED, 22, 2.0)
+    assert made.acquire(Request(9, "b", 999.0), 3.0) == [], "it is not idle any more"
+
+
+# ---------------------------------------------------------------------- deadlines
+
+
+def test_a_request_whose_time_is_over_is_refused_at_once_and_once() -> None:
+    made = serving(1, maximum=1)
+    made.acquire(Request(2, "b", 5.0), 0.0)
+    made.acquire(Request(3, "c", 6.0), 0.0)
+    assert made.next_event() == 5.0
+    assert made.tick(4.9) == []
+    (refusal,) = made.tick(5.0)
+    assert isinstance(refusal, Refuse)
+    assert (refusal.channel, refusal.code) == (2, "no-kernel")
+    assert made.next_event() == 6.0
+    assert made.tick(5.5) == []
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        ("full", "no kernel came free: pool P is at its maximum of 1; close one, or raise MaximumKernelNumber"),
+        ("failing", "no kernel came free: the kernels of pool P do not start: exited with status 1"),
+        ("slow", "no kernel came free: the kernels of pool P are still starting"),
+    ],
+)
+def test_a_refusal_says_why(prepare: str, words: str) -> None:
+    made = serving(1, maximum=1) if prepare == "full" else pool(minimum=0, maximum=2)
+    made.acquire(Request(2, "b", 5.0), 0.0)
+    actions = made.ended(1, 0.0, "exited with status 1") if prepare == "failing" else made.tick(5.0)
+    refusal = next(action for action in actions if isinstance(action, Refuse))
+    assert refusal.text == words
+
+
+# ---------------------------------------------------------------------- kernels that do not start
+
+
+def test_kernels_that_do_not_start_are_tried_again_later_and_later() -> None:
+    assert BACK_OFF == (1, 2, 4, 8, 16, 32, 60)
+    made = pool()
+    made.tick(0.0)
+    now, number = 0.0, 1
+    for wait in (*BACK_OFF, BACK_OFF[-1], BACK_OFF[-1]):
+        assert made.ended(number, now, "exited with status 1") == []
+        assert made.next_event() == now + wait
+        assert made.tick(now + wait - 0.01) == []
+        now += wait
+        number += 1
+        assert made.tick(now) == [Start(number)]
+    made.ready(number, now)
+    assert (made.failures, made.failing) == (0, "")
+
+
+def test_kernels_that_fail_together_are_one_failure() -> None:
+    made = pool(minimum=8, maximum=8, starting=8)
+    assert len(starts(made.tick(0.0))) == 8
+    for number in range(1, 9):
+        assert made.ended(number, 1.0 + number / 100, "exited") == []
+    assert made.next_event() == pytest.approx(1.01 + 1.0)
+    assert len(starts(made.tick(2.5))) == 1, "one at a time, until one has started"
+    assert made.ended(9, 3.0, "exited") == []
+    assert made.next_event() == 5.0
+    (again,) = starts(made.tick(5.0))
+    assert len(starts(made.ready(again, 6.0))) == 7
+
+
+def test_nothing_is_due_while_the_one_kernel_that_is_tried_is_starting() -> None:
+    """Who is woken at :meth:`next_event` must not be woken for nothing, again and again."""
+    made = pool(minimum=2, maximum=3)
+    made.tick(0.0)
+    made.ended(1, 0.0, "exited")
+    made.ended(2, 0.0, "exited")
+    assert made.tick(1.0) == [Start(3)]
+    assert made.next_event() is None
+    made.acquire(Request(1, "a", 30.0), 2.0)
+    assert made.next_event() == 30.0
+
+
+def test_a_kernel_that_dies_before_anyone_had_it_is_not_replaced_at_once() -> None:
+    made = pool()
+    made.tick(0.0)
+    made.ready(1, 1.0)
+    assert made.ended(1, 1.5, "exited") == []
+    assert made.next_event() == 2.5
+    assert made.tick(2.5) == [Start(2)]
+
+
+def test_a_kernel_that_dies_under_its_client_is_replaced_at_once() -> None:
+    made = serving(1, maximum=1)
+    assert made.ended(1, 1.0, "exited") == []
+    made.acquire(Request(2, "b", 99.0), 2.0)
+    assert made.count(KernelState.STARTING) == 1
+    assert made.failures == 0
+
+
+def test_nobody_waits_for_kernels_that_do_not_start() -> None:
+    made = pool(minimum=2, maximum=3, starting=3)
+    made.tick(0.0)
+    assert made.acquire(Request(1, "a", 30.0), 0.0) == [Start(3)]
+    assert made.ended(1, 1.0, "no licence") == [], "others may start"
+    assert made.ended(2, 1.0, "no licence") == []
+    (refusal,) = made.ended(3, 1.0, "no licence")
+    assert isinstance(refusal, Refuse)
+    assert (refusal.channel, refusal.text) == (1, "no kernel came free: the kernels of pool P do not start: no licence")
+    (refusal,) = made.acquire(Request(2, "b", 30.0), 1.5)
+    assert isinstance(refusal, Refuse)
+    assert made.tick(2.0) == [Start(4)]
+    assert made.acquire(Request(3, "c", 30.0), 2.1) == [], "one is tried"
+    assert made.ready(4, 3.0) == [Attach(4, Request(3, "c", 30.0)), Start(5), Start(6)]
+
+
+def test_one_waits_when_a_ready_kernel_has_died() -> None:
+    made = pool()
+    made.tick(0.0)
+    made.ready(1, 1.0)
+    made.ended(1, 1.5, "was ended by SIGKILL")
+    assert made.acquire(Request(1, "a", 30.0), 1.6) == []
+    assert made.tick(2.5) == [Start(2)]
+
+
+def test_who_wants_a_kernel_of_a_pool_without_a_minimum_has_it_tried_again() -> None:
+    made = pool(minimum=0)
+    assert made.acquire(Request(1, "a", 30.0), 0.0) == [Start(1)]
+    assert [type(action) for action in made.ended(1, 0.5, "no licence")] == [Refuse]
+    assert made.next_event() is None
+    assert made.acquire(Request(2, "a", 90.0), 60.0) == [Start(2)]
+
+
+# ---------------------------------------------------------------------- clients that leave
+
+
+def test_without_keepalive_a_kernel_ends_with_its_client() -> None:
+    made = serving(1, maximum=1, keep_alive=False)
+    assert stops(made.detached(1, 1.0)) == [1]
+    assert made.kernels[1].state is KernelState.ENDING
+    assert made.detached(1, 1.5) == []
+    made.ended(1, 2.0, "exited")
+    assert made.failures == 0, "an end that was wanted is no failure"
+
+
+def test_with_keepalive_it_stays() -> None:
+    made = serving(1, maximum=2)
+    assert made.detached(1, 1.0) == []
+    assert made.kernels[1].state is KernelState.DETACHED
+    made.acquire(Request(7, "b", 99.0), 2.0)
+    assert made.kernels[1].state is KernelState.DETACHED, "nobody gets another's kernel without naming it"
+
+
+def test_an_unwanted_kernel_is_told_once() -> None:
+    made = serving(1, maximum=1)
+    assert made.unwanted(1, 1.0, "its client asked for it") == [Stop(1, "its client asked for it")]
+    assert made.unwanted(1, 1.0, "again") == []
+    assert made.unwanted(99, 1.0, "never was") == []
+
+
+def test_a_kernel_told_to_end_that_gets_ready_all_the_same_is_given_to_nobody() -> None:
+    made = pool(minimum=0, maximum=2)
+    made.acquire(Request(1, "a", 99.0), 0.0)
+    made.unwanted(1, 1.0, "no broker")
+    assert not any(isinstance(action, Attach) for action in made.ready(1, 2.0))
+    assert made.kernels[1].state is KernelState.ENDING
+    made.validate()
+
+
+# ---------------------------------------------------------------------- at the cap
+
+
+def test_at_the_cap_the_kernel_longest_detached_and_idle_makes_room() -> None:
+    made = serving(3, maximum=3)
+    made.busy(1, True, 0.0)
+    for number, now in ((1, 1.0), (2, 2.0), (3, 3.0)):
+        made.detached(number, now)
+    assert stops(made.acquire(Request(4, "b", 99.0), 4.0)) == [2], "kernel 1 is longer detached, but busy"
+    assert made.acquire(Request(4, "b", 99.0), 4.0) == [], "asked twice, and one has to go"
+    assert made.ended(2, 5.0, "exited") == [Start(4)]
+    assert made.ready(4, 6.0) == [Attach(4, Request(4, "b", 99.0))]
+
+
+def test_a_kernel_that_gets_idle_makes_room_for_who_waits() -> None:
+    made = serving(1, maximum=1)
+    made.busy(1, True, 0.0)
+    made.detached(1, 1.0)
+    assert made.acquire(Request(2, "b", 99.0), 2.0) == []
+    assert stops(made.busy(1, False, 3.0)) == [1]
+
+
+def test_as_many_make_room_as_are_needed() -> None:
+    made = serving(4, maximum=4)
+    for number in (1, 2, 3, 4):
+        made.detached(number, float(number))
+    assert stops(made.acquire(Request(5, "b", 99.0), 5.0)) == [1]
+    assert stops(made.acquire(Request(6, "c", 99.0), 5.0)) == [2]
+    made.cancel(5, 6.0)
+    assert stops(made.tick(6.0)) == []
+
+
+def test_attached_kernels_are_never_given_up() -> None:
+    made = serving(2, maximum=2)
+    assert made.acquire(Request(3, "b", 99.0), 1.0) == []
+
+
+def test_reserved_kernels_are_not_given_up() -> None:
+    made = serving(1, maximum=1, reserve=True)
+    made.detached(1, 1.0)
+    assert made.acquire(Request(2, "b", 99.0), 2.0) == []
+
+
+def test_no_session_is_given_up_for_kernels_that_do_not_start() -> None:
+    made = serving(2, maximum=3)
+    made.detached(1, 1.0)
+    assert starts(made.acquire(Request(3, "b", 99.0), 2.0)) == [3]
+    made.ended(3, 3.0, "no licence")
+    assert starts(made.acquire(Request(4, "c", 99.0), 4.0)) == [4]
+    assert stops(made.acquire(Request(5, "c", 99.0), 4.5)) == []
+    assert starts(made.ended(4, 5.0, "no licence")) == []
+    assert made.kernels[1].state is KernelState.DETACHED
+
+
+# ---------------------------------------------------------------------- the end
+
+
+def test_closing_refuses_who_waits_and_ends_every_kernel() -> None:
+    made = serving(1, maximum=2)
+    made.acquire(Request(2, "a", 99.0), 0.0)
+    made.acquire(Request(3, "a", 99.0), 0.0)
+    actions = made.close(1.0)
+    assert [type(action) for action in actions] == [Refuse, Refuse, Stop, Stop]
+    assert [action.text for action in actions if isinstance(action, Refuse)] == ["the kernel host of pool P is shutting down"] * 2
+    assert made.ready(2, 1.5) == []
+    assert made.ended(1, 2.0, "exited") == []
+    assert made.ended(2, 2.0, "exited") == []
+    (refusal,) = made.acquire(Request(4, "a", 99.0), 3.0)
+    assert isinstance(refusal, Refuse)
+    assert refusal.code == "closing"
+    assert made.kernels == {}
+
+
+def test_a_licence_is_a_cap_and_no_failure() -> None:
+    pool = Pool(PoolOptions("P", 2, 8))
+    assert [type(action) for action in pool.tick(0.0)] == [Start, Start]
+    assert pool.ready(1, 1.0) == []
+    assert pool.ended(2, 1.0, "was refused", "No valid password found.") == []
+    assert (pool.licensed, pool.maximum, pool.failing, pool.failures) == (1, 1, "", 0)
+    assert pool.next_event() == 61.0
+    attached = pool.acquire(Request(7, "c", 100.0), 2.0)
+    assert [type(action) for action in attached] == [Attach]
+    pool.acquire(Request(8, "d", 30.0), 3.0)
+    refused = pool.tick(30.0)
+    assert isinstance(refused[0], Refuse)
+    assert "the licence lets pool P have no more than 1 at present (No valid password found.)" in refused[0].text
+    pool.acquire(Request(9, "e", 1000.0), 31.0)
+    # Its client has gone, and its place is needed: as at the configuration's own cap.
+    assert [type(action) for action in pool.detached(1, 40.0)] == [Stop]
+    assert [type(action) for action in pool.ended(1, 41.0, "ended")] == [Start, Start]
+    assert pool.licensed is None
+    pool.validate()
+
+
+def test_a_licence_is_asked_again_after_a_minute() -> None:
+    pool = Pool(PoolOptions("P", 2, 8))
+    pool.tick(0.0)
+    pool.ready(1, 1.0)
+    pool.ended(2, 1.0, "was refused", "No valid password found.")
+    assert pool.tick(60.9) == []
+    assert pool.tick(61.0) == [Start(3)]
+    pool.ready(3, 62.0)
+    assert pool.maximum == 8
+
+
+def test_a_licence_that_lets_nothing_run_is_a_failure() -> None:
+    pool = Pool(PoolOptions("P", 2, 8))
+    pool.tick(0.0)
+    assert pool.ended(1, 1.0, "was refused", "No valid password found.") == []
+    assert pool.ended(2, 1.0, "was refused", "No valid password found.") == []
+    assert pool.licensed is None and pool.failing == "was refused"
+    assert pool.next_event() == 2.0
+
+
+# ---------------------------------------------------------------------- clients that change their mind, and what they say
+
+
+def test_a_kernel_that_was_given_back_unused_is_ready_again() -> None:
+    made = pool(minimum=1)
+    made.tick(0.0)
+    made.ready(1, 0.0)
+    made.acquire(Request(9, "a", 30.0), 0.0)
+    assert made.unused(1, 1.0) == []
+    assert made.kernels[1].state is KernelState.READY
+    made.validate()
+
+
+def test_a_kernel_that_was_given_back_goes_to_who_waits_and_too_many_are_not_kept() -> None:
+    made = serving(1, maximum=1)
+    request = Request(9, "b", 30.0)
+    made.acquire(request, 0.0)
+    assert made.unused(1, 1.0) == [Attach(1, request)]
+    made = pool(minimum=1)
+    made.tick(0.0)
+    made.ready(1, 0.0)
+    made.acquire(Request(9, "a", 30.0), 0.0)
+    made.ready(2, 0.5)
+    assert stops(made.unused(1, 1.0)) == [1], "its successor is there"
+    made.validate()
+
+
+@pytest.mark.parametrize("rule", [True, False])
+def test_a_client_says_whether_its_kernel_is_kept(rule: bool) -> None:
+    made = serving(1, maximum=2, keep_alive=rule)
+    made.keep_alive(1, not rule)
+    made.detached(1, 1.0)
+    assert made.kernels[1].state is (KernelState.ENDING if rule else KernelState.DETACHED)
+
+
+def test_what_may_be_given_up_is_counted() -> None:
+    made = serving(3, maximum=3)
+    for number in (1, 2):
+        made.detached(number, 1.0)
+    made.busy(2, True, 1.0)
+    assert made.spare == 1
+    assert serving(1, maximum=1, reserve=True).spare == 0

@@ -1,0 +1,89 @@
+"""The gate: whatever a client sends, in whatever pieces, and wherever it dies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernelbus.kernelhost.session.gate import Gate, GateState
+from wstp import NEED_DATA, Expr, ExpressionReader, Limits, RemoteProtocolError, Symbol, write_expression
+from wstp.packets import encode_packet, packet
+
+REQUEST = encode_packet(packet("EvaluatePacket", Symbol("f")(1, "text\n]", 2.5)))
+OTHER = encode_packet(packet("EnterTextPacket", "2+2"))
+
+
+def gate(hold: int = 1 << 20) -> tuple[Gate, list[str | None]]:
+    heads: list[str | None] = []
+    return Gate(hold, Limits(), lambda head, size, beginning: heads.append(head)), heads
+
+
+def joined(pieces: list[bytes | memoryview]) -> bytes:
+    return b"".join(bytes(piece) for piece in pieces)
+
+
+def read(data: bytes) -> list[Expr]:
+    reader = ExpressionReader()
+    reader.feed(data)
+    found = []
+    while (expression := reader.next()) is not NEED_DATA:
+        found.append(expression)
+    assert not reader.inside
+    return found
+
+
+def test_a_client_that_dies_anywhere_leaves_only_whole_expressions() -> None:
+    for cut in range(len(REQUEST)):
+        made, heads = gate()
+        passed = joined(made.feed(OTHER + REQUEST[:cut]))
+        assert made.abandon() is None
+        assert heads[0] == "EnterTextPacket"
+        assert len(read(passed)) == len(heads)
+
+
+@given(cuts=st.lists(st.integers(0, 3 * len(REQUEST + OTHER)), max_size=8))
+def test_the_pieces_in_which_bytes_come_make_no_difference(cuts: list[int]) -> None:
+    stream = (REQUEST + OTHER) * 3
+    made, heads = gate()
+    out, at = b"", 0
+    for cut in [*sorted(cuts), len(stream)]:
+        out += joined(made.feed(stream[at:cut]))
+        at = max(at, cut)
+    assert out == stream
+    assert heads == ["EvaluatePacket", "EnterTextPacket"] * 3
+    assert made.state is GateState.BETWEEN
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.5, 0.9, 0.999])
+def test_beyond_the_bound_it_streams_and_completes_what_was_begun(share: float) -> None:
+    whole = b"".join(bytes(p) for p in write_expression(packet("EvaluatePacket", Symbol("f")(np.arange(5000.0), "tail", [1, 2]))))
+    made, heads = gate(hold=100)
+    sent = whole[: int(len(whole) * share)]
+    passed = joined(made.feed(sent))
+    assert passed == sent
+    assert made.held == 0
+    completion = made.abandon()
+    assert completion is not None
+    assert heads == ["EvaluatePacket"]
+    (expression,) = read(passed + joined(list(completion)))
+    assert expression.head == Symbol("EvaluatePacket")  # type: ignore[union-attr]
+
+
+def test_bytes_that_are_no_tokens_are_refused() -> None:
+    made, _ = gate()
+    with pytest.raises(RemoteProtocolError):
+        made.feed(b"GET / HTTP/1.1")
+
+
+@pytest.mark.parametrize("keep", [0, 5, 10_000])
+def test_each_packet_is_told_with_its_size_and_how_it_begins(keep: int) -> None:
+    told: list[tuple[str | None, int, bytes]] = []
+    made = Gate(1 << 20, Limits(), lambda *packet: told.append(packet), keep)
+    stream = OTHER + REQUEST + OTHER
+    for at in range(0, len(stream), 7):
+        made.feed(stream[at : at + 7])
+    # Without the end-of-packet token behind each.
+    heads = [("EnterTextPacket", OTHER), ("EvaluatePacket", REQUEST), ("EnterTextPacket", OTHER)]
+    assert told == [(head, len(data) - 1, data[:-1][:keep]) for head, data in heads]

@@ -1,0 +1,68 @@
+"""The abort ladder: what is tried and when, with the time passed in."""
+
+from __future__ import annotations
+
+from kernelbus.kernelhost.session.ladder import AbortLadder, Rung
+
+
+def climb(ladder: AbortLadder, start: float, seconds: float, held: bool = False) -> list[tuple[float, Rung]]:
+    """Call it as its clock does for so long; give what it reached, and after how long."""
+    reached = []
+    steps = round(seconds / ladder.interval)
+    for step in range(1, steps + 1):
+        rung = ladder.tick(start + step * ladder.interval, held)
+        if rung is not None:
+            reached.append((step * ladder.interval, rung))
+    return reached
+
+
+def test_who_obeys_is_left_alone() -> None:
+    ladder = AbortLadder(16.0)
+    ladder.asked(100.0)
+    assert ladder.rung is Rung.ASKED and ladder.waiting
+    assert climb(ladder, 100.0, 7.0) == []
+    ladder.answered()
+    assert ladder.rung is Rung.IDLE and not ladder.waiting
+    assert climb(ladder, 107.0, 100.0) == []
+
+
+def test_each_rung_has_half_of_the_time() -> None:
+    ladder = AbortLadder(16.0)
+    ladder.asked(100.0)
+    assert climb(ladder, 100.0, 50.0) == [(8.0, Rung.INTERRUPTED), (16.0, Rung.KILLED)]
+    ladder.answered()
+    assert ladder.rung is Rung.KILLED, "what is killed stays so"
+
+
+def test_an_answer_after_sigint_ends_it_and_another_abort_begins_anew() -> None:
+    ladder = AbortLadder(16.0)
+    ladder.asked(0.0)
+    assert climb(ladder, 0.0, 9.0) == [(8.0, Rung.INTERRUPTED)]
+    ladder.answered()
+    ladder.asked(50.0)
+    assert climb(ladder, 50.0, 8.0) == [(8.0, Rung.INTERRUPTED)]
+
+
+def test_to_ask_again_neither_hurries_nor_delays() -> None:
+    ladder = AbortLadder(16.0)
+    ladder.asked(0.0)
+    assert climb(ladder, 0.0, 4.0) == []
+    ladder.asked(4.0)
+    assert climb(ladder, 4.0, 4.0) == [(4.0, Rung.INTERRUPTED)]
+    ladder.asked(8.5)
+    assert ladder.rung is Rung.INTERRUPTED
+
+
+def test_a_kernel_that_cannot_speak_is_given_time() -> None:
+    ladder = AbortLadder(16.0)
+    ladder.asked(0.0)
+    assert climb(ladder, 0.0, 4.0) == []
+    assert climb(ladder, 4.0, 1000.0, held=True) == []
+    assert climb(ladder, 1004.0, 4.0) == [(4.0, Rung.INTERRUPTED)]
+
+
+def test_our_own_lateness_is_not_the_kernels() -> None:
+    ladder = AbortLadder(16.0)
+    ladder.asked(0.0)
+    assert ladder.tick(1000.0, False) is None
+    assert ladder.rung is Rung.ASKED

@@ -1,0 +1,196 @@
+"""The log of a kernel's output: what is sent again, whatever the cuts, and what is never lost."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernelbus.kernelhost.session.output import LogState, OutputLog, ResumeError
+from wstp import Limits, Symbol
+from wstp.expression import ExpressionReader
+from wstp.packets import encode_packet, packet
+from wstp.tokens import NEED_DATA
+from wstp.tracker import Tracker
+
+
+class Feed:
+    """A kernel that says packets into a log."""
+
+    def __init__(self, capacity: int = 10_000, history: int = 1000) -> None:
+        self.log = OutputLog(capacity, history)
+        self.tracker = Tracker(Limits())
+
+    def say(self, data: bytes) -> None:
+        base = self.tracker.position
+        self.log.append(data, self.tracker.feed(data), base)
+        self.log.validate()
+
+    def packets(self, offset: int) -> list[object]:
+        data = b"".join(bytes(piece) for piece in self.log._pieces(offset, self.log.end))
+        reader = ExpressionReader(Limits())
+        reader.feed(data)
+        found: list[object] = []
+        while (expression := reader.next()) is not NEED_DATA:
+            found.append(expression.args[0])
+        return found
+
+
+def text(number: int, size: int = 10) -> bytes:
+    return encode_packet(packet("TextPacket", f"{number}" + "." * size))
+
+
+def said(*numbers: int, size: int = 10) -> list[object]:
+    return [f"{number}" + "." * size for number in numbers]
+
+
+def test_what_was_not_taken_is_sent_again_from_its_packets_beginning() -> None:
+    feed = Feed()
+    for number in range(5):
+        feed.say(text(number))
+    size = len(text(0))
+    for taken, first in ((0, 0), (1, 0), (size - 2, 0), (size - 1, 1), (size, 1), (size + 1, 1), (4 * size + 3, 4), (5 * size, 5)):
+        feed.log.take(taken)
+        offset, number = feed.log.missed()
+        assert (number, feed.packets(offset)) == (first, said(*range(first, 5))), taken
+
+
+def test_a_resume_point_goes_back_into_what_was_taken() -> None:
+    feed = Feed(history=10_000)
+    for number in range(5):
+        feed.say(text(number))
+    feed.log.take(feed.log.end)
+    assert feed.packets(feed.log.resume(2)) == said(2, 3, 4)
+    assert feed.packets(feed.log.resume(5)) == []
+    with pytest.raises(ResumeError, match="resume point 6 is not there yet: the session has said 5 packets"):
+        feed.log.resume(6)
+
+
+def test_history_is_bounded_and_says_so() -> None:
+    feed = Feed(history=200)
+    for number in range(100):
+        feed.say(text(number))
+        feed.log.take(feed.log.end)
+    assert feed.log.kept <= 200 + len(text(0))
+    with pytest.raises(ResumeError, match="resume point 3 is too old") as refused:
+        feed.log.resume(3)
+    assert refused.value.code == "resume-too-old"
+    assert feed.packets(feed.log.resume(99)) == said(99)
+
+
+def test_nothing_that_was_not_taken_is_dropped() -> None:
+    feed = Feed(capacity=100, history=0)
+    for number in range(50):
+        feed.say(text(number))
+    assert feed.log.full
+    assert feed.packets(feed.log.missed()[0]) == said(*range(50))
+
+
+def test_stale_output_is_dropped_to_the_next_packet() -> None:
+    feed = Feed()
+    feed.say(text(0))
+    feed.say(text(1)[:9])
+    feed.log.drop()
+    feed.say(text(1)[9:])
+    feed.say(text(2)[:5])
+    assert not feed.log.between
+    # The client that waited has gone; a packet is under way that nobody can have whole.
+    feed.log.left()
+    assert feed.log.state is LogState.RESYNCHRONISING
+    feed.say(text(2)[5:] + text(3))
+    offset, number = feed.log.missed()
+    assert (number, feed.packets(offset)) == (1, said(3))
+
+
+def test_a_packet_too_large_to_keep_is_cut_only_under_a_client_that_goes() -> None:
+    feed = Feed(capacity=1000, history=0)
+    feed.say(text(0))
+    feed.log.take(feed.log.end)
+    large = text(1, 5000)
+    for start in range(0, 4000, 100):
+        feed.say(large[start : start + 100])
+        feed.log.take(feed.log.end - 50)
+        assert feed.log.kept <= 1200
+    feed.log.left()
+    feed.log.validate()
+    feed.say(large[4000:] + text(2))
+    (note, after) = feed.packets(feed.log.missed()[0])
+    assert "cut off" in str(note)
+    assert after == said(2)[0]
+    assert feed.log.missed()[1] == 1
+
+
+def test_a_cut_packet_whose_end_is_kept_is_replaced_too() -> None:
+    feed = Feed(capacity=1000, history=0)
+    large = text(0, 5000)
+    feed.say(large[:4000])
+    feed.log.take(3900)
+    feed.say(large[4000:] + text(1) + text(2)[:7])
+    feed.log.take(4500)
+    feed.log.left()
+    feed.log.validate()
+    feed.say(text(2)[7:])
+    (note, *after) = feed.packets(feed.log.missed()[0])
+    assert "cut off" in str(note)
+    assert after == said(1, 2)
+    assert (feed.log.missed()[1], feed.log.packets) == (0, 3)
+
+
+def test_an_end_of_packet_that_comes_late_belongs_to_its_packet() -> None:
+    feed = Feed()
+    feed.say(text(0)[:-1])
+    feed.log.take(feed.log.end)
+    feed.say(b"]")
+    assert feed.packets(feed.log.missed()[0]) == []
+    feed.say(text(1))
+    assert feed.packets(feed.log.missed()[0]) == said(1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.randoms(use_true_random=True))
+def test_whatever_happens_what_clients_get_is_every_packet_once(random: Random) -> None:
+    """Clients come to resume, take some bytes and go, at any moment; together they see each packet whole exactly once, in order."""
+    feed = Feed(capacity=10**9, history=random.randint(0, 500))
+    stream = b"".join(text(number, random.randint(0, 60)) for number in range(random.randint(1, 12)))
+    expected = ExpressionReader(Limits())
+    expected.feed(stream)
+    whole = []
+    while (expression := expected.next()) is not NEED_DATA:
+        whole.append(expression)
+    seen: list[object] = []
+    offset = 0
+    while True:
+        # A client comes, and is sent what was missed and what is said from now on.
+        base, number = feed.log.missed()
+        assert number == len(seen)
+        cursor, reader = base, ExpressionReader(Limits())
+        for _ in range(random.randint(0, 4)):
+            size = random.randint(1, 50)
+            feed.say(stream[offset : offset + size])
+            offset = min(len(stream), offset + size)
+            step = random.randint(0, feed.log.end - cursor)
+            reader.feed(b"".join(bytes(piece) for piece in feed.log._pieces(cursor, feed.log.end))[:step])
+            cursor += step
+            feed.log.take(cursor)
+            feed.log.validate()
+        while (expression := reader.next()) is not NEED_DATA:
+            seen.append(expression)
+        feed.log.left()
+        # Between clients the kernel goes on.
+        size = random.randint(0, 50)
+        feed.say(stream[offset : offset + size])
+        offset = min(len(stream), offset + size)
+        if offset == len(stream) and feed.log.missed()[0] >= feed.log.end - 1:
+            break
+        if offset == len(stream):
+            base = feed.log.missed()[0]
+            reader = ExpressionReader(Limits())
+            reader.feed(b"".join(bytes(piece) for piece in feed.log._pieces(base, feed.log.end)))
+            feed.log.take(feed.log.end)
+            while (expression := reader.next()) is not NEED_DATA:
+                seen.append(expression)
+            break
+    assert seen == whole
+    assert seen[0].head == Symbol("TextPacket")

@@ -1,0 +1,123 @@
+"""The packets of a kernel, as its watchers see them."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+
+from kernelbus.bus.settings.logs import TRACE, EventLogger
+from kernelbus.kernelhost.session.excerpt import Beginnings, excerpt
+from kernelbus.kernelhost.session.trace import FROM, TO, PacketTrace, Passage
+from wstp import BigReal, Expr, Limits, MessageCode, Symbol, write_expression
+from wstp.packets import encode_packet, packet
+from wstp.tracker import Tracker
+
+NESTED = Symbol("f")(1, "a\nb", [], Symbol("System`g")(), Symbol("h")(Symbol("x"))(2.5), BigReal("1.5`20"))
+
+LOG = logging.getLogger("kernelbus.host")
+
+
+@pytest.fixture
+def trace(monkeypatch: pytest.MonkeyPatch) -> PacketTrace:
+    # As kernelbus.bus.settings.logs.setup sets it, whatever a test before this one has left.
+    monkeypatch.setattr(logging.getLogger("kernelbus"), "level", logging.WARNING)
+    LOG.manager._clear_cache()  # type: ignore[attr-defined]
+    return PacketTrace(EventLogger(LOG, lambda: {"kernel": "k1"}), "kernel k1", lambda: 12.5)
+
+
+def test_watchers_come_and_go(trace: PacketTrace) -> None:
+    one: list[Passage] = []
+    two: list[Passage] = []
+    assert not trace.active
+    trace.add(one.append)
+    assert trace.active
+    trace.passed(TO, "EvaluatePacket", 17)
+    trace.add(two.append)
+    trace.message(TO, MessageCode.ABORT)
+    trace.remove(one.append)
+    trace.passed(FROM, None, 3)
+    trace.remove(one.append)
+    trace.remove(two.append)
+    assert not trace.active
+    abort = Passage(12.5, "to", "message 3", 0)
+    assert one == [Passage(12.5, "to", "EvaluatePacket", 17), abort]
+    assert two == [abort, Passage(12.5, "from", "", 3)]
+
+
+def test_the_log_watches_at_trace_level(trace: PacketTrace, caplog: pytest.LogCaptureFixture) -> None:
+    trace.passed(TO, "EvaluatePacket", 17)
+    assert caplog.records == []
+    with caplog.at_level(TRACE, "kernelbus"):
+        assert trace.active
+        trace.passed(TO, "EvaluatePacket", 17)
+        trace.passed(FROM, None, 3)
+        trace.message(TO, MessageCode.INTERRUPT)
+    assert [record.getMessage() for record in caplog.records] == [
+        "to kernel k1: EvaluatePacket, 17 bytes",
+        "from kernel k1: an expression, 3 bytes",
+        "to kernel k1: message 2",
+    ]
+    fields = [record.__dict__["fields"] for record in caplog.records]
+    assert fields[0] == {"kernel": "k1", "direction": "to", "head": "EvaluatePacket", "bytes": 17, "contents": ""}
+    assert fields[2] == {"kernel": "k1", "direction": "to", "head": "message 2", "bytes": 0, "contents": ""}
+    assert not trace.active
+
+
+def test_the_log_shows_contents_only_where_they_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, trace: PacketTrace, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = encode_packet(packet("EvaluatePacket", "secret"))
+    assert trace.kept == 0
+    monkeypatch.setattr("kernelbus.bus.settings.logs._contents", True)
+    asked = PacketTrace(EventLogger(LOG, lambda: {}), "kernel k1", lambda: 12.5)
+    seen: list[Passage] = []
+    asked.add(seen.append)
+    with caplog.at_level(TRACE, "kernelbus"):
+        asked.passed(TO, "EvaluatePacket", 30, data[: asked.kept])
+    assert [record.getMessage() for record in caplog.records] == [
+        'to kernel k1: EvaluatePacket, 30 bytes: EvaluatePacket["secret"]'
+    ]
+    assert caplog.records[0].__dict__["fields"]["contents"] == 'EvaluatePacket["secret"]'
+    assert "secret" not in repr(seen), "that is for the log alone"
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        (Symbol("x"), "x"),
+        (NESTED, 'f[1, "a\\nb", List[], g[], h[x][2.5], 1.5`20]'),
+        (np.arange(6.0).reshape(2, 3), "<array 2 x 3>"),
+        (Symbol("f")(np.arange(3), 4), "f[List[0, 1, 2], 4]"),
+        (np.arange(1000) / 8, "<array 1000>"),
+        (list(range(200)), "List[" + ", ".join(map(str, range(200)))),
+        (Symbol("f")("x" * 1000), 'f["' + "x" * 500),
+    ],
+)
+def test_an_excerpt(expression: Expr, text: str) -> None:
+    data = b"".join(write_expression(expression))
+    assert excerpt(data) == (text if len(text) <= 200 else text[:200] + "...")
+
+
+def test_an_excerpt_of_half_a_packet_or_of_none() -> None:
+    data = b"".join(write_expression(NESTED))
+    whole = excerpt(data)
+    for cut in range(len(data)):
+        said = excerpt(data[:cut])
+        assert said.endswith("...")
+        assert whole.startswith(said[:-3])
+    assert excerpt(b"\xff\xff") == "..."
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_beginnings_of_packets_in_pieces(size: int) -> None:
+    packets = [encode_packet(packet("ReturnPacket", "y" * length)) for length in (0, 300, 5)]
+    stream, tracker, beginnings, found = b"".join(packets), Tracker(Limits()), Beginnings(20), []
+    for at in range(0, len(stream), size):
+        piece = stream[at : at + size]
+        base = tracker.position
+        marks = tracker.feed(piece)
+        beginnings.feed(piece, marks, base)
+        found += [beginnings.take() for mark in marks if type(mark).__name__ == "End"]
+    assert found == [data[:-1][:20] for data in packets]

@@ -1,0 +1,264 @@
+"""`kernelbus eval` against a kernel that plays by the book: what goes where, and which status."""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from kernel_player import KernelPlayer, message, packet
+
+import wstp
+from kernelbus.shell.address import Address
+from kernelbus.shell.clients.choice import Choice
+from kernelbus.shell.clients.eval import run_eval
+from kernelbus.shell.main import main
+from wstp import Function, Symbol
+
+
+def evaluate(codes: list[str], server: str, timeout: float | None = None) -> int:
+    return run_eval(codes, choice=Choice(Address.parse(server)), timeout=timeout)
+
+
+Start = Callable[..., KernelPlayer]
+
+
+def test_results_in_order_and_nothing_left(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    kernel = play({"2+2": [packet("ReturnPacket", "4")], "f[x]": [packet("ReturnPacket", "f[x]")]})
+    assert evaluate(["2+2", "f[x]", "2+2"], kernel.server) == 0
+    assert capsys.readouterr() == ("4\nf[x]\n4\n", "")
+    assert kernel.codes == ["2+2", "f[x]", "2+2", "Quit[]"]
+    assert kernel.ended.wait(10)
+
+
+def test_null_is_shown(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    kernel = play({"x = 1;": [packet("ReturnPacket", "Null")]})
+    assert evaluate(["x = 1;"], kernel.server) == 0
+    assert capsys.readouterr().out == "Null\n"
+
+
+def test_a_string_is_shown_as_the_kernel_wrote_it(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    kernel = play({"s": [packet("ReturnPacket", '"$Failed é日\\n😀"')]})
+    assert evaluate(["s"], kernel.server) == 0
+    assert capsys.readouterr().out == '"$Failed é日\\n😀"\n'
+
+
+def test_prints_on_output_and_messages_on_error(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    kernel = play(
+        {
+            "c": [
+                packet("TextPacket", "one\n"),
+                *message("Power", "infy", "Power::infy: Infinite expression 1/0 encountered."),
+                packet("TextPacket", "two\n"),
+                packet("TextPacket", "no end of line"),
+                packet("ReturnPacket", "ComplexInfinity"),
+            ]
+        }
+    )
+    assert evaluate(["c"], kernel.server) == 0
+    written = capsys.readouterr()
+    assert written.out == "one\ntwo\nno end of line\nComplexInfinity\n"
+    assert written.err == "Power::infy: Infinite expression 1/0 encountered.\n"
+
+
+def test_prints_come_before_the_evaluation_ends(play: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr("sys.stdout", out)
+    seen: list[str] = []
+
+    def slow(player: KernelPlayer, link: wstp.Link) -> None:
+        link.put(packet("TextPacket", "early\n"), end_packet=True)
+        link.flush()
+        assert player.wait_until(lambda: out.getvalue() != "")
+        seen.append(out.getvalue())
+        link.put(packet("ReturnPacket", "late"), end_packet=True)
+        link.flush()
+
+    assert evaluate(["c"], play({"c": slow}).server) == 0
+    assert seen == ["early\n"]
+    assert out.getvalue() == "early\nlate\n"
+
+
+@pytest.mark.parametrize("context", ["", "System`"])
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ("$Failed", "$Failed"),
+        ("$Aborted", "$Aborted"),
+        (Symbol("$Aborted"), "$Aborted"),
+        (Symbol("$Failed"), "$Failed"),
+    ],
+)
+def test_a_failure_is_shown_and_the_rest_goes_on(
+    answer: object, shown: str, context: str, play: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if isinstance(answer, Symbol):
+        answer = Symbol(context + answer.name)
+    kernel = play({"bad": [packet("ReturnPacket", answer)], "good": [packet("ReturnPacket", "1")]})
+    assert evaluate(["bad", "good"], kernel.server) == 1
+    assert capsys.readouterr().out == f"{shown}\n1\n"
+    assert kernel.codes == ["bad", "good", "Quit[]"]
+
+
+def _nested(depth: int) -> Function:
+    value = Symbol("x")()
+    for _ in range(depth):
+        value = Symbol("f")(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (Symbol("Hold")(Symbol("Throw")(1)), "Hold[Throw[1]]"),
+        (Symbol("f")(), "f[]"),
+        (Symbol("f")(1)(2, 2.5), "f[1][2, 2.5]"),
+        (
+            Symbol("f")([], [1, 'a"b\\'], Symbol("System`Pi"), wstp.BigReal("1.5`20.")),
+            'f[List[], List[1, "a\\"b\\\\"], Pi, 1.5`20.]',
+        ),
+        (_nested(20_000), "f[" * 20_000 + "x[]" + "]" * 20_000),
+    ],
+    ids=["throw", "empty", "curried", "kinds", "deep"],
+)
+def test_an_answer_that_is_no_text_is_a_failure_and_shown(
+    answer: object, shown: str, play: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernel = play({"Throw[1]": [packet("ReturnPacket", answer)]})
+    assert evaluate(["Throw[1]"], kernel.server) == 1
+    assert capsys.readouterr().out == shown + "\n"
+
+
+def test_wrong_syntax(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    text = 'ToExpression::sntxi: Incomplete expression; more input is needed in "1+".'
+    kernel = play({"1+": [*message("ToExpression", "sntxi", text), packet("ReturnPacket", "$Failed")]})
+    assert evaluate(["1+"], kernel.server) == 1
+    assert capsys.readouterr() == ("$Failed\n", text + "\n")
+
+
+def test_a_kernel_that_goes_away(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    def go(player: KernelPlayer, link: wstp.Link) -> None:
+        link.put(packet("TextPacket", "last words\n"), end_packet=True)
+        link.flush()
+        link.close()
+        raise wstp.LinkClosed("played")
+
+    kernel = play({"Quit[]": go, "Exit[]": go})
+    assert evaluate(["1", "Exit[]", "2", "3"], kernel.server) == 1
+    written = capsys.readouterr()
+    assert written.out == "value of 1\nlast words\n"
+    assert written.err == (
+        "kernelbus eval: the kernel closed the link during evaluation 2\nkernelbus eval: 2 more not evaluated\n"
+    )
+
+
+def test_input_is_not_to_be_had(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    def ask(player: KernelPlayer, link: wstp.Link) -> None:
+        link.put(packet("InputStringPacket", "Name? "), end_packet=True)
+        link.flush()
+        assert link.get(timeout=10) == ""
+        link.put(packet("ReturnPacket", '""'), end_packet=True)
+        link.flush()
+
+    assert evaluate(["InputString[]"], play({"InputString[]": ask}).server) == 0
+    assert capsys.readouterr().err == "kernelbus eval: the code asks for input (Name?); it gets none\n"
+
+
+def busy(player: KernelPlayer, link: wstp.Link) -> None:
+    player.await_message(link, wstp.MessageCode.ABORT)
+    link.put(packet("ReturnPacket", Symbol("$Aborted")), end_packet=True)
+    link.flush()
+
+
+def test_timeout_aborts_and_the_rest_goes_on(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    kernel = play({"busy": busy})
+    assert evaluate(["busy", "next"], kernel.server, timeout=0.3) == 1
+    written = capsys.readouterr()
+    assert written.out == "$Aborted\nvalue of next\n"
+    assert written.err == "kernelbus eval: evaluation 1 took longer than 0.3 s: aborting it\n"
+    assert kernel.messages[:1] == [wstp.MessageCode.ABORT]
+    assert kernel.codes == ["busy", "next", "Quit[]"]
+
+
+def test_a_kernel_that_obeys_no_abort_is_told_to_end(
+    play: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernelbus.shell.clients.eval._ABORT_SECONDS", 0.3)
+    kernel = play({"deaf": lambda player, link: player.await_message(link, wstp.MessageCode.TERMINATE)})
+    assert evaluate(["deaf", "next"], kernel.server, timeout=0.3) == 1
+    assert kernel.ended.wait(10)
+    assert kernel.codes == ["deaf"]
+    assert kernel.messages[:2] == [wstp.MessageCode.ABORT, wstp.MessageCode.TERMINATE]
+    assert "did not obey the abort" in capsys.readouterr().err
+
+
+def test_a_kernel_that_does_not_quit_is_told_to_end(play: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kernelbus.shell.clients.eval._QUIT_SECONDS", 0.3)
+    kernel = play({}, quits=False)
+    assert evaluate(["1"], kernel.server) == 0
+    assert kernel.ended.wait(10)
+    assert wstp.MessageCode.TERMINATE in kernel.messages
+
+
+class TestNoServer:
+    def test_nobody_listens(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
+            port = taken.getsockname()[1]
+            assert evaluate(["1"], f"{port}@127.0.0.1") == 2
+        written = capsys.readouterr()
+        assert written.out == ""
+        assert written.err.startswith("kernelbus eval: cannot reach a server: ")
+        assert f"{port}@127.0.0.1: " in written.err
+        assert written.err.count("\n") == 1
+
+    def test_a_host_that_does_not_exist(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert evaluate(["1"], "31415@no-such-host.invalid") == 2
+        assert "31415@no-such-host.invalid" in capsys.readouterr().err
+
+    def test_it_speaks_something_else(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("kernelbus.shell.clients.session._CONNECT_SECONDS", 0.5)
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            port = mute.getsockname()[1]
+            assert evaluate(["1"], str(port)) == 2
+        assert f"{port}@127.0.0.1" in capsys.readouterr().err
+
+    def test_it_refuses_in_words(self, play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+        words = "WSTPServer::full: no kernel was free for 30 s."
+        greeting = [*message("WSTPServer", "full", words), packet("ReturnPacket", Symbol("$Failed"))]
+        kernel = play({}, greeting=greeting, refuse=True)
+        assert evaluate(["1"], kernel.server) == 2
+        assert (
+            capsys.readouterr().err
+            == f"kernelbus eval: the server at {kernel.server} gave no kernel: no kernel was free for 30 s.\n"
+        )
+
+    def test_it_closes(self, play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+        kernel = play({}, greeting=[], refuse=True)
+        assert evaluate(["1"], kernel.server) == 2
+        assert capsys.readouterr().err.startswith(
+            f"kernelbus eval: the server at {kernel.server} gave no kernel: "
+        )
+
+    def test_it_says_nothing(
+        self, play: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("kernelbus.shell.clients.session._KERNEL_SECONDS", 0.3)
+        assert evaluate(["1"], play({}, greeting=[]).server) == 2
+        assert "gave no kernel: nothing came for" in capsys.readouterr().err
+
+
+def test_codes_from_files_input_and_arguments(
+    play: Start, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "code.m"
+    file.write_text("from the file\n", encoding="utf-8-sig")
+    monkeypatch.setattr("sys.stdin", io.StringIO("from input"))
+    kernel = play()
+    assert main(["eval", "--server", kernel.server, "--file", str(file), "first", "-", "--", "-x"]) == 0
+    assert kernel.codes == ["from the file\n", "first", "from input", "-x", "Quit[]"]
+    assert capsys.readouterr().out == "".join(f"value of {code.strip()}\n" for code in kernel.codes[:-1])

@@ -1,0 +1,39 @@
+"""Where a console looks for the broker."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from kernelbus.bus.settings.config import ConfigError
+from kernelbus.shell.operations.adminclient import admin_client
+
+
+@pytest.mark.parametrize(
+    ("typed", "configured", "endpoint"),
+    [
+        (None, None, "tcp://127.0.0.1:31416"),
+        (None, "tcp://127.0.0.1:5", "tcp://127.0.0.1:5"),
+        (None, "tcp://0.0.0.0:5", "tcp://127.0.0.1:5"),
+        (None, "ipc:///run/bus", "ipc:///run/bus"),
+        ("tcp://127.0.0.1:7", "tcp://127.0.0.1:5", "tcp://127.0.0.1:7"),
+        ("tcp://localhost:7", None, "tcp://127.0.0.1:7"),
+    ],
+)
+def test_where_the_broker_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str | None, configured: str | None, endpoint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    if configured is not None:
+        (tmp_path / "wstpserver.conf").write_text(f'{{"Bus": {{"Endpoint": "{configured}"}}}}')
+    with admin_client(argparse.Namespace(bus=typed, configuration_file=None)) as client:
+        assert client.endpoint == endpoint
+
+
+def test_mistakes(tmp_path: Path) -> None:
+    for bus, file in (("nonsense", None), (None, str(tmp_path / "none"))):
+        with pytest.raises(ConfigError):
+            admin_client(argparse.Namespace(bus=bus, configuration_file=file))
