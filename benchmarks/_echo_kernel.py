@@ -1,4 +1,6 @@
-"""A kernel that costs next to nothing: sends its prompt, and answers `EvaluatePacket[e]` by `ReturnPacket[e]`."""
+"""A kernel that costs next to nothing: sends its prompt, and answers `EvaluatePacket[e]` by
+`ReturnPacket[e]`.
+"""
 
 from __future__ import annotations
 

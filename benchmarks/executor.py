@@ -1,9 +1,11 @@
-"""`KernelPool.map("Prime", range(1000))` next to a plain loop over one link, on embedded kernels of one server, in one run.
+"""`KernelPool.map("Prime", range(1000))` next to a plain loop over one link, on embedded kernels of
+one server, in one run.
 
-The ways take turns, round by round, so that a machine whose speed wanders spoils all alike; each figure is the median of the rounds'
-figures, each ratio the median of the rounds' ratios to the loop. Kernels are had before the clock runs. Prime is too quick for more kernels
-to help much: what is seen is what calls cost. The second table is of calls that take a while, where more kernels help as far as there are
-processors.
+The ways take turns, round by round, so that a machine whose speed wanders spoils all alike; each
+figure is the median of the rounds' figures, each ratio the median of the rounds' ratios to the
+loop. Kernels are had before the clock runs. Prime is too quick for more kernels to help much: what
+is seen is what calls cost. The second table is of calls that take a while, where more kernels help
+as far as there are processors.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""Latency of `EvaluatePacket[Plus[2, 2]]` through the server, next to a direct link to the same kernel program, in one run.
+"""Latency of `EvaluatePacket[Plus[2, 2]]` through the server, next to a direct link to the same
+kernel program, in one run.
 
-Direct link and server take turns, round by round, so that a machine whose speed wanders spoils both alike; each figure is the median of
-the rounds' figures, each ratio the median of the rounds' ratios. The echo kernel shows the server; the embedded kernel shows what
-a person sees. When WSTP_LIBRARY names a WSTP C library, a client of that library is measured the same way.
+Direct link and server take turns, round by round, so that a machine whose speed wanders spoils both
+alike; each figure is the median of the rounds' figures, each ratio the median of the rounds'
+ratios. The echo kernel shows the server; the embedded kernel shows what a person sees. When
+WSTP_LIBRARY names a WSTP C library, a client of that library is measured the same way.
 """
 
 from __future__ import annotations
@@ -185,7 +187,9 @@ def throughput(client: Client, count: int) -> dict[str, float]:
 def measure(
     clients: list[Client], what: Callable[[Client, int], dict[str, float]], count: int, seconds: float
 ) -> list[dict[str, str]]:
-    """Rounds over all clients in turn; gives for each its medians, and the ratios to the first one's."""
+    """Rounds over all clients in turn; gives for each its medians, and the ratios to the first
+    one's.
+    """
     rounds: list[list[dict[str, float]]] = []
     until = time.monotonic() + seconds
     while len(rounds) < 3 or (time.monotonic() < until and len(rounds) < 40):

@@ -1,9 +1,12 @@
-"""Time to a ready embedded kernel and memory of each, forked from a preloaded parent and started plainly, with and without initialisation.
+"""Time to a ready embedded kernel and memory of each, forked from a preloaded parent and started
+plainly, with and without initialisation.
 
-Each row is a server of its own whose pool keeps no kernel ready, so that every request waits for a start. The clock runs from a client's
-`ConnectKernel[]` to its prompt. Memory is the proportional set size: shared pages are divided among those that share them; `own` is
-what a kernel shares with nobody. Both are means over all kernels of the row, which are there at the same time: first as they come, then
-after some evaluations in each. Ratios are to the plain row of the same initialisation. Linux only.
+Each row is a server of its own whose pool keeps no kernel ready, so that every request waits for a
+start. The clock runs from a client's `ConnectKernel[]` to its prompt. Memory is the proportional
+set size: shared pages are divided among those that share them; `own` is what a kernel shares with
+nobody. Both are means over all kernels of the row, which are there at the same time: first as they
+come, then after some evaluations in each. Ratios are to the plain row of the same initialisation.
+Linux only.
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ import wstp
 from wstp import Expr, Function, Symbol
 
 ROOT = Path(__file__).resolve().parents[1]
-#: What a course might prepare: definitions, a table, and packages that are loaded when they are first used.
+#: What a course might prepare: definitions, a table, and packages that are loaded when they are
+#: first used.
 CODE = (
     "Do[square[i] = i^2, {i, 300}]; primes = Table[Prime[n], {n, 50}]; "
     "Integrate[Sin[x]^2, x]; Solve[x^2 == 2, x]; mean[list_] := Total[list]/Length[list];"

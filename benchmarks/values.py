@@ -1,8 +1,9 @@
-"""Measure values by value: a million machine reals into an embedded kernel and back, next to the echo kernel.
+"""Measure values by value: a million machine reals into an embedded kernel and back, next to the
+echo kernel.
 
-Two servers are started, one with embedded kernels and one with kernels that send back what they get without looking at it. The
-measurements take turns, round by round, so that a machine whose speed wanders spoils all alike; what is printed are medians, and
-the median of the rounds' ratios.
+Two servers are started, one with embedded kernels and one with kernels that send back what they get
+without looking at it. The measurements take turns, round by round, so that a machine whose speed
+wanders spoils all alike; what is printed are medians, and the median of the rounds' ratios.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Measure wstp's codec: encode, decode and track, in packets a second and MB a second.
 
-Run: python benchmarks/wstp_codec.py [--seconds 0.5]. Each figure is the best of several runs: what the code can do when the
-machine lets it. `memcpy` is numpy's own copy of 64 MB, for comparison.
+Run: python benchmarks/wstp_codec.py [--seconds 0.5]. Each figure is the best of several runs: what
+the code can do when the machine lets it. `memcpy` is numpy's own copy of 64 MB, for comparison.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""The administrators' client: blocking, for the admin shell and scripts. It asks a broker how things stand, and gives it orders.
+"""The administrators' client: blocking, for the admin shell and scripts. It asks a broker how
+things stand, and gives it orders.
 
-A client is no part of the bus: it does not register, and every request stands by itself. What was lost on the way is not sent again,
-since an order may have been carried out; the connection is then thrown away, and the next request makes another. So a broker
-that is restarted costs the request during which it went, and nothing else.
+A client is no part of the bus: it does not register, and every request stands by itself. What was
+lost on the way is not sent again, since an order may have been carried out; the connection is then
+thrown away, and the next request makes another. So a broker that is restarted costs the request
+during which it went, and nothing else.
 """
 
 from __future__ import annotations
@@ -65,8 +67,11 @@ class OrderRefused(BusError):
 
 
 def dialable(endpoint: str) -> str:
-    """Give the address at which a broker that binds `endpoint` is reached from its own machine: a wildcard has none itself."""
-    # ZeroMQ tries one address of a name only, which for localhost may be the one on which nobody listens.
+    """Give the address at which a broker that binds `endpoint` is reached from its own machine: a
+    wildcard has none itself.
+    """
+    # ZeroMQ tries one address of a name only, which for localhost may be the one on which nobody
+    # listens.
     here = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "localhost": "127.0.0.1", "[::]": "[::1]"}
     host, colon, port = endpoint.removeprefix("tcp://").rpartition(":")
     return f"tcp://{here[host]}:{port}" if endpoint.startswith("tcp://") and colon and host in here else endpoint
@@ -122,7 +127,8 @@ class AdminClient:
         sender: who asks (user@machine), for the broker's log.
         timeout: seconds to wait for what the broker answers by itself.
         patience: seconds more to wait where it asks parts first; its `Bus`/`HeartbeatTimeout`.
-        introduction: how this machine introduces itself to a broker that is not on a loopback address.
+        introduction: how this machine introduces itself to a broker that is not on a loopback
+            address.
     """
 
     def __init__(
@@ -185,7 +191,8 @@ class AdminClient:
         return self._ask(request, request.request, Story, self._timeout)
 
     def order(self, order: Order) -> Answer:
-        """Give an order, and wait until it is carried out. Its `request` and `sender` are filled in.
+        """Give an order, and wait until it is carried out. Its `request` and `sender` are filled
+        in.
 
         Raises:
             BrokerUnreachable: there was no answer; it may be carried out all the same.
@@ -195,7 +202,8 @@ class AdminClient:
         return self._ask(order, order.request, Answer, self._timeout + self._patience)
 
     def trace(self, kernel: str, wait: float = 1.0) -> Generator[Traced | None, None, None]:
-        """Follow what passes to and from a kernel until the iterator is closed; its id, or the beginning of it.
+        """Follow what passes to and from a kernel until the iterator is closed; its id, or the
+        beginning of it.
 
         Gives None where nothing has passed for `wait` seconds.
 
@@ -316,7 +324,9 @@ class AdminClient:
             self._connection = None
 
     def _receive(self, connection: _Connection, deadline: float, traced: bool = False) -> Message | None:
-        """Give the next message; None: none came, or with `traced`, something that was traced. That is put aside."""
+        """Give the next message; None: none came, or with `traced`, something that was traced. That
+        is put aside.
+        """
         poller = zmq.Poller()
         poller.register(connection.socket, zmq.POLLIN)
         poller.register(connection.monitor, zmq.POLLIN)

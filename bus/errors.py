@@ -1,4 +1,5 @@
-"""The bus's errors: one tree, raised where the fault is found, each one line that names the thing."""
+"""The bus's errors: one tree, raised where the fault is found, each one line that names the thing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Carries out what an administrator orders of every part alike: of the broker's own process, of frontends and of hosts."""
+"""Carries out what an administrator orders of every part alike: of the broker's own process, of
+frontends and of hosts.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""A part's membership: finding the broker, registering, heartbeats both ways, and coming back after a break.
+"""A part's membership: finding the broker, registering, heartbeats both ways, and coming back after
+a break.
 
-The pattern is ZeroMQ's Paranoid Pirate (zguide chapter 4): heartbeats both ways, and after silence a new connection under a back-off with
-jitter (tenacity), without end. Registering again is a reconciliation: the part lists what it has. Each change of state is logged once.
+The pattern is ZeroMQ's Paranoid Pirate (zguide chapter 4): heartbeats both ways, and after silence
+a new connection under a back-off with jitter (tenacity), without end. Registering again is a
+reconciliation: the part lists what it has. Each change of state is logged once.
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ class Membership:
         on_frame: takes the channels' frames.
         on_up: called after each registration; channels resume then.
         heartbeat_timeout: silence, in seconds, after which the broker is looked for again.
-        where: the broker's address, for the log; an attribute, since it may be found elsewhere later.
+        where: the broker's address, for the log; an attribute, since it may be found elsewhere
+            later.
     """
 
     def __init__(
@@ -71,7 +74,8 @@ class Membership:
         where: str,
     ) -> None:
         self.state = MembershipState.LOST
-        #: When the broker was last there, on the loop's clock; meaningful while the state is not UP.
+        #: When the broker was last there, on the loop's clock; meaningful while the state is not
+        #: UP.
         self.up_until = asyncio.get_running_loop().time()
         self._connect = connect
         self._describe = describe
@@ -89,12 +93,16 @@ class Membership:
         self._said_lost = False
 
     def send(self, message: Message) -> None:
-        """Send a control message; while the broker is away it is dropped, and registering again tells the state it would have told."""
+        """Send a control message; while the broker is away it is dropped, and registering again
+        tells the state it would have told.
+        """
         if self._transport is not None:
             self._transport.send(control_frame(encode(message)))
 
     def transmit(self, frame: Frame) -> None:
-        """Send a channel's frame; while the broker is away it is dropped, and the channel sends it again."""
+        """Send a channel's frame; while the broker is away it is dropped, and the channel sends it
+        again.
+        """
         if self._transport is not None:
             self._transport.send(frame)
 

@@ -1,6 +1,7 @@
 """What the broker says of its status, as Wolfram Language associations. No I/O.
 
-Who knows a kernel's id can take the kernel. So a client is told the whole id of its own only, and the first eight characters of others.
+Who knows a kernel's id can take the kernel. So a client is told the whole id of its own only, and
+the first eight characters of others.
 """
 
 from __future__ import annotations

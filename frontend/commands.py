@@ -1,7 +1,9 @@
-"""The command language: what a client may ask of the server itself (DESIGN.md, "The command language").
+"""The command language: what a client may ask of the server itself (DESIGN.md, "The command
+language").
 
-A top-level expression whose head is a symbol in the context ``WSTPServer` `` is a command. One table holds them all; a command takes the
-link it came over and its arguments, and answers by giving an expression, or by raising :class:`CommandRefused`.
+A top-level expression whose head is a symbol in the context ``WSTPServer` `` is a command. One
+table holds them all; a command takes the link it came over and its arguments, and answers by giving
+an expression, or by raising :class:`CommandRefused`.
 """
 
 from __future__ import annotations
@@ -41,9 +43,11 @@ class CommandRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The kernel that a client asks for: a fresh one (of a pool, where one is named), or the one with the id `kernel`.
+    """The kernel that a client asks for: a fresh one (of a pool, where one is named), or the one
+    with the id `kernel`.
 
-    `wait`: whether to wait for a kernel that evaluates; `resume`, `point`: as in :class:`kernelbus.bus.protocol.messages.Open`.
+    `wait`: whether to wait for a kernel that evaluates; `resume`, `point`: as in
+    :class:`kernelbus.bus.protocol.messages.Open`.
     """
 
     kernel: str = ""
@@ -68,11 +72,15 @@ class CommandTarget(Protocol):
 
     @property
     def resume_point(self) -> int:
-        """How many packets of the session's output have been passed to this link's client, or were before it came."""
+        """How many packets of the session's output have been passed to this link's client, or were
+        before it came.
+        """
 
     @property
     def replaceable(self) -> bool:
-        """Whether the kernel that is attached was attached unasked, and has not been asked for anything."""
+        """Whether the kernel that is attached was attached unasked, and has not been asked for
+        anything.
+        """
 
     def connect_kernel(self, wanted: Wanted) -> None:
         """Ask for a kernel; the answer comes later: its id and prompt, or a refusal."""
@@ -92,7 +100,9 @@ class CommandTarget(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: its usage, what it does in a sentence, and how. `run` gives None when the answer comes later."""
+    """One command: its usage, what it does in a sentence, and how. `run` gives None when the answer
+    comes later.
+    """
 
     usage: str
     help: str
@@ -152,7 +162,9 @@ def asks_for_kernel(expression: Expr) -> bool:
 
 
 def needs_no_kernel(expression: Expr) -> bool:
-    """Whether this command says the same whether or not the link has a kernel, and so need not wait for one."""
+    """Whether this command says the same whether or not the link has a kernel, and so need not wait
+    for one.
+    """
     return _name(expression) in ("Help", "Status", "Pools", "Kernels")
 
 

@@ -1,7 +1,8 @@
 """How much of a kernel's output has reached its client.
 
-Rules of this module: no I/O. What is written to a client's connection is the kernel's output, between answers of the server's own, and
-for some clients in another form. Its machine acknowledges bytes of the connection; this tells how many bytes of the output these are.
+Rules of this module: no I/O. What is written to a client's connection is the kernel's output,
+between answers of the server's own, and for some clients in another form. Its machine acknowledges
+bytes of the connection; this tells how many bytes of the output these are.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ class Delivery:
     def __init__(self) -> None:
         #: Bytes of the output that were written.
         self.written = 0
-        # Pieces whose acknowledgement is not known: where each lies on the connection, how long it is there, and how long it was in the
-        # output; the two differ where it was written anew.
+        # Pieces whose acknowledgement is not known: where each lies on the connection, how long it
+        # is there, and how long it was in the output; the two differ where it was written anew.
         self._pieces: deque[tuple[int, int, int]] = deque()
 
     def wrote(self, position: int, size: int, output: int) -> None:
-        """`output` bytes of the kernel's were written as `size` bytes, at `position` of the connection."""
+        """`output` bytes of the kernel's were written as `size` bytes, at `position` of the
+        connection.
+        """
         self.written += output
         self._pieces.append((position, size, output))
 
@@ -39,7 +42,9 @@ class Delivery:
             self._pieces.popleft()
 
     def taken(self, acknowledged: int) -> int:
-        """Give how many bytes of the output the client's machine has, when it has acknowledged so many of the connection."""
+        """Give how many bytes of the output the client's machine has, when it has acknowledged so
+        many of the connection.
+        """
         missing = 0
         for position, size, output in reversed(self._pieces):
             if position + size <= acknowledged:

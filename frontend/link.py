@@ -65,13 +65,16 @@ class LinkServer(Protocol):
         """Give a channel number that nobody has."""
 
     def request_kernel(self, link: ClientLink, request: Open) -> None:
-        """Ask the broker. The answer comes as `opened` or `refused`, perhaps before this returns."""
+        """Ask the broker. The answer comes as `opened` or `refused`, perhaps before this returns.
+        """
 
     def tell_broker(self, message: BusMessage) -> None:
         """Send it a control message about this link's channel."""
 
     def request_status(self, link: ClientLink) -> None:
-        """Ask the broker for its status. The answer comes as `told_status`, perhaps before this returns."""
+        """Ask the broker for its status. The answer comes as `told_status`, perhaps before this
+        returns.
+        """
 
     def channel_done(self, channel: int, text: str) -> None:
         """A channel is of no more use; the broker is told."""
@@ -84,7 +87,9 @@ class LinkServer(Protocol):
 
 
 class ClientLink(RelayOwner):
-    """A client's link. Is the target of :mod:`kernelbus.frontend.commands`, and the owner of its channel."""
+    """A client's link. Is the target of :mod:`kernelbus.frontend.commands`, and the owner of its
+    channel.
+    """
 
     def __init__(self, server: LinkServer, link: RelayLink) -> None:
         self._loop = asyncio.get_running_loop()
@@ -112,8 +117,9 @@ class ClientLink(RelayOwner):
         self._show_status: Callable[[Status], Expr] | None = None
         self._position = 0
         self._delivery = Delivery()
-        # What the client's machine had acknowledged when the client last said something: what it answered to, it has read. Of what came
-        # later that is not sure, and where it is not, it is better said twice than never.
+        # What the client's machine had acknowledged when the client last said something: what it
+        # answered to, it has read. Of what came later that is not sure, and where it is not, it is
+        # better said twice than never.
         self._answered = 0
 
     def __str__(self) -> str:
@@ -178,7 +184,9 @@ class ClientLink(RelayOwner):
         self._process()
 
     def _process(self) -> None:
-        """Deal with what the client has sent, as far as the state allows; read on when all is dealt with and there is room."""
+        """Deal with what the client has sent, as far as the state allows; read on when all is dealt
+        with and there is room.
+        """
         while self._pieces and self._show_status is None:
             if self.state is LinkState.ATTACHED:
                 piece = self._pieces.popleft()
@@ -315,7 +323,9 @@ class ClientLink(RelayOwner):
         self._handle.end(reason, f"client {self.name} asked for it", self._delivery.written)
 
     def _answer(self, answer: Function) -> None:
-        """Write an answer of the server's own: between two of the kernel's expressions, never inside one."""
+        """Write an answer of the server's own: between two of the kernel's expressions, never
+        inside one.
+        """
         self._answers.append(encode_packet(answer, self._link.peer_features))
         self._write_answers()
 
@@ -464,7 +474,9 @@ class ClientLink(RelayOwner):
             self._link.close()
 
     def _replaced(self) -> bool:
-        """Whether a client whose kernel has ended gets another: unless it has asked for nothing, or there would be no end to it."""
+        """Whether a client whose kernel has ended gets another: unless it has asked for nothing, or
+        there would be no end to it.
+        """
         handle = self._handle
         return self._server.config.allow_silent_kernel_replacement and handle is not None and handle.channel.accepted > 0
 

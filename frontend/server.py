@@ -107,8 +107,9 @@ class Frontend:
     async def listen(self, interface: str | None, port: int) -> int:
         """Listen for clients, and give the port.
 
-        Without an interface, programs of this machine are served, at whatever address of its they connect to: the C library takes
-        a bare port for the first interface's address, not for loopback. Other machines are served where an interface is named.
+        Without an interface, programs of this machine are served, at whatever address of its they
+        connect to: the C library takes a bare port for the first interface's address, not for
+        loopback. Other machines are served where an interface is named.
 
         Raises:
             PortError: the port is taken or the interface is not this machine's.
@@ -129,7 +130,9 @@ class Frontend:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The addresses that are listened at; one may stand for all of the machine, as 0.0.0.0 does."""
+        """The addresses that are listened at; one may stand for all of the machine, as 0.0.0.0
+        does.
+        """
         return self._listener.addresses
 
     @property
@@ -159,7 +162,9 @@ class Frontend:
             self.membership.send(report)
 
     async def close(self, grace: float = 1.0) -> None:
-        """Accept no more and close the links in an orderly way; what does not close in `grace` seconds is cut."""
+        """Accept no more and close the links in an orderly way; what does not close in `grace`
+        seconds is cut.
+        """
         self._listener.close()
         for link in list(self._links):
             link.shut_down()

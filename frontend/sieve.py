@@ -1,7 +1,8 @@
 """The sieve: tells a client's commands to the server from what is for its kernel.
 
-Rules of this module: no I/O. Bytes go in, pieces come out in order: bytes that pass, or a whole command. Bulk passes unheld;
-only an expression whose head is not known yet, and a command that is not complete yet, are held, both within bounds.
+Rules of this module: no I/O. Bytes go in, pieces come out in order: bytes that pass, or a whole
+command. Bulk passes unheld; only an expression whose head is not known yet, and a command that is
+not complete yet, are held, both within bounds.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ class Sieve:
             if self._state is _State.PASSING:
                 self._pass(pieces, rest)
             else:
-                # Between expressions too: what is left is the beginning of a token that cannot be told yet.
+                # Between expressions too: what is left is the beginning of a token that cannot be
+                # told yet.
                 self._hold(rest)
         return pieces
 
@@ -114,7 +116,9 @@ class Sieve:
 
 
 def _plain(marks: list[Mark]) -> tuple[int, int]:
-    """Give how many expressions begin, and where the last one ends; (0, 0) when there is a command among them."""
+    """Give how many expressions begin, and where the last one ends; (0, 0) when there is a command
+    among them.
+    """
     started = last = 0
     for mark in marks:
         kind = type(mark)

@@ -1,7 +1,8 @@
 """The kernel host: pools of kernels, offered to a broker.
 
-Carries out what the pools decide (:mod:`kernelbus.kernelhost.pools.pool`), and tells the broker of every change. The broker's requests and the
-clients' frames come in through one :class:`kernelbus.bus.membership.Membership`.
+Carries out what the pools decide (:mod:`kernelbus.kernelhost.pools.pool`), and tells the broker of
+every change. The broker's requests and the clients' frames come in through one
+:class:`kernelbus.bus.membership.Membership`.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ class Host:
         version: of this program.
         where: the broker's address, for the log.
         reread: reads the configuration again, for an administrator's order.
-        end: ends this process, for the reason given; None: the host is part of a process that does more, and cannot end by itself.
+        end: ends this process, for the reason given; None: the host is part of a process that does
+            more, and cannot end by itself.
     """
 
     def __init__(
@@ -150,7 +152,9 @@ class Host:
             await self.close()
 
     async def _watch_orphans(self) -> None:
-        """End sessions that nobody can come back to, when no broker was there for `Limits`/`OrphanTimeout`."""
+        """End sessions that nobody can come back to, when no broker was there for
+        `Limits`/`OrphanTimeout`.
+        """
         limit = self._config.limits.orphan_timeout
         while True:
             await asyncio.sleep(min(limit / 2, 5.0))
@@ -165,7 +169,9 @@ class Host:
                 self._perform(kernel.pool.name, pool.unwanted(kernel.number, self._loop.time(), why))
 
     async def close(self) -> None:
-        """End every kernel, asking first; what does not end in half of `Limits`/`ShutdownTimeout` is killed."""
+        """End every kernel, asking first; what does not end in half of `Limits`/`ShutdownTimeout`
+        is killed.
+        """
         now = self._loop.time()
         if self._timer is not None:
             self._timer.cancel()
@@ -331,7 +337,8 @@ class Host:
     ) -> None:
         kernel.log.info("%s is attached to client %s", kernel, client)
         kernel.session.profile = profile or kernel.session.profile
-        # The broker learns of it before the first byte comes. Taking a kernel from a client makes what that missed known only now.
+        # The broker learns of it before the first byte comes. Taking a kernel from a client makes
+        # what that missed known only now.
         position = kernel.session.position(resume, point)
         kernel.session.channel, kernel.session.client = channel, client
         kernel.session.attachments += 1
@@ -374,7 +381,8 @@ class Host:
         if kernel.busy:
             kernel.busy_since = self._loop.time()
         elif kernel.busy_since:
-            # A kernel that a client has waited for comes here once more at the end of its initialisation, which was no evaluation.
+            # A kernel that a client has waited for comes here once more at the end of its
+            # initialisation, which was no evaluation.
             self._counts[kernel.pool.name].evaluations.add(self._loop.time() - kernel.busy_since)
             kernel.busy_since = 0.0
         actions = self._pools[kernel.pool.name].busy(kernel.number, kernel.busy, self._loop.time())
@@ -439,7 +447,7 @@ class Host:
             self._membership.send(self._describe())
         self._leave_if_empty()
 
-    # ------------------------------------------------------------------ what administrators order (see kernelbus.kernelhost.administration.orders.OrderedHost)
+    # ------------------------------------------------------------------ orders (see administration.orders.OrderedHost)
 
     @property
     def now(self) -> float:

@@ -1,7 +1,8 @@
 """One kernel: its process and its link, from its start to its end.
 
-The kernel's state is the pool's (:class:`kernelbus.kernelhost.pools.pool.KernelState`); this object is the I/O under it: it starts the process, takes its
-link, initialises it, and ends it. What passes between it and its clients is its session's (:mod:`kernelbus.kernelhost.session.session`).
+The kernel's state is the pool's (:class:`kernelbus.kernelhost.pools.pool.KernelState`); this object
+is the I/O under it: it starts the process, takes its link, initialises it, and ends it. What passes
+between it and its clients is its session's (:mod:`kernelbus.kernelhost.session.session`).
 """
 
 from __future__ import annotations
@@ -196,7 +197,9 @@ class Kernel(RelayOwner):
     # ------------------------------------------------------------------ start and end
 
     async def start(self) -> None:
-        """Start the process and wait for its link in the background; the handler is told of success or failure."""
+        """Start the process and wait for its link in the background; the handler is told of success
+        or failure.
+        """
         self._listener = RelayListener(self._accept, ("uuid", "default"), self._limits.greeting_timeout)
         try:
             port = await self._listener.listen("127.0.0.1", 0)
@@ -277,7 +280,8 @@ class Kernel(RelayOwner):
         if self._link is None:
             self._finish()
         else:
-            # What it said before is still on its way; its connections end behind it. They may be held open by what it started.
+            # What it said before is still on its way; its connections end behind it. They may be
+            # held open by what it started.
             self._restart_timer(_END_GRACE, self._abandon_link)
 
     def _abandon_link(self) -> None:
@@ -328,7 +332,9 @@ class Kernel(RelayOwner):
             self._listener.close()
 
     def _initialise(self) -> None:
-        """The first prompt has come: define what every kernel has, and run what the pool says, unless its parent did."""
+        """The first prompt has come: define what every kernel has, and run what the pool says,
+        unless its parent did.
+        """
         self.phase = Phase.INITIALISING
         assert self._process is not None
         if not self._process.initialised:
@@ -411,7 +417,9 @@ class Kernel(RelayOwner):
             self._handler.kernel_busy(self)
 
     def _said_at_the_start(self, head: str, value: object) -> None:
-        """A packet's first argument, while the kernel is initialised: for the log, and for whether that failed."""
+        """A packet's first argument, while the kernel is initialised: for the log, and for whether
+        that failed.
+        """
         if head == "ReturnPacket":
             self._value = value
         elif head == "TextPacket":

@@ -1,4 +1,6 @@
-"""Everything a person types: the `kernelbus` command and its clients, and `KernelPool` for Python programs."""
+"""Everything a person types: the `kernelbus` command and its clients, and `KernelPool` for Python
+programs.
+"""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@
 | `host` | port 31415 of `host` |
 | `wstp://host:31415/pool` | the same, and the pool that kernels are asked of; port and pool may be left out |
 
-IPv6 addresses stand in brackets, as in `[::1]:31415` (after an @ they need none). In the pool's name, what cannot stand in an address is
-written %20 and so on. The pool is notation of the clients here: to the server they name it with ``WSTPServer`ConnectKernel``.
+IPv6 addresses stand in brackets, as in `[::1]:31415` (after an @ they need none). In the pool's
+name, what cannot stand in an address is written %20 and so on. The pool is notation of the clients
+here: to the server they name it with ``WSTPServer`ConnectKernel``.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ _HOW = "write PORT@HOST, HOST:PORT or wstp://HOST:PORT/POOL"
 
 
 class AddressError(ValueError):
-    """An address that cannot be understood; the text is one line that quotes it and says what to write."""
+    """An address that cannot be understood; the text is one line that quotes it and says what to
+    write.
+    """
 
 
 @dataclass(frozen=True, slots=True)

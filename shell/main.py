@@ -1,7 +1,8 @@
 """The `kernelbus` command: what may be typed, and nothing of what is then done.
 
-Each sub-command imports what it needs when it runs, so that a one-shot does not wait for the server's libraries. A mistake in what
-was typed, or in the configuration, is one line on standard error and exit status 2.
+Each sub-command imports what it needs when it runs, so that a one-shot does not wait for the
+server's libraries. A mistake in what was typed, or in the configuration, is one line on standard
+error and exit status 2.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED_STATUS
     except BrokenPipeError:
-        # Whoever read our output has gone; what Python still holds of it must not raise once more at exit.
+        # Whoever read our output has gone; what Python still holds of it must not raise once more
+        # at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
@@ -274,13 +276,16 @@ _STATUS_PARTS = ("pools", "kernels", "sessions", "hosts", "links", "frontends")
 
 
 class _Watch(argparse.Action):
-    """`--watch`, with or without seconds behind it: a word that names a part is no number of seconds."""
+    """`--watch`, with or without seconds behind it: a word that names a part is no number of
+    seconds.
+    """
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option_string: str | None = None
     ) -> None:
         if values in _STATUS_PARTS:
-            # In a place of its own: argparse still comes to the part that is absent, and notes that.
+            # In a place of its own: argparse still comes to the part that is absent, and notes
+            # that.
             namespace.watched, values = values, None
         try:
             namespace.watch = 2.0 if values is None else _seconds(str(values))

@@ -1,8 +1,8 @@
 """WSTP, the protocol of Wolfram Language kernels, as a library of its own.
 
-The core takes bytes and gives bytes, and does no I/O: `wstp.handshake`, `wstp.messages`, `wstp.tokens`,
-`wstp.expression`, `wstp.tracker`. Over it stand a blocking link (`connect`, `listen`, `Link`) and an asyncio link
-(`wstp.aio`). Needs the standard library and numpy only.
+The core takes bytes and gives bytes, and does no I/O: `wstp.handshake`, `wstp.messages`,
+`wstp.tokens`, `wstp.expression`, `wstp.tracker`. Over it stand a blocking link (`connect`,
+`listen`, `Link`) and an asyncio link (`wstp.aio`). Needs the standard library and numpy only.
 
 >>> import wstp
 >>> link = wstp.connect("31415@127.0.0.1")                      # doctest: +SKIP

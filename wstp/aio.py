@@ -1,6 +1,7 @@
 """Links for asyncio: the names of `wstp.link`, awaited where they wait.
 
-A thin shell over `wstp.machine.LinkMachine`, on protocol classes (`wstp.stream.ByteStream`), never on streams.
+A thin shell over `wstp.machine.LinkMachine`, on protocol classes (`wstp.stream.ByteStream`), never
+on streams.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class _Change:
             waiter.set_result(False)
 
     async def wait(self, deadline: float | None) -> bool:
-        """Wait for the next change; return False when the deadline (of the loop's clock) passed first."""
+        """Wait for the next change; return False when the deadline (of the loop's clock) passed
+        first.
+        """
         waiter: asyncio.Future[bool] = self._loop.create_future()
         self._waiters.append(waiter)
         if deadline is None:
@@ -89,7 +92,8 @@ class Link:
 
     Attributes:
         on_message: if set, called with each message as it comes, instead of queueing it.
-        read_ahead: reading pauses while more unread bytes than this wait and nobody waits for an expression.
+        read_ahead: reading pauses while more unread bytes than this wait and nobody waits for an
+            expression.
     """
 
     def __init__(self, machine: LinkMachine, data: _Connection, message: _Connection | None, name: str) -> None:
@@ -112,7 +116,8 @@ class Link:
         if message is not None:
             message.owner = self
 
-    # -- what the connections tell ----------------------------------------------------------------------------
+    # -- what the connections tell
+    # ----------------------------------------------------------------------------
 
     def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
         """Take bytes of either connection (called by `ByteStream`)."""
@@ -173,7 +178,8 @@ class Link:
         self._machine.doubt_over()
         self._change.happened()
 
-    # -- writing ----------------------------------------------------------------------------------------------
+    # -- writing
+    # ----------------------------------------------------------------------------------------------
 
     def put(self, expr: Expr, *, end_packet: bool = False) -> None:
         """Queue an expression for the next `flush()`; as `wstp.link.Link.put`."""
@@ -230,7 +236,9 @@ class Link:
             raise await self._broken()
 
     async def _broken(self) -> Exception:
-        """Return, after a write failed, the error that says how the link ended; it may take the peer's word a moment."""
+        """Return, after a write failed, the error that says how the link ended; it may take the
+        peer's word a moment.
+        """
         while not self._machine.ended and self._machine.doubt is not None:
             await self._change.wait(None)
         return self._machine.end_error()
@@ -241,10 +249,13 @@ class Link:
         assert self._message is not None
         self._message.write(self._machine.message_to_send())
 
-    # -- reading ----------------------------------------------------------------------------------------------
+    # -- reading
+    # ----------------------------------------------------------------------------------------------
 
     async def get(self, timeout: float | None = None) -> Expr:
-        """Return the next complete expression; as `wstp.link.Link.get`. Cancelling it loses nothing."""
+        """Return the next complete expression; as `wstp.link.Link.get`. Cancelling it loses
+        nothing.
+        """
         deadline = None if timeout is None else self._loop.time() + timeout
         self._flush_soon()
         self._readers += 1
@@ -260,7 +271,9 @@ class Link:
             self._readers -= 1
 
     async def next_packet(self, timeout: float | None = None) -> Function:
-        """Return the next expression that is a packet: a function headed by a symbol. Raises as `get()` does."""
+        """Return the next expression that is a packet: a function headed by a symbol. Raises as
+        `get()` does.
+        """
         deadline = None if timeout is None else self._loop.time() + timeout
         while True:
             expr = await self.get(None if deadline is None else max(0.0, deadline - self._loop.time()))
@@ -277,7 +290,9 @@ class Link:
         return self._machine.has_message
 
     async def wait(self, timeout: float | None = None) -> Ready:
-        """Wait until an expression or a message can be had; after the time-out both parts of `Ready` are False."""
+        """Wait until an expression or a message can be had; after the time-out both parts of
+        `Ready` are False.
+        """
         deadline = None if timeout is None else self._loop.time() + timeout
         self._flush_soon()
         self._readers += 1
@@ -308,10 +323,12 @@ class Link:
             for data in buffers:
                 self._data.write(data)
 
-    # -- the rest ---------------------------------------------------------------------------------------------
+    # -- the rest
+    # ---------------------------------------------------------------------------------------------
 
     async def close(self, timeout: float = 5.0) -> None:
-        """Close the link: flush (for at most `timeout` seconds), say message 9, close both connections.
+        """Close the link: flush (for at most `timeout` seconds), say message 9, close both
+        connections.
 
         Closing twice, or a link that has ended, is no error.
         """
@@ -476,7 +493,8 @@ class _Arrival(_Connection):
 
 
 class Listener:
-    """Accept links; made by `listen()`. An async context manager: leaving it closes the listener, not its links.
+    """Accept links; made by `listen()`. An async context manager: leaving it closes the listener,
+    not its links.
 
     Attributes:
         rendezvous: the connections that are no links yet, with counts of those dismissed.
@@ -534,7 +552,8 @@ class Listener:
                 raise LinkTimeout(f"no link at {self.link_name} in {timeout:g} s")
         return self._done.popleft()
 
-    # -- what the connections tell ----------------------------------------------------------------------------
+    # -- what the connections tell
+    # ----------------------------------------------------------------------------
 
     def _arrived(self, stream: _Connection, first: bool) -> None:
         now = self._loop.time()
@@ -591,7 +610,9 @@ class Listener:
         link._abort()
 
     def greeted(self, link: Link) -> None:
-        """Take note that something happened to a link whose greeting is under way (called by the link)."""
+        """Take note that something happened to a link whose greeting is under way (called by the
+        link).
+        """
         if link not in self._greeting:
             return
         if link._machine.active:

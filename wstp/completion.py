@@ -1,8 +1,9 @@
-"""Find the bytes that end a cut token stream legally: what a server writes to a kernel whose client died halfway.
+"""Find the bytes that end a cut token stream legally: what a server writes to a kernel whose client
+died halfway.
 
-The bytes that came cannot be taken back, so the token in progress is filled up to the sizes it announced, even in the
-middle of a count, of an encoded character or of an array header; then every missing part is put in the shortest way.
-No I/O; used by `wstp.tracker.Tracker.completion`.
+The bytes that came cannot be taken back, so the token in progress is filled up to the sizes it
+announced, even in the middle of a count, of an encoded character or of an array header; then every
+missing part is put in the shortest way. No I/O; used by `wstp.tracker.Tracker.completion`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ _ZERO: Final = b"\xa1\x00\n"
 _CHUNK: Final = 1 << 18
 _TRIES: Final = 200_000
 
-# What fills texts: for each number of UTF-8 bytes a character, in strings and in symbols; digits in numbers.
+# What fills texts: for each number of UTF-8 bytes a character, in strings and in symbols; digits in
+# numbers.
 _SPACES: Final = (b" ", "\xa0".encode(), "\u2003".encode(), "\U0001f600".encode())
 _LETTERS: Final = (b"a", "\xe9".encode(), "\u6587".encode(), "\U0001d41a".encode())
 _DIGITS: Final = (b"0", "\xe9".encode(), "\u6587".encode(), "\U0001d41a".encode())
@@ -93,8 +95,8 @@ class Unfinished:
         array_fresh: whether none of its leaves has come.
         carry: the bytes of a token whose header is not complete.
         body: the header of the token whose body is being read; `left` bytes of it are due.
-        seen_chars, cut, last: a text's whole characters so far, the bytes of a character cut in two, and its last
-            bytes.
+        seen_chars, cut, last: a text's whole characters so far, the bytes of a character cut in
+            two, and its last bytes.
         array: the array header being read.
     """
 
@@ -169,7 +171,8 @@ def _put_packed(work: _Work, count: int) -> None:
     work.put(b"\n")
 
 
-# -- counts ------------------------------------------------------------------------------------------------------
+# -- counts
+# ------------------------------------------------------------------------------------------------------
 
 
 def _split_count(data: bytes, at: int) -> tuple[int | None, bytes, int]:
@@ -193,7 +196,9 @@ def _split_chars(data: bytes, at: int, encoding: int, room: int) -> tuple[int | 
 
 
 def _end_count(digits: bytes, wanted: int) -> tuple[int, bytes]:
-    """Return (count, bytes that end it): `wanted` if the digits allow it, else the digits' own kind of number."""
+    """Return (count, bytes that end it): `wanted` if the digits allow it, else the digits' own kind
+    of number.
+    """
     if not digits:
         return wanted, encode_count(wanted)
     if b"%d" % wanted == digits or (wanted >= 64 and (b"%d" % wanted).startswith(digits)):
@@ -206,7 +211,8 @@ def _end_count(digits: bytes, wanted: int) -> tuple[int, bytes]:
     return int(longer), longer[len(digits) :] + b" "
 
 
-# -- tokens whose header is cut ----------------------------------------------------------------------------------
+# -- tokens whose header is cut
+# ----------------------------------------------------------------------------------
 
 
 def _finish_token(work: _Work, carry: bytes) -> None:
@@ -297,11 +303,13 @@ def _finish_body(work: _Work, state: Unfinished, header: Header) -> None:
     work.take(1)
 
 
-# -- texts -------------------------------------------------------------------------------------------------------
+# -- texts
+# -------------------------------------------------------------------------------------------------------
 
 
 def _chars_range(encoding: int, size: int) -> tuple[int, int]:
-    """Return the fewest and the most characters that `size` bytes can hold; (1, 0) when none fits."""
+    """Return the fewest and the most characters that `size` bytes can hold; (1, 0) when none fits.
+    """
     if encoding == 66:
         return size, size
     if encoding == 67:
@@ -316,14 +324,16 @@ def _chars_range(encoding: int, size: int) -> tuple[int, int]:
 
 
 def _pick_chars(encoding: int, room: int, value: int | None, digits: bytes) -> tuple[int, bytes] | None:
-    """Choose the count of characters for `room` bytes of count and text together: (count, the bytes of the count).
+    """Choose the count of characters for `room` bytes of count and text together: (count, the bytes
+    of the count).
 
     `digits` of it have come already (or all of it, when `value` is known).
     """
     if encoding in FIXED_WIDTH:
         low, high = _chars_range(encoding, room - 1)
         return None if low > high else (high, encode_text_count(bytes((encoding,)), high))
-    # First as many characters as the bytes can hold: one that takes more bytes than it must cannot be a digit.
+    # First as many characters as the bytes can hold: one that takes more bytes than it must cannot
+    # be a digit.
     for most in (True, False):
         for length in range(1, 21):
             low, high = _chars_range(encoding, room - length)
@@ -354,7 +364,8 @@ def _end_text_header(prefix: bytes, total: int | None) -> tuple[bytes, int, int,
         total: the bytes that the whole token must have; None: free.
 
     Returns:
-        (bytes that end the header, encoding, characters, bytes of the text), or None when nothing fits.
+        (bytes that end the header, encoding, characters, bytes of the text), or None when nothing
+        fits.
     """
     token = prefix[0]
     size, digits, end = _split_count(prefix, 1)
@@ -413,7 +424,8 @@ def _fill_text(token: int, encoding: int, size: int, chars: int, cut: bytes, las
     else:
         parts = _fill_escaped(units, size, chars, cut)
     if any(times < 0 for _, times in parts) or sum(len(unit) * times for unit, times in parts) != size:
-        # The token's own counts contradict each other: nothing makes it a text, but its size can be kept.
+        # The token's own counts contradict each other: nothing makes it a text, but its size can be
+        # kept.
         return [(units[0], size)]
     if token == REAL_TEXT and last.rstrip(b"\0").endswith(b"*") and size:
         # After the '*' of an exponent only '^' can stand.
@@ -495,12 +507,14 @@ def _fill_escaped(units: tuple[bytes, ...], size: int, chars: int, cut: bytes) -
                 (b"\\\\", twos),
                 (units[0], due - sixes - fours - twos),
             ]
-    # The count of characters of an escaped text is not checked by anyone we know: any legal bytes do.
+    # The count of characters of an escaped text is not checked by anyone we know: any legal bytes
+    # do.
     start = next((s for s in next(iter(kinds.values())) if len(s) <= size), b"")
     return [(start, 1), (units[0], size - len(start))]
 
 
-# -- array headers -----------------------------------------------------------------------------------------------
+# -- array headers
+# -----------------------------------------------------------------------------------------------
 
 
 def _rest_of_array_header(array: ArrayHeader) -> bytes:
@@ -523,7 +537,9 @@ def _rest_of_array_header(array: ArrayHeader) -> bytes:
 
 
 def _array_header(leaves: int | None, prefix: bytes, size: int, first: bool = True) -> bytes | None:
-    """Return `size` bytes of dimensions and '.' that begin with `prefix` and multiply to `leaves` (None: to anything)."""
+    """Return `size` bytes of dimensions and '.' that begin with `prefix` and multiply to `leaves`
+    (None: to anything).
+    """
     if size == 1:
         return b"." if not first and leaves in (1, None) else None
     for count, rest in _dimension_choices(leaves, prefix):
@@ -549,7 +565,9 @@ def _products(rest: int | None) -> list[list[int]]:
 
 
 def _lengths(total: int, least: int, others: int) -> Iterator[tuple[int, ...]]:
-    """Yield ways to cut `total` bytes in one dimension of `least` bytes or more and `others` of nine or more."""
+    """Yield ways to cut `total` bytes in one dimension of `least` bytes or more and `others` of
+    nine or more.
+    """
     if others == 0:
         yield (total,)
         return
@@ -575,7 +593,8 @@ def _dimension_choices(leaves: int | None, prefix: bytes) -> Iterator[tuple[int,
                 high = low + 10**places - 1
                 if low > leaves or tries > _TRIES:
                     break
-                # Walk whichever is shorter: the dimension's values, or those of what it leaves to the others.
+                # Walk whichever is shorter: the dimension's values, or those of what it leaves to
+                # the others.
                 if high - low <= leaves // low:
                     walk = (c for c in range(low, high + 1) if leaves % c == 0)
                     tries += high - low

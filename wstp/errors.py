@@ -4,7 +4,8 @@
     * `ProtocolError`: abstract; somebody broke PROTOCOL.md.
         * `LocalProtocolError`: we (the caller) did; nothing was sent.
         * `RemoteProtocolError`: the peer's bytes are wrong; carries their offset.
-    * `LimitExceeded`: a bound of `wstp.Limits` was passed; the bytes may be legal, but are not accepted here.
+    * `LimitExceeded`: a bound of `wstp.Limits` was passed; the bytes may be legal, but are not
+      accepted here.
     * `LinkClosed`: the peer said message 9 before it went.
     * `LinkLost`: the TCP connection went without message 9.
     * `LinkTimeout`: a deadline passed (also a `TimeoutError`).
@@ -51,8 +52,9 @@ class RemoteProtocolError(ProtocolError):
     """Say that the peer's bytes are not the protocol.
 
     Attributes:
-        offset: where the first wrong byte stands, counted in bytes from the start of the stream that was
-            read (the first byte of a connection, or of a token stream); None when no one byte is to blame.
+        offset: where the first wrong byte stands, counted in bytes from the start of the stream
+            that was read (the first byte of a connection, or of a token stream); None when no one
+            byte is to blame.
     """
 
     def __init__(self, message: str, offset: int | None = None) -> None:
@@ -65,7 +67,9 @@ class LimitExceeded(WSTPError):
 
 
 class LinkClosed(WSTPError):
-    """Say that the peer closed the link in order (message 9, PROTOCOL.md section 7), or that we did."""
+    """Say that the peer closed the link in order (message 9, PROTOCOL.md section 7), or that we
+    did.
+    """
 
 
 class LinkLost(WSTPError):

@@ -28,7 +28,8 @@ import numpy as np
 
 __all__ = ["BigReal", "Expr", "Function", "Symbol", "same"]
 
-# The values that stand for expressions. A recursive alias would say more than mypy can use; Any is honest.
+# The values that stand for expressions. A recursive alias would say more than mypy can use; Any is
+# honest.
 Expr: TypeAlias = Any
 
 _REPR_SIZE: Final = 10_000
@@ -138,10 +139,11 @@ def is_real_text(text: str) -> bool:
 
 
 def real_text(text: str) -> str | None:
-    """Return the InputForm of a number written in InputForm or as C writes it, None for what is neither.
+    """Return the InputForm of a number written in InputForm or as C writes it, None for what is
+    neither.
 
-    A program that puts a real as text may spell it as `printf` does, and the C library passes `1.5*^400` on
-    as `1.5e400`.
+    A program that puts a real as text may spell it as `printf` does, and the C library passes
+    `1.5*^400` on as `1.5e400`.
     """
     if is_real_text(text):
         return text
@@ -283,7 +285,8 @@ def _equal(left: Expr, right: Expr, *, exact: bool) -> bool:
 
 
 def same(left: Expr, right: Expr) -> bool:
-    """Tell whether two values stand for the same expression, bit by bit: NaN is NaN, and 0. is not -0.
+    """Tell whether two values stand for the same expression, bit by bit: NaN is NaN, and 0. is not
+    -0.
 
     Python's own `==` on deeply nested lists recurses; this does not.
     """
@@ -291,7 +294,8 @@ def same(left: Expr, right: Expr) -> bool:
 
 
 def _hash(value: Expr) -> int:
-    # A running hash over the nodes in one fixed order: as good as a tree of hashes, and needs no stack of results.
+    # A running hash over the nodes in one fixed order: as good as a tree of hashes, and needs no
+    # stack of results.
     result = 0x345678
     pending = [value]
     while pending:

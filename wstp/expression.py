@@ -1,4 +1,5 @@
-"""Expressions: token bytes to Python values and back, without recursion and for any segmentation. No I/O.
+"""Expressions: token bytes to Python values and back, without recursion and for any segmentation.
+No I/O.
 
 What becomes what is the table in `wstp.expr`.
 """
@@ -45,7 +46,9 @@ __all__ = ["END_PACKET", "EndPacket", "ExpressionReader", "Misread", "write_expr
 
 
 class EndPacket:
-    """Be the type of `END_PACKET`: what `ExpressionReader.next_event()` returns for a `]` between expressions."""
+    """Be the type of `END_PACKET`: what `ExpressionReader.next_event()` returns for a `]` between
+    expressions.
+    """
 
     __slots__ = ()
 
@@ -58,7 +61,8 @@ END_PACKET: Final = EndPacket()
 
 @dataclass(frozen=True, slots=True)
 class Misread:
-    """Stand for a whole expression in which a number's text is none (only from a reader made with `tolerant=True`).
+    """Stand for a whole expression in which a number's text is none (only from a reader made with
+    `tolerant=True`).
 
     Attributes:
         text: the first such text.
@@ -89,7 +93,9 @@ def _is_list(head: Expr) -> bool:
 
 
 def _short_string(token: bytes) -> str | None:
-    """Decode a string's token (without its lead byte and size) if it is canonical and plain, else return None."""
+    """Decode a string's token (without its lead byte and size) if it is canonical and plain, else
+    return None.
+    """
     chars = token[2] - 0x40
     if token[1] != 0x7E or token[-1] != 0x0A or not 0 <= chars <= 63:
         return None
@@ -121,7 +127,9 @@ class _Frame:
 
 
 class _OpenArray:
-    """Hold an open array and the leaves that have come: packed runs, and single numbers with their token bytes."""
+    """Hold an open array and the leaves that have come: packed runs, and single numbers with their
+    token bytes.
+    """
 
     __slots__ = ("due", "runs", "singles", "token")
 
@@ -166,7 +174,8 @@ class _OpenArray:
 
 
 def _numbers(values: list[Any]) -> np.ndarray[Any, Any]:
-    """Return one kind of Python numbers as the smallest array that a peer would have sent packed."""
+    """Return one kind of Python numbers as the smallest array that a peer would have sent packed.
+    """
     if isinstance(values[0], float):
         return np.array(values, dtype="<f8")
     wide = np.array(values, dtype="<i8")
@@ -178,7 +187,9 @@ class ExpressionReader:
     """Read expressions from pieces of a stream."""
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, tolerant: bool = False) -> None:
-        """Start at offset 0, between expressions; `tolerant`: numbers whose text is none make a `Misread`, and no error."""
+        """Start at offset 0, between expressions; `tolerant`: numbers whose text is none make a
+        `Misread`, and no error.
+        """
         self._limits = limits
         self._tokens = TokenReader(limits, tolerant=tolerant)
         self._misread: str | None = None
@@ -223,7 +234,9 @@ class ExpressionReader:
                 return event
 
     def next_event(self) -> Expr | EndPacket | Literal[NeedData.NEED_DATA]:
-        """Return the next complete expression, END_PACKET for a `]`, or NEED_DATA; raise as `next()` does."""
+        """Return the next complete expression, END_PACKET for a `]`, or NEED_DATA; raise as
+        `next()` does.
+        """
         tokens = self._tokens
         try:
             return self._read(tokens)
@@ -313,7 +326,8 @@ class ExpressionReader:
                 continue
             return self._finish()
 
-    # -- steps ----------------------------------------------------------------------------------------------
+    # -- steps
+    # ----------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         if not self._inside:
@@ -340,7 +354,8 @@ class ExpressionReader:
         self._stack.append(_Frame(count))
 
     def _quick_tokens(self, tokens: TokenReader) -> bool:
-        """Read the commonest tokens, as long as they are short, complete and right; leave all else to the careful way.
+        """Read the commonest tokens, as long as they are short, complete and right; leave all else
+        to the careful way.
 
         Return whether the expression is complete; it is `_result` then.
         """
@@ -436,7 +451,9 @@ class ExpressionReader:
         return False
 
     def _short_symbol(self, key: bytes) -> Symbol | None:
-        """Decode and remember a symbol's token (without its lead byte); None: not canonical, or wrong."""
+        """Decode and remember a symbol's token (without its lead byte); None: not canonical, or
+        wrong.
+        """
         chars = key[3] - 0x40
         if key[2] != 0x7E or not 0 < chars <= 63 or key[-1] != 0x0A:
             return None
@@ -451,7 +468,9 @@ class ExpressionReader:
         return symbol
 
     def _run(self, frame: _Frame, buffer: bytes | bytearray, at: int, lead: int) -> int:
-        """Take a run of equal number tokens in one go; return how many, 0 when there is no run worth it."""
+        """Take a run of equal number tokens in one go; return how many, 0 when there is no run
+        worth it.
+        """
         width, dtype = _RUNS[lead]
         step = at + 15 * width
         if buffer[at + width] != lead or buffer[step] != lead or buffer[step + width - 1] != 0x0A:
@@ -476,7 +495,9 @@ class ExpressionReader:
         return make_function(frame.head, tuple(frame.args))
 
     def _add(self, value: Expr) -> bool:
-        """Put a value where it is due; tell whether more of the expression is due. Else it is `_result`."""
+        """Put a value where it is due; tell whether more of the expression is due. Else it is
+        `_result`.
+        """
         stack = self._stack
         while stack:
             frame = stack[-1]
@@ -506,7 +527,8 @@ class ExpressionReader:
                 f"the expression at byte {self._start} is over {self._limits.total_size} bytes (total_size)"
             )
 
-    # -- arrays ---------------------------------------------------------------------------------------------
+    # -- arrays
+    # ---------------------------------------------------------------------------------------------
 
     def _shape(self, token: ArrayToken, leaves: np.ndarray[Any, Any] | list[Any]) -> Expr:
         """Return an array's value from its leaves."""
@@ -564,7 +586,8 @@ def _product(dimensions: tuple[int, ...]) -> int:
     return product
 
 
-# -- writing -----------------------------------------------------------------------------------------------------
+# -- writing
+# -----------------------------------------------------------------------------------------------------
 
 _DEPTH: Final = 1_000_000
 _LISTED: Final = {0xE4, 0xE6, 0xF6}
@@ -574,8 +597,8 @@ _SHORT: Final = 1024  # bytes: longer lists go as arrays, as the libraries do
 def write_expression(expr: Expr, features: Features = OURS) -> list[Buffer]:
     """Return the token bytes of an expression, as buffers to be written one after the other.
 
-    Big arrays are not copied: they must stay as they are until the buffers have been written. Arrays go packed when
-    the peer takes their type, and number by number otherwise.
+    Big arrays are not copied: they must stay as they are until the buffers have been written.
+    Arrays go packed when the peer takes their type, and number by number otherwise.
 
     Args:
         expr: see the table in `wstp.expr`.
@@ -633,7 +656,8 @@ def write_expression(expr: Expr, features: Features = OURS) -> list[Buffer]:
 
 
 def _dense(values: list[Expr] | tuple[Expr, ...]) -> bytes | None:
-    """Return the tokens of a list of machine numbers of one kind, quickly; None when it is another."""
+    """Return the tokens of a list of machine numbers of one kind, quickly; None when it is another.
+    """
     kinds = set(map(type, values))
     if kinds == {float}:
         return encode_singles(np.array(values, dtype="<f8"))

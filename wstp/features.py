@@ -32,7 +32,9 @@ class Features:
         object.__setattr__(self, "utf8", 4 in self.formats)
 
     def takes_packed(self, type_byte: int) -> bool:
-        """Tell whether the peer takes packed runs of the binary type `type_byte` (0xE4 for instance)."""
+        """Tell whether the peer takes packed runs of the binary type `type_byte` (0xE4 for
+        instance).
+        """
         return type_byte in self.packed_types
 
     def takes_encoding(self, letter: str) -> bool:
@@ -40,6 +42,6 @@ class Features:
         return ord(letter) - 64 in self.formats
 
 
-# One fixed set for every peer and machine: two links that both negotiated with us carry interchangeable
-# streams, which is what lets a server between them forward bytes unread.
+# One fixed set for every peer and machine: two links that both negotiated with us carry
+# interchangeable streams, which is what lets a server between them forward bytes unread.
 OURS = Features(textid="Jan  1 2020")

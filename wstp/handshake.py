@@ -1,7 +1,9 @@
-"""How a link begins: introductions of both modes and roles, and the greeting (PROTOCOL.md sections 2 to 4).
+"""How a link begins: introductions of both modes and roles, and the greeting (PROTOCOL.md sections
+2 to 4).
 
-Bytes in, bytes out: these machines open no connection and know no time. Whoever owns the sockets passes bytes
-to `receive()`, writes what `data_to_send()` returns, and closes what did not get ready in time.
+Bytes in, bytes out: these machines open no connection and know no time. Whoever owns the sockets
+passes bytes to `receive()`, writes what `data_to_send()` returns, and closes what did not get ready
+in time.
 """
 
 from __future__ import annotations
@@ -84,18 +86,20 @@ def _same_prefix(data: bytes, start: int, expected: bytes, offset: int, what: st
 
 
 class Acceptor:
-    """Find out what a connection to a link server's first port is; one for each connection accepted.
+    """Find out what a connection to a link server's first port is; one for each connection
+    accepted.
 
     Attributes:
         introduction: None until the connection has said what it is.
-        complete: True once nothing more of the introduction is due (for a UUID data connection, once the
-            16-byte preamble has been read); what came after it is in `trailing`.
-        trailing: the bytes that came after the introduction; they belong to the greeting or, on a message
-            connection, are messages.
+        complete: True once nothing more of the introduction is due (for a UUID data connection,
+            once the 16-byte preamble has been read); what came after it is in `trailing`.
+        trailing: the bytes that came after the introduction; they belong to the greeting or, on a
+            message connection, are messages.
     """
 
     def __init__(self, message_port: int | None = None, modes: Iterable[str] = ("uuid", "default")) -> None:
-        """Start; `message_port` is the second port to name to a default-mode peer that asks for it."""
+        """Start; `message_port` is the second port to name to a default-mode peer that asks for it.
+        """
         self._message_port = message_port
         self._modes = frozenset(modes)
         self._buffer = b""
@@ -114,7 +118,8 @@ class Acceptor:
         """Take the connection's next bytes.
 
         Raises:
-            RemoteProtocolError: at the first byte that no introduction can have; it stays in that error.
+            RemoteProtocolError: at the first byte that no introduction can have; it stays in that
+                error.
         """
         if self._error is not None:
             raise self._error
@@ -195,10 +200,11 @@ class Connector:
     """Introduce the connecting side of a link, on its data connection.
 
     Attributes:
-        message_introduction: the bytes that introduce the message connection (none in default mode).
+        message_introduction: the bytes that introduce the message connection (none in default
+            mode).
         message_port: the port that the listener named, in default mode, when we asked for it.
-        opens_message: True once the message connection may be opened (at once in UUID mode; after the
-            listener's answer in default mode).
+        opens_message: True once the message connection may be opened (at once in UUID mode; after
+            the listener's answer in default mode).
         done: True once nothing more is due before the greeting.
         trailing: the bytes that came after the introduction.
     """
@@ -236,7 +242,8 @@ class Connector:
         """Take the data connection's next bytes.
 
         Raises:
-            RemoteProtocolError: the peer does not answer as a WSTP listener does; it stays in that error.
+            RemoteProtocolError: the peer does not answer as a WSTP listener does; it stays in that
+                error.
         """
         if self._error is not None:
             raise self._error

@@ -1,4 +1,5 @@
-"""The shape of tokens: where each begins and ends (PROTOCOL.md section 5), and nothing about what they mean.
+"""The shape of tokens: where each begins and ends (PROTOCOL.md section 5), and nothing about what
+they mean.
 
 Shared by the tracker and the token reader, so that both have one idea of the grammar. No I/O.
 """
@@ -71,7 +72,9 @@ class Header(NamedTuple):
 
 
 def encode_text_count(letter: bytes, chars: int) -> bytes:
-    """Return a text's count of characters as bytes: where characters have one width, a space stands for 64 and more."""
+    """Return a text's count of characters as bytes: where characters have one width, a space stands
+    for 64 and more.
+    """
     return b" " if chars >= 64 and letter[0] in FIXED_WIDTH else encode_count(chars)
 
 
@@ -197,8 +200,9 @@ def _fixed_width_header(
 ) -> Header | None:
     """Read the count of characters, at `at`, of a text whose characters all have `unit` bytes.
 
-    From 64 characters on the libraries write no digits there, a space only: the size says how many there are. They
-    misread digits, so those are refused here: a server must not pass on what would derail a kernel.
+    From 64 characters on the libraries write no digits there, a space only: the size says how many
+    there are. They misread digits, so those are refused here: a server must not pass on what would
+    derail a kernel.
     """
     if at >= end:
         return None
@@ -250,7 +254,8 @@ class ArrayHeader:
         """Take bytes and return how many of them belong to the header.
 
         Raises:
-            RemoteProtocolError: a wrong byte, or dimensions whose product is not the number of leaves.
+            RemoteProtocolError: a wrong byte, or dimensions whose product is not the number of
+                leaves.
         """
         taken = min(len(piece), self.size + 1 - len(self.data))
         self.data += piece[:taken]

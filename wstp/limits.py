@@ -11,8 +11,8 @@ __all__ = ["DEFAULT_LIMITS", "Limits"]
 class Limits:
     """Bound what one peer can cost; a bound that is passed raises `LimitExceeded`.
 
-    Nothing is ever allocated because a peer *claimed* a size: memory grows only with bytes that have
-    arrived, so these bounds are on the real thing.
+    Nothing is ever allocated because a peer *claimed* a size: memory grows only with bytes that
+    have arrived, so these bounds are on the real thing.
 
     Attributes:
         token_size: bytes of one text or packed run (default 2 GiB).
@@ -20,10 +20,12 @@ class Limits:
         nesting_depth: functions inside functions (default 250 000).
         count_digits: digits of a decimal count (default 18, so that every count fits 64 bits).
         symbol_size: bytes of one symbol's text (default 64 KiB).
-        array_header: bytes of one array header, that is of its dimensions and heads (default 64 KiB).
-        array_nodes: functions that one array with other heads than List may unfold to (default 4 194 304).
-        integer_digits: digits of an integer that came as text (default 1 000 000: turning more into a
-            number takes seconds).
+        array_header: bytes of one array header, that is of its dimensions and heads (default 64
+            KiB).
+        array_nodes: functions that one array with other heads than List may unfold to (default 4
+            194 304).
+        integer_digits: digits of an integer that came as text (default 1 000 000: turning more into
+            a number takes seconds).
         greeting_size: bytes of the whole greeting (default 64 KiB).
     """
 

@@ -1,6 +1,7 @@
 """Blocking links over TCP: `connect()`, `listen()`, `Link`, `Listener`.
 
-A thin shell over `wstp.machine.LinkMachine`: sockets, deadlines and locks live here, the protocol does not.
+A thin shell over `wstp.machine.LinkMachine`: sockets, deadlines and locks live here, the protocol
+does not.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ __all__ = ["READ_AHEAD", "Link", "Listener", "connect", "listen", "resolve_spec"
 
 _log = logging.getLogger("wstp.link")
 
-# Decoded or not, so many unread bytes stop the reading of the data connection while nobody waits for an expression.
+# Decoded or not, so many unread bytes stop the reading of the data connection while nobody waits
+# for an expression.
 READ_AHEAD: Final = 16 << 20
 _SMALL_READ: Final = 1 << 15
 _LARGE_READ: Final = 1 << 20
@@ -69,12 +71,13 @@ def _milliseconds(seconds: float | None) -> int | None:
 class Link:
     """Be one end of a link; made by `connect()` or `Listener.accept()`.
 
-    One thread may read (`get`, `next_packet`, `wait`, `ready`, `get_message`) while another writes (`put`,
-    `put_raw`, `end_packet`, `flush`, `put_message`). A context manager: leaving it closes the link.
+    One thread may read (`get`, `next_packet`, `wait`, `ready`, `get_message`) while another writes
+    (`put`, `put_raw`, `end_packet`, `flush`, `put_message`). A context manager: leaving it closes
+    the link.
 
     Attributes:
-        on_message: if set, called with each message instead of queueing it, from whichever blocking call finds it
-            (`get`, `next_packet`, `wait`, `flush`).
+        on_message: if set, called with each message instead of queueing it, from whichever blocking
+            call finds it (`get`, `next_packet`, `wait`, `flush`).
         read_ahead: how many unread bytes `flush` may take in while nobody waits for an expression.
     """
 
@@ -88,7 +91,8 @@ class Link:
         self._name = name
         # Guards the machine; never held while waiting.
         self._lock = threading.Lock()
-        # Held by whoever reads the sockets, and by whoever writes the data connection, while they wait.
+        # Held by whoever reads the sockets, and by whoever writes the data connection, while they
+        # wait.
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._writing_message = threading.Lock()
@@ -102,7 +106,8 @@ class Link:
         for connection in (data, message):
             connection.setblocking(False)
 
-    # -- writing --------------------------------------------------------------------------------------------
+    # -- writing
+    # --------------------------------------------------------------------------------------------
 
     def put(self, expr: Expr, *, end_packet: bool = False) -> None:
         """Queue an expression for the next `flush()`.
@@ -130,7 +135,8 @@ class Link:
         self.put_raw((b"]",))
 
     def flush(self, timeout: float | None = None) -> None:
-        """Write what is queued, in as few system calls as it takes; take in what the peer says meanwhile.
+        """Write what is queued, in as few system calls as it takes; take in what the peer says
+        meanwhile.
 
         Raises:
             LinkTimeout: not all could be written in time; the rest stays queued, flush again.
@@ -168,7 +174,9 @@ class Link:
                     self._machine.requeue(list(pending))
 
     def _wait_to_write(self, deadline: float | None) -> None:
-        """Wait until the data connection takes bytes; read meanwhile, so that two writers cannot lock each other."""
+        """Wait until the data connection takes bytes; read meanwhile, so that two writers cannot
+        lock each other.
+        """
         remaining = _remaining(deadline)
         if remaining == 0:
             raise LinkTimeout(f"{self}: the peer does not read: not all could be written in time")
@@ -235,7 +243,8 @@ class Link:
             except OSError:
                 raise self._broken() from None
 
-    # -- reading --------------------------------------------------------------------------------------------
+    # -- reading
+    # --------------------------------------------------------------------------------------------
 
     def get(self, timeout: float | None = None) -> Expr:
         """Return the next complete expression; ends of packets are passed over. Flushes first.
@@ -259,7 +268,9 @@ class Link:
                     raise LinkTimeout(f"{self}: no expression in {timeout:g} s")
 
     def next_packet(self, timeout: float | None = None) -> Function:
-        """Return the next expression that is a packet: a function headed by a symbol. Raises as `get()` does."""
+        """Return the next expression that is a packet: a function headed by a symbol. Raises as
+        `get()` does.
+        """
         deadline = _deadline(timeout)
         while True:
             expr = self.get(_remaining(deadline))
@@ -276,7 +287,9 @@ class Link:
         return self.wait(0.0).message
 
     def wait(self, timeout: float | None = None) -> Ready:
-        """Wait until an expression or a message can be had; after the time-out both parts of `Ready` are False."""
+        """Wait until an expression or a message can be had; after the time-out both parts of
+        `Ready` are False.
+        """
         deadline = _deadline(timeout)
         self._flush_before_reading(deadline)
         with self._reading:
@@ -287,7 +300,8 @@ class Link:
                 if looked and (ready.data or ready.message):
                     return ready
                 if ready.data or ready.message:
-                    # One look at the sockets all the same: data that is ready must not hide an abort.
+                    # One look at the sockets all the same: data that is ready must not hide an
+                    # abort.
                     self._poll_and_deliver(time.monotonic(), data=False)
                     looked = True
                     continue
@@ -303,12 +317,14 @@ class Link:
                 return self._machine.next_message()
 
     def _flush_before_reading(self, deadline: float | None) -> None:
-        # As the C library does: who waits for an answer wants the question gone. A thread that is writing flushes itself.
+        # As the C library does: who waits for an answer wants the question gone. A thread that is
+        # writing flushes itself.
         with self._lock:
             queued = self._machine.queued
         if queued and self._writing.acquire(blocking=False):
             try:
-                # What stops the writing (the link's end) is told by the reading, after all that came before.
+                # What stops the writing (the link's end) is told by the reading, after all that
+                # came before.
                 with contextlib.suppress(WSTPError):
                     self._flush(deadline)
             finally:
@@ -320,7 +336,9 @@ class Link:
             return self._machine.ended
 
     def _poll_and_deliver(self, deadline: float | None, *, data: bool) -> bool:
-        """Wait for something on either connection; return False when the deadline passed with nothing."""
+        """Wait for something on either connection; return False when the deadline passed with
+        nothing.
+        """
         while True:
             with self._lock:
                 if self._machine.ended:
@@ -417,10 +435,12 @@ class Link:
                 return
             handler(message)
 
-    # -- the rest -------------------------------------------------------------------------------------------
+    # -- the rest
+    # -------------------------------------------------------------------------------------------
 
     def close(self, timeout: float = 5.0) -> None:
-        """Close the link: flush (for at most `timeout` seconds), say message 9, close both connections.
+        """Close the link: flush (for at most `timeout` seconds), say message 9, close both
+        connections.
 
         Closing twice, or a link that has ended, is no error.
         """
@@ -454,7 +474,9 @@ class Link:
             connection.close()
 
     def abort(self) -> None:
-        """Drop the link as a killed program does: both connections are reset, nothing is flushed or said."""
+        """Drop the link as a killed program does: both connections are reset, nothing is flushed or
+        said.
+        """
         with self._lock:
             if self._closed:
                 return
@@ -482,7 +504,9 @@ class Link:
         return self._machine.peer_features
 
     def fileno(self) -> int:
-        """Return the data socket's descriptor (-1 once closed), for `select`; look at `ready()` before waiting on it."""
+        """Return the data socket's descriptor (-1 once closed), for `select`; look at `ready()`
+        before waiting on it.
+        """
         return self._data.fileno()
 
     def message_fileno(self) -> int:
@@ -505,7 +529,9 @@ class Link:
 
 
 def _drain(connection: socket.socket, deadline: float | None) -> None:
-    """Throw away what a peer still sends: closing over unread bytes would reset the connection and lose our last words."""
+    """Throw away what a peer still sends: closing over unread bytes would reset the connection and
+    lose our last words.
+    """
     end = time.monotonic() + _LINGER
     got = False
     while time.monotonic() < end:
@@ -524,7 +550,8 @@ def _drain(connection: socket.socket, deadline: float | None) -> None:
             return
 
 
-# -- connecting --------------------------------------------------------------------------------------------------
+# -- connecting
+# --------------------------------------------------------------------------------------------------
 
 
 def resolve_spec(
@@ -558,13 +585,14 @@ def connect(
     """Open a link to a listening peer and exchange greetings.
 
     Args:
-        spec: a port, `port@host`, `port@host,port2@host2`, a command line (text or list), or a `LinkSpec`.
+        spec: a port, `port@host`, `port@host,port2@host2`, a command line (text or list), or a
+            `LinkSpec`.
         timeout: seconds for all of it.
         limits: bounds on what the peer may send.
-        mode: "uuid" for a link server, "default" for an ordinary peer; None: as the specification's options say, and
-            "uuid" for a bare port.
-        tolerant: whether an expression with a number whose text is none comes as a `wstp.Misread`; otherwise it is
-            an error, which ends the link.
+        mode: "uuid" for a link server, "default" for an ordinary peer; None: as the specification's
+            options say, and "uuid" for a bare port.
+        tolerant: whether an expression with a number whose text is none comes as a `wstp.Misread`;
+            otherwise it is an error, which ends the link.
 
     Raises:
         LinkSpecError: the specification cannot be understood.
@@ -647,14 +675,16 @@ def _close_all(connections: Sequence[socket.socket]) -> None:
         connection.close()
 
 
-# -- listening ---------------------------------------------------------------------------------------------------
+# -- listening
+# ---------------------------------------------------------------------------------------------------
 
 
 class Listener:
-    """Accept links; made by `listen()`. A context manager: leaving it closes the listener, not its links.
+    """Accept links; made by `listen()`. A context manager: leaving it closes the listener, not its
+    links.
 
-    Connections that are no link, or not all of one in ten seconds, are closed with a log line and counted in
-    `rendezvous`. They are looked at only while `accept()` runs.
+    Connections that are no link, or not all of one in ten seconds, are closed with a log line and
+    counted in `rendezvous`. They are looked at only while `accept()` runs.
     """
 
     def __init__(self, host: str, port: int, message_port: int, mode: Mode, limits: Limits, timeout: float) -> None:
@@ -876,8 +906,8 @@ def listen(
 
     Args:
         spec: as for `connect()`; port 0 takes a free one, see `Listener.port`.
-        mode: "uuid": any number of clients on one port; "default": ordinary peers, with a message port of its own. None:
-            as the specification's options say, and "uuid" for a bare port.
+        mode: "uuid": any number of clients on one port; "default": ordinary peers, with a message
+            port of its own. None: as the specification's options say, and "uuid" for a bare port.
         host: the interface to bind, unless the specification names one.
         limits: bounds on what peers may send.
         timeout: seconds a connection may take to become a link.

@@ -1,4 +1,6 @@
-"""Link specifications: `-linkmode connect -linkname 31415@host ...` (PROTOCOL.md section 1). No I/O."""
+"""Link specifications: `-linkmode connect -linkname 31415@host ...` (PROTOCOL.md section 1). No
+I/O.
+"""
 
 from __future__ import annotations
 
@@ -50,11 +52,12 @@ class LinkSpec:
     def parse(cls, text_or_argv: str | int | Sequence[str] | LinkSpec) -> LinkSpec:
         """Return the specification in a command line (text or list), a link name, or a bare port.
 
-        Words that are no link options (`-wstp`, a program's name) are passed over, as `WSOpenArgcArgv` does.
-        A bare port or link name means "connect".
+        Words that are no link options (`-wstp`, a program's name) are passed over, as
+        `WSOpenArgcArgv` does. A bare port or link name means "connect".
 
         Raises:
-            LinkSpecError: a mode, option number or name that cannot be understood, or a value that is missing.
+            LinkSpecError: a mode, option number or name that cannot be understood, or a value that
+                is missing.
         """
         if isinstance(text_or_argv, LinkSpec):
             return text_or_argv

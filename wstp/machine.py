@@ -1,8 +1,8 @@
 """The life of a link, for both roles and both modes, without I/O: bytes in, bytes and events out.
 
-Rule 1: everything that changes a link's state is in this file's table. Rule 2: this file does not know how bytes
-travel, nor time; where a timer is due it says so (`doubt`). The blocking link (`wstp.link`) and the asyncio link
-(`wstp.aio`) are thin shells over it.
+Rule 1: everything that changes a link's state is in this file's table. Rule 2: this file does not
+know how bytes travel, nor time; where a timer is due it says so (`doubt`). The blocking link
+(`wstp.link`) and the asyncio link (`wstp.aio`) are thin shells over it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class LinkEvent(Enum):
 
 
 _S, _E = LinkState, LinkEvent
-# A missing entry means that the event changes nothing: the states on the right are final or wait for another event.
+# A missing entry means that the event changes nothing: the states on the right are final or wait
+# for another event.
 TRANSITIONS: Final[dict[LinkState, dict[LinkEvent, LinkState]]] = {
     _S.INTRODUCTION: {
         _E.INTRODUCED: _S.GREETING, _E.CLOSE: _S.CLOSED, _E.HEARD: _S.CLOSED, _E.DATA_END: _S.LOST,
@@ -106,12 +107,15 @@ class Ready:
 
 
 def is_packet(expr: Expr) -> bool:
-    """Tell whether an expression is a packet: a function headed by a symbol (PROTOCOL.md section 8)."""
+    """Tell whether an expression is a packet: a function headed by a symbol (PROTOCOL.md section
+    8).
+    """
     return type(expr) is Function and type(expr.head) is Symbol
 
 
 class LinkMachine:
-    """Drive one link. The shell passes bytes and ends of connections in, and writes what is to be sent.
+    """Drive one link. The shell passes bytes and ends of connections in, and writes what is to be
+    sent.
 
     Attributes:
         state: where the link stands; read only.
@@ -130,12 +134,13 @@ class LinkMachine:
         """Start a link.
 
         Args:
-            connector: the introduction to go through, on the connecting side; None when it is behind us (the
-                listening side).
+            connector: the introduction to go through, on the connecting side; None when it is
+                behind us (the listening side).
             preamble: bytes to send before the greeting (a link server's).
             limits: bounds on what the peer sends.
             features: what to announce.
-            tolerant: whether an expression with a number whose text is none is a `Misread`, rather than an error.
+            tolerant: whether an expression with a number whose text is none is a `Misread`, rather
+                than an error.
         """
         self.state = LinkState.GREETING if connector is None else LinkState.INTRODUCTION
         self.peer_features = features
@@ -158,7 +163,8 @@ class LinkMachine:
     def _on(self, event: LinkEvent) -> None:
         self.state = TRANSITIONS[self.state].get(event, self.state)
 
-    # -- the introduction and greeting ----------------------------------------------------------------------
+    # -- the introduction and greeting
+    # ----------------------------------------------------------------------
 
     @property
     def active(self) -> bool:
@@ -182,10 +188,13 @@ class LinkMachine:
 
     @property
     def failed(self) -> bool:
-        """Tell whether the link can never become active or be read on because the peer's bytes were wrong."""
+        """Tell whether the link can never become active or be read on because the peer's bytes were
+        wrong.
+        """
         return self.state is LinkState.FAILED
 
-    # -- bytes in -------------------------------------------------------------------------------------------
+    # -- bytes in
+    # -------------------------------------------------------------------------------------------
 
     def receive_data(self, data: Buffer) -> None:
         """Take bytes of the data connection; what is wrong with them shows when they are read."""
@@ -235,10 +244,12 @@ class LinkMachine:
 
     @property
     def doubt(self) -> float | None:
-        """Return after how many silent seconds the shell shall call `doubt_over()`; None: it need not.
+        """Return after how many silent seconds the shell shall call `doubt_over()`; None: it need
+        not.
 
-        One connection has told of the end and the other should follow at once: message 9 after the data connection's
-        end, or (data may still be under way) the data connection's end after message 9.
+        One connection has told of the end and the other should follow at once: message 9 after the
+        data connection's end, or (data may still be under way) the data connection's end after
+        message 9.
         """
         if self.state is LinkState.DATA_GONE:
             return 1.0
@@ -257,11 +268,14 @@ class LinkMachine:
             self._error = error
         self._on(LinkEvent.FAULT)
 
-    # -- reading --------------------------------------------------------------------------------------------
+    # -- reading
+    # --------------------------------------------------------------------------------------------
 
     @property
     def unread(self) -> int:
-        """Return how many bytes of the data connection wait for a reader; the shell pauses reading on it."""
+        """Return how many bytes of the data connection wait for a reader; the shell pauses reading
+        on it.
+        """
         return self._reader.unread
 
     @property
@@ -322,7 +336,8 @@ class LinkMachine:
         """Tell whether `next_message()` has one."""
         return bool(self._queue)
 
-    # -- writing --------------------------------------------------------------------------------------------
+    # -- writing
+    # --------------------------------------------------------------------------------------------
 
     def _queue_out(self, data: Buffer) -> None:
         if len(data):
@@ -338,7 +353,9 @@ class LinkMachine:
         raise self.end_error()
 
     def put(self, expr: Expr, *, end_packet: bool = False) -> None:
-        """Queue an expression; raises as `wstp.expression.write_expression` and `check_writable()` do."""
+        """Queue an expression; raises as `wstp.expression.write_expression` and `check_writable()`
+        do.
+        """
         self.check_writable()
         buffers = write_expression(expr, self.peer_features)
         if end_packet:
@@ -376,14 +393,19 @@ class LinkMachine:
         out, self._message_out = self._message_out, b""
         return out
 
-    # -- closing --------------------------------------------------------------------------------------------
+    # -- closing
+    # --------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Ask to close. In state CLOSING the shell writes what is queued, then calls `say_closing()`."""
+        """Ask to close. In state CLOSING the shell writes what is queued, then calls
+        `say_closing()`.
+        """
         self._on(LinkEvent.CLOSE)
 
     def say_closing(self) -> bytes:
-        """Return the last bytes of the message connection (message 9), if any are due; the link is closed then."""
+        """Return the last bytes of the message connection (message 9), if any are due; the link is
+        closed then.
+        """
         if self.state is not LinkState.CLOSING:
             return b""
         last = self.message_to_send() + encode_message(MessageCode.CLOSING)

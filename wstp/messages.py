@@ -33,7 +33,8 @@ class MessageCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Hold one out-of-band message: a code (1 to 255) and its parameter (a signed 32-bit integer)."""
+    """Hold one out-of-band message: a code (1 to 255) and its parameter (a signed 32-bit integer).
+    """
 
     code: int
     parameter: int = 0
@@ -53,7 +54,9 @@ def encode_message(code: int, parameter: int = 0) -> bytes:
 
 
 class MessageReader:
-    """Cut the bytes of a message connection into messages; at most seven bytes are kept between feeds."""
+    """Cut the bytes of a message connection into messages; at most seven bytes are kept between
+    feeds.
+    """
 
     def __init__(self) -> None:
         self._rest = b""
@@ -87,7 +90,9 @@ class MessageReader:
         return messages
 
     def finish(self) -> list[Message]:
-        """Say that the connection has ended; a code 9 whose parameter never came still counts as CLOSING."""
+        """Say that the connection has ended; a code 9 whose parameter never came still counts as
+        CLOSING.
+        """
         rest, self._rest = self._rest, b""
         if len(rest) >= 4 and rest[:4] == b"\0\0\0\x09":
             return [Message(MessageCode.CLOSING, 0)]

@@ -1,4 +1,6 @@
-"""Numbers that Python's own conversions refuse or do not know: huge decimal texts and 80-bit reals. No I/O."""
+"""Numbers that Python's own conversions refuse or do not know: huge decimal texts and 80-bit reals.
+No I/O.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ _PLAIN: Final = 600
 def decimal_to_int(text: str) -> int:
     """Return the integer in a decimal text of any length, in less than quadratic time.
 
-    `int()` refuses more than 4300 digits; the bound on digits is the caller's (`Limits.integer_digits`).
+    `int()` refuses more than 4300 digits; the bound on digits is the caller's
+    (`Limits.integer_digits`).
     """
     if len(text) <= _PLAIN:
         return int(text)
@@ -40,7 +43,8 @@ def int_to_decimal(number: int) -> str:
     """Return the decimal text of an integer of any size; `str()` refuses more than 4300 digits."""
     if -(1 << 1900) < number < 1 << 1900:
         return str(number)
-    # Binary halves are put together in decimal arithmetic, whose multiplication is fast and whose text is free.
+    # Binary halves are put together in decimal arithmetic, whose multiplication is fast and whose
+    # text is free.
     import decimal
 
     magnitude = abs(number)
@@ -71,7 +75,9 @@ def int_to_decimal(number: int) -> str:
 
 
 def _extended_parts(data: bytes) -> tuple[int, int, int]:
-    """Return (sign, exponent, mantissa) of an x87 real: 10 bytes little-endian, six more without meaning."""
+    """Return (sign, exponent, mantissa) of an x87 real: 10 bytes little-endian, six more without
+    meaning.
+    """
     mantissa = int.from_bytes(data[:8], "little")
     top = int.from_bytes(data[8:10], "little")
     return (-1 if top & 0x8000 else 1), (top & 0x7FFF), mantissa
@@ -80,7 +86,8 @@ def _extended_parts(data: bytes) -> tuple[int, int, int]:
 def extended_to_float(data: bytes) -> float:
     """Return the machine real nearest to a real of type 0xF8.
 
-    Both real libraries on x86 send C's `long double`: the x87's 80 bits in 16 bytes, not IEEE binary128.
+    Both real libraries on x86 send C's `long double`: the x87's 80 bits in 16 bytes, not IEEE
+    binary128.
     """
     sign, exponent, mantissa = _extended_parts(data)
     if exponent == 0x7FFF:
@@ -92,7 +99,8 @@ def extended_to_float(data: bytes) -> float:
 
 
 def extended_to_real_text(data: bytes) -> str | None:
-    """Return the InputForm of a real of type 0xF8 that no machine real equals; None when one does."""
+    """Return the InputForm of a real of type 0xF8 that no machine real equals; None when one does.
+    """
     sign, exponent, mantissa = _extended_parts(data)
     nearest = extended_to_float(data)
     if exponent == 0x7FFF or (nearest - nearest == 0 and _is_exact(nearest, sign, exponent, mantissa)):

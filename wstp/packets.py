@@ -1,4 +1,6 @@
-"""Whole packets as bytes and back, for whoever speaks on a link whose token stream it otherwise only passes on. No I/O."""
+"""Whole packets as bytes and back, for whoever speaks on a link whose token stream it otherwise
+only passes on. No I/O.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def packet(head: str, *arguments: Expr) -> Function:
 
 
 def encode_packet(expression: Function, features: Features = OURS) -> bytes:
-    """Give the bytes of `expression`, and the end of packet behind it, for a peer that announced `features`."""
+    """Give the bytes of `expression`, and the end of packet behind it, for a peer that announced
+    `features`.
+    """
     return b"".join([*write_expression(expression, features), b"]"])
 
 

@@ -1,7 +1,9 @@
-"""Links whose token bytes pass undecoded: what a frontend and a kernel host put between a client and a kernel.
+"""Links whose token bytes pass undecoded: what a frontend and a kernel host put between a client
+and a kernel.
 
-A :class:`RelayListener` accepts links (PROTOCOL.md sections 2 and 3), a :class:`RelayLink` ends the greeting (section 4), hands token bytes
-and messages to its owner as they come, and closes as section 7 says. Nothing here knows what the bytes mean.
+A :class:`RelayListener` accepts links (PROTOCOL.md sections 2 and 3), a :class:`RelayLink` ends the
+greeting (section 4), hands token bytes and messages to its owner as they come, and closes as
+section 7 says. Nothing here knows what the bytes mean.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ class RelayOwner(Protocol):
         """:attr:`RelayLink.congested` has become false."""
 
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
-        """Both connections are gone; `said_so`: the peer (or we) said message 9 first. Comes once, after all data."""
+        """Both connections are gone; `said_so`: the peer (or we) said message 9 first. Comes once,
+        after all data.
+        """
 
 
 class RelayLinkState(Enum):
@@ -84,8 +88,9 @@ class RelayLink:
         self._reader = MessageReader()
         self._greeting = Greeting(OURS)
         self._said_closing = False
-        #: Whether the data connection ended as one does whose reader has read everything that its machine acknowledged: a connection
-        #: that is closed with something unread is reset instead (RFC 1122, 4.2.2.13), and one that we cut tells nothing.
+        #: Whether the data connection ended as one does whose reader has read everything that its
+        #: machine acknowledged: a connection that is closed with something unread is reset instead
+        #: (RFC 1122, 4.2.2.13), and one that we cut tells nothing.
         self.read_to_the_end = False
         self._cut = False
         self._paused = False
@@ -94,7 +99,9 @@ class RelayLink:
 
     @property
     def congested(self) -> bool:
-        """Whether the peer reads more slowly than we write; what is written anyway is held in memory."""
+        """Whether the peer reads more slowly than we write; what is written anyway is held in
+        memory.
+        """
         return self._data.congested
 
     @property
@@ -217,8 +224,8 @@ class RelayLink:
             self._said_closing = True
             self._watch_disagreement()
         elif self.state is RelayLinkState.ACTIVE:
-            # The two connections are read in no particular order, but what was sent first is here first: an abort must not
-            # overtake the packet that it was sent behind.
+            # The two connections are read in no particular order, but what was sent first is here
+            # first: an abort must not overtake the packet that it was sent behind.
             unread = 0 if self._paused else self._data.unread()
             if unread or self._early:
                 self._early.append((self.bytes_in + unread, message))
@@ -240,7 +247,8 @@ class RelayLink:
         if error is not None:
             _log.debug("link %s: %s connection: %s", self.name, "message" if stream is self._message else "data", end_of(error))
         if isinstance(error, OSError) and error.errno in _VANISHED:
-            # What the other connection still held cannot come any more, whether or not we are reading it.
+            # What the other connection still held cannot come any more, whether or not we are
+            # reading it.
             self.abort()
         if stream is self._data:
             self.read_to_the_end = error is None and not self._cut
@@ -251,7 +259,9 @@ class RelayLink:
             self._watch_disagreement()
 
     def _watch_disagreement(self) -> None:
-        """One connection says that the peer has gone: the other must say so soon, unless it is we who do not read it."""
+        """One connection says that the peer has gone: the other must say so soon, unless it is we
+        who do not read it.
+        """
         if self.state is not RelayLinkState.CLOSING:
             self._restart_timer(_DISAGREEMENT, self._settle_disagreement)
 
@@ -299,10 +309,12 @@ class RelayListener:
     """Accepts links at a port.
 
     Args:
-        on_link: makes the owner of a new link, whose greeting then begins; None refuses it (say why in the log).
-        modes: which of "uuid" and "default" are accepted; with "default" a second port is opened for message connections, and one
-            link is made at a time.
-        greeting_timeout: seconds from a connection's being accepted to the end of its link's greeting.
+        on_link: makes the owner of a new link, whose greeting then begins; None refuses it (say why
+            in the log).
+        modes: which of "uuid" and "default" are accepted; with "default" a second port is opened
+            for message connections, and one link is made at a time.
+        greeting_timeout: seconds from a connection's being accepted to the end of its link's
+            greeting.
         vanished_timeout: seconds after which a peer that went without a word is taken for gone.
     """
 
@@ -346,7 +358,9 @@ class RelayListener:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The addresses at which links are accepted; one may stand for all of the machine, as 0.0.0.0 does."""
+        """The addresses at which links are accepted; one may stand for all of the machine, as
+        0.0.0.0 does.
+        """
         return tuple(dict.fromkeys(str(bound.getsockname()[0]) for server in self._servers[-1:] for bound in server.sockets))
 
     def close(self) -> None:
@@ -413,7 +427,8 @@ class RelayListener:
             return
         link.owner = _Greeter(self, owner)
         self._greeting[link] = self._loop.call_later(self._timeout, self._late, link)
-        # Nobody has a reason not to read messages: on their connection a vanished peer shows even while data waits on the other.
+        # Nobody has a reason not to read messages: on their connection a vanished peer shows even
+        # while data waits on the other.
         matched.message.give_up_after(self._vanished, unread=True)
         link.begin(matched.data_trailing, matched.message_trailing)
 

@@ -1,6 +1,8 @@
-"""Match the connections that reach a listener into links, in any order and segmentation (PROTOCOL.md sections 2 and 3).
+"""Match the connections that reach a listener into links, in any order and segmentation
+(PROTOCOL.md sections 2 and 3).
 
-No I/O and no clock: connections are whatever the caller uses as keys, times are the caller's numbers (seconds).
+No I/O and no clock: connections are whatever the caller uses as keys, times are the caller's
+numbers (seconds).
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ class Dismissed(Generic[K]):
 class _Half:
     acceptor: Acceptor | None
     deadline: float
-    # A data connection in default mode is answered when it is its turn to open the message connection.
+    # A data connection in default mode is answered when it is its turn to open the message
+    # connection.
     silent: bool = False
     early: bytes = b""
     received: int = 0
@@ -169,7 +172,8 @@ class Rendezvous(Generic[K]):
         """Return when `expire()` has something to do next; None when nothing waits."""
         return min((half.deadline for half in self._halves.values()), default=None)
 
-    # -- inside ---------------------------------------------------------------------------------------------
+    # -- inside
+    # ---------------------------------------------------------------------------------------------
 
     def _refuse(self, connection: K, reason: str) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
         self.refused += 1

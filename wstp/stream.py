@@ -1,8 +1,10 @@
-"""One TCP connection as the frontend and the host use it: quick, by callbacks, with flow control both ways.
+"""One TCP connection as the frontend and the host use it: quick, by callbacks, with flow control
+both ways.
 
-Small reads are copied out of one buffer that is used again; once a read fills it, larger buffers are handed over without copying.
-TCP_NODELAY is set, and TCP_QUICKACK is armed again after every read: the WSTP C library leaves Nagle on, and a delayed acknowledgement
-would stall about one small request in two hundred by 40 ms.
+Small reads are copied out of one buffer that is used again; once a read fills it, larger buffers
+are handed over without copying. TCP_NODELAY is set, and TCP_QUICKACK is armed again after every
+read: the WSTP C library leaves Nagle on, and a delayed acknowledgement would stall about one small
+request in two hundred by 40 ms.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ def end_of(error: Exception | None) -> str:
 
 
 class ByteStream(asyncio.BufferedProtocol):
-    """A connection. `owner` may be changed while it lives: a link takes over what an acceptor began."""
+    """A connection. `owner` may be changed while it lives: a link takes over what an acceptor
+    began.
+    """
 
     def __init__(self, owner: StreamOwner) -> None:
         self.owner = owner
@@ -59,7 +63,8 @@ class ByteStream(asyncio.BufferedProtocol):
         #: Whether the peer is a program of this machine.
         self.local = False
         self._transport: asyncio.Transport | None = None
-        # A descriptor of our own for the same connection: the event loop's would make a new object at every use.
+        # A descriptor of our own for the same connection: the event loop's would make a new object
+        # at every use.
         self._socket: socket.socket | None = None
         self._small = bytearray(_SMALL)
         self._buffer = self._small
@@ -100,7 +105,9 @@ class ByteStream(asyncio.BufferedProtocol):
         return self._written
 
     def acknowledged(self) -> int:
-        """How many of the bytes written the peer's machine has acknowledged; where that cannot be known, has been given to it."""
+        """How many of the bytes written the peer's machine has acknowledged; where that cannot be
+        known, has been given to it.
+        """
         if self._socket is None or self._transport is None or self.ended:
             return self._acknowledged
         if sys.platform == "linux":
@@ -111,16 +118,19 @@ class ByteStream(asyncio.BufferedProtocol):
         return self._written - self._transport.get_write_buffer_size()
 
     def give_up_after(self, seconds: float, *, unread: bool = False) -> None:
-        """Notice within `seconds` that the peer has vanished without a word, as long as nothing is being sent to it.
+        """Notice within `seconds` that the peer has vanished without a word, as long as nothing is
+        being sent to it.
 
-        With `unread` also while something is, and then a peer that is there and reads nothing for so long counts as vanished too.
+        With `unread` also while something is, and then a peer that is there and reads nothing for
+        so long counts as vanished too.
         """
         if self._socket is None:
             return
         interval = max(1, round(seconds / 5))
         options = {"TCP_KEEPIDLE": max(1, round(seconds) - 3 * interval), "TCP_KEEPINTVL": interval, "TCP_KEEPCNT": 3}
         if unread:
-            # What waits to be acknowledged keeps the probes away, and would be sent again for a quarter of an hour.
+            # What waits to be acknowledged keeps the probes away, and would be sent again for a
+            # quarter of an hour.
             options["TCP_USER_TIMEOUT"] = max(1000, round(seconds * 1000))
         for name, value in options.items():
             option = getattr(socket, name, None)
@@ -128,7 +138,9 @@ class ByteStream(asyncio.BufferedProtocol):
                 self._socket.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def when_flushed(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once everything written is with the operating system, or the connection has ended."""
+        """Call `callback` once everything written is with the operating system, or the connection
+        has ended.
+        """
         if self.ended or self._transport is None or self._transport.get_write_buffer_size() == 0:
             callback()
             return

@@ -14,11 +14,14 @@ ENCODINGS: Final = b"ABCDEF"
 
 
 class TextError(ValueError):
-    """Say that bytes are no text in their encoding; the reader turns it into a `RemoteProtocolError`."""
+    """Say that bytes are no text in their encoding; the reader turns it into a
+    `RemoteProtocolError`.
+    """
 
 
-# Named characters that a program can write into a 7-bit string. The language documents about a thousand names;
-# only those with an unmistakable code point are here, any other name stays as it is written.
+# Named characters that a program can write into a 7-bit string. The language documents about a
+# thousand names; only those with an unmistakable code point are here, any other name stays as it is
+# written.
 _GREEK: Final = [
     "Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta", "Eta", "Theta", "Iota", "Kappa", "Lambda", "Mu", "Nu", "Xi",
     "Omicron", "Pi", "Rho", "FinalSigma", "Sigma", "Tau", "Upsilon", "Phi", "Chi", "Psi", "Omega",
@@ -59,7 +62,8 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def _decode_a(data: bytes, chars: int) -> str:
-    # The count is not checked: real peers count what they do not know as an escape in ways of their own.
+    # The count is not checked: real peers count what they do not know as an escape in ways of their
+    # own.
     text = data.decode("latin-1")
     return _ESCAPE.sub(_unescape, text) if "\\" in text else text
 
@@ -70,7 +74,8 @@ def decode_text(encoding: int, data: bytes, chars: int) -> str:
     Args:
         encoding: the encoding's letter as a byte, one of `ENCODINGS`.
         data: the text's bytes.
-        chars: how many characters the token has; in `C` a character outside the BMP is counted as two.
+        chars: how many characters the token has; in `C` a character outside the BMP is counted as
+            two.
 
     Raises:
         TextError: the bytes are no text in this encoding, or their number of characters is another.
@@ -110,7 +115,8 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def encode_text(text: str, features: Features = OURS) -> tuple[bytes, bytes, int]:
-    """Return (encoding letter, bytes, number of characters to announce) for a peer with these features.
+    """Return (encoding letter, bytes, number of characters to announce) for a peer with these
+    features.
 
     UTF-8 for everything; UCS-2 for the texts that UTF-8 cannot hold (lone surrogates: real peers
     refuse them in UTF-8); 7-bit with escapes for a peer that takes nothing else.
@@ -132,8 +138,8 @@ def count_characters(encoding: int, data: bytes) -> tuple[int, int]:
     """Count the whole characters in a piece of a text that begins at a character's start.
 
     Returns:
-        The number of characters and how many bytes they took; what is left is a character cut in two. A
-        UTF-16 high surrogate at the end counts as cut.
+        The number of characters and how many bytes they took; what is left is a character cut in
+        two. A UTF-16 high surrogate at the end counts as cut.
     """
     size = len(data)
     if encoding == 68:

@@ -1,7 +1,8 @@
-"""Tokens: bytes to tokens and back, one at a time, with no idea of expressions (PROTOCOL.md section 5). No I/O.
+"""Tokens: bytes to tokens and back, one at a time, with no idea of expressions (PROTOCOL.md section
+5). No I/O.
 
-The reader is incremental: feed it pieces of any size. Bulk can be taken in chunks, so that a packed run of any size
-passes in bounded memory.
+The reader is incremental: feed it pieces of any size. Bulk can be taken in chunks, so that a packed
+run of any size passes in bounded memory.
 """
 
 from __future__ import annotations
@@ -119,7 +120,9 @@ class BigRealToken:
 
 @dataclass(frozen=True, slots=True)
 class WrongNumberToken:
-    """Hold the text of a number that is none, or is too long (only from a reader made with `tolerant=True`)."""
+    """Hold the text of a number that is none, or is too long (only from a reader made with
+    `tolerant=True`).
+    """
 
     text: str
 
@@ -137,7 +140,9 @@ class PackedToken:
 
 @dataclass(frozen=True, slots=True)
 class ArrayToken:
-    """Open an array of `leaves` numbers, which follow as packed runs or numbers; no leaves: nothing follows."""
+    """Open an array of `leaves` numbers, which follow as packed runs or numbers; no leaves: nothing
+    follows.
+    """
 
     leaves: int
     dimensions: tuple[int, ...]
@@ -220,9 +225,9 @@ def decode_packed(type_byte: int, data: Buffer) -> np.ndarray[Any, Any]:
 class TokenReader:
     """Read tokens from pieces of a stream.
 
-    With `chunked=True` every packed run, and every text of more than 64 KiB, comes as `BodyStart`, `BodyChunk`s
-    and `BodyEnd`, and is never assembled. With `tolerant=True` a well-framed number whose text is none comes as a
-    `WrongNumberToken`, and reading goes on behind it.
+    With `chunked=True` every packed run, and every text of more than 64 KiB, comes as `BodyStart`,
+    `BodyChunk`s and `BodyEnd`, and is never assembled. With `tolerant=True` a well-framed number
+    whose text is none comes as a `WrongNumberToken`, and reading goes on behind it.
     """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, chunked: bool = False, tolerant: bool = False) -> None:
@@ -250,7 +255,8 @@ class TokenReader:
 
     @property
     def plain(self) -> bool:
-        """Tell whether a token begins at `buffer[at]`: no body is under way, and no error has come."""
+        """Tell whether a token begins at `buffer[at]`: no body is under way, and no error has come.
+        """
         return self._bulk_header is None and self._error is None
 
     def feed(self, data: Buffer) -> None:
@@ -411,9 +417,11 @@ class TokenReader:
         return decimal_to_int(text)
 
 
-# -- writing -----------------------------------------------------------------------------------------------------
+# -- writing
+# -----------------------------------------------------------------------------------------------------
 
-# Arrays from this size on are handed over as they are, smaller ones are copied into the bytes around them.
+# Arrays from this size on are handed over as they are, smaller ones are copied into the bytes
+# around them.
 _PASS_THROUGH: Final = 1 << 14
 _symbols: dict[tuple[str, bool], bytes] = {}
 _INT32: Final = struct.Struct("<cic")
@@ -433,7 +441,9 @@ def encode_string(text: str, features: Features = OURS) -> bytes:
 
 
 def encode_symbol(name: str, features: Features = OURS, head: bool = False) -> bytes:
-    """Return a symbol's token; `head` when it heads a function (the libraries write those in 7 bits)."""
+    """Return a symbol's token; `head` when it heads a function (the libraries write those in 7
+    bits).
+    """
     key = (name, head)
     if features.utf8:
         found = _symbols.get(key)
@@ -476,7 +486,8 @@ def encode_big_real(text: str) -> bytes:
 def encode_singles(values: np.ndarray[Any, Any]) -> bytes:
     """Return an array's numbers as single tokens, for a peer that does not take their type packed.
 
-    32 and 64-bit integers, bytes and 64-bit reals only, as the libraries write them; smaller ones are widened.
+    32 and 64-bit integers, bytes and 64-bit reals only, as the libraries write them; smaller ones
+    are widened.
     """
     kind = values.dtype.kind
     if kind == "u" and values.dtype.itemsize == 1:
@@ -504,7 +515,8 @@ def type_byte_of(values: np.ndarray[Any, Any]) -> int | None:
 class TokenWriter:
     """Write tokens for a peer with given features; `take()` returns the buffers so far.
 
-    Nothing here checks that arguments add up: `wstp.expression.write_expression` does that by construction.
+    Nothing here checks that arguments add up: `wstp.expression.write_expression` does that by
+    construction.
     """
 
     def __init__(self, features: Features = OURS) -> None:
@@ -546,7 +558,8 @@ class TokenWriter:
         self._parts.append(data)
 
     def packed(self, values: np.ndarray[Any, Any]) -> None:
-        """Put a one-dimensional array's numbers as a packed run, or one by one when the peer wants that.
+        """Put a one-dimensional array's numbers as a packed run, or one by one when the peer wants
+        that.
 
         A big array is not copied: it must stay as it is until its bytes have been written.
 
@@ -571,10 +584,12 @@ class TokenWriter:
     def array(self, values: np.ndarray[Any, Any], heads: Sequence[str]) -> None:
         """Put an array with one head for each dimension.
 
-        As the libraries do, dimensions after one of length 0 are left out: there is nothing they could hold.
+        As the libraries do, dimensions after one of length 0 are left out: there is nothing they
+        could hold.
 
         Raises:
-            LocalProtocolError: the numbers' type is none of the wire's, or the heads are not one a dimension.
+            LocalProtocolError: the numbers' type is none of the wire's, or the heads are not one a
+                dimension.
         """
         if len(heads) != values.ndim or not values.ndim:
             raise LocalProtocolError(f"an array of rank {values.ndim} with {len(heads)} heads")

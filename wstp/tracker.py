@@ -1,9 +1,10 @@
-"""Follow a token stream without decoding it: where expressions begin and end, and which packets pass.
+"""Follow a token stream without decoding it: where expressions begin and end, and which packets
+pass.
 
-Bulk is skipped by its length, dense scalars and short texts go through compiled regular expressions, and what is kept
-between two feeds is a token's header at most. The marks depend on the stream only, never on how it was cut into
-pieces. This module may not decode values (but for the head of a packet, and its first argument on request) and knows
-no time and no I/O.
+Bulk is skipped by its length, dense scalars and short texts go through compiled regular
+expressions, and what is kept between two feeds is a token's header at most. The marks depend on the
+stream only, never on how it was cut into pieces. This module may not decode values (but for the
+head of a packet, and its first argument on request) and knows no time and no I/O.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ from wstp.text import ENCODINGS, TextError, count_characters, decode_text
 __all__ = ["Argument", "End", "Head", "Mark", "PacketEnd", "Start", "Tracker", "TrackerState"]
 
 
-# Marks are not frozen: that would make each three times as dear, and every packet makes four of them twice.
+# Marks are not frozen: that would make each three times as dear, and every packet makes four of
+# them twice.
 @dataclass(slots=True)
 class Start:
     """Mark where a top-level expression begins: the offset of its first byte."""
@@ -53,7 +55,8 @@ class Head:
     """Mark that the head of a top-level expression is known.
 
     Attributes:
-        offset: just after the head's token; for an array just after its header, for an atom its end.
+        offset: just after the head's token; for an array just after its header, for an atom its
+            end.
         name: the head symbol's name; None when the head is no symbol or the expression is an atom.
         arguments: how many arguments it has; 0 for an atom.
     """
@@ -65,7 +68,9 @@ class Head:
 
 @dataclass(slots=True)
 class Argument:
-    """Mark the first argument of a packet whose name was asked for: its value, and the offset after it."""
+    """Mark the first argument of a packet whose name was asked for: its value, and the offset after
+    it.
+    """
 
     offset: int
     value: str | int | float
@@ -122,8 +127,8 @@ def _text_pattern(leads: bytes, longest: int) -> bytes:
 def _blocks(numbers_only: bool) -> tuple[tuple[int, re.Pattern[bytes]], ...]:
     """Return (how many, pattern that matches exactly so many) for arguments, the largest first.
 
-    An argument here is a scalar, a short text, or a function of a symbol and up to four of these: what
-    lists of numbers, of strings, of points and of rules are made of.
+    An argument here is a scalar, a short text, or a function of a symbol and up to four of these:
+    what lists of numbers, of strings, of points and of rules are made of.
     """
     scalar = _number_pattern()
     if numbers_only:
@@ -153,15 +158,16 @@ class Tracker:
 
         Args:
             limits: bounds; what passes them raises `LimitExceeded`.
-            want_first_argument: the packets (head names) whose first argument shall be marked when it is an
-                atom of at most 64 KiB.
+            want_first_argument: the packets (head names) whose first argument shall be marked when
+                it is an atom of at most 64 KiB.
         """
         self._limits = limits
         self._wanted = frozenset(want_first_argument)
         self._position = 0
         self._carry = b""
         self._error: RemoteProtocolError | LimitExceeded | None = None
-        # One entry for each open function: arguments still due, or ~arguments while its head is due.
+        # One entry for each open function: arguments still due, or ~arguments while its head is
+        # due.
         self._stack: list[int] = []
         self._array_left = -1  # leaves still due of the array being read; -1: none
         self._array_fresh = True
@@ -212,8 +218,9 @@ class Tracker:
         """Take the next bytes and return what they complete.
 
         Raises:
-            RemoteProtocolError: at the first wrong byte; its offset is counted from the tracker's start. The
-                marks found before it are in `marks_before_error`; the tracker stays in that error.
+            RemoteProtocolError: at the first wrong byte; its offset is counted from the tracker's
+                start. The marks found before it are in `marks_before_error`; the tracker stays in
+                that error.
             LimitExceeded: a bound was passed; likewise.
         """
         if self._error is not None:
@@ -332,8 +339,8 @@ class Tracker:
     def _glide(self, buffer: Buffer, at: int, end: int, base: int, marks: list[Mark]) -> int:
         """Pass over short tokens that are wholly here, which is all that small packets are made of.
 
-        Does what the general way does, in fewer steps; stops, and leaves the rest to that, before any token that is not short,
-        not whole or not right.
+        Does what the general way does, in fewer steps; stops, and leaves the rest to that, before
+        any token that is not short, not whole or not right.
         """
         stack = self._stack
         depth = self._limits.nesting_depth
@@ -406,7 +413,9 @@ class Tracker:
             )
 
     def _many(self, buffer: Buffer, at: int, end: int, due: int, numbers_only: bool) -> tuple[int, int]:
-        """Pass over as many arguments as compiled patterns can; return how many, and where they end."""
+        """Pass over as many arguments as compiled patterns can; return how many, and where they
+        end.
+        """
         total = 0
         for count, pattern in _blocks(numbers_only):
             while due >= count and (end - at) >= 3 * count:
@@ -417,12 +426,14 @@ class Tracker:
                 due -= count
                 total += count
         if total == 0:
-            # Something else is next (or the buffer ends): leave it to the slow way for a while, so that streams
-            # of other things are not tried again and again. Near the buffer's end the next feed starts afresh.
+            # Something else is next (or the buffer ends): leave it to the slow way for a while, so
+            # that streams of other things are not tried again and again. Near the buffer's end the
+            # next feed starts afresh.
             self._cooldown = 8
         return total, at
 
-    # -- bodies ---------------------------------------------------------------------------------------------
+    # -- bodies
+    # ---------------------------------------------------------------------------------------------
 
     def _open_body(self, header: Header, base: int) -> None:
         self._body = header
@@ -518,7 +529,8 @@ class Tracker:
             self._array_left = -1
             self._close_atom(offset, marks, array=True)
 
-    # -- ends -----------------------------------------------------------------------------------------------
+    # -- ends
+    # -----------------------------------------------------------------------------------------------
 
     def _mark_argument(
         self, token: int, data: bytes, offset: int, marks: list[Mark], header: Header | None = None
@@ -537,7 +549,9 @@ class Tracker:
             marks.append(Argument(offset, text))
 
     def _close_atom(self, offset: int, marks: list[Mark], name: str | None = None, array: bool = False) -> None:
-        """Count off an atom (or array) that ends at `offset`; `name` when it is a top-level head symbol."""
+        """Count off an atom (or array) that ends at `offset`; `name` when it is a top-level head
+        symbol.
+        """
         stack = self._stack
         if not stack:
             if not array:
@@ -576,14 +590,17 @@ class Tracker:
             else:
                 stack[-1] = due - 1
 
-    # -- completion -----------------------------------------------------------------------------------------
+    # -- completion
+    # -----------------------------------------------------------------------------------------
 
     def completion(self) -> Completion:
-        """Return the bytes that complete the expression in progress legally; empty between expressions.
+        """Return the bytes that complete the expression in progress legally; empty between
+        expressions.
 
-        The token in progress is filled up (texts with spaces or letters, numbers with zeros), every missing head
-        and argument becomes the symbol Null, every missing array leaf a zero. The result is lazy: iterate over
-        its buffers, ask its `size` first; `bytes()` of it assembles all.
+        The token in progress is filled up (texts with spaces or letters, numbers with zeros), every
+        missing head and argument becomes the symbol Null, every missing array leaf a zero. The
+        result is lazy: iterate over its buffers, ask its `size` first; `bytes()` of it assembles
+        all.
 
         Raises:
             RemoteProtocolError: the stream is in error.

@@ -1,7 +1,9 @@
-"""Write a token stream anew for a peer that takes fewer kinds of tokens than our fixed features promise (PROTOCOL.md section 4).
+"""Write a token stream anew for a peer that takes fewer kinds of tokens than our fixed features
+promise (PROTOCOL.md section 4).
 
-The exception to "bytes pass through": a peer that lists fewer number types or text encodings gets every expression decoded and written
-again in what it does list. Whole expressions are held while this is done.
+The exception to "bytes pass through": a peer that lists fewer number types or text encodings gets
+every expression decoded and written again in what it does list. Whole expressions are held while
+this is done.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ class Transcoder:
         self._reader = ExpressionReader(limits)
 
     def feed(self, data: Buffer) -> list[Buffer]:
-        """Take the stream's next bytes and give what they complete, each expression closed by an end of packet.
+        """Take the stream's next bytes and give what they complete, each expression closed by an
+        end of packet.
 
         Raises:
             RemoteProtocolError: the bytes are not tokens.

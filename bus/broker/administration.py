@@ -1,11 +1,14 @@
-"""The broker's side of administration: who asked for what, who is to carry it out, and who has answered.
+"""The broker's side of administration: who asked for what, who is to carry it out, and who has
+answered.
 
-Rules of this module: as :mod:`kernelbus.bus.broker.machine`'s, whose part it is: no socket, clock or randomness.
+Rules of this module: as :mod:`kernelbus.bus.broker.machine`'s, whose part it is: no socket, clock
+or randomness.
 
-A console's request is *asked* of one part or several, each of which *answers*; when all have, or their time is over, or they are
-lost, the console has its answer. What only the broker can do is done here at once; what its own process does (read the
-configuration again, change the level of the log) is asked of it as :class:`Local`. Requests come from anyone who reaches the bus:
-that is what its keys are for.
+A console's request is *asked* of one part or several, each of which *answers*; when all have, or
+their time is over, or they are lost, the console has its answer. What only the broker can do is
+done here at once; what its own process does (read the configuration again, change the level of the
+log) is asked of it as :class:`Local`. Requests come from anyone who reaches the bus: that is what
+its keys are for.
 """
 
 from __future__ import annotations
@@ -220,7 +223,8 @@ class Admin:
         self.pool_orders[order.pool] = order
 
     def settle_pools(self, host: Peer, before: dict[str, PoolReport]) -> None:
-        """A host has registered: tell it how its pools are to be run, or, where a restart has made that unknown here, learn it from it.
+        """A host has registered: tell it how its pools are to be run, or, where a restart has made
+        that unknown here, learn it from it.
 
         Args:
             before: what it reported of its pools until now.
@@ -283,7 +287,9 @@ class Admin:
     # ------------------------------------------------------------------ asking and answering
 
     def _ask(self, route: Route, order: Order, parts: list[Peer], now: float, target: str = "") -> None:
-        """Have an order carried out by these parts, and by the broker's own process if it is of every part; then answer."""
+        """Have an order carried out by these parts, and by the broker's own process if it is of
+        every part; then answer.
+        """
         pending = self._wait_for(route, order.request, parts, now, target)
         numbered = replace(order, request=pending.number)
         for part in parts:

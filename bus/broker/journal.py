@@ -1,8 +1,10 @@
-"""The broker's journal: sessions in SQLite, so that a broker that starts knows what the one before it knew.
+"""The broker's journal: sessions in SQLite, so that a broker that starts knows what the one before
+it knew.
 
-What is written is small and rare (a session's record when its state changes, its counters at most once a second), so it is written in
-the broker's own thread, in one transaction for each turn in which something changed, with WAL and without waiting for the disk:
-what a power cut takes, the hosts tell again.
+What is written is small and rare (a session's record when its state changes, its counters at most
+once a second), so it is written in the broker's own thread, in one transaction for each turn in
+which something changed, with WAL and without waiting for the disk: what a power cut takes, the
+hosts tell again.
 """
 
 from __future__ import annotations

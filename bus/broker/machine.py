@@ -1,16 +1,20 @@
 """The broker's state machine: who is there, which channel joins whom, and which sessions exist.
 
-Rules of this module: no socket, clock or randomness; :meth:`Broker.control`, :meth:`Broker.unreachable` and :meth:`Broker.tick` take what
-happened and `now`, and give the actions to carry out. :meth:`Broker.forward` is the data path: one look-up, no change of state.
+Rules of this module: no socket, clock or randomness; :meth:`Broker.control`,
+:meth:`Broker.unreachable` and :meth:`Broker.tick` take what happened and `now`, and give the
+actions to carry out. :meth:`Broker.forward` is the data path: one look-up, no change of state.
 
-Parts are *up*, *suspect* (silent for `heartbeat_timeout`; whoever waits for any kernel is sent elsewhere, and nothing else is done yet: a
-short break is not death) or *lost* (a frontend after twice that, a host after `host_timeout`; then those who depended on it are told). A
-part that was suspect registers again, since what was said meanwhile may be lost. A broker that starts knows nothing: whoever speaks to
-it is asked to register again, and hosts and frontends list what they have, from which the tables are rebuilt. What it cannot learn from
-them, the sessions whose hosts have not come back and those that are over, it has from its journal (:mod:`kernelbus.bus.broker.sessions`).
+Parts are *up*, *suspect* (silent for `heartbeat_timeout`; whoever waits for any kernel is sent
+elsewhere, and nothing else is done yet: a short break is not death) or *lost* (a frontend after
+twice that, a host after `host_timeout`; then those who depended on it are told). A part that was
+suspect registers again, since what was said meanwhile may be lost. A broker that starts knows
+nothing: whoever speaks to it is asked to register again, and hosts and frontends list what they
+have, from which the tables are rebuilt. What it cannot learn from them, the sessions whose hosts
+have not come back and those that are over, it has from its journal
+(:mod:`kernelbus.bus.broker.sessions`).
 
-Requests for any kernel of a pool wait here, in the order in which they came, and a host is asked only for what it can give: so the
-order holds over all hosts of a pool.
+Requests for any kernel of a pool wait here, in the order in which they came, and a host is asked
+only for what it can give: so the order holds over all hosts of a pool.
 
 | channel state | meaning |
 |---|---|
@@ -78,7 +82,8 @@ _LEFT = "has left"
 #: The code with which a host refuses what another may give: it gives no kernels out at present.
 DRAINING = "draining"
 
-#: For so many seconds a host that was lost is remembered as gone, unless it comes back or is evicted.
+#: For so many seconds a host that was lost is remembered as gone, unless it comes back or is
+#: evicted.
 _GONE_FOR = 86400.0
 
 
@@ -118,13 +123,16 @@ class Broker:
     # ------------------------------------------------------------------ the data path
 
     def forward(self, route: Route, frame: Frame) -> Route | None:
-        """Give the route on which `frame`, which came over `route`, goes on; None: it has no way to go."""
+        """Give the route on which `frame`, which came over `route`, goes on; None: it has no way to
+        go.
+        """
         entry = self.channels.get(frame.channel)
         if entry is not None:
             peer = self._routes.get(route)
             if peer is not None:
                 if peer is entry.frontend:
-                    # A host that is only asked so far has no end of the channel yet, and would say that there is none.
+                    # A host that is only asked so far has no end of the channel yet, and would say
+                    # that there is none.
                     other = entry.host if entry.phase is not ChannelPhase.ASKED else None
                 elif peer is entry.host:
                     other = entry.frontend
@@ -136,7 +144,8 @@ class Broker:
         return None
 
     def knows_no(self, route: Route, frame: Frame, now: float) -> bool:
-        """Whether the sender of a frame without a way should be told that its channel does not exist, or leads past it.
+        """Whether the sender of a frame without a way should be told that its channel does not
+        exist, or leads past it.
 
         Not while parts may still be on their way back after a restart of the broker.
         """
@@ -211,7 +220,9 @@ class Broker:
         return self._take()
 
     def expel(self, route: Route, why: str, now: float) -> list[Action]:
-        """Whoever is at the other end of `route` is not to be a part any more, and is not sent anything."""
+        """Whoever is at the other end of `route` is not to be a part any more, and is not sent
+        anything.
+        """
         self._strangers.pop(route, None)
         peer = self._routes.get(route)
         if peer is not None:
@@ -222,7 +233,8 @@ class Broker:
         """Time has passed; to be called about every `heartbeat_interval`."""
         stalled, self._ticked = now - self._ticked - 2 * self.options.heartbeat_interval, now
         if stalled > 0:
-            # The time in which this process did not run is no silence of others; what they said in it is still to be read.
+            # The time in which this process did not run is no silence of others; what they said in
+            # it is still to be read.
             for peer in self.peers.values():
                 peer.last_seen = min(now, peer.last_seen + stalled)
         if now >= self._next_heartbeat:
@@ -269,7 +281,9 @@ class Broker:
         return self._take()
 
     def carried_out(self, answer: PartAnswer, now: float) -> list[Action]:
-        """The broker's own process has carried out what a :class:`kernelbus.bus.broker.administration.Local` told it."""
+        """The broker's own process has carried out what a
+        :class:`kernelbus.bus.broker.administration.Local` told it.
+        """
         self.admin.carried_out(answer, now)
         return self._take()
 
@@ -338,7 +352,8 @@ class Broker:
         for report in message.kernels:
             self._kernel(host, report, now)
         attached = {report.channel: report.kernel for report in message.kernels if report.channel}
-        # A kernel that is gone may have left its last words in a channel, which ends when they are delivered.
+        # A kernel that is gone may have left its last words in a channel, which ends when they are
+        # delivered.
         ending = {report.channel: report.kernel for report in message.channels if report.channel not in attached}
         for entry in [entry for entry in self.channels.values() if entry.host is host and entry.channel not in attached]:
             if entry.phase is ChannelPhase.ASKED:
@@ -359,7 +374,8 @@ class Broker:
         listed = {report.channel for report in message.channels}
         for entry in [e for e in self.channels.values() if e.frontend is frontend and e.channel not in listed]:
             if entry.phase in (ChannelPhase.WAITING, ChannelPhase.ASKED):
-                # Requests are not listed but made again, behind this message; until then each keeps its place.
+                # Requests are not listed but made again, behind this message; until then each keeps
+                # its place.
                 entry.confirm_by = now + self.options.heartbeat_timeout
             else:
                 self._drop(entry, f"{frontend} no longer has the link")
@@ -388,13 +404,15 @@ class Broker:
         if peer.state is PeerState.SUSPECT and not isinstance(message, Leave):
             peer.state = PeerState.UP
             self._note(f"{peer} is back", False, peer.fields)
-            # What was said to it meanwhile may be lost, and what it said: it lists what it has, and all is put right.
+            # What was said to it meanwhile may be lost, and what it said: it lists what it has, and
+            # all is put right.
             self._actions.append(Send(peer.route, RegisterAgain()))
 
     def _suspect(self, peer: Peer, now: float, why: str) -> None:
         peer.state = PeerState.SUSPECT
         self._note(f"{peer} {why}; waiting for it", True, peer.fields)
-        # Who only wants some kernel need not wait with it. Should it have attached one already, that is taken back when it says so.
+        # Who only wants some kernel need not wait with it. Should it have attached one already,
+        # that is taken back when it says so.
         for entry in [e for e in self.channels.values() if e.host is peer and e.phase is ChannelPhase.ASKED]:
             assert entry.request is not None
             if not entry.request.kernel:
@@ -447,7 +465,8 @@ class Broker:
         elif entry.phase is not ChannelPhase.ASKED:
             self._move(entry, ChannelPhase.WAITING, None)
             entry.deadline = now + self.options.connection_timeout
-            # Those who waited before could not be served either, when last something changed for them.
+            # Those who waited before could not be served either, when last something changed for
+            # them.
             self._ask(entry, now)
 
     def _dispatch(self, now: float) -> None:
@@ -465,7 +484,9 @@ class Broker:
                     full.add(pool)
 
     def _ask(self, entry: ChannelEntry, now: float) -> None:
-        """Ask a host for what `entry` wants, if there is one that can be asked, or refuse it, if there will be none."""
+        """Ask a host for what `entry` wants, if there is one that can be asked, or refuse it, if
+        there will be none.
+        """
         request = entry.request
         assert request is not None
         host: Peer | None = None
@@ -474,7 +495,8 @@ class Broker:
             if session is not None:
                 host, entry.pool = self.peers.get(session.host.id), session.report.pool
             elif request.kernel in self.sessions.awaited or not (self.peers_of("host") or self._settled(now)):
-                # While hosts may still be coming back after a start, the kernel may be on one of them.
+                # While hosts may still be coming back after a start, the kernel may be on one of
+                # them.
                 return
             elif not self._replaces(request):
                 text = self.sessions.why_gone(request.kernel, now + self.epoch)
@@ -580,7 +602,9 @@ class Broker:
         return reports[0].pool if reports else ""
 
     def _choose(self, pool: str, entry: ChannelEntry, now: float) -> Peer | None:
-        """Of the hosts that can give a kernel, one with ready ones to spare, else the one with the smallest part of its cap in use."""
+        """Of the hosts that can give a kernel, one with ready ones to spare, else the one with the
+        smallest part of its cap in use.
+        """
         best: tuple[tuple[bool, bool, float], Peer] | None = None
         for host in self.peers_of("host"):
             if not host.accepts(pool) or self._just_left(entry, host, now):
@@ -596,7 +620,8 @@ class Broker:
         return best[1] if best else None
 
     def _just_left(self, entry: ChannelEntry, host: Peer, now: float) -> bool:
-        """Whether a request was taken from a host so lately that frames of what the host had attached may still be on their way.
+        """Whether a request was taken from a host so lately that frames of what the host had
+        attached may still be on their way.
 
         They would be taken for those of what it attached next under the same number.
         """
@@ -638,7 +663,8 @@ class Broker:
             return
         if message.code == DRAINING and not request.kernel:
             if not host.draining:
-                # It is the pool that is drained there, which its report will say, but later than this.
+                # It is the pool that is drained there, which its report will say, but later than
+                # this.
                 host.pools[entry.pool] = replace(host.pools[entry.pool], state="draining")
             self._move(entry, ChannelPhase.WAITING, None)
             self._ask(entry, now)

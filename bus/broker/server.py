@@ -1,4 +1,6 @@
-"""The broker's I/O shell: takes frames from its transports to :class:`kernelbus.bus.broker.machine.Broker` and carries out what that decides."""
+"""The broker's I/O shell: takes frames from its transports to
+:class:`kernelbus.bus.broker.machine.Broker` and carries out what that decides.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +33,14 @@ _log = logging.getLogger("kernelbus.broker")
 
 
 class BrokerServer:
-    """A broker that serves parts of this process by call and all others by ZeroMQ, from one routing table.
+    """A broker that serves parts of this process by call and all others by ZeroMQ, from one routing
+    table.
 
     Args:
         options: of the broker's state machine.
         context: the ZeroMQ context; the caller ends it.
-        journal: where sessions are kept over the broker's own end; None: nowhere. It is closed with this server.
+        journal: where sessions are kept over the broker's own end; None: nowhere. It is closed with
+            this server.
         config: what `options` were made of.
         reread: reads that again, for an administrator's order.
         keys: this machine's, for endpoints that other machines reach.
@@ -75,19 +79,24 @@ class BrokerServer:
         """Listen at `endpoint` too; gives it with its real port.
 
         Raises:
-            EndpointError: it is taken or makes no sense, or other machines reach it and this one has no keys.
+            EndpointError: it is taken or makes no sense, or other machines reach it and this one
+                has no keys.
             KeysError: its keys cannot be used.
         """
         return self._router.bind(endpoint)
 
     @property
     def admission(self) -> Admission | None:
-        """Whom it admits from other machines, and whom it has refused; None: it has no endpoint that others reach."""
+        """Whom it admits from other machines, and whom it has refused; None: it has no endpoint
+        that others reach.
+        """
         return self._router.admission
 
     @property
     def refused_handshakes(self) -> int:
-        """Connections that were refused, since the start, because their keys are not allowed, or for want of any."""
+        """Connections that were refused, since the start, because their keys are not allowed, or
+        for want of any.
+        """
         return self._router.admission.refused if self._router.admission is not None else 0
 
     async def run(self) -> None:
@@ -133,7 +142,8 @@ class BrokerServer:
             match action:
                 case Send(route, message):
                     if not route.send(control_frame(encode(message))):
-                        # Found gone while telling it something: what follows from that comes after what was decided before.
+                        # Found gone while telling it something: what follows from that comes after
+                        # what was decided before.
                         self._perform(self.broker.unreachable(route, self._loop.time()))
                 case Note(text, error, about):
                     _log.log(logging.ERROR if error else logging.INFO, "%s", text, extra={"fields": about})

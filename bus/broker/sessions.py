@@ -1,7 +1,8 @@
 """The session table: every kernel there is, and what became of those there were.
 
-Rules of this module: no socket, clock or file. Times that are shown or kept are wall-clock times, passed in; what has to outlive the
-broker is given by :meth:`SessionTable.changes` to whoever journals it, and comes back through :meth:`SessionTable.restore`.
+Rules of this module: no socket, clock or file. Times that are shown or kept are wall-clock times,
+passed in; what has to outlive the broker is given by :meth:`SessionTable.changes` to whoever
+journals it, and comes back through :meth:`SessionTable.restore`.
 
 | session state | meaning |
 |---|---|
@@ -69,7 +70,8 @@ class SessionRecord:
 
 @dataclass(slots=True)
 class Session:
-    """A kernel's life, as its host last reported it. `since`: when it came into its state; `heard`: when it was reported last.
+    """A kernel's life, as its host last reported it. `since`: when it came into its state; `heard`:
+    when it was reported last.
 
     Times are by the wall clock.
     """
@@ -133,12 +135,16 @@ class SessionTable:
         self._forget(now)
 
     def changes(self) -> dict[str, SessionRecord | None]:
-        """Take what is to be journaled since the last call: records by kernel id; None: to be forgotten."""
+        """Take what is to be journaled since the last call: records by kernel id; None: to be
+        forgotten.
+        """
         changed, self._changed = self._changed, {}
         return changed
 
     def story(self, kernel: str) -> list[StoryEvent]:
-        """What has happened to a kernel since this broker has known it, oldest first; of many events the last ones."""
+        """What has happened to a kernel since this broker has known it, oldest first; of many
+        events the last ones.
+        """
         return list(self._stories.get(kernel, ()))
 
     def _tell(self, kernel: str, text: str, now: float) -> None:

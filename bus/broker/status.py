@@ -1,4 +1,5 @@
-"""What the broker says of how everything stands: one source for whoever asks, over a link or over the bus. No I/O.
+"""What the broker says of how everything stands: one source for whoever asks, over a link or over
+the bus. No I/O.
 
 docs/STATUS.md says what each field means.
 """
@@ -79,7 +80,9 @@ def describe(
 
 
 def _problems(broker: Broker, pools: list[PoolStatus], now: float) -> list[str]:
-    """What an operator has to see to: hosts that are gone, and pools that have not what they should."""
+    """What an operator has to see to: hosts that are gone, and pools that have not what they
+    should.
+    """
     problems = []
     for host in broker.peers_of("host"):
         if host.state.value != "up":
@@ -103,7 +106,9 @@ def _problems(broker: Broker, pools: list[PoolStatus], now: float) -> list[str]:
 
 
 def _missing(report: PoolReport) -> int:
-    """How many kernels a pool should keep ready on a host, has room for, and neither has nor starts."""
+    """How many kernels a pool should keep ready on a host, has room for, and neither has nor
+    starts.
+    """
     if report.state != "serving":
         return 0
     room = report.maximum - report.attached - report.detached

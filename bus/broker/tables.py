@@ -1,6 +1,8 @@
-"""What the broker's state machine (:mod:`kernelbus.bus.broker.machine`) keeps of parts and channels, what it is told to go by, and what it decides.
+"""What the broker's state machine (:mod:`kernelbus.bus.broker.machine`) keeps of parts and
+channels, what it is told to go by, and what it decides.
 
-Rules of this module: as :mod:`kernelbus.bus.broker.machine`'s; there is nothing here but what is kept.
+Rules of this module: as :mod:`kernelbus.bus.broker.machine`'s; there is nothing here but what is
+kept.
 """
 
 from __future__ import annotations

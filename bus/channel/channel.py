@@ -1,20 +1,26 @@
-"""The reliable channel: one end of the two-way path between a frontend's link and a kernel host's kernel.
+"""The reliable channel: one end of the two-way path between a frontend's link and a kernel host's
+kernel.
 
-Rules of this module: it holds no socket, clock or randomness; time is an argument. Whatever a frame carries, what the application at
-the other end sees is each byte once, in order; each urgent message once, in order, with the data offset at which it was sent; and one
-end, after everything that was sent before it.
+Rules of this module: it holds no socket, clock or randomness; time is an argument. Whatever a frame
+carries, what the application at the other end sees is each byte once, in order; each urgent message
+once, in order, with the data offset at which it was sent; and one end, after everything that was
+sent before it.
 
-What it promises against: frames lost, repeated, delayed, overtaken or cut off for a time, on either lane. What it does not promise
+What it promises against: frames lost, repeated, delayed, overtaken or cut off for a time, on either
+lane. What it does not promise
 against: a peer that is gone for good; the broker tells of that, and the owner drops the channel.
 
-How: ordered frames are numbered; the receiver takes only the next number and acknowledges cumulatively, on any frame that goes
-the other way or after `acknowledge_delay`. A sender keeps frames until they are acknowledged, and never has more than the peer's window of
-bytes beyond what the peer's application has consumed. Nothing is sent again on suspicion: after a silence the sender *probes*; the
-answer names the next frame awaited, and what was sent before the probe and is not acknowledged by its answer was lost (exactly so on a
-lane that keeps order; a needless repetition, which the receiver drops, on any other). After a break of the transport
-:meth:`Channel.resume` probes at once.
+How: ordered frames are numbered; the receiver takes only the next number and acknowledges
+cumulatively, on any frame that goes the other way or after `acknowledge_delay`. A sender keeps
+frames until they are acknowledged, and never has more than the peer's window of bytes beyond what
+the peer's application has consumed. Nothing is sent again on suspicion: after a silence the sender
+*probes*; the answer names the next frame awaited, and what was sent before the probe and is not
+acknowledged by its answer was lost (exactly so on a lane that keeps order; a needless repetition,
+which the receiver drops, on any other). After a break of the transport :meth:`Channel.resume`
+probes at once.
 
-Urgent frames are numbered apart, travel on the control lane, and are simply repeated until acknowledged: they are small and few.
+Urgent frames are numbered apart, travel on the control lane, and are simply repeated until
+acknowledged: they are small and few.
 """
 
 from __future__ import annotations
@@ -41,7 +47,9 @@ _UNKNOWN = 2**64 - 1
 
 
 class ChannelState(Enum):
-    """Where one end stands. CLOSED: both ends have ended and ours is acknowledged. RESET: the peer does not know the channel."""
+    """Where one end stands. CLOSED: both ends have ended and ours is acknowledged. RESET: the peer
+    does not know the channel.
+    """
 
     OPEN = "open"
     ENDED_LOCALLY = "ended locally"
@@ -65,7 +73,8 @@ _TRANSITIONS: dict[tuple[ChannelState, _Trigger], ChannelState] = {
     (_S.OPEN, _T.RESET): _S.RESET,
     (_S.ENDED_LOCALLY, _T.REMOTE_END): _S.ENDED,
     (_S.ENDED_LOCALLY, _T.ACKNOWLEDGED): _S.ENDED_LOCALLY,
-    # A peer that forgot the channel has closed it: our end was either delivered or no longer matters to anyone.
+    # A peer that forgot the channel has closed it: our end was either delivered or no longer
+    # matters to anyone.
     (_S.ENDED_LOCALLY, _T.RESET): _S.CLOSED,
     (_S.ENDED_REMOTELY, _T.LOCAL_END): _S.ENDED,
     (_S.ENDED_REMOTELY, _T.RESET): _S.RESET,
@@ -99,14 +108,18 @@ class ChannelOptions(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Bytes of the peer's stream, from `offset` on. The application owes :meth:`Channel.consume` for them."""
+    """Bytes of the peer's stream, from `offset` on. The application owes :meth:`Channel.consume`
+    for them.
+    """
 
     offset: int
     payload: bytes | bytearray | memoryview
 
 
 class Urgent(NamedTuple):
-    """A WSTP message (PROTOCOL.md section 6) sent when the peer had put `offset` bytes into its stream."""
+    """A WSTP message (PROTOCOL.md section 6) sent when the peer had put `offset` bytes into its
+    stream.
+    """
 
     offset: int
     code: int
@@ -116,7 +129,8 @@ class Urgent(NamedTuple):
 class Ended(NamedTuple):
     """The peer's stream ended, after everything before it was delivered.
 
-    `taken`: how many bytes of our stream its client has taken, as nearly as can be known; None: the peer does not know.
+    `taken`: how many bytes of our stream its client has taken, as nearly as can be known; None: the
+    peer does not know.
     """
 
     reason: EndReason
@@ -145,9 +159,10 @@ class _Sent(NamedTuple):
 class Channel:
     """One end of a channel.
 
-    The owner calls :meth:`send`, :meth:`send_urgent`, :meth:`end`, :meth:`consume` and :meth:`receive`, and after any of them takes
-    :meth:`frames_to_send` to the transport and :meth:`events` to the application. It calls :meth:`handle_timeout` when
-    :meth:`deadline` has passed.
+    The owner calls :meth:`send`, :meth:`send_urgent`, :meth:`end`, :meth:`consume` and
+    :meth:`receive`, and after any of them takes :meth:`frames_to_send` to the transport and
+    :meth:`events` to the application. It calls :meth:`handle_timeout` when :meth:`deadline` has
+    passed.
     """
 
     def __init__(self, channel: int, options: ChannelOptions | None = None) -> None:
@@ -193,7 +208,9 @@ class Channel:
 
     @property
     def writable(self) -> bool:
-        """Whether the application should put more in now; false while the peer's window is closed and the backlog is full."""
+        """Whether the application should put more in now; false while the peer's window is closed
+        and the backlog is full.
+        """
         return self._pending_bytes <= self.options.backlog and self._end is None
 
     @property
@@ -208,11 +225,14 @@ class Channel:
 
     @property
     def in_flight(self) -> int:
-        """Bytes held here because the peer has not acknowledged them, or has not given room for them."""
+        """Bytes held here because the peer has not acknowledged them, or has not given room for
+        them.
+        """
         return self._pending_bytes + sum(len(sent.payload) for sent in self._in_flight)
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
-        """Append `data` to the stream. The buffer is kept, not copied: it must not change afterwards.
+        """Append `data` to the stream. The buffer is kept, not copied: it must not change
+        afterwards.
 
         Raises:
             ChannelUsageError: after :meth:`end`.
@@ -224,7 +244,8 @@ class Channel:
             self._pending_bytes += len(data)
             self._accepted += len(data)
             if self._pending_bytes > self.options.backlog:
-                # Whoever sees this, if only until the next frames are cut, may wait to be told otherwise.
+                # Whoever sees this, if only until the next frames are cut, may wait to be told
+                # otherwise.
                 self._was_writable = False
 
     def send_urgent(self, code: int, parameter: int) -> None:
@@ -245,14 +266,17 @@ class Channel:
     def end(self, reason: EndReason, text: str = "", taken: int | None = None) -> None:
         """End our stream after what was sent so far. A second call does nothing.
 
-        `taken`: how many bytes of the peer's stream reached their reader, where that is known better than by :meth:`consume`.
+        `taken`: how many bytes of the peer's stream reached their reader, where that is known
+        better than by :meth:`consume`.
         """
         if self._end is None and not self.closed:
             self._end = (reason, text, _UNKNOWN if taken is None else taken)
             self._change(_Trigger.LOCAL_END)
 
     def abandon_pending(self) -> None:
-        """Drop what has not been put into a frame yet: for an owner that is about to end and whose reader is gone."""
+        """Drop what has not been put into a frame yet: for an owner that is about to end and whose
+        reader is gone.
+        """
         self._pending.clear()
         self._accepted -= self._pending_bytes
         self._pending_bytes = 0
@@ -318,7 +342,8 @@ class Channel:
             frames.append(self._frame(sent))
         self._urgent_new = []
         if self._report_gap or self._reply_to is not None:
-            # First, so that the peer learns of the gap before anything else, and as a frame of its own, since it has marks.
+            # First, so that the peer learns of the gap before anything else, and as a frame of its
+            # own, since it has marks.
             flags = (Flag.GAP if self._report_gap else Flag.NONE) | (Flag.REPLY if self._reply_to is not None else Flag.NONE)
             frames.append(self._acknowledgement(self._reply_to or 0, int(flags)))
             self._report_gap, self._reply_to = False, None
@@ -342,7 +367,9 @@ class Channel:
         return frames
 
     def deadline(self) -> float | None:
-        """When :meth:`handle_timeout` is next due, on the clock whose readings are passed in; None: not before something happens."""
+        """When :meth:`handle_timeout` is next due, on the clock whose readings are passed in; None:
+        not before something happens.
+        """
         if self._acknowledge_at is None:
             return self._probe_at
         if self._probe_at is None:
@@ -401,7 +428,8 @@ class Channel:
         return self._frame(_Sent(Kind.ACKNOWLEDGE, sequence, 0, b""))._replace(flags=flags)
 
     def _cut(self, frames: list[Frame]) -> None:
-        """Cut what waits into frames, as far as the peer's window goes; then the end, if it is due."""
+        """Cut what waits into frames, as far as the peer's window goes; then the end, if it is due.
+        """
         while self._pending and self._next_offset < self._peer_limit:
             payload = self._next_payload(min(self.options.chunk, self._peer_limit - self._next_offset))
             sent = _Sent(Kind.DATA, self._next_sequence, self._next_offset, payload)
@@ -410,7 +438,8 @@ class Channel:
             self._pending_bytes -= len(payload)
             self._in_flight.append(sent)
             frames.append(self._frame(sent))
-        # Urgent messages travel on the other lane, where the end could overtake them: it waits for them.
+        # Urgent messages travel on the other lane, where the end could overtake them: it waits for
+        # them.
         if self._end is not None and not self._end_framed and not self._pending and not self._urgent_out:
             reason, text, taken = self._end
             sent = _Sent(Kind.END, self._next_sequence, self._next_offset, _END.pack(reason, taken) + text.encode())
@@ -468,7 +497,8 @@ class Channel:
         if frame.sequence != self._expected:
             self._owes_acknowledgement = True
             if frame.sequence > self._expected and self._gap_reported != self._expected:
-                # Told once for each missing frame: the repetition starts there and brings all that follows.
+                # Told once for each missing frame: the repetition starts there and brings all that
+                # follows.
                 self._gap_reported = self._expected
                 self._report_gap = True
             return

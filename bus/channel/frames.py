@@ -1,11 +1,12 @@
 """Frames: the units that travel on the bus, and their fixed 64-byte header.
 
-A frame belongs to a *channel*: one attachment of one client link to one kernel. Its header is a fixed struct (never JSON), so
-that the broker forwards by reading one number; control messages (kind ``CONTROL``) carry JSON in their payload, checked at the door
-by :mod:`kernelbus.bus.protocol.messages`. This module does no I/O.
+A frame belongs to a *channel*: one attachment of one client link to one kernel. Its header is a
+fixed struct (never JSON), so that the broker forwards by reading one number; control messages (kind
+``CONTROL``) carry JSON in their payload, checked at the door by
+:mod:`kernelbus.bus.protocol.messages`. This module does no I/O.
 
-On ZeroMQ a frame is a message of two parts, header and payload (ZeroMQ RFC 23 multipart message); between parts of one process
-the :class:`Frame` object itself is handed over.
+On ZeroMQ a frame is a message of two parts, header and payload (ZeroMQ RFC 23 multipart message);
+between parts of one process the :class:`Frame` object itself is handed over.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ __all__ = ["HEADER_SIZE", "MAXIMUM_PAYLOAD", "Flag", "Frame", "Kind", "Lane", "c
 #: Version of the header's layout; a peer that speaks another is refused, never guessed at.
 VERSION = 1
 
-# version, kind, flags, 4 reserved bytes, channel, sequence, offset, acknowledged, urgent acknowledged, consumed, length, reserved
+# version, kind, flags, 4 reserved bytes, channel, sequence, offset, acknowledged, urgent
+# acknowledged, consumed, length, reserved
 _HEADER = struct.Struct("<BBH4xQQQQQQI4x")
 HEADER_SIZE = _HEADER.size
 
@@ -57,7 +59,9 @@ class Lane(IntEnum):
 
 
 class Frame(NamedTuple):
-    """One frame. Numbers are unsigned; `offset` and `consumed` count bytes of the ordered stream since the channel opened."""
+    """One frame. Numbers are unsigned; `offset` and `consumed` count bytes of the ordered stream
+    since the channel opened.
+    """
 
     kind: Kind | int
     channel: int
@@ -100,7 +104,8 @@ def decode_frame(header: bytes, payload: bytes | bytearray | memoryview) -> Fram
     """Read a frame from its two parts.
 
     Raises:
-        FrameError: the header has the wrong size or version, an unknown kind, or a length that is not the payload's.
+        FrameError: the header has the wrong size or version, an unknown kind, or a length that is
+            not the payload's.
     """
     if len(header) != HEADER_SIZE:
         raise FrameError(f"a frame's header has {len(header)} bytes instead of {HEADER_SIZE}")

@@ -1,7 +1,7 @@
 """Channels over a transport: the I/O shell around :class:`kernelbus.bus.channel.channel.Channel`.
 
-Every operation on a :class:`ChannelHandle` takes the channel's frames to the transport at once and its events to the owner. One timer of
-the event loop serves all channels, however many there are.
+Every operation on a :class:`ChannelHandle` takes the channel's frames to the transport at once and
+its events to the owner. One timer of the event loop serves all channels, however many there are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ class ChannelOwner(Protocol):
         """Something happened on the channel."""
 
     def channel_closed(self) -> None:
-        """The channel has ended at both ends, or was dropped as broken; its handle is of no more use."""
+        """The channel has ended at both ends, or was dropped as broken; its handle is of no more
+        use.
+        """
 
 
 class ChannelHandle:
@@ -72,7 +74,8 @@ class ChannelHandle:
     def pump(self) -> None:
         """Take frames to the transport and events to the owner until there are no more."""
         if self._pumping:
-            # What the owner did to the channel when it was told something: there may be more to take.
+            # What the owner did to the channel when it was told something: there may be more to
+            # take.
             self._again = True
             return
         self._pumping = True
@@ -123,7 +126,9 @@ class Multiplexer:
         return handle
 
     def receive(self, frame: Frame) -> None:
-        """Take a frame from the transport to its channel; an unknown channel is answered with RESET."""
+        """Take a frame from the transport to its channel; an unknown channel is answered with
+        RESET.
+        """
         handle = self._handles.get(frame.channel)
         if handle is None:
             if frame.kind in (Kind.DATA, Kind.END, Kind.PROBE, Kind.URGENT):
@@ -135,7 +140,8 @@ class Multiplexer:
             _log.error("%s; the channel is dropped", error)
             reset = Frame(Kind.RESET, frame.channel)
             self.transmit(reset)
-            # The owner is told of what came before, and then what it would be told if the peer had gone.
+            # The owner is told of what came before, and then what it would be told if the peer had
+            # gone.
             handle.channel.receive(reset)
         handle.pump()
 
@@ -147,7 +153,9 @@ class Multiplexer:
 
     @property
     def channels(self) -> list[int]:
-        """The channels that are not forgotten yet: those that are open, and those that still have to be heard of to their end."""
+        """The channels that are not forgotten yet: those that are open, and those that still have
+        to be heard of to their end.
+        """
         return list(self._handles)
 
     def has(self, handle: ChannelHandle) -> bool:

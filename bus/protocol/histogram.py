@@ -1,4 +1,6 @@
-"""Latencies, counted in the same buckets everywhere, so that what many parts have counted can be added up. No I/O, no clock."""
+"""Latencies, counted in the same buckets everywhere, so that what many parts have counted can be
+added up. No I/O, no clock.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,16 @@ from kernelbus.bus.protocol.schema import Message
 
 __all__ = ["BOUNDS", "Histogram", "Latencies", "added"]
 
-#: Upper bounds of the buckets, in seconds; one bucket more has what is beyond the last. A round trip takes a millisecond, a Wolfram kernel
-#: may take half a minute to start.
+#: Upper bounds of the buckets, in seconds; one bucket more has what is beyond the last. A round
+#: trip takes a millisecond, a Wolfram kernel may take half a minute to start.
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Histogram(Message):
-    """`counts`: how many latencies fell into each bucket (not cumulative), one more than :data:`BOUNDS`; `total`: their sum, in seconds."""
+    """`counts`: how many latencies fell into each bucket (not cumulative), one more than
+    :data:`BOUNDS`; `total`: their sum, in seconds.
+    """
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     total: float = 0.0
@@ -45,7 +49,9 @@ class Latencies:
 
 
 def added(first: Histogram, second: Histogram) -> Histogram:
-    """Add two up. One of another length (of another version's buckets) is left out, since its buckets mean something else."""
+    """Add two up. One of another length (of another version's buckets) is left out, since its
+    buckets mean something else.
+    """
     if len(second.counts) != len(first.counts):
         return first
     return Histogram([a + b for a, b in zip(first.counts, second.counts, strict=True)], first.total + second.total)

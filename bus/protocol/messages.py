@@ -1,8 +1,10 @@
-"""Control messages: what the parts tell each other beside the data, as JSON checked by marshmallow at the door.
+"""Control messages: what the parts tell each other beside the data, as JSON checked by marshmallow
+at the door.
 
-Each message is a frozen dataclass; its schema is made from its fields (:mod:`kernelbus.bus.protocol.schema`), so the two cannot differ. :func:`decode` refuses
-what the schema refuses, unknown messages and unknown keys included, with one line that names the message and the key. After the door
-nothing is checked again.
+Each message is a frozen dataclass; its schema is made from its fields
+(:mod:`kernelbus.bus.protocol.schema`), so the two cannot differ. :func:`decode` refuses what the
+schema refuses, unknown messages and unknown keys included, with one line that names the message and
+the key. After the door nothing is checked again.
 
 | from | to | messages |
 |---|---|---|
@@ -85,7 +87,8 @@ NO_POINT = 2**64 - 1
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PoolReport(Message):
-    """A pool as one host has it. `queued` counts requests that wait there; `maximum` is the cap on all its kernels.
+    """A pool as one host has it. `queued` counts requests that wait there; `maximum` is the cap on
+    all its kernels.
 
     `spare` counts detached kernels that may be given up when someone needs their place.
     """
@@ -115,9 +118,11 @@ class PoolReport(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class KernelReport(Message):
-    """A kernel, told when its state changes, at most about once a second when only its counters do, and when its host registers again.
+    """A kernel, told when its state changes, at most about once a second when only its counters do,
+    and when its host registers again.
 
-    It has a session once it has had a client. `bytes_in` and `bytes_out` are as the kernel sees them.
+    It has a session once it has had a client. `bytes_in` and `bytes_out` are as the kernel sees
+    them.
     """
 
     kernel: str
@@ -142,7 +147,9 @@ class KernelReport(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ChannelReport(Message):
-    """A channel that a part holds, told when it registers again. A host tells of those that outlive their kernels."""
+    """A channel that a part holds, told when it registers again. A host tells of those that outlive
+    their kernels.
+    """
 
     channel: int
     kernel: str = ""
@@ -151,7 +158,8 @@ class ChannelReport(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Register(Message):
-    """A part introduces itself. `peer` is its own identity, new for each process; never ZeroMQ's."""
+    """A part introduces itself. `peer` is its own identity, new for each process; never ZeroMQ's.
+    """
 
     peer: str
     role: str
@@ -187,7 +195,8 @@ class Leave(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Open(Message):
-    """A client wants a kernel; `channel` is the number its frontend has chosen for the attachment."""
+    """A client wants a kernel; `channel` is the number its frontend has chosen for the attachment.
+    """
 
     channel: int
     client: str
@@ -202,7 +211,9 @@ class Open(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Opened(Message):
-    """The channel leads to a kernel now. `position`: the number of the first packet that will come through it."""
+    """The channel leads to a kernel now. `position`: the number of the first packet that will come
+    through it.
+    """
 
     channel: int
     kernel: str
@@ -213,7 +224,8 @@ class Opened(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Refused(Message):
-    """No kernel for this channel. `code` is stable, for programs; `text` says why and what to do."""
+    """No kernel for this channel. `code` is stable, for programs; `text` says why and what to do.
+    """
 
     channel: int
     code: str
@@ -255,7 +267,9 @@ class Acquired(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Release(Message):
-    """The frontend is done with the channel: a request still waiting is cancelled, a client still attached is taken for lost."""
+    """The frontend is done with the channel: a request still waiting is cancelled, a client still
+    attached is taken for lost.
+    """
 
     channel: int
     text: str
@@ -271,7 +285,8 @@ class KernelGone(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class KeepAlive(Message):
-    """The client says whether its kernel is to be kept when it leaves, whatever the pool's rule is."""
+    """The client says whether its kernel is to be kept when it leaves, whatever the pool's rule is.
+    """
 
     channel: int
     keep: bool
@@ -321,7 +336,9 @@ for _cls in _TYPES:
 
 
 def encode(message: Message) -> bytes:
-    """Give the JSON text of `message`. Texts longer than the door lets pass are cut, since a message that is refused there is lost."""
+    """Give the JSON text of `message`. Texts longer than the door lets pass are cut, since a
+    message that is refused there is lost.
+    """
     content = {"message": type(message).__name__, **_shortened(dataclasses.asdict(message))}  # type: ignore[call-overload]
     # In ASCII, since a text may hold half a surrogate pair, which has no other encoding.
     return json.dumps(content, separators=(",", ":")).encode()
@@ -341,8 +358,8 @@ def decode(payload: bytes | bytearray | memoryview) -> Message:
     """Read a control message.
 
     Raises:
-        MessageError: not JSON, not a known message, or not what its schema says; the text names the message and the key. It has the
-            request's number and sender where those can be read.
+        MessageError: not JSON, not a known message, or not what its schema says; the text names the
+            message and the key. It has the request's number and sender where those can be read.
     """
     try:
         content = json.loads(bytes(payload))

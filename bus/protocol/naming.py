@@ -1,4 +1,6 @@
-"""What is meant by what was typed: kernels and hosts by id, by the beginning of one, or by name. No I/O."""
+"""What is meant by what was typed: kernels and hosts by id, by the beginning of one, or by name. No
+I/O.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,8 @@ def find_id(text: str, known: Iterable[str], what: str) -> str:
 
 
 def find_named(text: str, known: Mapping[str, str], what: str) -> str:
-    """Give the id of the one of `known` (names by id) of `what` (host) that is named `text`, or whose id is or begins with it.
+    """Give the id of the one of `known` (names by id) of `what` (host) that is named `text`, or
+    whose id is or begins with it.
 
     Raises:
         NotFound: none is, or several are.

@@ -1,7 +1,8 @@
-"""How everything stands, as messages: what the parts report beside their kernels, and the broker's answer to who asks for the status.
+"""How everything stands, as messages: what the parts report beside their kernels, and the broker's
+answer to who asks for the status.
 
-Each field's meaning is in docs/STATUS.md, which is the specification; a test sees to it that it names them all. Times are seconds, and
-those that say when are seconds ago; sizes are bytes.
+Each field's meaning is in docs/STATUS.md, which is the specification; a test sees to it that it
+names them all. Times are seconds, and those that say when are seconds ago; sizes are bytes.
 """
 
 from __future__ import annotations
@@ -33,11 +34,13 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PoolFigures(Message):
-    """What has been counted of a pool since its host (or in a status, all hosts) began; never falls.
+    """What has been counted of a pool since its host (or in a status, all hosts) began; never
+    falls.
 
-    `started`: kernels that were started and became ready. `failed`: that did not. `died`: that ended and had not been told to.
-    `bytes_in` and `bytes_out` are as the kernels see them. `starts` and `evaluations` are latencies: from the start of a process
-    until it is ready, and from a kernel's being asked until it has answered all it was asked. `attaches`, which only a broker
+    `started`: kernels that were started and became ready. `failed`: that did not. `died`: that
+    ended and had not been told to. `bytes_in` and `bytes_out` are as the kernels see them. `starts`
+    and `evaluations` are latencies: from the start of a process until it is ready, and from a
+    kernel's being asked until it has answered all it was asked. `attaches`, which only a broker
     knows: from a client's asking for a kernel until it has one.
     """
 
@@ -56,8 +59,8 @@ class PoolFigures(Message):
 class HostReport(Message):
     """A kernel host tells of its machine and itself, when it registers and every few seconds.
 
-    `separate`: whether it is a process of its own (not part of `kernelbus serve`), which can end by itself. `memory`, `free`: of
-    the machine.
+    `separate`: whether it is a process of its own (not part of `kernelbus serve`), which can end by
+    itself. `memory`, `free`: of the machine.
     """
 
     separate: bool
@@ -74,9 +77,11 @@ class HostReport(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FrontendReport(Message):
-    """A frontend tells where it listens and what it has counted, when it registers and when that has changed, at most once a second.
+    """A frontend tells where it listens and what it has counted, when it registers and when that
+    has changed, at most once a second.
 
-    `links`: open now; `accepted`, `refused`: since it began. `bytes_in`, `bytes_out`: from and to its clients since then.
+    `links`: open now; `accepted`, `refused`: since it began. `bytes_in`, `bytes_out`: from and to
+    its clients since then.
     """
 
     port: int
@@ -120,10 +125,12 @@ class LinksAnswer(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StatusRequest(Message):
-    """Asks the broker for its status. `request` is the asker's number for it, `sender` who asks, for the log.
+    """Asks the broker for its status. `request` is the asker's number for it, `sender` who asks,
+    for the log.
 
-    `links`: with the clients' links, which it asks the frontends for first; `over`: with the sessions that were over last, of many a
-    thousand; `brief`: without kernels, and without what is counted.
+    `links`: with the clients' links, which it asks the frontends for first; `over`: with the
+    sessions that were over last, of many a thousand; `brief`: without kernels, and without what is
+    counted.
     """
 
     request: int

@@ -1,7 +1,9 @@
-"""Messages and their schemas: a frozen dataclass each, and a marshmallow schema made from its fields, so that the two cannot differ.
+"""Messages and their schemas: a frozen dataclass each, and a marshmallow schema made from its
+fields, so that the two cannot differ.
 
-Rules of this module: no I/O, and no message of its own. What may stand in a field is said by its type: ``bool``, ``int`` (unsigned, 64
-bits), ``float`` (0 or more), ``str``, a ``Literal`` of texts, another message, a list of these, or one of these or ``None``.
+Rules of this module: no I/O, and no message of its own. What may stand in a field is said by its
+type: ``bool``, ``int`` (unsigned, 64 bits), ``float`` (0 or more), ``str``, a ``Literal`` of texts,
+another message, a list of these, or one of these or ``None``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ MAXIMUM_LIST = 100_000
 
 
 class Message:
-    """Base of the messages. Channel numbers are unsigned 64-bit; times are seconds; texts are for people."""
+    """Base of the messages. Channel numbers are unsigned 64-bit; times are seconds; texts are for
+    people.
+    """
 
     __slots__ = ()
 
@@ -67,7 +71,9 @@ def fault(error: ValidationError) -> str:
 
 
 def json_schema(cls: type[Message]) -> dict[str, Any]:
-    """Give the JSON Schema (draft 2020-12) of a kind of message, with those within it under ``$defs``."""
+    """Give the JSON Schema (draft 2020-12) of a kind of message, with those within it under
+    ``$defs``.
+    """
     kinds: dict[str, Any] = {}
     _describe_class(cls, kinds)
     top = kinds.pop(cls.__name__)

@@ -1,8 +1,10 @@
-"""Which machines a broker admits, while it runs: its side of the keys. No sockets and no clock; the files of keys are looked at.
+"""Which machines a broker admits, while it runs: its side of the keys. No sockets and no clock; the
+files of keys are looked at.
 
-At a handshake the file of allowed machines counts as it is then. For connections that exist it is looked at once a second (:meth:`look`): a
-machine whose key is missing at two looks in a row is revoked. Two, because editors take a file away and put it back. A file that cannot be
-used, because of a mistake in it or of its mode, changes nothing but the log.
+At a handshake the file of allowed machines counts as it is then. For connections that exist it is
+looked at once a second (:meth:`look`): a machine whose key is missing at two looks in a row is
+revoked. Two, because editors take a file away and put it back. A file that cannot be used, because
+of a mistake in it or of its mode, changes nothing but the log.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ class Admission:
         pair: its own; parts of this machine show the same, and are admitted.
 
     Attributes:
-        refused: handshakes that were refused, since the start: unknown keys, and peers without keys or with a wrong idea of ours.
+        refused: handshakes that were refused, since the start: unknown keys, and peers without keys
+            or with a wrong idea of ours.
         ignored: messages that came from machines after they were revoked.
         refusals: the keys that were refused lately, the latest last.
 
@@ -66,7 +69,8 @@ class Admission:
         self._seen: dict[tuple[str, str], float] = {}
 
     def decide(self, key: str, address: str, now: float) -> bool:
-        """Whether the holder of `key`, at `address`, may connect; a refusal is counted and logged."""
+        """Whether the holder of `key`, at `address`, may connect; a refusal is counted and logged.
+        """
         names = self._read()
         name = (self._names if names is None else names).get(key)
         if name is not None:
@@ -91,7 +95,9 @@ class Admission:
         return False
 
     def failed(self, keyless: bool, now: float) -> None:
-        """A peer did not come as far as showing its key: it has none (`keyless`), or thinks that ours is another."""
+        """A peer did not come as far as showing its key: it has none (`keyless`), or thinks that
+        ours is another.
+        """
         self.refused += 1
         kind = "that comes without keys" if keyless else f"that expects another key than this machine's, {self.pair.public},"
         if self._may_say(f"failed {keyless}", now):
@@ -102,7 +108,9 @@ class Admission:
         return self._names.get(key)
 
     def look(self, now: float) -> bool:
-        """See who is still allowed, to be called every :data:`LOOK` seconds; True: some machine is revoked."""
+        """See who is still allowed, to be called every :data:`LOOK` seconds; True: some machine is
+        revoked.
+        """
         self._seen = {who: at for who, at in self._seen.items() if now - at < _QUIET}
         self._said = {what: at for what, at in self._said.items() if now - at < _QUIET}
         names = self._read()

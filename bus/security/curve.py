@@ -1,11 +1,14 @@
 """Who needs keys, and with which ones a part introduces itself to its broker.
 
-A bus endpoint on a loopback address, or an ipc path, is this machine's own and works without keys. Any other is spoken to by CURVE (ZeroMQ
-RFC 26) alone: the broker proves that it has the key that is expected of it, and the part that it has one the broker allows.
+A bus endpoint on a loopback address, or an ipc path, is this machine's own and works without keys.
+Any other is spoken to by CURVE (ZeroMQ RFC 26) alone: the broker proves that it has the key that is
+expected of it, and the part that it has one the broker allows.
 
-CURVE is a property of a whole socket, and a wildcard address is one socket: a broker on every interface wants keys on loopback too. A
-part finds that out by trying: on loopback it comes with this machine's key, if there is one, and when the mechanisms do not match, once
-more without (or the other way round, if the keys were made later). With keys first, since a broker counts and logs who comes without.
+CURVE is a property of a whole socket, and a wildcard address is one socket: a broker on every
+interface wants keys on loopback too. A part finds that out by trying: on loopback it comes with
+this machine's key, if there is one, and when the mechanisms do not match, once more without (or the
+other way round, if the keys were made later). With keys first, since a broker counts and logs who
+comes without.
 """
 
 from __future__ import annotations
@@ -91,12 +94,15 @@ def _loopback(address: str) -> bool:
 
 
 def is_local(endpoint: str) -> bool:
-    """Whether only this machine reaches `endpoint`: ipc, inproc, or tcp on loopback addresses alone.
+    """Whether only this machine reaches `endpoint`: ipc, inproc, or tcp on loopback addresses
+    alone.
 
-    A name counts by what it resolves to now; one that does not resolve, a wildcard, and an interface's name are not local.
+    A name counts by what it resolves to now; one that does not resolve, a wildcard, and an
+    interface's name are not local.
 
     Raises:
-        EndpointError: it is no endpoint of the bus, or an abstract ipc address, which has no file and so no mode that keeps others out.
+        EndpointError: it is no endpoint of the bus, or an abstract ipc address, which has no file
+            and so no mode that keeps others out.
     """
     if endpoint.startswith("ipc://@"):
         raise EndpointError(f"the bus endpoint {endpoint} is open to every user of this machine: name a path instead, ipc:///run/...")
@@ -136,12 +142,14 @@ def _is_own(endpoint: str) -> bool:
 
 
 def client_security(endpoint: str, config: Config) -> ClientSecurity | None:
-    """Give what a socket that connects to the broker at `endpoint` needs; None: nothing, it is on this machine.
+    """Give what a socket that connects to the broker at `endpoint` needs; None: nothing, it is on
+    this machine.
 
     See :class:`Introduction` for what to do when the broker sees it differently.
 
     Raises:
-        KeysError: keys are needed and missing, or unusable, or it is not clear which one is the broker's; the text says what to do.
+        KeysError: keys are needed and missing, or unusable, or it is not clear which one is the
+            broker's; the text says what to do.
         EndpointError: as for :func:`is_local`.
     """
     return None if is_local(endpoint) else _curve(endpoint, config, own=_is_own(endpoint))
@@ -183,8 +191,8 @@ def _curve(endpoint: str, config: Config, own: bool) -> ClientSecurity:
 class Introduction:
     """How this machine introduces itself to the broker at one endpoint, over all attempts.
 
-    Call :meth:`begin` before each attempt, and tell :meth:`heard` how its handshakes end. What is in the way is logged once, when it
-    changes, and can be read from `trouble`.
+    Call :meth:`begin` before each attempt, and tell :meth:`heard` how its handshakes end. What is
+    in the way is logged once, when it changes, and can be read from `trouble`.
 
     Attributes:
         local: whether the endpoint is of this machine alone.
@@ -212,14 +220,18 @@ class Introduction:
                 raise
 
     def begin(self) -> ClientSecurity | None:
-        """Start an attempt; gives `current`. Keys are read anew; while they cannot be used the last ones hold."""
+        """Start an attempt; gives `current`. Keys are read anew; while they cannot be used the last
+        ones hold.
+        """
         self._broken, self._switched = 0, False
         if self.current is not None:
             self._read()
         return self.current
 
     def heard(self, outcome: Handshake, shown: ClientSecurity | None) -> bool:
-        """A handshake in which `shown` was shown has ended so; True: it is worth trying once more at once, with another `current`."""
+        """A handshake in which `shown` was shown has ended so; True: it is worth trying once more
+        at once, with another `current`.
+        """
         match outcome:
             case Handshake.MISMATCH if shown != self.current:
                 return True

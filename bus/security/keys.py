@@ -1,10 +1,12 @@
-"""The keys of this machine: its own CURVE pair, and the machines it trusts, in a folder of two text files.
+"""The keys of this machine: its own CURVE pair, and the machines it trusts, in a folder of two text
+files.
 
-`machine.key` is the pair. Whoever can read it can be this machine, so it is created with mode 0600, and not used once anyone else may
-read or write it. `allowed` has a line for each machine whose key is trusted, as a broker's (by those who connect) or as a part's (by the
-broker): the public key, a name, and a comment if wanted; a line that begins with # is a comment. It may be edited by hand, and is read
-again whenever it has changed. Keys are written in Z85 (ZeroMQ RFC 32), 40 characters; none of ours begins with # or -, so that they are
-neither comments nor options.
+`machine.key` is the pair. Whoever can read it can be this machine, so it is created with mode 0600,
+and not used once anyone else may read or write it. `allowed` has a line for each machine whose key
+is trusted, as a broker's (by those who connect) or as a part's (by the broker): the public key, a
+name, and a comment if wanted; a line that begins with # is a comment. It may be edited by hand, and
+is read again whenever it has changed. Keys are written in Z85 (ZeroMQ RFC 32), 40 characters; none
+of ours begins with # or -, so that they are neither comments nor options.
 
 This module uses ZeroMQ for making keys only; it has no socket.
 """
@@ -75,7 +77,9 @@ class AllowedKey(NamedTuple):
 
 
 def default_folder(environment: Mapping[str, str] | None = None) -> Path:
-    """Give the folder of keys where none is configured: ``kernelbus/keys`` in the user's configuration folder."""
+    """Give the folder of keys where none is configured: ``kernelbus/keys`` in the user's
+    configuration folder.
+    """
     environment = os.environ if environment is None else environment
     home = environment.get("HOME") or os.path.expanduser("~")
     return Path(environment.get("XDG_CONFIG_HOME") or Path(home, ".config"), "kernelbus", "keys")
@@ -205,7 +209,8 @@ class KeyStore:
     # ---- the machines that are trusted --------------------------------------------------------------------------
 
     def allowed(self) -> Mapping[str, str]:
-        """Give the names of the trusted machines by public key. Cheap while the file does not change.
+        """Give the names of the trusted machines by public key. Cheap while the file does not
+        change.
 
         Raises:
             KeysError: a line cannot be read, or others may write the file.
@@ -240,10 +245,12 @@ class KeyStore:
         raise KeysError(f"{self.allowed_file}: no key is named {shown(key_or_name)}: {told}")
 
     def allow(self, key: str, name: str, comment: str = "") -> None:
-        """Trust the machine with the public key `key`; one that is trusted already gets the new name.
+        """Trust the machine with the public key `key`; one that is trusted already gets the new
+        name.
 
         Raises:
-            KeysError: `key` is none, or the secret one of this machine; the name cannot be one, or is another key's.
+            KeysError: `key` is none, or the secret one of this machine; the name cannot be one, or
+                is another key's.
         """
         pair = self.pair()
         if pair is not None and key == pair.secret:

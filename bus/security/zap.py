@@ -1,8 +1,11 @@
-"""ZAP (ZeroMQ RFC 27): how ZeroMQ asks whether a connection may be made. Bytes to requests, and decisions to bytes; no I/O.
+"""ZAP (ZeroMQ RFC 27): how ZeroMQ asks whether a connection may be made. Bytes to requests, and
+decisions to bytes; no I/O.
 
-A request comes as frames behind an empty delimiter, over inproc, from ZeroMQ itself. CURVE has proved by then that the peer holds the
-secret of the key that it shows; what is asked is whether that key is welcome. Its text becomes the User-Id of every message that comes
-over the connection: the key and not the machine's name, so that it says both whether the sender is still welcome and who it is.
+A request comes as frames behind an empty delimiter, over inproc, from ZeroMQ itself. CURVE has
+proved by then that the peer holds the secret of the key that it shows; what is asked is whether
+that key is welcome. Its text becomes the User-Id of every message that comes over the connection:
+the key and not the machine's name, so that it says both whether the sender is still welcome and who
+it is.
 """
 
 from __future__ import annotations
@@ -39,7 +42,8 @@ class ZapError(BusError):
 class ZapRequest(NamedTuple):
     """May the holder of `key` connect?
 
-    `request` is the number that the answer repeats, `address` the peer's, without its port; `key` its public key, in Z85.
+    `request` is the number that the answer repeats, `address` the peer's, without its port; `key`
+    its public key, in Z85.
     """
 
     request: bytes
@@ -79,5 +83,7 @@ def accept(request: bytes, user: str) -> list[bytes]:
 
 
 def refuse(request: bytes, text: str) -> list[bytes]:
-    """Give the frames that refuse a connection; the peer learns that it was refused, and not `text`."""
+    """Give the frames that refuse a connection; the peer learns that it was refused, and not
+    `text`.
+    """
     return [b"", _VERSION, request, b"400", text.encode("ascii", "replace"), b"", b""]

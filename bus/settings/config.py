@@ -1,8 +1,9 @@
 """The configuration file: WSTPServer's keys and our own, checked, with defaults filled in.
 
-The file is JSON as people write it (:mod:`kernelbus.bus.settings.relaxedjson`). Every fault is a :class:`ConfigError` of one line that names the file,
-the line and the key, and says what to do. A thing that may be right on another machine, or tomorrow (a program or file that does
-not exist here and now), is no fault but one of :attr:`Config.warnings`.
+The file is JSON as people write it (:mod:`kernelbus.bus.settings.relaxedjson`). Every fault is a
+:class:`ConfigError` of one line that names the file, the line and the key, and says what to do. A
+thing that may be right on another machine, or tomorrow (a program or file that does not exist here
+and now), is no fault but one of :attr:`Config.warnings`.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class ConfigError(BusError):
     """A configuration that cannot be used.
 
     Attributes:
-        problems: one line for each fault, in the file's order; the error's own text is the first, and how many more there are.
+        problems: one line for each fault, in the file's order; the error's own text is the first,
+            and how many more there are.
     """
 
     def __init__(self, *problems: str) -> None:
@@ -72,13 +74,16 @@ class PoolConfig:
         parallel_kernel_default: the same for requests for parallel kernels.
         parallel_kernels: kernels start as parallel subkernels (``-subkernel``).
         keep_alive: a kernel survives its client's leaving; if false it is ended and replaced.
-        reserve_previously_connected_kernels: a detached kernel is kept for who names it, even when someone waits.
+        reserve_previously_connected_kernels: a detached kernel is kept for who names it, even when
+            someone waits.
         minimum_kernel_number: ready kernels kept in advance.
         maximum_kernel_number: the cap on all kernels, detached ones included.
-        kernel_path: the program; EMBEDDED: the embedded kernel; None: a WolframKernel that is found, else the embedded kernel.
+        kernel_path: the program; EMBEDDED: the embedded kernel; None: a WolframKernel that is
+            found, else the embedded kernel.
         kernel_options: its further arguments, split as a shell would.
         initialization_file: an absolute path, read by every kernel at its start.
-        initialization_code: Wolfram Language text, evaluated by every kernel at its start, after the file.
+        initialization_code: Wolfram Language text, evaluated by every kernel at its start, after
+            the file.
     """
 
     name: str
@@ -100,16 +105,20 @@ class BusConfig:
     """How the parts reach each other. Times in seconds.
 
     Attributes:
-        endpoint: where the broker binds and the others connect, ``tcp://address:port`` or ``ipc://path``. None: `kernelbus broker`
-            binds tcp://127.0.0.1:31416, `kernelbus serve` the port after the WSTP port on loopback.
+        endpoint: where the broker binds and the others connect, ``tcp://address:port`` or
+            ``ipc://path``. None: `kernelbus broker` binds tcp://127.0.0.1:31416, `kernelbus serve`
+            the port after the WSTP port on loopback.
         heartbeat_interval: between two heartbeats, each way.
         heartbeat_timeout: silence after which a peer is suspect.
-        journal: the file in which the broker keeps its sessions; empty: none. None: one named for its endpoint, in the user's folder
-            for state.
+        journal: the file in which the broker keeps its sessions; empty: none. None: one named for
+            its endpoint, in the user's folder for state.
         local_transport: what joins the parts of one process: plain calls, or ZeroMQ inproc.
-        keys: the folder of this machine's keys. None: ``kernelbus/keys`` in the user's configuration folder.
-        broker_key: the public key that is expected of the broker, or its name among the allowed ones. None: the only one that is allowed.
-        name: what the parts of this machine are called in the status and the log; None: as the machine.
+        keys: the folder of this machine's keys. None: ``kernelbus/keys`` in the user's
+            configuration folder.
+        broker_key: the public key that is expected of the broker, or its name among the allowed
+            ones. None: the only one that is allowed.
+        name: what the parts of this machine are called in the status and the log; None: as the
+            machine.
     """
 
     endpoint: str | None = None
@@ -132,9 +141,11 @@ class DiscoveryConfig:
     """How servers are advertised, and looked for.
 
     Attributes:
-        service_protocol: of the WSTP service, `_<service_protocol>._tcp`, as programs that browse for it name it. Which one WSTPServer
-            registers is not published: the default is its own name.
-        interface: an address of the interface on which servers and brokers are looked for; None: all.
+        service_protocol: of the WSTP service, `_<service_protocol>._tcp`, as programs that browse
+            for it name it. Which one WSTPServer registers is not published: the default is its own
+            name.
+        interface: an address of the interface on which servers and brokers are looked for; None:
+            all.
     """
 
     service_protocol: str = "wstpserver"
@@ -148,17 +159,21 @@ class LimitsConfig:
     Attributes:
         connection_timeout: how long a request waits for a kernel of a full pool.
         greeting_timeout: how long a connection to the WSTP port may take to greet.
-        client_timeout: after which a client that has vanished without a word is taken for lost, to within a fifth.
+        client_timeout: after which a client that has vanished without a word is taken for lost, to
+            within a fifth.
         window: bytes under way in one direction of one session.
         chunk: the largest payload of one frame.
-        hold_buffer: how much of an unfinished expression is held before it is streamed to the kernel.
-        output_buffer: output kept of a session that no client has taken; then its kernel is held back.
+        hold_buffer: how much of an unfinished expression is held before it is streamed to the
+            kernel.
+        output_buffer: output kept of a session that no client has taken; then its kernel is held
+            back.
         kernel_start_timeout: from the start of a kernel's process to its first packet.
-        abort_timeout: how long a kernel may take to obey an abort: after half of it SIGINT is sent too, after all of it it is killed.
-        kernel_memory: how much of it a kernel may have; one that takes more is killed; 0: no limit. None: three quarters of what the
-            machine (or the cgroup that the host runs in) has.
-        kernel_recycle_memory: a kernel that waits for its first client, and has grown by more than this since it was ready, is replaced;
-            0: none is.
+        abort_timeout: how long a kernel may take to obey an abort: after half of it SIGINT is sent
+            too, after all of it it is killed.
+        kernel_memory: how much of it a kernel may have; one that takes more is killed; 0: no limit.
+            None: three quarters of what the machine (or the cgroup that the host runs in) has.
+        kernel_recycle_memory: a kernel that waits for its first client, and has grown by more than
+            this since it was ready, is replaced; 0: none is.
         host_timeout: after which a host that does not come back is lost, and its sessions with it.
         orphan_timeout: how long a host that reaches no broker keeps its kernels.
         shutdown_timeout: how long everything may take to end in an orderly way.
@@ -192,8 +207,10 @@ class Config:
         allow_stealing_kernels: a client may take a kernel that another is attached to.
         allow_silent_kernel_replacement: a kernel that is gone is replaced without an error.
         enable_automatic_kernel_connection: a new link gets a kernel of the default pool at once.
-        send_input_name_packet_upon_kernel_connection: on attach the client gets the session's prompt.
-        pools: at least one; exactly one is the default, and exactly one the default for parallel kernels.
+        send_input_name_packet_upon_kernel_connection: on attach the client gets the session's
+        prompt.
+        pools: at least one; exactly one is the default, and exactly one the default for parallel
+            kernels.
         source: the file it was read from; None: defaults, or text.
         warnings: lines to log: what will not work here as it stands, and what to do.
     """
@@ -250,8 +267,9 @@ class Config:
 def find(directory: Path | None = None, environment: Mapping[str, str] | None = None) -> Path | None:
     """Look for the file where none is named; None: there is none, and the defaults hold.
 
-    In this order: ``wstpserver.conf`` in `directory` (the working directory), ``kernelbus/wstpserver.conf`` in the user's
-    configuration folder (``$XDG_CONFIG_HOME``, else ``~/.config``), ``/etc/kernelbus/wstpserver.conf``.
+    In this order: ``wstpserver.conf`` in `directory` (the working directory),
+    ``kernelbus/wstpserver.conf`` in the user's configuration folder (``$XDG_CONFIG_HOME``, else
+    ``~/.config``), ``/etc/kernelbus/wstpserver.conf``.
     """
     return next((path for path in searched(directory, environment) if path.is_file()), None)
 
@@ -265,7 +283,8 @@ def searched(directory: Path | None = None, environment: Mapping[str, str] | Non
 
 
 def load(path: str | Path | None = None) -> Config:
-    """Read the file at `path`; without one, the file that :func:`find` finds; without that, give the defaults.
+    """Read the file at `path`; without one, the file that :func:`find` finds; without that, give
+    the defaults.
 
     Raises:
         ConfigError: the file cannot be read, is not JSON, or says what cannot be.
@@ -288,7 +307,8 @@ def load(path: str | Path | None = None) -> Config:
 
 
 def loads(text: str, source: str | Path | None = None) -> Config:
-    """Read a configuration from `text`; `source` is the file it came from, for errors and for paths relative to it.
+    """Read a configuration from `text`; `source` is the file it came from, for errors and for paths
+    relative to it.
 
     Raises:
         ConfigError: it is not JSON, or says what cannot be.
@@ -310,7 +330,8 @@ def loads(text: str, source: str | Path | None = None) -> Config:
     for key in ("journal", "keys"):
         if bus.get(key):
             bus[key] = settled.absolute(bus[key])
-    # As for pools: an empty string is for what is not wanted. (An empty Journal says that there is to be none.)
+    # As for pools: an empty string is for what is not wanted. (An empty Journal says that there is
+    # to be none.)
     bus.update((key, bus.get(key) or None) for key in ("keys", "broker_key"))
     if settled.faults:
         raise _located(label, document, settled.faults)
@@ -347,7 +368,9 @@ def _located(label: str, document: Document, faults: Iterable[tuple[relaxedjson.
 
 
 class _Settler:
-    """Checks keys against each other and against this machine, and fills in the defaults that depend on either."""
+    """Checks keys against each other and against this machine, and fills in the defaults that
+    depend on either.
+    """
 
     def __init__(self, document: Document, label: str, folder: Path) -> None:
         self._document = document
@@ -420,11 +443,15 @@ class _Settler:
         return PoolConfig(name, **settled)
 
     def _program(self, given: str) -> str:
-        """Leave a bare name, which is searched for in PATH when it is run; make anything else an absolute path."""
+        """Leave a bare name, which is searched for in PATH when it is run; make anything else an
+        absolute path.
+        """
         return self.absolute(given) if "/" in given or os.sep in given else given
 
     def absolute(self, given: str) -> str:
-        """Give a path as an absolute one; what is relative is so to the folder of the configuration file."""
+        """Give a path as an absolute one; what is relative is so to the folder of the configuration
+        file.
+        """
         return str((self._folder / Path(given).expanduser()).absolute())
 
     def _fault(self, text: str, *path: str) -> None:

@@ -1,12 +1,16 @@
-"""What the parts say about themselves: WSTPServer's three levels, one line an event, for people or for machines.
+"""What the parts say about themselves: WSTPServer's three levels, one line an event, for people or
+for machines.
 
-A line of text is ``YYYY-MM-DD HH:MM:SS.mmm [LEVEL] part: text``, in local time, on standard error or in a file. Level 1 (error) shows
-errors and warnings, among them every kernel's death; level 2 (debug) also what happens in an orderly way; level 3 (trace) every
-packet's passing. Of other libraries only warnings are shown, at every level: their details say nothing about links and kernels.
+A line of text is ``YYYY-MM-DD HH:MM:SS.mmm [LEVEL] part: text``, in local time, on standard error
+or in a file. Level 1 (error) shows errors and warnings, among them every kernel's death; level 2
+(debug) also what happens in an orderly way; level 3 (trace) every packet's passing. Of other
+libraries only warnings are shown, at every level: their details say nothing about links and
+kernels.
 
-Parts log to ``logging.getLogger("kernelbus.<part>")``; traces go through ``logger.log(TRACE, ...)``. What an event is about goes beside
-its text, as *fields*, which lines of JSON show and lines of text do not: an :class:`EventLogger` has those of one thing (a kernel,
-a link), looked up when an event is logged; ``extra=fields(pool=name)`` gives those of one event. The names of fields:
+Parts log to ``logging.getLogger("kernelbus.<part>")``; traces go through ``logger.log(TRACE,
+...)``. What an event is about goes beside its text, as *fields*, which lines of JSON show and lines
+of text do not: an :class:`EventLogger` has those of one thing (a kernel, a link), looked up when an
+event is logged; ``extra=fields(pool=name)`` gives those of one event. The names of fields:
 
 | field | meaning |
 |---|---|
@@ -18,7 +22,7 @@ a link), looked up when an event is logged; ``extra=fields(pool=name)`` gives th
 | `channel` | the attachment's number, in hexadecimal |
 | `broker` | where the broker is looked for |
 | `machine`, `key`, `address` | of a machine that connects with keys: its name here, its public key, where it is |
-| `direction`, `head`, `bytes`, `contents` | of a packet (:mod:`kernelbus.kernelhost.session.trace`); contents only where they are asked for |
+| `direction`, `head`, `bytes`, `contents` | of a packet; contents only where they are asked for |
 """
 
 from __future__ import annotations
@@ -67,7 +71,8 @@ _FAMILY: Final = "kernelbus"
 
 _contents = False
 
-# A client's text may be part of a line; it must not be able to forge another, or to steer a terminal.
+# A client's text may be part of a line; it must not be able to forge another, or to steer a
+# terminal.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -87,8 +92,9 @@ class LineFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """Formats a record as one JSON object on one line of ASCII.
 
-    Its members: `time` (ISO 8601 with the offset from UTC, to the millisecond), `level` (error, warning, info, debug or trace), `part`,
-    `message`, then the event's fields (the module's table), and `exception`, a traceback, where there is one.
+    Its members: `time` (ISO 8601 with the offset from UTC, to the millisecond), `level` (error,
+    warning, info, debug or trace), `part`, `message`, then the event's fields (the module's table),
+    and `exception`, a traceback, where there is one.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -116,7 +122,9 @@ def _part(record: logging.LogRecord) -> str:
 
 
 def fields(**values: object) -> dict[str, object]:
-    """Give the `extra` of a call to a logger: what the event is about. What is None or empty is left out of the line."""
+    """Give the `extra` of a call to a logger: what the event is about. What is None or empty is
+    left out of the line.
+    """
     return {"fields": values}
 
 
@@ -125,7 +133,8 @@ class EventLogger(logging.LoggerAdapter[logging.Logger]):
 
     Args:
         logger: the part's.
-        about: gives the fields; called for each event that is shown, so that they are those of that moment.
+        about: gives the fields; called for each event that is shown, so that they are those of that
+            moment.
     """
 
     def __init__(self, logger: logging.Logger, about: Callable[[], Mapping[str, object]]) -> None:
@@ -168,12 +177,14 @@ def current_level() -> str:
 
 
 def contents_shown() -> bool:
-    """Whether the log is to show what packets say, at trace level: only where that was asked for."""
+    """Whether the log is to show what packets say, at trace level: only where that was asked for.
+    """
     return _contents
 
 
 def setup(level: int | str = "error", file: str | Path | None = None, format: str = "text", contents: bool = False) -> None:
-    """Send every part's lines of at least `level` to `file` (appended; opened again after a log rotation), or to standard error.
+    """Send every part's lines of at least `level` to `file` (appended; opened again after a log
+    rotation), or to standard error.
 
     Called again, it replaces what it set up before.
 

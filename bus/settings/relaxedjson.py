@@ -1,8 +1,9 @@
 """JSON as people write it in configuration files, read with the line of every key.
 
-Tolerated beyond RFC 8259: ``#`` comments anywhere outside strings, a comma after the last element, a UTF-8 byte order mark, any
-line ends. Refused although Python's own reader takes it: a key given twice, ``NaN`` and ``Infinity``, lone surrogates. This module
-does no I/O and knows nothing of what the keys mean.
+Tolerated beyond RFC 8259: ``#`` comments anywhere outside strings, a comma after the last element,
+a UTF-8 byte order mark, any line ends. Refused although Python's own reader takes it: a key given
+twice, ``NaN`` and ``Infinity``, lone surrogates. This module does no I/O and knows nothing of what
+the keys mean.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ Path = tuple[str | int, ...]
 #: Deeper nesting is refused, so that a hostile file cannot exhaust Python's stack.
 MAXIMUM_DEPTH = 64
 
-# Longer numbers are a mistake, and int() of them takes time that grows with the square of their length.
+# Longer numbers are a mistake, and int() of them takes time that grows with the square of their
+# length.
 _MAXIMUM_NUMBER = 400
 
 _TOKEN = re.compile(
@@ -57,7 +59,8 @@ class Document:
 
     Attributes:
         value: dicts, lists, strings, numbers, booleans, None.
-        lines: for the path of every key and list element (and ``()``, the whole), the line where it stands, from 1.
+        lines: for the path of every key and list element (and ``()``, the whole), the line where it
+            stands, from 1.
     """
 
     value: Any

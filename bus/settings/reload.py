@@ -1,7 +1,8 @@
-"""Reading the configuration again while everything runs: what has changed, what a part goes by at once, and what needs a restart. No I/O.
+"""Reading the configuration again while everything runs: what has changed, what a part goes by at
+once, and what needs a restart. No I/O.
 
-Each part (broker, frontend, kernel host) has its own file, or the same one, and reads it again for itself; sessions go on whatever
-has changed.
+Each part (broker, frontend, kernel host) has its own file, or the same one, and reads it again for
+itself; sessions go on whatever has changed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ __all__ = ["BROKER_KEYS", "FRONTEND_KEYS", "HOST_KEYS", "Change", "Keys", "Reloa
 
 
 class Keys(NamedTuple):
-    """The configuration's keys that a part goes by, as prefixes of dotted paths: at once when they change, or from its next start."""
+    """The configuration's keys that a part goes by, as prefixes of dotted paths: at once when they
+    change, or from its next start.
+    """
 
     live: tuple[str, ...]
     restart: tuple[str, ...]
@@ -146,11 +149,14 @@ class Reloader:
         self._read = read
         self._keys = keys
         self._apply = apply
-        # What the part was started with, and goes by until its next start, whatever has been read meanwhile.
+        # What the part was started with, and goes by until its next start, whatever has been read
+        # meanwhile.
         self._started = config
 
     def reload(self) -> tuple[bool, list[str]]:
-        """Read it again and go by it; gives whether that could be done, and what has changed or what is wrong, a line each."""
+        """Read it again and go by it; gives whether that could be done, and what has changed or
+        what is wrong, a line each.
+        """
         if self._read is None:
             return True, []
         try:

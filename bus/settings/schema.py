@@ -1,6 +1,8 @@
-"""Which keys the configuration file has, and what may stand at each: marshmallow schemas, and their refusals in words.
+"""Which keys the configuration file has, and what may stand at each: marshmallow schemas, and their
+refusals in words.
 
-What depends on more than one key, or on this machine, is not checked here but in :mod:`kernelbus.bus.settings.config`.
+What depends on more than one key, or on this machine, is not checked here but in
+:mod:`kernelbus.bus.settings.config`.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ _UNKNOWN = "unknown"
 
 
 class Faults(ValueError):
-    """What is wrong with a configuration: for each fault the path of its key, and a line that says what to do."""
+    """What is wrong with a configuration: for each fault the path of its key, and a line that says
+    what to do.
+    """
 
     def __init__(self, faults: Iterable[tuple[Path, str]]) -> None:
         self.faults = tuple(faults)
@@ -35,7 +39,8 @@ class Faults(ValueError):
 
 
 def check(value: Any) -> dict[str, Any]:
-    """Check `value`, a whole configuration as JSON has it; give what it says, with Python's names for keys, without defaults.
+    """Check `value`, a whole configuration as JSON has it; give what it says, with Python's names
+    for keys, without defaults.
 
     Raises:
         Faults: it has unknown keys, or values that cannot be.
@@ -47,7 +52,9 @@ def check(value: Any) -> dict[str, Any]:
 
 
 def check_endpoint(text: str) -> str:
-    """Give `text` back if it is a bus endpoint, ``tcp://address:port`` or ``ipc://path``; a ValueError in words if it is not."""
+    """Give `text` back if it is a bus endpoint, ``tcp://address:port`` or ``ipc://path``; a
+    ValueError in words if it is not.
+    """
     tcp = re.fullmatch(r"tcp://(?:\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]+):(\d+)", text)
     if (tcp and int(tcp[1]) <= 65535) or re.fullmatch(r"ipc://\S.*", text):
         return text
@@ -55,7 +62,9 @@ def check_endpoint(text: str) -> str:
 
 
 def check_name(text: str) -> str:
-    """Give `text` back if a broker, frontend or host can be called so; a ValueError in words if not."""
+    """Give `text` back if a broker, frontend or host can be called so; a ValueError in words if
+    not.
+    """
     if re.fullmatch(r"[^\s/]{1,64}", text) and text.isprintable():
         return text
     raise ValueError(f"{shown(text)} cannot name a part: use up to 64 letters, digits and signs, without spaces and /")
@@ -318,7 +327,8 @@ def _unknown_key(path: Path) -> str:
 
 
 def offer(name: str, known: Iterable[str], what: str) -> str:
-    """Say which of `known`, which are `what`, may have been meant by `name`; else, all there are."""
+    """Say which of `known`, which are `what`, may have been meant by `name`; else, all there are.
+    """
     known = list(known)
     near = nearest(name, known)
     return f"did you mean {shown(near)}?" if near is not None else f"the {what} are {_listed(known)}"

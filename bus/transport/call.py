@@ -1,8 +1,8 @@
 """The transport between parts of one process: a plain call.
 
-Frames wait in one queue and are handed over in the order of sending, at once, from inside the first `send`. What is for that sender
-itself waits until the event loop's next turn: neither a part nor the broker is ever called back from inside its own call, however long
-the chain of answers.
+Frames wait in one queue and are handed over in the order of sending, at once, from inside the first
+`send`. What is for that sender itself waits until the event loop's next turn: neither a part nor
+the broker is ever called back from inside its own call, however long the chain of answers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class CallHub:
         self.closed = False
 
     def connect(self, on_frame: FrameHandler) -> _CallTransport:
-        """Make a part's transport (a :data:`kernelbus.bus.transport.interface.TransportFactory`)."""
+        """Make a part's transport (a :data:`kernelbus.bus.transport.interface.TransportFactory`).
+        """
         return _CallTransport(self, on_frame)
 
     def close(self) -> None:

@@ -1,11 +1,13 @@
 """The transport: how frames get from a part to the broker and back.
 
-A part (frontend or host) holds a :class:`Transport`; the broker holds a :class:`Route` for each part that speaks to it. There are two
-implementations, and everything above is the same over both: ZeroMQ (:mod:`kernelbus.bus.transport.zeromq`; tcp, ipc, inproc) and, between parts of
-one process, a plain call (:mod:`kernelbus.bus.transport.call`).
+A part (frontend or host) holds a :class:`Transport`; the broker holds a :class:`Route` for each
+part that speaks to it. There are two implementations, and everything above is the same over both:
+ZeroMQ (:mod:`kernelbus.bus.transport.zeromq`; tcp, ipc, inproc) and, between parts of one process,
+a plain call (:mod:`kernelbus.bus.transport.call`).
 
-The contract, which the tests check for both: frames of one lane arrive in order or, after a break, not at all; `send` never
-blocks and never calls back before it returns; memory is bounded by what the channels' windows allow to be sent.
+The contract, which the tests check for both: frames of one lane arrive in order or, after a break,
+not at all; `send` never blocks and never calls back before it returns; memory is bounded by what
+the channels' windows allow to be sent.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ class Transport(Protocol):
 
 
 class Route(Protocol):
-    """The broker's way to one part. Compared by identity; the broker keeps one for as long as the part speaks over it."""
+    """The broker's way to one part. Compared by identity; the broker keeps one for as long as the
+    part speaks over it.
+    """
 
     @property
     def name(self) -> str:

@@ -1,11 +1,13 @@
 """The transport over ZeroMQ: ROUTER at the broker, two DEALERs (one a lane) at each part.
 
-High-water marks are 0: they count messages, not bytes, and a ROUTER drops at them. Memory is bounded by the channels' windows.
-ROUTER_MANDATORY makes a send to a peer that is gone an error instead of silence. The DEALERs' ZeroMQ identities only pair the lanes of
-one connection: 16 random bytes and the lane's number; who a part is, it says in its Register message.
+High-water marks are 0: they count messages, not bytes, and a ROUTER drops at them. Memory is
+bounded by the channels' windows. ROUTER_MANDATORY makes a send to a peer that is gone an error
+instead of silence. The DEALERs' ZeroMQ identities only pair the lanes of one connection: 16 random
+bytes and the lane's number; who a part is, it says in its Register message.
 
-The broker has a ROUTER for the endpoints of its own machine, without keys, and another for all others, with CURVE; see
-:mod:`kernelbus.bus.security.curve` for which is which, and :mod:`kernelbus.bus.security.admission` for whom it admits.
+The broker has a ROUTER for the endpoints of its own machine, without keys, and another for all
+others, with CURVE; see :mod:`kernelbus.bus.security.curve` for which is which, and
+:mod:`kernelbus.bus.security.admission` for whom it admits.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ _log = logging.getLogger("kernelbus.bus")
 
 _TOKEN = 16
 
-#: After so many seconds of silence ZeroMQ gives a connection up: the control lane's, and those on which megabytes may be under way.
+#: After so many seconds of silence ZeroMQ gives a connection up: the control lane's, and those on
+#: which megabytes may be under way.
 _CONTROL_ALIVE = 15.0
 _BULK_ALIVE = 60.0
 
@@ -71,7 +74,8 @@ class _DealerTransport:
         self._introduction = introduction
         self._lanes: dict[Lane, LoopSocket] = {}
         self._monitor: HandshakeMonitor | None = None
-        #: What was sent before the broker let us in: sent again if we come once more, with other keys. None: it did.
+        #: What was sent before the broker let us in: sent again if we come once more, with other
+        #: keys. None: it did.
         self._unheard: list[Frame] | None = [] if introduction is not None and not endpoint.startswith("inproc:") else None
         self._open(introduction.begin() if introduction is not None else None)
 
@@ -80,7 +84,8 @@ class _DealerTransport:
             self._unheard.append(frame)
         lane = self._lanes.get(frame.lane)
         if lane is not None:
-            # A connection that was refused is not made again, and then there is nowhere to send to. The next attempt says it all anew.
+            # A connection that was refused is not made again, and then there is nowhere to send to.
+            # The next attempt says it all anew.
             with contextlib.suppress(zmq.Again):
                 lane.send([encode_header(frame), frame.payload], len(frame.payload) >= NO_COPY)
 
@@ -265,7 +270,8 @@ class _Router:
         token = identity[:_TOKEN]
         route = self._routes.get(token)
         if route is not None and route.key != key:
-            # ROUTER_HANDOVER gives an identity to who says it last, and another machine should not have known it.
+            # ROUTER_HANDOVER gives an identity to who says it last, and another machine should not
+            # have known it.
             self._forget(route)
             route = None
         if route is None:
@@ -279,7 +285,8 @@ class RouterTransport:
     Args:
         on_frame: takes what parts send.
         keys: this machine's, for endpoints that others reach; None: there are none.
-        on_revoked: is told of the routes to machines that are no longer admitted; nothing comes from them any more, or goes to them.
+        on_revoked: is told of the routes to machines that are no longer admitted; nothing comes
+            from them any more, or goes to them.
     """
 
     def __init__(
@@ -306,7 +313,8 @@ class RouterTransport:
         """Listen at `endpoint` and give it back with its real port.
 
         Raises:
-            EndpointError: it is taken or makes no sense, or it needs keys and this machine has none.
+            EndpointError: it is taken or makes no sense, or it needs keys and this machine has
+                none.
             KeysError: it needs keys, and they cannot be used.
         """
         local = is_local(endpoint)

@@ -1,8 +1,9 @@
 """A ZeroMQ socket in the event loop, without zmq.asyncio, and what all sockets of the bus have set.
 
-Sockets are read by callback on ZeroMQ's descriptor. That descriptor is edge-triggered, and any call on the socket, sending included, can
-swallow the edge; so after every send the socket's EVENTS are read again, and what has come is drained in the loop's next turn (ZeroMQ
-manual, zmq_getsockopt, ZMQ_FD).
+Sockets are read by callback on ZeroMQ's descriptor. That descriptor is edge-triggered, and any call
+on the socket, sending included, can swallow the edge; so after every send the socket's EVENTS are
+read again, and what has come is drained in the loop's next turn (ZeroMQ manual, zmq_getsockopt,
+ZMQ_FD).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ __all__ = ["NO_COPY", "HandshakeMonitor", "LoopSocket", "configure"]
 
 #: Below this a copy is cheaper than handing buffers over to ZeroMQ's I/O thread.
 NO_COPY: Final = 64 * 1024
-#: Messages, and bytes, taken in one turn of the loop, so that one socket does not starve the rest; bulk not the control lane above all.
+#: Messages, and bytes, taken in one turn of the loop, so that one socket does not starve the rest;
+#: bulk not the control lane above all.
 BURST: Final = 64
 BURST_BYTES: Final = 2**20
 
@@ -83,8 +85,9 @@ def configure(socket: zmq.Socket[bytes], *, alive: float) -> None:
     """Set what all sockets of the bus have.
 
     Args:
-        alive: seconds of silence after which ZeroMQ gives a connection up (ZMTP's heartbeats, answered by its I/O thread). They must allow
-            for what is on its way before a PING: at the broker, whose socket has both lanes, and on the bulk lane that may be megabytes.
+        alive: seconds of silence after which ZeroMQ gives a connection up (ZMTP's heartbeats,
+            answered by its I/O thread). They must allow for what is on its way before a PING: at
+            the broker, whose socket has both lanes, and on the bulk lane that may be megabytes.
     """
     socket.setsockopt(zmq.SNDHWM, 0)
     socket.setsockopt(zmq.RCVHWM, 0)

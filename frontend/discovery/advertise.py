@@ -1,12 +1,17 @@
-"""Advertises services by multicast DNS while a server runs: registers them, follows what changes, and withdraws them at the end.
+"""Advertises services by multicast DNS while a server runs: registers them, follows what changes,
+and withdraws them at the end.
 
-What is told is decided in :mod:`kernelbus.frontend.discovery.services`; here it is compared with what has been told, every :data:`INTERVAL` seconds.
+What is told is decided in :mod:`kernelbus.frontend.discovery.services`; here it is compared with
+what has been told, every :data:`INTERVAL` seconds.
 
-Importing this module imports zeroconf, so only a process that advertises does, and only once it has been asked to.
+Importing this module imports zeroconf, so only a process that advertises does, and only once it has
+been asked to.
 
-Names are looked for before they are taken, and changed as python-zeroconf does it, by -2, -3 ... at the end. Its probes ask to be
-answered by unicast, and on a machine with several programs at the mDNS port such an answer reaches any one of them. So a browser
-that asks to be answered by multicast goes along, and what is heard later is watched too: of two that have one name, the younger gives way.
+Names are looked for before they are taken, and changed as python-zeroconf does it, by -2, -3 ... at
+the end. Its probes ask to be answered by unicast, and on a machine with several programs at the
+mDNS port such an answer reaches any one of them. So a browser that asks to be answered by multicast
+goes along, and what is heard later is watched too: of two that have one name, the younger gives
+way.
 """
 
 from __future__ import annotations
@@ -43,7 +48,8 @@ INTERVAL = 2.0
 # Longer than the time in which python-zeroconf passes over a packet that it has had already.
 _CALM = 1.0
 
-# Longer than an answer may be held back (RFC 6762, 6), which may so come after a change with what was true before it.
+# Longer than an answer may be held back (RFC 6762, 6), which may so come after a change with what
+# was true before it.
 _AGAIN = 1.5
 
 
@@ -60,7 +66,8 @@ def adapters() -> list[Adapter]:
 
 @dataclass(slots=True)
 class _Told:
-    """A service that others have been told of, and the announcements of it that are still to come."""
+    """A service that others have been told of, and the announcements of it that are still to come.
+    """
 
     service: Service
     info: AsyncServiceInfo
@@ -83,7 +90,8 @@ class _Told:
 
 
 class _Watch(RecordUpdateListener):
-    """Tells of each SRV record that is heard: the instance's name and the host, in small letters."""
+    """Tells of each SRV record that is heard: the instance's name and the host, in small letters.
+    """
 
     def __init__(self, heard: Callable[[str, str], None]) -> None:
         self._heard = heard
@@ -99,7 +107,8 @@ class Advertiser:
 
     Args:
         reach: says for this machine's interfaces where to speak and which addresses to tell.
-        describe: gives what is to be told at these addresses, knowing the names under which services (by their keys) are advertised.
+        describe: gives what is to be told at these addresses, knowing the names under which
+            services (by their keys) are advertised.
         machine: this machine's name.
         interval: seconds between two looks.
     """
@@ -132,7 +141,9 @@ class Advertiser:
         return {key: told.label for key, told in self._told.items()}
 
     async def run(self) -> None:
-        """Advertise until cancelled; then withdraw everything, which takes about a quarter of a second."""
+        """Advertise until cancelled; then withdraw everything, which takes about a quarter of a
+        second.
+        """
         try:
             while True:
                 self._soon.clear()
@@ -265,7 +276,8 @@ class Advertiser:
                     self._stand_by_names()
                     if self._calm is not None:
                         self._calm.cancel()
-                    # Once more when the other has given way: what is said twice in short time is heard once.
+                    # Once more when the other has given way: what is said twice in short time is
+                    # heard once.
                     self._calm = asyncio.get_running_loop().call_later(_CALM, self._stand_by_names)
                 else:
                     self._lost.add(key)
@@ -276,7 +288,8 @@ class Advertiser:
         self._soon.set()
 
     def _give_way(self) -> None:
-        """Drop names that are another's, in silence: to withdraw them would be to withdraw the other's.
+        """Drop names that are another's, in silence: to withdraw them would be to withdraw the
+        other's.
 
         Other services are named for these, so all are told anew.
         """

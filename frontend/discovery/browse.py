@@ -1,7 +1,8 @@
 """Finds what is advertised by multicast DNS, and resolves it; connects nowhere.
 
-Loopback and the other interfaces are listened to apart, because a record does not say which way it came: what is heard on loopback
-counts only when its sender is this machine, and only then may it name loopback addresses.
+Loopback and the other interfaces are listened to apart, because a record does not say which way it
+came: what is heard on loopback counts only when its sender is this machine, and only then may it
+name loopback addresses.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ class _OwnOnly(asyncio.DatagramProtocol):
 
 
 class _Refreshed(RecordUpdateListener):
-    """Tells of each SRV and TXT record that comes, by its name in small letters; a browser tells not of one that it has had before."""
+    """Tells of each SRV and TXT record that comes, by its name in small letters; a browser tells
+    not of one that it has had before.
+    """
 
     def __init__(self, come: Callable[[str], None]) -> None:
         self._come = come
@@ -104,7 +107,9 @@ class Finder:
         return list(self._records.values())
 
     async def changed(self, timeout: float) -> bool:
-        """Wait until something is found, changed or gone since this was asked last; False: nothing in `timeout` seconds."""
+        """Wait until something is found, changed or gone since this was asked last; False: nothing
+        in `timeout` seconds.
+        """
         try:
             await asyncio.wait_for(self._changed.wait(), max(timeout, 0))
         except TimeoutError:
@@ -182,7 +187,8 @@ class Finder:
                     later[name].cancel()
                 later[name] = loop.call_later(_REPLACED, resolve, name)
 
-        # Answered by multicast: an answer by unicast reaches any one of the programs at this machine's mDNS port.
+        # Answered by multicast: an answer by unicast reaches any one of the programs at this
+        # machine's mDNS port.
         browser = AsyncServiceBrowser(zeroconf.zeroconf, self._types, handlers=[noted], question_type=DNSQuestionType.QM)
         zeroconf.zeroconf.async_add_listener(_Refreshed(come), None)
         self._scopes.append((zeroconf, browser))
@@ -190,7 +196,8 @@ class Finder:
     async def _resolve(self, local: bool, zeroconf: Zeroconf, type_: str, name: str) -> None:
         info = AsyncServiceInfo(type_, name)
         await info.async_request(zeroconf, _RESOLVE_MS, question_type=DNSQuestionType.QM)
-        # Not what the library has made of it: of several records it takes one that has been replaced when another has come back since.
+        # Not what the library has made of it: of several records it takes one that has been
+        # replaced when another has come back since.
         services, texts = _fresh(zeroconf, name, _TYPE_SRV), _fresh(zeroconf, name, _TYPE_TXT)
         if not (services and texts):
             return
@@ -219,7 +226,9 @@ class Finder:
 
 
 def _fresh(zeroconf: Zeroconf, name: str, kind: int) -> list[Any]:
-    """Give the records that came last, the very last first; those of a second and more before have been replaced by them."""
+    """Give the records that came last, the very last first; those of a second and more before have
+    been replaced by them.
+    """
     now = current_time_millis()
     records: list[Any] = [record for record in zeroconf.cache.get_all_by_details(name, kind, _CLASS_IN) if not record.is_expired(now)]
     newest = max((record.created for record in records), default=0.0)

@@ -1,6 +1,8 @@
-"""What others tell by DNS-SD, as :mod:`kernelbus.frontend.discovery.services` writes it and as WSTP's C library does. No I/O.
+"""What others tell by DNS-SD, as :mod:`kernelbus.frontend.discovery.services` writes it and as
+WSTP's C library does. No I/O.
 
-It is read with care: everything in it may be wrong, and what cannot be, or cannot be reached from here, is left out.
+It is read with care: everything in it may be wrong, and what cannot be, or cannot be reached from
+here, is left out.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ __all__ = ["Broker", "Listing", "Pool", "Record", "Server", "listing", "read_tex
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One instance, as it was resolved. `local`: it was heard from this machine itself, on loopback."""
+    """One instance, as it was resolved. `local`: it was heard from this machine itself, on
+    loopback.
+    """
 
     type: str
     label: str
@@ -52,7 +56,9 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A link server. `service`: what follows in its name; "" for none. `addresses`: where it may be reached, the preferred first."""
+    """A link server. `service`: what follows in its name; "" for none. `addresses`: where it may be
+    reached, the preferred first.
+    """
 
     instance: str
     service: str
@@ -73,7 +79,9 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """A broker. `key`: the public key that it claims, "" for none; `local`: it is on this machine's loopback alone."""
+    """A broker. `key`: the public key that it claims, "" for none; `local`: it is on this machine's
+    loopback alone.
+    """
 
     instance: str
     endpoints: tuple[str, ...]
@@ -90,7 +98,9 @@ class Listing:
 
 
 def listing(records: Iterable[Record], protocol: str) -> Listing:
-    """Make of `records` what can be used: a thing that cannot be reached from here, or makes no sense, is left out."""
+    """Make of `records` what can be used: a thing that cannot be reached from here, or makes no
+    sense, is left out.
+    """
     servers: dict[tuple[str, str], Server] = {}
     brokers: dict[tuple[str, str], Broker] = {}
     pools: list[tuple[str, str, Pool]] = []
@@ -118,7 +128,9 @@ def listing(records: Iterable[Record], protocol: str) -> Listing:
 
 
 def read_text(text: bytes) -> dict[str, str | None]:
-    """Read a TXT record (RFC 6763, 6): keys in small letters, of several alike the first; what makes no sense is passed over."""
+    """Read a TXT record (RFC 6763, 6): keys in small letters, of several alike the first; what
+    makes no sense is passed over.
+    """
     about: dict[str, str | None] = {}
     position = 0
     while position < len(text):
@@ -178,7 +190,9 @@ def _broker(record: Record, about: dict[str, str | None]) -> Broker | None:
 
 
 def _usable(addresses: Iterable[str], local: bool) -> tuple[str, ...]:
-    """Leave out what is no address, or none that can be reached from here: loopback is another machine's unless that is this one."""
+    """Leave out what is no address, or none that can be reached from here: loopback is another
+    machine's unless that is this one.
+    """
     usable = []
     for address in addresses:
         parsed = parsed_address(address)

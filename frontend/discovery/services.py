@@ -1,4 +1,5 @@
-"""What is told by DNS-SD: names, addresses and TXT records, as plain functions. No I/O. Reading them is :mod:`kernelbus.frontend.discovery.found`'s.
+"""What is told by DNS-SD: names, addresses and TXT records, as plain functions. No I/O. Reading
+them is :mod:`kernelbus.frontend.discovery.found`'s.
 
 | type | instances | TXT, in this order |
 |---|---|---|
@@ -8,8 +9,9 @@
 | | | `parallel`, `default`, `pdefault` (0 or 1; the last: for parallel kernels), `server`, `linkname` |
 | `_kernelbus-bus._tcp` | a broker: `kernelbus on <machine>` | `key` (its public key, Z85; left out when it has none) |
 
-The first is what WSTP's C library registers and resolves (it reads TXT and passes over the SRV record's port; ours is right in both). The
-others are our own; all counts are as of some seconds ago. Where a broker is, is said by SRV and address records alone.
+The first is what WSTP's C library registers and resolves (it reads TXT and passes over the SRV
+record's port; ours is right in both). The others are our own; all counts are as of some seconds
+ago. Where a broker is, is said by SRV and address records alone.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ BUS_TYPE = "_kernelbus-bus._tcp.local."
 #: On which multicast DNS is spoken within a machine.
 LOOPBACK = "127.0.0.1"
 
-#: UUID mode (4), and not to ask a person anything (256): what a client of a link server opens its link with.
+#: UUID mode (4), and not to ask a person anything (256): what a client of a link server opens its
+#: link with.
 _LINK_OPTIONS = 260
 
 #: Bytes of a label; some of them are kept for what a name is given on collision.
@@ -71,7 +74,8 @@ class Service:
         key: what it is to us, for as long as it is advertised.
         type: ends with `._tcp.local.`.
         label: the instance's name that is wanted.
-        unique: whether the name may be in use by others, so that it is looked for, and changed where it is.
+        unique: whether the name may be in use by others, so that it is looked for, and changed
+            where it is.
         port: of the SRV record.
         text: of the TXT record.
         addresses: of the A and AAAA records, the preferred first.
@@ -88,7 +92,9 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A network interface of this machine with its addresses; link-local IPv6 ones, which need more than an address, left out."""
+    """A network interface of this machine with its addresses; link-local IPv6 ones, which need more
+    than an address, left out.
+    """
 
     name: str
     addresses: tuple[str, ...]
@@ -96,17 +102,21 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """On which interfaces to speak (an address of each), and which addresses to tell there, the preferred first. Empty: nowhere."""
+    """On which interfaces to speak (an address of each), and which addresses to tell there, the
+    preferred first. Empty: nowhere.
+    """
 
     interfaces: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
 
 
 def reach(bound: Iterable[str], adapters: Sequence[Adapter], *, local_only: bool = False) -> Reach:
-    """Say where a listener can be reached that is bound to the addresses `bound` of a machine with these `adapters`.
+    """Say where a listener can be reached that is bound to the addresses `bound` of a machine with
+    these `adapters`.
 
-    With `local_only` it serves programs of this machine, and nobody else needs to know. A listener on every interface tells of
-    loopback only when there is nothing else; on loopback it is told of all the same.
+    With `local_only` it serves programs of this machine, and nobody else needs to know. A listener
+    on every interface tells of loopback only when there is nothing else; on loopback it is told of
+    all the same.
     """
     if local_only:
         return Reach((LOOPBACK,), (LOOPBACK,))
@@ -132,16 +142,19 @@ def reach(bound: Iterable[str], adapters: Sequence[Adapter], *, local_only: bool
 
 
 def target(machine: str, milliseconds: int, number: int) -> str:
-    """Give the host name of SRV records, a process's own: two of one machine tell different addresses of it.
+    """Give the host name of SRV records, a process's own: two of one machine tell different
+    addresses of it.
 
-    It says when the process began, by which two that want one name agree who keeps it. `number` (0 to 65535) is random.
+    It says when the process began, by which two that want one name agree who keeps it. `number` (0
+    to 65535) is random.
     """
     label = re.sub("[^0-9A-Za-z-]+", "-", machine.partition(".")[0]).strip("-")[:32] or "host"
     return f"{label}-{milliseconds:012x}{number:04x}.local."
 
 
 def keeps_name(own: str, other: str) -> bool:
-    """Say whether, of two that advertise one name, the one with the SRV target `own` keeps it: the older does.
+    """Say whether, of two that advertise one name, the one with the SRV target `own` keeps it: the
+    older does.
 
     One that does not say when it began is not ours, and will not give way.
     """
@@ -191,7 +204,8 @@ def server_services(
             text = write_text(about.items())
         except ValueError:
             continue  # a name of a hundred characters of four bytes: it can still be asked for, by who knows it
-        # The server's name is nobody else's, so neither is this; but two pools' names may look alike without their dots.
+        # The server's name is nobody else's, so neither is this; but two pools' names may look
+        # alike without their dots.
         label, number = _pool_label(pool.pool, name), 1
         while label in (service.label for service in services):
             number += 1

@@ -1,7 +1,8 @@
-"""Carries out on a kernel host what an administrator has ordered (:mod:`kernelbus.bus.protocol.orders`), and says so.
+"""Carries out on a kernel host what an administrator has ordered
+(:mod:`kernelbus.bus.protocol.orders`), and says so.
 
-The broker has made sure that what is named exists for it; here it may have gone meanwhile, or not be in the state for it. What an order
-ends is told to its client first.
+The broker has made sure that what is named exists for it; here it may have gone meanwhile, or not
+be in the state for it. What an order ends is told to its client first.
 """
 
 from __future__ import annotations

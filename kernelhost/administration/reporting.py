@@ -1,4 +1,6 @@
-"""What a host tells its broker of its pools and kernels: what is in a report, and that nothing is told twice, nor too often."""
+"""What a host tells its broker of its pools and kernels: what is in a report, and that nothing is
+told twice, nor too often.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ __all__ = ["Reporter", "kernel_report"]
 
 #: Seconds between two reports of a kernel when only its counters have changed.
 _KERNELS_INTERVAL = 0.5
-#: Seconds between two reports of what is counted, and after how many of those the machine is told of.
+#: Seconds between two reports of what is counted, and after how many of those the machine is told
+#: of.
 _FIGURES_INTERVAL = 1.0
 _MACHINE_ROUNDS = 5
 
@@ -131,7 +134,9 @@ class Reporter:
                 self._send(report)
 
     def now(self) -> None:
-        """Tell everything that has changed now: who hears next that an order is carried out is to see it so."""
+        """Tell everything that has changed now: who hears next that an order is carried out is to
+        see it so.
+        """
         self._tell_pools()
         if self._kernels_timer is not None:
             self._kernels_timer.cancel()

@@ -1,4 +1,6 @@
-"""Sends what passes between kernels and their clients to administrators who trace them, in batches that cannot grow."""
+"""Sends what passes between kernels and their clients to administrators who trace them, in batches
+that cannot grow.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ __all__ = ["TraceFeed"]
 _INTERVAL = 0.1
 _BATCH = 200
 
-#: Seconds after which a trace ends that nobody has asked for again; the broker ends it sooner, unless it is gone.
+#: Seconds after which a trace ends that nobody has asked for again; the broker ends it sooner,
+#: unless it is gone.
 _LEASE = 30.0
 
 

@@ -1,6 +1,7 @@
 """Looks at what the kernels use: one timer for all of them, and nothing on the way of their data.
 
-Kernels at work are looked at twice a second, idle ones every ten seconds: who does nothing does not grow.
+Kernels at work are looked at twice a second, idle ones every ten seconds: who does nothing does not
+grow.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _MEMORY_STEP = 2**20
 
 @dataclass(slots=True)
 class _Seen:
-    """What was seen of a kernel: whether it was at work at the last look, what it had when it was ready, and what has been told."""
+    """What was seen of a kernel: whether it was at work at the last look, what it had when it was
+    ready, and what has been told.
+    """
 
     busy: bool = True
     at_ready: int | None = None

@@ -1,8 +1,8 @@
 """The embedded kernel: Mathics3 as a WSTP program of its own.
 
-``python -m kernelbus.kernelhost.mathics -wstp -linkmode connect -linkprotocol TCPIP -linkname port@host`` connects to
-whoever listens there and serves the packets of PROTOCOL.md section 8. It uses ``wstp`` and never ``bus``: a
-kernel knows nothing of pools.
+``python -m kernelbus.kernelhost.mathics -wstp -linkmode connect -linkprotocol TCPIP -linkname
+port@host`` connects to whoever listens there and serves the packets of PROTOCOL.md section 8. It
+uses ``wstp`` and never ``bus``: a kernel knows nothing of pools.
 
 What each module may know:
 
@@ -29,5 +29,6 @@ import os
 
 __all__: list[str] = []
 
-# Before numpy is imported: its threads would be of no use here, and must not exist where a kernel is forked.
+# Before numpy is imported: its threads would be of no use here, and must not exist where a kernel
+# is forked.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,4 +1,6 @@
-"""Run the embedded kernel: ``python -m kernelbus.kernelhost.mathics -wstp -linkmode connect -linkprotocol TCPIP -linkname port@host``."""
+"""Run the embedded kernel: ``python -m kernelbus.kernelhost.mathics -wstp -linkmode connect
+-linkprotocol TCPIP -linkname port@host``.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ __all__ = ["main", "run"]
 
 
 def main(argv: list[str]) -> int:
-    """Connect, load, serve; return the exit status (see :mod:`kernelbus.kernelhost.mathics.start.server`)."""
+    """Connect, load, serve; return the exit status (see
+    :mod:`kernelbus.kernelhost.mathics.start.server`).
+    """
     _keep_standard_output_clean()
     logging.basicConfig(format="kernelhost.mathics: %(message)s", stream=sys.stderr)
     return run(argv, None)
@@ -61,7 +65,9 @@ def run(argv: list[str], loaded: Loaded | None) -> int:
 
 
 def _keep_standard_output_clean() -> None:
-    """Send what is printed to standard output to standard error, and read nothing: neither is a kernel's to use."""
+    """Send what is printed to standard output to standard error, and read nothing: neither is a
+    kernel's to use.
+    """
     os.dup2(2, 1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -16,7 +16,8 @@ class PoolCounts:
         failed: kernels that did not.
         died: kernels that ended and had not been told to.
         starts: seconds from the start of a kernel until it is ready.
-        evaluations: seconds from a kernel's being asked for something until it has answered all it was asked.
+        evaluations: seconds from a kernel's being asked for something until it has answered all it
+            was asked.
     """
 
     def __init__(self, pool: str) -> None:

@@ -1,6 +1,7 @@
 """A pool's policy: how many kernels to keep, who gets which, and what to do when they do not start.
 
-Rules of this module: no process, socket, clock or randomness; events come in with `now`, actions go out.
+Rules of this module: no process, socket, clock or randomness; events come in with `now`, actions go
+out.
 
 | kernel state | meaning |
 |---|---|
@@ -50,7 +51,9 @@ class PoolState(Enum):
 
 
 class PoolOptions(NamedTuple):
-    """What DESIGN.md's configuration table says of a pool; `starting` bounds how many start at one time."""
+    """What DESIGN.md's configuration table says of a pool; `starting` bounds how many start at one
+    time.
+    """
 
     name: str
     minimum: int
@@ -166,7 +169,9 @@ class Pool:
         return self._decide(now)
 
     def acquire(self, request: Request, now: float) -> list[Action]:
-        """A client wants a kernel; the answer is an Attach or a Refuse, now or later. Asking twice is asking once."""
+        """A client wants a kernel; the answer is an Attach or a Refuse, now or later. Asking twice
+        is asking once.
+        """
         if self.closed:
             return [Refuse(request.channel, "closing", f"the kernel host of pool {self.options.name} is shutting down")]
         if self.draining:
@@ -202,7 +207,9 @@ class Pool:
         return self._decide(now)
 
     def configure(self, options: PoolOptions, now: float) -> list[Action]:
-        """Go by other options; who waits for a first client beyond what is to be kept ready, or beyond the cap, is ended."""
+        """Go by other options; who waits for a first client beyond what is to be kept ready, or
+        beyond the cap, is ended.
+        """
         before, self.options = self.options, options
         for kernel in self.kernels.values():
             if kernel.keep == before.keep_alive and kernel.state in (KernelState.STARTING, KernelState.READY):
@@ -215,14 +222,18 @@ class Pool:
         return self._decide(now)
 
     def renew(self, why: str, now: float) -> list[Action]:
-        """End every kernel that waits for its first client: others take their places. What did not start before may start now."""
+        """End every kernel that waits for its first client: others take their places. What did not
+        start before may start now.
+        """
         for number in self._numbers(KernelState.STARTING, KernelState.READY):
             self._stop(number, why, now)
         self.failures, self.failing, self.hopeless = 0, "", False
         return self._decide(now)
 
     def start_one(self, now: float) -> list[Action]:
-        """Start a kernel beside those kept ready; there has to be room under the cap (:attr:`full`)."""
+        """Start a kernel beside those kept ready; there has to be room under the cap
+        (:attr:`full`).
+        """
         assert not self.full
         self._begin(now)
         self._by_hand.add(self._next_number - 1)
@@ -251,9 +262,11 @@ class Pool:
         return self._decide(now)
 
     def ended(self, number: int, now: float, text: str, refusal: str | None = None) -> list[Action]:
-        """A kernel's process is gone; `text` says how, for whom it may concern when it never came to serve anyone.
+        """A kernel's process is gone; `text` says how, for whom it may concern when it never came
+        to serve anyone.
 
-        `refusal`: its licence did not let it run, in these words. While there are others, that is a cap, and no failure.
+        `refusal`: its licence did not let it run, in these words. While there are others, that is a
+        cap, and no failure.
         """
         kernel = self.kernels.pop(number)
         self._by_hand.discard(number)
@@ -264,7 +277,8 @@ class Pool:
             self.licensed, self._refusal = others, refusal
             self.retry_at = now + LICENCE_RETRY
         elif kernel.state in (KernelState.STARTING, KernelState.READY) and not self.closed:
-            # Those that were started together fail together: one failure, or a pool of many would wait for long after its first.
+            # Those that were started together fail together: one failure, or a pool of many would
+            # wait for long after its first.
             if not self.failures or kernel.since > self._failed_at:
                 self.retry_at = now + BACK_OFF[min(self.failures, len(BACK_OFF) - 1)]
                 self.failures += 1
@@ -370,7 +384,9 @@ class Pool:
             self._actions.append(Attach(ready.number, request))
 
     def _make_room(self, now: float) -> None:
-        """At the cap with someone waiting: give up the kernel longest detached and idle, unless they are reserved."""
+        """At the cap with someone waiting: give up the kernel longest detached and idle, unless
+        they are reserved.
+        """
         # Nor is a session given up for a kernel that will not start.
         if self.options.reserve or self.failures or self.state is not PoolState.SERVING:
             return

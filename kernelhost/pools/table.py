@@ -1,6 +1,8 @@
-"""A host's pools by name: what each is configured as, what administrators have made of its numbers, and what is counted of it.
+"""A host's pools by name: what each is configured as, what administrators have made of its numbers,
+and what is counted of it.
 
-Rules of this module: as :mod:`kernelbus.kernelhost.pools.pool`'s: no process, socket, clock or randomness.
+Rules of this module: as :mod:`kernelbus.kernelhost.pools.pool`'s: no process, socket, clock or
+randomness.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from kernelbus.kernelhost.pools.pool import Action, KernelState, Pool, PoolOptio
 
 __all__ = ["PoolTable"]
 
-#: What of a pool's configuration makes its kernels what they are: where that changes, those that wait for a first client are replaced.
+#: What of a pool's configuration makes its kernels what they are: where that changes, those that
+#: wait for a first client are replaced.
 _MAKING = ("kernel_path", "kernel_options", "parallel_kernels", "initialization_file", "initialization_code")
 
 
@@ -22,7 +25,8 @@ class PoolTable:
     """The pools of one host.
 
     Attributes:
-        pools: by name; those that the configuration has no more stay until their last kernel has ended.
+        pools: by name; those that the configuration has no more stay until their last kernel has
+            ended.
         configs: what each is configured as.
         counts: of each, and of those that were; they never fall.
     """
@@ -35,7 +39,9 @@ class PoolTable:
         self._resized: dict[str, tuple[int | None, int | None]] = {}
 
     def resize(self, name: str, minimum: int | None, maximum: int | None, now: float) -> list[Action]:
-        """Change a pool's numbers, until they are changed again or its configuration has others; None: as it is."""
+        """Change a pool's numbers, until they are changed again or its configuration has others;
+        None: as it is.
+        """
         before = self._resized.get(name, (None, None))
         self._resized[name] = (before[0] if minimum is None else minimum, before[1] if maximum is None else maximum)
         return self.pools[name].configure(self._sized(name), now)
@@ -95,7 +101,9 @@ class PoolTable:
         return decided
 
     def remove_if_gone(self, name: str) -> bool:
-        """Forget a pool that the configuration has no more, if it has no kernel left; gives whether it was so."""
+        """Forget a pool that the configuration has no more, if it has no kernel left; gives whether
+        it was so.
+        """
         if self.pools[name].kernels or any(pool.name == name for pool in self._config.pools):
             return False
         del self.pools[name], self.configs[name]

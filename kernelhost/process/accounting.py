@@ -1,4 +1,6 @@
-"""What a process has used, and what the machine has, as Linux tells: proc(5), cgroups(7). Elsewhere it is not known."""
+"""What a process has used, and what the machine has, as Linux tells: proc(5), cgroups(7). Elsewhere
+it is not known.
+"""
 
 from __future__ import annotations
 
@@ -39,13 +41,17 @@ def usage(pid: int) -> Usage | None:
 
 
 def machine_memory() -> int | None:
-    """Give the bytes of memory that this machine has, or that this process's cgroup may have, if that is less; None: not known."""
+    """Give the bytes of memory that this machine has, or that this process's cgroup may have, if
+    that is less; None: not known.
+    """
     found = [*_of_machine(), *_of_groups()]
     return min((size for size in found if 0 < size < _NO_LIMIT), default=None)
 
 
 def free_memory() -> int | None:
-    """Give the bytes of memory that could be had without giving up any in use, as the kernel estimates it; None: not known here."""
+    """Give the bytes of memory that could be had without giving up any in use, as the kernel
+    estimates it; None: not known here.
+    """
     for line in _read(Path("/proc/meminfo")).splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
@@ -69,7 +75,8 @@ def _of_groups() -> list[int]:
             root, name = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
         else:
             continue
-        # Each group around it bounds it too. In a container the path may be the host's, and the group's own files at the root.
+        # Each group around it bounds it too. In a container the path may be the host's, and the
+        # group's own files at the root.
         inner = root / group.lstrip("/")
         for folder in (inner, *(parent for parent in inner.parents if parent.is_relative_to(root))):
             text = _read(folder / name).strip()

@@ -1,9 +1,12 @@
-"""A pool's initialisation: what is evaluated in a kernel before any client has it, and what counts as its failing.
+"""A pool's initialisation: what is evaluated in a kernel before any client has it, and what counts
+as its failing.
 
-Rules of this module: no I/O, no bus, no Mathics3; the kernel host and the embedded kernel's preloaded parent both follow it.
+Rules of this module: no I/O, no bus, no Mathics3; the kernel host and the embedded kernel's
+preloaded parent both follow it.
 
-A step fails when it gives `$Failed` (a file that is not there, wrong syntax), is aborted, or is left by `Throw`. Messages alone do not
-make it fail. Whoever evaluates it sees the other ways: that the kernel quits, or does not come to an end.
+A step fails when it gives `$Failed` (a file that is not there, wrong syntax), is aborted, or is
+left by `Throw`. Messages alone do not make it fail. Whoever evaluates it sees the other ways: that
+the kernel quits, or does not come to an end.
 """
 
 from __future__ import annotations
@@ -20,14 +23,18 @@ _ABORTED = "was aborted"
 
 
 class Step(NamedTuple):
-    """One thing to evaluate. `name` is for people; the expression's value is what :func:`verdict` understands."""
+    """One thing to evaluate. `name` is for people; the expression's value is what :func:`verdict`
+    understands.
+    """
 
     name: str
     expression: Function
 
 
 class Initialisation(NamedTuple):
-    """What two pools have in common when their kernels can be forked from one parent: InitializationFile and InitializationCode."""
+    """What two pools have in common when their kernels can be forked from one parent:
+    InitializationFile and InitializationCode.
+    """
 
     file: str | None = None
     code: str | None = None
@@ -52,7 +59,9 @@ def _judged(work: Function) -> Function:
 
 
 def verdict(value: object) -> str | None:
-    """Say what a step's value (a string, or a symbol's name; None: anything else) tells of its failure; None: it did not fail."""
+    """Say what a step's value (a string, or a symbol's name; None: anything else) tells of its
+    failure; None: it did not fail.
+    """
     match value:
         case "done":
             return None

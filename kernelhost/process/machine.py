@@ -14,7 +14,9 @@ __all__ = ["report"]
 
 
 def report(separate: bool, draining: bool, up: float) -> HostReport:
-    """Give a host's report of now; the arguments are what only the host knows (:class:`kernelbus.bus.protocol.reports.HostReport`)."""
+    """Give a host's report of now; the arguments are what only the host knows
+    (:class:`kernelbus.bus.protocol.reports.HostReport`).
+    """
     return HostReport(
         separate,
         draining,

@@ -7,7 +7,8 @@ Rules of this module: no process, socket, clock or randomness.
 | any | `Limits`/`KernelMemory` | it is killed, its client told why, and another started |
 | one that waits for its first client | `Limits`/`KernelRecycleMemory` more than when it was ready | it is ended, and another started |
 
-A kernel with a session is never ended for what it has below `KernelMemory`: nobody but its owner can say whether that is needed.
+A kernel with a session is never ended for what it has below `KernelMemory`: nobody but its owner
+can say whether that is needed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from enum import Enum
 
 __all__ = ["MemoryRules", "Verdict", "amount", "default_limit"]
 
-#: The part of the machine's memory that one kernel may have by default: the rest is for the server, and for who must stay to say so.
+#: The part of the machine's memory that one kernel may have by default: the rest is for the server,
+#: and for who must stay to say so.
 _SHARE = 0.75
 
 
@@ -29,7 +31,9 @@ class Verdict(Enum):
 
 
 def default_limit(machine: int | None) -> int:
-    """Give `Limits`/`KernelMemory` where it is not configured, 0 for no limit; `machine`: what there is in all, None if not known."""
+    """Give `Limits`/`KernelMemory` where it is not configured, 0 for no limit; `machine`: what
+    there is in all, None if not known.
+    """
     return int(machine * _SHARE) if machine else 0
 
 
@@ -50,7 +54,8 @@ class MemoryRules:
 
         Args:
             memory: what it has.
-            at_ready: what it had when it was ready, if it waits for its first client; None: it does not.
+            at_ready: what it had when it was ready, if it waits for its first client; None: it does
+                not.
         """
         if self.limit and memory > self.limit:
             return Verdict.KILL

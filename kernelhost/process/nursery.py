@@ -1,11 +1,14 @@
-"""Embedded kernels in milliseconds: forked from preloaded parents, one for each initialisation (:mod:`kernelbus.kernelhost.process.parent`).
+"""Embedded kernels in milliseconds: forked from preloaded parents, one for each initialisation
+(:mod:`kernelbus.kernelhost.process.parent`).
 
-The first parent loads Mathics3. For pools with an InitializationFile or InitializationCode another is forked from it, which runs that once;
-kernels forked from that have it already. Pools with the same initialisation share a parent. A parent is started when its first kernel
-is wanted and stays as long as the host; when it has died it is started again, while its kernels live on.
+The first parent loads Mathics3. For pools with an InitializationFile or InitializationCode another
+is forked from it, which runs that once; kernels forked from that have it already. Pools with the
+same initialisation share a parent. A parent is started when its first kernel is wanted and stays as
+long as the host; when it has died it is started again, while its kernels live on.
 
-Where an initialisation leaves something that a fork cannot share, kernels run it themselves. Where there is no fork (or the environment has
-KERNELBUS_NO_FORK), or Mathics3 cannot be loaded, they are started as any program is, and do so too.
+Where an initialisation leaves something that a fork cannot share, kernels run it themselves. Where
+there is no fork (or the environment has KERNELBUS_NO_FORK), or Mathics3 cannot be loaded, they are
+started as any program is, and do so too.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ __all__ = ["ForkedKernel", "InitialisationFailed", "Nursery", "NurseryFailed"]
 _log = logging.getLogger("kernelbus.host")
 
 _NONE = Initialisation()
-#: Seconds before a parent that died is started again without anybody's asking, after so many deaths in a row; the last holds on.
+#: Seconds before a parent that died is started again without anybody's asking, after so many deaths
+#: in a row; the last holds on.
 _REBUILD = (0.0, 2.0, 8.0, 30.0, 60.0)
 #: A parent that lived so many seconds has not died in a row with the one before.
 _LIVED = 120.0
@@ -132,7 +136,9 @@ class Nursery:
         return parent
 
     def _log_of(self, what: str, initialisation: Initialisation, pool: str) -> Callable[[str, bool], None]:
-        """Give what logs an initialisation's output: once, however often it is run again and says the same."""
+        """Give what logs an initialisation's output: once, however often it is run again and says
+        the same.
+        """
         known, said = self._said.get(initialisation, set()), set[str]()
         self._said[initialisation] = said
 

@@ -1,4 +1,6 @@
-"""One preloaded parent (:mod:`kernelbus.kernelhost.mathics.start.nursery`) as the host sees it: its process, its socket, and what it has forked."""
+"""One preloaded parent (:mod:`kernelbus.kernelhost.mathics.start.nursery`) as the host sees it: its
+process, its socket, and what it has forked.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from kernelbus.kernelhost.process.starting import KernelProcess, SpawnedKernel
 
 __all__ = ["ForkedKernel", "InitialisationFailed", "NurseryFailed", "Parent"]
 
-#: Seconds for which the parent's word on how a process ended is awaited, once the process is seen to be gone.
+#: Seconds for which the parent's word on how a process ended is awaited, once the process is seen
+#: to be gone.
 _WORD = 0.5
 #: Seconds that a parent is given to end what it has forked, and itself.
 _END_GRACE = 2.0
@@ -41,7 +44,8 @@ class ForkedKernel(KernelProcess):
         self._loop.add_reader(output, self._read)
         self._descriptor: int | None = None
         try:
-            # Whose child it is does not matter to a pidfd: its end is seen even when the parent is no more.
+            # Whose child it is does not matter to a pidfd: its end is seen even when the parent is
+            # no more.
             self._descriptor = os.pidfd_open(pid)
             self._loop.add_reader(self._descriptor, self._ended)
         except ProcessLookupError:
@@ -103,7 +107,8 @@ class Parent:
         gone: whether nothing can be forked from it any more.
         served: whether it has ever been ready.
         unshared: why its kernels have to run the initialisation themselves; "": they have it.
-        ready: done when it can fork; raises NurseryFailed or InitialisationFailed when it never will.
+        ready: done when it can fork; raises NurseryFailed or InitialisationFailed when it never
+            will.
     """
 
     def __init__(

@@ -1,4 +1,6 @@
-"""Kernel processes: finding the program, starting it so that it ends with us, and keeping what it said last."""
+"""Kernel processes: finding the program, starting it so that it ends with us, and keeping what it
+said last.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +35,16 @@ __all__ = [
 
 _log = logging.getLogger("kernelbus.host")
 
-#: The folder in which this package was found, installed or not: the embedded kernel is found there too.
+#: The folder in which this package was found, installed or not: the embedded kernel is found there
+#: too.
 _ROOT = str(Path(kernelbus.__file__).resolve().parent.parent)
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _EMBEDDED = ("-m", "kernelbus.kernelhost.mathics")
 #: Seconds that the output of a process that has ended may take to end too.
 _LAST_OUTPUT = 1.0
-#: How much of what a kernel writes to its standard output and error is kept for the line that says why it ended.
+#: How much of what a kernel writes to its standard output and error is kept for the line that says
+#: why it ended.
 _TAIL_LINES = 20
 _TAIL_BYTES = 4096
 
@@ -49,7 +53,8 @@ def kernel_command(path: str | None, options: str, link_name: str, parallel: boo
     """Give the command line of a kernel that connects to `link_name`.
 
     Args:
-        path: the pool's KernelPath; None: WolframKernel where it is installed, else the embedded kernel.
+        path: the pool's KernelPath; None: WolframKernel where it is installed, else the embedded
+            kernel.
         options: the pool's KernelOptions, split as a shell does.
         link_name: `port@host`.
         parallel: whether it is started as a parallel subkernel.
@@ -61,13 +66,17 @@ def kernel_command(path: str | None, options: str, link_name: str, parallel: boo
 
 
 def end_with_parent() -> None:
-    """Run in the child: whatever kills the host kills the kernel (prctl(2); it is the thread that made us that counts)."""
+    """Run in the child: whatever kills the host kills the kernel (prctl(2); it is the thread that
+    made us that counts).
+    """
     assert _LIBC is not None
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def embedded_arguments(command: list[str]) -> list[str] | None:
-    """Give what follows the program in `command` when that is the embedded kernel; None when it is another."""
+    """Give what follows the program in `command` when that is the embedded kernel; None when it is
+    another.
+    """
     program = [sys.executable, *_EMBEDDED]
     return command[len(program) :] if command[: len(program)] == program else None
 
@@ -79,7 +88,9 @@ def environment() -> dict[str, str]:
 
 
 def how_it_ended(status: int | None) -> str:
-    """Say in words what an exit status means (below 0: minus the number of the signal that ended it; None: not known)."""
+    """Say in words what an exit status means (below 0: minus the number of the signal that ended
+    it; None: not known).
+    """
     if status is None:
         return "has ended"
     if status >= 0:
@@ -153,7 +164,9 @@ class KernelProcess:
             self._kill_group()
 
     def interrupt(self) -> None:
-        """Send SIGINT to the process and all it has started, as a terminal does for Ctrl-C; nothing when it is gone."""
+        """Send SIGINT to the process and all it has started, as a terminal does for Ctrl-C; nothing
+        when it is gone.
+        """
         if self.pid and not self._gone:
             self._signal_group(signal.SIGINT)
 
@@ -167,7 +180,8 @@ class KernelProcess:
             pass  # nothing is left of it
 
     def _exited(self, status: int | None) -> None:
-        """The process is gone. What it had started must not outlive it, nor hold its output open."""
+        """The process is gone. What it had started must not outlive it, nor hold its output open.
+        """
         self._gone = True
         self._status = status
         self._kill_group()
@@ -183,7 +197,9 @@ class KernelProcess:
             self._tell()
 
     def _tell(self) -> None:
-        """It is gone and has said all it had to say (or is given no more time for it): tell the owner, once."""
+        """It is gone and has said all it had to say (or is given no more time for it): tell the
+        owner, once.
+        """
         if not self._told:
             self._told = True
             how, said = how_it_ended(self._status), self._output.last

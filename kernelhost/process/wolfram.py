@@ -1,7 +1,7 @@
 """WolframKernel: where it is installed, and what it says when its licence does not let it run.
 
-A pool without `KernelPath` gets the first of: what the environment variable ``KERNELBUS_KERNEL`` says (``embedded``, or a program); a
-WolframKernel that is installed; the embedded kernel.
+A pool without `KernelPath` gets the first of: what the environment variable ``KERNELBUS_KERNEL``
+says (``embedded``, or a program); a WolframKernel that is installed; the embedded kernel.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _log = logging.getLogger("kernelbus.host")
 
 _CHOICE = "KERNELBUS_KERNEL"
 _NAMES = ("WolframKernel", "MathKernel", "wolfram", "math")
-#: Names that other programs have too: what is found under them must lie where an installation keeps its programs.
+#: Names that other programs have too: what is found under them must lie where an installation keeps
+#: its programs.
 _COMMON = frozenset(("wolfram", "math"))
 #: Where an installation keeps its programs, below its own folder.
 _FOLDERS = ("Executables", "Contents/MacOS", "")
@@ -57,7 +58,9 @@ _REFUSALS = re.compile(
 
 @cache
 def default_kernel() -> str | None:
-    """Give the program of pools without `KernelPath`; None: the embedded kernel. Found once, and told to the log."""
+    """Give the program of pools without `KernelPath`; None: the embedded kernel. Found once, and
+    told to the log.
+    """
     choice = os.environ.get(_CHOICE)
     program, why = choose_kernel(os.environ, sys.platform)
     if choice:
@@ -69,7 +72,9 @@ def default_kernel() -> str | None:
 
 
 def choose_kernel(environment: Mapping[str, str], platform: str) -> tuple[str | None, str]:
-    """Give the program of pools without `KernelPath`, None for the embedded kernel, and in words why it is that."""
+    """Give the program of pools without `KernelPath`, None for the embedded kernel, and in words
+    why it is that.
+    """
     choice = environment.get(_CHOICE)
     if choice:
         return None if choice == EMBEDDED else choice, f"as {_CHOICE} says"
@@ -78,7 +83,9 @@ def choose_kernel(environment: Mapping[str, str], platform: str) -> tuple[str | 
 
 
 def find_kernel(environment: Mapping[str, str], platform: str, usual: Mapping[str, list[str]] = _USUAL) -> str | None:
-    """Look for a WolframKernel: in ``WOLFRAM_INSTALLATION_DIRECTORY``, in PATH, where installers put it; None: there is none."""
+    """Look for a WolframKernel: in ``WOLFRAM_INSTALLATION_DIRECTORY``, in PATH, where installers
+    put it; None: there is none.
+    """
     return next(_candidates(environment, platform, usual), None)
 
 
@@ -106,5 +113,7 @@ def _version(path: Path) -> list[int]:
 
 
 def licence_refusal(said: str) -> str | None:
-    """Give the line of `said`, what a kernel wrote (lines joined by ` | `), in which it says that its licence does not let it run."""
+    """Give the line of `said`, what a kernel wrote (lines joined by ` | `), in which it says that
+    its licence does not let it run.
+    """
     return next((line.strip() for line in said.split(" | ") if _REFUSALS.search(line)), None)

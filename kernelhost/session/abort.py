@@ -1,4 +1,6 @@
-"""The abort ladder's clock and hands: what :mod:`kernelbus.kernelhost.session.ladder` decides, done to a kernel and told to the log."""
+"""The abort ladder's clock and hands: what :mod:`kernelbus.kernelhost.session.ladder` decides, done
+to a kernel and told to the log.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """What a client and a kernel have asked of each other, read off the packet heads that pass.
 
-Rules of this module: no I/O. From here come the prompt, whether the kernel is busy, and what it is waiting to be told.
+Rules of this module: no I/O. From here come the prompt, whether the kernel is busy, and what it is
+waiting to be told.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Conversation:
         prompt: the last one.
         evaluations: how many were asked for.
         awaited: what the kernel owes, by the head of the packet.
-        question: what the kernel asks its client in the middle of an evaluation (PROTOCOL.md section 8), until that is answered.
+        question: what the kernel asks its client in the middle of an evaluation (PROTOCOL.md
+            section 8), until that is answered.
     """
 
     #: The packets whose first argument :meth:`said` wants to know.
@@ -39,7 +41,8 @@ class Conversation:
         #: Whether the packet at hand follows a MessagePacket, whose text it then is.
         self.after_message = False
         self._dialogs = 0
-        # For each EvaluatePacket that is not answered: what the kernel asked when it came, and asks still when that is answered.
+        # For each EvaluatePacket that is not answered: what the kernel asked when it came, and asks
+        # still when that is answered.
         self._aside: list[Function | None] = []
         self._head = ""
         self._argument: str | int | float | None = None
@@ -95,7 +98,8 @@ class Conversation:
         match head:
             case "InputNamePacket":
                 self.prompt = self._argument if isinstance(self._argument, str) else self.prompt
-                # Within a dialog the kernel still owes what was asked before it, and yet it is this that it waits for.
+                # Within a dialog the kernel still owes what was asked before it, and yet it is this
+                # that it waits for.
                 self.question = packet(head, self.prompt) if self._dialogs and self.busy else None
             case "BeginDialogPacket":
                 # Its first prompt answers nobody, and what ends it is answered by no prompt.

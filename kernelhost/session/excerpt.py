@@ -1,4 +1,5 @@
-"""What a packet says, shortened for the log: for who has asked to see contents (`--log-contents`), and for nobody else.
+"""What a packet says, shortened for the log: for who has asked to see contents (`--log-contents`),
+and for nobody else.
 
 Rules of this module: no I/O.
 """
@@ -45,7 +46,8 @@ class Beginnings:
         self._current: bytearray | None = None
 
     def feed(self, data: bytes | bytearray | memoryview, marks: Iterable[Mark], base: int) -> None:
-        """Take the stream's next bytes, and the tracker's marks in them, which count from `base`."""
+        """Take the stream's next bytes, and the tracker's marks in them, which count from `base`.
+        """
         if not self._kept:
             return
         view = memoryview(data)
@@ -64,7 +66,9 @@ class Beginnings:
             self._current += data[: self._kept - len(self._current)]
 
     def take(self) -> bytes:
-        """Give those of the first packet that is whole, or of the one that never will be, and forget them."""
+        """Give those of the first packet that is whole, or of the one that never will be, and
+        forget them.
+        """
         if self._whole:
             return self._whole.popleft()
         current, self._current = self._current, None
@@ -72,11 +76,14 @@ class Beginnings:
 
 
 def excerpt(data: bytes) -> str:
-    """Write the expression that `data` begins with as text, as far as it goes; what is left out is `...`."""
+    """Write the expression that `data` begins with as text, as far as it goes; what is left out is
+    `...`.
+    """
     reader = TokenReader(tolerant=True)
     reader.feed(data)
     text = ""
-    # Of each function that is open: how many arguments it has, and how many of them are written; -1: not even its head.
+    # Of each function that is open: how many arguments it has, and how many of them are written;
+    # -1: not even its head.
     opened: list[list[int]] = []
     numbers = 0  # those of an array that are still to come
     while len(text) <= _SHOWN:
@@ -107,7 +114,8 @@ def excerpt(data: bytes) -> str:
                 text += f"<array {' x '.join(map(str, dimensions))}>"
                 numbers = leaves
             case PackedToken():
-                # As many of its function's arguments as there are numbers. So many are more than is shown.
+                # As many of its function's arguments as there are numbers. So many are more than is
+                # shown.
                 text += ", ".join(map(str, token.values[:_SHOWN].tolist()))
                 if opened:
                     opened[-1][1] += token.values.size - 1

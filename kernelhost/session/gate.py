@@ -2,10 +2,11 @@
 
 Rules of this module: no I/O. Bytes from a client go in, bytes for the kernel come out.
 
-An expression is held until it is complete, up to `hold` bytes; if its client goes before that, the kernel never sees it. A larger one is
-streamed as it comes, so that a gigabyte needs no gigabyte here; if its client goes before it is complete, :meth:`Gate.abandon` gives
-the bytes that complete it, to be written right behind an abort message, so that the evaluation is aborted and not carried out on what
-only looks like the client's data. No byte of a client that stays is changed.
+An expression is held until it is complete, up to `hold` bytes; if its client goes before that, the
+kernel never sees it. A larger one is streamed as it comes, so that a gigabyte needs no gigabyte
+here; if its client goes before it is complete, :meth:`Gate.abandon` gives the bytes that complete
+it, to be written right behind an abort message, so that the evaluation is aborted and not carried
+out on what only looks like the client's data. No byte of a client that stays is changed.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Gate:
     Args:
         hold: bytes of an unfinished expression that are held.
         limits: of the tracker.
-        on_packet: called with the head's name, how many bytes it has, and the first `keep` of them, when an expression has passed whole,
-            in order.
+        on_packet: called with the head's name, how many bytes it has, and the first `keep` of them,
+            when an expression has passed whole, in order.
         keep: see `on_packet`.
 
     Raises (from :meth:`feed`):
@@ -63,7 +64,8 @@ class Gate:
         """Take the client's next bytes and give those that are to be written to the kernel now."""
         view = memoryview(data)
         base = self._tracker.position
-        # Up to here the bytes belong to whole expressions; what follows, if anything does, to one in progress.
+        # Up to here the bytes belong to whole expressions; what follows, if anything does, to one
+        # in progress.
         whole = 0
         marks = self._tracker.feed(data)
         self._beginnings.feed(view, marks, base)
@@ -101,8 +103,8 @@ class Gate:
         """The client has gone. What is held is forgotten.
 
         Returns:
-            None when the kernel has only whole expressions; else the bytes that complete the one it has begun to read, which are to be
-            written behind an abort message.
+            None when the kernel has only whole expressions; else the bytes that complete the one it
+            has begun to read, which are to be written behind an abort message.
         """
         streaming = self.state is GateState.STREAMING
         self.state = GateState.BETWEEN

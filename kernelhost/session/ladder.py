@@ -1,6 +1,7 @@
 """The abort ladder: what is tried, and when, so that an abort ends what a kernel does.
 
-Rules of this module: no process, socket, clock or randomness; events come in with `now`, and :meth:`AbortLadder.tick` says what to do.
+Rules of this module: no process, socket, clock or randomness; events come in with `now`, and
+:meth:`AbortLadder.tick` says what to do.
 
 | rung | meaning |
 |---|---|
@@ -9,8 +10,9 @@ Rules of this module: no process, socket, clock or randomness; events come in wi
 | INTERRUPTED | SIGINT has been sent too; the other half is left to that |
 | KILLED | neither helped; the kernel is killed, and its pool replaces it |
 
-A kernel that answers anything that was asked of it has obeyed, and is IDLE again. One that cannot speak, since nobody takes what it
-has said already, cannot answer either: its time stands still meanwhile.
+A kernel that answers anything that was asked of it has obeyed, and is IDLE again. One that cannot
+speak, since nobody takes what it has said already, cannot answer either: its time stands still
+meanwhile.
 """
 
 from __future__ import annotations
@@ -58,7 +60,9 @@ class AbortLadder:
         return self.rung in (Rung.ASKED, Rung.INTERRUPTED)
 
     def asked(self, now: float) -> None:
-        """An abort has been passed to the kernel while it was busy. To ask again neither hurries nor delays."""
+        """An abort has been passed to the kernel while it was busy. To ask again neither hurries
+        nor delays.
+        """
         if self.rung is Rung.IDLE:
             self._climb(Rung.ASKED, now)
 
@@ -68,7 +72,8 @@ class AbortLadder:
             self.rung = Rung.IDLE
 
     def tick(self, now: float, held: bool) -> Rung | None:
-        """Time has passed. Gives the rung that is reached now, whose means is to be used; None: there is nothing to do yet.
+        """Time has passed. Gives the rung that is reached now, whose means is to be used; None:
+        there is nothing to do yet.
 
         Args:
             held: whether nobody takes what the kernel says at present.

@@ -1,10 +1,12 @@
-"""What a kernel has said: kept until a client has taken it, so that the next client can be given what the last one missed.
+"""What a kernel has said: kept until a client has taken it, so that the next client can be given
+what the last one missed.
 
-Rules of this module: no I/O, no clock. Bytes are counted from the kernel's first client on, packets are numbered from 0. What has been
-taken is kept on for a while (`history`), since a client can lose what its machine had taken for it, and then names the packet it wants
-to go on from. Nothing that has not been taken is ever dropped: when there is too much of it (:attr:`OutputLog.full`) the kernel is held
-back. Only a packet larger than `capacity` that a client is taking as it comes cannot be kept whole; if that client goes in the middle of
-it, a note stands in its place.
+Rules of this module: no I/O, no clock. Bytes are counted from the kernel's first client on, packets
+are numbered from 0. What has been taken is kept on for a while (`history`), since a client can lose
+what its machine had taken for it, and then names the packet it wants to go on from. Nothing that
+has not been taken is ever dropped: when there is too much of it (:attr:`OutputLog.full`) the kernel
+is held back. Only a packet larger than `capacity` that a client is taking as it comes cannot be
+kept whole; if that client goes in the middle of it, a note stands in its place.
 
 | state | what becomes of what the kernel says |
 |---|---|
@@ -53,7 +55,8 @@ class OutputLog:
     Attributes:
         end: bytes logged so far, which is also the offset of the next one.
         taken: up to here a client has taken it.
-        packets: how many whole packets were logged so far, which is also the number of the next one.
+        packets: how many whole packets were logged so far, which is also the number of the next
+            one.
     """
 
     def __init__(self, capacity: int, history: int = HISTORY) -> None:
@@ -67,7 +70,8 @@ class OutputLog:
         self._headless = False  # the first packet kept has lost its beginning
         self._chunks: deque[bytes | memoryview] = deque()
         self._chunk_ends: deque[int] = deque()
-        # Of each whole packet kept: where it ends, and where the next one starts (behind the end-of-packet token, if there is one).
+        # Of each whole packet kept: where it ends, and where the next one starts (behind the
+        # end-of-packet token, if there is one).
         self._ends: deque[int] = deque()
         self._followings: deque[int] = deque()
         self._between = True
@@ -90,7 +94,9 @@ class OutputLog:
     # ------------------------------------------------------------------ what the kernel says
 
     def append(self, data: bytes | memoryview, marks: Iterable[Mark], base: int) -> bytes | memoryview:
-        """Take what the kernel says, with a tracker's marks, which count from `base`. Gives the part of it that is kept."""
+        """Take what the kernel says, with a tracker's marks, which count from `base`. Gives the
+        part of it that is kept.
+        """
         ends = [mark for mark in marks if type(mark) is End or type(mark) is PacketEnd]
         skip = 0
         if self.state is not LogState.KEEPING:
@@ -111,7 +117,8 @@ class OutputLog:
                 self._followings.append(offset)
                 self.packets += 1
             elif self._followings:
-                # Else the packet that this token ends is gone, and the token stands before the next one, where it means nothing.
+                # Else the packet that this token ends is gone, and the token stands before the next
+                # one, where it means nothing.
                 self._followings[-1] = offset
         if len(data):
             self._between = bool(ends) and ends[-1].offset + start == self.end + len(data)
@@ -157,7 +164,9 @@ class OutputLog:
             self._chunks.popleft()
 
     def left(self) -> None:
-        """The client has gone. What it had taken of a packet in part is to be sent again, or a note in its place."""
+        """The client has gone. What it had taken of a packet in part is to be sent again, or a note
+        in its place.
+        """
         if self.state is LogState.DROPPING:
             self.state = LogState.KEEPING if self._between else LogState.RESYNCHRONISING
         elif self._headless and not (self._ends and self._ends[0] <= self.taken):

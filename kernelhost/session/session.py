@@ -1,7 +1,9 @@
-"""One kernel's session: who is attached to it, what they have asked of each other, and what the next client is owed.
+"""One kernel's session: who is attached to it, what they have asked of each other, and what the
+next client is owed.
 
-Bytes pass: from the channel through the gate to the kernel's link, from the link through the log to the channel. Both directions are
-tracked only for packet heads (:mod:`kernelbus.kernelhost.session.conversation`).
+Bytes pass: from the channel through the gate to the kernel's link, from the link through the log to
+the channel. Both directions are tracked only for packet heads
+(:mod:`kernelbus.kernelhost.session.conversation`).
 """
 
 from __future__ import annotations
@@ -66,10 +68,12 @@ class SessionKernel(Protocol):
 
 @dataclass(slots=True)
 class _Attachment:
-    """A client's hold on the kernel. `received` counts its bytes that were passed on, `owed` those not yet given credit for.
+    """A client's hold on the kernel. `received` counts its bytes that were passed on, `owed` those
+    not yet given credit for.
 
-    Before it is greeted, the kernel may still be at work for others: what the client asks waits, or its answer would be taken for stale.
-    What is sent to it lies in the log from `base` on, and `cursor` is how far it has been sent.
+    Before it is greeted, the kernel may still be at work for others: what the client asks waits, or
+    its answer would be taken for stale. What is sent to it lies in the log from `base` on, and
+    `cursor` is how far it has been sent.
     """
 
     handle: ChannelHandle
@@ -122,7 +126,9 @@ class Session:
 
     @property
     def listening(self) -> bool:
-        """Whether the kernel takes a client's next word now: it is idle, or asks its client something."""
+        """Whether the kernel takes a client's next word now: it is idle, or asks its client
+        something.
+        """
         return self.conversation.listening and self._completion is None
 
     @property
@@ -137,7 +143,8 @@ class Session:
 
         Args:
             resume: whether it wants what the last one has not taken.
-            point: with `resume`, the packet it wants to go on from; NO_POINT: what is known to be missed.
+            point: with `resume`, the packet it wants to go on from; NO_POINT: what is known to be
+                missed.
 
         Raises:
             ResumeError: that packet is not kept.
@@ -152,8 +159,9 @@ class Session:
     def attach(self, channel: int, client: str, multiplexer: Multiplexer, resume: bool = False, point: int = NO_POINT) -> None:
         """Give the kernel to the client at the other end of `channel`.
 
-        Without `resume`, what it said while nobody listened is stale; with it, that is sent first, and what it asks is among it, even
-        if the last client has taken that: it left without an answer.
+        Without `resume`, what it said while nobody listened is stale; with it, that is sent first,
+        and what it asks is among it, even if the last client has taken that: it left without an
+        answer.
         """
         assert self._attachment is None
         log = self._log
@@ -212,7 +220,9 @@ class Session:
             self._kernel.session_detached(text)
 
     def _greet(self) -> None:
-        """Begin with an attached client, once the kernel listens: nothing stale, then the prompt, or what the kernel asks."""
+        """Begin with an attached client, once the kernel listens: nothing stale, then the prompt,
+        or what the kernel asks.
+        """
         attachment = self._attachment
         if attachment is None or attachment.greeted or not self.listening or not self._log.between:
             return
@@ -252,7 +262,9 @@ class Session:
         self._log.take(attachment.base + taken)
 
     def _part(self, reason: EndReason, text: str, taken: int | None = None) -> None:
-        """The client and the kernel go apart; an expression the kernel has begun to read is completed, and aborted."""
+        """The client and the kernel go apart; an expression the kernel has begun to read is
+        completed, and aborted.
+        """
         attachment, self._attachment = self._attachment, None
         assert attachment is not None
         self.channel, self.client = 0, ""
@@ -283,7 +295,9 @@ class Session:
             self._part(EndReason.KERNEL_ENDED, how)
 
     def tell(self, tag: str, text: str) -> None:
-        """Give the client a message of the server's own, unless the kernel was in the middle of saying something."""
+        """Give the client a message of the server's own, unless the kernel was in the middle of
+        saying something.
+        """
         attachment = self._attachment
         if attachment is not None and attachment.greeted and attachment.cursor == self._log.end and self._log.between:
             for packed in (packet("MessagePacket", Symbol(_SYMBOL), tag), packet("TextPacket", f"{_SYMBOL}::{tag}: {text}")):
@@ -291,7 +305,9 @@ class Session:
             self._send_kept()
 
     def _say_replaced(self, attachment: _Attachment, how: str) -> None:
-        """A client that is to get another kernel at once is not left waiting for what this one still owed it."""
+        """A client that is to get another kernel at once is not left waiting for what this one
+        still owed it.
+        """
         handle, owed = attachment.handle, self.conversation.awaited["ReturnPacket"]
         if not self._log.between:
             for piece in self._kernel.completion():
@@ -317,7 +333,8 @@ class Session:
             if piece is None:
                 self._completion = None
                 if self._kernel.program:
-                    # The embedded kernel takes an abort for what it is reading; of another that is not known.
+                    # The embedded kernel takes an abort for what it is reading; of another that is
+                    # not known.
                     self._send_message(MessageCode.ABORT)
             else:
                 self._kernel.link.write(piece)
@@ -343,7 +360,8 @@ class Session:
                 if reason is EndReason.UNUSED and self._unused:
                     self._give_back(EndReason.ANSWER, "")
                     return
-                # It may have asked for something and gone: the kernel gets to it when it is done with the rest.
+                # It may have asked for something and gone: the kernel gets to it when it is done
+                # with the rest.
                 self._feed_waiting(attachment)
                 if self._attachment is not attachment:
                     return
@@ -380,14 +398,18 @@ class Session:
         self._credit()
 
     def _credit(self) -> None:
-        """Let the client send more, unless the kernel does not read, or is still at work for another."""
+        """Let the client send more, unless the kernel does not read, or is still at work for
+        another.
+        """
         attachment, link = self._attachment, self._kernel.link
         if attachment is not None and attachment.greeted and attachment.owed and link is not None and not link.congested:
             owed, attachment.owed = attachment.owed, 0
             attachment.handle.consume(owed)
 
     def _pass_urgent(self, attachment: _Attachment) -> None:
-        """Hand over the messages whose time has come: the kernel was given the data before them, or is at work on something earlier."""
+        """Hand over the messages whose time has come: the kernel was given the data before them, or
+        is at work on something earlier.
+        """
         while attachment.urgent and self._kernel.link is not None:
             first = attachment.urgent[0]
             passed = attachment.received - attachment.gate.held >= first.offset
@@ -428,7 +450,9 @@ class Session:
     # ------------------------------------------------------------------ from the kernel
 
     def heard(self, link: RelayLink, data: bytes | memoryview, marks: list[Mark], base: int) -> None:
-        """Log what the kernel says, and send it to the client, if that has had everything before it; `marks` count from `base`."""
+        """Log what the kernel says, and send it to the client, if that has had everything before
+        it; `marks` count from `base`.
+        """
         log, attachment = self._log, self._attachment
         before = log.end
         kept = log.append(data, marks, base)
@@ -436,7 +460,8 @@ class Session:
             if log.full:
                 link.pause()
         elif not attachment.greeted:
-            # Its marks are not looked at yet: whether it is the client's turn now is found behind them.
+            # Its marks are not looked at yet: whether it is the client's turn now is found behind
+            # them.
             pass
         else:
             if attachment.cursor == before:
@@ -469,7 +494,9 @@ class Session:
 
 
 class _ChannelEvents:
-    """Takes one channel's events to its session, for as long as that channel is the session's present one."""
+    """Takes one channel's events to its session, for as long as that channel is the session's
+    present one.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -1,9 +1,11 @@
-"""What passes between a kernel and whoever it works for, packet by packet, for those who want to see it.
+"""What passes between a kernel and whoever it works for, packet by packet, for those who want to
+see it.
 
 Never a packet's contents, but for the log's own use where `--log-contents` has asked for them.
 
-Rules of this module: no I/O. Whoever passes a packet asks first whether :attr:`PacketTrace.active`, which is all that a packet costs
-when nobody watches. The log is one watcher, at trace level; others are added and removed at any time.
+Rules of this module: no I/O. Whoever passes a packet asks first whether :attr:`PacketTrace.active`,
+which is all that a packet costs when nobody watches. The log is one watcher, at trace level; others
+are added and removed at any time.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ class Passage:
     Attributes:
         time: seconds since the epoch.
         direction: "to" the kernel, or "from" it.
-        head: the packet's, as `EvaluatePacket`; empty for an expression without a symbol as its head; `message 3` for a WSTP message.
+        head: the packet's, as `EvaluatePacket`; empty for an expression without a symbol as its
+            head; `message 3` for a WSTP message.
         size: bytes of its tokens, without the end-of-packet token; 0 for a message.
     """
 
@@ -51,7 +54,8 @@ class PacketTrace:
         clock: gives the time, in seconds since the epoch.
 
     Attributes:
-        kept: bytes of each packet's beginning that are wanted for the log; 0: contents are not shown.
+        kept: bytes of each packet's beginning that are wanted for the log; 0: contents are not
+            shown.
     """
 
     def __init__(self, log: EventLogger, name: str, clock: Callable[[], float]) -> None:
@@ -76,7 +80,9 @@ class PacketTrace:
         self._sinks = tuple(other for other in self._sinks if other != sink)
 
     def passed(self, direction: str, head: str | None, size: int, beginning: bytes = b"") -> None:
-        """A whole packet of `size` bytes has passed; `head` is None when it has no symbol as its head; `beginning`: its, where wanted."""
+        """A whole packet of `size` bytes has passed; `head` is None when it has no symbol as its
+        head; `beginning`: its, where wanted.
+        """
         self._tell(Passage(self._clock(), direction, head or "", size), beginning)
 
     def message(self, direction: str, code: int) -> None:

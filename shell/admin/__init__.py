@@ -1,1 +1,3 @@
-"""The admin shell, `kernelbus shell`: :mod:`kernelbus.shell.admin.app` is the shell itself, the others are its commands."""
+"""The admin shell, `kernelbus shell`: :mod:`kernelbus.shell.admin.app` is the shell itself, the
+others are its commands.
+"""

@@ -1,7 +1,7 @@
 """The admin shell itself: a line is read, its commands are run, and what goes wrong is one line.
 
-Nothing of cmd2's own that would run another program stays: no editor, no shell, no Python. Its pipes and redirections stay, which run what
-whoever types could run anyway.
+Nothing of cmd2's own that would run another program stays: no editor, no shell, no Python. Its
+pipes and redirections stay, which run what whoever types could run anyway.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class ShellError(Exception):
 
 
 class AdminShell(cmd2.Cmd):
-    """The shell. `outcome` is that of the last command: 0, 1 where it failed, 2 where there was no answer from the broker.
+    """The shell. `outcome` is that of the last command: 0, 1 where it failed, 2 where there was no
+    answer from the broker.
 
     Args:
         client: asks the broker.
@@ -81,7 +82,8 @@ class AdminShell(cmd2.Cmd):
     # ------------------------------------------------------------------ running what was typed
 
     def onecmd_plus_hooks(self, line: str, **options: Any) -> bool:
-        """Run the commands of a line up to the first that fails; gives whether the shell is to end."""
+        """Run the commands of a line up to the first that fails; gives whether the shell is to end.
+        """
         self.outcome = OK
         stop = False
         for command in commands_of(line):
@@ -145,7 +147,8 @@ class AdminShell(cmd2.Cmd):
         self.poutput(json.dumps(value, separators=(",", ":")) if compact else json.dumps(value, indent=2))
 
     def confirm(self, lost: str, question: str, args: argparse.Namespace) -> None:
-        """Ask whether something is to be done although `lost` is lost by it; where that is empty there is no need to.
+        """Ask whether something is to be done although `lost` is lost by it; where that is empty
+        there is no need to.
 
         Raises:
             ShellError: it is not to be done.
@@ -178,7 +181,9 @@ class AdminShell(cmd2.Cmd):
 
 
 def run_shell(options: argparse.Namespace) -> int:
-    """Run the shell: what is on the command line, a script, standard input, or what a person types; returns the exit status."""
+    """Run the shell: what is on the command line, a script, standard input, or what a person types;
+    returns the exit status.
+    """
     forgive_encoding()
     try:
         client, asked_by_tab = admin_client(options, options.timeout), admin_client(options, 1.0)
@@ -205,7 +210,9 @@ def _chained(first: Iterable[str], then: Iterable[str]) -> Iterator[str]:
 
 
 def run_lines(app: AdminShell, lines: Iterable[str], *, keep_going: bool = False) -> int:
-    """Run lines with nobody there, up to the first that fails; gives the exit status, that of the first failure."""
+    """Run lines with nobody there, up to the first that fails; gives the exit status, that of the
+    first failure.
+    """
     worst = OK
     for line in lines:
         for command in commands_of(line):

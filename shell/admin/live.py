@@ -43,7 +43,9 @@ WATCHABLE = ("status", "pools", "kernels", "sessions", "hosts", "links", "fronte
 
 @contextmanager
 def keys(stream: TextIO) -> Iterator[Callable[[float], bool]]:
-    """Give a function that waits so many seconds, and says whether q was pressed meanwhile; without a terminal it only waits."""
+    """Give a function that waits so many seconds, and says whether q was pressed meanwhile; without
+    a terminal it only waits.
+    """
     try:
         import termios
         import tty
@@ -79,7 +81,9 @@ def _sleep(seconds: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A kernel, and the part of one processor that it has used between two statuses; 1.5: one and a half."""
+    """A kernel, and the part of one processor that it has used between two statuses; 1.5: one and a
+    half.
+    """
 
     kernel: str
     pool: str
@@ -92,7 +96,9 @@ class Share:
 
 
 def shares(before: Status, after: Status, seconds: float) -> list[Share]:
-    """Give what each kernel has used between two statuses, `seconds` apart; who has used most comes first."""
+    """Give what each kernel has used between two statuses, `seconds` apart; who has used most comes
+    first.
+    """
     used = {kernel.kernel: kernel.cpu for kernel in before.kernels}
     found = []
     for kernel in rows_of(after, "kernels"):
@@ -178,7 +184,8 @@ class Live(_Commands):
                 shell.poutput(f"{time.strftime('%H:%M:%S')}  {line}, every {args.seconds:g} s; q or Ctrl-C ends\n")
             elif number:
                 shell.poutput("")
-            # Not as a line that is typed: cmd2 sets the terminal up anew behind each, and keys are no longer read one by one.
+            # Not as a line that is typed: cmd2 sets the terminal up anew behind each, and keys are
+            # no longer read one by one.
             shell.onecmd(line, add_to_history=False)
 
         self._again(args.seconds, args.count, draw)

@@ -21,7 +21,9 @@ _FRESH = 1.0
 
 
 class Names:
-    """What things are called at present. Asked from the thread in which cmd2 completes, so it has a client of its own."""
+    """What things are called at present. Asked from the thread in which cmd2 completes, so it has a
+    client of its own.
+    """
 
     def __init__(self, client: AdminClient) -> None:
         self._client = client

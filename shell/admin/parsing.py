@@ -1,4 +1,6 @@
-"""What is typed into the admin shell, before cmd2 sees it: several commands on one line, comments, and ids that look like options."""
+"""What is typed into the admin shell, before cmd2 sees it: several commands on one line, comments,
+and ids that look like options.
+"""
 
 from __future__ import annotations
 

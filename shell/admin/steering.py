@@ -219,7 +219,9 @@ class Steering(_Commands):
         self.order(ReloadOrder(0, ""), args, unchanged="nothing has changed")
 
     def order(self, order: Order, args: argparse.Namespace, unchanged: str = "done") -> None:
-        """Give an order, and show what was answered; `unchanged`: what a part has done that says nothing."""
+        """Give an order, and show what was answered; `unchanged`: what a part has done that says
+        nothing.
+        """
         shell = self._cmd
         try:
             answer = shell.client.order(order)

@@ -1,4 +1,6 @@
-"""What a command of the admin shell is about, found in a status by what was typed; and what would be lost by carrying it out. No I/O."""
+"""What a command of the admin shell is about, found in a status by what was typed; and what would
+be lost by carrying it out. No I/O.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,8 @@ class Found:
 
 
 def called(status: Status, text: str) -> Found:
-    """Find all that is called `text`: kernels and sessions by id, or its beginning, pools, hosts and frontends by name, links by address.
+    """Find all that is called `text`: kernels and sessions by id, or its beginning, pools, hosts
+    and frontends by name, links by address.
 
     Raises:
         NotFound: nothing is; the text offers the nearest.

@@ -1,4 +1,6 @@
-"""Which kernel a person's client is to use: a fresh one, the one named, or the one that a profile leads back to."""
+"""Which kernel a person's client is to use: a fresh one, the one named, or the one that a profile
+leads back to.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ class Choice:
         pool: "" for the server's choice.
         kernel: the id of the one that is wanted; "" without one.
         file: the profile.
-        start, resume: whether a kernel may be got for the profile, and whether the profile's may be gone back to.
+        start, resume: whether a kernel may be got for the profile, and whether the profile's may be
+            gone back to.
     """
 
     address: Address | None = None
@@ -88,7 +91,8 @@ class Choice:
 
         Args:
             keep: whether the kernel lives on when the link goes.
-            resume: whether what a kernel named by its id said meanwhile is wanted (of a profile's kernel it always is).
+            resume: whether what a kernel named by its id said meanwhile is wanted (of a profile's
+                kernel it always is).
 
         Raises:
             SessionError: there is no server, or no kernel from it.
@@ -181,7 +185,8 @@ class Attachment:
         self.save(session.position)
 
     def save(self, position: int) -> None:
-        """Note in the profile, if there is one, that everything before packet `position` has been shown.
+        """Note in the profile, if there is one, that everything before packet `position` has been
+        shown.
 
         Raises:
             ProfileError: it cannot be written.
@@ -193,7 +198,9 @@ class Attachment:
         self._saved = position
 
     def save_soon(self, position: int) -> None:
-        """As :meth:`save`, but seldom: while much is said, once in a while is enough. The caller sees to what :attr:`unsaved` says."""
+        """As :meth:`save`, but seldom: while much is said, once in a while is enough. The caller
+        sees to what :attr:`unsaved` says.
+        """
         self._position = position
         if time.monotonic() >= self._next_save:
             self._next_save = time.monotonic() + _SAVE_SECONDS
@@ -201,7 +208,8 @@ class Attachment:
 
     @property
     def unsaved(self) -> float | None:
-        """After how many seconds without news :meth:`save_now` is to be called; None: all is saved."""
+        """After how many seconds without news :meth:`save_now` is to be called; None: all is saved.
+        """
         if self.file is None or self._position == self._saved:
             return None
         return max(self._next_save - time.monotonic(), 0.0)
@@ -215,7 +223,8 @@ class Attachment:
         self.save(self._position)
 
     def again(self, position: int | None) -> None:
-        """Go back to the kernel after the link was lost; None: whatever was missed, as far as the server knows it.
+        """Go back to the kernel after the link was lost; None: whatever was missed, as far as the
+        server knows it.
 
         Raises:
             SessionError: not this time.

@@ -42,7 +42,8 @@ def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = Fal
         if not quiet:
             print(f"kernel  {session.kernel} is ended")
         return 0
-    # Dropped and not closed: what has come meanwhile counts as missed by us, and is kept for who comes next.
+    # Dropped and not closed: what has come meanwhile counts as missed by us, and is kept for who
+    # comes next.
     session.link.abort()
     if quiet:
         print(session.kernel)

@@ -86,7 +86,8 @@ class Plain:
                 return
 
     def read(self, prompt: Callable[[], str], take: Callable[[Event], bool], default: str = "", *, names: bool = False) -> str:
-        """See :class:`Console`. A line that comes although it is no longer wanted is the next one."""
+        """See :class:`Console`. A line that comes although it is no longer wanted is the next one.
+        """
         if not self._asked:
             self._asked = True
             self._wanted.release()

@@ -1,4 +1,5 @@
-"""`kernelbus discover`, which lists what is advertised, and `--discover`, which picks a server of it.
+"""`kernelbus discover`, which lists what is advertised, and `--discover`, which picks a server of
+it.
 
 What is advertised is anyone's word: it says where to connect, and nothing more is believed of it.
 
@@ -34,7 +35,8 @@ __all__ = ["TIMEOUT", "DiscoveryError", "choose", "pick", "run_discover"]
 #: Seconds to look for servers, unless said otherwise.
 TIMEOUT = 3.0
 
-# When nothing more has come for so long, what there is has come: answers are spread over some tenths of a second.
+# When nothing more has come for so long, what there is has come: answers are spread over some
+# tenths of a second.
 _SETTLED = 0.5
 
 _FOUND_NOTHING = 1
@@ -74,7 +76,9 @@ def run_discover(protocol: str, *, timeout: float = TIMEOUT, interface: str | No
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the library's warnings, of interfaces that cannot be had and such, from a person's terminal."""
+    """Keep the library's warnings, of interfaces that cannot be had and such, from a person's
+    terminal.
+    """
     library = logging.getLogger("zeroconf")
     level = library.level
     library.setLevel(logging.ERROR)
@@ -124,7 +128,8 @@ async def _pick(protocol: str, name: str, pool: str, only: bool, interface: str 
 
 
 def choose(servers: Sequence[Server], name: str = "", pool: str = "", *, only: bool = False) -> Server:
-    """Pick one of `servers`: of those that fit, one with many ready kernels in the pool that is asked for.
+    """Pick one of `servers`: of those that fit, one with many ready kernels in the pool that is
+    asked for.
 
     Args:
         servers: what was found.

@@ -1,9 +1,11 @@
-"""`kernelbus eval`: evaluate codes on one kernel of a server, show what comes, and leave nothing behind that was not asked for.
+"""`kernelbus eval`: evaluate codes on one kernel of a server, show what comes, and leave nothing
+behind that was not asked for.
 
-Each code travels as ``EvaluatePacket[ToString[ToExpression[code], InputForm]]``: nothing is defined in the session, In and Out stay as
-they are, and the code meets the same evaluation as if it had been sent bare. What went wrong is read from what comes back: a value that
-is the symbol $Failed (so also wrong syntax, of which the kernel tells in a message) or $Aborted, or an answer that is no text at all
-because the evaluation never came back to ToString (aborted, or left by an uncaught Throw).
+Each code travels as ``EvaluatePacket[ToString[ToExpression[code], InputForm]]``: nothing is defined
+in the session, In and Out stay as they are, and the code meets the same evaluation as if it had
+been sent bare. What went wrong is read from what comes back: a value that is the symbol $Failed (so
+also wrong syntax, of which the kernel tells in a message) or $Aborted, or an answer that is no text
+at all because the evaluation never came back to ToString (aborted, or left by an uncaught Throw).
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from wstp import Expr, Function, Symbol
 
 __all__ = ["Outcome", "run_eval"]
 
-# How often a wait looks whether Ctrl-C was pressed or the time is up; data that comes ends a wait at once.
+# How often a wait looks whether Ctrl-C was pressed or the time is up; data that comes ends a wait
+# at once.
 _TICK = 0.2
 
 _ABORT_SECONDS = 10.0
@@ -53,12 +56,14 @@ def run_eval(codes: Sequence[str], *, choice: Choice, timeout: float | None = No
     """Evaluate `codes` in order on one kernel and give the exit status.
 
     Args:
-        codes: Wolfram Language texts; of a text with several expressions the last one's value is shown.
+        codes: Wolfram Language texts; of a text with several expressions the last one's value is
+            shown.
         choice: which kernel. Unless it was named, or got by a profile, it is ended afterwards.
         timeout: seconds after which an evaluation is aborted; None: no limit.
 
     Returns:
-        0; 1: an evaluation failed or was aborted; 2: no server, or no kernel from it; 130: interrupted.
+        0; 1: an evaluation failed or was aborted; 2: no server, or no kernel from it; 130:
+        interrupted.
     """
     try:
         attachment = choice.attach(keep=False)
@@ -80,7 +85,8 @@ def _complain(text: str, status: int) -> int:
 
 
 class _Interrupts:
-    """Counts Ctrl-C while a link is in use, so that none cuts a read or write of the link in two."""
+    """Counts Ctrl-C while a link is in use, so that none cuts a read or write of the link in two.
+    """
 
     def __init__(self) -> None:
         self.count = 0
@@ -143,7 +149,8 @@ class _Evaluation:
         return status
 
     def abandon(self) -> None:
-        """Tell the kernel to end without waiting for what it is doing; one that is kept may go on."""
+        """Tell the kernel to end without waiting for what it is doing; one that is kept may go on.
+        """
         if self._kept:
             return
         try:
@@ -152,7 +159,9 @@ class _Evaluation:
             pass  # the link has gone already, and with it what could be told
 
     def _show_missed(self, interrupts: _Interrupts) -> Outcome:
-        """Show what the kernel said since the profile was written, up to where it has nothing more to say."""
+        """Show what the kernel said since the profile was written, up to where it has nothing more
+        to say.
+        """
         # What it answers to this it says after everything before.
         mark = f"kernelbus {uuid.uuid4()}"
         outcome = self._evaluate(mark, "what was asked before", interrupts, mark=mark)
@@ -191,7 +200,8 @@ class _Evaluation:
                     return Outcome.MARK
                 outcome = self._take(packet)
                 if not self._message:
-                    # Not before it is shown: who is killed in between shall be shown it again, rather than never.
+                    # Not before it is shown: who is killed in between shall be shown it again,
+                    # rather than never.
                     self._attachment.save_soon(self._session.position)
                 if outcome is not None and not mark:
                     return outcome

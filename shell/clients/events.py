@@ -1,4 +1,6 @@
-"""What a session at a prompt waits for: what the kernel says, what is typed, Ctrl-C. One queue, one thread that deals with it."""
+"""What a session at a prompt waits for: what the kernel says, what is typed, Ctrl-C. One queue, one
+thread that deals with it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _ROOM = 256
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The kernel said something. `position`: the number of the packet behind it (:attr:`kernelbus.shell.clients.session.Session.position`)."""
+    """The kernel said something. `position`: the number of the packet behind it
+    (:attr:`kernelbus.shell.clients.session.Session.position`).
+    """
 
     session: Session
     packet: Function

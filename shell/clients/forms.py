@@ -10,7 +10,9 @@ __all__ = ["full_form"]
 
 
 def full_form(value: object) -> str:
-    """Write an answer that came as an expression, not as text; without recursion, as it may be nested deeply."""
+    """Write an answer that came as an expression, not as text; without recursion, as it may be
+    nested deeply.
+    """
     pieces: list[str] = []
     waiting: list[object] = [value]
     while waiting:

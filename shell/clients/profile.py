@@ -1,8 +1,10 @@
 """Profiles: small files that say how to get back to a kernel (DESIGN.md, "Profiles").
 
-A profile is named by a path (anything with a / in it, or that ends in .json) or by a bare name, which stands for a file under the user's
-state directory (`$XDG_STATE_HOME`, or `~/.local/state`). Who can read the kernel's id can take the kernel, so a profile is its owner's
-alone (0600). It is replaced as a whole, by a rename: whenever the writer is killed, the old one or the new one is there.
+A profile is named by a path (anything with a / in it, or that ends in .json) or by a bare name,
+which stands for a file under the user's state directory (`$XDG_STATE_HOME`, or `~/.local/state`).
+Who can read the kernel's id can take the kernel, so a profile is its owner's alone (0600). It is
+replaced as a whole, by a rename: whenever the writer is killed, the old one or the new one is
+there.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ _LARGEST = 1 << 16
 
 
 class ProfileError(Exception):
-    """A profile that cannot be used; the text is one line that names the file and says what to do."""
+    """A profile that cannot be used; the text is one line that names the file and says what to do.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,10 @@ class Profile:
         kernel: its id.
         pool: the pool that was asked for; "" for the server's choice.
         parallel: whether a parallel kernel was asked for.
-        resume_point: how many packets of the session's output have been shown: the number of the next one.
-        created, used: when the kernel was got, and when the profile was last written (ISO 8601, UTC).
+        resume_point: how many packets of the session's output have been shown: the number of the
+            next one.
+        created, used: when the kernel was got, and when the profile was last written (ISO 8601,
+            UTC).
     """
 
     server: Address
@@ -86,7 +91,9 @@ def _schema() -> Schema:
 
 
 def state_directory() -> Path:
-    """Give the directory for what is kept between runs: profiles, and the history of what was typed."""
+    """Give the directory for what is kept between runs: profiles, and the history of what was
+    typed.
+    """
     given = os.environ.get("XDG_STATE_HOME", "")
     # The XDG specification: a relative path is to be ignored.
     base = Path(given) if os.path.isabs(given) else Path.home() / ".local" / "state"
@@ -218,7 +225,8 @@ class ProfileFile:
                     json.dump(content, file, indent=1, ensure_ascii=False)
                     file.write("\n")
                     if not self._durable:
-                        # The kernel's id must outlive a power cut; how far its output was read need not.
+                        # The kernel's id must outlive a power cut; how far its output was read need
+                        # not.
                         file.flush()
                         os.fsync(file.fileno())
                 os.replace(temporary, self.path)

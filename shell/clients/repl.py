@@ -1,7 +1,8 @@
 """`kernelbus repl`: a session with a kernel, at its own prompts.
 
-What is typed goes to the kernel in ``EnterTextPacket``; what it says is shown as it comes, also while one types. The kernel decides what
-is incomplete: it says so in a message before ``SyntaxPacket``, and uses up no number; then more lines are read and all are sent together.
+What is typed goes to the kernel in ``EnterTextPacket``; what it says is shown as it comes, also
+while one types. The kernel decides what is incomplete: it says so in a message before
+``SyntaxPacket``, and uses up no number; then more lines are read and all are sent together.
 
 | turn | meaning |
 |---|---|
@@ -71,10 +72,12 @@ class _Over(Exception):
 
 
 def run_repl(choice: Choice) -> int:
-    """Hold a session until the person leaves, standard input ends, or the kernel does; give the exit status.
+    """Hold a session until the person leaves, standard input ends, or the kernel does; give the
+    exit status.
 
     Returns:
-        0; 1: the kernel ended unasked, or what was typed was left incomplete; 2: no server, or no kernel from it; 130: interrupted.
+        0; 1: the kernel ended unasked, or what was typed was left incomplete; 2: no server, or no
+        kernel from it; 130: interrupted.
     """
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     try:
@@ -388,7 +391,9 @@ class _Repl:
     # ------------------------------------------------------------------ names
 
     def _names(self, beginning: str) -> Iterable[str]:
-        """Give the names that begin so, as the kernel knows them; asked from another thread, while the prompt is shown."""
+        """Give the names that begin so, as the kernel knows them; asked from another thread, while
+        the prompt is shown.
+        """
         if self._turn is not _Turn.IDLE:
             return []
         mark = f"{_MARK}{uuid.uuid4()}"
@@ -415,7 +420,8 @@ class _Repl:
             if not self._quitting:
                 self._console.errors.line("kernelbus repl: the kernel has ended, or the connection to it is lost")
             raise _Over(0 if self._quitting else _FAILED)
-        # When the kernel has ended the server says so at once, and there is nothing to be told before.
+        # When the kernel has ended the server says so at once, and there is nothing to be told
+        # before.
         quiet = [True]
 
         def before_sleep(state: tenacity.RetryCallState) -> None:

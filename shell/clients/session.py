@@ -1,7 +1,8 @@
-"""A link to a server with a kernel attached, as the people's clients use it: got by a command, counted, left or ended.
+"""A link to a server with a kernel attached, as the people's clients use it: got by a command,
+counted, left or ended.
 
-Every packet that the kernel says is counted, from where the server says the session stands when the link is attached: the count is the
-resume point, from which the next client goes on.
+Every packet that the kernel says is counted, from where the server says the session stands when the
+link is attached: the count is the resume point, from which the next client goes on.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class SessionError(Exception):
 
 
 class KernelRefused(SessionError):
-    """The server gave no kernel. `tag`: the server's word for why, "" without one; `reason`: the server's text alone."""
+    """The server gave no kernel. `tag`: the server's word for why, "" without one; `reason`: the
+    server's text alone.
+    """
 
     def __init__(self, tag: str, reason: str, text: str) -> None:
         super().__init__(text)
@@ -58,7 +61,9 @@ def connect_command(kernel: str = "", *, pool: str = "", parallel: bool = False,
 
 
 def reconnect_command(kernel: str, point: int | None = None, *, profile: str = "") -> Function:
-    """Ask for a kernel and what was missed of its output: from packet `point` on, or as far as the server knows it."""
+    """Ask for a kernel and what was missed of its output: from packet `point` on, or as far as the
+    server knows it.
+    """
     rules = [Symbol("Rule")("Resume", Symbol("True") if point is None else point)]
     if profile:
         rules.append(Symbol("Rule")("Profile", profile))
@@ -70,7 +75,8 @@ def _command(name: str, *arguments: Expr) -> Function:
 
 
 def packet_name(head: object) -> str:
-    """Give a symbol's name without the context that a kernel may write, "" for what is no symbol."""
+    """Give a symbol's name without the context that a kernel may write, "" for what is no symbol.
+    """
     return head.name.removeprefix("System`") if isinstance(head, Symbol) else ""
 
 
@@ -83,7 +89,8 @@ class Session:
         address: the server.
         kernel: the kernel's id.
         pool: its pool.
-        position: how many packets of the session's output have been read, by this link or before it: the resume point.
+        position: how many packets of the session's output have been read, by this link or before
+            it: the resume point.
     """
 
     def __init__(self, address: Address, request: Function, *, keep: bool) -> None:
@@ -179,7 +186,9 @@ class Session:
         self.put(_command(name, *arguments))
 
     def wait_for(self, answer: Expr, seconds: float = 10.0) -> None:
-        """Read on until a command has been answered so, or the link has ended, or it has taken too long."""
+        """Read on until a command has been answered so, or the link has ended, or it has taken too
+        long.
+        """
         deadline = time.monotonic() + seconds
         try:
             while self._get(deadline) != Symbol("ReturnPacket")(answer):
@@ -188,7 +197,9 @@ class Session:
             pass  # an answer that does not come is no longer needed
 
     def table(self, packet: Function) -> dict[str, Expr] | None:
-        """Give what a packet that answers the command Kernels[] says of this kernel; None for any other packet."""
+        """Give what a packet that answers the command Kernels[] says of this kernel; None for any
+        other packet.
+        """
         if packet_name(packet.head) != "ReturnPacket" or len(packet.args) != 1:
             return None
         for key, value in _rules(packet.args[0]):

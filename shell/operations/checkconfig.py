@@ -1,8 +1,11 @@
-"""`kernelbus check-config`: what a configuration file means, with the defaults filled in, or everything that is wrong with it.
+"""`kernelbus check-config`: what a configuration file means, with the defaults filled in, or
+everything that is wrong with it.
 
-What is printed is itself a configuration file, and means the same on this machine: each value has a comment that says on which line it was
-given, or that it is a default. A key that has no value of its own, since what holds depends on the machine or on the command, stands in a
-comment that says what that would be here. Keys are found, not listed here: those that are added to :mod:`kernelbus.bus.settings.config` are shown as well.
+What is printed is itself a configuration file, and means the same on this machine: each value has a
+comment that says on which line it was given, or that it is a default. A key that has no value of
+its own, since what holds depends on the machine or on the command, stands in a comment that says
+what that would be here. Keys are found, not listed here: those that are added to
+:mod:`kernelbus.bus.settings.config` are shown as well.
 """
 
 from __future__ import annotations
@@ -35,11 +38,13 @@ def run_check_config(file: str | None, *, as_json: bool) -> int:
     """Check `file`, or the one that the parts would find, and print what it means.
 
     Returns:
-        0: it can be used; there may be warnings, on standard error. 2: it cannot; each fault is one line there, with its file and line.
+        0: it can be used; there may be warnings, on standard error. 2: it cannot; each fault is one
+            line there, with its file and line.
     """
     path = Path(file) if file is not None else find()
     try:
-        # Without a file there is nothing that load could read instead: it looks where find has looked.
+        # Without a file there is nothing that load could read instead: it looks where find has
+        # looked.
         config = load(path)
     except ConfigError as error:
         if as_json:
@@ -58,7 +63,9 @@ def run_check_config(file: str | None, *, as_json: bool) -> int:
 
 
 def explain(config: Config, lines: Mapping[_Path, int]) -> Iterator[str]:
-    """Give the lines of a file that means what `config` means; `lines` are those on which keys stand in the file it comes from."""
+    """Give the lines of a file that means what `config` means; `lines` are those on which keys
+    stand in the file it comes from.
+    """
     if config.source is None:
         yield "# There is no configuration file: these are the defaults. Looked for:"
         yield from (f"#   {shown(str(path))}" for path in searched())

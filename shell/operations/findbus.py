@@ -1,8 +1,10 @@
-"""`--bus discover`: a host or frontend finds its broker by DNS-SD, and again when it has moved; and a broker lets itself be found.
+"""`--bus discover`: a host or frontend finds its broker by DNS-SD, and again when it has moved; and
+a broker lets itself be found.
 
-An advertisement is believed in one thing only, where to connect. Whose key is not among those that this machine trusts is passed
-over, and whose is has to prove it: CURVE's handshake is made with the key from our list, and fails with anyone who merely says so. A
-broker without keys counts only on this machine's own loopback, where one that is named needs none either.
+An advertisement is believed in one thing only, where to connect. Whose key is not among those that
+this machine trusts is passed over, and whose is has to prove it: CURVE's handshake is made with the
+key from our list, and fails with anyone who merely says so. A broker without keys counts only on
+this machine's own loopback, where one that is named needs none either.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ __all__ = ["Candidate", "DiscoveredBus", "advertise_broker", "candidates"]
 
 _log = logging.getLogger("kernelbus.discovery")
 
-# Seconds for one look, which are doubled while nothing is found; a look is begun anew because interfaces come and go.
+# Seconds for one look, which are doubled while nothing is found; a look is begun anew because
+# interfaces come and go.
 _FIRST_LOOK = 5.0
 _LONGEST_LOOK = 60.0
 
@@ -44,7 +47,9 @@ _WATCH = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A broker that may be joined at `endpoint`. `key`: its public key, "" for one without; `name`: what it is called here."""
+    """A broker that may be joined at `endpoint`. `key`: its public key, "" for one without; `name`:
+    what it is called here.
+    """
 
     endpoint: str
     key: str
@@ -114,7 +119,9 @@ class DiscoveredBus:
         self._take(found[0])
 
     async def follow(self, membership: Membership) -> None:
-        """Look for the broker again whenever it is gone: its address may be another one then. Runs until cancelled."""
+        """Look for the broker again whenever it is gone: its address may be another one then. Runs
+        until cancelled.
+        """
         joined = False
         while True:
             await asyncio.sleep(_WATCH)
@@ -127,7 +134,8 @@ class DiscoveredBus:
                     # What it knows of our kernels no other does.
                     found = [one for one in found if (one.key, one.key or one.name) == self._identity]
                 if found and found != [self._current] and not _up(membership):
-                    # One after the other, when a broker tells of several addresses and only some lead to it.
+                    # One after the other, when a broker tells of several addresses and only some
+                    # lead to it.
                     position = found.index(self._current) if self._current in found else -1
                     self._take(found[(position + 1) % len(found)])
                     membership.where = self.endpoint

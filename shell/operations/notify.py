@@ -1,6 +1,8 @@
-"""Telling the service manager how a part fares: sd_notify(3)'s datagrams, for systemd units of `Type=notify`.
+"""Telling the service manager how a part fares: sd_notify(3)'s datagrams, for systemd units of
+`Type=notify`.
 
-Where no service manager listens (``NOTIFY_SOCKET`` is not in the environment) nothing is told, and nothing else changes.
+Where no service manager listens (``NOTIFY_SOCKET`` is not in the environment) nothing is told, and
+nothing else changes.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ class Notifier:
     """What the service manager is told.
 
     Args:
-        environment: of the process. What is meant for this process alone is taken out of it, so that kernels do not speak in its name.
+        environment: of the process. What is meant for this process alone is taken out of it, so
+            that kernels do not speak in its name.
     """
 
     def __init__(self, environment: MutableMapping[str, str]) -> None:
@@ -53,7 +56,8 @@ class Notifier:
     def reloading(self) -> None:
         """The configuration is being read again; to be followed by :meth:`reloaded`."""
         if self._ready:
-            # systemd wants to know when, by its own clock, to tell this from what was sent before it asked.
+            # systemd wants to know when, by its own clock, to tell this from what was sent before
+            # it asked.
             self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def reloaded(self) -> None:

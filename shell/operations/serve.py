@@ -1,7 +1,8 @@
-"""What `kernelbus serve`, `broker`, `frontend` and `host` do: put the parts together, say when they are ready, and end them in order.
+"""What `kernelbus serve`, `broker`, `frontend` and `host` do: put the parts together, say when they
+are ready, and end them in order.
 
-`serve` runs the three parts in one process, on one event loop. They are the same classes as apart, and speak the same frames to
-the same broker; only the transport between them differs.
+`serve` runs the three parts in one process, on one event loop. They are the same classes as apart,
+and speak the same frames to the same broker; only the transport between them differs.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ __all__ = ["run_broker", "run_frontend", "run_host", "run_serve"]
 
 _log = logging.getLogger("kernelbus.server")
 
-#: Links are given this part of the time to close that `Limits`/`ShutdownTimeout` allows for everything.
+#: Links are given this part of the time to close that `Limits`/`ShutdownTimeout` allows for
+#: everything.
 _LINKS_SHARE = 0.25
 
 
@@ -61,7 +63,8 @@ def run_serve(
     """Run broker, frontend and host in this process until told to stop.
 
     Args:
-        service: what the server is advertised as; "" for no name of its own; None: it is not advertised.
+        service: what the server is advertised as; "" for no name of its own; None: it is not
+            advertised.
         metrics: the interface and port for Prometheus; None: metrics are not served.
 
     Returns:
@@ -71,7 +74,9 @@ def run_serve(
 
 
 def run_broker(config: Config, *, endpoint: str, metrics: tuple[str, int] | None = None, advertise: bool = False) -> int:
-    """Run a broker until told to stop, with `metrics` as :func:`run_serve` has them, advertised or not; returns the exit status."""
+    """Run a broker until told to stop, with `metrics` as :func:`run_serve` has them, advertised or
+    not; returns the exit status.
+    """
     return _run(_broker(config, endpoint, metrics, advertise))
 
 
@@ -201,7 +206,9 @@ async def _frontend(config: Config, endpoint: str, port: int, interface: str | N
 async def _reach_bus(
     parts: _Parts, config: Config, endpoint: str
 ) -> tuple[TransportFactory, str, DiscoveredBus | None] | None:
-    """Give the way to the broker and where it is, and what looks for it again if it had to be looked for. None: told to stop meanwhile."""
+    """Give the way to the broker and where it is, and what looks for it again if it had to be
+    looked for. None: told to stop meanwhile.
+    """
     if endpoint != "discover":
         introduction = Introduction(endpoint, config)
         return dealer_factory(parts.context, endpoint, secrets.token_bytes, introduction), endpoint, None
@@ -263,7 +270,8 @@ async def _say_joined(parts: _Parts, host: Host, endpoint: str) -> None:
 
 
 def part_name(config: Config) -> str:
-    """Give what a part of this machine is called: by its configuration, else by the machine's name."""
+    """Give what a part of this machine is called: by its configuration, else by the machine's name.
+    """
     return config.bus.name or socket.gethostname()
 
 
@@ -272,7 +280,8 @@ def _broker_options(config: Config) -> BrokerOptions:
 
 
 def _journal(config: Config, name: str | None) -> Journal | None:
-    """Open the broker's journal; `name` is the default one's, and without it there is none unless the configuration names one.
+    """Open the broker's journal; `name` is the default one's, and without it there is none unless
+    the configuration names one.
 
     Raises:
         JournalError: the one that is configured cannot be had.
@@ -379,7 +388,9 @@ class _Parts:
         self.notifier.ready()
 
     async def unless_stopped(self, main: Coroutine[Any, Any, None]) -> bool:
-        """Wait for `main`; it is cancelled when the process is told to stop before it is done, which False tells."""
+        """Wait for `main`; it is cancelled when the process is told to stop before it is done,
+        which False tells.
+        """
         task, stop = self._loop.create_task(main), self._loop.create_task(self._stop.wait())
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
@@ -414,7 +425,8 @@ class _Parts:
 
     def _signalled(self, number: int) -> None:
         if self._stop.is_set():
-            # Asked twice: whoever asks does not want to wait. Kernels end with us (PR_SET_PDEATHSIG).
+            # Asked twice: whoever asks does not want to wait. Kernels end with us
+            # (PR_SET_PDEATHSIG).
             os._exit(128 + number)
         _log.info("stopping on %s", signal.Signals(number).name)
         self._stop.set()

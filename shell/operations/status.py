@@ -1,4 +1,6 @@
-"""`kernelbus status`: how everything stands, for people, and as JSON for programs (docs/STATUS.md is its specification)."""
+"""`kernelbus status`: how everything stands, for people, and as JSON for programs (docs/STATUS.md
+is its specification).
+"""
 
 from __future__ import annotations
 
@@ -102,13 +104,17 @@ def _ask(client: AdminClient, options: argparse.Namespace) -> Status:
 
 
 def forgive_encoding() -> None:
-    """Have standard output show what its encoding has not in another way: that is no reason to show nothing."""
+    """Have standard output show what its encoding has not in another way: that is no reason to show
+    nothing.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def view(stream: TextIO) -> tuple[int | None, bool]:
-    """Give how many columns there are to write to (None: it is no terminal), and whether bold letters are wanted."""
+    """Give how many columns there are to write to (None: it is no terminal), and whether bold
+    letters are wanted.
+    """
     if not stream.isatty():
         return None, False
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") == "dumb"

@@ -1,7 +1,9 @@
-"""The tables in which people see how everything stands: what their columns are called and mean, and how they fit a terminal.
+"""The tables in which people see how everything stands: what their columns are called and mean, and
+how they fit a terminal.
 
-Each column is written down once, here: the tables, the help of the admin shell and docs/STATUS.md are all made of it. A table that is
-too wide for its terminal loses its least important columns, and then the ends of its longest texts.
+Each column is written down once, here: the tables, the help of the admin shell and docs/STATUS.md
+are all made of it. A table that is too wide for its terminal loses its least important columns, and
+then the ends of its longest texts.
 """
 
 from __future__ import annotations
@@ -36,10 +38,12 @@ __all__ = [
 #: The importance of what only JSON, `show` and `--wide` have.
 NEVER = 99
 
-#: Characters of an id that are shown, where there is no reason to show all of it; the bus understands them.
+#: Characters of an id that are shown, where there is no reason to show all of it; the bus
+#: understands them.
 SHORT_ID = 8
 
-#: Columns of the terminal between two of a table, and those that are left of a text however narrow it is.
+#: Columns of the terminal between two of a table, and those that are left of a text however narrow
+#: it is.
 _GAP = 2
 _SHORTEST = 16
 
@@ -48,7 +52,9 @@ _SHORTEST = 16
 
 
 def printable(value: object) -> str:
-    """Give a text on one line, without what would move a terminal's cursor: some of it is what clients have chosen."""
+    """Give a text on one line, without what would move a terminal's cursor: some of it is what
+    clients have chosen.
+    """
     text = str(value)
     return text if text.isprintable() else "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text)
 
@@ -125,8 +131,8 @@ class Column:
         heading: what stands above it.
         meaning: what it says, in one sentence.
         show: makes a text for people of a value.
-        rank: how soon it is left out where the terminal is narrow: 0 never, the larger the sooner; NEVER: no table has it unless it is
-            asked for.
+        rank: how soon it is left out where the terminal is narrow: 0 never, the larger the sooner;
+            NEVER: no table has it unless it is asked for.
         right: whether it is set to the right.
     """
 
@@ -351,7 +357,8 @@ def table(
 
     Args:
         rows: messages of the status that have the columns' fields.
-        room: how many columns the terminal has; None: it is none, and nothing is left out or cut for its sake.
+        room: how many columns the terminal has; None: it is none, and nothing is left out or cut
+            for its sake.
         wide: with every column, and whole ids.
         bold: whether the headings are set in bold, as a terminal understands it.
     """

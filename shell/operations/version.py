@@ -9,7 +9,8 @@ __all__ = ["version"]
 
 
 def version() -> str:
-    """Give this kernelbus's version; `unknown` where it is run from its source and not installed."""
+    """Give this kernelbus's version; `unknown` where it is run from its source and not installed.
+    """
     try:
         return _version("kernelbus")
     except PackageNotFoundError:

@@ -1,4 +1,6 @@
-"""The threads behind a `KernelPool`: one for each kernel, all fed from one queue. The pool itself is `kernelbus.shell.pool.kernelpool`."""
+"""The threads behind a `KernelPool`: one for each kernel, all fed from one queue. The pool itself
+is `kernelbus.shell.pool.kernelpool`.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ _PAUSE = 0.25
 class Orders:
     """What every kernel of a crew is asked for, and told.
 
-    `initializer`: what it evaluates first, None for nothing; `timeout`: seconds in which it must be had; `on_message` and
+    `initializer`: what it evaluates first, None for nothing; `timeout`: seconds in which it must be
+    had; `on_message` and
     `on_print`: who is called with what evaluations issue and print, None for the default.
     """
 
@@ -56,7 +59,8 @@ class Orders:
 class Task:
     """One evaluation. `raw`: its value is handed on as the expression it is.
 
-    `told` says that nobody can cancel it any more: it is done, or is cancelled and that is known. `kernel` is where it is at work.
+    `told` says that nobody can cancel it any more: it is done, or is cancelled and that is known.
+    `kernel` is where it is at work.
     """
 
     request: Sequence[Buffer]
@@ -95,7 +99,8 @@ class Crew:
         self._left = size
         self._ready = 0
         self._fault: NoKernel | None = None
-        # Daemons, so that a program that forgot `shutdown` can end; `_at_exit` sees to their work then.
+        # Daemons, so that a program that forgot `shutdown` can end; `_at_exit` sees to their work
+        # then.
         self._threads = [threading.Thread(target=self._work, name=f"kernelpool-{at}", daemon=True) for at in range(size)]
         _crews.add(self)
         for thread in self._threads:
@@ -140,7 +145,9 @@ class Crew:
             kernel.abort(task)
 
     def close(self, *, cancel: bool = False, abort: bool = False) -> None:
-        """Take no more; what waits is done, or with `cancel` is not; what is being done is, unless `abort`."""
+        """Take no more; what waits is done, or with `cancel` is not; what is being done is, unless
+        `abort`.
+        """
         with self._changed:
             self.closed = True
             dropped = [*self._tasks] if cancel else []
@@ -194,7 +201,9 @@ class Crew:
             self._leave(task, fault)
 
     def _find_kernel(self, *, again: bool) -> KernelLink:
-        """Get a kernel and initialise it. `again`: a server that cannot be reached is tried for a while."""
+        """Get a kernel and initialise it. `again`: a server that cannot be reached is tried for a
+        while.
+        """
         deadline = time.monotonic() + (_RETURN_SECONDS if again else 0.0)
         while True:
             try:
@@ -240,7 +249,8 @@ class Crew:
     def _carry_out(self, task: Task, kernel: KernelLink) -> None:
         """Evaluate, and give the future what comes of it."""
         task.messages.clear()
-        # In this order, so that who cancels it either finds the kernel and can abort, or has done so before we look.
+        # In this order, so that who cancels it either finds the kernel and can abort, or has done
+        # so before we look.
         kernel.begin(task)
         task.kernel = kernel
         try:
@@ -314,7 +324,9 @@ _crews: weakref.WeakSet[Crew] = weakref.WeakSet()
 
 
 def _at_exit() -> None:
-    """What was submitted is done before the program ends, and no kernel is left behind, as with the standard executors."""
+    """What was submitted is done before the program ends, and no kernel is left behind, as with the
+    standard executors.
+    """
     crews = list(_crews)
     for crew in crews:
         crew.close()

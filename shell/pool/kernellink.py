@@ -1,4 +1,6 @@
-"""One kernel of a server, over one link: asked for, evaluated on by one thread, aborted by any, and ended."""
+"""One kernel of a server, over one link: asked for, evaluated on by one thread, aborted by any, and
+ended.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +116,8 @@ class KernelLink:
 
     @classmethod
     def attach(cls, address: Address, *, timeout: float, stop: Callable[[], bool]) -> KernelLink:
-        """Ask the server for a fresh kernel: of the address's pool, or one for parallel work where none is named.
+        """Ask the server for a fresh kernel: of the address's pool, or one for parallel work where
+        none is named.
 
         Args:
             timeout: seconds for all of it.
@@ -175,7 +178,8 @@ class KernelLink:
             self._link.put_raw(request)
             self._link.flush()
             with self._lock:
-                # An abort is for what the kernel has been sent: before that it would be for nothing.
+                # An abort is for what the kernel has been sent: before that it would be for
+                # nothing.
                 self._sent = True
                 if self._aborting:
                     self._link.put_message(MessageCode.ABORT)

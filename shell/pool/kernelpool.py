@@ -5,9 +5,10 @@
 ...     list(pool.map("Prime", range(1, 6)))
 [2, 3, 5, 7, 11]
 
-Values go and come as `kernelbus.shell.pool.values` says. What an evaluation gives is the future's result, but $Failed and $Aborted, which are raised as
-`EvaluationFailed` and `EvaluationAborted`, with the messages that tell why; to have $Failed as a value, evaluate to something else
-(`"f[#] /. $Failed -> Null &"`).
+Values go and come as `kernelbus.shell.pool.values` says. What an evaluation gives is the future's
+result, but $Failed and $Aborted, which are raised as `EvaluationFailed` and `EvaluationAborted`,
+with the messages that tell why; to have $Failed as a value, evaluate to something else (`"f[#] /.
+$Failed -> Null &"`).
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ __all__ = ["KernelFuture", "KernelPool", "KernelWarning"]
 
 _WORD = r"(?:[^\W\d_]|\$)(?:[^\W_]|\$)*"
 _NAME = re.compile(rf"{_WORD}(?:`{_WORD})*")
-# The head of what a chunk is: one that means nothing to a kernel, so that it holds a Nothing as well.
+# The head of what a chunk is: one that means nothing to a kernel, so that it holds a Nothing as
+# well.
 _CHUNK = "WSTPServer`Chunk"
-# Chunks are made so large that a kernel gets a few of them, but neither too many calls nor too many bytes in one.
+# Chunks are made so large that a kernel gets a few of them, but neither too many calls nor too many
+# bytes in one.
 _CHUNKS_PER_KERNEL = 4
 _CHUNK_CALLS = 1024
 _CHUNK_BYTES = 1 << 20
@@ -50,7 +53,8 @@ class KernelWarning(UserWarning):
 class KernelFuture(Future[Any]):
     """The outcome of one evaluation.
 
-    Unlike the standard's, it can be cancelled while it runs: the evaluation is then aborted on its kernel.
+    Unlike the standard's, it can be cancelled while it runs: the evaluation is then aborted on its
+    kernel.
     """
 
     def __init__(self, crew: Crew, expression: Expr, *, raw: bool = False) -> None:
@@ -77,7 +81,8 @@ class KernelFuture(Future[Any]):
         return tuple(self._task.messages)
 
     def result(self, timeout: float | None = None) -> Any:
-        """Give the value; warn of the messages, the first time, unless the pool has an `on_message`.
+        """Give the value; warn of the messages, the first time, unless the pool has an
+        `on_message`.
 
         Raises:
             EvaluationFailed, EvaluationAborted: see the module's text.
@@ -104,8 +109,9 @@ class KernelFuture(Future[Any]):
 class KernelPool(Executor):
     """Evaluate on several kernels of a server at once; see the module's text.
 
-    Leaving the `with` block waits for what was submitted; leaving it by an exception (Ctrl-C, say) cancels what waits and aborts what runs.
-    The kernels are the pool's own and end with it. One that dies is replaced, and what it was evaluating is tried once more.
+    Leaving the `with` block waits for what was submitted; leaving it by an exception (Ctrl-C, say)
+    cancels what waits and aborts what runs. The kernels are the pool's own and end with it. One
+    that dies is replaced, and what it was evaluating is tried once more.
     """
 
     def __init__(
@@ -121,11 +127,14 @@ class KernelPool(Executor):
         """Ask for the kernels, and wait for the first of them.
 
         Args:
-            address: the server, and perhaps the pool, as in `kernelbus.shell.address`; without a pool, kernels for parallel work are asked for.
-            kernels: how many; None: one for each processor here. If the server gives fewer, the pool works with those.
+            address: the server, and perhaps the pool, as in `kernelbus.shell.address`; without a
+                pool, kernels for parallel work are asked for.
+            kernels: how many; None: one for each processor here. If the server gives fewer, the
+                pool works with those.
             initializer: code, or an expression, that each kernel evaluates first.
             timeout: seconds in which a kernel must be had.
-            on_message: called, in a thread of the pool, with each message as it comes; None: results warn of them (`KernelWarning`).
+            on_message: called, in a thread of the pool, with each message as it comes; None:
+                results warn of them (`KernelWarning`).
             on_print: the same for printed text; None: it goes to standard output.
 
         Raises:
@@ -151,12 +160,14 @@ class KernelPool(Executor):
         """Evaluate `fn[args...]`.
 
         Args:
-            fn: a function of the Wolfram Language: its name (`"Prime"`), code for it (`"#^2 &"`), or an expression.
+            fn: a function of the Wolfram Language: its name (`"Prime"`), code for it (`"#^2 &"`),
+                or an expression.
             args: its arguments, as Python values; leave big arrays unchanged until it is done.
             kwargs: its options: `WorkingPrecision=30` is `WorkingPrecision -> 30`.
 
         Raises:
-            TypeError: no function of the Wolfram Language, or an argument that stands for no expression.
+            TypeError: no function of the Wolfram Language, or an argument that stands for no
+                expression.
             NoKernel: no kernel is left.
             RuntimeError: the pool is shut down.
         """
@@ -178,18 +189,21 @@ class KernelPool(Executor):
     ) -> Iterator[Any]:
         """Evaluate `fn[a, b, ...]` for each element of the iterables, and give the values in order.
 
-        Work begins at once. When a value is raised, a time-out comes or the iterator is closed, what waits is cancelled and what
-        runs is aborted.
+        Work begins at once. When a value is raised, a time-out comes or the iterator is closed,
+        what waits is cancelled and what runs is aborted.
 
         Args:
-            fn: as for `submit`. Arguments are evaluated before a `fn` that would hold them is called, in chunks of more than one.
+            fn: as for `submit`. Arguments are evaluated before a `fn` that would hold them is
+                called, in chunks of more than one.
             timeout: seconds from now in which each value must be there, else TimeoutError.
-            chunksize: how many calls go to a kernel together; None: so many that each kernel gets about four chunks of modest size.
-            buffersize: how many chunks may be under way or waiting to be taken, so that the iterables may be without end; None: the
-                iterables are read to their end at once.
+            chunksize: how many calls go to a kernel together; None: so many that each kernel gets
+                about four chunks of modest size.
+            buffersize: how many chunks may be under way or waiting to be taken, so that the
+                iterables may be without end; None: the iterables are read to their end at once.
 
         Raises:
-            TypeError: no function of the Wolfram Language, or an argument that stands for no expression.
+            TypeError: no function of the Wolfram Language, or an argument that stands for no
+                expression.
             ValueError: a size below 1.
             NoKernel, RuntimeError: as `submit`.
         """

@@ -1,4 +1,5 @@
-"""Python values that stand for expressions, beyond those of `wstp.expr`: both ways, for who calls kernels from Python. No I/O.
+"""Python values that stand for expressions, beyond those of `wstp.expr`: both ways, for who calls
+kernels from Python. No I/O.
 
 | expression | put | got |
 |---|---|---|
@@ -8,7 +9,8 @@
 | `Association[...]` | `dict` | `dict`, if its keys can be a dict's |
 | `List[...]` | `list`, `tuple`, `range`, `numpy.ndarray` | `list`, or `numpy.ndarray` where the kernel sends it packed |
 
-Everything else is as in `wstp.expr`'s table. What stands inside another function than these is left as it is: f[True] is an expression.
+Everything else is as in `wstp.expr`'s table. What stands inside another function than these is left
+as it is: f[True] is an expression.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ _PLAIN: Final = frozenset((int, float, str, bool, Symbol, type(None)))
 
 
 def name_of(symbol: Expr) -> str:
-    """Return a symbol's name without the context System` that a kernel may write; "" for what is no symbol."""
+    """Return a symbol's name without the context System` that a kernel may write; "" for what is no
+    symbol.
+    """
     return symbol.name.removeprefix("System`") if isinstance(symbol, Symbol) else ""
 
 
@@ -41,7 +45,9 @@ def to_python(expr: Expr) -> Expr:
 
 
 def _rebuild(root, inner, leaf, whole):  # type: ignore[no-untyped-def]  # three callables over Any: types would say nothing
-    """Rebuild a tree from its leaves upwards, without recursion: expressions may be nested as deep as memory allows."""
+    """Rebuild a tree from its leaves upwards, without recursion: expressions may be nested as deep
+    as memory allows.
+    """
     made: list[Expr] = []
     pending: list[tuple[int, Expr]] = [(-1, root)]
     while pending:

@@ -1,1 +1,2 @@
-"""kernelbus: a server for long-lived Wolfram Language kernels, and what Python programs use of it."""
+"""kernelbus: a server for long-lived Wolfram Language kernels, and what Python programs use of it.
+"""

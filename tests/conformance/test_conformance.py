@@ -31,7 +31,9 @@ def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[wstp.Link]:
 
 
 def outcome(link: wstp.Link, source: str) -> dict[str, Any]:
-    """Give what an input gave: the value in InputForm, the names of its messages, the lines it printed."""
+    """Give what an input gave: the value in InputForm, the names of its messages, the lines it
+    printed.
+    """
     *before, answer = ask(link, Symbol("ToString")(Symbol("ToExpression")(source), Symbol("InputForm")))
     messages: list[str] = []
     prints: list[str] = []
@@ -46,7 +48,9 @@ def outcome(link: wstp.Link, source: str) -> dict[str, Any]:
 
 
 def text(result: Expr) -> str:
-    """Give the InputForm text that was asked for; what ended the evaluation before it is printed here."""
+    """Give the InputForm text that was asked for; what ended the evaluation before it is printed
+    here.
+    """
     if isinstance(result, Function):
         return f"{text(result.head)}[{', '.join(map(text, result.args))}]"
     return str(result)

@@ -1,4 +1,6 @@
-"""A gigabyte through the server: every byte arrives, and the server holds a few windows of it at most."""
+"""A gigabyte through the server: every byte arrives, and the server holds a few windows of it at
+most.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ COUNT = 2**27  # machine reals: a gigabyte
 
 @contextmanager
 def peak_memory(pid: int) -> Iterator[list[int]]:
-    """Watch a process's resident memory; the list holds, at the end, what it grew by at most, in bytes."""
+    """Watch a process's resident memory; the list holds, at the end, what it grew by at most, in
+    bytes.
+    """
     process = psutil.Process(pid)
     before = process.memory_info().rss
     peak = [0]
@@ -48,7 +52,8 @@ def test_a_gigabyte_passes_with_bounded_memory(tmp_path: Path, transport: str) -
         link.put(EVALUATE(Symbol("Size")(np.zeros(COUNT))), end_packet=True)
         link.flush(timeout=200)
         assert answers(link)[-1].args[0] == COUNT
-        # Two windows (frontend to host, and what waits for the kernel's socket), the gate's hold, and the allocator's slack.
+        # Two windows (frontend to host, and what waits for the kernel's socket), the gate's hold,
+        # and the allocator's slack.
         assert peak[0] < 100 << 20, f"{peak[0] >> 20} MiB"
 
 

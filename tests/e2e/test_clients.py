@@ -1,4 +1,6 @@
-"""The people's clients against a real server with the embedded kernel: profiles, `repl` in a pipe and in a terminal, `connect`."""
+"""The people's clients against a real server with the embedded kernel: profiles, `repl` in a pipe
+and in a terminal, `connect`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Questions, dialogs and the interrupt menu through the whole server; a client may go away in between."""
+"""Questions, dialogs and the interrupt menu through the whole server; a client may go away in
+between.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Discovery as people have it: processes that advertise, and processes that look; on loopback, and on machines of their own."""
+"""Discovery as people have it: processes that advertise, and processes that look; on loopback, and
+on machines of their own.
+"""
 
 from __future__ import annotations
 

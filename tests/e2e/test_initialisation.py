@@ -1,4 +1,6 @@
-"""Initialised pools of embedded kernels: run once, in the parent that kernels are forked from; and what happens when it fails."""
+"""Initialised pools of embedded kernels: run once, in the parent that kernels are forked from; and
+what happens when it fails.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Kernels as an Executor: with real servers, stand-in kernels for what goes wrong and embedded ones for what is computed."""
+"""Kernels as an Executor: with real servers, stand-in kernels for what goes wrong and embedded ones
+for what is computed.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
-    """Stand-in kernels: `Plain` by default, `Workers` for parallel work, `Few` that has two, `Bad` that has none."""
+    """Stand-in kernels: `Plain` by default, `Workers` for parallel work, `Few` that has two, `Bad`
+    that has none.
+    """
     folder = tmp_path_factory.mktemp("pool")
     bad = {**stand_in_pool(folder), "KernelPath": str(folder / "missing"), "MinimumKernelNumber": 0}
     pools = {
@@ -237,7 +241,8 @@ def test_what_dies_once_is_tried_elsewhere(server: Part, tmp_path: Path) -> None
         before = pids(pool, 2)
         future = pool.submit("Await", str(answer))
         wait_until(future.running, "it is at work")
-        # One after the other, so that it is certain that the one at work is among them; it is tried on what replaced the first.
+        # One after the other, so that it is certain that the one at work is among them; it is tried
+        # on what replaced the first.
         busy = before - {pool.submit("Pid").result(10)}
         for pid in busy:
             psutil.Process(pid).kill()
@@ -352,7 +357,12 @@ def test_a_pool_that_is_forgotten_ends_its_kernels(server: Part) -> None:
 
 @pytest.mark.parametrize("end", ["", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_a_program_that_ends_leaves_no_kernel_behind(server: Part, end: str) -> None:
-    program = f"from kernelbus.shell import KernelPool; p = KernelPool({of(server, 'Few')!r}, 2); f = p.submit('Pid'); print(f.result(), flush=True)"
+    program = f"""
+from kernelbus.shell import KernelPool
+p = KernelPool({of(server, 'Few')!r}, 2)
+f = p.submit('Pid')
+print(f.result(), flush=True)
+"""
     done = subprocess.run(
         [sys.executable, "-c", f"{program}\n{end}"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )

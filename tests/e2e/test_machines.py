@@ -1,6 +1,7 @@
 """Kernel hosts on machines of their own, which know each other by keys, and whose network fails.
 
-The machines are network namespaces that the tests make (tests/support/namespaces.py), where they are allowed to.
+The machines are network namespaces that the tests make (tests/support/namespaces.py), where they
+are allowed to.
 """
 
 from __future__ import annotations

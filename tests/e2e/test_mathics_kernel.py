@@ -406,7 +406,9 @@ sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in chi
 
 
 def test_a_parent_that_has_loaded_forks_kernels() -> None:
-    """Two kernels from one parent: neither knows what the other was told, and they draw different random numbers."""
+    """Two kernels from one parent: neither knows what the other was told, and they draw different
+    random numbers.
+    """
     with wstp.listen(0, mode="default") as one, wstp.listen(0, mode="default") as other:
         names = [f"{listener.port}@127.0.0.1" for listener in (one, other)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}

@@ -1,4 +1,6 @@
-"""The embedded kernel asks its client something in the middle of an evaluation: input, dialogs, the interrupt menu."""
+"""The embedded kernel asks its client something in the middle of an evaluation: input, dialogs, the
+interrupt menu.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def shared(parent: Parent) -> Iterator[Kernel]:
 
 @pytest.fixture
 def kernel(shared: Kernel) -> Iterator[Kernel]:
-    """Give the shared kernel with its next input numbered 1, and see that nothing is left on its link."""
+    """Give the shared kernel with its next input numbered 1, and see that nothing is left on its
+    link.
+    """
     assert shared.evaluate('ClearAll["Global`*"]; $Line = 1;') == S("Null")
     yield shared
     assert shared.evaluate("1 + 1") == 2, "something was left over"

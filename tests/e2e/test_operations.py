@@ -1,4 +1,6 @@
-"""Servers as a service manager runs them, and the set for two machines of configs/, with real processes."""
+"""Servers as a service manager runs them, and the set for two machines of configs/, with real
+processes.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +100,9 @@ def test_a_host_is_ready_when_it_has_joined_and_says_when_the_broker_is_lost(man
 
 
 def test_the_two_machine_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As it is in configs/, but for the addresses, which are this machine's, and a folder for each of the two."""
+    """As it is in configs/, but for the addresses, which are this machine's, and a folder for each
+    of the two.
+    """
 
     def here(name: str, **replaced: str) -> Path:
         text = (ROOT / "configs" / "two-machines" / name).read_text()

@@ -1,5 +1,6 @@
-"""What administrators order, on parts that are processes of their own: hosts that are drained and evicted, pools that are paused under
-load, configurations that are read again under load, and brokers that are restarted in between."""
+"""What administrators order, on parts that are processes of their own: hosts that are drained and
+evicted, pools that are paused under load, configurations that are read again under load, and
+brokers that are restarted in between."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ LIMITS = {"HostTimeout": 20, "ConnectionTimeout": 40}
 
 
 class Site:
-    """A broker and a frontend for all tests, and the hosts that one test wants, with a pool that no other test has."""
+    """A broker and a frontend for all tests, and the hosts that one test wants, with a pool that no
+    other test has.
+    """
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.stack = stack

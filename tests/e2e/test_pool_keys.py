@@ -14,7 +14,8 @@ from serving import Part, stand_in_pool, wait_until, write_config
 import wstp
 from wstp import Expr, Function, Symbol
 
-#: What a client waits for a kernel here, seconds: longer than any of these tests needs to let one go, and refused within the test's time.
+#: What a client waits for a kernel here, seconds: longer than any of these tests needs to let one
+#: go, and refused within the test's time.
 PATIENCE = 4.0
 
 

@@ -1,4 +1,6 @@
-"""`kernelbus repl` where a kernel asks, does not obey, or loses its client; and what profiles bring back."""
+"""`kernelbus repl` where a kernel asks, does not obey, or loses its client; and what profiles bring
+back.
+"""
 
 from __future__ import annotations
 
@@ -198,7 +200,8 @@ def test_what_is_killed_at_any_moment_is_continued_without_a_gap(server: Part, e
     assert status == 0
     assert [*range(rest[0] if rest else total + 1, total + 1)] == rest
     assert (rest[0] if rest else total + 1) <= shown + 1
-    # Once nothing more comes, it is noted at once how far that was shown, and nothing is shown twice.
+    # Once nothing more comes, it is noted at once how far that was shown, and nothing is shown
+    # twice.
     point = json.loads(file.read_text())["ResumePoint"]
     with Client(environment, "eval", "--continue-profile", "k", f"Print[a]; Print[b]; {until_there(tmp_path / 'go')}") as client:
         assert [client.stdout.readline() for _ in range(2)] == ["a\n", "b\n"]

@@ -1,4 +1,6 @@
-"""Sessions: what outlives a client, and how another goes on with it. Real processes, with a stand-in kernel."""
+"""Sessions: what outlives a client, and how another goes on with it. Real processes, with a
+stand-in kernel.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def serve(tmp_path: Path, **keys: object) -> Iterator[Part]:
 
 
 def go(server: Part, request: Function) -> wstp.Link:
-    """Connect with a command as the first word, and read its answer, which is kept as `link.answer`."""
+    """Connect with a command as the first word, and read its answer, which is kept as
+    `link.answer`.
+    """
     link = wstp.connect(server.server, mode="uuid", timeout=10)
     link.put(request, end_packet=True)
     link.flush(timeout=10)
@@ -102,7 +106,8 @@ def test_a_resume_point_tells_exactly_what_is_missing(tmp_path: Path) -> None:
         start(link, Symbol("Say")("x", 5))
         for _ in range(3):
             assert link.get(timeout=10) == Symbol("TextPacket")("x")
-        # Everything is on this machine by now, and the client has looked at three of it and the prompt before.
+        # Everything is on this machine by now, and the client has looked at three of it and the
+        # prompt before.
         wait_until(lambda: order(link, command("ResumePoint")) == 7, "all has been passed on")
         leave(part, link)
         with back(part, identity, RULE("Resume", 4)) as link:
@@ -142,7 +147,9 @@ def test_who_does_not_resume_gets_nothing_stale(tmp_path: Path) -> None:
 
 
 def test_what_is_asked_of_a_busy_kernel_is_answered_to_who_asked(tmp_path: Path) -> None:
-    """A client that does not wait for the prompt is not left without its answer, and one that leaves at once is obeyed too."""
+    """A client that does not wait for the prompt is not left without its answer, and one that
+    leaves at once is obeyed too.
+    """
     with serve(tmp_path) as part:
         link = connect(part)
         identity = str(order(link, command("KernelID")))
@@ -223,7 +230,9 @@ def test_a_question_is_asked_again_of_who_comes_next(tmp_path: Path) -> None:
 
 
 def test_who_resumes_is_asked_what_nobody_has_answered(tmp_path: Path) -> None:
-    """Once: neither twice to who missed the question, nor again of who comes when it has been answered."""
+    """Once: neither twice to who missed the question, nor again of who comes when it has been
+    answered.
+    """
     asked = Symbol("InputStringPacket")("name? ")
     with serve(tmp_path) as part:
         link = connect(part)

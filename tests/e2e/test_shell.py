@@ -1,4 +1,6 @@
-"""The admin shell and `kernelbus status` against live servers: through cmd2's own bridge for programs, and by the command line."""
+"""The admin shell and `kernelbus status` against live servers: through cmd2's own bridge for
+programs, and by the command line.
+"""
 
 from __future__ import annotations
 

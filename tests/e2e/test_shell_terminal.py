@@ -91,7 +91,9 @@ def test_an_administrators_session(tmp_path: Path) -> None:
 
 
 def _link(part: Part) -> wstp.Link:
-    """Connect to a kernel whose id cmd2 completes: what begins with a hyphen it takes for an option."""
+    """Connect to a kernel whose id cmd2 completes: what begins with a hyphen it takes for an
+    option.
+    """
     while True:
         link = connect(part)
         if not str(order(link, command("KernelID"))).startswith("-"):

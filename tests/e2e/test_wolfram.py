@@ -1,4 +1,6 @@
-"""A WolframKernel, as far as a stand-in of that name can be one: found, started as documented, and refused by its licence."""
+"""A WolframKernel, as far as a stand-in of that name can be one: found, started as documented, and
+refused by its licence.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,12 @@ import wstp
 def run(*command: str | Path) -> tuple[int, list[str]]:
     """Run a command that must fail, and give its status and what it says."""
     done = subprocess.run(
-        [sys.executable, "-m", "kernelbus.shell.main", *map(str, command)], capture_output=True, text=True, timeout=60, cwd=ROOT, check=False
+        [sys.executable, "-m", "kernelbus.shell.main", *map(str, command)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        check=False,
     )
     assert done.stdout == ""
     return done.returncode, done.stderr.splitlines()

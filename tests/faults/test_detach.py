@@ -170,7 +170,9 @@ def test_a_session_survives_the_brokers_restart(tmp_path: Path) -> None:
 
 @pytest.fixture
 def far_away() -> Iterator[tuple[str, str, str]]:
-    """Another machine, as good as: gives its namespace, its device and the address at which it reaches this one."""
+    """Another machine, as good as: gives its namespace, its device and the address at which it
+    reaches this one.
+    """
     name = f"kb{uuid.uuid4().hex[:6]}"
     here, there, address = f"{name}h", f"{name}n", f"169.254.{random.randrange(1, 255)}.1"
     steps = [

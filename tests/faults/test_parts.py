@@ -1,4 +1,5 @@
-"""Broker, frontend and host as processes of their own, and what happens when one of them is killed."""
+"""Broker, frontend and host as processes of their own, and what happens when one of them is killed.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
 """Feed wrong bytes to everything in wstp that takes bytes.
 
-The invariant: whatever comes, in whatever pieces, ends in values, in NEED_DATA or in a WSTPError, never in another
-exception, a hang, or memory out of proportion; the marks and errors of a stream do not depend on its pieces; and what a tracker
-completes, a reader reads, as far as it got without an error in a text.
+The invariant: whatever comes, in whatever pieces, ends in values, in NEED_DATA or in a WSTPError,
+never in another exception, a hang, or memory out of proportion; the marks and errors of a stream do
+not depend on its pieces; and what a tracker completes, a reader reads, as far as it got without an
+error in a text.
 
-Run: python tests/fuzz/fuzz_wstp.py --seconds 60 [--seed N]. A failure prints the seed and the bytes.
+Run: python tests/fuzz/fuzz_wstp.py --seconds 60 [--seed N]. A failure prints the seed and the
+bytes.
 """
 
 from __future__ import annotations
@@ -98,7 +100,9 @@ def cut(rng: random.Random, data: bytes) -> Iterator[bytes]:
 
 
 def check_reader(rng: random.Random, data: bytes) -> None:
-    """Read whole and in pieces: the same values, the same error; and what was read is written and read again."""
+    """Read whole and in pieces: the same values, the same error; and what was read is written and
+    read again.
+    """
     outcomes = []
     for pieces in ([data], cut(rng, data)):
         reader = ExpressionReader(LIMITS)
@@ -159,7 +163,8 @@ def check_tracker(rng: random.Random, data: bytes) -> None:
     except LimitExceeded:
         return
     except RemoteProtocolError as error:
-        # Only what was lost already: a text whose own counts contradict each other, a count beyond what is due.
+        # Only what was lost already: a text whose own counts contradict each other, a count beyond
+        # what is due.
         if not any(lost in str(error) for lost in LOST):
             raise
         return

@@ -1,4 +1,6 @@
-"""Fixtures of the tests against a WSTP C library: which library, its processes, and links between it and `wstp`."""
+"""Fixtures of the tests against a WSTP C library: which library, its processes, and links between
+it and `wstp`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a library, say so in one line: skip the first test that needs it, and leave the others out."""
+    """Without a library, say so in one line: skip the first test that needs it, and leave the
+    others out.
+    """
     ours = [item for item in items if HERE in item.path.parents]
     if os.environ.get("WSTP_LIBRARY") or not ours:
         return

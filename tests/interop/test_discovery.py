@@ -1,6 +1,8 @@
-"""What we advertise, browsed and resolved by the C library, which on Linux asks Avahi: all of it on machines of their own.
+"""What we advertise, browsed and resolved by the C library, which on Linux asks Avahi: all of it on
+machines of their own.
 
-It needs an avahi-daemon (AVAHI_DAEMON names another than the one in PATH), which runs on a bus of its own beside the library.
+It needs an avahi-daemon (AVAHI_DAEMON names another than the one in PATH), which runs on a bus of
+its own beside the library.
 """
 
 from __future__ import annotations

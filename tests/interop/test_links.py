@@ -1,4 +1,6 @@
-"""Opening, packets, messages and closing between `wstp` and a C library, each connecting and each listening."""
+"""Opening, packets, messages and closing between `wstp` and a C library, each connecting and each
+listening.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,8 @@ def test_many_messages_keep_their_order(pair: Pair) -> None:
     for message in sent:
         pair.c("put_message", code=message.code, parameter=message.parameter)
     assert [next_message(pair.link) for _ in sent] == sent
-    # To the library one at a time: of messages that come together it hears some. And none with parameter 9, which it
-    # takes for message 9, the link's closing.
+    # To the library one at a time: of messages that come together it hears some. And none with
+    # parameter 9, which it takes for message 9, the link's closing.
     for message in sent:
         pair.link.put_message(message.code, message.parameter)
         assert pair.c("message", seconds=TIMEOUT / 2) == [message.code, message.parameter]
@@ -145,7 +147,8 @@ def test_the_library_is_killed_in_the_middle_of_an_expression(mortal: Pair) -> N
 def test_we_close(any_pair: Pair) -> None:
     any_pair.link.put(EXPRESSION, end_packet=True)
     any_pair.link.flush(TIMEOUT)
-    # Once the message connection says 9 or ends, the library reads no more than what it has in its own buffer.
+    # Once the message connection says 9 or ends, the library reads no more than what it has in its
+    # own buffer.
     assert any_pair.c("ready", seconds=TIMEOUT / 2)
     any_pair.link.close()
     assert any_pair.c("get") == FLAT

@@ -1,4 +1,6 @@
-"""Every kind of expression between `wstp` and a C library, both ways, whole and by every call that reads or puts it."""
+"""Every kind of expression between `wstp` and a C library, both ways, whole and by every call that
+reads or puts it.
+"""
 
 from __future__ import annotations
 
@@ -158,7 +160,9 @@ def test_arbitrary_precision(pair: Pair, text: str) -> None:
 @pytest.mark.parametrize("text", ["1.5", "-3", "1.5*^400", "12345678901234567890"])
 @pytest.mark.parametrize("call", ["RealNumberAsString", "RealNumberAsUCS2String"])
 def test_reals_put_as_text(pair: Pair, call: str, text: str) -> None:
-    """The library writes 1.5e400 for 1.5*^400 then (and, put as UTF-8 or UTF-32, a zero byte too many)."""
+    """The library writes 1.5e400 for 1.5*^400 then (and, put as UTF-8 or UTF-32, a zero byte too
+    many).
+    """
     pair.c("put", puts=[[call, text], ["EndPacket"]])
     assert pair.link.get(TIMEOUT) == BigReal(text)
 
@@ -223,7 +227,8 @@ FUNCTIONS = [
     "expression", [pytest.param(one, id=f"{number}") for number, one in enumerate(FUNCTIONS)]
 )
 def test_functions(pair: Pair, expression: Expr) -> None:
-    # A function headed by a text is written Function("name") for the symbol; what the library reads decides.
+    # A function headed by a text is written Function("name") for the symbol; what the library reads
+    # decides.
     flat = flat_expression(expression)
     to_c(pair, expression)
     assert pair.c("get") == flat

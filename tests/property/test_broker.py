@@ -1,7 +1,9 @@
-"""The broker among hosts and frontends that come, go, fall silent and come back, and brokers that are restarted.
+"""The broker among hosts and frontends that come, go, fall silent and come back, and brokers that
+are restarted.
 
-The parts here do what :mod:`kernelbus.kernelhost.host` and :mod:`kernelbus.frontend.server` do with control messages; when peace returns, all three must
-agree on who is attached to what, every request must have been answered, and when all have left nothing may be left.
+The parts here do what :mod:`kernelbus.kernelhost.host` and :mod:`kernelbus.frontend.server` do with
+control messages; when peace returns, all three must agree on who is attached to what, every request
+must have been answered, and when all have left nothing may be left.
 """
 
 from __future__ import annotations
@@ -88,7 +90,9 @@ class Part:
         self.say(self.describe())
 
     def reconnect(self) -> None:
-        """What a membership does after a silence: everything anew, and what the old connection still held is lost."""
+        """What a membership does after a silence: everything anew, and what the old connection
+        still held is lost.
+        """
         if self.unreachable:
             self.outbox.clear()
         self.route = Way(self)
@@ -450,7 +454,9 @@ class BrokerMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(not part.unreachable and not part.inbox and not part.outbox for part in self.parts))
     @rule(data=st.data())
     def cut(self, data: st.DataObject) -> None:
-        """Nothing is on its way: what a break takes without anybody noticing is not found out before a time-out."""
+        """Nothing is on its way: what a break takes without anybody noticing is not found out
+        before a time-out.
+        """
         quiet = [part for part in self.parts if not part.unreachable and not part.inbox and not part.outbox]
         part = data.draw(st.sampled_from(quiet))
         part.unreachable = True

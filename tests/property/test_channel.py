@@ -83,7 +83,9 @@ class Application:
 
 
 def run(network: Network, plans: list[list[tuple[str, int]]], cuts: list[tuple[float, float]], slow: bool) -> list[Application]:
-    """Play both sides' plans to the end and give what each saw. A plan is a list of ('data', n), ('urgent', code), ('wait', ms)."""
+    """Play both sides' plans to the end and give what each saw. A plan is a list of ('data', n),
+    ('urgent', code), ('wait', ms).
+    """
     sides = [Application(Channel(7, OPTIONS)), Application(Channel(7, OPTIONS))]
     random = network.random
     queues = [list(plan) for plan in plans]

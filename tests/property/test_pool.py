@@ -1,4 +1,6 @@
-"""A pool under whatever happens: the invariants hold, and each request is answered exactly once, in order."""
+"""A pool under whatever happens: the invariants hold, and each request is answered exactly once, in
+order.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ _S = KernelState
 
 
 class PoolMachine(RuleBasedStateMachine):
-    """A host that carries out what the pool says, with kernels and clients that do as they please."""
+    """A host that carries out what the pool says, with kernels and clients that do as they please.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,6 @@
-"""The tracker: its marks depend on the stream alone, right or wrong, however it is cut, and agree with the reader."""
+"""The tracker: its marks depend on the stream alone, right or wrong, however it is cut, and agree
+with the reader.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Properties of the token stream: what is written is read, wherever it is cut, and wrong bytes end in typed errors."""
+"""Properties of the token stream: what is written is read, wherever it is cut, and wrong bytes end
+in typed errors.
+"""
 
 from __future__ import annotations
 
@@ -162,7 +164,9 @@ def test_completion_of_any_truncated_stream_makes_legal_expressions(data: bytes,
 
 
 def outcome(data: bytes, places: list[int], limits: Limits) -> tuple[int, type[Exception] | None]:
-    """Return how many events a reader finds and the error it ends in; nothing but a typed error may come."""
+    """Return how many events a reader finds and the error it ends in; nothing but a typed error may
+    come.
+    """
     reader = ExpressionReader(limits)
     found = 0
     for piece in pieces(data, places):

@@ -1,8 +1,9 @@
 """Which recordings we write byte for byte as the library that wrote them.
 
-All but those below, where the recorded choice is not the only sensible one: we write every machine integer in 32 or 64 bits
-(an 8-bit one is recorded), every text in UTF-8 where that can be (7-bit, 8-bit and UCS-2 are recorded), and a short list of
-machine numbers as a function with packed arguments (an array of one element is recorded).
+All but those below, where the recorded choice is not the only sensible one: we write every machine
+integer in 32 or 64 bits (an 8-bit one is recorded), every text in UTF-8 where that can be (7-bit,
+8-bit and UCS-2 are recorded), and a short list of machine numbers as a function with packed
+arguments (an array of one element is recorded).
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Recorded bytes of a real library: each decodes to the expression that was meant, and is written so that it decodes again.
+"""Recorded bytes of a real library: each decodes to the expression that was meant, and is written
+so that it decodes again.
 
-Scalars, symbols and functions are written byte for byte. Not the same are texts written in another encoding than
-UTF-8, integers put as 8 or 16 bits (we write 32), and lists that it packed as a run of arguments (we write arrays).
+Scalars, symbols and functions are written byte for byte. Not the same are texts written in another
+encoding than UTF-8, integers put as 8 or 16 bits (we write 32), and lists that it packed as a run
+of arguments (we write arrays).
 """
 
 from __future__ import annotations

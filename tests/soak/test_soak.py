@@ -1,4 +1,5 @@
-"""Clients that come, ask, leave, vanish and kill kernels at random for SOAK_SECONDS, while an administrator orders the server about.
+"""Clients that come, ask, leave, vanish and kill kernels at random for SOAK_SECONDS, while an
+administrator orders the server about.
 
 Every answer belongs to its request, and nothing is left. The seed is printed; SOAK_SEED sets it.
 """
@@ -88,7 +89,8 @@ class Client:
             if not refusal:
                 return link
             link.close()
-            # Its own going has not been noticed yet, or it was given up for someone else at the cap.
+            # Its own going has not been noticed yet, or it was given up for someone else at the
+            # cap.
             if "another client is attached" not in refusal and "broker does not answer" not in refusal:
                 assert "has ended" in refusal or "never was" in refusal, refusal
                 self.kernel = ""
@@ -151,11 +153,13 @@ class Client:
 
 
 class Administrator:
-    """Pauses, resizes, drains, reloads, traces and looks on; nothing of that may cost a client anything but time.
+    """Pauses, resizes, drains, reloads, traces and looks on; nothing of that may cost a client
+    anything but time.
 
     Args:
         endpoint: the broker's.
-        hosts: those that may be drained, by name; one of a process of its own would end when it is empty.
+        hosts: those that may be drained, by name; one of a process of its own would end when it is
+            empty.
         stays: whether the broker does; else what was asked of one that went is asked again.
     """
 
@@ -277,7 +281,9 @@ def soak() -> tuple[float, int]:
 
 
 def grown(process: psutil.Process, before: tuple[int, int], children: int) -> None:
-    """Insist that a process has not grown since `before` (descriptors, bytes), but by what `children` kernels explain."""
+    """Insist that a process has not grown since `before` (descriptors, bytes), but by what
+    `children` kernels explain.
+    """
     # Each detached kernel keeps its two connections and its process's watch.
     most = before[0] + 4 * children
     wait_until(lambda: process.num_fds() <= most, f"at most {most} descriptors")
@@ -304,7 +310,8 @@ def test_every_answer_belongs_to_its_request(tmp_path: Path) -> None:
 
 
 def test_brokers_that_are_killed_cost_time_and_no_answer(tmp_path: Path) -> None:
-    """The same, with kernels on two hosts, and a broker that is killed and replaced all the time."""
+    """The same, with kernels on two hosts, and a broker that is killed and replaced all the time.
+    """
     seconds, seed = soak()
     pool = stand_in_pool(tmp_path, MaximumKernelNumber=2 * CLIENTS)
     bus = {"HeartbeatInterval": 0.2, "HeartbeatTimeout": 1.0, "Journal": "journal.sqlite"}

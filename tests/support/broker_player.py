@@ -1,4 +1,6 @@
-"""The broker's state machine among parts that are nothing but names, by events and the clock of the test."""
+"""The broker's state machine among parts that are nothing but names, by events and the clock of the
+test.
+"""
 
 from __future__ import annotations
 

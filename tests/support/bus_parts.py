@@ -1,4 +1,6 @@
-"""A broker with parts of its own making: frontends and hosts that are nothing but their side of the bus."""
+"""A broker with parts of its own making: frontends and hosts that are nothing but their side of the
+bus.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def pattern(start: int, count: int) -> bytes:
 
 
 class Stream:
-    """The owner of one end of a channel: checks that each byte comes once and in order, and puts in what it is told to."""
+    """The owner of one end of a channel: checks that each byte comes once and in order, and puts in
+    what it is told to.
+    """
 
     def __init__(self) -> None:
         self.handle: ChannelHandle

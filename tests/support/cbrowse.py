@@ -1,6 +1,8 @@
-"""Browse for link services with the C library, and resolve what is found: ``python cbrowse.py LIBRARY PROTOCOL``.
+"""Browse for link services with the C library, and resolve what is found: ``python cbrowse.py
+LIBRARY PROTOCOL``.
 
-Each thing that it is told is a line of JSON on standard output. It never ends by itself: kill it. On Linux the library asks Avahi.
+Each thing that it is told is a line of JSON on standard output. It never ends by itself: kill it.
+On Linux the library asks Avahi.
 """
 
 from __future__ import annotations

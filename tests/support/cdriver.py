@@ -1,9 +1,10 @@
 """Run the C library in a child process and command it from a test.
 
-As a program (``python cdriver.py LIBRARY``) this reads one JSON command a line on standard input and answers each with
-one JSON line on standard output.  ``python cdriver.py --kernel LIBRARY -linkmode connect ...`` is an echo kernel.
-As a module it gives `CDriver`, the parent's side: every answer is awaited with a deadline, and ending the driver kills
-the child with SIGKILL, because the library can ignore SIGTERM and can block for ever.
+As a program (``python cdriver.py LIBRARY``) this reads one JSON command a line on standard input
+and answers each with one JSON line on standard output.  ``python cdriver.py --kernel LIBRARY
+-linkmode connect ...`` is an echo kernel. As a module it gives `CDriver`, the parent's side: every
+answer is awaited with a deadline, and ending the driver kills the child with SIGKILL, because the
+library can ignore SIGTERM and can block for ever.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ POLL_SECONDS = 0.001
 
 
 class DriverError(Exception):
-    """The library refused a command; `code` is its error number, None when it was not the library's own error."""
+    """The library refused a command; `code` is its error number, None when it was not the library's
+    own error.
+    """
 
     def __init__(self, text: str, code: int | None) -> None:
         super().__init__(text)
@@ -46,7 +49,8 @@ class DriverTimeout(DriverError, TimeoutError):
 
 
 def pattern(kind: str, shape: Sequence[int]) -> npt.NDArray[Any]:
-    """Return the array that both sides know: 0, 1, 2, ... modulo what `kind` can hold, in `shape`."""
+    """Return the array that both sides know: 0, 1, 2, ... modulo what `kind` can hold, in `shape`.
+    """
     dtype = {"Integer8": np.uint8, "Integer16": np.int16, "Integer32": np.int32, "Integer64": np.int64,
              "Real32": np.float32, "Real64": np.float64}[kind]  # fmt: skip
     return np.arange(int(np.prod(shape))).astype(dtype).reshape(tuple(shape))
@@ -56,7 +60,8 @@ def pattern(kind: str, shape: Sequence[int]) -> npt.NDArray[Any]:
 
 
 class Commands:
-    """What the child can be told; one method an operation, taking and returning what JSON can say."""
+    """What the child can be told; one method an operation, taking and returning what JSON can say.
+    """
 
     def __init__(self, library: CLibrary) -> None:
         self._library = library
@@ -94,7 +99,9 @@ class Commands:
         self._servers.pop(server).close()
 
     def call(self, link: int, name: str) -> int:
-        """Call a function that takes only the link: Activate, EndPacket, Flush, NewPacket, NextPacket, ..."""
+        """Call a function that takes only the link: Activate, EndPacket, Flush, NewPacket,
+        NextPacket, ...
+        """
         return self._links[link].call(name)
 
     def put(self, link: int, puts: list[list[Any]]) -> None:
@@ -212,7 +219,9 @@ class Commands:
         return times
 
     def echo_array(self, link: int, count: int) -> int:
-        """Send ``EvaluatePacket[array of count reals]`` and read the answer as an array: nanoseconds taken."""
+        """Send ``EvaluatePacket[array of count reals]`` and read the answer as an array:
+        nanoseconds taken.
+        """
         one = self._links[link]
         values = pattern("Real64", [count])
         start = time.perf_counter_ns()
@@ -247,8 +256,8 @@ def _die_with_parent() -> None:
 def _settle() -> None:
     """Wait until every other thread of this process sleeps.
 
-    The library starts threads of its own when it is initialised, and crashes now and then when a link is opened
-    before they have all come to rest.
+    The library starts threads of its own when it is initialised, and crashes now and then when a
+    link is opened before they have all come to rest.
     """
     calm = 0
     for _ in range(200):
@@ -281,7 +290,9 @@ def _serve(path: str, environment_id: str | None) -> None:
 
 
 def run_kernel(path: str, arguments: Sequence[str]) -> None:
-    """Be an echo kernel: prompt first, then ``ReturnPacket[e]`` for each ``EvaluatePacket[e]`` until the link ends."""
+    """Be an echo kernel: prompt first, then ``ReturnPacket[e]`` for each ``EvaluatePacket[e]``
+    until the link ends.
+    """
     library = CLibrary(path)
     _settle()
     link = library.open([a for a in arguments if a not in {"-wstp", "-mathlink"}])
@@ -338,7 +349,9 @@ class CDriver:
         return self._process.poll() is None
 
     def post(self, operation: str, **arguments: Any) -> None:
-        """Send a command without waiting, as for an accept that the caller's own connect will complete."""
+        """Send a command without waiting, as for an accept that the caller's own connect will
+        complete.
+        """
         assert self._process.stdin is not None
         self._process.stdin.write((json.dumps([operation, arguments]) + "\n").encode())
         self._process.stdin.flush()

@@ -1,7 +1,9 @@
-"""Bind the public C interface of a WSTP (or MathLink) library through ctypes, with every prototype declared.
+"""Bind the public C interface of a WSTP (or MathLink) library through ctypes, with every prototype
+declared.
 
-The library is a black box: only functions of its documented C interface are called, and only over the loopback
-interface.  It can block for ever and can take its process down, so this module is meant to be used in a child
+The library is a black box: only functions of its documented C interface are called, and only over
+the loopback interface.  It can block for ever and can take its process down, so this module is
+meant to be used in a child
 process: `cdriver` is the program that does so and the class with which tests talk to it.
 
 This module does not import `wstp`: what it says is what the library says.
@@ -52,7 +54,8 @@ MESSAGE_HANDLER = c.CFUNCTYPE(None, LINK, c.c_int, c.c_int)
 
 
 class CLibraryError(Exception):
-    """A call of the library failed: `code` is its error number (MLError), the text its own message."""
+    """A call of the library failed: `code` is its error number (MLError), the text its own message.
+    """
 
     def __init__(self, call: str, code: int, message: str) -> None:
         super().__init__(f"{call}: error {code}: {message}")
@@ -144,7 +147,8 @@ class CLibrary:
 
     Args:
         path: the shared library, exporting its functions with the prefix ``WS`` or ``ML``.
-        environment_id: an id to announce in the greeting (``-envid``), or None for the library's own (empty).
+        environment_id: an id to announce in the greeting (``-envid``), or None for the library's
+            own (empty).
     """
 
     def __init__(self, path: str, environment_id: str | None = None) -> None:
@@ -170,7 +174,9 @@ class CLibrary:
         return self._functions[name](*arguments)
 
     def open(self, arguments: Sequence[str]) -> CLink:
-        """Open a link from an argument list, as ``-linkmode listen -linkprotocol TCPIP``; not yet activated."""
+        """Open a link from an argument list, as ``-linkmode listen -linkprotocol TCPIP``; not yet
+        activated.
+        """
         argv = (c.c_char_p * (len(arguments) + 2))(b"driver", *[a.encode() for a in arguments], None)
         error = c.c_int(0)
         link = self("OpenArgcArgv", self.environment, len(arguments) + 1, argv, byref(error))
@@ -208,8 +214,8 @@ class CLinkServer:
     def __init__(self, library: CLibrary, handle: int) -> None:
         self._library = library
         self._handle = handle
-        # WaitForNewLinkFromLinkServer does not notice a client that comes while it waits until some half a minute
-        # later; a callback is called at once.
+        # WaitForNewLinkFromLinkServer does not notice a client that comes while it waits until some
+        # half a minute later; a callback is called at once.
         self._clients: queue.Queue[int] = queue.Queue()
         handler = LINK_HANDLER(lambda _, link: self._clients.put(link))
         library.handlers.append(handler)
@@ -236,9 +242,9 @@ class CLink:
     def __init__(self, library: CLibrary, handle: int) -> None:
         self._library = library
         self.handle = handle
-        # Messages are taken by a handler, which a thread of the library calls.  Asking MessageReady and GetMessage
-        # instead races with that thread for the bytes of the connection: messages are lost, or put together from
-        # the code of one and the parameter of another.
+        # Messages are taken by a handler, which a thread of the library calls.  Asking MessageReady
+        # and GetMessage instead races with that thread for the bytes of the connection: messages
+        # are lost, or put together from the code of one and the parameter of another.
         self._messages: queue.Queue[tuple[int, int]] = queue.Queue()
         handler = MESSAGE_HANDLER(lambda _, code, parameter: self._messages.put((code, parameter)))
         library.handlers.append(handler)  # the library keeps its address for as long as it likes
@@ -290,7 +296,9 @@ class CLink:
     # ---- messages -------------------------------------------------------------------------------------------
 
     def message(self, timeout: float) -> tuple[int, int] | None:
-        """Wait for the next urgent message: (code, parameter), or None when none came in `timeout` seconds."""
+        """Wait for the next urgent message: (code, parameter), or None when none came in `timeout`
+        seconds.
+        """
         try:
             return self._messages.get(timeout=timeout)
         except queue.Empty:
@@ -301,9 +309,10 @@ class CLink:
     def put(self, name: str, *arguments: Any) -> None:
         """Put one thing by the name of its call without ``Put``, as ``put("UTF8String", "text")``.
 
-        Text of the ``UTF8``, ``UCS2``, ``UTF16`` and ``UTF32`` calls is a str; that of the 8-bit calls (``String``,
-        ``Symbol``, ``Function``, ``ByteString``, ...) a str of code points below 256.  ``...List`` takes a sequence,
-        ``...Array`` a (nested) sequence or numpy array and optionally the heads of its dimensions.
+        Text of the ``UTF8``, ``UCS2``, ``UTF16`` and ``UTF32`` calls is a str; that of the 8-bit
+        calls (``String``, ``Symbol``, ``Function``, ``ByteString``, ...) a str of code points below
+        256.  ``...List`` takes a sequence, ``...Array`` a (nested) sequence or numpy array and
+        optionally the heads of its dimensions.
         """
         for unit in UNIT_TYPES:
             if name.startswith(unit) or name.startswith(f"RealNumberAs{unit}"):
@@ -349,7 +358,8 @@ class CLink:
             elif kind == "r":
                 self.put("Real64", float(value))
             else:
-                # PutRealNumberAsString and its like corrupt a text that tells its precision (1.5`20).
+                # PutRealNumberAsString and its like corrupt a text that tells its precision
+                # (1.5`20).
                 self.call("PutNext", TOKEN_REAL)
                 self.put("String", value)
 
@@ -360,7 +370,8 @@ class CLink:
         elif -(2**63) <= value < 2**63:
             self.put("Integer64", value)
         else:
-            # The C interface has no call of its own for this: it is an integer token with text for its data.
+            # The C interface has no call of its own for this: it is an integer token with text for
+            # its data.
             self.call("PutNext", TOKEN_INTEGER)
             self.put("String", str(value))
 
@@ -390,7 +401,8 @@ class CLink:
         if kind == TOKEN_INTEGER:
             return ["i", self.get_text("NumberAsUTF8String")]
         if kind == TOKEN_REAL:
-            # The raw type tells a machine number (a byte above 0x80) from one that is sent as text ('*').
+            # The raw type tells a machine number (a byte above 0x80) from one that is sent as text
+            # ('*').
             if int(self._library("GetRawType", self.handle)) == TOKEN_REAL:
                 return ["R", self.get_text("NumberAsUTF8String")]
             return ["r", repr(float(self.get_number("Real64")))]
@@ -404,7 +416,9 @@ class CLink:
         return result
 
     def get_text(self, name: str) -> str:
-        """Read the next text by the name of a call without ``Get``, as ``UTF8String`` or ``String``."""
+        """Read the next text by the name of a call without ``Get``, as ``UTF8String`` or
+        ``String``.
+        """
         unit = next((u for u in UNIT_TYPES if u in name), None)
         if unit is None:
             return self._get_bytes(name)
@@ -432,7 +446,9 @@ class CLink:
         return text.decode("latin-1")
 
     def get_array(self, kind: str) -> tuple[npt.NDArray[Any], list[str]]:
-        """Read the next expression as an array: (a copy of its data in its shape, the heads of its dimensions)."""
+        """Read the next expression as an array: (a copy of its data in its shape, the heads of its
+        dimensions).
+        """
         data = POINTER(NUMBER_TYPES[kind])()
         dims = POINTER(c.c_int)()
         heads = POINTER(c.c_char_p)()

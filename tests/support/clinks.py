@@ -15,7 +15,8 @@ __all__ = ["KINDS", "TIMEOUT", "Drivers", "Pair", "in_thread", "make_pair"]
 
 TIMEOUT = 30.0
 
-# How the two can be connected: (name, whether the library listens, mode, whether the link name gives both ports).
+# How the two can be connected: (name, whether the library listens, mode, whether the link name
+# gives both ports).
 KINDS = {
     "C connects, UUID mode": (False, "uuid", False),
     "C connects, default mode": (False, "default", False),

@@ -1,7 +1,8 @@
-"""Expressions as flat lists of tokens in prefix order, in which `wstp`, a C library and the recordings can be compared.
+"""Expressions as flat lists of tokens in prefix order, in which `wstp`, a C library and the
+recordings can be compared.
 
-See `clibrary.FlatToken`. Flat, because JSON and Python's `==` do not survive 5000 levels. Arrays are what they read as:
-nested functions whose leaves are numbers.
+See `clibrary.FlatToken`. Flat, because JSON and Python's `==` do not survive 5000 levels. Arrays
+are what they read as: nested functions whose leaves are numbers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""A thread that serves WSTP links in UUID mode and answers as a kernel would, by the book of a test.
+"""A thread that serves WSTP links in UUID mode and answers as a kernel would, by the book of a
+test.
 
 It stands in for a whole server where a client is what is tested: nothing of the bus is behind it.
 """

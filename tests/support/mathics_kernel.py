@@ -84,7 +84,8 @@ def returned(value: Any) -> list[Function]:
     return [Function("ReturnPacket", value)]
 
 
-#: Load once, then fork a kernel for each link named, and tell how it ended: kernels in milliseconds instead of seconds.
+#: Load once, then fork a kernel for each link named, and tell how it ended: kernels in milliseconds
+#: instead of seconds.
 _FORKING = """
 import os, sys
 from kernelbus.kernelhost.mathics.start.options import parse_options

@@ -1,7 +1,9 @@
-"""Machines for tests: network namespaces on a bridge of their own, or, where those are not allowed, addresses of loopback.
+"""Machines for tests: network namespaces on a bridge of their own, or, where those are not allowed,
+addresses of loopback.
 
-Nothing outside the namespaces is touched: the bridge is in one too. All of it is named for the process that made it, so that what an
-earlier run has left behind when it was killed is found, and ended, by the next.
+Nothing outside the namespaces is touched: the bridge is in one too. All of it is named for the
+process that made it, so that what an earlier run has left behind when it was killed is found, and
+ended, by the next.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ class Network:
     """A few machines that reach each other; use it with `with`.
 
     Attributes:
-        apart: whether they are in namespaces; else all of them are this machine, at different addresses of loopback.
+        apart: whether they are in namespaces; else all of them are this machine, at different
+            addresses of loopback.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -107,7 +110,9 @@ def _remove(namespace: str) -> None:
 
 
 class Machine:
-    """One machine: an address, a link to the others, a home with keys, and the parts that run on it."""
+    """One machine: an address, a link to the others, a home with keys, and the parts that run on
+    it.
+    """
 
     def __init__(self, network: Network, name: str, number: int) -> None:
         self.network = network
@@ -135,7 +140,9 @@ class Machine:
 
     @property
     def around(self) -> list[str]:
-        """What runs a program on this machine, with its name for a host name: words to put before the program's."""
+        """What runs a program on this machine, with its name for a host name: words to put before
+        the program's.
+        """
         if not self.network.apart:
             return []
         named = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', self.name]
@@ -184,5 +191,6 @@ class Machine:
         for part in reversed(self.parts):
             if part.process.poll() is None:
                 part.kill()
-            # What it has started ends with it (PR_SET_PDEATHSIG); what does not is ended with the namespace.
+            # What it has started ends with it (PR_SET_PDEATHSIG); what does not is ended with the
+            # namespace.
         self.parts.clear()

@@ -55,7 +55,9 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def press_twice(self, pattern: str) -> str:
-        """Press Ctrl-C, and again until `pattern` is shown: of two signals at once a process may see one."""
+        """Press Ctrl-C, and again until `pattern` is shown: of two signals at once a process may
+        see one.
+        """
         self.type("\x03")
         for seconds in (0.5, 4, 10):
             if self._shown(pattern, seconds):

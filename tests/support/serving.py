@@ -60,7 +60,9 @@ def stand_in_program(path: Path, *options: str) -> Path:
 
 
 def stand_in_pool(tmp_path: Path, *options: str, **keys: Any) -> dict[str, Any]:
-    """Give a pool whose kernels are the stand-in program (tests/support/stand_in.py), one of them ready."""
+    """Give a pool whose kernels are the stand-in program (tests/support/stand_in.py), one of them
+    ready.
+    """
     wrapper = stand_in_program(tmp_path / "stand-in-kernel")
     return {"KernelPath": str(wrapper), "KernelOptions": " ".join(options), "MinimumKernelNumber": 1, **keys}
 
@@ -181,7 +183,9 @@ class Part:
         self.process.wait(10)
 
     def told(self, pattern: str) -> list[str]:
-        """As :meth:`logged`, once there is one: the log comes by another way than what a test sees happen."""
+        """As :meth:`logged`, once there is one: the log comes by another way than what a test sees
+        happen.
+        """
         return list(wait_until(lambda: self.logged(pattern), f"in the log: {pattern}"))
 
     def logged(self, pattern: str) -> list[str]:

@@ -1,4 +1,5 @@
-"""A kernel that stands in for a real one: a WSTP program that answers at once and does what a test asks of it.
+"""A kernel that stands in for a real one: a WSTP program that answers at once and does what a test
+asks of it.
 
 | evaluated | answer |
 |---|---|
@@ -17,8 +18,9 @@
 | `Question["text"]` | asks by an InputStringPacket, and gives the answer |
 | anything else | itself |
 
-Options: `-exitatonce n` writes a line and exits with status n; `-silent` never connects; `-uuid` connects in UUID mode;
-`-licences folder n` has it run only while fewer than n others do with that folder.
+Options: `-exitatonce n` writes a line and exits with status n; `-silent` never connects; `-uuid`
+connects in UUID mode; `-licences folder n` has it run only while fewer than n others do with that
+folder.
 """
 
 from __future__ import annotations
@@ -168,7 +170,9 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
 
 
 def initialise(link: wstp.Link, kind: str, given: str, defined: list[str]) -> Expr:
-    """Obey an initialisation: its words are `say TEXT`, `exit N`, `hang`, `fail`, `abort` and `define NAME`, one a line."""
+    """Obey an initialisation: its words are `say TEXT`, `exit N`, `hang`, `fail`, `abort` and
+    `define NAME`, one a line.
+    """
     if kind == "Get":
         try:
             with open(given) as file:

@@ -1,7 +1,8 @@
-"""Expressions and the many ways to write them on the wire, for tests of wstp: hypothesis strategies and small tools.
+"""Expressions and the many ways to write them on the wire, for tests of wstp: hypothesis strategies
+and small tools.
 
-`expressions()` are values in the form in which `get` returns them. `streams()` are legal token bytes, written by hand here
-and not by the library's writer, in every form a peer may choose.
+`expressions()` are values in the form in which `get` returns them. `streams()` are legal token
+bytes, written by hand here and not by the library's writer, in every form a peer may choose.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ RECORDINGS = Path(__file__).parent.parent / "recordings"
 LIST = Symbol("List")
 
 
-# -- recordings --------------------------------------------------------------------------------------------------
+# -- recordings
+# --------------------------------------------------------------------------------------------------
 
 
 def expression_of(tree: dict[str, Any]) -> Any:
@@ -75,7 +77,8 @@ def plain(value: Any) -> Any:
     return value
 
 
-# -- segmentation ------------------------------------------------------------------------------------------------
+# -- segmentation
+# ------------------------------------------------------------------------------------------------
 
 
 def pieces(data: bytes, cuts: Sequence[int]) -> Iterator[bytes]:
@@ -90,7 +93,8 @@ def pieces(data: bytes, cuts: Sequence[int]) -> Iterator[bytes]:
 cuts = st.lists(st.integers(0, 1 << 16), max_size=8)
 
 
-# -- values ------------------------------------------------------------------------------------------------------
+# -- values
+# ------------------------------------------------------------------------------------------------------
 
 integers = st.one_of(
     st.integers(-300, 300),
@@ -102,7 +106,8 @@ reals = st.floats(allow_nan=True, allow_infinity=True)
 
 
 def _is_decodable(text: str) -> bool:
-    # A lone high and a lone low surrogate side by side are one character to everyone who reads UTF-16.
+    # A lone high and a lone low surrogate side by side are one character to everyone who reads
+    # UTF-16.
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass") == text
 
 
@@ -151,7 +156,8 @@ def expressions() -> st.SearchStrategy[Any]:
     )  # fmt: skip
 
 
-# -- bytes, written by hand --------------------------------------------------------------------------------------
+# -- bytes, written by hand
+# --------------------------------------------------------------------------------------
 
 
 def count(number: int, digits: bool = False) -> bytes:

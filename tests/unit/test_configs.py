@@ -1,4 +1,6 @@
-"""What is in configs/: that files load, that units and compose file are sound, and that every command in them is one."""
+"""What is in configs/: that files load, that units and compose file are sound, and that every
+command in them is one.
+"""
 
 from __future__ import annotations
 

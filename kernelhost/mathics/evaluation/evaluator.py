@@ -1,8 +1,8 @@
 """Evaluate one expression: its output as it happens, and a result whatever happens.
 
 Knows Mathics3, interrupts and a :class:`Sink` for output; no links, no packets. Evaluation is by
-``expr.evaluate`` on a fresh ``Evaluation`` each
-time: Mathics3's own ``Evaluation.evaluate`` joins In/Out and error handling in a way that loses both.
+``expr.evaluate`` on a fresh ``Evaluation`` each time: Mathics3's own ``Evaluation.evaluate`` joins
+In/Out and error handling in a way that loses both.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ _HOLD, _THROW, _BREAK, _CONTINUE = (
 )
 _RETURN, _COMPOUND = Symbol("System`Return"), Symbol("System`CompoundExpression")
 
-#: After so many messages of one name in one evaluation the rest is not shown, as General::stop says.
+#: After so many messages of one name in one evaluation the rest is not shown, as General::stop
+#: says.
 _MESSAGES_SHOWN = 3
 
 
@@ -66,7 +67,9 @@ class Sink(Protocol):
 
 
 class SyntaxFault(Exception):
-    """Say that input cannot be read; its messages have been shown. ``position`` counts characters from 1."""
+    """Say that input cannot be read; its messages have been shown. ``position`` counts characters
+    from 1.
+    """
 
     def __init__(self, position: int) -> None:
         super().__init__(position)
@@ -85,8 +88,8 @@ class DialogLeft(Exception):
 class Entered:
     """Hold what became of one input of the main loop.
 
-    ``result`` is the Mathics3 expression to show, None when it was Null; ``text`` is the same as OutputForm
-    text; ``form`` is the name of the form that it was wrapped in ("FullForm"), or "".
+    ``result`` is the Mathics3 expression to show, None when it was Null; ``text`` is the same as
+    OutputForm text; ``form`` is the name of the form that it was wrapped in ("FullForm"), or "".
     """
 
     line: int
@@ -118,7 +121,9 @@ class _Live(Output):
 
 
 class _LastOnly(list[Any]):
-    """Keep the last output only: Mathics3 looks at no other, and a loop that prints for days must not fill the memory."""
+    """Keep the last output only: Mathics3 looks at no other, and a loop that prints for days must
+    not fill the memory.
+    """
 
     def append(self, item: Any) -> None:
         self[:] = [item]
@@ -141,7 +146,8 @@ class Evaluator:
 
     @contextmanager
     def dialog(self, initial: Any | None) -> Iterator[None]:
-        """Take inputs of a dialog, in the middle of an evaluation; numbering goes on, and back to what it was at the end.
+        """Take inputs of a dialog, in the middle of an evaluation; numbering goes on, and back to
+        what it was at the end.
 
         Args:
             initial: what ``%`` is at first; None for nothing.
@@ -173,14 +179,17 @@ class Evaluator:
 
     @property
     def line(self) -> int:
-        """Return the number of the input that is waited for or evaluated: ``$Line``, as the language counts it."""
+        """Return the number of the input that is waited for or evaluated: ``$Line``, as the
+        language counts it.
+        """
         return int(self._definitions.get_line_no()) or 1
 
     def evaluate(self, make: Callable[[], Any], *, aborted: bool = False) -> Any:
-        """Evaluate what ``make()`` returns, without touching In, Out and ``$Line``, and return the result.
+        """Evaluate what ``make()`` returns, without touching In, Out and ``$Line``, and return the
+        result.
 
-        Never raises but for :class:`SystemExit` (``Quit[]``): an abort gives ``$Aborted``, an error in
-        Mathics3 a message that names it and ``$Failed``.
+        Never raises but for :class:`SystemExit` (``Quit[]``): an abort gives ``$Aborted``, an error
+        in Mathics3 a message that names it and ``$Failed``.
         """
         evaluation, live = self._new()
 
@@ -190,7 +199,8 @@ class Evaluator:
         return self._guarded(work, evaluation, live, aborted)
 
     def read(self, text: str, aborted: bool, use: Callable[[Any, str], bool]) -> None:
-        """Read the expressions in a text, one or more lines each, and hand each to ``use(expression, source)`` while that returns True.
+        """Read the expressions in a text, one or more lines each, and hand each to
+        ``use(expression, source)`` while that returns True.
 
         Raises:
             SyntaxFault: what comes next cannot be read.
@@ -232,7 +242,8 @@ class Evaluator:
     def enter(
         self, query: Any, source: str | None = None, *, aborted: bool = False, show: bool = True
     ) -> Entered:
-        """Evaluate one input of the main loop: it gets a number, In and Out, and ``$Pre``, ``$Post`` and ``$PrePrint`` are heeded.
+        """Evaluate one input of the main loop: it gets a number, In and Out, and ``$Pre``,
+        ``$Post`` and ``$PrePrint`` are heeded.
 
         Args:
             query: the expression.
@@ -284,7 +295,9 @@ class Evaluator:
             self._definitions.set_line_no(self.line + 1)
 
     def _left_with(self, query: Any, returned: Any, line: int) -> Any:
-        """Return the value of a dialog: ``Return[]`` alone stands for what was computed last, if anything was."""
+        """Return the value of a dialog: ``Return[]`` alone stands for what was computed last, if
+        anything was.
+        """
         if query.get_head() is not _RETURN or query.elements:
             return returned
         last = Expression(_OUT, Integer(line - 1))

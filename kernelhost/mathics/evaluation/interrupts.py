@@ -1,26 +1,29 @@
-"""Stop a running evaluation: aborts and time limits, the one place that raises exceptions in the main thread.
+"""Stop a running evaluation: aborts and time limits, the one place that raises exceptions in the
+main thread.
 
 Evaluation runs on the main thread. Whoever wants it stopped (the thread that reads the link) calls
-:meth:`Interrupts.abort`, which sends the process a signal of its own; Python runs the signal's handler on the
-main thread between two instructions, and the handler raises :class:`KernelAbort` there. These rules make that
-safe:
+:meth:`Interrupts.abort`, which sends the process a signal of its own; Python runs the signal's
+handler on the main thread between two instructions, and the handler raises :class:`KernelAbort`
+there. These rules make that safe:
 
-* It raises only while :meth:`Interrupts.run` runs an evaluation, and not inside :attr:`Interrupts.masked`, so
-  that an answer is never cut in two: what came in the meantime is raised at the end of the mask.
-* ``KernelAbort`` is no ``Exception``: the many ``except Exception`` of Mathics3 and SymPy let it pass. Where
-  it is swallowed all the same (in a finalizer, by a bare ``except``), a timer raises it again until the
-  evaluation ends or ``CheckAbort`` takes it.
+* It raises only while :meth:`Interrupts.run` runs an evaluation, and not inside
+  :attr:`Interrupts.masked`, so that an answer is never cut in two: what came in the meantime is
+  raised at the end of the mask.
+* ``KernelAbort`` is no ``Exception``: the many ``except Exception`` of Mathics3 and SymPy let it
+  pass. Where it is swallowed all the same (in a finalizer, by a bare ``except``), a timer raises it
+  again until the evaluation ends or ``CheckAbort`` takes it.
 * It waits for the end of an import, which would leave half a module behind.
 * It is not raised again while it is on its way out, so that ``finally`` blocks run to their end.
 
 SIGINT from outside is an abort too while something runs, and nothing otherwise. Time limits
-(``TimeConstrained``) use the same timer, in place of Mathics3's own, which can raise after the time-limited
-expression has ended. No links here.
+(``TimeConstrained``) use the same timer, in place of Mathics3's own, which can raise after the
+time-limited expression has ended. No links here.
 
-An evaluation that asks the client something is *suspended* (:meth:`Interrupts.suspended`): nothing is raised in
-it meanwhile, other evaluations can be run, and what came for it is raised when it goes on. An interrupt
-(:meth:`Interrupts.interrupt`) does not unwind: the handler calls :attr:`Interrupts.on_interrupt`, which suspends
-what runs for as long as it likes. ``AbortProtect`` holds back what would unwind it, and nothing else.
+An evaluation that asks the client something is *suspended* (:meth:`Interrupts.suspended`): nothing
+is raised in it meanwhile, other evaluations can be run, and what came for it is raised when it goes
+on. An interrupt (:meth:`Interrupts.interrupt`) does not unwind: the handler calls
+:attr:`Interrupts.on_interrupt`, which suspends what runs for as long as it likes. ``AbortProtect``
+holds back what would unwind it, and nothing else.
 """
 
 from __future__ import annotations
@@ -98,7 +101,8 @@ class Suspension:
 
     @property
     def over(self) -> bool:
-        """Tell whether something is to be raised in it: whoever suspended it must let it go on now."""
+        """Tell whether something is to be raised in it: whoever suspended it must let it go on now.
+        """
         return self._interrupts._wanted or self.remaining == 0
 
     @property
@@ -119,7 +123,8 @@ class Interrupts:
         self._protection = 0
         self._deadlines: list[Deadline] = []
         self._main = 0
-        #: Called on the main thread, in the middle of an evaluation, when an interrupt has come for it.
+        #: Called on the main thread, in the middle of an evaluation, when an interrupt has come for
+        #: it.
         self.on_interrupt: Callable[[], None] = lambda: None
         #: ``with interrupts.masked:`` holds interrupts back; masks nest.
         self.masked = _Mask(self)
@@ -131,19 +136,24 @@ class Interrupts:
             signal.signal(number, self._on_signal)
 
     def abort(self) -> None:
-        """Abort what is being evaluated, or will be before :meth:`forget` is called; from any thread."""
+        """Abort what is being evaluated, or will be before :meth:`forget` is called; from any
+        thread.
+        """
         self._wanted = True
         if self._main:
             signal.pthread_kill(self._main, _WAKE)
 
     def interrupt(self) -> None:
-        """Have :attr:`on_interrupt` called in what is being evaluated, or will be; from any thread."""
+        """Have :attr:`on_interrupt` called in what is being evaluated, or will be; from any thread.
+        """
         self._asked = True
         if self._main:
             signal.pthread_kill(self._main, _WAKE)
 
     def forget(self) -> None:
-        """Say that whatever was to be aborted is over: an abort that has come to nothing must not hit what follows."""
+        """Say that whatever was to be aborted is over: an abort that has come to nothing must not
+        hit what follows.
+        """
         self._wanted = self._asked = False
 
     def run(self, work: Callable[[], _T], *, aborted: bool = False) -> _T:
@@ -156,7 +166,8 @@ class Interrupts:
         Raises:
             KernelAbort: it was aborted. Nothing is raised after it has ended.
         """
-        # The inner «finally» may be where a late signal raises; the outer one then still does the work.
+        # The inner «finally» may be where a late signal raises; the outer one then still does the
+        # work.
         try:
             try:
                 self._active = True
@@ -187,7 +198,8 @@ class Interrupts:
         Raises:
             KernelAbort, TimeLimit: at the end, what came for it.
         """
-        # The clock is read first: a signal may be handled anywhere before the evaluation is no longer active.
+        # The clock is read first: a signal may be handled anywhere before the evaluation is no
+        # longer active.
         began = time.monotonic()
         active, self._active = self._active, False
         deadlines, self._deadlines = self._deadlines, []
@@ -205,7 +217,9 @@ class Interrupts:
         self.check()
 
     def protect(self, work: Callable[[], _T]) -> _T:
-        """Return what ``work()`` returns; aborts and time limits that came meanwhile are raised after it; within :meth:`run`."""
+        """Return what ``work()`` returns; aborts and time limits that came meanwhile are raised
+        after it; within :meth:`run`.
+        """
         self._protection += 1
         try:
             result = work()
@@ -215,7 +229,9 @@ class Interrupts:
         return result
 
     def exposed(self, work: Callable[[], _T]) -> _T:
-        """Return what ``work()`` returns; aborts reach it even inside :meth:`protect` (``CheckAbort``)."""
+        """Return what ``work()`` returns; aborts reach it even inside :meth:`protect`
+        (``CheckAbort``).
+        """
         protection = self._protection
         # As in run(): the inner «finally» may be where an abort is raised.
         try:
@@ -229,18 +245,24 @@ class Interrupts:
             self._protection = protection
 
     def abort_here(self) -> bool:
-        """Take note of an ``Abort[]`` and tell whether it must wait, because it was evaluated inside :meth:`protect`."""
+        """Take note of an ``Abort[]`` and tell whether it must wait, because it was evaluated
+        inside :meth:`protect`.
+        """
         if self._protection:
             self._wanted = True
         return bool(self._protection)
 
     def acknowledge(self) -> None:
-        """Say that an abort has been dealt with inside the evaluation (``CheckAbort``), which goes on."""
+        """Say that an abort has been dealt with inside the evaluation (``CheckAbort``), which goes
+        on.
+        """
         self._wanted = False
         self._arm()
 
     def limited(self, work: Callable[[], _T], seconds: float, late: _T) -> _T:
-        """Return what ``work()`` returns, or ``late`` if it takes longer than ``seconds``; within :meth:`run`."""
+        """Return what ``work()`` returns, or ``late`` if it takes longer than ``seconds``; within
+        :meth:`run`.
+        """
         deadline = Deadline(time.monotonic() + seconds, self._protection)
         self._deadlines.append(deadline)
         try:
@@ -304,7 +326,9 @@ class Interrupts:
 
 
 def _importing() -> bool:
-    """Tell whether a module is being imported: SymPy does that all along, and half a module would be left."""
+    """Tell whether a module is being imported: SymPy does that all along, and half a module would
+    be left.
+    """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
@@ -314,7 +338,9 @@ def _importing() -> bool:
 
 
 def _in_flight() -> bool:
-    """Tell whether one of our exceptions is being unwound: a «finally» or «except» block is running because of it."""
+    """Tell whether one of our exceptions is being unwound: a «finally» or «except» block is running
+    because of it.
+    """
     error: BaseException | None = sys.exc_info()[1]
     seen: set[int] = set()
     while error is not None and id(error) not in seen:

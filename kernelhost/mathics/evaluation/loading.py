@@ -1,28 +1,34 @@
 """Load Mathics3 and mend what a kernel needs otherwise.
 
-:func:`load` is all that takes long: a parent process can call it once and fork a kernel in milliseconds. It
-makes no thread, no link and no signal handler, and no choice of random numbers;
+:func:`load` is all that takes long: a parent process can call it once and fork a kernel in
+milliseconds. It makes no thread, no link and no signal handler, and no choice of random numbers;
 :mod:`kernelbus.kernelhost.mathics.start.server` does that for each kernel.
 
 What is mended, and why:
 
 * ``CheckAbort`` takes our aborts; ``TimeConstrained`` uses our timer (see
   :mod:`kernelbus.kernelhost.mathics.evaluation.interrupts`).
-* ``InputForm`` is printed by :mod:`kernelbus.kernelhost.mathics.forms.inputform`, wherever it is asked for, and ``ToString``
-  heeds its ``FormatType`` option.
-* Zeros before a number's first digit do not count as digits of its precision, so that machine numbers, which have up to 17, read
-  back as what they were printed from.
+* ``InputForm`` is printed by :mod:`kernelbus.kernelhost.mathics.forms.inputform`, wherever it is
+  asked for, and ``ToString`` heeds its ``FormatType`` option.
+* Zeros before a number's first digit do not count as digits of its precision, so that machine
+  numbers, which have up to 17, read back as what they were printed from.
 * Operators in text are the language's ASCII ones, as kernels print them.
-* Rules that Mathics3 makes when they are first used are made here: an abort half-way would leave half of them
-  for good.
+* Rules that Mathics3 makes when they are first used are made here: an abort half-way would leave
+  half of them for good.
 * Integers of more than 4300 digits may be printed.
 * A ``Sequence`` that comes of evaluating a list's elements goes up in the list.
-* Standard output, ``Input`` and its like, ``Interrupt`` and ``AbortProtect`` (see :mod:`kernelbus.kernelhost.mathics.evaluation.terminal`).
-* ``Get`` of a file with wrong syntax gives ``$Failed``, as it does elsewhere; Mathics3's gives ``Null``.
-* ``Check``, ``Function``, ``Print`` and ``ToExpression`` (see :mod:`kernelbus.kernelhost.mathics.library.corrections`).
-* ``Needs["JLink`"]`` finds what a program at the other end of the link calls (see :mod:`kernelbus.kernelhost.mathics.library.jlink`).
-* Functions of the language that Mathics3 lacks are defined (see :mod:`kernelbus.kernelhost.mathics.library.functions`).
-* ``$SessionID`` tells forked kernels apart (see :mod:`kernelbus.kernelhost.mathics.evaluation.identity`).
+* Standard output, ``Input`` and its like, ``Interrupt`` and ``AbortProtect`` (see
+  :mod:`kernelbus.kernelhost.mathics.evaluation.terminal`).
+* ``Get`` of a file with wrong syntax gives ``$Failed``, as it does elsewhere; Mathics3's gives
+  ``Null``.
+* ``Check``, ``Function``, ``Print`` and ``ToExpression`` (see
+  :mod:`kernelbus.kernelhost.mathics.library.corrections`).
+* ``Needs["JLink`"]`` finds what a program at the other end of the link calls (see
+  :mod:`kernelbus.kernelhost.mathics.library.jlink`).
+* Functions of the language that Mathics3 lacks are defined (see
+  :mod:`kernelbus.kernelhost.mathics.library.functions`).
+* ``$SessionID`` tells forked kernels apart (see
+  :mod:`kernelbus.kernelhost.mathics.evaluation.identity`).
 """
 
 from __future__ import annotations
@@ -43,7 +49,8 @@ __all__ = ["LoadError", "Loaded", "load"]
 
 #: Significant digits up to which a number without a precision mark is a machine number.
 _MACHINE_DIGITS = 17
-#: How many numbers beyond those that Mathics3 makes at its start its tables may hold between two packets.
+#: How many numbers beyond those that Mathics3 makes at its start its tables may hold between two
+#: packets.
 _KEPT_NUMBERS = 200_000
 
 
@@ -61,10 +68,11 @@ class Loaded:
     numbers: dict[tuple[type, str], dict[Any, Any]]
 
     def prune_numbers(self) -> None:
-        """Empty the tables of all numbers ever seen, which Mathics3 never does, down to those of its start.
+        """Empty the tables of all numbers ever seen, which Mathics3 never does, down to those of
+        its start.
 
-        Call between evaluations: numbers still in use stay as they are, and are only no longer shared with
-        new ones.
+        Call between evaluations: numbers still in use stay as they are, and are only no longer
+        shared with new ones.
         """
         for (kind, table), pinned in self.numbers.items():
             if len(getattr(kind, table)) > len(pinned) + _KEPT_NUMBERS:
@@ -86,7 +94,8 @@ def _forget_calls() -> None:
 def load() -> Loaded:
     """Import Mathics3, mend it and read in its definitions; takes some seconds.
 
-    Mathics3 prints to standard output while it loads: see to it that nobody reads that as something else.
+    Mathics3 prints to standard output while it loads: see to it that nobody reads that as something
+    else.
 
     Raises:
         LoadError: a package is missing without which Mathics3 would leave functions undefined.
@@ -277,7 +286,9 @@ def _mend_printing() -> None:
         return input_form(expr.elements[0] if is_wrapped(expr) else expr, evaluation)
 
     def leave_input_form(theirs: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
-        """Keep Mathics3 from turning what is to be in InputForm into its own operators first, as it keeps from FullForm."""
+        """Keep Mathics3 from turning what is to be in InputForm into its own operators first, as it
+        keeps from FullForm.
+        """
 
         def do_format(element: Any, evaluation: Any, form: Any) -> Any:
             if is_wrapped(element):

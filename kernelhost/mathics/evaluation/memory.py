@@ -1,14 +1,16 @@
-"""Keep a kernel within its memory: abort the evaluation that takes too much, so that the session outlives it.
+"""Keep a kernel within its memory: abort the evaluation that takes too much, so that the session
+outlives it.
 
-Two things see to it, both with a limit that is somewhat below the one at which the kernel's host ends the process:
+Two things see to it, both with a limit that is somewhat below the one at which the kernel's host
+ends the process:
 
-* A timer that counts the processor time of this process, so that an idle kernel has none of it, looks at what is resident.
-  Where that is too much, what is evaluated is aborted as by SIGINT.
-* The system refuses a single allocation that is larger than what is left (RLIMIT_DATA), which is a ``MemoryError``
-  where it is made.
+* A timer that counts the processor time of this process, so that an idle kernel has none of it,
+  looks at what is resident. Where that is too much, what is evaluated is aborted as by SIGINT.
+* The system refuses a single allocation that is larger than what is left (RLIMIT_DATA), which is a
+  ``MemoryError`` where it is made.
 
-Either way the evaluation gives ``$Aborted`` after the message ``General::nomem``. Linux only; elsewhere nothing is
-limited here. No links, no Mathics3.
+Either way the evaluation gives ``$Aborted`` after the message ``General::nomem``. Linux only;
+elsewhere nothing is limited here. No links, no Mathics3.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ NO_MEMORY: Final = (
 
 #: Seconds of processor time between two looks.
 _INTERVAL: Final = 0.05
-#: The part of the host's limit that an evaluation may take before it is aborted: what the abort itself takes must fit too.
+#: The part of the host's limit that an evaluation may take before it is aborted: what the abort
+#: itself takes must fit too.
 _SHARE: Final = 7 / 8
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -60,13 +63,16 @@ class MemoryGuard:
         self._pressed = False
 
     def start(self, limit: int) -> None:
-        """Begin, on the main thread, once SIGINT is taken for an abort; ``limit`` is the host's, bytes, 0 for none."""
+        """Begin, on the main thread, once SIGINT is taken for an abort; ``limit`` is the host's,
+        bytes, 0 for none.
+        """
         if not limit or sys.platform != "linux":
             return
         import resource
 
         self._limit = self._threshold = int(limit * _SHARE)
-        # What is resident at the start is shared, or not data at all: what matters is what comes on top.
+        # What is resident at the start is shared, or not data at all: what matters is what comes on
+        # top.
         most = _data() + max(self._limit - _resident(), 0)
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if hard == resource.RLIM_INFINITY or most < hard:
@@ -75,7 +81,9 @@ class MemoryGuard:
         signal.setitimer(signal.ITIMER_PROF, _INTERVAL, _INTERVAL)
 
     def take(self) -> bool:
-        """Tell whether the evaluation that has just been aborted was so for its memory; true once for each."""
+        """Tell whether the evaluation that has just been aborted was so for its memory; true once
+        for each.
+        """
         exceeded, self._exceeded = self._exceeded, False
         return exceeded
 
@@ -84,7 +92,9 @@ class MemoryGuard:
         self._pressed = True
 
     def relieve(self) -> None:
-        """Give back what is not needed any more, between two evaluations, if there has been too much of it."""
+        """Give back what is not needed any more, between two evaluations, if there has been too
+        much of it.
+        """
         self._exceeded = False
         if not self._pressed:
             return

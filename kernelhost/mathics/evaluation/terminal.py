@@ -1,8 +1,11 @@
-"""Let evaluations talk to the client: standard output, ``Input``, ``InputString``, ``Dialog``, ``Interrupt``, ``AbortProtect``.
+"""Let evaluations talk to the client: standard output, ``Input``, ``InputString``, ``Dialog``,
+``Interrupt``, ``AbortProtect``.
 
-Mathics3 has none of these but ``Interrupt``, which it takes for ``Abort``, and knows no client. They are defined here in terms of
-a :class:`Client`, which :mod:`kernelbus.kernelhost.mathics.packets.dialogs` is once there is a link; without one, questions are answered
-by ``EndOfFile``, as a kernel answers them that has nobody to ask. Knows Mathics3 and interrupts; no links, no packets.
+Mathics3 has none of these but ``Interrupt``, which it takes for ``Abort``, and knows no client.
+They are defined here in terms of a :class:`Client`, which
+:mod:`kernelbus.kernelhost.mathics.packets.dialogs` is once there is a link; without one, questions
+are answered by ``EndOfFile``, as a kernel answers them that has nobody to ask. Knows Mathics3 and
+interrupts; no links, no packets.
 """
 
 from __future__ import annotations
@@ -72,7 +75,9 @@ class Terminal:
         definitions.clear_cache()
 
     def mend(self) -> None:
-        """Let ``Interrupt[]`` bring up the menu, and ``Abort[]`` wait for the end of ``AbortProtect``; call before definitions are made."""
+        """Let ``Interrupt[]`` bring up the menu, and ``Abort[]`` wait for the end of
+        ``AbortProtect``; call before definitions are made.
+        """
         from mathics.builtin.procedural import Abort, Interrupt
 
         def interrupt(builtin: Any, evaluation: Any) -> Any:
@@ -92,7 +97,8 @@ class Terminal:
 
 
 class _StandardOutput(io.TextIOBase):
-    """Send what ``WriteString["stdout", ...]`` and its like write to the client, as it is written."""
+    """Send what ``WriteString["stdout", ...]`` and its like write to the client, as it is written.
+    """
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -132,7 +138,9 @@ class _Asking(Builtin):
     terminal: Terminal
 
     def _prompt(self, arguments: Any, evaluation: Any) -> str:
-        """Return the first argument as text; Input and its like may have an initial value behind it, for notebooks."""
+        """Return the first argument as text; Input and its like may have an initial value behind
+        it, for notebooks.
+        """
         given = arguments.get_sequence()
         if not given:
             return _PROMPT
@@ -164,7 +172,9 @@ class _InputString(_Asking):
 
 
 class _Dialog(_Asking):
-    """Hold a dialog: ``Dialog[]``, ``Dialog[expr]``, with options ``DialogSymbols`` and ``DialogProlog``."""
+    """Hold a dialog: ``Dialog[]``, ``Dialog[expr]``, with options ``DialogSymbols`` and
+    ``DialogProlog``.
+    """
 
     name = "Dialog"
     attributes = A_HOLD_ALL | A_PROTECTED

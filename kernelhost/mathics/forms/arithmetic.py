@@ -25,7 +25,9 @@ def is_zero(expr: Any) -> bool:
 
 
 def is_negative(expr: Any) -> bool:
-    """Tell whether a number is written with a leading minus sign that a sum or a quotient can take over."""
+    """Tell whether a number is written with a leading minus sign that a sum or a quotient can take
+    over.
+    """
     if isinstance(expr, Complex):
         return is_zero(expr.real) and is_negative(expr.imag)
     return is_number(expr) and bool(expr.value < 0)
@@ -37,14 +39,17 @@ def negated(number: Any) -> Any:
 
 
 def is_call(expr: Any, name: str, count: int | None = None) -> bool:
-    """Tell whether an expression has a symbol of this full name for its head, and so many elements, where that is said."""
+    """Tell whether an expression has a symbol of this full name for its head, and so many elements,
+    where that is said.
+    """
     if not isinstance(expr, Expression) or not isinstance(expr.head, Symbol) or expr.head.name != name:
         return False
     return count is None or len(expr.elements) == count
 
 
 def without_minus(term: Any) -> Any | None:
-    """Return the negative of a term that begins with a minus sign, or None for one that does not."""
+    """Return the negative of a term that begins with a minus sign, or None for one that does not.
+    """
     if is_negative(term):
         return negated(term)
     if is_call(term, "System`Times") and len(term.elements) > 1 and is_negative(term.elements[0]):
@@ -86,7 +91,9 @@ def inverse(factor: Any) -> Any | None:
 
 
 def part(factors: Sequence[Any], over: list[Any], under: list[Any]) -> None:
-    """Add the factors of a product to those above the line, and what it is divided by to those below."""
+    """Add the factors of a product to those above the line, and what it is divided by to those
+    below.
+    """
     for factor in factors:
         divisor = inverse(factor)
         if divisor is None:

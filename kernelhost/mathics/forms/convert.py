@@ -1,10 +1,10 @@
 """Turn expressions of ``wstp`` into those of Mathics3 and back, by value and never through text.
 
-Both directions keep their own stack, so that the depth of an expression costs memory and nothing else, and
-cost about a microsecond a number. No links, no evaluation here.
+Both directions keep their own stack, so that the depth of an expression costs memory and nothing
+else, and cost about a microsecond a number. No links, no evaluation here.
 
-Numbers that arrive in bulk are made without Mathics3's tables of all numbers ever seen, which are never
-emptied.
+Numbers that arrive in bulk are made without Mathics3's tables of all numbers ever seen, which are
+never emptied.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ from wstp.expr import BigReal, Expr, Function, Symbol, make_function
 
 __all__ = ["PACK_MINIMUM", "ConversionError", "from_mathics", "to_mathics"]
 
-#: A list of machine numbers with at least this many of them in all leaves as one packed array; a shorter one number by number.
+#: A list of machine numbers with at least this many of them in all leaves as one packed array; a
+#: shorter one number by number.
 PACK_MINIMUM = 16
 
 _SMALL = 1024
@@ -59,8 +60,8 @@ class ConversionError(ValueError):
 def to_mathics(expr: Expr, definitions: Any) -> Any:
     """Return the Mathics3 expression that a ``wstp`` value stands for.
 
-    A symbol without a context is looked up as input is: in ``$Context`` and ``$ContextPath``, and if it is
-    nowhere it is a new symbol of the current context.
+    A symbol without a context is looked up as input is: in ``$Context`` and ``$ContextPath``, and
+    if it is nowhere it is a new symbol of the current context.
 
     Raises:
         ConversionError: a value of a type that stands for no expression.
@@ -69,9 +70,11 @@ def to_mathics(expr: Expr, definitions: Any) -> Any:
 
 
 class _Lazy:
-    """Stand for something that a number made in bulk has not worked out yet; it is worked out when it is first asked for.
+    """Stand for something that a number made in bulk has not worked out yet; it is worked out when
+    it is first asked for.
 
-    Not a data descriptor: a number that was made with it keeps it in its own dictionary, which comes first.
+    Not a data descriptor: a number that was made with it keeps it in its own dictionary, which
+    comes first.
     """
 
     def __init__(self, name: str, make: Callable[[Any], Any]) -> None:
@@ -93,7 +96,8 @@ _new = object.__new__
 
 
 def _integers(values: list[int]) -> list[Any]:
-    """Return Integers for many values: the small ones shared, the others made aside from the table."""
+    """Return Integers for many values: the small ones shared, the others made aside from the table.
+    """
     made: list[Any] = []
     append = made.append
     for value in values:
@@ -153,7 +157,9 @@ def _array(array: np.ndarray) -> Any:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Keep Python from searching a million new objects for cycles again and again while they are made."""
+    """Keep Python from searching a million new objects for cycles again and again while they are
+    made.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -209,7 +215,9 @@ def _rows(numbers: list[Any], array: np.ndarray) -> list[Any]:
 
 
 def _outer_list(rows: list[Any]) -> Any:
-    """Return a list of literal lists, telling Mathics3 what it would otherwise find out by looking at each."""
+    """Return a list of literal lists, telling Mathics3 what it would otherwise find out by looking
+    at each.
+    """
     properties = ElementsProperties(elements_fully_evaluated=True, is_uniform=bool(rows))
     return ListExpression(
         *rows, elements_properties=properties, literal_values=tuple(row.value for row in rows)
@@ -291,7 +299,9 @@ class _Inward:
 
 
 def _numbers(items: Sequence[Any]) -> Any:
-    """Return the list of numbers for many numbers of one type, and a frame to convert any other list one by one."""
+    """Return the list of numbers for many numbers of one type, and a frame to convert any other
+    list one by one.
+    """
     if len(items) >= PACK_MINIMUM and len(kinds := set(map(type, items))) == 1:
         kind = kinds.pop()
         if kind is int or (kind is float and all(map(math.isfinite, items))):
@@ -338,9 +348,9 @@ def _rational(numerator: int, denominator: int) -> Any:
 def from_mathics(element: Any, definitions: Any) -> Expr:
     """Return the ``wstp`` value for a Mathics3 expression.
 
-    Contexts that the current ``$Context`` and ``$ContextPath`` make superfluous (System` and Global` to begin
-    with) are left out. Rectangular lists of machine integers, reals or complex numbers leave as numpy arrays
-    from ``PACK_MINIMUM`` numbers on. None is Null.
+    Contexts that the current ``$Context`` and ``$ContextPath`` make superfluous (System` and
+    Global` to begin with) are left out. Rectangular lists of machine integers, reals or complex
+    numbers leave as numpy arrays from ``PACK_MINIMUM`` numbers on. None is Null.
     """
     return _Outward(definitions).convert(SymbolNull if element is None else element)
 
@@ -365,7 +375,8 @@ class _Outward:
 
     def convert(self, root: Any) -> Expr:
         result: list[Any] = []
-        # A frame: [whether it is a list, the elements (a head first unless it is one), how many are done, what they became].
+        # A frame: [whether it is a list, the elements (a head first unless it is one), how many are
+        # done, what they became].
         frames: list[list[Any]] = [[None, (root,), 0, result]]
         leaves = self._leaves
         while frames:
@@ -393,7 +404,8 @@ class _Outward:
         return _settled(result[0])
 
     def _open(self, item: Any) -> list[Any] | tuple[Any]:
-        """Return a frame for an expression with elements, or a tuple of the value of one without."""
+        """Return a frame for an expression with elements, or a tuple of the value of one without.
+        """
         if isinstance(item, BoxElementMixin) and not isinstance(item, String):
             item = item.to_expression()
         if isinstance(item, Expression):
@@ -413,7 +425,8 @@ class _Outward:
             return Function(Symbol("Image"), pixels)
         if isinstance(item, Expression):
             return self.convert(item)
-        # Atoms that exist only inside Mathics3 (compiled code, dispatch tables): named, so that the reader sees what it was.
+        # Atoms that exist only inside Mathics3 (compiled code, dispatch tables): named, so that the
+        # reader sees what it was.
         return Function(self._symbol(item.get_head()), f"-{type(item).__name__}-")
 
     def _symbol(self, symbol: Any) -> Symbol:
@@ -421,7 +434,8 @@ class _Outward:
         if found is None:
             name = symbol.name
             short = self._definitions.shorten_name(name)
-            # A name that another symbol shadows keeps its context, or it would come back as the other.
+            # A name that another symbol shadows keeps its context, or it would come back as the
+            # other.
             if "`" not in short and self._definitions.lookup_name(short) != name:
                 short = name
             found = self._symbols[symbol] = Symbol(short)

@@ -1,12 +1,13 @@
-"""Print expressions in InputForm, as the Wolfram Language prints them: ``x^3 + 3*x^2*y + 3*x*y^2 + y^3``.
+"""Print expressions in InputForm, as the Wolfram Language prints them: ``x^3 + 3*x^2*y + 3*x*y^2 +
+y^3``.
 
-Mathics3 has an InputForm of its own, which uses Unicode operators, puts spaces where the language has none
-and is recursive. This printer works on an explicit stack, so that an expression may be as deep as it likes;
-what it prints reads back as the same expression. User rules for ``Format[..., InputForm]`` are honoured; it
-evaluates nothing else.
+Mathics3 has an InputForm of its own, which uses Unicode operators, puts spaces where the language
+has none and is recursive. This printer works on an explicit stack, so that an expression may be as
+deep as it likes; what it prints reads back as the same expression. User rules for ``Format[...,
+InputForm]`` are honoured; it evaluates nothing else.
 
-A *shape* is what one level of an expression looks like: its precedence, and pieces of text between operands,
-each with the precedence it needs to go without parentheses.
+A *shape* is what one level of an expression looks like: its precedence, and pieces of text between
+operands, each with the precedence it needs to go without parentheses.
 """
 
 from __future__ import annotations
@@ -53,12 +54,14 @@ _TIMES = 400
 _PLUS = 310
 _POWER = 590
 
-#: What one level of an expression looks like: its precedence, and text or (operand, least precedence without parentheses).
+#: What one level of an expression looks like: its precedence, and text or (operand, least
+#: precedence without parentheses).
 _Operand = tuple[Any, int]
 _Piece = str | _Operand
 _Shape = tuple[int, list[_Piece]]
 
-# name: (text, precedence, how operands of the same precedence group, least number of operands, most)
+# name: (text, precedence, how operands of the same precedence group, least number of operands,
+# most)
 _INFIX: dict[str, tuple[str, int, str, int, int | None]] = {
     "CompoundExpression": ("; ", 10, "flat", 2, None),
     "Set": (" = ", 40, "right", 2, 2),
@@ -123,7 +126,9 @@ _ESCAPES |= {ord('"'): '\\"', ord("\\"): "\\\\"}
 
 
 def string_text(value: str) -> str:
-    """Return a string in quotation marks, with quotes, backslashes and control characters escaped and all else as it is."""
+    """Return a string in quotation marks, with quotes, backslashes and control characters escaped
+    and all else as it is.
+    """
     return '"' + value.translate(_ESCAPES) + '"'
 
 
@@ -132,8 +137,9 @@ def input_form(expr: Any, evaluation: Any = None) -> str:
 
     Args:
         expr: a Mathics3 element.
-        evaluation: the running evaluation; it says which contexts go without saying and which Format rules a
-            user has made. Without one, the contexts System` and Global` are left out.
+        evaluation: the running evaluation; it says which contexts go without saying and which
+            Format rules a user has made. Without one, the contexts System` and Global` are left
+            out.
     """
     return _Printer(evaluation).text(expr)
 
@@ -208,7 +214,9 @@ class _Printer:
         return short
 
     def _formatted(self, expr: Any) -> Any:
-        """Return the expression with a user's Format rule for InputForm applied, where there is one for its head."""
+        """Return the expression with a user's Format rule for InputForm applied, where there is one
+        for its head.
+        """
         if self._evaluation is None:
             return expr
         definition = self._evaluation.definitions.user.get(expr.get_lookup_name())
@@ -270,7 +278,8 @@ def _complex(expr: Any) -> _Shape:
 
 
 def _imaginary_shape(number: Any) -> _Shape:
-    """Return the shape of ``number*I``: ``I``, ``-I``, ``2*I``, ``I/2``, ``(3*I)/2``, ``-1/2*I``."""
+    """Return the shape of ``number*I``: ``I``, ``-I``, ``2*I``, ``I/2``, ``(3*I)/2``, ``-1/2*I``.
+    """
     if isinstance(number, Rational):
         over, under = number.value.p, number.value.q
         if over == 1:
@@ -319,7 +328,8 @@ def _times(elements: Sequence[Any]) -> _Shape | None:
 
 
 def _inverted_alone(factors: Sequence[Any]) -> Sequence[Any]:
-    """Return the factors of ``-1/2*1/x^2``: a lone negative power is written as a quotient there."""
+    """Return the factors of ``-1/2*1/x^2``: a lone negative power is written as a quotient there.
+    """
     if len(factors) == 1 and inverse(factors[0]) is not None:
         return (_ONE, factors[0])
     return factors

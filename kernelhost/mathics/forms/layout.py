@@ -1,4 +1,5 @@
-"""Put text together in two dimensions: boxes on baselines, side by side, raised, over and under a bar, in tables. No I/O.
+"""Put text together in two dimensions: boxes on baselines, side by side, raised, over and under a
+bar, in tables. No I/O.
 
 :mod:`kernelbus.kernelhost.mathics.forms.outputform` says which expression is which box.
 """
@@ -16,9 +17,11 @@ ATOM, POWER, DIVIDE = 1000, 590, 470
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Hold text in two dimensions: its lines, the index of the baseline, and how tightly what it shows binds.
+    """Hold text in two dimensions: its lines, the index of the baseline, and how tightly what it
+    shows binds.
 
-    Lines may be shorter than ``width``; none has blanks at its end that are not part of what is shown.
+    Lines may be shorter than ``width``; none has blanks at its end that are not part of what is
+    shown.
     """
 
     lines: tuple[str, ...]
@@ -95,7 +98,9 @@ def between(boxes: Sequence[Box], separator: str) -> list[Box]:
 
 
 def cells(table: Sequence[Sequence[Box]]) -> Box:
-    """Return a table: columns flush left with three blanks between them, an empty line between rows."""
+    """Return a table: columns flush left with three blanks between them, an empty line between
+    rows.
+    """
     widths = [max(each[column].width for each in table) for column in range(len(table[0]))]
     lines: list[Box] = []
     for index, each in enumerate(table):

@@ -1,11 +1,11 @@
 """Print expressions in OutputForm, in two dimensions, as Wolfram kernels print them.
 
-An expression becomes a :class:`~kernelbus.kernelhost.mathics.forms.layout.Box`: lines of text, one of them the baseline, on which boxes are put
-side by side. Exponents stand on the line above the baseline, quotients over and under a bar; within an exponent a quotient stays
-on its line, ``x /2``.
-What has no notation here, and no layout that is known, keeps Mathics3's text on one line, as a box that is not
-looked into. What is too large, too deep or too wide for the page has none here: :func:`output_form` returns None, and the caller
-shows Mathics3's text on one line.
+An expression becomes a :class:`~kernelbus.kernelhost.mathics.forms.layout.Box`: lines of text, one
+of them the baseline, on which boxes are put side by side. Exponents stand on the line above the
+baseline, quotients over and under a bar; within an exponent a quotient stays on its line, ``x /2``.
+What has no notation here, and no layout that is known, keeps Mathics3's text on one line, as a box
+that is not looked into. What is too large, too deep or too wide for the page has none here:
+:func:`output_form` returns None, and the caller shows Mathics3's text on one line.
 """
 
 from __future__ import annotations
@@ -76,11 +76,13 @@ class _NoLayoutError(Exception):
 
 
 def output_form(expr: Any, evaluation: Any, page_width: int | None = None) -> str | None:
-    """Return a Mathics3 expression as OutputForm text, lines joined by newlines, or None where one line of Mathics3's own is better.
+    """Return a Mathics3 expression as OutputForm text, lines joined by newlines, or None where one
+    line of Mathics3's own is better.
 
     Args:
         expr: a Mathics3 element.
-        evaluation: the running evaluation; it says which contexts go without saying and which Format rules a user has made.
+        evaluation: the running evaluation; it says which contexts go without saying and which
+            Format rules a user has made.
         page_width: how many characters a line may have; None for any number.
 
     Only what interrupts an evaluation is raised.
@@ -100,7 +102,9 @@ def output_form(expr: Any, evaluation: Any, page_width: int | None = None) -> st
 
 
 class _Printer:
-    """Lay one expression out. ``inline``, where it is a parameter: on an exponent's line, where quotients have no bar."""
+    """Lay one expression out. ``inline``, where it is a parameter: on an exponent's line, where
+    quotients have no bar.
+    """
 
     def __init__(self, evaluation: Any) -> None:
         self._evaluation = evaluation
@@ -215,7 +219,9 @@ class _Printer:
         return self._call(expr, inline)
 
     def _formatted(self, expr: Any, name: str) -> Any | None:
-        """Return what a user's Format rule makes of an expression, None where there is no such rule for its head."""
+        """Return what a user's Format rule makes of an expression, None where there is no such rule
+        for its head.
+        """
         definitions = self._evaluation.definitions
         user = definitions.user.get(name)
         if user is None or not any(user.formatvalues.values()):
@@ -291,7 +297,9 @@ class _Printer:
         return None
 
     def _table(self, elements: Sequence[Any], inline: bool) -> Box | None:
-        """Return the table of a list or of a matrix; None for anything else, and where there are options."""
+        """Return the table of a list or of a matrix; None for anything else, and where there are
+        options.
+        """
         if len(elements) != 1 or not is_call(elements[0], "System`List") or not elements[0].elements:
             return None
         rows = elements[0].elements

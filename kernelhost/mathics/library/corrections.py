@@ -2,13 +2,14 @@
 
 Each is changed in place, before definitions are made of it:
 
-* ``Check`` minds what happens within it, not every message and print of the evaluation so far, and finds messages that a ``Quiet``
-  around it hides.
+* ``Check`` minds what happens within it, not every message and print of the evaluation so far, and
+  finds messages that a ``Quiet`` around it hides.
 * ``Function[Null, body, attributes]`` takes slots.
 * ``Print[]`` prints an empty line.
-* ``Association`` evaluates what is not a rule in it, and an absent key gives ``Missing["KeyAbsent", key]``.
-* ``ToExpression`` wraps what it reads in its third argument before it is evaluated, gives ``Null`` for a text without an expression,
-  and names itself in messages on wrong syntax.
+* ``Association`` evaluates what is not a rule in it, and an absent key gives ``Missing["KeyAbsent",
+  key]``.
+* ``ToExpression`` wraps what it reads in its third argument before it is evaluated, gives ``Null``
+  for a text without an expression, and names itself in messages on wrong syntax.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def _correct_check() -> None:
 
 
 class _Watch:
-    """Remember whether a message that counts was given. ``names`` are those that do, none for all."""
+    """Remember whether a message that counts was given. ``names`` are those that do, none for all.
+    """
 
     def __init__(self, names: list[Any], quiet_around: bool) -> None:
         self._names = names
@@ -197,7 +199,8 @@ def _read(text: str, evaluation: Any) -> Iterator[Any]:
     """Read the expressions in a text one by one; each sees what the ones before it did.
 
     Raises:
-        mathics_scanner.errors.SyntaxError: what comes next cannot be read; the message has been given.
+        mathics_scanner.errors.SyntaxError: what comes next cannot be read; the message has been
+            given.
     """
     from mathics.core.parser.feed import MathicsMultiLineFeeder
     from mathics.core.parser.util import parse_returning_code
@@ -220,5 +223,6 @@ def _read(text: str, evaluation: Any) -> Iterator[Any]:
             yield query
 
 
-#: Messages of Mathics3's parser that have one of ``ToExpression``'s own in their place; "Syntax" is one without a text.
+#: Messages of Mathics3's parser that have one of ``ToExpression``'s own in their place; "Syntax" is
+#: one without a text.
 _REPORTED = ("Syntax", "sntxi", "sntxb", "sntxf")

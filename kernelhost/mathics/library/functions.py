@@ -1,7 +1,8 @@
 """Define functions that Mathics3 lacks, from ``functions.m``.
 
-They become part of the language like Mathics3's own: in ``System` ``, protected, and out of the reach of what clears what a user has
-defined. Reading the file takes some tens of milliseconds, once for all kernels that are forked.
+They become part of the language like Mathics3's own: in ``System` ``, protected, and out of the
+reach of what clears what a user has defined. Reading the file takes some tens of milliseconds, once
+for all kernels that are forked.
 """
 
 from __future__ import annotations

@@ -1,15 +1,18 @@
 """The package ``JLink` ``, as far as a program on the other end of the link calls into it.
 
-J/Link's and .NET/Link's ``evaluateToImage`` and ``evaluateToTypeset`` evaluate ``Needs["JLink`"]`` and then
+J/Link's and .NET/Link's ``evaluateToImage`` and ``evaluateToTypeset`` evaluate ``Needs["JLink`"]``
+and then
 
 * ``EvaluateToImage[e, (True,) "GIF", (ImageResolution -> n,) (ImageSize -> {w, h})]`` or
 * ``EvaluateToTypeset[e, (TraditionalForm,) (width,) "GIF"]``,
 
-where e is an expression or its text, and take a string whose characters are the bytes of an image for one, and anything else for a
-failure. Graphics are drawn from Mathics3's SVG, images are themselves, and whatever else it is, is drawn as its OutputForm text.
-Graphics in three dimensions cannot be drawn: a message, and ``$Failed``.
+where e is an expression or its text, and take a string whose characters are the bytes of an image
+for one, and anything else for a failure. Graphics are drawn from Mathics3's SVG, images are
+themselves, and whatever else it is, is drawn as its OutputForm text. Graphics in three dimensions
+cannot be drawn: a message, and ``$Failed``.
 
-The other way, calls from the language into Java, needs a kernel that reads packets while it evaluates; ``InstallJava`` says so.
+The other way, calls from the language into Java, needs a kernel that reads packets while it
+evaluates; ``InstallJava`` says so.
 """
 
 from __future__ import annotations
@@ -128,7 +131,9 @@ class ImageResolution(Builtin):
 
 
 class ToHeldExpression(Builtin):
-    """Give a text's expression unevaluated; J/Link uses this former function of the language to show messages."""
+    """Give a text's expression unevaluated; J/Link uses this former function of the language to
+    show messages.
+    """
 
     summary_text = "give the expression of a text in Hold"
 
@@ -168,7 +173,8 @@ def _evaluated(value: Any, evaluation: Any) -> Any:
 
 
 def _size(value: Any) -> tuple[int, int]:
-    """Return what ``ImageSize -> value`` asks for in pixels: width and height, 0 for one left open."""
+    """Return what ``ImageSize -> value`` asks for in pixels: width and height, 0 for one left open.
+    """
     elements = value.elements if value.has_form("List", 2) else (value, Symbol("System`Automatic"))
     width, height = map(_positive, elements)
     return width, height

@@ -1,7 +1,9 @@
-"""Draw as pixels what Mathics3 makes as text or SVG: enough of SVG for what its graphics are written in, on Pillow alone.
+"""Draw as pixels what Mathics3 makes as text or SVG: enough of SVG for what its graphics are
+written in, on Pillow alone.
 
-Known are ``svg``, ``g`` without transformation, ``polyline``, ``polygon``, ``rect``, ``circle``, ``ellipse``, ``path`` with absolute
-coordinates, and ``text``; anything else is left out. Knows no Mathics3; does no I/O but for looking up a font.
+Known are ``svg``, ``g`` without transformation, ``polyline``, ``polygon``, ``rect``, ``circle``,
+``ellipse``, ``path`` with absolute coordinates, and ``text``; anything else is left out. Knows no
+Mathics3; does no I/O but for looking up a font.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ def encode(image: Image.Image, form: str) -> bytes:
 def fitted(size: tuple[float, float], width: int, height: int, factor: float = 1.0) -> float:
     """Return by how much to scale something so that it fits into width and height in pixels.
 
-    0 is for a side that does not matter. If neither does it is ``factor``, as far as the largest image allows.
+    0 is for a side that does not matter. If neither does it is ``factor``, as far as the largest
+    image allows.
     """
     ratios = [wanted / has for wanted, has in ((width, size[0]), (height, size[1])) if wanted and has > 0]
     bounds = [MAXIMUM_SIDE / has for has in size if has > 0]
@@ -178,7 +181,8 @@ class _Canvas:
     def _text(self, element: ElementTree.Element, style: dict[str, str]) -> None:
         place = self._at((_number(element.get("x"), 0.0), _number(element.get("y"), 0.0)))
         size = _number(element.get("font-size"), 10.0)
-        # A label says how it hangs on its place; any other text is about its place, as the language has it.
+        # A label says how it hangs on its place; any other text is about its place, as the language
+        # has it.
         anchor = {"end": "r", "middle": "m", "start": "l"}.get(style.get("text-anchor", ""))
         if anchor is None:
             offset = _number(element.get("ox"), 0.0)

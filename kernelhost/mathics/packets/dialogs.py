@@ -1,23 +1,28 @@
-"""Ask the client something in the middle of an evaluation, which waits meanwhile: input, dialogs, the interrupt menu.
+"""Ask the client something in the middle of an evaluation, which waits meanwhile: input, dialogs,
+the interrupt menu.
 
 ================================ ===============================================================================
 the kernel sends                 and takes as answer
 ================================ ===============================================================================
 ``InputPacket[prompt]``          an expression: text (a string, bare or in EnterTextPacket, TextPacket or
-                                 ReturnTextPacket), which is read as input, or an expression, bare or in
-                                 EnterExpressionPacket, ReturnPacket or ReturnExpressionPacket. Text that cannot
-                                 be read: the message, ``SyntaxPacket[position]``, and it asks again
+                                 ReturnTextPacket), which is read as input, or an expression, bare
+                                 or in EnterExpressionPacket, ReturnPacket or
+                                 ReturnExpressionPacket. Text that cannot be read: the message,
+                                 ``SyntaxPacket[position]``, and it asks again
 ``InputStringPacket[prompt]``    the same; a string is taken as it is
 ``BeginDialogPacket[n]``         packets as the main loop does, until ``Return[]`` is entered, which ends with
                                  ``EndDialogPacket[n]``; n counts dialogs within dialogs
-``MenuPacket[1, "Interrupt> "]`` ``"c"`` or ``"continue"``, ``"a"`` or ``"abort"``, ``"i"`` or ``"inspect"`` (a
-                                 dialog, then the menu again), ``"s"`` or ``"show"`` (what is being evaluated, and
-                                 goes on), ``"exit"`` or ``"quit"`` (the kernel ends); bare or in a packet as above.
-                                 Anything else: a text that says so, and it asks again
+``MenuPacket[1, "Interrupt> "]`` ``"c"`` or ``"continue"``, ``"a"`` or ``"abort"``, ``"i"`` or
+``"inspect"`` (a
+                                 dialog, then the menu again), ``"s"`` or ``"show"`` (what is being
+                                 evaluated, and goes on), ``"exit"`` or ``"quit"`` (the kernel
+                                 ends); bare or in a packet as above. Anything else: a text that
+                                 says so, and it asks again
 ================================ ===============================================================================
 
-An ``EvaluatePacket`` that comes instead of an answer is answered, and the question stays. Other packets that are no answers are ignored.
-An abort stops the evaluation that asks; so does the end of a time limit. Whoever waits for no client waits on: the link is the host's.
+An ``EvaluatePacket`` that comes instead of an answer is answered, and the question stays. Other
+packets that are no answers are ignored. An abort stops the evaluation that asks; so does the end of
+a time limit. Whoever waits for no client waits on: the link is the host's.
 """
 
 from __future__ import annotations
@@ -72,7 +77,9 @@ class Source(Protocol):
     """Give packets to an evaluation that asks for them."""
 
     def inside(self) -> AbstractContextManager[None]:
-        """Have packets given to the evaluation that is running, instead of kept for later, while the body runs."""
+        """Have packets given to the evaluation that is running, instead of kept for later, while
+        the body runs.
+        """
 
     def next(self, suspension: Suspension) -> Arrival | None:
         """Wait for a packet, or return None when the evaluation has to go on without one."""
@@ -212,7 +219,9 @@ class Dialogs:
 
     @contextmanager
     def _asking(self, *, stop_clock: bool = False) -> Iterator[Callable[[Function], Expr | None]]:
-        """Suspend what is being evaluated, and give a function that asks: it returns the answer, None when there will be none."""
+        """Suspend what is being evaluated, and give a function that asks: it returns the answer,
+        None when there will be none.
+        """
         source = self._source
         if source is None:
             yield lambda question: None

@@ -1,7 +1,7 @@
 """Read one link on a thread of its own: packets into a queue, messages to what they are about.
 
-Which evaluation is an abort (message 3) meant for? Data and messages travel on two connections; a sender
-writes the packet first and the abort after it. So, when an abort is read:
+Which evaluation is an abort (message 3) meant for? Data and messages travel on two connections; a
+sender writes the packet first and the abort after it. So, when an abort is read:
 
 =========================================== ===================================================
 the kernel is                               the abort stops
@@ -15,13 +15,14 @@ idle, but inside an evaluation              what came in the meantime as when id
                                             the evaluation that asks or has a dialog
 =========================================== ===================================================
 
-An interrupt (message 2) is for the same evaluation as an abort would be, and for none when it comes inside one
-that asks already. When both connections have something to read in one look, the operating system's time stamps tell which came
-first; where it keeps none, it was the packet: an abort right behind its packet must not be lost.
+An interrupt (message 2) is for the same evaluation as an abort would be, and for none when it comes
+inside one that asks already. When both connections have something to read in one look, the
+operating system's time stamps tell which came first; where it keeps none, it was the packet: an
+abort right behind its packet must not be lost.
 
-All of this happens under one lock, which is also taken to begin and to end with a packet, so that an abort is
-neither lost between two states nor left over for the next packet. Evaluates nothing; knows the interrupts
-only as something to call.
+All of this happens under one lock, which is also taken to begin and to end with a packet, so that
+an abort is neither lost between two states nor left over for the next packet. Evaluates nothing;
+knows the interrupts only as something to call.
 """
 
 from __future__ import annotations
@@ -46,13 +47,16 @@ __all__ = ["Arrival", "End", "Intake"]
 
 _log = logging.getLogger("kernelhost.mathics")
 
-#: So many packets may wait; then the link is not read further until one is taken (messages still are).
+#: So many packets may wait; then the link is not read further until one is taken (messages still
+#: are).
 _QUEUED: Final = 64
 #: How often a full queue is looked at again, milliseconds.
 _FULL_PAUSE: Final = 20
-#: How often whoever waits inside an evaluation looks whether SIGINT came, seconds: nobody wakes it for that.
+#: How often whoever waits inside an evaluation looks whether SIGINT came, seconds: nobody wakes it
+#: for that.
 _SIGNALS: Final = 0.5
-#: How long an evaluation may take to end after the link has gone, seconds; then the process ends all the same.
+#: How long an evaluation may take to end after the link has gone, seconds; then the process ends
+#: all the same.
 GRACE: Final = 0.5
 
 
@@ -88,7 +92,8 @@ class Arrival:
 
 
 class _Arrivals:
-    """Know when what waits on two connections arrived, by the time stamps of the operating system."""
+    """Know when what waits on two connections arrived, by the time stamps of the operating system.
+    """
 
     _OPTION: Final = getattr(socket, "SO_TIMESTAMPNS", 35)
     _STAMP: Final = struct.Struct("@qq")
@@ -143,7 +148,8 @@ class Intake:
         Args:
             link: what to read; nobody else does.
             abort: stops the evaluation that is running, from any thread.
-            forget: called when a packet is done with: what ``abort`` and ``interrupt`` asked for is void.
+            forget: called when a packet is done with: what ``abort`` and ``interrupt`` asked for is
+                void.
             interrupt: brings up the menu in the evaluation that is running, from any thread.
         """
         self._link = link
@@ -177,10 +183,12 @@ class Intake:
             return arrival
 
     def take_inside(self, over: Callable[[], bool], remaining: Callable[[], float | None]) -> Arrival | End | None:
-        """Wait for the next packet inside an evaluation (between :meth:`enter` and :meth:`leave`), and begin with it.
+        """Wait for the next packet inside an evaluation (between :meth:`enter` and :meth:`leave`),
+        and begin with it.
 
         Args:
-            over: tells whether the evaluation must go on at once; then None is returned, and nothing is taken.
+            over: tells whether the evaluation must go on at once; then None is returned, and
+                nothing is taken.
             remaining: how long until that is so, seconds; None for no limit.
         """
         with self._changed:
@@ -216,10 +224,11 @@ class Intake:
             self._busy = True
 
     def done(self) -> None:
-        """Say that the packet taken last is answered, or about to be: an abort is not for it any more.
+        """Say that the packet taken last is answered, or about to be: an abort is not for it any
+        more.
 
-        A client that has its answer may send a packet and an abort for it before this process has run again; so
-        this is said before the last packet of an answer leaves.
+        A client that has its answer may send a packet and an abort for it before this process has
+        run again; so this is said before the last packet of an answer leaves.
         """
         with self._changed:
             self._busy = False
@@ -267,7 +276,8 @@ class Intake:
         link = self._link
         active = link.state is LinkState.ACTIVE
         if active:
-            # A look of our own: which came first cannot be told any more once both connections have been read.
+            # A look of our own: which came first cannot be told any more once both connections have
+            # been read.
             complete, arriving = self._buffered()
             data, message = self._look(wait=not complete)
             if message and not data:
@@ -290,7 +300,9 @@ class Intake:
         return True
 
     def _buffered(self) -> tuple[bool, bool]:
-        """Tell whether a whole packet has been read from the connection and not been taken, and whether a part has."""
+        """Tell whether a whole packet has been read from the connection and not been taken, and
+        whether a part has.
+        """
         link = self._link
         with link._lock:
             complete = link._machine.poll()
@@ -315,7 +327,8 @@ class Intake:
         return True
 
     def _room(self) -> bool:
-        """Wait a moment when the queue is full, watching messages only; tell whether there is room."""
+        """Wait a moment when the queue is full, watching messages only; tell whether there is room.
+        """
         with self._changed:
             if len(self._queue) < _QUEUED:
                 return True

@@ -5,12 +5,14 @@ arrives                      answered by (prints and messages leave as they happ
 ============================ ================================================================================
 ``EvaluatePacket[e]``        ``ReturnPacket[result]``: one, whatever happens; In, Out and ``$Line`` stay as they are
 ``EnterTextPacket["..."]``   for each expression in the text, unless it is Null: ``OutputNamePacket``,
-                             ``ReturnTextPacket`` in OutputForm (lines of 78); at the end ``InputNamePacket``. What cannot be
-                             read: the message, ``SyntaxPacket[position]``, and no number is used up
+                             ``ReturnTextPacket`` in OutputForm (lines of 78); at the end
+                             ``InputNamePacket``. What cannot be read: the message,
+                             ``SyntaxPacket[position]``, and no number is used up
 ``EnterExpressionPacket[e]`` the same with ``ReturnExpressionPacket``
 another packet               nothing, and a line in the log: it is not a request (``CallPacket`` and its like)
 anything else                it is evaluated and answered as if it had come in an ``EvaluatePacket``
-a number whose text is none  the message ``Kernel::number``, then ``ReturnPacket[$Failed]``, or the next prompt where the
+a number whose text is none  the message ``Kernel::number``, then ``ReturnPacket[$Failed]``, or the
+next prompt where the
                              packet is for the main loop: what is not whole is not evaluated
 in a dialog                  all of this; ``Return[]`` entered in the main loop's way ends it
                              (:mod:`kernelbus.kernelhost.mathics.packets.dialogs`)
@@ -53,7 +55,9 @@ class Port(Protocol):
     """Send packets, each followed by EndPacket, and have them leave before it returns."""
 
     def send(self, *packets: Expr, last: bool = False) -> None:
-        """Send; an interrupt of the evaluation waits until it is done. ``last``: the answer ends with them."""
+        """Send; an interrupt of the evaluation waits until it is done. ``last``: the answer ends
+        with them.
+        """
 
 
 class MainLoop:
@@ -65,7 +69,8 @@ class MainLoop:
         Args:
             loaded: the Mathics3 to evaluate with.
             port: where answers go.
-            source: where evaluations that ask the client get their answers; None where they get none.
+            source: where evaluations that ask the client get their answers; None where they get
+                none.
             prompts: whether InputNamePacket and OutputNamePacket are sent (``-noprompt``).
         """
         self._loaded = loaded
@@ -169,7 +174,9 @@ class MainLoop:
         self._return("ReturnPacket", result, last=True)
 
     def _return(self, head: str, result: Any, *, last: bool) -> None:
-        """Send a result; one that cannot be sent becomes ``$Failed``, one whose sending is aborted ``$Aborted``."""
+        """Send a result; one that cannot be sent becomes ``$Failed``, one whose sending is aborted
+        ``$Aborted``.
+        """
         definitions = self._loaded.definitions
         try:
             # Sending a large result takes its time too.

@@ -70,7 +70,8 @@ def misread_message(text: str) -> tuple[Function, Function]:
 
 
 def given(packet: Expr) -> Expr:
-    """Return the answer that a client gives to a question: bare, or in any packet that carries one value.
+    """Return the answer that a client gives to a question: bare, or in any packet that carries one
+    value.
 
     Raises:
         LookupError: it is no answer, but a packet for something else.

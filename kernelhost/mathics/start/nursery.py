@@ -1,7 +1,8 @@
-"""The preloaded parent: load Mathics3 once, then fork a kernel in milliseconds: ``python -m kernelbus.kernelhost.mathics.start.nursery FD``.
+"""The preloaded parent: load Mathics3 once, then fork a kernel in milliseconds: ``python -m
+kernelbus.kernelhost.mathics.start.nursery FD``.
 
-One thread, no event loop, no link of its own, ever: what a fork copies must be whole. It is told what to do over a Unix stream socket
-(descriptor FD), a line of JSON a message:
+One thread, no event loop, no link of its own, ever: what a fork copies must be whole. It is told
+what to do over a Unix stream socket (descriptor FD), a line of JSON a message:
 
 ==================================================  ==================================================================
 from the host                                       meaning
@@ -9,8 +10,9 @@ from the host                                       meaning
 ``{"fork": n, "arguments": [...]}``                 fork kernel number n; one descriptor comes with it: where its
                                                     standard output and error go
 ``{"parent": n}``                                   fork another parent, which runs an initialisation and then forks
-                                                    kernels that have it; three descriptors come with it: the same,
-                                                    its own such socket, and a file of what to run: ``[file, code]``
+                                                    kernels that have it; three descriptors come
+                                                    with it: the same, its own such socket, and a
+                                                    file of what to run: ``[file, code]``
 from here
 ``{"said": text, "message": bool}``                 the initialisation printed this, or it is a message
 ``{"failed": text}``                                the initialisation failed; the process ends
@@ -20,9 +22,10 @@ from here
 ``{"exited": pid, "status": s}``                    one of them is gone; s below 0 is minus the signal's number
 ==================================================  ==================================================================
 
-A parent with an initialisation shares its memory with the one it was forked from. When the host closes a parent's socket (or dies), the
-parent's kernels are killed and it ends. When a parent dies, its kernels live on: they end with their links. So do parents that were forked
-from it, unless their initialisation is still running.
+A parent with an initialisation shares its memory with the one it was forked from. When the host
+closes a parent's socket (or dies), the parent's kernels are killed and it ends. When a parent dies,
+its kernels live on: they end with their links. So do parents that were forked from it, unless their
+initialisation is still running.
 """
 
 from __future__ import annotations
@@ -68,7 +71,8 @@ class _Nursery:
 
     def run(self, unshared: str = "") -> None:
         """Serve the host until it closes the socket."""
-        # The collector's passes over what was loaded would write to every page that the kernels share.
+        # The collector's passes over what was loaded would write to every page that the kernels
+        # share.
         gc.collect()
         gc.freeze()
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
@@ -170,7 +174,8 @@ def _be_parent(descriptor: int, wanted: int, loaded: Loaded) -> int:
     nursery = _Nursery(_socket(descriptor), loaded)
     with open(wanted, encoding="utf-8") as file:
         initialisation = Initialisation(*json.load(file))
-    # While the initialisation runs nobody looks at the socket: should it never end, it ends with the process that forked this one.
+    # While the initialisation runs nobody looks at the socket: should it never end, it ends with
+    # the process that forked this one.
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
@@ -191,10 +196,13 @@ def _socket(descriptor: int) -> socket.socket:
 
 
 def main(argv: list[str]) -> int:
-    """Load, and serve the host at the other end of the socket whose descriptor is ``argv[0]``; return the exit status."""
+    """Load, and serve the host at the other end of the socket whose descriptor is ``argv[0]``;
+    return the exit status.
+    """
     logging.basicConfig(format="kernelhost.mathics: %(message)s", stream=sys.stderr)
     control = _socket(int(argv[0]))
-    # A loop of the host may have let other descriptors slip in, and every kernel would inherit them.
+    # A loop of the host may have let other descriptors slip in, and every kernel would inherit
+    # them.
     os.closerange(3, control.fileno())
     os.closerange(control.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
     try:

@@ -1,4 +1,5 @@
-"""Read the embedded kernel's command line: a Wolfram kernel's options, as far as they mean something here.
+"""Read the embedded kernel's command line: a Wolfram kernel's options, as far as they mean
+something here.
 
 =================== ================================================================================
 option              meaning
@@ -37,7 +38,9 @@ class OptionsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Hold a command line: ``link`` is the part that describes the link, ``unknown`` what was passed over."""
+    """Hold a command line: ``link`` is the part that describes the link, ``unknown`` what was
+    passed over.
+    """
 
     link: tuple[str, ...] = ()
     run: tuple[str, ...] = ()

@@ -1,7 +1,8 @@
 """Run a pool's initialisation once, in the parent that its kernels are forked from.
 
-What a fork cannot share is looked for afterwards: descriptors left open (two kernels would move one position in one file), threads and
-child processes (a fork has none of them). Where there are any, the parent is of no use, and each kernel runs the initialisation itself.
+What a fork cannot share is looked for afterwards: descriptors left open (two kernels would move one
+position in one file), threads and child processes (a fork has none of them). Where there are any,
+the parent is of no use, and each kernel runs the initialisation itself.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from kernelbus.kernelhost.process.initialisation import Initialisation, verdict
 __all__ = ["InitialisationError", "prepare"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGALRM, signal.SIGUSR1)
-#: What an initialisation says beyond so many lines is not logged, and no line beyond so many characters.
+#: What an initialisation says beyond so many lines is not logged, and no line beyond so many
+#: characters.
 _LINES = 200
 _LINE = 2000
 
@@ -51,7 +53,8 @@ class _Log:
 
 
 def prepare(loaded: Loaded, initialisation: Initialisation, say: Callable[[str, bool], None]) -> str:
-    """Run an initialisation; return what it has left that a fork cannot share, in words, "" for nothing.
+    """Run an initialisation; return what it has left that a fork cannot share, in words, "" for
+    nothing.
 
     Args:
         loaded: what it is run in.

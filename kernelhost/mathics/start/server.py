@@ -11,8 +11,8 @@ n      ``Exit[n]`` was evaluated (n modulo 256)
 4      the peer broke the protocol, or sent more than the limits allow
 ====== ==========================================================================================
 
-A process that preloads: :func:`kernelbus.kernelhost.mathics.evaluation.loading.load` first, then, in each child it forks,
-:func:`open_link` and :func:`serve`.
+A process that preloads: :func:`kernelbus.kernelhost.mathics.evaluation.loading.load` first, then,
+in each child it forks, :func:`open_link` and :func:`serve`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ _log = logging.getLogger("kernelhost.mathics")
 
 
 class LinkGone(BaseException):
-    """Unwind the main thread because nobody is there to answer; no ``except Exception`` of an evaluation may take it."""
+    """Unwind the main thread because nobody is there to answer; no ``except Exception`` of an
+    evaluation may take it.
+    """
 
 
 class _LinkPort:
@@ -49,7 +51,8 @@ class _LinkPort:
         self._answered = answered
 
     def send(self, *packets: Expr, last: bool = False) -> None:
-        """Send packets, each with its end, in one go; say before that an answer is complete if they are its last.
+        """Send packets, each with its end, in one go; say before that an answer is complete if they
+        are its last.
 
         Raises:
             LinkGone: the peer is not there any more.
@@ -100,10 +103,12 @@ class _LinkSource:
 
 
 def open_link(options: Options) -> Link:
-    """Connect to the peer that the options name, in the mode they say (default mode without option bit 4).
+    """Connect to the peer that the options name, in the mode they say (default mode without option
+    bit 4).
 
     Raises:
-        wstp.LinkSpecError, wstp.ConnectFailed, wstp.LinkTimeout: there is no such link; the text names it.
+        wstp.LinkSpecError, wstp.ConnectFailed, wstp.LinkTimeout: there is no such link; the text
+            names it.
     """
     return connect(list(options.link), tolerant=True)
 

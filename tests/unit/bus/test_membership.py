@@ -1,4 +1,6 @@
-"""A part's membership as ZeroMQ's Paranoid Pirate has it, in time that passes as fast as it can be computed."""
+"""A part's membership as ZeroMQ's Paranoid Pirate has it, in time that passes as fast as it can be
+computed.
+"""
 
 from __future__ import annotations
 
@@ -147,7 +149,8 @@ def test_a_silent_broker_is_looked_for_without_end_each_time_over_a_new_connecti
         assert broker.membership.state is not MembershipState.UP
         attempts = [way.made for way in broker.ways[1:]]
         assert TIMEOUT <= attempts[0] - gone <= TIMEOUT + 2 * INTERVAL
-        # Each attempt has the time that a broker may be silent, and then there is a pause of up to ten seconds.
+        # Each attempt has the time that a broker may be silent, and then there is a pause of up to
+        # ten seconds.
         pauses = [later - earlier - TIMEOUT for earlier, later in itertools.pairwise(attempts)]
         assert len(pauses) > 3600 / (TIMEOUT + 10) - 2
         assert all(-1e-6 <= pause <= 10.01 for pause in pauses)

@@ -36,7 +36,9 @@ class End:
 
 
 class Host(Part):
-    """A host that sends a kernel's prompt at once, and says that it has attached it only when it is told to."""
+    """A host that sends a kernel's prompt at once, and says that it has attached it only when it is
+    told to.
+    """
 
     def __init__(self, bus: Bus) -> None:
         self.asked: list[Acquire] = []
@@ -71,7 +73,9 @@ async def host() -> AsyncIterator[Host]:
 
 
 async def test_what_came_for_a_channel_that_was_given_up_is_not_the_next_ones(host: Host) -> None:
-    """Over ZeroMQ the data overtakes the word that a channel is open, since that comes by another lane."""
+    """Over ZeroMQ the data overtakes the word that a channel is open, since that comes by another
+    lane.
+    """
     frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
     port = await frontend.listen("127.0.0.1", 0)
     running = asyncio.get_running_loop().create_task(frontend.run())
@@ -79,7 +83,8 @@ async def test_what_came_for_a_channel_that_was_given_up_is_not_the_next_ones(ho
         await frontend.membership.wait_until_up(20)
         async with await wstp.aio.connect(port, mode="uuid") as link:
             await until(lambda: host.asked)
-            # Its prompt is there, and nobody has said yet that the channel is open; the client wants another kernel.
+            # Its prompt is there, and nobody has said yet that the channel is open; the client
+            # wants another kernel.
             link.put(Symbol("WSTPServer`ConnectKernel")(), end_packet=True)
             await link.flush(20)
             await until(lambda: len(host.asked) == 2)

@@ -1,4 +1,5 @@
-"""Asyncio links over loopback: the same promises as the blocking ones, under asyncio's debug mode."""
+"""Asyncio links over loopback: the same promises as the blocking ones, under asyncio's debug mode.
+"""
 
 from __future__ import annotations
 

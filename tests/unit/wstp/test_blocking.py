@@ -1,4 +1,6 @@
-"""Blocking links over loopback where it is rough: slow readers, two writers, threads, strangers at the port, time-outs."""
+"""Blocking links over loopback where it is rough: slow readers, two writers, threads, strangers at
+the port, time-outs.
+"""
 
 from __future__ import annotations
 
@@ -191,7 +193,8 @@ def test_closing_while_another_thread_reads(pair: tuple[wstp.Link, wstp.Link], r
 
 def test_last_words_survive_unread_bytes(pair: tuple[wstp.Link, wstp.Link]) -> None:
     one, other = pair
-    # A close over bytes that nobody read resets the connection, and takes back what was written before.
+    # A close over bytes that nobody read resets the connection, and takes back what was written
+    # before.
     other.put("never read")
     other.flush()
     assert one.wait(20).data

@@ -1,4 +1,6 @@
-"""Blocking links over real sockets: both roles, both modes, messages, closing, and peers that are none."""
+"""Blocking links over real sockets: both roles, both modes, messages, closing, and peers that are
+none.
+"""
 
 from __future__ import annotations
 

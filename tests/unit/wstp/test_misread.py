@@ -1,4 +1,6 @@
-"""Numbers whose text is none: an error for most, a `Misread` for a tolerant reader, which reads on behind it."""
+"""Numbers whose text is none: an error for most, a `Misread` for a tolerant reader, which reads on
+behind it.
+"""
 
 from __future__ import annotations
 

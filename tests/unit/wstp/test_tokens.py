@@ -1,4 +1,6 @@
-"""Tokens both ways: one table, each case whole, byte by byte and with bytes behind it; numbers, texts, chunks, limits."""
+"""Tokens both ways: one table, each case whole, byte by byte and with bytes behind it; numbers,
+texts, chunks, limits.
+"""
 
 from __future__ import annotations
 

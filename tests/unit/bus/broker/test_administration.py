@@ -1,4 +1,6 @@
-"""Administration: orders find who is to carry them out, answers find who has ordered, and nobody waits for ever."""
+"""Administration: orders find who is to carry them out, answers find who has ordered, and nobody
+waits for ever.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The broker's state machine, by events and the clock of the test; every step is followed by `validate`."""
+"""The broker's state machine, by events and the clock of the test; every step is followed by
+`validate`.
+"""
 
 from __future__ import annotations
 
@@ -325,7 +327,9 @@ def test_a_host_that_is_back_is_asked_for_what_waits(bus: BrokerPlayer) -> None:
 
 
 def test_a_named_kernel_on_a_host_that_does_not_answer_is_refused_in_time(bus: BrokerPlayer) -> None:
-    """Before the frontend's own patience ends, which knows nothing better to say than that no broker answers."""
+    """Before the frontend's own patience ends, which knows nothing better to say than that no
+    broker answers.
+    """
     bus.host("h", kernels=[kernel("mine")])
     frontend = bus.frontend("f")
     bus.say(frontend, Open(1, "a", kernel="mine"))
@@ -365,7 +369,9 @@ def test_time_in_which_the_broker_itself_stood_still_is_nobodys_silence(bus: Bro
 
 
 def test_a_restarted_broker_is_told_everything_in_any_order() -> None:
-    """Two hosts, two frontends, crosswise attachments and a request: in each order of their coming back the same tables."""
+    """Two hosts, two frontends, crosswise attachments and a request: in each order of their coming
+    back the same tables.
+    """
     for order in itertools.permutations(["h1", "h2", "f1", "f2"]):
         bus = BrokerPlayer()
         peers = {name: Peer(name) for name in order}
@@ -384,7 +390,8 @@ def test_a_restarted_broker_is_told_everything_in_any_order() -> None:
             answers += bus.sent
         ways = {11: ("f1", "h1"), 12: ("f2", "h1"), 21: ("f1", "h2"), 13: ("f1", "h2")}
         if order.index("h1") < order.index("h2") > order.index("f1"):
-            # The other host was asked before anyone knew: the first kernel, which nobody has used, is given up.
+            # The other host was asked before anyone knew: the first kernel, which nobody has used,
+            # is given up.
             assert ("h2", Release(13, "another kernel serves it")) in answers, order
             answers += bus.say(peers["h1"], Acquired(13, kernel("other", 13)))
             assert ("f1", Opened(13, "other", "P", "h1")) in answers, order

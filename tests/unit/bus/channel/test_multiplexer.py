@@ -1,4 +1,6 @@
-"""Channels over a real broker, by call and over tcp: nothing is lost, nothing comes twice, nobody waits for another's reader."""
+"""Channels over a real broker, by call and over tcp: nothing is lost, nothing comes twice, nobody
+waits for another's reader.
+"""
 
 from __future__ import annotations
 
@@ -203,7 +205,9 @@ class Desk:
 
 
 async def test_credit_that_comes_while_frames_are_sent_is_used_at_once() -> None:
-    """A transport may bring the answer before the last frame has been handed over; what waits for the window goes then."""
+    """A transport may bring the answer before the last frame has been handed over; what waits for
+    the window goes then.
+    """
     options = CHANNEL._replace(probe_delay=1000.0)
     peer = Channel(1, options)
     got = bytearray()
@@ -271,7 +275,9 @@ async def test_frames_of_unknown_channels_are_answered_unless_they_are_answers(k
 
 
 async def test_one_timer_looks_after_all_channels() -> None:
-    """Nobody answers: each of many channels probes, again and again, though they were used at different times."""
+    """Nobody answers: each of many channels probes, again and again, though they were used at
+    different times.
+    """
     desk = Desk(CHANNEL._replace(probe_delay=0.05, probe_delay_limit=0.1))
     handles = [desk.open(number)[0] for number in range(1, 41)]
     for handle in handles:

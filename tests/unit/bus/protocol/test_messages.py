@@ -127,7 +127,8 @@ PARTS = {ChannelReport, HostStatus, FrontendStatus, PoolStatus, KernelStatus, Li
 
 def test_there_is_an_example_of_every_message() -> None:
     defined = {*Message.__subclasses__(), *Order.__subclasses__()}
-    # Slotted dataclasses are made anew from the class as written, which stays a subclass of its base until it is collected.
+    # Slotted dataclasses are made anew from the class as written, which stays a subclass of its
+    # base until it is collected.
     names = {cls.__name__ for cls in defined} - {cls.__name__ for cls in PARTS}
     assert {type(message).__name__ for message in EXAMPLES} == names
 
@@ -208,7 +209,8 @@ REGISTER = {"message": "Register", "peer": "p", "role": "host", "name": "n", "ve
         (b"{", "not JSON"),
         (b"GET / HTTP/1.1", "not JSON"),
         (b"\xff\xfe\xfd", "not JSON"),
-        # Which of the two it is depends on how long integers may be in this process, which the embedded kernel's tests change.
+        # Which of the two it is depends on how long integers may be in this process, which the
+        # embedded kernel's tests change.
         (b'{"message": "Open", "client": "a", "channel": ' + b"9" * 5000 + b"}", "not JSON|channel: Must be"),
         (b"[" * 200_000, "not JSON"),
         (b'{"a":' * 200_000, "not JSON"),

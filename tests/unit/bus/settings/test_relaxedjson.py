@@ -1,4 +1,6 @@
-"""The tolerant JSON reader: what it takes, what it refuses in which words, and that tolerance changes no value."""
+"""The tolerant JSON reader: what it takes, what it refuses in which words, and that tolerance
+changes no value.
+"""
 
 from __future__ import annotations
 

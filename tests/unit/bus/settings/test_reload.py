@@ -1,4 +1,6 @@
-"""Reading the configuration again: what has changed, what a part goes by at once, and what it says of the rest."""
+"""Reading the configuration again: what has changed, what a part goes by at once, and what it says
+of the rest.
+"""
 
 from __future__ import annotations
 

@@ -212,7 +212,9 @@ async def test_parts_that_play_ping_pong_side_by_side_all_finish(hub: Hub) -> No
 
 
 async def test_parts_that_send_in_bursts_on_both_lanes_all_finish(hub: Hub) -> None:
-    """More messages than one turn takes, answered while more are sent from the loop: none is left lying."""
+    """More messages than one turn takes, answered while more are sent from the loop: none is left
+    lying.
+    """
     hub.answer = lambda route, frame: route.send(frame)
     got = [0] * 8
     total = 400
@@ -279,7 +281,9 @@ async def test_the_broker_is_not_called_back_before_its_send_returns(hub: Hub) -
 
 
 async def test_order_is_kept_when_answers_wait_for_a_send_to_return(hub: Hub) -> None:
-    """One part's long send makes others talk to it; what they say comes in their order, whoever sends in between."""
+    """One part's long send makes others talk to it; what they say comes in their order, whoever
+    sends in between.
+    """
     got: list[int] = []
     first = hub.connect(lambda frame: got.append(frame.sequence))
     first.send(data(0))

@@ -1,4 +1,6 @@
-"""Brokers and parts with keys, over real sockets: who is let in, who is not, and what becomes of who no longer is."""
+"""Brokers and parts with keys, over real sockets: who is let in, who is not, and what becomes of
+who no longer is.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ pytestmark = pytest.mark.asyncio
 
 
 class Machines:
-    """A broker's machine and others, all of them this one: loopback counts for an address that others reach."""
+    """A broker's machine and others, all of them this one: loopback counts for an address that
+    others reach.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -336,7 +340,9 @@ async def test_a_revoked_route_is_closed_both_ways(machines: Machines, tmp_path:
 
 
 async def test_one_machine_cannot_take_the_place_of_another(machines: Machines) -> None:
-    """Who knows a part's ZeroMQ identity could have what is sent to it (ROUTER_HANDOVER): the route ends instead."""
+    """Who knows a part's ZeroMQ identity could have what is sent to it (ROUTER_HANDOVER): the route
+    ends instead.
+    """
     await machines.stop()
     machines.context = zmq.Context()
     machines.server = BrokerServer(machines.options, machines.context)  # for the fixture

@@ -1,4 +1,6 @@
-"""Advertising and finding over multicast DNS on loopback. Names are random: others on this machine may be at it too."""
+"""Advertising and finding over multicast DNS on loopback. Names are random: others on this machine
+may be at it too.
+"""
 
 from __future__ import annotations
 

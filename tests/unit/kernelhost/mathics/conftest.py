@@ -15,7 +15,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGALRM, signal.SIGUSR1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Time these tests by a thread: the kernel's time limits take the alarm signal for themselves."""
+    """Time these tests by a thread: the kernel's time limits take the alarm signal for themselves.
+    """
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:

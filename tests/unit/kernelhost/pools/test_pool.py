@@ -23,7 +23,9 @@ def pool(minimum: int = 1, maximum: int = 3, **options: bool | int) -> Pool:
 
 
 def serving(count: int, maximum: int, **options: bool | int) -> Pool:
-    """A pool of minimum 0 with kernels 1 to `count`, each attached to the client on the channel of its number."""
+    """A pool of minimum 0 with kernels 1 to `count`, each attached to the client on the channel of
+    its number.
+    """
     made = pool(minimum=0, maximum=maximum, **options)
     for channel in range(1, count + 1):
         made.acquire(Request(channel, "a", 999.0), 0.0)

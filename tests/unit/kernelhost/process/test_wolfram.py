@@ -1,4 +1,5 @@
-"""Where a WolframKernel is found, and which of its words mean that its licence does not let it run."""
+"""Where a WolframKernel is found, and which of its words mean that its licence does not let it run.
+"""
 
 from __future__ import annotations
 

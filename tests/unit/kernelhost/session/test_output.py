@@ -151,7 +151,9 @@ def test_an_end_of_packet_that_comes_late_belongs_to_its_packet() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.randoms(use_true_random=True))
 def test_whatever_happens_what_clients_get_is_every_packet_once(random: Random) -> None:
-    """Clients come to resume, take some bytes and go, at any moment; together they see each packet whole exactly once, in order."""
+    """Clients come to resume, take some bytes and go, at any moment; together they see each packet
+    whole exactly once, in order.
+    """
     feed = Feed(capacity=10**9, history=random.randint(0, 500))
     stream = b"".join(text(number, random.randint(0, 60)) for number in range(random.randint(1, 12)))
     expected = ExpressionReader(Limits())

@@ -1,4 +1,6 @@
-"""`kernelbus check-config`: that what it prints means the same, says where everything comes from, and tells every fault."""
+"""`kernelbus check-config`: that what it prints means the same, says where everything comes from,
+and tells every fault.
+"""
 
 from __future__ import annotations
 

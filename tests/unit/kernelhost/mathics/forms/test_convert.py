@@ -201,7 +201,8 @@ machine_reals = st.floats(allow_nan=False, allow_infinity=False).filter(lambda v
 big_integers = st.builds(
     lambda bits, low, sign: sign * ((1 << bits) + low), st.integers(64, 5000), st.integers(0, 2**64), st.sampled_from([1, -1])
 )
-# A digit of the last place may be a zero that comes back or not: what counts is the number and its precision.
+# A digit of the last place may be a zero that comes back or not: what counts is the number and its
+# precision.
 precise_reals = st.builds(
     lambda sign, mantissa, exponent, precision: BigReal(f"{sign}{mantissa}`{precision}.*^{exponent}"),
     st.sampled_from(["", "-"]),
@@ -214,7 +215,8 @@ complexes = st.one_of(
     st.builds(S("Complex"), exact, exact.filter(lambda v: v != 0)),
     st.builds(S("Complex"), machine_reals, machine_reals),
 )
-# Any character that a string on a link may hold: private use and beyond the 16 bits too, but no halves of pairs.
+# Any character that a string on a link may hold: private use and beyond the 16 bits too, but no
+# halves of pairs.
 private = st.characters(min_codepoint=0xE000, max_codepoint=0xF8FF)
 texts = st.one_of(st.text(), st.text(private), st.text(st.characters(min_codepoint=0x10000)))
 leaves = st.one_of(
