@@ -20,6 +20,7 @@ from kernelbus.bus.settings.config import Config, load
 from kernelbus.shell.main import _parser
 
 ROOT = Path(__file__).parents[2]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
 CONFIGS = ROOT / "configs"
 UNITS = sorted((CONFIGS / "systemd").glob("*.service"))
 #: The most that `systemd-analyze security` may find, of 10.
@@ -157,6 +158,9 @@ class TestCompose:
                 assert source in compose["volumes"] or (CONFIGS / source).is_file()
             build = service["build"]
             assert (CONFIGS / build["context"] / build["dockerfile"]).resolve() == CONFIGS / "Dockerfile"
+            assert "ARG EXTRAS=all" in TestDockerfile.LINES
+            assert {*filter(None, build["args"]["EXTRAS"].split(","))} <= EXTRAS
+        assert compose["services"]["broker"]["build"]["args"]["EXTRAS"] == "", "a broker needs none"
         ports = [port for service in compose["services"].values() for port in service.get("ports", ())]
         assert ports == ["127.0.0.1:31415:31415"], "only this machine's programs are let in"
 
@@ -171,7 +175,8 @@ class TestDockerfile:
 
     def test_what_it_copies_is_there_and_let_through(self) -> None:
         let_through = {line[1:] for line in (CONFIGS / "Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")}
-        copied = [source for line in self.LINES if line.startswith("COPY") for source in line.split()[1:-1]]
+        from_here = [line for line in self.LINES if line.startswith("COPY") and "--from=" not in line]
+        copied = [source for line in from_here for source in line.split()[1:-1]]
         assert set(copied) == let_through
         assert all((ROOT / source).exists() for source in copied)
 

@@ -1,98 +1,140 @@
-"""Who may import what: ARCHITECTURE.md's two lists, checked."""
+"""Who may import what: the layers of layers.toml, and no circle anywhere."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-
-MAY_IMPORT = {
-    "wstp": {"wstp", "numpy"},
-    "bus": {"bus", "zmq", "marshmallow", "tenacity"},
-    "frontend": {"frontend", "wstp", "bus", "zeroconf", "ifaddr"},
-    "kernelhost": {"kernelhost", "wstp", "bus", "kernelbus"},
-}
-
-SANS_IO = [
-    *(f"wstp/{name}.py" for name in ["completion", "expr", "expression", "features", "handshake", "lexer", "limits", "linkspec"]),
-    *(f"wstp/{name}.py" for name in ["machine", "messages", "packets", "text", "tokens", "tracker", "transcoder"]),
-    "bus/channel/frames.py",
-    "bus/channel/channel.py",
-    "bus/broker/machine.py",
-    "bus/broker/tables.py",
-    "bus/protocol/messages.py",
-    "bus/broker/sessions.py",
-    "bus/security/admission.py",
-    "bus/security/zap.py",
-    "bus/broker/status.py",
-    "bus/protocol/schema.py",
-    "bus/protocol/reports.py",
-    "bus/protocol/orders.py",
-    "bus/protocol/histogram.py",
-    "bus/protocol/naming.py",
-    "bus/broker/administration.py",
-    "bus/settings/reload.py",
-    "kernelhost/pools/pool.py",
-    "kernelhost/pools/table.py",
-    "kernelhost/session/excerpt.py",
-    "kernelhost/session/gate.py",
-    "kernelhost/session/output.py",
-    "kernelhost/session/conversation.py",
-    "kernelhost/session/ladder.py",
-    "kernelhost/process/memory.py",
-    "kernelhost/session/trace.py",
-    "frontend/sieve.py",
-    "frontend/delivery.py",
-    "frontend/commands.py",
-    "frontend/answers.py",
-    "shell/operations/tables.py",
-    "shell/admin/targets.py",
-    "frontend/census.py",
-    "kernelhost/pools/figures.py",
-    "frontend/discovery/services.py",
-    "frontend/discovery/found.py",
-]
+LAYERS = tomllib.loads(Path(__file__).with_name("layers.toml").read_text(encoding="utf-8"))
+PARTS: dict[str, dict[str, list[str]]] = LAYERS["parts"]
+TOP = ("wstp", "bus", "frontend", "kernelhost", "shell")
+SANS_IO = [f"{folder}/{name}.py" for folder, names in LAYERS["sans_io"].items() for name in names]
 
 WORLD = {"asyncio", "socket", "zmq", "time", "random", "secrets", "subprocess", "threading", "select", "selectors", "signal"}
 
 
-def imports(path: Path) -> set[str]:
-    """The packages (of ours: the parts) that a module imports anywhere in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found.update(_package(alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            found.add(_package(node.module))
+def _modules() -> dict[str, Path]:
+    """Return the path of each module by its name."""
+    found = {"kernelbus": ROOT / "src" / "kernelbus" / "__init__.py"}
+    for part in TOP:
+        for path in (ROOT / part).rglob("*.py"):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            found[name if part == "wstp" else f"kernelbus.{name}"] = path
     return found
 
 
-def _package(module: str) -> str:
-    return module.removeprefix("kernelbus.").split(".")[0]
+MODULES = _modules()
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_a_package_imports_only_what_it_may(package: str) -> None:
-    modules = [path for path in (ROOT / package).rglob("*.py") if "mathics" not in path.parts]
-    assert modules
-    for path in modules:
-        foreign = {name for name in imports(path) if name not in sys.stdlib_module_names and name != "__future__"}
-        assert foreign <= MAY_IMPORT[package], f"{path.relative_to(ROOT)} imports {sorted(foreign - MAY_IMPORT[package])}"
+def imported(path: Path) -> Iterator[str]:
+    """Give each module that a module imports anywhere in it, for type checking or in a function
+    too.
+    """
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: an import is absolute"
+            assert node.module is not None
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in MODULES else node.module
 
 
-def test_the_embedded_kernel_knows_nothing_of_the_bus() -> None:
-    for path in (ROOT / "kernelhost" / "mathics").rglob("*.py"):
-        assert "bus" not in imports(path), f"{path.relative_to(ROOT)} imports bus"
+IMPORTS = {name: set(imported(path)) for name, path in MODULES.items()}
+GRAPH = {name: {other for other in others if other in MODULES and other != name} for name, others in IMPORTS.items()}
+
+
+def part_of(module: str) -> str:
+    """Return the key of layers.toml under which a module of ours stands."""
+    name = module.removeprefix("kernelbus.")
+    return max((part for part in PARTS if name == part or name.startswith(f"{part}.")), key=len)
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Return the strongly connected components of more than one node (Tarjan's algorithm)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in graph.get(node, ()):
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            at = stack.index(node)
+            if len(stack) - at > 1:
+                found.append(sorted(stack[at:]))
+            del stack[at:]
+
+    for node in graph:
+        if node not in index:
+            visit(node)
+    return found
+
+
+def room_of(module: str) -> str:
+    """Return the room in which a module stands; a module beside rooms is one of its own."""
+    package = module.rpartition(".")[0]
+    has_rooms = any(MODULES[name].name == "__init__.py" and name.rpartition(".")[0] == package for name in MODULES)
+    return module if MODULES[module].name == "__init__.py" or has_rooms else package
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert len(GRAPH) > 150
+    assert circles(GRAPH) == []
+
+
+def test_no_rooms_import_each_other_in_a_circle() -> None:
+    rooms: dict[str, set[str]] = {}
+    for module, others in GRAPH.items():
+        rooms.setdefault(room_of(module), set()).update(room_of(other) for other in others if room_of(other) != room_of(module))
+    assert circles(rooms) == []
+
+
+@pytest.mark.parametrize("package", [name for name, path in MODULES.items() if path.name == "__init__.py"])
+def test_a_package_says_what_it_is(package: str) -> None:
+    tree = ast.parse(MODULES[package].read_text(encoding="utf-8"))
+    assert len(ast.get_docstring(tree) or "") > 40
+    if package not in ("kernelbus", "wstp"):
+        assert len(tree.body) == 1, "a room's __init__ loads nothing"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "kernelbus"])
+def test_a_module_imports_only_what_its_part_may(module: str) -> None:
+    part = part_of(module)
+    for name in IMPORTS[module]:
+        top = name.split(".")[0]
+        if name == "kernelbus":
+            continue
+        if name in MODULES:
+            assert part_of(name) in {part, *PARTS[part]["parts"]}, f"{module} imports {name}"
+        elif top not in sys.stdlib_module_names:
+            assert top in PARTS[part]["libraries"], f"{module} imports {name}"
 
 
 @pytest.mark.parametrize("module", SANS_IO)
 def test_a_sans_io_module_touches_no_world(module: str) -> None:
-    touched = imports(ROOT / module) & WORLD
+    touched = {name.split(".")[0] for name in imported(ROOT / module)} & WORLD
     assert not touched, f"{module} imports {sorted(touched)}"
 
 
@@ -100,3 +142,36 @@ def test_only_who_advertises_or_looks_has_zeroconf() -> None:
     modules = ["shell.operations.serve", "shell.clients.eval", "kernelhost.process.parent"]
     program = f"import sys, {', '.join(f'kernelbus.{name}' for name in modules)}; sys.exit('zeroconf' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60).returncode == 0
+
+
+# ---- each module has its tests ------------------------------------------------------------------------------
+
+
+TESTS = {str(path.relative_to(ROOT)): path for path in sorted((ROOT / "tests").rglob("test_*.py")) if path.name != "test_layers.py"}
+TEXTS = {name: path.read_text(encoding="utf-8") for name, path in TESTS.items()}
+TEST_IMPORTS = {name: set(imported(path)) for name, path in TESTS.items()}
+
+
+@pytest.mark.parametrize("module", [name for name, path in MODULES.items() if path.name != "__init__.py"])
+def test_a_module_has_a_test_module_that_names_it(module: str) -> None:
+    """Naming is to import it, or to write its whole name: what a program does is tested by running
+    it.
+    """
+    named = re.compile(rf"(?<![\w.]){re.escape(module)}(?!\w)")
+    tests = [name for name in TESTS if module in TEST_IMPORTS[name] or named.search(TEXTS[name])]
+    if module in LAYERS["untested"]:
+        assert not tests, f"{module} is tested by {tests}: take it off the list"
+        assert len(LAYERS["untested"][module]) > 20
+    else:
+        assert tests, f"no test module names {module}"
+
+
+def test_the_list_of_untested_modules_has_no_strangers() -> None:
+    assert LAYERS["untested"].keys() <= MODULES.keys()
+
+
+def test_unit_tests_stand_where_their_modules_do() -> None:
+    """A folder of tests/unit is a folder of the tree."""
+    here = ROOT / "tests" / "unit"
+    folders = [path.relative_to(here) for path in here.rglob("*") if path.is_dir() and path.name != "__pycache__"]
+    assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
