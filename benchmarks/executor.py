@@ -24,7 +24,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import wstp
-from kernelbus.shell import KernelPool
+from kernelbus import KernelPool
 from wstp import Symbol
 
 ROOT = Path(__file__).resolve().parents[1]

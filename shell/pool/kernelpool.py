@@ -1,6 +1,6 @@
 """Kernels of a pool as a `concurrent.futures.Executor`.
 
->>> from kernelbus.shell import KernelPool
+>>> from kernelbus import KernelPool
 >>> with KernelPool("wstp://localhost/pool", 4) as pool:            # doctest: +SKIP
 ...     list(pool.map("Prime", range(1, 6)))
 [2, 3, 5, 7, 11]

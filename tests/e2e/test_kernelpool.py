@@ -21,7 +21,8 @@ import psutil
 import pytest
 from serving import ROOT, Part, stand_in_pool, wait_until, write_config
 
-from kernelbus.shell import (
+from kernelbus import (
+    AddressError,
     EvaluationAborted,
     EvaluationFailed,
     KernelDied,
@@ -30,7 +31,6 @@ from kernelbus.shell import (
     KernelWarning,
     NoKernel,
 )
-from kernelbus.shell.address import AddressError
 from wstp import Symbol
 
 pytestmark = pytest.mark.timeout(180)
@@ -358,7 +358,7 @@ def test_a_pool_that_is_forgotten_ends_its_kernels(server: Part) -> None:
 @pytest.mark.parametrize("end", ["", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_a_program_that_ends_leaves_no_kernel_behind(server: Part, end: str) -> None:
     program = f"""
-from kernelbus.shell import KernelPool
+from kernelbus import KernelPool
 p = KernelPool({of(server, 'Few')!r}, 2)
 f = p.submit('Pid')
 print(f.result(), flush=True)
