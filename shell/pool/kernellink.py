@@ -115,13 +115,25 @@ class KernelLink:
         self._closed = False
 
     @classmethod
-    def attach(cls, address: Address, *, timeout: float, stop: Callable[[], bool]) -> KernelLink:
-        """Ask the server for a fresh kernel: of the address's pool, or one for parallel work where
-        none is named.
+    def attach(
+        cls,
+        address: Address,
+        *,
+        timeout: float,
+        stop: Callable[[], bool],
+        kernel: str = "",
+        parallel: bool = True,
+        keep: bool = False,
+    ) -> KernelLink:
+        """Ask the server for a kernel.
 
         Args:
+            address: the server, and the pool of a fresh kernel.
             timeout: seconds for all of it.
             stop: asked while waiting; true gives up.
+            kernel: the id of the kernel to go back to; "" for a fresh one.
+            parallel: whether a fresh kernel is one for parallel work where no pool is named.
+            keep: whether the kernel outlives the link.
 
         Raises:
             NoKernel: no server, no kernel in time, or none at all; the text says which and why.
@@ -132,12 +144,16 @@ class KernelLink:
         except (wstp.WSTPError, OSError) as error:
             where = "" if address.link_name in str(error) else f"{address.link_name}: "
             raise NoKernel(f"cannot reach a server: {where}{error}") from None
-        rule = Symbol("Rule")("Pool", address.pool) if address.pool else Symbol("Rule")("Parallel", Symbol("True"))
+        wanted: list[Expr] = [kernel] if kernel else []
+        if address.pool and not kernel:
+            wanted.append({"Pool": address.pool})
+        elif parallel and not kernel:
+            wanted.append({"Parallel": Symbol("True")})
         try:
-            identity = _command(link, "ConnectKernel", Symbol("Association")(rule), deadline=deadline, stop=stop)
+            identity = _command(link, "ConnectKernel", *wanted, deadline=deadline, stop=stop)
             if isinstance(identity, str):
-                # So that none is left behind, whatever becomes of this program.
-                _command(link, "KeepAlive", Symbol("False"), deadline=deadline, stop=stop)
+                # Without it none is left behind, whatever becomes of this program.
+                _command(link, "KeepAlive", Symbol("True" if keep else "False"), deadline=deadline, stop=stop)
                 return cls(link, identity)
             why = "it refused"
         except _Refused as error:
@@ -214,6 +230,11 @@ class KernelLink:
             _command(self._link, "CloseKernel", deadline=time.monotonic() + _CLOSE_SECONDS, stop=lambda: False)
         except (wstp.WSTPError, _Refused):
             pass  # a kernel that does not answer ends with its link, as it has been told to
+        self._link.close()
+
+    def leave(self) -> None:
+        """Close the link and leave the kernel to its server, which keeps it if it was told to."""
+        self._closed = True
         self._link.close()
 
     def _answer(self, on_message: Callable[[KernelMessage], None], on_print: Callable[[str], None]) -> Expr:

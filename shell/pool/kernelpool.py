@@ -28,7 +28,7 @@ from typing import Any
 from kernelbus.shell.address import Address
 from kernelbus.shell.pool.crew import Crew, Orders, Task, check_value
 from kernelbus.shell.pool.kernellink import EvaluationFailed, KernelMessage, encode
-from kernelbus.shell.pool.values import name_of, to_expr, to_python
+from kernelbus.shell.pool.values import code_to_expr, name_of, to_expr, to_python
 from wstp import Expr, Function, Symbol
 
 __all__ = ["KernelFuture", "KernelPool", "KernelWarning"]
@@ -145,7 +145,7 @@ class KernelPool(Executor):
         """
         if kernels is not None and kernels < 1:
             raise ValueError(f"{kernels} kernels: at least one is needed")
-        first = None if initializer is None else encode(_code(initializer))
+        first = None if initializer is None else encode(code_to_expr(initializer))
         orders = Orders(Address.parse(address), first, timeout, on_message, on_print)
         self._crew = Crew(kernels or os.cpu_count() or 1, orders)
         # A pool that nobody holds any more ends its kernels once what was submitted is done.
@@ -176,7 +176,7 @@ class KernelPool(Executor):
 
     def evaluate(self, code: str | Expr) -> KernelFuture:
         """Evaluate code, or an expression. Raises as `submit` does."""
-        return self._add(KernelFuture(self._crew, _code(code)))
+        return self._add(KernelFuture(self._crew, code_to_expr(code)))
 
     def map(
         self,
@@ -324,7 +324,3 @@ def _function(fn: Any) -> Expr:
     if callable(fn):
         raise TypeError(f'{fn!r} is a function of Python; kernels evaluate the Wolfram Language: give a name or code, as "#^2 &"')
     raise TypeError(f'a function is a name or code ("Prime", "#^2 &"), a Symbol or a Function, not {type(fn).__name__}')
-
-
-def _code(code: str | Expr) -> Expr:
-    return Symbol("ToExpression")(code) if isinstance(code, str) else to_expr(code)

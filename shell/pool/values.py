@@ -21,7 +21,7 @@ from typing import Final
 
 from wstp import Expr, Function, Symbol
 
-__all__ = ["name_of", "to_expr", "to_python"]
+__all__ = ["code_to_expr", "name_of", "to_expr", "to_python"]
 
 _CONSTANTS: Final = {"True": True, "False": False, "Null": None}
 _PLAIN: Final = frozenset((int, float, str, bool, Symbol, type(None)))
@@ -32,6 +32,11 @@ def name_of(symbol: Expr) -> str:
     symbol.
     """
     return symbol.name.removeprefix("System`") if isinstance(symbol, Symbol) else ""
+
+
+def code_to_expr(code: str | Expr) -> Expr:
+    """Return the expression that evaluates `code`: text is read by the kernel as its input is."""
+    return Symbol("ToExpression")(code) if isinstance(code, str) else to_expr(code)
 
 
 def to_expr(value: object) -> Expr:

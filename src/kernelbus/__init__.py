@@ -1,7 +1,18 @@
 """kernelbus: a server for long-lived Wolfram Language kernels, and what Python programs use of it.
 
+====================================== ==============================================================
+:func:`connect`, :class:`Session`      one kernel with its state, blocking
+:class:`KernelPool`                    a `concurrent.futures.Executor` over several kernels
+:func:`admin_client`, :class:`Status`  how a server stands, and orders to it
+====================================== ==============================================================
+
+>>> from kernelbus import connect
+>>> with connect("wstp://localhost") as session:  # doctest: +SKIP
+...     session.evaluate("2+2")
+4
+
 A name is imported from its module when it is first used, so that importing one part of the package
-does not load the others.
+does not load the others. The protocol itself is the package `wstp`.
 """
 
 from __future__ import annotations
@@ -10,6 +21,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kernelbus.bus.client import AdminClient, BrokerUnreachable, OrderRefused
+    from kernelbus.bus.protocol.reports import Status
     from kernelbus.shell.address import AddressError
     from kernelbus.shell.pool.kernellink import (
         EvaluationAborted,
@@ -21,9 +34,12 @@ if TYPE_CHECKING:
         NoKernel,
     )
     from kernelbus.shell.pool.kernelpool import KernelFuture, KernelPool, KernelWarning
+    from kernelbus.shell.pool.session import Session, connect
 
 __all__ = [
     "AddressError",
+    "AdminClient",
+    "BrokerUnreachable",
     "EvaluationAborted",
     "EvaluationError",
     "EvaluationFailed",
@@ -34,11 +50,17 @@ __all__ = [
     "KernelPoolError",
     "KernelWarning",
     "NoKernel",
+    "OrderRefused",
+    "Session",
+    "Status",
+    "connect",
 ]
 
 # The module that each name comes from.
 _HOMES = {
     "AddressError": "kernelbus.shell.address",
+    "AdminClient": "kernelbus.bus.client",
+    "BrokerUnreachable": "kernelbus.bus.client",
     "EvaluationAborted": "kernelbus.shell.pool.kernellink",
     "EvaluationError": "kernelbus.shell.pool.kernellink",
     "EvaluationFailed": "kernelbus.shell.pool.kernellink",
@@ -49,6 +71,10 @@ _HOMES = {
     "KernelPoolError": "kernelbus.shell.pool.kernellink",
     "KernelWarning": "kernelbus.shell.pool.kernelpool",
     "NoKernel": "kernelbus.shell.pool.kernellink",
+    "OrderRefused": "kernelbus.bus.client",
+    "Session": "kernelbus.shell.pool.session",
+    "Status": "kernelbus.bus.protocol.reports",
+    "connect": "kernelbus.shell.pool.session",
 }
 
 
