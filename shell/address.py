@@ -20,12 +20,10 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
 import wstp
+from kernelbus.shell.defaults import DEFAULT_PORT
 from wstp.linkspec import USE_UUID
 
-__all__ = ["DEFAULT_PORT", "Address", "AddressError"]
-
-#: The port of a server where none is given; WSTPServer's own.
-DEFAULT_PORT = 31415
+__all__ = ["Address", "AddressError"]
 
 _LOCAL = "127.0.0.1"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)

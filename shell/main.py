@@ -13,17 +13,14 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from kernelbus.shell.defaults import BUS_ENDPOINT, DEFAULT_PORT, STATUS_PARTS
+
 if TYPE_CHECKING:
+    from kernelbus.bus.security.keys import KeyStore
     from kernelbus.bus.settings.config import Config
     from kernelbus.shell.clients.choice import Choice
 
-__all__ = ["BUS_ENDPOINT", "PORT", "main"]
-
-#: The port for clients, where none is given; WSTPServer's own.
-PORT = 31415
-
-#: Where a broker of its own binds, and the parts look for it, where nothing else is said.
-BUS_ENDPOINT = "tcp://127.0.0.1:31416"
+__all__ = ["main"]
 
 _DISCOVERED = "find one that is advertised, and whose key is trusted here"
 
@@ -271,10 +268,6 @@ def _add_metrics(parser: argparse.ArgumentParser) -> None:
     )
 
 
-#: What `kernelbus status` may be asked for alone; without a word it shows an overview.
-_STATUS_PARTS = ("pools", "kernels", "sessions", "hosts", "links", "frontends")
-
-
 class _Watch(argparse.Action):
     """`--watch`, with or without seconds behind it: a word that names a part is no number of
     seconds.
@@ -283,7 +276,7 @@ class _Watch(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option_string: str | None = None
     ) -> None:
-        if values in _STATUS_PARTS:
+        if values in STATUS_PARTS:
             # In a place of its own: argparse still comes to the part that is absent, and notes
             # that.
             namespace.watched, values = values, None
@@ -302,7 +295,7 @@ def _add_status(commands: argparse._SubParsersAction[_Parser]) -> None:
         "2 no answer from a broker; 130 interrupted.",
     )
     # With a choice of its own, an absent part would be none of the choices.
-    status.add_argument("part", metavar="PART", nargs="?", choices=(*_STATUS_PARTS, None), help=", ".join(_STATUS_PARTS))
+    status.add_argument("part", metavar="PART", nargs="?", choices=(*STATUS_PARTS, None), help=", ".join(STATUS_PARTS))
     status.add_argument("--json", action="store_true", help="print JSON, as docs/status.schema.json describes it")
     status.add_argument("--watch", metavar="SECONDS", nargs="?", action=_Watch, help="show it again every so many seconds (2)")
     status.add_argument("--wide", action="store_true", help="with every column, and whole ids")
@@ -314,7 +307,7 @@ def _add_status(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_link_server(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-p", "--port", type=_port, default=PORT, help="the port for clients (%(default)s)")
+    parser.add_argument("-p", "--port", type=_port, default=DEFAULT_PORT, help="the port for clients (%(default)s)")
     parser.add_argument(
         "-i",
         "--interface",
@@ -467,9 +460,22 @@ def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], in
 
 
 def _keys(options: argparse.Namespace) -> int:
-    from kernelbus.shell.operations.keys import run_keys
+    from kernelbus.shell.operations import keys
 
-    return run_keys(options)
+    def act(store: KeyStore) -> int:
+        match options.action:
+            case "new":
+                return keys.new_key(store, force=options.force, as_json=options.json, quiet=options.quiet)
+            case "show":
+                return keys.show_key(store, as_json=options.json, quiet=options.quiet)
+            case "allow":
+                return keys.allow_key(store, options.key, options.name, " ".join(options.comment))
+            case "revoke":
+                return keys.revoke_key(store, options.key)
+            case _:
+                return keys.list_keys(store, as_json=options.json)
+
+    return keys.run_keys(act, program=options.parser.prog, folder=options.keys, configuration_file=options.configuration_file)
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -479,13 +485,30 @@ def _status(options: argparse.Namespace) -> int:
         if options.part is not None:
             options.parser.error(f"{options.watched} and {options.part} are two parts: name one, or none")
         options.part = options.watched
-    return run_status(options)
+    return run_status(
+        options.part,
+        bus=options.bus,
+        configuration_file=options.configuration_file,
+        timeout=options.timeout,
+        watch=options.watch,
+        as_json=options.json,
+        wide=options.wide,
+        over=options.over,
+    )
 
 
 def _shell(options: argparse.Namespace) -> int:
     from kernelbus.shell.admin.app import run_shell
 
-    return run_shell(options)
+    return run_shell(
+        options.commands,
+        options.script,
+        bus=options.bus,
+        configuration_file=options.configuration_file,
+        timeout=options.timeout,
+        yes=options.yes,
+        keep_going=options.keep_going,
+    )
 
 
 def _check_config(options: argparse.Namespace) -> int:
@@ -549,7 +572,15 @@ def _run_client(options: argparse.Namespace, run: Callable[[Choice], int]) -> in
     from kernelbus.shell.clients.choice import Choice, ChoiceError
 
     try:
-        choice = Choice.read(options)
+        choice = Choice.of(
+            server=options.server,
+            discover=options.discover,
+            pool=options.pool,
+            kernel_id=options.kernel_id,
+            start_profile=options.start_profile,
+            continue_profile=options.continue_profile,
+            prefer_profile=options.prefer_profile,
+        )
     except ChoiceError as error:
         print(f"{options.parser.prog}: {error}", file=sys.stderr)
         return _USAGE_STATUS

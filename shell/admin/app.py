@@ -6,12 +6,11 @@ pipes and redirections stay, which run what whoever types could run anyway.
 
 from __future__ import annotations
 
-import argparse
 import difflib
-import json
+import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from cmd2 import Cmd2ArgparseError, Statement
 
 from kernelbus.bus.client import AdminClient, BrokerUnreachable
 from kernelbus.bus.errors import BusError
+from kernelbus.shell.admin.commands import FAILED, OK, CommandShell, ShellError
 from kernelbus.shell.admin.live import Live
 from kernelbus.shell.admin.looking import Looking
 from kernelbus.shell.admin.names import Names
@@ -28,12 +28,10 @@ from kernelbus.shell.admin.steering import Steering
 from kernelbus.shell.clients.console import make_private
 from kernelbus.shell.clients.profile import state_directory
 from kernelbus.shell.operations.adminclient import admin_client
-from kernelbus.shell.operations.status import UNREACHABLE_STATUS, forgive_encoding, view
+from kernelbus.shell.operations.status import UNREACHABLE_STATUS, forgive_encoding
 from kernelbus.shell.operations.tables import duration, printable
 
-__all__ = ["FAILED", "AdminShell", "ShellError", "run_shell"]
-
-OK, FAILED = 0, 1
+__all__ = ["AdminShell", "run_lines", "run_shell"]
 
 #: Commands of cmd2's that do not belong here.
 _UNWANTED = ("alias", "edit", "macro", "run_pyscript", "set", "shell", "shortcuts", "_relative_run_script")
@@ -41,23 +39,15 @@ _UNWANTED = ("alias", "edit", "macro", "run_pyscript", "set", "shell", "shortcut
 cmd2.Cmd.DEFAULT_CATEGORY = "The shell itself"
 
 
-class ShellError(Exception):
-    """A command cannot be carried out as it was typed; the text says why."""
-
-
-class AdminShell(cmd2.Cmd):
-    """The shell. `outcome` is that of the last command: 0, 1 where it failed, 2 where there was no
-    answer from the broker.
-
-    Args:
-        client: asks the broker.
-        names: what is known of it for completion.
-        interactive: whether somebody is there to be asked.
-        yes: whether what ends work is done without asking.
-    """
+class AdminShell(CommandShell):
+    """The shell with all its commands; arguments as for :class:`CommandShell`."""
 
     def __init__(self, client: AdminClient, names: Names, *, interactive: bool, yes: bool = False, **options: Any) -> None:
         super().__init__(
+            client,
+            names,
+            interactive=interactive,
+            yes=yes,
             allow_cli_args=False,
             allow_clipboard=False,
             auto_suggest=False,
@@ -69,11 +59,6 @@ class AdminShell(cmd2.Cmd):
         )
         for name in _UNWANTED:
             setattr(self, f"do_{name}", None)
-        self.client = client
-        self.names = names
-        self.interactive = interactive
-        self.yes = yes
-        self.outcome = OK
         self.prompt = "kernelbus> "
         self.debug = False
         for name in list(self.settables):
@@ -120,50 +105,9 @@ class AdminShell(cmd2.Cmd):
         self.fail(f"there is no command {printable(statement.command)}: {offered}")
         return None
 
-    def fail(self, text: str, outcome: int = FAILED) -> None:
-        """Say in one line what went wrong."""
-        self.outcome = outcome
-        self.perror(printable(text))
-
     def run_editor(self, file_path: str | None = None) -> None:
         """Not here: an editor can run anything."""
         raise ShellError("there is no editor in this shell")
-
-    # ------------------------------------------------------------------ for the commands
-
-    def room(self) -> tuple[int | None, bool]:
-        """Give how wide a table may be (None: as it likes), and whether headings are bold."""
-        try:
-            return view(self.stdout)
-        except ValueError:  # the reader of a pipe has gone
-            return None, False
-
-    def print_lines(self, lines: Iterable[str]) -> None:
-        """Write lines for people."""
-        self.poutput("\n".join(lines))
-
-    def print_json(self, value: Any, *, compact: bool = False) -> None:
-        """Write something for programs."""
-        self.poutput(json.dumps(value, separators=(",", ":")) if compact else json.dumps(value, indent=2))
-
-    def confirm(self, lost: str, question: str, args: argparse.Namespace) -> None:
-        """Ask whether something is to be done although `lost` is lost by it; where that is empty
-        there is no need to.
-
-        Raises:
-            ShellError: it is not to be done.
-        """
-        if not lost or self.yes or args.yes:
-            return
-        if not self.interactive:
-            raise ShellError(f"{lost} Nobody is there to be asked: say --yes if that is meant")
-        self.poutput(lost)
-        try:
-            answer = self.read_input(f"{question} [y/N] ")
-        except (EOFError, KeyboardInterrupt):
-            answer = ""
-        if answer.strip().lower() not in ("y", "yes"):
-            raise ShellError("nothing is done")
 
     def greet(self) -> None:
         """Say which broker this is, and how it stands."""
@@ -180,33 +124,43 @@ class AdminShell(cmd2.Cmd):
             self.poutput(f"  {printable(problem)}")
 
 
-def run_shell(options: argparse.Namespace) -> int:
-    """Run the shell: what is on the command line, a script, standard input, or what a person types;
-    returns the exit status.
+def run_shell(
+    commands: Sequence[str] = (),
+    script: str | None = None,
+    *,
+    bus: str | None = None,
+    configuration_file: str | None = None,
+    timeout: float = 5.0,
+    yes: bool = False,
+    keep_going: bool = False,
+) -> int:
+    """Run `commands`, a script, standard input, or what a person types; return the exit status.
+
+    Args:
+        commands: lines to run first.
+        script: a file of commands; "-" is standard input.
+        bus, configuration_file, timeout: as for :func:`admin_client`.
+        yes: run what ends work without asking.
+        keep_going: go on after a command has failed.
     """
     forgive_encoding()
     try:
-        client, asked_by_tab = admin_client(options, options.timeout), admin_client(options, 1.0)
-        script = [] if options.script in (None, "-") else Path(options.script).read_text(encoding="utf-8-sig").splitlines()
+        client, completing = (admin_client(bus, configuration_file, seconds) for seconds in (timeout, 1.0))
+        lines = [] if script is None or script == "-" else Path(script).read_text(encoding="utf-8-sig").splitlines()
     except (BusError, OSError, UnicodeDecodeError) as error:
         text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        text = f"{options.script}: it is not UTF-8: {error.reason}" if isinstance(error, UnicodeDecodeError) else text
+        text = f"{script}: it is not UTF-8: {error.reason}" if isinstance(error, UnicodeDecodeError) else text
         print(f"kernelbus shell: {text}", file=sys.stderr)
         return UNREACHABLE_STATUS
-    unattended = bool(options.commands or options.script) or not sys.stdin.isatty()
-    with client, asked_by_tab:
-        app = AdminShell(client, Names(asked_by_tab), interactive=not unattended, yes=options.yes)
+    given = bool(commands or script)
+    unattended = given or not sys.stdin.isatty()
+    with client, completing:
+        app = AdminShell(client, Names(completing), interactive=not unattended, yes=yes)
         if not unattended:
             app.greet()
             return app.cmdloop()
-        read_on = options.script == "-" or not (options.commands or options.script)
-        lines = _chained([*options.commands, *script], sys.stdin if read_on else ())
-        return run_lines(app, lines, keep_going=options.keep_going)
-
-
-def _chained(first: Iterable[str], then: Iterable[str]) -> Iterator[str]:
-    yield from first
-    yield from then
+        read_on = script == "-" or not given
+        return run_lines(app, itertools.chain(commands, lines, sys.stdin if read_on else ()), keep_going=keep_going)
 
 
 def run_lines(app: AdminShell, lines: Iterable[str], *, keep_going: bool = False) -> int:

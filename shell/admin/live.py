@@ -12,23 +12,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from cmd2 import Choices, CommandSet, with_argparser
 
 from kernelbus.bus.protocol.orders import Traced, TraceEvent
 from kernelbus.bus.protocol.reports import KernelStatus, Status
 from kernelbus.bus.protocol.schema import dump
+from kernelbus.shell.admin.commands import CommandShell, kernels
 from kernelbus.shell.admin.parsing import Parser, add_json, parser, positive, seconds
 from kernelbus.shell.operations.status import CLEAR, rows_of
 from kernelbus.shell.operations.tables import KERNELS, Column, printable, size, table
-
-if TYPE_CHECKING:
-    from kernelbus.shell.admin.app import AdminShell
-
-    _Commands = CommandSet[AdminShell]
-else:
-    _Commands = CommandSet
 
 __all__ = ["CATEGORY", "Live", "Share", "shares"]
 
@@ -119,12 +113,8 @@ TOP = (
 # ---- the commands ------------------------------------------------------------------------------------------------
 
 
-def _looking(shell: AdminShell) -> Choices:
+def _watchable(shell: CommandShell) -> Choices:
     return Choices.from_values(WATCHABLE)
-
-
-def _kernels(shell: AdminShell) -> Choices:
-    return shell.names.kernels()
 
 
 def _watch_parser() -> Parser:
@@ -136,7 +126,7 @@ def _watch_parser() -> Parser:
     )
     made.add_argument("-n", "--seconds", metavar="SECONDS", type=seconds, default=2.0, help="between two times (%(default)s)")
     made.add_argument("--count", metavar="N", type=positive, help="so many times (until it is left)")
-    made.add_argument("command", metavar="COMMAND", help="what is to be shown", choices_provider=_looking)
+    made.add_argument("command", metavar="COMMAND", help="what is to be shown", choices_provider=_watchable)
     made.add_argument("arguments", metavar="...", nargs=argparse.REMAINDER, help="its arguments")
     return made
 
@@ -157,14 +147,14 @@ def _trace_parser() -> Parser:
         "trace h3-Yc0Pq",
         "trace h3-Yc0Pq --seconds 10 --json > packets.jsonl",
     )
-    made.add_argument("id", metavar="ID", help="the kernel", choices_provider=_kernels)
+    made.add_argument("id", metavar="ID", help="the kernel", choices_provider=kernels)
     made.add_argument("--count", metavar="N", type=positive, help="so many packets at the most")
     made.add_argument("--seconds", metavar="SECONDS", type=seconds, help="for so long")
     add_json(made)
     return made
 
 
-class Live(_Commands):
+class Live(CommandSet[CommandShell]):
     """Commands that go on until they are left."""
 
     DEFAULT_CATEGORY = CATEGORY

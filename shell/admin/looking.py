@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cmd2 import Choices, CommandSet, with_argparser
+from cmd2 import CommandSet, with_argparser
 
 from kernelbus.bus.protocol.reports import KernelStatus, PoolFigures, Status, Story
 from kernelbus.bus.protocol.schema import dump
+from kernelbus.shell.admin.commands import CommandShell, everything
 from kernelbus.shell.admin.parsing import Parser, add_json, parser
 from kernelbus.shell.admin.targets import Found, called
 from kernelbus.shell.operations.status import lines_of, rows_of, to_json
@@ -26,13 +27,6 @@ from kernelbus.shell.operations.tables import (
     table,
 )
 from kernelbus.shell.operations.version import version
-
-if TYPE_CHECKING:
-    from kernelbus.shell.admin.app import AdminShell
-
-    _Commands = CommandSet[AdminShell]
-else:
-    _Commands = CommandSet
 
 __all__ = ["CATEGORY", "Looking"]
 
@@ -82,10 +76,6 @@ def _frontends_parser() -> Parser:
     return _table_parser("frontends", "List the frontends, to which clients connect.", "frontends")
 
 
-def _choices_of_everything(shell: AdminShell) -> Choices:
-    return shell.names.everything()
-
-
 def _show_parser() -> Parser:
     made = parser(
         "Show all that is known of what is called ID: a kernel or session (an id, or three or more of its first characters) with what has "
@@ -95,7 +85,7 @@ def _show_parser() -> Parser:
         "show 10.0.0.5:53211",
     )
     add_json(made)
-    made.add_argument("id", metavar="ID", help="what is to be shown", choices_provider=_choices_of_everything)
+    made.add_argument("id", metavar="ID", help="what is to be shown", choices_provider=everything)
     return made
 
 
@@ -105,7 +95,7 @@ def _version_parser() -> Parser:
     return made
 
 
-class Looking(_Commands):
+class Looking(CommandSet[CommandShell]):
     """Commands that show something, once."""
 
     DEFAULT_CATEGORY = CATEGORY

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cmd2 import Choices, CommandSet, with_argparser
+from cmd2 import CommandSet, with_argparser
 
 from kernelbus.bus.client import OrderRefused
 from kernelbus.bus.protocol.orders import (
@@ -20,6 +20,7 @@ from kernelbus.bus.protocol.orders import (
     StartOrder,
 )
 from kernelbus.bus.protocol.schema import dump
+from kernelbus.shell.admin.commands import CommandShell, hosts, kernels, pools, sessions
 from kernelbus.shell.admin.parsing import Parser, add_json, parser
 from kernelbus.shell.admin.targets import (
     closing_kernel,
@@ -34,35 +35,12 @@ from kernelbus.shell.admin.targets import (
 )
 from kernelbus.shell.operations.tables import printable
 
-if TYPE_CHECKING:
-    from kernelbus.shell.admin.app import AdminShell
-
-    _Commands = CommandSet[AdminShell]
-else:
-    _Commands = CommandSet
-
 __all__ = ["CATEGORY", "LEVELS", "Steering"]
 
 CATEGORY = "Steer it"
 
 #: Levels of the log, by name and by WSTPServer's number.
 LEVELS = ("error", "debug", "trace", "1", "2", "3")
-
-
-def _kernels(shell: AdminShell) -> Choices:
-    return shell.names.kernels()
-
-
-def _sessions(shell: AdminShell) -> Choices:
-    return shell.names.sessions()
-
-
-def _pools(shell: AdminShell) -> Choices:
-    return shell.names.pools()
-
-
-def _hosts(shell: AdminShell) -> Choices:
-    return shell.names.hosts()
 
 
 def _count(text: str) -> int:
@@ -96,8 +74,8 @@ def _kernel_parser() -> Parser:
     )
     told = "start one more kernel in a pool, beside those it keeps ready"
     start = actions.add("start", told, "kernel start Main", "kernel start Main --host alpha")
-    start.add_argument("pool", metavar="POOL", help="the pool", choices_provider=_pools)
-    start.add_argument("--host", metavar="NAME", default="", help="where (where there is most room)", choices_provider=_hosts)
+    start.add_argument("pool", metavar="POOL", help="the pool", choices_provider=pools)
+    start.add_argument("--host", metavar="NAME", default="", help="where (where there is most room)", choices_provider=hosts)
     for name, told, ends in (
         ("restart", "end a kernel, and start another in its pool", True),
         ("abort", "abort what a kernel evaluates; one that does not obey is killed", False),
@@ -105,7 +83,7 @@ def _kernel_parser() -> Parser:
         ("close", "end a kernel; its client is told", True),
     ):
         action = actions.add(name, told, f"kernel {name} h3-Yc0Pq", ends=ends)
-        action.add_argument("id", metavar="ID", help="the kernel", choices_provider=_kernels)
+        action.add_argument("id", metavar="ID", help="the kernel", choices_provider=kernels)
     return actions.parser
 
 
@@ -118,7 +96,7 @@ def _session_parser() -> Parser:
         ("close", "end a session and its kernel; one whose host is not there is forgotten", True),
     ):
         action = actions.add(name, told, f"session {name} h3-Yc0Pq", ends=ends)
-        action.add_argument("id", metavar="ID", help="the session", choices_provider=_sessions)
+        action.add_argument("id", metavar="ID", help="the session", choices_provider=sessions)
     return actions.parser
 
 
@@ -134,7 +112,7 @@ def _pool_parser() -> Parser:
     resume = actions.add("resume", "hand kernels out again", "pool resume Main")
     drain = actions.add("drain", "refuse who wants a kernel, and keep none ready; sessions go on", "pool drain Main", ends=True)
     for action in (resize, pause, resume, drain):
-        action.add_argument("name", metavar="NAME", help="the pool", choices_provider=_pools)
+        action.add_argument("name", metavar="NAME", help="the pool", choices_provider=pools)
     return actions.parser
 
 
@@ -146,7 +124,7 @@ def _host_parser() -> Parser:
         ("evict", "end its kernels and the host; if it cannot be reached, give it up", True),
     ):
         action = actions.add(name, told, f"host {name} alpha", ends=ends)
-        action.add_argument("name", metavar="NAME", help="the host", choices_provider=_hosts)
+        action.add_argument("name", metavar="NAME", help="the host", choices_provider=hosts)
     return actions.parser
 
 
@@ -164,7 +142,7 @@ def _level_parser() -> Parser:
     return made
 
 
-class Steering(_Commands):
+class Steering(CommandSet[CommandShell]):
     """Commands that change something."""
 
     DEFAULT_CATEGORY = CATEGORY
@@ -173,14 +151,14 @@ class Steering(_Commands):
     def do_kernel(self, args: argparse.Namespace) -> None:
         """Start, restart, abort, interrupt or close a kernel."""
         if args.action == "start":
-            self.order(StartOrder(0, "", args.pool, args.host), args)
+            self.order(StartOrder(0, "", args.pool, args.host), as_json=args.json)
             return
         kernel = args.id
         if args.action in ("restart", "close"):
             found = kernel_of(self._cmd.client.status(), args.id)
             kernel = found.kernel
-            self._cmd.confirm(closing_kernel(found), "End it?" if args.action == "close" else "Restart it?", args)
-        self.order(KernelOrder(0, "", kernel, args.action), args)
+            self._cmd.confirm(closing_kernel(found), "End it?" if args.action == "close" else "Restart it?", yes=args.yes)
+        self.order(KernelOrder(0, "", kernel, args.action), as_json=args.json)
 
     @with_argparser(_session_parser)
     def do_session(self, args: argparse.Namespace) -> None:
@@ -189,16 +167,16 @@ class Steering(_Commands):
         if args.action == "close":
             found = session_of(self._cmd.client.status(), args.id)
             session = found.kernel
-            self._cmd.confirm(closing_session(found), "End it?", args)
-        self.order(SessionOrder(0, "", session, args.action), args)
+            self._cmd.confirm(closing_session(found), "End it?", yes=args.yes)
+        self.order(SessionOrder(0, "", session, args.action), as_json=args.json)
 
     @with_argparser(_pool_parser)
     def do_pool(self, args: argparse.Namespace) -> None:
         """Resize, pause, resume or drain a pool."""
         if args.action == "drain":
-            self._cmd.confirm(draining_pool(pool_of(self._cmd.client.status(), args.name)), "Drain it?", args)
+            self._cmd.confirm(draining_pool(pool_of(self._cmd.client.status(), args.name)), "Drain it?", yes=args.yes)
         sizes = {"minimum": args.minimum, "maximum": args.maximum} if args.action == "resize" else {}
-        self.order(PoolOrder(0, "", args.name, args.action, **sizes), args)
+        self.order(PoolOrder(0, "", args.name, args.action, **sizes), as_json=args.json)
 
     @with_argparser(_host_parser)
     def do_host(self, args: argparse.Namespace) -> None:
@@ -208,17 +186,17 @@ class Steering(_Commands):
             status = shell.client.status()
             host = host_of(status, args.name)
             if args.action == "drain":
-                shell.confirm(draining_host(host), "Drain it?", args)
+                shell.confirm(draining_host(host), "Drain it?", yes=args.yes)
             else:
-                shell.confirm(evicting_host(status, host), "Evict it?", args)
-        self.order(HostOrder(0, "", args.name, args.action), args)
+                shell.confirm(evicting_host(status, host), "Evict it?", yes=args.yes)
+        self.order(HostOrder(0, "", args.name, args.action), as_json=args.json)
 
     @with_argparser(_reload_parser)
     def do_reload(self, args: argparse.Namespace) -> None:
         """Have every part read its configuration again."""
-        self.order(ReloadOrder(0, ""), args, unchanged="nothing has changed")
+        self.order(ReloadOrder(0, ""), as_json=args.json, unchanged="nothing has changed")
 
-    def order(self, order: Order, args: argparse.Namespace, unchanged: str = "done") -> None:
+    def order(self, order: Order, *, as_json: bool, unchanged: str = "done") -> None:
         """Give an order, and show what was answered; `unchanged`: what a part has done that says
         nothing.
         """
@@ -229,7 +207,7 @@ class Steering(_Commands):
             answer = error.answer
         finally:
             shell.names.forget()
-        if args.json:
+        if as_json:
             shell.print_json(dump(answer))
             shell.outcome = int(not answer.ok)
             return
@@ -254,7 +232,7 @@ def _told(answer: Answer, unchanged: str) -> tuple[list[str], list[str]]:
 
 def _log_level(commands: Steering, args: argparse.Namespace) -> None:
     """Set the level of every part's log."""
-    commands.order(LogLevelOrder(0, "", args.level), args, unchanged=f"logs at level {args.level}")
+    commands.order(LogLevelOrder(0, "", args.level), as_json=args.json, unchanged=f"logs at level {args.level}")
 
 
 # A method cannot be named so in Python's own words.

@@ -4,7 +4,6 @@ leads back to.
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import time
 from dataclasses import dataclass, replace
@@ -47,39 +46,55 @@ class Choice:
     resume: bool = False
 
     @classmethod
-    def read(cls, options: argparse.Namespace) -> Choice:
-        """Read the options that `kernelbus.shell.main` gives every client.
+    def of(
+        cls,
+        *,
+        server: str | None = None,
+        discover: str | None = None,
+        pool: str | None = None,
+        kernel_id: str | None = None,
+        start_profile: str | None = None,
+        continue_profile: str | None = None,
+        prefer_profile: str | None = None,
+    ) -> Choice:
+        """Check what was given for each option of the clients; None: it was left out.
+
+        Args:
+            server: the server's address.
+            discover: the name of an advertised server; "" for any.
+            pool: the pool of which a fresh kernel is wanted.
+            kernel_id: the id of an existing kernel.
+            start_profile, continue_profile, prefer_profile: a profile's path or name; at most one.
 
         Raises:
-            ChoiceError: it is wrong in itself.
+            ChoiceError: a value is wrong, or two of them contradict each other.
         """
         try:
-            address = None if options.server is None else Address.parse(options.server)
+            address = None if server is None else Address.parse(server)
         except AddressError as error:
             raise ChoiceError(f"--server: {error}") from None
-        if options.discover is not None and address is not None:
+        if discover is not None and address is not None:
             raise ChoiceError("--server names a server, and --discover looks for one: leave one of them out")
-        if options.discover is not None and options.continue_profile:
+        if discover is not None and continue_profile:
             raise ChoiceError("--continue-profile goes to the profile's server: leave --discover out")
-        pool = options.pool if options.pool is not None else address.pool if address is not None else ""
-        if address is not None and address.pool and pool != address.pool:
-            raise ChoiceError(f"--pool {pool} and the pool in --server {options.server} differ: leave one out")
-        kernel = options.kernel_id or ""
-        if options.kernel_id is not None and not kernel:
+        wanted = pool if pool is not None else address.pool if address is not None else ""
+        if address is not None and address.pool and wanted != address.pool:
+            raise ChoiceError(f"--pool {wanted} and the pool in --server {server} differ: leave one out")
+        if kernel_id == "":
             raise ChoiceError("--kernel-id is empty")
-        if kernel and pool:
+        if kernel_id and wanted:
             raise ChoiceError("--kernel-id names a kernel, whatever its pool is: leave the pool out")
-        returning = options.continue_profile or options.prefer_profile
-        if kernel and returning:
+        returning = continue_profile or prefer_profile
+        if kernel_id and returning:
             raise ChoiceError("a profile names its kernel: leave --kernel-id out, or write the profile with --start-profile")
-        if pool and options.continue_profile:
+        if wanted and continue_profile:
             raise ChoiceError("--continue-profile goes to the profile's kernel, whatever its pool is: leave the pool out")
-        name = options.start_profile if options.start_profile is not None else returning
+        name = start_profile if start_profile is not None else returning
         try:
             file = None if name is None else ProfileFile(name)
         except ProfileError as error:
             raise ChoiceError(str(error)) from None
-        return cls(address, options.discover, pool, kernel, file, options.continue_profile is None, bool(returning))
+        return cls(address, discover, wanted, kernel_id or "", file, continue_profile is None, bool(returning))
 
     @property
     def kept(self) -> bool:

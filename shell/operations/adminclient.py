@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import getpass
 import logging
 import secrets
@@ -11,15 +10,17 @@ import socket
 from kernelbus.bus.client import AdminClient, dialable
 from kernelbus.bus.security.curve import Introduction
 from kernelbus.bus.settings.config import check_endpoint, load
-from kernelbus.shell.main import BUS_ENDPOINT
+from kernelbus.shell.defaults import BUS_ENDPOINT
 
 __all__ = ["admin_client"]
 
 
-def admin_client(options: argparse.Namespace, timeout: float = 5.0) -> AdminClient:
-    """Make the client for the broker that `options.bus`, or else the configuration, names.
+def admin_client(bus: str | None, configuration_file: str | None, timeout: float = 5.0) -> AdminClient:
+    """Make the client for the broker that `bus`, or else the configuration, names.
 
     Args:
+        bus: the broker's endpoint; None: the configuration's, or the default one.
+        configuration_file: the configuration; None: the one that the parts would find.
         timeout: seconds to wait for what the broker answers by itself.
 
     Raises:
@@ -28,10 +29,10 @@ def admin_client(options: argparse.Namespace, timeout: float = 5.0) -> AdminClie
     """
     # What is in the way of a connection is said where it is met.
     logging.getLogger("kernelbus").addHandler(logging.NullHandler())
-    if options.bus is not None:
-        check_endpoint(options.bus)
-    config = load(options.configuration_file)
-    endpoint = dialable(options.bus or config.bus.endpoint or BUS_ENDPOINT)
+    if bus is not None:
+        check_endpoint(bus)
+    config = load(configuration_file)
+    endpoint = dialable(bus or config.bus.endpoint or BUS_ENDPOINT)
     return AdminClient(
         endpoint,
         secrets.token_bytes,

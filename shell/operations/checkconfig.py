@@ -26,6 +26,7 @@ from kernelbus.bus.settings.schema import dotted, shown, spelled
 from kernelbus.kernelhost.administration.watch import settled
 from kernelbus.kernelhost.process.memory import amount
 from kernelbus.kernelhost.process.wolfram import choose_kernel
+from kernelbus.shell.defaults import BUS_ENDPOINT
 
 __all__ = ["explain", "run_check_config"]
 
@@ -175,7 +176,7 @@ def _notes(config: Config) -> dict[_Path, str]:
 
 
 def _endpoint(config: Config) -> str:
-    return "left out; kernelbus serve has the port after the one for clients, on loopback; the others have tcp://127.0.0.1:31416"
+    return "left out; kernelbus serve has the port after the one for clients, on loopback; the others have " + BUS_ENDPOINT
 
 
 def _journal(config: Config) -> str:

@@ -1,8 +1,11 @@
-"""`kernelbus keys`: this machine's key, and the machines that it trusts on the bus."""
+"""`kernelbus keys`: this machine's key, and the machines that it trusts on the bus.
+
+Each action is a function that takes the store of keys and returns the exit status;
+:func:`run_keys` opens the store for it.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable
@@ -12,63 +15,94 @@ from kernelbus.bus.security.curve import allow_command, key_store, own_name
 from kernelbus.bus.security.keys import KeysError, KeyStore
 from kernelbus.bus.settings.config import Config, ConfigError, load
 
-__all__ = ["ACTIONS", "run_keys"]
+__all__ = ["allow_key", "list_keys", "new_key", "revoke_key", "run_keys", "show_key"]
 
 _NONE = "this machine has no key pair: make one with {}"
 
 
-def run_keys(options: argparse.Namespace) -> int:
-    """Do what `options.action` says; returns the exit status."""
+def run_keys(action: Callable[[KeyStore], int], *, program: str, folder: str | None = None, configuration_file: str | None = None) -> int:
+    """Open the store of keys and run `action` on it; return the exit status.
+
+    Args:
+        action: takes the store, and returns the exit status.
+        program: the words that begin an error's line.
+        folder: the folder of keys; None: the one that the configuration names.
+        configuration_file: the configuration; None: the one that the parts would find.
+    """
     try:
         # A folder that is named needs no configuration, which may be the broken thing.
-        config = Config() if options.keys is not None else load(options.configuration_file)
-        store = key_store(config) if options.keys is None else KeyStore(Path(options.keys))
-        return ACTIONS[options.action](store, options)
+        config = Config() if folder is not None else load(configuration_file)
+        return action(key_store(config) if folder is None else KeyStore(Path(folder)))
     except (ConfigError, KeysError) as error:
-        print(f"{options.parser.prog}: {error}", file=sys.stderr)
+        print(f"{program}: {error}", file=sys.stderr)
         return 2
 
 
-def _new(store: KeyStore, options: argparse.Namespace) -> int:
-    renewed = options.force and store.secret_file.exists()
-    store.new(options.force)
-    status = _show(store, options)
-    if renewed and not options.json and not options.quiet:
+def new_key(store: KeyStore, *, force: bool = False, as_json: bool = False, quiet: bool = False) -> int:
+    """Make this machine's key pair and print its public key; `force`: also if there is one.
+
+    Raises:
+        KeysError: there is a pair already, or the files cannot be written.
+    """
+    renewed = force and store.secret_file.exists()
+    store.new(force)
+    status = show_key(store, as_json=as_json, quiet=quiet)
+    if renewed and not as_json and not quiet:
         print("What runs on this machine has the new key once it is started anew.")
     return status
 
 
-def _show(store: KeyStore, options: argparse.Namespace) -> int:
+def show_key(store: KeyStore, *, as_json: bool = False, quiet: bool = False) -> int:
+    """Print this machine's public key and the command that allows it on another; `quiet`: the key alone.
+
+    Raises:
+        KeysError: there is no pair, or it cannot be read.
+    """
     pair = store.pair()
     if pair is None:
         raise KeysError(_NONE.format(store.command("new")))
-    if options.json:
+    if as_json:
         _print_json({"key": pair.public, "name": own_name(), "folder": str(store.folder)})
-    elif options.quiet:
+    elif quiet:
         print(pair.public)
     else:
         print(f"The key of this machine is {pair.public}\nTo have another machine trust it, say there:\n  {allow_command(pair.public)}")
     return 0
 
 
-def _allow(store: KeyStore, options: argparse.Namespace) -> int:
+def allow_key(store: KeyStore, key: str, name: str, comment: str = "") -> int:
+    """Trust the machine that has the public key `key`, under `name`.
+
+    Raises:
+        KeysError: it is this machine's own key, or no key, or the file cannot be written.
+    """
     pair = store.pair()
-    if pair is not None and options.key == pair.public:
+    if pair is not None and key == pair.public:
         raise KeysError("this is the key of this machine itself, which is always allowed here: say it on the other machine")
-    store.allow(options.key, options.name, " ".join(options.comment))
-    print(f"{options.name} is allowed")
+    store.allow(key, name, comment)
+    print(f"{name} is allowed")
     return 0
 
 
-def _revoke(store: KeyStore, options: argparse.Namespace) -> int:
-    _, name = store.revoke(options.key)
+def revoke_key(store: KeyStore, key: str) -> int:
+    """Stop trusting a machine; `key` is its public key or its name here.
+
+    Raises:
+        KeysError: no machine is allowed under it, or the file cannot be written.
+    """
+    _, name = store.revoke(key)
     print(f"{name} is no longer allowed")
     return 0
 
 
-def _list(store: KeyStore, options: argparse.Namespace) -> int:
+def list_keys(store: KeyStore, *, as_json: bool = False) -> int:
+    """Print this machine's public key and those that are allowed.
+
+    Raises:
+        KeysError: the files cannot be read.
+    """
     pair, entries = store.pair(), store.entries()
-    if options.json:
+    if as_json:
         allowed = [{"key": key, "name": entry.name, "comment": entry.comment} for key, entry in entries.items()]
         _print_json({"key": pair.public if pair else None, "name": own_name(), "folder": str(store.folder), "allowed": allowed})
         return 0
@@ -84,13 +118,3 @@ def _list(store: KeyStore, options: argparse.Namespace) -> int:
 
 def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2))
-
-
-#: What may be said behind `kernelbus keys`.
-ACTIONS: dict[str, Callable[[KeyStore, argparse.Namespace], int]] = {
-    "new": _new,
-    "show": _show,
-    "allow": _allow,
-    "revoke": _revoke,
-    "list": _list,
-}

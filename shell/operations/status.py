@@ -4,7 +4,6 @@ is its specification).
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import os
@@ -12,7 +11,8 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, TextIO
+from dataclasses import dataclass
+from typing import Any, NoReturn, TextIO
 
 from kernelbus.bus.broker.status import HEALTHY
 from kernelbus.bus.client import AdminClient, BrokerUnreachable
@@ -46,61 +46,88 @@ _AWAY = ("awaited", "ended", "lost")
 CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 
-def run_status(options: argparse.Namespace) -> int:
-    """Ask and tell once, or again and again; returns the exit status."""
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """What of the status is wanted, and in which form."""
+
+    part: str | None
+    as_json: bool
+    wide: bool
+    over: bool
+
+    def ask(self, client: AdminClient) -> Status:
+        links = self.part == "links" or (self.as_json and self.part is None)
+        return client.status(links=links, over=self.over)
+
+    def text(self, status: Status, *, compact: bool = False) -> str:
+        if self.as_json:
+            value = to_json(status, self.part)
+            return json.dumps(value, separators=(",", ":")) if compact else json.dumps(value, indent=2)
+        room, bold = view(sys.stdout)
+        return "\n".join(lines_of(status, self.part, room=room, bold=bold, wide=self.wide))
+
+
+def run_status(
+    part: str | None = None,
+    *,
+    bus: str | None = None,
+    configuration_file: str | None = None,
+    timeout: float = 5.0,
+    watch: float | None = None,
+    as_json: bool = False,
+    wide: bool = False,
+    over: bool = False,
+) -> int:
+    """Show the status once, or every `watch` seconds until interrupted; return the exit status.
+
+    Args:
+        part: the table to show, one of :data:`PARTS`; None: the overview.
+        bus, configuration_file, timeout: as for :func:`admin_client`.
+        watch: seconds between two times; None: show it once.
+        as_json: print JSON.
+        wide: show every column, and whole ids.
+        over: include the sessions that are over.
+
+    Returns:
+        0: healthy; 1: degraded; 2: no answer from a broker.
+    """
     forgive_encoding()
+    selection = _Selection(part, as_json, wide, over)
     try:
-        client = admin_client(options, options.timeout)
+        client = admin_client(bus, configuration_file, timeout)
     except BusError as error:
         print(f"kernelbus status: {error}", file=sys.stderr)
         return UNREACHABLE_STATUS
     with client:
-        if options.watch is not None:
-            _watch(client, options)
+        if watch is not None:
+            _watch(client, selection, watch)
         try:
-            return _once(client, options)
+            status = selection.ask(client)
         except BusError as error:
             print(f"kernelbus status: {error}", file=sys.stderr)
             return UNREACHABLE_STATUS
+        print(selection.text(status))
+        return HEALTHY_STATUS if status.health == HEALTHY else DEGRADED_STATUS
 
 
-def _once(client: AdminClient, options: argparse.Namespace) -> int:
-    status = _ask(client, options)
-    if options.json:
-        print(json.dumps(to_json(status, options.part), indent=2))
-    else:
-        room, bold = view(sys.stdout)
-        print("\n".join(lines_of(status, options.part, room=room, bold=bold, wide=options.wide)))
-    return HEALTHY_STATUS if status.health == HEALTHY else DEGRADED_STATUS
-
-
-def _watch(client: AdminClient, options: argparse.Namespace) -> None:
+def _watch(client: AdminClient, selection: _Selection, seconds: float) -> NoReturn:
     while True:
-        room, bold = view(sys.stdout)
+        drawn = sys.stdout.isatty() and not selection.as_json
         try:
-            status = _ask(client, options)
-            text = (
-                json.dumps(to_json(status, options.part), separators=(",", ":"))
-                if options.json
-                else "\n".join(lines_of(status, options.part, room=room, bold=bold, wide=options.wide))
-            )
+            text = selection.text(selection.ask(client), compact=True)
         except BrokerUnreachable as error:
-            if sys.stdout.isatty() and not options.json:
+            if drawn:
                 text = f"{error}; trying on"
             else:
                 print(f"kernelbus status: {error}; trying on", file=sys.stderr, flush=True)
                 text = ""
-        if sys.stdout.isatty() and not options.json:
-            text = f"{CLEAR}{time.strftime('%H:%M:%S')}, every {options.watch:g} s; Ctrl-C ends\n\n{text}"
-        elif text and not options.json:
+        if drawn:
+            text = f"{CLEAR}{time.strftime('%H:%M:%S')}, every {seconds:g} s; Ctrl-C ends\n\n{text}"
+        elif text and not selection.as_json:
             text += "\n"
         if text:
             print(text, flush=True)
-        time.sleep(options.watch)
-
-
-def _ask(client: AdminClient, options: argparse.Namespace) -> Status:
-    return client.status(links=options.part == "links" or (options.json and options.part is None), over=options.over)
+        time.sleep(seconds)
 
 
 def forgive_encoding() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import types
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -228,29 +230,36 @@ class TestConsole:
     @pytest.mark.parametrize(
         ("typed", "given"),
         [
-            ("status", {"part": None, "watch": None, "json": False, "wide": False, "over": False, "timeout": 5.0}),
-            ("status pools --json", {"part": "pools", "json": True}),
+            (
+                "status",
+                {"part": None, "watch": None, "as_json": False, "wide": False, "over": False, "timeout": 5.0, "bus": None},
+            ),
+            ("status pools --json", {"part": "pools", "as_json": True}),
             ("status --watch", {"part": None, "watch": 2.0}),
             ("status --watch pools", {"part": "pools", "watch": 2.0}),
             ("status hosts --watch 0.5", {"part": "hosts", "watch": 0.5}),
             ("status --watch=7 links", {"part": "links", "watch": 7.0}),
-            ("status -c k.conf --bus tcp://b:1", {"configuration_file": "k.conf", "bus": "tcp://b:1"}),
+            ("status --wide --over", {"wide": True, "over": True}),
+            ("status -c k.conf --bus tcp://b:1 --timeout 3", {"configuration_file": "k.conf", "bus": "tcp://b:1", "timeout": 3.0}),
         ],
     )
     def test_status(self, monkeypatch: pytest.MonkeyPatch, typed: str, given: dict[str, Any]) -> None:
-        assert _given(monkeypatch, "kernelbus.shell.operations.status.run_status", typed).items() >= given.items()
+        assert _given(monkeypatch, "kernelbus.shell.operations.status", "run_status", typed).items() >= given.items()
 
     @pytest.mark.parametrize(
         ("typed", "given"),
         [
-            ("shell", {"commands": [], "script": None, "yes": False, "keep_going": False, "bus": None, "configuration_file": None}),
+            (
+                "shell",
+                {"commands": [], "script": None, "yes": False, "keep_going": False, "bus": None, "configuration_file": None},
+            ),
             ("shell -c kernels -c pools", {"commands": ["kernels", "pools"]}),
             ("shell --yes --keep-going script", {"script": "script", "yes": True, "keep_going": True}),
-            ("shell -", {"script": "-"}),
+            ("shell - --timeout 2 --bus tcp://b:1", {"script": "-", "timeout": 2.0, "bus": "tcp://b:1"}),
         ],
     )
     def test_shell(self, monkeypatch: pytest.MonkeyPatch, typed: str, given: dict[str, Any]) -> None:
-        assert _given(monkeypatch, "kernelbus.shell.admin.app.run_shell", typed).items() >= given.items()
+        assert _given(monkeypatch, "kernelbus.shell.admin.app", "run_shell", typed).items() >= given.items()
 
     @pytest.mark.parametrize(
         "typed",
@@ -270,8 +279,15 @@ class TestConsole:
         assert capsys.readouterr().err.count("\n") == 1
 
 
-def _given(monkeypatch: pytest.MonkeyPatch, function: str, typed: str) -> dict[str, Any]:
+def _given(monkeypatch: pytest.MonkeyPatch, module: str, function: str, typed: str) -> dict[str, Any]:
+    """Return the arguments, by name, with which the command line calls `function`."""
+    signature = inspect.signature(getattr(import_module(module), function))
     seen: list[dict[str, Any]] = []
-    monkeypatch.setattr(function, lambda options: seen.append(vars(options)) or 0)
+
+    def call(*arguments: Any, **named: Any) -> int:
+        seen.append(dict(signature.bind(*arguments, **named).arguments))
+        return 0
+
+    monkeypatch.setattr(f"{module}.{function}", call)
     assert command.main(typed.split()) == 0
     return seen[0]

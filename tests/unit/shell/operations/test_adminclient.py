@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
@@ -29,11 +28,11 @@ def test_where_the_broker_is(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
     if configured is not None:
         (tmp_path / "wstpserver.conf").write_text(f'{{"Bus": {{"Endpoint": "{configured}"}}}}')
-    with admin_client(argparse.Namespace(bus=typed, configuration_file=None)) as client:
+    with admin_client(typed, None) as client:
         assert client.endpoint == endpoint
 
 
 def test_mistakes(tmp_path: Path) -> None:
     for bus, file in (("nonsense", None), (None, str(tmp_path / "none"))):
         with pytest.raises(ConfigError):
-            admin_client(argparse.Namespace(bus=bus, configuration_file=file))
+            admin_client(bus, file)

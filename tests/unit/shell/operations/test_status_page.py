@@ -14,7 +14,7 @@ from kernelbus.bus.protocol import reports
 from kernelbus.bus.protocol.histogram import BOUNDS, Histogram
 from kernelbus.bus.protocol.reports import Counted, PoolFigures, Status
 from kernelbus.bus.protocol.schema import dump, json_schema
-from kernelbus.shell.main import _STATUS_PARTS
+from kernelbus.shell.defaults import STATUS_PARTS
 from kernelbus.shell.operations.status import PARTS, to_json
 from kernelbus.shell.operations.tables import COLUMNS
 
@@ -55,7 +55,7 @@ def test_the_schema_is_the_one_on_the_bus() -> None:
 
 
 def test_the_command_line_offers_the_tables_there_are() -> None:
-    assert PARTS == tuple(COLUMNS) == _STATUS_PARTS
+    assert PARTS == tuple(COLUMNS) == STATUS_PARTS
 
 
 def test_a_status_is_as_the_schema_says() -> None:
