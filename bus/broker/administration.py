@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from kernelbus.bus.broker import status
+from kernelbus.bus.broker.status import describe
+from kernelbus.bus.broker.tables import BrokerTables, Peer
 from kernelbus.bus.protocol.messages import Message, PoolReport
 from kernelbus.bus.protocol.naming import NotFound, find_id, find_named, find_pool
 from kernelbus.bus.protocol.orders import (
@@ -44,10 +45,6 @@ from kernelbus.bus.protocol.reports import (
 )
 from kernelbus.bus.settings.schema import offer
 from kernelbus.bus.transport.interface import Route
-
-if TYPE_CHECKING:
-    from kernelbus.bus.broker.machine import Broker
-    from kernelbus.bus.broker.tables import Peer
 
 __all__ = ["TRACE_LEASE", "Admin", "Local"]
 
@@ -87,23 +84,32 @@ class Admin:
     """What consoles ask of a broker.
 
     Args:
-        broker: whose tables these requests are about.
-        send: has a message sent over a route.
-        note: has a line logged.
-        local: has the broker's own process carry something out.
+        tables: what the broker knows.
+        send: sends a message over a route.
+        note: logs a line.
+        run_here: has the broker's own process carry an order out.
+        give_up: takes a host for lost and speaks of it no more; its arguments are the host, why,
+            and the time.
+        forget_awaited: waits no more for the host of a session; its arguments are the kernel's id,
+            why, and the time.
     """
 
     def __init__(
         self,
-        broker: Broker,
+        tables: BrokerTables,
+        *,
         send: Callable[[Route, Message], None],
         note: Callable[[str], None],
-        local: Callable[[ReloadOrder | LogLevelOrder], None],
+        run_here: Callable[[ReloadOrder | LogLevelOrder], None],
+        give_up: Callable[[Peer, str, float], None],
+        forget_awaited: Callable[[str, str, float], None],
     ) -> None:
-        self._broker = broker
+        self._tables = tables
         self._send = send
         self._note = note
-        self._local = local
+        self._run_here = run_here
+        self._give_up = give_up
+        self._forget_awaited = forget_awaited
         self._pending: dict[int, _Pending] = {}
         self._numbers = 0
         #: What administrators have made of pools, by name.
@@ -149,14 +155,14 @@ class Admin:
             case HostOrder():
                 self._host(route, order, now)
             case ReloadOrder() | LogLevelOrder():
-                self._ask(route, order, list(self._broker.peers.values()), now)
+                self._ask(route, order, list(self._tables.peers.values()), now)
             case _:
                 self._refuse(route, order, "unknown-order", f"this broker does not know {type(order).__name__}: it is of another version")
 
     def _status(self, route: Route, asked: StatusRequest, now: float) -> None:
-        frontends = self._broker.peers_of("frontend") if asked.links else []
+        frontends = self._tables.peers_of("frontend") if asked.links else []
         if not frontends:
-            self._send(route, status.describe(self._broker, asked, now))
+            self._send(route, describe(self._tables, asked, now))
             return
         pending = self._wait_for(route, asked.request, frontends, now)
         pending.status = asked
@@ -164,19 +170,19 @@ class Admin:
             self._send(frontend.route, LinksRequest(pending.number))
 
     def _story(self, request: int, text: str) -> Story:
-        sessions = self._broker.sessions
+        sessions = self._tables.sessions
         kernel = find_id(text, [*sessions.live, *sessions.awaited, *sessions.over], "kernel")
         return Story(request, kernel, sessions.story(kernel))
 
     def _session(self, route: Route, order: SessionOrder, now: float) -> None:
-        sessions = self._broker.sessions
+        sessions = self._tables.sessions
         with_client = [kernel for kernel, session in sessions.live.items() if session.report.attachments]
         kernel = find_id(order.kernel, [*with_client, *sessions.awaited], "session")
         if kernel in sessions.live:
             self._ask(route, replace(order, kernel=kernel), [self._host_of(kernel)], now, kernel)
         elif order.action == "close":
             host = sessions.awaited[kernel].host
-            self._broker.forget_awaited(kernel, f"closed by {order.sender} while its host {host} was away", now)
+            self._forget_awaited(kernel, f"closed by {order.sender} while its host {host} was away", now)
             line = f"session {kernel[:8]} is forgotten; should host {host} come back with it, it is there again"
             self._send(route, Answer(order.request, True, lines=[line], target=kernel))
         else:
@@ -191,7 +197,7 @@ class Admin:
                 self._refuse(route, order, "unknown-pool", f"host {host.name} has no pool {pool}: {offer(pool, host.pools, 'pools there')}")
                 return
         else:
-            hosts = [host for host in self._broker.peers_of("host") if pool in host.pools and host.accepts(pool)]
+            hosts = [host for host in self._tables.peers_of("host") if pool in host.pools and host.accepts(pool)]
             if not hosts:
                 self._refuse(route, order, "no-host", f"no host of pool {pool} takes new kernels: they are drained, paused or away")
                 return
@@ -208,7 +214,7 @@ class Admin:
                 self._refuse(route, order, "arguments", "a maximum of 0 kernels makes no pool: drain it instead")
                 return
         self._note_pool(order)
-        hosts = [host for host in self._broker.peers_of("host") if pool in host.pools]
+        hosts = [host for host in self._tables.peers_of("host") if pool in host.pools]
         self._ask(route, order, hosts, now, pool)
 
     def _note_pool(self, order: PoolOrder) -> None:
@@ -247,18 +253,17 @@ class Admin:
                 self._send(host.route, replace(order, request=0, action="resize"))
 
     def _host(self, route: Route, order: HostOrder, now: float) -> None:
-        broker = self._broker
-        gone = {identity: host.name for identity, host in broker.gone_hosts.items()} if order.action == "evict" else {}
-        known = {host.id: host.name for host in broker.peers_of("host")}
+        tables = self._tables
+        gone = {identity: host.name for identity, host in tables.gone_hosts.items()} if order.action == "evict" else {}
+        known = {host.id: host.name for host in tables.peers_of("host")}
         identity = find_named(order.host, known | {key: name for key, name in gone.items() if name not in known.values()}, "host")
         if identity in gone:
-            broker.forget_host(identity)
+            del tables.gone_hosts[identity]
             self._send(route, Answer(order.request, True, lines=[f"host {gone[identity]} is forgotten"], target=gone[identity]))
             return
-        host = broker.peers[identity]
+        host = tables.peers[identity]
         if order.action == "evict" and host.state.value != "up":
-            broker.give_up(host, f"was given up by {order.sender}", now)
-            broker.forget_host(identity)
+            self._give_up(host, f"was given up by {order.sender}", now)
             line = f"host {host.name} cannot be reached; it is given up, and its sessions are lost"
             self._send(route, Answer(order.request, True, lines=[line], target=host.name))
             return
@@ -296,12 +301,12 @@ class Admin:
             self._send(part.route, numbered)
         if isinstance(numbered, ReloadOrder | LogLevelOrder):
             pending.waiting[""] = BROKER
-            self._local(numbered)
+            self._run_here(numbered)
 
     def _wait_for(self, route: Route, request: int, parts: list[Peer], now: float, target: str = "") -> _Pending:
         self._numbers += 1
         waiting = {part.id: f"{part.role} {part.name}" for part in parts}
-        deadline = now + self._broker.options.heartbeat_timeout
+        deadline = now + self._tables.options.heartbeat_timeout
         pending = self._pending[self._numbers] = _Pending(self._numbers, request, route, deadline, waiting, target)
         return pending
 
@@ -339,14 +344,14 @@ class Admin:
         """Time has passed."""
         for pending in [pending for pending in self._pending.values() if now >= pending.deadline]:
             for part in pending.waiting.values():
-                seconds = self._broker.options.heartbeat_timeout
+                seconds = self._tables.options.heartbeat_timeout
                 line = f"it did not answer in {seconds:g} s; it may carry the order out yet"
                 pending.answers.append(PartAnswer(pending.request, False, "no-answer", [line], part))
             self._settle(pending, now, late=True)
         for kernel, tracers in list(self._tracers.items()):
             for route in [route for route, until in tracers.items() if now >= until]:
                 del tracers[route]
-            if not tracers or kernel not in self._broker.sessions.live:
+            if not tracers or kernel not in self._tables.sessions.live:
                 # The host's own lease ends by itself.
                 del self._tracers[kernel]
 
@@ -357,7 +362,7 @@ class Admin:
         if pending.status is not None:
             unheard = tuple(pending.waiting.values())
             unheard += tuple(answer.part for answer in pending.answers)
-            told = status.describe(self._broker, pending.status, now, links=pending.links, unheard=unheard)
+            told = describe(self._tables, pending.status, now, links=pending.links, unheard=unheard)
             self._send(pending.route, told)
             return
         failed = [answer for answer in pending.answers if not answer.ok]
@@ -371,16 +376,16 @@ class Admin:
     # ------------------------------------------------------------------ what is meant
 
     def _live(self, text: str, what: str) -> str:
-        return find_id(text, self._broker.sessions.live, what)
+        return find_id(text, self._tables.sessions.live, what)
 
     def _host_of(self, kernel: str) -> Peer:
-        return self._broker.peers[self._broker.sessions.live[kernel].host.id]
+        return self._tables.peers[self._tables.sessions.live[kernel].host.id]
 
     def _known_host(self, text: str) -> Peer:
-        return self._broker.peers[find_named(text, {host.id: host.name for host in self._broker.peers_of("host")}, "host")]
+        return self._tables.peers[find_named(text, {host.id: host.name for host in self._tables.peers_of("host")}, "host")]
 
     def _known_pool(self, text: str) -> str:
-        return find_pool(text, dict.fromkeys(pool for host in self._broker.peers_of("host") for pool in host.pools))
+        return find_pool(text, self._tables.pool_names())
 
 
 #: The order that has brought a pool into a state.

@@ -31,10 +31,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from kernelbus.bus.broker.administration import Admin, Local
-from kernelbus.bus.broker.sessions import ENDED, SessionRecord, SessionTable
+from kernelbus.bus.broker.sessions import ENDED, SessionRecord
 from kernelbus.bus.broker.status import add_figures
 from kernelbus.bus.broker.tables import (
     BrokerOptions,
+    BrokerTables,
     ChannelEntry,
     ChannelPhase,
     GoneHost,
@@ -75,7 +76,7 @@ from kernelbus.bus.protocol.reports import (
 )
 from kernelbus.bus.transport.interface import Route
 
-__all__ = ["DRAINING", "Action", "Broker", "BrokerOptions", "ChannelEntry", "ChannelPhase", "GoneHost", "Note", "Peer", "PeerState", "Send"]
+__all__ = ["DRAINING", "Action", "Broker"]
 
 _LEFT = "has left"
 
@@ -90,7 +91,7 @@ _GONE_FOR = 86400.0
 Action = Send | Note | Local
 
 
-class Broker:
+class Broker(BrokerTables):
     """The broker. See the module's rules.
 
     Args:
@@ -99,19 +100,16 @@ class Broker:
     """
 
     def __init__(self, options: BrokerOptions, now: float, epoch: float = 0.0, journaled: list[SessionRecord] | None = None) -> None:
-        self.options = options
-        self.started = now
-        self.epoch = epoch
-        self.peers: dict[str, Peer] = {}
-        self.channels: dict[int, ChannelEntry] = {}
-        self.sessions = SessionTable()
+        super().__init__(options, now, epoch)
         self.sessions.restore(journaled or [], now + epoch)
-        self.dropped = 0  #: frames for which there was no way, since the start
-        self.refused: dict[str, int] = {}  #: requests for kernels, by the code of the refusal
-        self.attaches: dict[str, Latencies] = {}  #: by pool
-        self.past_figures: dict[str, PoolFigures] = {}  #: of hosts that are no more
-        self.gone_hosts: dict[str, GoneHost] = {}
-        self.admin = Admin(self, self._send, self._note, lambda order: self._actions.append(Local(order)))
+        self.admin = Admin(
+            self,
+            send=self._send,
+            note=self._note,
+            run_here=lambda order: self._actions.append(Local(order)),
+            give_up=self._give_up,
+            forget_awaited=self._forget_awaited,
+        )
         self._routes: dict[Route, Peer] = {}
         self._strangers: dict[Route, float] = {}
         self._waiting: dict[int, ChannelEntry] = {}
@@ -169,13 +167,13 @@ class Broker:
             # Whoever it is, it thinks we know it: we are a broker that was restarted.
             if now - self._strangers.get(route, -1e9) > self.options.heartbeat_interval:
                 self._strangers[route] = now
-                self._actions.append(Send(route, RegisterAgain()))
+                self._send(route, RegisterAgain())
         else:
             match message:
                 case Heartbeat():
                     pass
                 case Leave():
-                    self._lose(peer, now, _LEFT)
+                    self._lose(peer, _LEFT, now)
                 case Open() if peer.role == "frontend":
                     self._open(peer, message, now)
                 case Release():
@@ -216,7 +214,7 @@ class Broker:
         """The transport says that nobody is at the other end of `route`."""
         peer = self._routes.get(route)
         if peer is not None and peer.state is PeerState.UP:
-            self._suspect(peer, now, "cannot be reached")
+            self._suspect(peer, "cannot be reached", now)
         return self._take()
 
     def expel(self, route: Route, why: str, now: float) -> list[Action]:
@@ -226,7 +224,7 @@ class Broker:
         self._strangers.pop(route, None)
         peer = self._routes.get(route)
         if peer is not None:
-            self._lose(peer, now, why)
+            self._lose(peer, why, now)
         return self._take()
 
     def tick(self, now: float) -> list[Action]:
@@ -240,14 +238,14 @@ class Broker:
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + self.options.heartbeat_interval
             for peer in self.peers.values():
-                self._actions.append(Send(peer.route, Heartbeat()))
+                self._send(peer.route, Heartbeat())
         for peer in list(self.peers.values()):
             silent = now - peer.last_seen
             limit = self.options.host_timeout if peer.role == "host" else 2 * self.options.heartbeat_timeout
             if silent > limit:
-                self._lose(peer, now, f"has been silent for {silent:.0f} s")
+                self._lose(peer, f"has been silent for {silent:.0f} s", now)
             elif silent > self.options.heartbeat_timeout and peer.state is PeerState.UP:
-                self._suspect(peer, now, f"has been silent for {silent:.0f} s")
+                self._suspect(peer, f"has been silent for {silent:.0f} s", now)
         for entry in list(self.channels.values()):
             if entry.channel not in self.channels:
                 continue
@@ -258,7 +256,7 @@ class Broker:
             elif entry.phase is ChannelPhase.ASKED and now >= entry.deadline + self.options.heartbeat_timeout / 2:
                 # The host refuses at the deadline itself: either its word or ours was lost.
                 assert entry.host is not None
-                self._actions.append(Send(entry.host.route, Release(entry.channel, "its time is over")))
+                self._send(entry.host.route, Release(entry.channel, "its time is over"))
                 self._refuse(entry, "no-host", f"no kernel in {self.options.connection_timeout:.0f} s: {entry.host} does not answer")
             elif entry.phase is ChannelPhase.HALF and now >= entry.deadline:
                 self._drop(entry, "the other end did not come back")
@@ -273,7 +271,7 @@ class Broker:
                 del self._strangers[route]
         for gone in list(self.gone_hosts.values()):
             if now - gone.last_seen > _GONE_FOR:
-                self.forget_host(gone.id)
+                del self.gone_hosts[gone.id]
         if any(entry.left for entry in self._waiting.values()):
             # Their time to go back to a host may have come.
             self._dispatch(now)
@@ -295,18 +293,15 @@ class Broker:
 
     # ------------------------------------------------------------------ what administrators change
 
-    def forget_host(self, identity: str) -> None:
-        """Speak no more of a host that was lost."""
-        self.gone_hosts.pop(identity, None)
-
-    def forget_awaited(self, kernel: str, why: str, now: float) -> None:
+    def _forget_awaited(self, kernel: str, why: str, now: float) -> None:
         """Wait no more for the host of a session."""
         self.sessions.gone(kernel, why, now + self.epoch)
         self._dispatch(now)
 
-    def give_up(self, peer: Peer, why: str, now: float) -> None:
-        """Take a part that cannot be reached for lost."""
-        self._lose(peer, now, why)
+    def _give_up(self, host: Peer, why: str, now: float) -> None:
+        """Take a host that cannot be reached for lost, and speak of it no more."""
+        self._lose(host, why, now)
+        self.gone_hosts.pop(host.id, None)
 
     # ------------------------------------------------------------------ parts come and go
 
@@ -318,9 +313,9 @@ class Broker:
         peer = self.peers.get(message.peer)
         other = self._routes.get(route)
         if other is not None and other is not peer:
-            self._lose(other, now, "has given its place to another")
+            self._lose(other, "has given its place to another", now)
         if peer is not None and peer.role != message.role:
-            self._lose(peer, now, f"is a {message.role} now")
+            self._lose(peer, f"is a {message.role} now", now)
             peer = None
         if peer is None:
             peer = self.peers[message.peer] = Peer(message.peer, message.role, message.name, route, now)
@@ -328,7 +323,7 @@ class Broker:
             if message.role == "host":
                 # The same again, or another in its place.
                 for gone in [gone for gone in self.gone_hosts.values() if gone.name == message.name]:
-                    self.forget_host(gone.id)
+                    del self.gone_hosts[gone.id]
         else:
             if peer.route is not route:
                 del self._routes[peer.route]
@@ -339,7 +334,7 @@ class Broker:
         peer.version = message.version
         before = peer.pools
         peer.pools = {report.pool: report for report in message.pools}
-        self._actions.append(Send(route, Registered(self.options.name, self.options.heartbeat_interval)))
+        self._send(route, Registered(self.options.name, self.options.heartbeat_interval))
         if peer.role == "host":
             self.admin.settle_pools(peer, before)
             self._reconcile_host(peer, message, now)
@@ -366,7 +361,7 @@ class Broker:
                 until = now + self.options.host_timeout
                 self.channels[channel] = ChannelEntry(channel, ChannelPhase.HALF, until, host=host, kernel=kernel)
             elif known.host is not host and (known.host is not None or (channel in ending and known.phase is ChannelPhase.WAITING)):
-                self._actions.append(Send(host.route, Release(channel, "another kernel serves it")))
+                self._send(host.route, Release(channel, "another kernel serves it"))
             else:
                 self._join(known, host, kernel or known.kernel)
 
@@ -382,7 +377,7 @@ class Broker:
         for report in message.channels:
             known = self.channels.get(report.channel)
             if known is not None and known.frontend not in (None, frontend):
-                self._actions.append(Send(frontend.route, Lost(report.channel, "the channel number is in use")))
+                self._send(frontend.route, Lost(report.channel, "the channel number is in use"))
             elif known is None:
                 until = now + self.options.host_timeout
                 half = ChannelEntry(report.channel, ChannelPhase.HALF, until, frontend=frontend, kernel=report.kernel)
@@ -406,9 +401,9 @@ class Broker:
             self._note(f"{peer} is back", False, peer.fields)
             # What was said to it meanwhile may be lost, and what it said: it lists what it has, and
             # all is put right.
-            self._actions.append(Send(peer.route, RegisterAgain()))
+            self._send(peer.route, RegisterAgain())
 
-    def _suspect(self, peer: Peer, now: float, why: str) -> None:
+    def _suspect(self, peer: Peer, why: str, now: float) -> None:
         peer.state = PeerState.SUSPECT
         self._note(f"{peer} {why}; waiting for it", True, peer.fields)
         # Who only wants some kernel need not wait with it. Should it have attached one already,
@@ -420,7 +415,7 @@ class Broker:
                 self._move(entry, ChannelPhase.WAITING, None)
         self._dispatch(now)
 
-    def _lose(self, peer: Peer, now: float, why: str) -> None:
+    def _lose(self, peer: Peer, why: str, now: float) -> None:
         self._note(f"{peer} {why}" if why == _LEFT else f"{peer} {why}; given up", why != _LEFT, peer.fields)
         peer.state = PeerState.LOST
         if peer.role == "host" and why != _LEFT:
@@ -451,7 +446,7 @@ class Broker:
     def _open(self, frontend: Peer, request: Open, now: float) -> None:
         entry = self.channels.get(request.channel)
         if entry is not None and entry.frontend not in (None, frontend):
-            self._actions.append(Send(frontend.route, Refused(request.channel, "channel-taken", "the channel number is in use")))
+            self._send(frontend.route, Refused(request.channel, "channel-taken", "the channel number is in use"))
             return
         if entry is None:
             self._turns += 1
@@ -534,7 +529,7 @@ class Broker:
             request.point,
             request.profile,
         )
-        self._actions.append(Send(host.route, acquire))
+        self._send(host.route, acquire)
 
     def _settled(self, now: float) -> bool:
         """Whether every host that was there before this broker has had the time to come back."""
@@ -565,7 +560,7 @@ class Broker:
             theirs = other.pools.get(report.pool)
             if spare > 0 and (theirs is None or theirs.ready == 0) and not self._just_left(entry, host, now):
                 spare -= 1
-                self._actions.append(Send(other.route, Release(entry.channel, f"{host} has a kernel ready")))
+                self._send(other.route, Release(entry.channel, f"{host} has a kernel ready"))
                 entry.left[other.id] = now
                 self._move(entry, ChannelPhase.WAITING, None)
         self._dispatch(now)
@@ -589,10 +584,6 @@ class Broker:
         if entry.phase is ChannelPhase.ASKED:
             assert entry.host is not None
             entry.host.asked[entry.pool] -= 1
-
-    def peers_of(self, role: str) -> list[Peer]:
-        """The parts of a role that are not lost, in the order in which they came."""
-        return [peer for peer in self.peers.values() if peer.role == role]
 
     def _default_pool(self, parallel: bool) -> str:
         reports = [report for host in self.peers_of("host") for report in host.pools.values()]
@@ -631,7 +622,7 @@ class Broker:
         self._kernel(host, message.kernel, now)
         entry = self.channels.get(message.channel)
         if entry is None or (entry.host is not host and entry.phase is not ChannelPhase.WAITING):
-            self._actions.append(Send(host.route, Release(message.channel, "nobody waits for it any more")))
+            self._send(host.route, Release(message.channel, "nobody waits for it any more"))
             return
         entry.position = message.position
         if entry.request is not None and entry.phase in (ChannelPhase.WAITING, ChannelPhase.ASKED):
@@ -647,7 +638,7 @@ class Broker:
         session = self.sessions.live.get(entry.kernel)
         pool = session.report.pool if session else ""
         opened = Opened(entry.channel, entry.kernel, pool, entry.host.name, entry.position)
-        self._actions.append(Send(entry.frontend.route, opened))
+        self._send(entry.frontend.route, opened)
 
     def _refused(self, host: Peer, message: Refused, now: float) -> None:
         entry = self.channels.get(message.channel)
@@ -675,7 +666,7 @@ class Broker:
         self._remove(entry)
         self.refused[code] = self.refused.get(code, 0) + 1
         if entry.frontend is not None:
-            self._actions.append(Send(entry.frontend.route, Refused(entry.channel, code, text)))
+            self._send(entry.frontend.route, Refused(entry.channel, code, text))
 
     def _release(self, peer: Peer, message: Release) -> None:
         entry = self.channels.get(message.channel)
@@ -686,20 +677,20 @@ class Broker:
         """The frontend's side is gone: the host lets the client go."""
         self._remove(entry)
         if entry.host is not None and entry.host.id in self.peers:
-            self._actions.append(Send(entry.host.route, Release(entry.channel, why)))
+            self._send(entry.host.route, Release(entry.channel, why))
         elif entry.frontend is not None and entry.phase is ChannelPhase.HALF and entry.frontend.id in self.peers:
-            self._actions.append(Send(entry.frontend.route, Lost(entry.channel, why)))
+            self._send(entry.frontend.route, Lost(entry.channel, why))
 
     def _tell_lost(self, entry: ChannelEntry, why: str) -> None:
         """The host's side is gone: the frontend tells its client."""
         self._remove(entry)
         if entry.frontend is not None and entry.frontend.id in self.peers:
-            self._actions.append(Send(entry.frontend.route, Lost(entry.channel, why)))
+            self._send(entry.frontend.route, Lost(entry.channel, why))
 
     def _keep_alive(self, peer: Peer, message: KeepAlive) -> None:
         entry = self.channels.get(message.channel)
         if entry is not None and entry.frontend is peer and entry.host is not None:
-            self._actions.append(Send(entry.host.route, message))
+            self._send(entry.host.route, message)
 
     def _kernel(self, host: Peer, report: KernelReport, now: float) -> None:
         self.sessions.report(host, report, now + self.epoch)

@@ -13,7 +13,8 @@ import zmq
 
 from kernelbus.bus.broker.administration import Local
 from kernelbus.bus.broker.journal import Journal, JournalError
-from kernelbus.bus.broker.machine import Action, Broker, BrokerOptions, Note, Send
+from kernelbus.bus.broker.machine import Action, Broker
+from kernelbus.bus.broker.tables import BrokerOptions, Note, Send
 from kernelbus.bus.channel.frames import Frame, Kind, control_frame
 from kernelbus.bus.errors import MessageError
 from kernelbus.bus.everypart import carry_out

@@ -7,9 +7,10 @@ docs/STATUS.md says what each field means.
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kernelbus.bus.broker.tables import SHORT_ID
+from kernelbus.bus.broker.sessions import Session, SessionRecord
+from kernelbus.bus.broker.tables import SHORT_ID, BrokerTables, Peer
 from kernelbus.bus.protocol.histogram import Histogram, added
 from kernelbus.bus.protocol.messages import PoolReport, Status
 from kernelbus.bus.protocol.reports import (
@@ -25,11 +26,6 @@ from kernelbus.bus.protocol.reports import (
     StatusRequest,
 )
 
-if TYPE_CHECKING:
-    from kernelbus.bus.broker.machine import Broker
-    from kernelbus.bus.broker.sessions import Session, SessionRecord
-    from kernelbus.bus.broker.tables import Peer
-
 __all__ = ["DEGRADED", "HEALTHY", "add_figures", "describe"]
 
 HEALTHY, DEGRADED = "healthy", "degraded"
@@ -39,7 +35,7 @@ _OVER = 1000
 
 
 def describe(
-    broker: Broker, asked: StatusRequest, now: float, *, links: list[LinkStatus] | None = None, unheard: tuple[str, ...] = ()
+    tables: BrokerTables, asked: StatusRequest, now: float, *, links: list[LinkStatus] | None = None, unheard: tuple[str, ...] = ()
 ) -> Status:
     """Say how everything stands at `now`.
 
@@ -48,58 +44,56 @@ def describe(
         links: the clients' links, where they were asked for.
         unheard: the frontends that were asked for theirs and did not answer.
     """
-    wall = now + broker.epoch
-    sessions = broker.sessions
-    hosts = [_host(broker, host, now) for host in broker.peers_of("host")]
-    hosts += [gone.status(max(0.0, now - gone.last_seen)) for gone in broker.gone_hosts.values()]
+    wall = now + tables.epoch
+    sessions = tables.sessions
+    hosts = [_host(tables, host, now) for host in tables.peers_of("host")]
+    hosts += [gone.status(max(0.0, now - gone.last_seen)) for gone in tables.gone_hosts.values()]
     kernels: list[KernelStatus] = []
     if not asked.brief:
         kernels += [_kernel(session, wall) for session in sessions.live.values()]
         kernels += [_record(record, wall) for record in sessions.awaited.values()]
     if asked.over:
         kernels += [_record(record, wall) for record in list(sessions.over.values())[-_OVER:]]
-    names = dict.fromkeys(pool for host in broker.peers_of("host") for pool in host.pools)
-    pools = [_pool(broker, pool, now) for pool in names]
-    problems = [*_problems(broker, pools, now), *(f"{name} was asked for its links and does not answer" for name in unheard)]
+    pools = [_pool(tables, pool, now) for pool in tables.pool_names()]
+    problems = [*_problems(tables, pools, now), *(f"{name} was asked for its links and does not answer" for name in unheard)]
     return Status(
         asked.request,
-        broker.options.name,
-        broker.options.version,
+        tables.options.name,
+        tables.options.version,
         DEGRADED if problems else HEALTHY,
         problems,
-        now - broker.started,
-        len(broker.channels),
+        now - tables.started,
+        len(tables.channels),
         hosts,
-        [_frontend(peer, now) for peer in broker.peers_of("frontend")],
+        [_frontend(peer, now) for peer in tables.peers_of("frontend")],
         pools,
         kernels,
         links or [],
-        [] if asked.brief else _figures(broker),
-        [Counted(what, count) for what, count in sorted(broker.refused.items())],
+        [] if asked.brief else _figures(tables),
+        [Counted(what, count) for what, count in sorted(tables.refused.items())],
     )
 
 
-def _problems(broker: Broker, pools: list[PoolStatus], now: float) -> list[str]:
+def _problems(tables: BrokerTables, pools: list[PoolStatus], now: float) -> list[str]:
     """What an operator has to see to: hosts that are gone, and pools that have not what they
     should.
     """
     problems = []
-    for host in broker.peers_of("host"):
+    for host in tables.peers_of("host"):
         if host.state.value != "up":
             problems.append(f"host {host.name} has been silent for {now - host.last_seen:.0f} s")
-    for gone in broker.gone_hosts.values():
+    for gone in tables.gone_hosts.values():
         problems.append(f"host {gone.name} is gone: it {gone.why}")
-    if not broker.peers_of("host"):
+    if not tables.peers_of("host"):
         problems.append("no kernel host has registered with the broker")
-    if awaited := len(broker.sessions.awaited):
-        names = sorted({record.host for record in broker.sessions.awaited.values()})
+    if awaited := len(tables.sessions.awaited):
+        names = sorted({record.host for record in tables.sessions.awaited.values()})
         problems.append(f"{awaited} sessions wait for their hosts to come back after the broker's restart: {', '.join(names)}")
     for pool in pools:
         if pool.failing:
             problems.append(f"pool {pool.pool}: its kernels do not start: {pool.failing}")
         elif pool.state == "serving":
-            reports = [host.pools[pool.pool] for host in broker.peers_of("host") if pool.pool in host.pools]
-            if missing := sum(map(_missing, reports)):
+            if missing := sum(map(_missing, tables.pool_reports(pool.pool))):
                 why = f": {pool.limited}" if pool.limited else ""
                 problems.append(f"pool {pool.pool} is under its minimum: {missing} of {pool.minimum} ready kernels are missing{why}")
     return problems
@@ -116,8 +110,8 @@ def _missing(report: PoolReport) -> int:
     return max(0, kept - report.ready - report.starting)
 
 
-def _host(broker: Broker, host: Peer, now: float) -> HostStatus:
-    kernels = [session for session in broker.sessions.live.values() if session.host is host]
+def _host(tables: BrokerTables, host: Peer, now: float) -> HostStatus:
+    kernels = [session for session in tables.sessions.live.values() if session.host is host]
     status = HostStatus(
         host.name,
         host.id[:SHORT_ID],
@@ -207,9 +201,9 @@ def _record(record: SessionRecord, wall: float) -> KernelStatus:
     )
 
 
-def _pool(broker: Broker, pool: str, now: float) -> PoolStatus:
-    reports = [host.pools[pool] for host in broker.peers_of("host") if pool in host.pools]
-    waiting = [e for e in broker.channels.values() if e.phase.value in ("waiting", "asked") and e.pool == pool]
+def _pool(tables: BrokerTables, pool: str, now: float) -> PoolStatus:
+    reports = tables.pool_reports(pool)
+    waiting = [e for e in tables.channels.values() if e.phase.value in ("waiting", "asked") and e.pool == pool]
     states = {report.state for report in reports}
     return PoolStatus(
         pool,
@@ -221,7 +215,7 @@ def _pool(broker: Broker, pool: str, now: float) -> PoolStatus:
         sum(report.starting for report in reports),
         sum(report.ready for report in reports),
         sum(report.attached for report in reports),
-        sum(1 for session in broker.sessions.live.values() if session.report.pool == pool and session.report.busy),
+        sum(1 for session in tables.sessions.live.values() if session.report.pool == pool and session.report.busy),
         sum(report.detached for report in reports),
         len(waiting),
         max((now - entry.since for entry in waiting), default=0.0),
@@ -242,12 +236,12 @@ def add_figures(first: PoolFigures, second: PoolFigures) -> PoolFigures:
     return PoolFigures(first.pool, **total)
 
 
-def _figures(broker: Broker) -> list[PoolFigures]:
+def _figures(tables: BrokerTables) -> list[PoolFigures]:
     """Over all hosts, those included that are gone, so that nothing falls."""
-    total = dict(broker.past_figures)
-    for host in broker.peers_of("host"):
+    total = dict(tables.past_figures)
+    for host in tables.peers_of("host"):
         for pool, figures in host.figures.items():
             total[pool] = add_figures(total[pool], figures) if pool in total else figures
-    for pool, latencies in broker.attaches.items():
+    for pool, latencies in tables.attaches.items():
         total[pool] = replace(total.get(pool, PoolFigures(pool)), attaches=latencies.histogram())
     return list(total.values())

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from kernelbus.bus.broker.sessions import LOST
+from kernelbus.bus.broker.sessions import LOST, SessionTable
+from kernelbus.bus.protocol.histogram import Latencies
 from kernelbus.bus.protocol.messages import Message, Open, PoolReport
 from kernelbus.bus.protocol.reports import FrontendReport, HostReport, HostStatus, PoolFigures
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.transport.interface import Route
 
-__all__ = ["SHORT_ID", "BrokerOptions", "ChannelEntry", "ChannelPhase", "GoneHost", "Note", "Peer", "PeerState", "Send"]
+__all__ = ["SHORT_ID", "BrokerOptions", "BrokerTables", "ChannelEntry", "ChannelPhase", "GoneHost", "Note", "Peer", "PeerState", "Send"]
 
 #: Characters of a part's id that are shown; enough to name it.
 SHORT_ID = 8
@@ -151,3 +152,53 @@ class ChannelEntry:
     turn: int = 0  #: who asked first is served first, however often it has had to be asked anew
     left: dict[str, float] = field(default_factory=dict)  #: when it was taken from which hosts that had been asked, by their ids
     confirm_by: float = math.inf  #: its frontend has registered again and is to ask for it again by then
+
+
+class BrokerTables:
+    """What a broker knows: its parts, channels and sessions, and what it has counted.
+
+    :class:`kernelbus.bus.broker.machine.Broker` is made of these tables and changes them; its
+    administration and its status look things up in them.
+
+    Args:
+        now: the time of the start.
+        epoch: seconds to add to `now` to get wall-clock time.
+
+    Attributes:
+        options: the options in force.
+        started: the time of the start.
+        epoch: seconds to add to `now` to get wall-clock time.
+        peers: the parts that are not lost, by id.
+        channels: the attachments, by channel number.
+        sessions: the kernels and what became of them.
+        dropped: frames that had no route, since the start.
+        refused: refused requests for kernels, by the code of the refusal.
+        attaches: how long clients waited for a kernel, by pool.
+        past_figures: the counts of hosts that are gone, by pool.
+        gone_hosts: the hosts that were lost, by id.
+    """
+
+    def __init__(self, options: BrokerOptions, now: float, epoch: float) -> None:
+        self.options = options
+        self.started = now
+        self.epoch = epoch
+        self.peers: dict[str, Peer] = {}
+        self.channels: dict[int, ChannelEntry] = {}
+        self.sessions = SessionTable()
+        self.dropped = 0
+        self.refused: dict[str, int] = {}
+        self.attaches: dict[str, Latencies] = {}
+        self.past_figures: dict[str, PoolFigures] = {}
+        self.gone_hosts: dict[str, GoneHost] = {}
+
+    def peers_of(self, role: str) -> list[Peer]:
+        """Return the parts of `role` (frontend or host) that are not lost, in the order in which they came."""
+        return [peer for peer in self.peers.values() if peer.role == role]
+
+    def pool_reports(self, pool: str) -> list[PoolReport]:
+        """Return what the hosts report of `pool`, one report for each host that has it."""
+        return [host.pools[pool] for host in self.peers_of("host") if pool in host.pools]
+
+    def pool_names(self) -> list[str]:
+        """Return the names of all pools, in the order in which they came."""
+        return list(dict.fromkeys(pool for host in self.peers_of("host") for pool in host.pools))

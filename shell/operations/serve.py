@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from kernelbus.bus.broker.journal import Journal, JournalError
-from kernelbus.bus.broker.machine import BrokerOptions
 from kernelbus.bus.broker.server import BrokerServer
 from kernelbus.bus.broker.status import describe
+from kernelbus.bus.broker.tables import BrokerOptions
 from kernelbus.bus.errors import BusError, EndpointError
 from kernelbus.bus.membership import Membership, MembershipState
 from kernelbus.bus.protocol.reports import StatusRequest

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from kernelbus.bus.broker.machine import Action, Broker, BrokerOptions, ChannelPhase, PeerState, Send
+from kernelbus.bus.broker.machine import Action, Broker
+from kernelbus.bus.broker.tables import BrokerOptions, ChannelPhase, PeerState, Send
 from kernelbus.bus.channel.frames import Frame, Kind
 from kernelbus.bus.protocol.messages import (
     Acquire,

@@ -5,7 +5,8 @@ test.
 from __future__ import annotations
 
 from kernelbus.bus.broker.administration import Local
-from kernelbus.bus.broker.machine import Action, Broker, BrokerOptions, ChannelPhase, Note
+from kernelbus.bus.broker.machine import Action, Broker
+from kernelbus.bus.broker.tables import BrokerOptions, ChannelPhase, Note
 from kernelbus.bus.channel.frames import Frame
 from kernelbus.bus.protocol.messages import (
     Acquired,

@@ -13,8 +13,8 @@ from typing import Any
 
 import zmq
 
-from kernelbus.bus.broker.machine import BrokerOptions
 from kernelbus.bus.broker.server import BrokerServer
+from kernelbus.bus.broker.tables import BrokerOptions
 from kernelbus.bus.channel.channel import (
     ChannelOptions,
     Data,

@@ -9,7 +9,8 @@ import itertools
 import pytest
 from broker_player import OPTIONS, BrokerPlayer, Peer, kernel, report
 
-from kernelbus.bus.broker.machine import Broker, ChannelPhase, Note, PeerState, Send
+from kernelbus.bus.broker.machine import Broker
+from kernelbus.bus.broker.tables import ChannelPhase, Note, PeerState, Send
 from kernelbus.bus.channel.frames import Frame, Kind
 from kernelbus.bus.protocol.messages import (
     Acquire,

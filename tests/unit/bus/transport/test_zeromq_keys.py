@@ -17,8 +17,8 @@ import pytest_asyncio
 import zmq
 from bus_parts import OPTIONS, Part, until
 
-from kernelbus.bus.broker.machine import PeerState
 from kernelbus.bus.broker.server import BrokerServer
+from kernelbus.bus.broker.tables import PeerState
 from kernelbus.bus.channel.channel import EndReason
 from kernelbus.bus.channel.frames import Frame, Kind
 from kernelbus.bus.client import AdminClient, BrokerUnreachable
