@@ -22,9 +22,10 @@ import zmq
 
 from kernelbus.bus.channel.frames import Frame, Kind, Lane, control_frame, decode_frame, encode_header
 from kernelbus.bus.errors import BusError, FrameError, MessageError
-from kernelbus.bus.protocol.messages import Message, decode, encode
+from kernelbus.bus.protocol.codec import decode, encode
 from kernelbus.bus.protocol.orders import Answer, Order, Traced, TraceOrder
 from kernelbus.bus.protocol.reports import Status, StatusRequest, Story, StoryRequest
+from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.security.curve import ClientSecurity, Handshake, Introduction
 
 __all__ = ["AdminClient", "BrokerUnreachable", "OrderRefused", "dialable"]

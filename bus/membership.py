@@ -17,16 +17,9 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 
 from kernelbus.bus.channel.frames import Frame, Kind, control_frame
 from kernelbus.bus.errors import BusError, MessageError
-from kernelbus.bus.protocol.messages import (
-    Heartbeat,
-    Leave,
-    Message,
-    Register,
-    RegisterAgain,
-    Registered,
-    decode,
-    encode,
-)
+from kernelbus.bus.protocol.codec import decode, encode
+from kernelbus.bus.protocol.messages import Heartbeat, Leave, Register, RegisterAgain, Registered
+from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.bus.transport.interface import Transport, TransportFactory
 

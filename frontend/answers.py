@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from kernelbus.bus.protocol.messages import Status
+from kernelbus.bus.protocol.reports import Status
 from wstp import Expr
 
 __all__ = ["SHOWN", "kernels", "pools", "status"]

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from kernelbus.bus.protocol.messages import NO_POINT, Status
+from kernelbus.bus.protocol.messages import NO_POINT
+from kernelbus.bus.protocol.reports import Status
 from kernelbus.frontend.answers import kernels, pools, status
 from wstp import Expr, Function, Symbol
 

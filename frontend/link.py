@@ -24,9 +24,9 @@ from typing import Protocol
 from kernelbus.bus.channel.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
 from kernelbus.bus.channel.multiplexer import ChannelHandle, Multiplexer
 from kernelbus.bus.errors import ChannelUsageError
-from kernelbus.bus.protocol.messages import KeepAlive, Open, Status
-from kernelbus.bus.protocol.messages import Message as BusMessage
-from kernelbus.bus.protocol.reports import LinkStatus
+from kernelbus.bus.protocol.messages import KeepAlive, Open
+from kernelbus.bus.protocol.reports import LinkStatus, Status
+from kernelbus.bus.protocol.schema import Message as BusMessage
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import TRACE, EventLogger, fields
 from kernelbus.frontend.commands import CONTEXT, CommandRefused, Wanted, asks_for_kernel, needs_no_kernel, run

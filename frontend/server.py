@@ -16,20 +16,10 @@ from kernelbus.bus.channel.multiplexer import Multiplexer
 from kernelbus.bus.errors import BusError
 from kernelbus.bus.everypart import carry_out
 from kernelbus.bus.membership import Membership
-from kernelbus.bus.protocol.messages import (
-    ChannelReport,
-    Lost,
-    Message,
-    Open,
-    Opened,
-    Refused,
-    Register,
-    Release,
-    Status,
-    StatusRequest,
-)
+from kernelbus.bus.protocol.messages import ChannelReport, Lost, Open, Opened, Refused, Register, Release
 from kernelbus.bus.protocol.orders import LogLevelOrder, ReloadOrder
-from kernelbus.bus.protocol.reports import FrontendReport, LinksAnswer, LinksRequest
+from kernelbus.bus.protocol.reports import FrontendReport, LinksAnswer, LinksRequest, Status, StatusRequest
+from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import EventLogger, fields
 from kernelbus.bus.settings.reload import FRONTEND_KEYS, Reloader

@@ -24,13 +24,13 @@ from kernelbus.bus.protocol.messages import (
     KeepAlive,
     KernelGone,
     KernelReport,
-    Message,
     Refused,
     Register,
     Release,
 )
 from kernelbus.bus.protocol.orders import Order
 from kernelbus.bus.protocol.reports import HostReport
+from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import EventLogger, fields
 from kernelbus.bus.settings.reload import HOST_KEYS, Reloader

@@ -19,7 +19,7 @@ from typing import Literal
 
 from kernelbus.bus.broker.status import describe
 from kernelbus.bus.broker.tables import BrokerTables, Peer
-from kernelbus.bus.protocol.messages import Message, PoolReport
+from kernelbus.bus.protocol.messages import PoolReport
 from kernelbus.bus.protocol.naming import NotFound, find_id, find_named, find_pool
 from kernelbus.bus.protocol.orders import (
     Answer,
@@ -43,6 +43,7 @@ from kernelbus.bus.protocol.reports import (
     Story,
     StoryRequest,
 )
+from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.settings.schema import offer
 from kernelbus.bus.transport.interface import Route
 

@@ -55,7 +55,6 @@ from kernelbus.bus.protocol.messages import (
     KernelReport,
     Leave,
     Lost,
-    Message,
     Open,
     Opened,
     PoolReport,
@@ -74,6 +73,7 @@ from kernelbus.bus.protocol.reports import (
     StatusRequest,
     StoryRequest,
 )
+from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.transport.interface import Route
 
 __all__ = ["DRAINING", "Action", "Broker"]

@@ -18,7 +18,7 @@ from kernelbus.bus.broker.tables import BrokerOptions, Note, Send
 from kernelbus.bus.channel.frames import Frame, Kind, control_frame
 from kernelbus.bus.errors import MessageError
 from kernelbus.bus.everypart import carry_out
-from kernelbus.bus.protocol.messages import decode, encode
+from kernelbus.bus.protocol.codec import decode, encode
 from kernelbus.bus.protocol.orders import Answer
 from kernelbus.bus.security.admission import Admission
 from kernelbus.bus.security.keys import KeyStore

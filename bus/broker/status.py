@@ -12,7 +12,7 @@ from typing import Any
 from kernelbus.bus.broker.sessions import Session, SessionRecord
 from kernelbus.bus.broker.tables import SHORT_ID, BrokerTables, Peer
 from kernelbus.bus.protocol.histogram import Histogram, added
-from kernelbus.bus.protocol.messages import PoolReport, Status
+from kernelbus.bus.protocol.messages import PoolReport
 from kernelbus.bus.protocol.reports import (
     Counted,
     FrontendReport,
@@ -23,6 +23,7 @@ from kernelbus.bus.protocol.reports import (
     LinkStatus,
     PoolFigures,
     PoolStatus,
+    Status,
     StatusRequest,
 )
 
@@ -92,10 +93,9 @@ def _problems(tables: BrokerTables, pools: list[PoolStatus], now: float) -> list
     for pool in pools:
         if pool.failing:
             problems.append(f"pool {pool.pool}: its kernels do not start: {pool.failing}")
-        elif pool.state == "serving":
-            if missing := sum(map(_missing, tables.pool_reports(pool.pool))):
-                why = f": {pool.limited}" if pool.limited else ""
-                problems.append(f"pool {pool.pool} is under its minimum: {missing} of {pool.minimum} ready kernels are missing{why}")
+        elif pool.state == "serving" and (missing := sum(map(_missing, tables.pool_reports(pool.pool)))):
+            why = f": {pool.limited}" if pool.limited else ""
+            problems.append(f"pool {pool.pool} is under its minimum: {missing} of {pool.minimum} ready kernels are missing{why}")
     return problems
 
 
@@ -160,25 +160,13 @@ def _frontend(peer: Peer, now: float) -> FrontendStatus:
 
 def _kernel(session: Session, wall: float) -> KernelStatus:
     report = session.report
-    return KernelStatus(
-        report.kernel,
-        report.pool,
-        session.host.name,
-        session.state,
-        max(0.0, wall - session.created),
-        max(0.0, wall - session.since),
-        report.prompt,
-        report.client,
-        report.profile,
-        report.evaluations,
-        report.attachments,
-        report.bytes_in,
-        report.bytes_out,
-        report.cpu,
-        report.memory,
-        0.0 if report.busy else report.idle + max(0.0, wall - session.heard),
-        report.keep,
-        report.pid,
+    return replace(
+        _record(session.record(session.since), wall),
+        cpu=report.cpu,
+        memory=report.memory,
+        idle=0.0 if report.busy else report.idle + max(0.0, wall - session.heard),
+        keep=report.keep,
+        pid=report.pid,
     )
 
 
@@ -191,7 +179,7 @@ def _record(record: SessionRecord, wall: float) -> KernelStatus:
         max(0.0, wall - record.created),
         max(0.0, wall - record.changed),
         record.prompt,
-        "",
+        record.client,
         record.profile,
         record.evaluations,
         record.attachments,

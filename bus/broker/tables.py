@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from kernelbus.bus.broker.sessions import LOST, SessionTable
 from kernelbus.bus.protocol.histogram import Latencies
-from kernelbus.bus.protocol.messages import Message, Open, PoolReport
+from kernelbus.bus.protocol.messages import Open, PoolReport
 from kernelbus.bus.protocol.reports import FrontendReport, HostReport, HostStatus, PoolFigures
+from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.transport.interface import Route
 

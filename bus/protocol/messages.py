@@ -22,40 +22,10 @@ the key. After the door nothing is checked again.
 from __future__ import annotations
 
 import dataclasses
-import json
-from typing import Any
 
-from marshmallow import ValidationError
-
-from kernelbus.bus.errors import MessageError
-from kernelbus.bus.protocol.orders import (
-    Answer,
-    HostOrder,
-    KernelOrder,
-    LogLevelOrder,
-    PartAnswer,
-    PoolOrder,
-    ReloadOrder,
-    SessionOrder,
-    StartOrder,
-    Traced,
-    TraceOrder,
-)
-from kernelbus.bus.protocol.reports import (
-    FrontendReport,
-    HostReport,
-    LinksAnswer,
-    LinksRequest,
-    PoolFigures,
-    Status,
-    StatusRequest,
-    Story,
-    StoryRequest,
-)
-from kernelbus.bus.protocol.schema import MAXIMUM_TEXT, Message, fault, load, schema_of
+from kernelbus.bus.protocol.schema import Message, control_message
 
 __all__ = [
-    "MAXIMUM_TEXT",
     "NO_POINT",
     "Acquire",
     "Acquired",
@@ -66,7 +36,6 @@ __all__ = [
     "KernelReport",
     "Leave",
     "Lost",
-    "Message",
     "Open",
     "Opened",
     "PoolReport",
@@ -75,16 +44,13 @@ __all__ = [
     "RegisterAgain",
     "Registered",
     "Release",
-    "Status",
-    "StatusRequest",
-    "decode",
-    "encode",
 ]
 
 #: Where a resume point could stand and none does.
 NO_POINT = 2**64 - 1
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class PoolReport(Message):
     """A pool as one host has it. `queued` counts requests that wait there; `maximum` is the cap on
@@ -116,6 +82,7 @@ class PoolReport(Message):
         return self.maximum - self.attached - self.detached + self.spare
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class KernelReport(Message):
     """A kernel, told when its state changes, at most about once a second when only its counters do,
@@ -156,6 +123,7 @@ class ChannelReport(Message):
     client: str = ""
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Register(Message):
     """A part introduces itself. `peer` is its own identity, new for each process; never ZeroMQ's.
@@ -170,6 +138,7 @@ class Register(Message):
     channels: list[ChannelReport] = dataclasses.field(default_factory=list)
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Registered(Message):
     """The broker has the part in its table."""
@@ -178,21 +147,25 @@ class Registered(Message):
     heartbeat_interval: float
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class RegisterAgain(Message):
     """The broker does not know who is speaking (it was restarted)."""
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Heartbeat(Message):
     """I am here."""
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Leave(Message):
     """The part goes, and what it had with it."""
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Open(Message):
     """A client wants a kernel; `channel` is the number its frontend has chosen for the attachment.
@@ -209,6 +182,7 @@ class Open(Message):
     profile: str = ""
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Opened(Message):
     """The channel leads to a kernel now. `position`: the number of the first packet that will come
@@ -222,6 +196,7 @@ class Opened(Message):
     position: int = 0
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Refused(Message):
     """No kernel for this channel. `code` is stable, for programs; `text` says why and what to do.
@@ -232,6 +207,7 @@ class Refused(Message):
     text: str
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Lost(Message):
     """What the channel led to is gone for good."""
@@ -240,6 +216,7 @@ class Lost(Message):
     text: str
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Acquire(Message):
     """The broker asks a host for a kernel for this channel."""
@@ -256,6 +233,7 @@ class Acquire(Message):
     profile: str = ""
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Acquired(Message):
     """The host has attached a kernel to the channel. `position`: as in Opened."""
@@ -265,6 +243,7 @@ class Acquired(Message):
     position: int = 0
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Release(Message):
     """The frontend is done with the channel: a request still waiting is cancelled, a client still
@@ -275,6 +254,7 @@ class Release(Message):
     text: str
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class KernelGone(Message):
     """A kernel has ended."""
@@ -283,6 +263,7 @@ class KernelGone(Message):
     text: str
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class KeepAlive(Message):
     """The client says whether its kernel is to be kept when it leaves, whatever the pool's rule is.
@@ -290,94 +271,3 @@ class KeepAlive(Message):
 
     channel: int
     keep: bool
-
-
-_TYPES: tuple[type[Message], ...] = (
-    Register,
-    Registered,
-    RegisterAgain,
-    Heartbeat,
-    Leave,
-    Open,
-    Opened,
-    Refused,
-    Lost,
-    Acquire,
-    Acquired,
-    Release,
-    KernelReport,
-    KernelGone,
-    KeepAlive,
-    PoolReport,
-    PoolFigures,
-    HostReport,
-    FrontendReport,
-    LinksRequest,
-    LinksAnswer,
-    StatusRequest,
-    Status,
-    StoryRequest,
-    Story,
-    StartOrder,
-    KernelOrder,
-    SessionOrder,
-    PoolOrder,
-    HostOrder,
-    ReloadOrder,
-    LogLevelOrder,
-    TraceOrder,
-    Traced,
-    PartAnswer,
-    Answer,
-)
-_BY_NAME: dict[str, type[Message]] = {cls.__name__: cls for cls in _TYPES}
-for _cls in _TYPES:
-    schema_of(_cls)  # at the door there is no time to make one
-
-
-def encode(message: Message) -> bytes:
-    """Give the JSON text of `message`. Texts longer than the door lets pass are cut, since a
-    message that is refused there is lost.
-    """
-    content = {"message": type(message).__name__, **_shortened(dataclasses.asdict(message))}  # type: ignore[call-overload]
-    # In ASCII, since a text may hold half a surrogate pair, which has no other encoding.
-    return json.dumps(content, separators=(",", ":")).encode()
-
-
-def _shortened(content: Any) -> Any:
-    if isinstance(content, str):
-        return content if len(content) <= MAXIMUM_TEXT else content[: MAXIMUM_TEXT - 1] + "…"
-    if isinstance(content, dict):
-        return {key: _shortened(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [_shortened(value) for value in content]
-    return content
-
-
-def decode(payload: bytes | bytearray | memoryview) -> Message:
-    """Read a control message.
-
-    Raises:
-        MessageError: not JSON, not a known message, or not what its schema says; the text names the
-            message and the key. It has the request's number and sender where those can be read.
-    """
-    try:
-        content = json.loads(bytes(payload))
-    except (ValueError, RecursionError) as error:
-        raise MessageError(f"a control message is not JSON: {error}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("message"), str):
-        raise MessageError("a control message does not say which it is ('message' is missing)")
-    name = content.pop("message")
-    cls = _BY_NAME.get(name)
-    if cls is None:
-        raise _refusal(f"an unknown control message {name[:80]!r}", content)
-    try:
-        return load(cls, content)
-    except ValidationError as error:
-        raise _refusal(f"control message {name}: {fault(error)}", content) from None
-
-
-def _refusal(text: str, content: dict[str, Any]) -> MessageError:
-    request, sender = content.get("request"), content.get("sender")
-    known = type(request) is int and 0 <= request < 2**64
-    return MessageError(text, request if known else None, sender[:200] if isinstance(sender, str) else "")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from kernelbus.bus.protocol.schema import Message
+from kernelbus.bus.protocol.schema import Message, control_message
 
 __all__ = [
     "Answer",
@@ -41,6 +41,7 @@ class Order(Message):
     sender: str
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class StartOrder(Order):
     """Start one more kernel in a pool, beside those it keeps ready; `host`: there (a name or an
@@ -50,6 +51,7 @@ class StartOrder(Order):
     host: str = ""
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class KernelOrder(Order):
     """Do something to a kernel; its id, or the beginning of it.
@@ -62,6 +64,7 @@ class KernelOrder(Order):
     action: Literal["abort", "interrupt", "close", "restart"]
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class SessionOrder(Order):
     """Do something to a session; its kernel's id, or the beginning of it.
@@ -74,6 +77,7 @@ class SessionOrder(Order):
     action: Literal["detach", "close"]
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class PoolOrder(Order):
     """Change how a pool is run, on all its hosts and on those that come, until it is changed again
@@ -90,6 +94,7 @@ class PoolOrder(Order):
     maximum: int | None = None
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class HostOrder(Order):
     """Change what a host does; its name, or the beginning of its id.
@@ -102,6 +107,7 @@ class HostOrder(Order):
     action: Literal["drain", "resume", "evict"]
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReloadOrder(Order):
     """Every part reads its configuration file again, and says what has changed and what needs a
@@ -109,6 +115,7 @@ class ReloadOrder(Order):
     """
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class LogLevelOrder(Order):
     """Every part logs at this level from now on: error, debug or trace, or 1, 2 or 3."""
@@ -116,6 +123,7 @@ class LogLevelOrder(Order):
     level: str
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class TraceOrder(Order):
     """Send a :class:`Traced` of what passes to and from a kernel; its id, or the beginning of it.
@@ -139,6 +147,7 @@ class TraceEvent(Message):
     size: int
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Traced(Message):
     """What has passed, in order. `missed`: how many more did that are not told of, since there were
@@ -150,6 +159,7 @@ class Traced(Message):
     missed: int = 0
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class PartAnswer(Message):
     """What a part says to an order: whether it is carried out, and if not why (`code` is stable,
@@ -163,6 +173,7 @@ class PartAnswer(Message):
     part: str = ""  #: which part, as the broker calls it
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer(Message):
     """The broker's answer to a console. `ok`: everybody has carried it out; `target`: what was

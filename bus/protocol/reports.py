@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 from kernelbus.bus.protocol.histogram import Histogram
-from kernelbus.bus.protocol.schema import Message
+from kernelbus.bus.protocol.schema import Message, control_message
 
 __all__ = [
     "Counted",
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class PoolFigures(Message):
     """What has been counted of a pool since its host (or in a status, all hosts) began; never
@@ -55,6 +56,7 @@ class PoolFigures(Message):
     attaches: Histogram = dataclasses.field(default_factory=Histogram)
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class HostReport(Message):
     """A kernel host tells of its machine and itself, when it registers and every few seconds.
@@ -75,6 +77,7 @@ class HostReport(Message):
     free: int
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class FrontendReport(Message):
     """A frontend tells where it listens and what it has counted, when it registers and when that
@@ -94,6 +97,7 @@ class FrontendReport(Message):
     bytes_out: int
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class LinksRequest(Message):
     """The broker asks a frontend for its links."""
@@ -115,6 +119,7 @@ class LinkStatus(Message):
     bytes_out: int
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class LinksAnswer(Message):
     """A frontend's links."""
@@ -123,6 +128,7 @@ class LinksAnswer(Message):
     links: list[LinkStatus]
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class StatusRequest(Message):
     """Asks the broker for its status. `request` is the asker's number for it, `sender` who asks,
@@ -239,6 +245,7 @@ class Counted(Message):
     count: int
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Status(Message):
     """The broker's answer to a StatusRequest."""
@@ -259,6 +266,7 @@ class Status(Message):
     refused: list[Counted] = dataclasses.field(default_factory=list)
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class StoryRequest(Message):
     """Asks the broker what has happened to a kernel; its id, or the beginning of it."""
@@ -276,6 +284,7 @@ class StoryEvent(Message):
     text: str
 
 
+@control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Story(Message):
     """The broker's answer to a StoryRequest, oldest first. `kernel`: the whole id."""

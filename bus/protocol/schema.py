@@ -12,11 +12,11 @@ import dataclasses
 import types
 import typing
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-__all__ = ["MAXIMUM_TEXT", "Message", "dump", "fault", "json_schema", "load", "schema_of"]
+__all__ = ["MAXIMUM_TEXT", "Message", "control_message", "dump", "fault", "json_schema", "load", "registered", "schema_of"]
 
 #: Characters of the longest text in a message.
 MAXIMUM_TEXT = 4096
@@ -35,6 +35,27 @@ class Message:
 
 _SCHEMAS: dict[type[Message], Schema] = {}
 _HINTS: dict[type[Message], dict[str, Any]] = {}
+
+
+_REGISTER: dict[str, type[Message]] = {}
+
+_Kind = TypeVar("_Kind", bound=type[Message])
+
+
+def control_message(cls: _Kind) -> _Kind:
+    """Register a dataclass as a control message, which travels under the name of its class.
+
+    Decorates the dataclass. Messages that stand only within others are not registered. The schema
+    is made here, since there is no time to make one when a message comes.
+    """
+    schema_of(cls)
+    _REGISTER[cls.__name__] = cls
+    return cls
+
+
+def registered(name: str) -> type[Message] | None:
+    """Return the control message that travels under `name`, or None."""
+    return _REGISTER.get(name)
 
 
 def schema_of(cls: type[Message]) -> Schema:

@@ -7,8 +7,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from kernelbus.bus.protocol.messages import KernelReport, Message, PoolReport
+from kernelbus.bus.protocol.messages import KernelReport, PoolReport
 from kernelbus.bus.protocol.reports import HostReport, PoolFigures
+from kernelbus.bus.protocol.schema import Message
 from kernelbus.kernelhost.kernel import Kernel
 from kernelbus.kernelhost.pools.figures import PoolCounts
 from kernelbus.kernelhost.pools.pool import KernelEntry

@@ -35,8 +35,7 @@ from kernelbus.bus.broker.sessions import AWAITED
 from kernelbus.bus.broker.status import HEALTHY
 from kernelbus.bus.errors import BusError
 from kernelbus.bus.protocol.histogram import BOUNDS, Histogram
-from kernelbus.bus.protocol.messages import Status
-from kernelbus.bus.protocol.reports import PoolFigures
+from kernelbus.bus.protocol.reports import PoolFigures, Status
 
 __all__ = ["MetricsError", "MetricsServer", "Snapshot", "StatusCollector"]
 

@@ -26,7 +26,7 @@ from serving import Part, stand_in_pool, wait_until, write_config
 import wstp
 from kernelbus.bus.channel.frames import control_frame, decode_frame, encode_header
 from kernelbus.bus.client import AdminClient
-from kernelbus.bus.protocol.messages import decode
+from kernelbus.bus.protocol.codec import decode
 from kernelbus.bus.protocol.orders import Answer
 from kernelbus.bus.protocol.reports import KernelStatus, Status
 from kernelbus.shell.admin.app import AdminShell

@@ -27,7 +27,6 @@ from kernelbus.bus.protocol.messages import (
     KernelReport,
     Leave,
     Lost,
-    Message,
     Open,
     Opened,
     PoolReport,
@@ -47,6 +46,7 @@ from kernelbus.bus.protocol.orders import (
     SessionOrder,
 )
 from kernelbus.bus.protocol.reports import HostReport
+from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.transport.interface import Route
 
 OPTIONS = BrokerOptions(heartbeat_interval=1.0, heartbeat_timeout=3.0, host_timeout=20.0, connection_timeout=10.0)

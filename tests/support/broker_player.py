@@ -13,13 +13,13 @@ from kernelbus.bus.protocol.messages import (
     ChannelReport,
     Heartbeat,
     KernelReport,
-    Message,
     Open,
     PoolReport,
     Register,
     Registered,
 )
 from kernelbus.bus.protocol.orders import Order
+from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.transport.interface import Route
 
 __all__ = ["OPTIONS", "BrokerPlayer", "Peer", "kernel", "report"]

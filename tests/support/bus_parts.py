@@ -34,13 +34,13 @@ from kernelbus.bus.protocol.messages import (
     Acquired,
     ChannelReport,
     KernelReport,
-    Message,
     Open,
     Opened,
     PoolReport,
     Register,
     Release,
 )
+from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.transport.interface import FrameHandler, Transport
 from kernelbus.bus.transport.zeromq import dealer_factory
 

@@ -17,7 +17,7 @@ import zmq
 from kernelbus.bus import client as client_module
 from kernelbus.bus.channel.frames import control_frame, decode_frame, encode_header
 from kernelbus.bus.client import AdminClient, BrokerUnreachable, OrderRefused, dialable
-from kernelbus.bus.protocol.messages import Message, decode, encode
+from kernelbus.bus.protocol.codec import decode, encode
 from kernelbus.bus.protocol.orders import (
     Answer,
     KernelOrder,
@@ -28,6 +28,7 @@ from kernelbus.bus.protocol.orders import (
     TraceOrder,
 )
 from kernelbus.bus.protocol.reports import Status, StatusRequest, Story, StoryEvent, StoryRequest
+from kernelbus.bus.protocol.schema import Message
 
 Answers = Callable[[Message], list[Message | bytes | list[bytes]]]
 ORDER = KernelOrder(0, "", "abcdef", "abort")

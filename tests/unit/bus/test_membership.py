@@ -15,16 +15,9 @@ import pytest
 
 from kernelbus.bus.channel.frames import Frame, control_frame
 from kernelbus.bus.membership import Membership, MembershipState
-from kernelbus.bus.protocol.messages import (
-    Heartbeat,
-    Leave,
-    Message,
-    Register,
-    RegisterAgain,
-    Registered,
-    decode,
-    encode,
-)
+from kernelbus.bus.protocol.codec import decode, encode
+from kernelbus.bus.protocol.messages import Heartbeat, Leave, Register, RegisterAgain, Registered
+from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.transport.interface import FrameHandler
 
 TIMEOUT = 5.0

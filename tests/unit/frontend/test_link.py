@@ -13,7 +13,8 @@ from bus_parts import Bus, Part, until
 import wstp.aio
 from kernelbus.bus.channel.channel import Ended, EndReason, Event
 from kernelbus.bus.channel.multiplexer import ChannelHandle
-from kernelbus.bus.protocol.messages import Acquire, Acquired, KernelReport, Message, Release
+from kernelbus.bus.protocol.messages import Acquire, Acquired, KernelReport, Release
+from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.settings.config import Config
 from kernelbus.frontend.server import Frontend
 from wstp import Symbol

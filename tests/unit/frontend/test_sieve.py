@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelbus.bus.protocol.messages import Status
-from kernelbus.bus.protocol.reports import FrontendStatus, HostStatus, KernelStatus, PoolStatus
+from kernelbus.bus.protocol.reports import FrontendStatus, HostStatus, KernelStatus, PoolStatus, Status
 from kernelbus.frontend.commands import CommandRefused, Wanted, run
 from kernelbus.frontend.sieve import Sieve
 from wstp import Expr, LimitExceeded, Limits, Symbol

@@ -20,7 +20,6 @@ from kernelbus.bus.protocol.messages import (
     KernelGone,
     Leave,
     Lost,
-    Message,
     Open,
     Opened,
     PoolReport,
@@ -30,6 +29,7 @@ from kernelbus.bus.protocol.messages import (
     Registered,
     Release,
 )
+from kernelbus.bus.protocol.schema import Message
 
 
 @pytest.fixture

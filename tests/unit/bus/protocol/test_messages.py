@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from kernelbus.bus.channel.frames import MAXIMUM_PAYLOAD
 from kernelbus.bus.errors import MessageError
+from kernelbus.bus.protocol.codec import decode, encode
 from kernelbus.bus.protocol.histogram import Histogram
 from kernelbus.bus.protocol.messages import (
-    MAXIMUM_TEXT,
     Acquire,
     Acquired,
     ChannelReport,
@@ -25,7 +25,6 @@ from kernelbus.bus.protocol.messages import (
     KernelReport,
     Leave,
     Lost,
-    Message,
     Open,
     Opened,
     PoolReport,
@@ -34,10 +33,6 @@ from kernelbus.bus.protocol.messages import (
     RegisterAgain,
     Registered,
     Release,
-    Status,
-    StatusRequest,
-    decode,
-    encode,
 )
 from kernelbus.bus.protocol.orders import (
     Answer,
@@ -66,10 +61,13 @@ from kernelbus.bus.protocol.reports import (
     LinkStatus,
     PoolFigures,
     PoolStatus,
+    Status,
+    StatusRequest,
     Story,
     StoryEvent,
     StoryRequest,
 )
+from kernelbus.bus.protocol.schema import MAXIMUM_TEXT, Message
 
 POOL = PoolReport("P", True, False, 1, 2, 3, 4, 5, 6, 7, "why")
 KERNEL = KernelReport("k", "P", "attached", 3, 2**64 - 1, "In[1]:= ", True, 4, 5)

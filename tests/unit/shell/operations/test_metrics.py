@@ -22,7 +22,6 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from kernelbus.bus.protocol.histogram import BOUNDS, Histogram
-from kernelbus.bus.protocol.messages import Status
 from kernelbus.bus.protocol.reports import (
     Counted,
     FrontendStatus,
@@ -30,6 +29,7 @@ from kernelbus.bus.protocol.reports import (
     KernelStatus,
     PoolFigures,
     PoolStatus,
+    Status,
 )
 from kernelbus.shell.operations.metrics import MetricsError, MetricsServer, Snapshot, StatusCollector
 
