@@ -35,10 +35,10 @@ from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import EventLogger, fields
 from kernelbus.bus.settings.reload import HOST_KEYS, Reloader
 from kernelbus.bus.transport.interface import TransportFactory
+from kernelbus.kernelhost.administration import machine
 from kernelbus.kernelhost.administration.orders import OrderRefused, carry_out
 from kernelbus.kernelhost.administration.reporting import Reporter, kernel_report
 from kernelbus.kernelhost.administration.tracefeed import TraceFeed
-from kernelbus.kernelhost.administration.watch import KernelWatch, settled
 from kernelbus.kernelhost.kernel import Kernel
 from kernelbus.kernelhost.pools.pool import (
     LICENCE_RETRY,
@@ -52,8 +52,8 @@ from kernelbus.kernelhost.pools.pool import (
     Stop,
 )
 from kernelbus.kernelhost.pools.table import PoolTable
-from kernelbus.kernelhost.process import machine
 from kernelbus.kernelhost.process.nursery import Nursery
+from kernelbus.kernelhost.process.watch import KernelWatch, settled
 from kernelbus.kernelhost.process.wolfram import licence_refusal
 from kernelbus.kernelhost.session.output import ResumeError
 

@@ -23,8 +23,8 @@ from kernelbus.bus.security.keys import default_folder
 from kernelbus.bus.settings import relaxedjson
 from kernelbus.bus.settings.config import Config, ConfigError, PoolConfig, find, load, searched
 from kernelbus.bus.settings.schema import dotted, shown, spelled
-from kernelbus.kernelhost.administration.watch import settled
 from kernelbus.kernelhost.process.memory import amount
+from kernelbus.kernelhost.process.watch import settled
 from kernelbus.kernelhost.process.wolfram import choose_kernel
 from kernelbus.shell.defaults import BUS_ENDPOINT
 

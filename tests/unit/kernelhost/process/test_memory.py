@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from kernelbus.bus.settings.config import LimitsConfig
-from kernelbus.kernelhost.administration import watch
 from kernelbus.kernelhost.kernel import Kernel, Phase
+from kernelbus.kernelhost.process import watch
 from kernelbus.kernelhost.process.accounting import Usage, machine_memory, usage
 from kernelbus.kernelhost.process.memory import MemoryRules, Verdict, amount, default_limit
 
