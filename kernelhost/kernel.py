@@ -1,8 +1,18 @@
-"""One kernel: its process and its link, from its start to its end.
+"""One kernel: its process and its link, from start to end.
 
-The kernel's state is the pool's (:class:`kernelbus.kernelhost.pools.pool.KernelState`); this object
-is the I/O under it: it starts the process, takes its link, initialises it, and ends it. What passes
-between it and its clients is its session's (:mod:`kernelbus.kernelhost.session.session`).
+The pool decides the kernel's state (:class:`kernelbus.kernelhost.pools.pool.KernelState`); a
+:class:`Kernel` does the I/O under it: it starts the process, accepts its link, initialises it, and
+ends it. What passes between the kernel and its clients belongs to its session
+(:mod:`kernelbus.kernelhost.session.session`).
+
+Each kernel connects to a loopback port of its own, with either greeting (UUID mode or default
+mode). Its process runs in a process group of its own and dies with the host.
+
+When its first prompt has come, and before it has any client, the kernel is told its id and its pool
+(``WSTPServer`$KernelID``, ``WSTPServer`$PoolName``) and runs the pool's initialisation
+(:mod:`kernelbus.kernelhost.process.initialisation`), unless the parent it was forked from has run
+it. A kernel whose initialisation fails is ended; the reason goes to the pool, which refuses waiting
+clients with it at once and tries again after its back-off.
 """
 
 from __future__ import annotations
@@ -19,7 +29,8 @@ from kernelbus.bus.settings.config import LimitsConfig, PoolConfig
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.process.accounting import Usage
 from kernelbus.kernelhost.process.initialisation import Initialisation, Step, verdict
-from kernelbus.kernelhost.process.nursery import InitialisationFailed, Nursery, NurseryFailed
+from kernelbus.kernelhost.process.nursery import Nursery
+from kernelbus.kernelhost.process.parent import InitialisationFailed, NurseryFailed
 from kernelbus.kernelhost.process.starting import (
     KernelProcess,
     SpawnedKernel,
@@ -45,7 +56,7 @@ _END_GRACE = 1.0
 
 
 class Phase(Enum):
-    """How far a kernel has come."""
+    """How far a kernel has come: its first prompt ends STARTING, its initialisation INITIALISING."""
 
     STARTING = "starting"
     INITIALISING = "initialising"
@@ -54,41 +65,51 @@ class Phase(Enum):
 
 
 class KernelHandler(Protocol):
-    """Whoever is told of a kernel's life."""
+    """What is told of the events in a kernel's life."""
 
     def kernel_ready(self, kernel: Kernel) -> None:
-        """It waits for its first client."""
+        """Handle that the kernel is initialised and waits for its first client."""
 
     def kernel_busy(self, kernel: Kernel) -> None:
-        """:attr:`Kernel.busy` or :attr:`Kernel.prompt` has changed."""
+        """Handle that :attr:`Kernel.busy` has changed."""
 
     def kernel_unused(self, kernel: Kernel) -> None:
-        """Its client has gone and asked it for nothing: it is as it was before."""
+        """Handle that its client has gone without a request: the kernel is as it was before."""
 
     def kernel_detached(self, kernel: Kernel, why: str) -> None:
-        """Its client has gone."""
+        """Handle that its client has gone."""
 
     def kernel_unwanted(self, kernel: Kernel, why: str) -> None:
-        """Its client has asked for its end."""
+        """Handle that its client has asked for the kernel's end."""
 
     def kernel_ended(self, kernel: Kernel, how: str) -> None:
-        """Its process is gone. Comes once."""
+        """Handle that its process is gone. Called once; `how` follows "it"."""
 
 
 class Kernel(RelayOwner):
     """A kernel process with its link.
 
     Args:
-        number: the pool's.
+        number: its number in its pool.
         identity: the kernel id, for clients.
-        pool: what it is started as.
+        pool: the configuration that it is started with.
+        limits: `Limits` of the configuration, with `kernel_memory` filled in.
         send_prompt: whether a client that attaches is sent `InputNamePacket`.
-        replaced: whether a client whose kernel dies gets another at once.
+        replaced: whether a client whose kernel dies gets another one at once.
+        handler: what is told of the events in its life.
+        nursery: forks embedded kernels.
         host: the name of the kernel host, for the log.
 
     Attributes:
-        log: for events of this kernel; they have its ids.
-        trace: its packets, as they pass.
+        log: the log for events of this kernel; each event carries the kernel's ids.
+        trace: the packets to and from it, as they pass.
+        session: what passes between it and its clients.
+        serial: how many reports of it were made.
+        usage: the processor time and the memory that it had at the last look.
+        born: when it was made, on the loop's clock.
+        busy_since: when it began to work for a client, on the loop's clock; 0: it does not work.
+        quiet_since: when it became ready, or its :attr:`busy` last changed, on the loop's clock.
+        program: the program that it runs; empty: the embedded kernel.
     """
 
     def __init__(
@@ -120,12 +141,12 @@ class Kernel(RelayOwner):
         self._process: KernelProcess | None = None
         self._link: RelayLink | None = None
         self._exit: str | None = None
-        self.usage = Usage()  #: what it was last seen to have used
+        self.usage = Usage()
         self.born = self._loop.time()
-        self._passed = (0, 0)  # what bytes_in and bytes_out were when the link ended
-        self.busy_since = 0.0  #: since when it is at work for a client; 0: it is not
-        self.quiet_since = 0.0  #: when it was ready, or last came to the end of an evaluation
-        self.program = ""  #: what it runs; empty: it is an embedded kernel
+        self._passed = (0, 0)  # bytes_in and bytes_out when the link ended
+        self.busy_since = 0.0
+        self.quiet_since = 0.0
+        self.program = ""
         self._ending: str | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._abort = AbortWatch(self, limits.abort_timeout)
@@ -135,7 +156,7 @@ class Kernel(RelayOwner):
         self._value: object = None
         self._last_message = ""
         self._prompted = False
-        self._begun = 0  # where the packet that is coming begins
+        self._begun = 0  # the offset at which the present packet begins
         self._head: str | None = None
         self._beginnings = Beginnings(self.trace.kept)
         self._output = Tracker(Limits(token_size=limits.token_size), want_first_argument=Conversation.HEADS | {"ReturnPacket"})
@@ -156,8 +177,13 @@ class Kernel(RelayOwner):
 
     @property
     def busy(self) -> bool:
-        """Whether it has been asked for something it has not answered."""
+        """Whether it has been asked for something that it has not answered."""
         return self.session.busy
+
+    @property
+    def serving(self) -> bool:
+        """Whether it is initialised, and has not ended."""
+        return self.phase is Phase.SERVING
 
     @property
     def attachments(self) -> int:
@@ -171,7 +197,7 @@ class Kernel(RelayOwner):
 
     @property
     def bytes_in(self) -> int:
-        """Token bytes given to the kernel."""
+        """Token bytes written to the kernel."""
         return self._link.bytes_out if self._link is not None else self._passed[0]
 
     @property
@@ -181,24 +207,25 @@ class Kernel(RelayOwner):
 
     @property
     def pid(self) -> int:
-        """Its process; 0: none yet, or no more."""
+        """The id of its process; 0: it has none yet, or none any more."""
         return self._process.pid if self._process is not None and self._exit is None else 0
 
     @property
     def idle(self) -> float:
-        """Seconds since it has evaluated, or has been ready; 0 while it evaluates."""
-        return 0.0 if self.busy or self.phase is not Phase.SERVING else self._loop.time() - self.quiet_since
+        """Seconds since its last evaluation ended, or since it became ready; 0 while it works."""
+        return self._loop.time() - self.quiet_since if self.serving and not self.busy else 0.0
 
     @property
     def held(self) -> bool:
-        """Whether nobody takes what it says at present, so that it is not read."""
+        """Whether its output is not read, because nobody takes it at present."""
         return self._link is not None and self._link.paused
 
     # ------------------------------------------------------------------ start and end
 
     async def start(self) -> None:
-        """Start the process and wait for its link in the background; the handler is told of success
-        or failure.
+        """Start the process. Its link is awaited in the background.
+
+        The handler is told of success or failure; nothing is raised.
         """
         self._listener = RelayListener(self._accept, ("uuid", "default"), self._limits.greeting_timeout)
         try:
@@ -235,7 +262,11 @@ class Kernel(RelayOwner):
         return await SpawnedKernel.start(command, str(self), self._exited)
 
     def end(self, why: str) -> None:
-        """Ask it to end; after a grace it is killed."""
+        """Ask the kernel to end, and kill it if it still runs after a grace period.
+
+        Args:
+            why: the reason, which replaces the exit status in what the handler is told.
+        """
         if self._ending is not None:
             return
         self._ending = why
@@ -249,17 +280,22 @@ class Kernel(RelayOwner):
             self.kill()
 
     def kill(self) -> None:
-        """End it now."""
+        """Kill the process now."""
         if self._process is not None:
             self._process.kill()
 
     def interrupt(self) -> None:
-        """Send its process SIGINT."""
+        """Send SIGINT to the process group."""
         if self._process is not None:
             self._process.interrupt()
 
     def destroy(self, tag: str, why: str) -> None:
-        """Kill it, and tell its client why: `tag` names the message, `why` follows "the kernel"."""
+        """Kill the process, and tell the client why.
+
+        Args:
+            tag: the name of the message.
+            why: the reason, which follows "the kernel".
+        """
         self._ending = self._ending or why
         self.session.tell(tag, f"the kernel {why}")
         self.kill()
@@ -280,8 +316,8 @@ class Kernel(RelayOwner):
         if self._link is None:
             self._finish()
         else:
-            # What it said before is still on its way; its connections end behind it. They may be
-            # held open by what it started.
+            # Its last output may still be on its way; the connections end behind it. A process that
+            # the kernel has started may hold them open.
             self._restart_timer(_END_GRACE, self._abandon_link)
 
     def _abandon_link(self) -> None:
@@ -332,8 +368,9 @@ class Kernel(RelayOwner):
             self._listener.close()
 
     def _initialise(self) -> None:
-        """The first prompt has come: define what every kernel has, and run what the pool says,
-        unless its parent did.
+        """Define what every kernel has, and begin the pool's initialisation unless it has been run.
+
+        Called when the first prompt has come.
         """
         self.phase = Phase.INITIALISING
         assert self._process is not None
@@ -355,7 +392,7 @@ class Kernel(RelayOwner):
         self._link.write(data)
 
     def _initialise_on(self) -> None:
-        """What was asked is answered: go on with the next, unless it failed."""
+        """Begin the next step if the one that was just answered has not failed."""
         if self._ending is not None:
             return
         if self._step is not None and (why := verdict(self._value)) is not None:
@@ -389,7 +426,7 @@ class Kernel(RelayOwner):
             self.log.error("%s sent what is not WSTP (%s); ended", self, error)
             self.end("it sent what is not WSTP")
             return
-        if self.phase is Phase.SERVING:
+        if self.serving:
             self.session.heard(link, data, marks, self._output.position - len(data))
         was_busy = self.busy
         conversation = self.session.conversation
@@ -417,9 +454,7 @@ class Kernel(RelayOwner):
             self._handler.kernel_busy(self)
 
     def _said_at_the_start(self, head: str, value: object) -> None:
-        """A packet's first argument, while the kernel is initialised: for the log, and for whether
-        that failed.
-        """
+        """Use a packet's first argument while the kernel is initialised: log it, or keep its value."""
         if head == "ReturnPacket":
             self._value = value
         elif head == "TextPacket":
@@ -434,7 +469,7 @@ class Kernel(RelayOwner):
         self._abort.answered(head)
         if self.phase is Phase.STARTING and head == "InputNamePacket":
             self._prompted = True
-            # A forked kernel may be quicker than the word that it has been forked.
+            # A forked kernel may connect and prompt before the parent's report of the fork arrives.
             if self._process is not None:
                 self._initialise()
         elif self.phase is Phase.INITIALISING and not self.busy:
@@ -448,7 +483,7 @@ class Kernel(RelayOwner):
     def link_drained(self, link: RelayLink) -> None:
         self.session.drained()
 
-    # ------------------------------------------------------------------ what its session asks and tells
+    # ------------------------------------------------------------------ for its session
 
     def completion(self) -> Iterable[bytes | memoryview]:
         """See :class:`kernelbus.kernelhost.session.session.SessionKernel`."""

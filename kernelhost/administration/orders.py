@@ -26,7 +26,7 @@ from kernelbus.bus.protocol.orders import (
     TraceOrder,
 )
 from kernelbus.bus.settings.reload import Reloader
-from kernelbus.kernelhost.kernel import Kernel, Phase
+from kernelbus.kernelhost.kernel import Kernel
 from kernelbus.kernelhost.pools.pool import Action, KernelState, Pool, PoolState
 from wstp import MessageCode
 
@@ -118,7 +118,7 @@ def _kernel(host: OrderedHost, order: KernelOrder) -> str:
     kernel, pool = _found(host, order.kernel)
     state = pool.kernels[kernel.number].state
     if order.action in ("abort", "interrupt"):
-        if kernel.phase is not Phase.SERVING or not kernel.busy:
+        if not kernel.serving or not kernel.busy:
             raise OrderRefused("kernel-idle", f"{kernel} does not evaluate anything")
         kernel.session.send(MessageCode.ABORT if order.action == "abort" else MessageCode.INTERRUPT)
         return f"{kernel} was sent message {3 if order.action == 'abort' else 2}"

@@ -22,7 +22,7 @@ from kernelbus.bus.settings.logs import fields
 from kernelbus.kernelhost.process.initialisation import Initialisation
 from kernelbus.kernelhost.process.parent import ForkedKernel, InitialisationFailed, NurseryFailed, Parent
 
-__all__ = ["ForkedKernel", "InitialisationFailed", "Nursery", "NurseryFailed"]
+__all__ = ["Nursery"]
 
 _log = logging.getLogger("kernelbus.host")
 

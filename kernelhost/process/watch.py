@@ -1,7 +1,13 @@
-"""Looks at what the kernels use: one timer for all of them, and nothing on the way of their data.
+"""Watches the processor time and the memory that kernels use, with one timer for all of them.
 
-Kernels at work are looked at twice a second, idle ones every ten seconds: who does nothing does not
-grow.
+Kernels that work are looked at twice a second, idle ones every ten seconds, since an idle kernel
+does not grow. Nothing is asked of the kernels, and nothing here is on the way of their data:
+:mod:`kernelbus.kernelhost.process.accounting` reads ``/proc/PID/stat``, and
+:mod:`kernelbus.kernelhost.process.memory` says which kernel has too much.
+
+The embedded kernel is told its limit and stays below it by itself
+(:mod:`kernelbus.kernelhost.mathics.evaluation.memory`). For it, this watch is what is left when
+that does not help.
 """
 
 from __future__ import annotations
@@ -10,28 +16,64 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
 
 from kernelbus.bus.settings.config import LimitsConfig
-from kernelbus.kernelhost.kernel import Kernel, Phase
+from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.process.accounting import Usage, machine_memory, usage
 from kernelbus.kernelhost.process.memory import MemoryRules, Verdict, amount, default_limit
 
-__all__ = ["KernelWatch", "settled"]
+__all__ = ["KernelWatch", "Watched", "settled"]
 
 _log = logging.getLogger("kernelbus.host")
 
+#: Seconds between two looks.
 _INTERVAL = 0.5
-#: Every so many looks idle kernels are looked at too.
+#: Idle kernels are looked at in one look of so many.
 _IDLE_ROUNDS = 20
 #: Changes below these are not worth a report: seconds, bytes.
 _CPU_STEP = 1.0
 _MEMORY_STEP = 2**20
 
 
+class Watched(Protocol):
+    """What the watch needs of a kernel. The log shows the kernel as `str` gives it."""
+
+    log: EventLogger
+    usage: Usage
+
+    @property
+    def pid(self) -> int:
+        """The id of its process; 0 without a process."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has been asked for something that it has not answered."""
+
+    @property
+    def serving(self) -> bool:
+        """Whether it is initialised, and has not ended."""
+
+    @property
+    def attachments(self) -> int:
+        """How many clients it has had."""
+
+    def destroy(self, tag: str, why: str) -> None:
+        """Kill its process, and tell its client why."""
+
+
+_Kernel = TypeVar("_Kernel", bound=Watched)
+
+
 @dataclass(slots=True)
 class _Seen:
-    """What was seen of a kernel: whether it was at work at the last look, what it had when it was
-    ready, and what has been told.
+    """What the watch remembers of a kernel.
+
+    Attributes:
+        busy: whether it worked at the last look.
+        at_ready: bytes of memory it had when it became ready; None: it has had a client, or has not
+            been seen ready.
+        told: the usage of which the owner was last told.
     """
 
     busy: bool = True
@@ -40,27 +82,32 @@ class _Seen:
 
 
 def settled(limits: LimitsConfig) -> LimitsConfig:
-    """Give the limits with what of them depends on this machine."""
+    """Return `limits` with the values filled in that depend on this machine."""
     if limits.kernel_memory is not None:
         return limits
     return replace(limits, kernel_memory=default_limit(machine_memory()))
 
 
-class KernelWatch:
-    """Watches one host's kernels.
+class KernelWatch(Generic[_Kernel]):
+    """Watch the kernels of one host.
 
     Args:
-        kernels: gives those that there are.
-        changed: told of each whose :attr:`Kernel.usage` has changed.
-        recycle: ends a kernel that waits for its first client, for this reason.
+        limits: those of the configuration.
+        kernels: returns the present kernels.
+        changed: called with each kernel whose :attr:`Watched.usage` has changed.
+        recycle: called with a kernel that is to be ended while it waits for its first client, and
+            with the reason.
+
+    Attributes:
+        rules: what follows from the limits; may be replaced at any time.
     """
 
     def __init__(
         self,
         limits: LimitsConfig,
-        kernels: Callable[[], Iterable[Kernel]],
-        changed: Callable[[Kernel], None],
-        recycle: Callable[[Kernel, str], None],
+        kernels: Callable[[], Iterable[_Kernel]],
+        changed: Callable[[_Kernel], None],
+        recycle: Callable[[_Kernel, str], None],
     ) -> None:
         self.rules = self.rules_of(limits)
         self._kernels = kernels
@@ -68,21 +115,21 @@ class KernelWatch:
         self._recycle = recycle
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._seen: dict[Kernel, _Seen] = {}
+        self._seen: dict[_Kernel, _Seen] = {}
         self._round = 0
 
     @staticmethod
     def rules_of(limits: LimitsConfig) -> MemoryRules:
-        """Give the rules that these limits make."""
+        """Return the rules that follow from these limits."""
         return MemoryRules(settled(limits).kernel_memory or 0, limits.kernel_recycle_memory)
 
     def start(self) -> None:
-        """Begin."""
+        """Log the limit, and begin to look at the kernels."""
         _log.info("a kernel may have %s of memory", amount(self.rules.limit) if self.rules.limit else "any amount")
         self._arm()
 
     def stop(self) -> None:
-        """End."""
+        """Look at the kernels no more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -97,17 +144,17 @@ class KernelWatch:
         seen, self._seen = self._seen, {}
         for kernel in list(self._kernels()):
             known = self._seen[kernel] = seen.get(kernel) or _Seen()
-            busy = kernel.busy or kernel.phase is not Phase.SERVING
+            busy = kernel.busy or not kernel.serving
             if busy or known.busy or all_of_them:
                 self._look_at(kernel, known)
             known.busy = busy
 
-    def _look_at(self, kernel: Kernel, known: _Seen) -> None:
+    def _look_at(self, kernel: _Kernel, known: _Seen) -> None:
         found = usage(kernel.pid) if kernel.pid else None
         if found is None:
             return
         kernel.usage = found
-        fresh = kernel.phase is Phase.SERVING and kernel.attachments == 0
+        fresh = kernel.serving and kernel.attachments == 0
         if not fresh:
             known.at_ready = None
         elif known.at_ready is None:
