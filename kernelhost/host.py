@@ -447,7 +447,7 @@ class Host:
             self._membership.send(self._describe())
         self._leave_if_empty()
 
-    # ------------------------------------------------------------------ orders (see administration.orders.OrderedHost)
+    # ------------------------------------------------------------------ orders (OrderedHost)
 
     @property
     def now(self) -> float:

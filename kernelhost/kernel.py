@@ -56,7 +56,7 @@ _END_GRACE = 1.0
 
 
 class Phase(Enum):
-    """How far a kernel has come: its first prompt ends STARTING, its initialisation INITIALISING."""
+    """How far a kernel has come: its first prompt ends STARTING, its readiness INITIALISING."""
 
     STARTING = "starting"
     INITIALISING = "initialising"
@@ -454,7 +454,7 @@ class Kernel(RelayOwner):
             self._handler.kernel_busy(self)
 
     def _said_at_the_start(self, head: str, value: object) -> None:
-        """Use a packet's first argument while the kernel is initialised: log it, or keep its value."""
+        """Log a packet's first argument, or keep its value, while the kernel is initialised."""
         if head == "ReturnPacket":
             self._value = value
         elif head == "TextPacket":

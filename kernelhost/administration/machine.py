@@ -1,4 +1,4 @@
-"""What a host tells of the machine it runs on. What a system does not tell is 0 or empty."""
+"""A host's report on the machine that it runs on. What the system does not say is 0 or empty."""
 
 from __future__ import annotations
 
@@ -14,8 +14,15 @@ __all__ = ["report"]
 
 
 def report(separate: bool, draining: bool, up: float) -> HostReport:
-    """Give a host's report of now; the arguments are what only the host knows
-    (:class:`kernelbus.bus.protocol.reports.HostReport`).
+    """Return a report of the present state of the machine and the host.
+
+    The arguments are the fields of :class:`kernelbus.bus.protocol.reports.HostReport` that only the
+    host knows.
+
+    Args:
+        separate: whether the host is a process of its own.
+        draining: whether it gives no kernels out.
+        up: seconds since it was started.
     """
     return HostReport(
         separate,

@@ -1,4 +1,4 @@
-"""What a host counts of its pools, for the status and for metrics. No I/O, no clock."""
+"""Counts what happens in a host's pools, for the status and for metrics. Sans-IO."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ __all__ = ["PoolCounts"]
 
 
 class PoolCounts:
-    """One pool's counts since its host began; none of them ever falls.
+    """One pool's counts since its host started. No count ever decreases, whichever kernels end.
+
+    Args:
+        pool: the pool's name.
 
     Attributes:
-        started: kernels that were started and became ready.
-        failed: kernels that did not.
-        died: kernels that ended and had not been told to.
+        started: how many kernels were started and became ready.
+        failed: how many were started and did not become ready.
+        died: how many ended without having been told to.
         starts: seconds from the start of a kernel until it is ready.
-        evaluations: seconds from a kernel's being asked for something until it has answered all it
-            was asked.
+        evaluations: seconds from the first request to an idle kernel until the kernel has answered
+            everything.
     """
 
     def __init__(self, pool: str) -> None:
@@ -31,12 +34,16 @@ class PoolCounts:
         self._bytes_out = 0
 
     def ended(self, bytes_in: int, bytes_out: int) -> None:
-        """A kernel is no more, to and from which so many bytes have passed."""
+        """Add the bytes that have passed to and from a kernel that has ended."""
         self._bytes_in += bytes_in
         self._bytes_out += bytes_out
 
     def figures(self, bytes_in: int, bytes_out: int) -> PoolFigures:
-        """Give the counts; so many bytes have passed to and from the kernels that there are."""
+        """Return the counts.
+
+        Args:
+            bytes_in, bytes_out: bytes that have passed to and from the pool's present kernels.
+        """
         return PoolFigures(
             self.pool,
             self.started,

@@ -1,21 +1,29 @@
 """A pool's policy: how many kernels to keep, who gets which, and what to do when they do not start.
 
-Rules of this module: no process, socket, clock or randomness; events come in with `now`, actions go
-out.
+Sans-IO: no process, socket, clock or randomness. Events come in with `now` (seconds on the loop's
+clock), actions go out; the host (:mod:`kernelbus.kernelhost.host`) carries them out.
 
 | kernel state | meaning |
 |---|---|
-| STARTING | its process runs, its first prompt has not come |
+| STARTING | it has been started and is not yet initialised |
 | READY | it waits for its first client |
 | ATTACHED | a client has it |
-| DETACHED | it had a client and keeps its session for who names it |
+| DETACHED | it had a client and keeps its session for a client that names it |
 | ENDING | it has been told to end |
 
 | pool state | meaning |
 |---|---|
 | SERVING | kernels are handed out |
-| PAUSED | none is handed out, and who wants one waits; as many are kept ready as ever |
-| DRAINING | none is handed out, who wants one is refused, and none is kept ready; sessions go on |
+| PAUSED | no kernel is handed out, clients wait; as many kernels are kept ready as before |
+| DRAINING | no kernel is handed out or kept ready, clients are refused; sessions go on |
+
+Clients wait in the order in which they came. At the cap, the kernel that has been detached and idle
+longest is given up for a waiting client, unless `ReservePreviouslyConnectedKernels` forbids it.
+Kernels that fail to start are tried again with a back-off of 1 to 60 s, one at a time.
+
+A licence acts as a cap: when it does not let a kernel run while the pool has others, the number of
+the others is the pool's maximum for :data:`LICENCE_RETRY` seconds. Only such a refusal shows how
+many kernels the licence allows.
 """
 
 from __future__ import annotations
@@ -26,14 +34,14 @@ from typing import NamedTuple
 
 __all__ = ["Action", "Attach", "KernelEntry", "KernelState", "Pool", "PoolOptions", "PoolState", "Refuse", "Request", "Start", "Stop"]
 
-#: Seconds before a licence that has let no further kernel run is asked again.
+#: Seconds before another kernel is started after the licence has not let one run.
 LICENCE_RETRY = 60.0
-#: Seconds to wait before the next start after so many failures in a row; the last holds on.
+#: Seconds before the next start, by the number of failures in a row; the last value stays.
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 
 
 class KernelState(Enum):
-    """See the module's table."""
+    """A kernel's state; see the module's first table."""
 
     STARTING = "starting"
     READY = "ready"
@@ -43,7 +51,7 @@ class KernelState(Enum):
 
 
 class PoolState(Enum):
-    """See the module's second table."""
+    """A pool's state; see the module's second table."""
 
     SERVING = "serving"
     PAUSED = "paused"
@@ -51,8 +59,15 @@ class PoolState(Enum):
 
 
 class PoolOptions(NamedTuple):
-    """What DESIGN.md's configuration table says of a pool; `starting` bounds how many start at one
-    time.
+    """A pool's options, as configured.
+
+    Attributes:
+        name: the pool's name.
+        minimum: how many kernels are kept ready.
+        maximum: the cap on all kernels.
+        keep_alive: whether a kernel is kept when its client leaves.
+        reserve: whether detached kernels are never given up for waiting clients.
+        starting: how many kernels may start at the same time.
     """
 
     name: str
@@ -65,7 +80,16 @@ class PoolOptions(NamedTuple):
 
 @dataclass(slots=True)
 class KernelEntry:
-    """One kernel of the pool. `since` is when it came into its state."""
+    """One kernel of the pool.
+
+    Attributes:
+        number: its number in the pool.
+        state: its state.
+        since: when it came into that state.
+        channel: the channel of its client; 0: it has none.
+        busy: whether it evaluates.
+        keep: whether it is kept when its client leaves.
+    """
 
     number: int
     state: KernelState
@@ -77,7 +101,7 @@ class KernelEntry:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A client that waits for a kernel until `deadline`."""
+    """A client that waits on `channel` for a kernel, until `deadline`."""
 
     channel: int
     client: str
@@ -87,14 +111,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start a kernel under this number."""
+    """An action: start a kernel with this number."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End this kernel; `why` is for the log."""
+    """An action: end this kernel. `why` is for the log."""
 
     number: int
     why: str
@@ -102,7 +126,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Attach:
-    """Give this kernel to this channel."""
+    """An action: give this kernel to the client that requested one."""
 
     number: int
     request: Request
@@ -110,7 +134,7 @@ class Attach:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """This request cannot be met."""
+    """An action: refuse the request on `channel`. `code` is stable, `text` says why."""
 
     channel: int
     code: str
@@ -121,46 +145,61 @@ Action = Start | Stop | Attach | Refuse
 
 
 class Pool:
-    """The policy of one pool on one host."""
+    """The policy of one pool on one host. Each event returns the actions that follow from it.
+
+    Attributes:
+        options: the pool's options.
+        kernels: its kernels by number.
+        queue: the clients that wait for a kernel, in order.
+        failures: how many starts have failed in a row.
+        failing: why kernels do not start at present, or do not last until their first client.
+        hopeless: whether, of the kernels that have failed in a row, one never became ready.
+        retry_at: when the next start may be tried, after a failure or a refusal by the licence.
+        licensed: how many kernels the licence lets run at present; None: as far as is known, all.
+        state: as administrators have set it.
+        host_drained: whether the whole host gives no kernels out, which counts as DRAINING.
+        closed: whether the host is shutting down.
+    """
 
     def __init__(self, options: PoolOptions) -> None:
         self.options = options
         self.kernels: dict[int, KernelEntry] = {}
         self.queue: list[Request] = []
         self.failures = 0
-        self.failing = ""  #: why kernels do not start (or last) at present
-        self.hopeless = False  #: whether the last that was started never came to be ready
+        self.failing = ""
+        self.hopeless = False
         self.retry_at = 0.0
-        self.licensed: int | None = None  #: how many kernels the licence lets run at present; None: as far as is known, enough
-        self._refusal = ""
+        self.licensed: int | None = None
+        self._refusal = ""  # the licence's words
         self._failed_at = 0.0
         self.state = PoolState.SERVING
-        self.host_drained = False  #: whether the whole host gives no kernels out: as DRAINING, until that is undone
+        self.host_drained = False
         self.closed = False
-        self._by_hand: set[int] = set()  # kernels that were ordered beside those kept ready
+        # Kernels that an administrator had started beside those that are kept ready.
+        self._by_hand: set[int] = set()
         self._next_number = 1
         self._actions: list[Action] = []
 
     def count(self, *states: KernelState) -> int:
-        """How many kernels are in any of `states`."""
+        """Return how many kernels are in any of `states`."""
         return sum(1 for kernel in self.kernels.values() if kernel.state in states)
-
-    # ------------------------------------------------------------------ events
 
     @property
     def maximum(self) -> int:
-        """The cap on all kernels: the configuration's, or the licence's where that is lower."""
+        """The cap on all kernels: that of the options, or that of the licence if it is lower."""
         return self.options.maximum if self.licensed is None else min(self.options.maximum, self.licensed)
 
     @property
     def limited(self) -> str:
-        """Why :attr:`maximum` is lower than the configuration's; empty: it is not."""
+        """Why :attr:`maximum` is lower than that of the options; empty: it is not."""
         if self.maximum == self.options.maximum:
             return ""
         return f"the licence lets pool {self.options.name} have no more than {self.licensed} at present ({self._refusal})"
 
+    # ------------------------------------------------------------------ events
+
     def tick(self, now: float) -> list[Action]:
-        """Time has passed (also the first event)."""
+        """Handle that time has passed. This is also the first event."""
         if self.licensed is not None and now >= self.retry_at:
             self.licensed = None
         for request in [request for request in self.queue if now >= request.deadline]:
@@ -169,8 +208,9 @@ class Pool:
         return self._decide(now)
 
     def acquire(self, request: Request, now: float) -> list[Action]:
-        """A client wants a kernel; the answer is an Attach or a Refuse, now or later. Asking twice
-        is asking once.
+        """Queue a client's request for a kernel; it is answered by Attach or Refuse, now or later.
+
+        A request that waits already, on the same channel, is not queued again.
         """
         if self.closed:
             return [Refuse(request.channel, "closing", f"the kernel host of pool {self.options.name} is shutting down")]
@@ -180,11 +220,11 @@ class Pool:
             self.queue.append(request)
         return self._decide(now)
 
-    # What an administrator may order.
+    # ------------------------------------------------------------------ administrators' orders
 
     @property
     def draining(self) -> bool:
-        """Whether no kernel is handed out, and none kept ready."""
+        """Whether no kernel is handed out, and none is kept ready."""
         return self.state is PoolState.DRAINING or self.host_drained
 
     def turn(self, state: PoolState, now: float) -> list[Action]:
@@ -193,7 +233,7 @@ class Pool:
         return self._turned(now)
 
     def drain_host(self, drained: bool, now: float) -> list[Action]:
-        """Hand no kernels out on this host, or do so again."""
+        """Stop handing out kernels because the whole host is drained, or hand them out again."""
         self.host_drained = drained
         return self._turned(now)
 
@@ -207,8 +247,10 @@ class Pool:
         return self._decide(now)
 
     def configure(self, options: PoolOptions, now: float) -> list[Action]:
-        """Go by other options; who waits for a first client beyond what is to be kept ready, or
-        beyond the cap, is ended.
+        """Replace the options.
+
+        Kernels that wait for a first client are ended as far as they are more than are to be kept
+        ready, or more than the cap allows.
         """
         before, self.options = self.options, options
         for kernel in self.kernels.values():
@@ -222,8 +264,9 @@ class Pool:
         return self._decide(now)
 
     def renew(self, why: str, now: float) -> list[Action]:
-        """End every kernel that waits for its first client: others take their places. What did not
-        start before may start now.
+        """Replace every kernel that waits for its first client.
+
+        Failures of earlier starts are forgotten, since kernels may start now that did not before.
         """
         for number in self._numbers(KernelState.STARTING, KernelState.READY):
             self._stop(number, why, now)
@@ -231,9 +274,7 @@ class Pool:
         return self._decide(now)
 
     def start_one(self, now: float) -> list[Action]:
-        """Start a kernel beside those kept ready; there has to be room under the cap
-        (:attr:`full`).
-        """
+        """Start a kernel beside those that are kept ready. The pool must not be :attr:`full`."""
         assert not self.full
         self._begin(now)
         self._by_hand.add(self._next_number - 1)
@@ -247,26 +288,31 @@ class Pool:
     def _numbers(self, *states: KernelState) -> list[int]:
         return [number for number, kernel in self.kernels.items() if kernel.state in states]
 
+    # ------------------------------------------------------------------ kernels and clients
+
     def cancel(self, channel: int, now: float) -> list[Action]:
-        """Who asked under `channel` no longer waits."""
+        """Handle that the client on `channel` no longer waits."""
         self.queue = [request for request in self.queue if request.channel != channel]
         return self._decide(now)
 
     def ready(self, number: int, now: float) -> list[Action]:
-        """A kernel has started."""
+        """Handle that a kernel is initialised."""
         kernel = self.kernels.get(number)
-        # One that has been told to end may still have said that it is there.
+        # A kernel that has been told to end may still have become ready.
         if kernel is not None and kernel.state is KernelState.STARTING:
             self.failures, self.failing, self.hopeless = 0, "", False
             self._move(number, KernelState.READY, now)
         return self._decide(now)
 
     def ended(self, number: int, now: float, text: str, refusal: str | None = None) -> list[Action]:
-        """A kernel's process is gone; `text` says how, for whom it may concern when it never came
-        to serve anyone.
+        """Handle that a kernel's process is gone.
 
-        `refusal`: its licence did not let it run, in these words. While there are others, that is a
-        cap, and no failure.
+        Args:
+            number: the kernel's number.
+            now: the time.
+            text: how it ended, which waiting clients are told if it never served anyone.
+            refusal: the licence's words, if it did not let the kernel run. While the pool has other
+                kernels, this is a cap and not a failure.
         """
         kernel = self.kernels.pop(number)
         self._by_hand.discard(number)
@@ -277,8 +323,8 @@ class Pool:
             self.licensed, self._refusal = others, refusal
             self.retry_at = now + LICENCE_RETRY
         elif kernel.state in (KernelState.STARTING, KernelState.READY) and not self.closed:
-            # Those that were started together fail together: one failure, or a pool of many would
-            # wait for long after its first.
+            # Kernels that were started together fail together. They count as one failure, or a
+            # large pool would have a long back-off at once.
             if not self.failures or kernel.since > self._failed_at:
                 self.retry_at = now + BACK_OFF[min(self.failures, len(BACK_OFF) - 1)]
                 self.failures += 1
@@ -288,13 +334,13 @@ class Pool:
         return self._decide(now)
 
     def attach(self, number: int, channel: int, now: float) -> None:
-        """A client has come back to a kernel by its name, or taken it from another."""
+        """Note that a client has attached to a kernel by its id."""
         kernel = self.kernels[number]
         self._move(number, KernelState.ATTACHED, now)
         kernel.channel = channel
 
     def detached(self, number: int, now: float) -> list[Action]:
-        """A kernel's client has gone."""
+        """Handle that a kernel's client has gone."""
         kernel = self.kernels.get(number)
         if kernel is not None and kernel.state is KernelState.ATTACHED:
             kernel.channel = 0
@@ -305,7 +351,7 @@ class Pool:
         return self._decide(now)
 
     def unused(self, number: int, now: float) -> list[Action]:
-        """A kernel's client has gone and asked it for nothing: another may have it."""
+        """Handle that a kernel's client has gone without a request: another client may have it."""
         kernel = self.kernels.get(number)
         if kernel is not None and kernel.state is KernelState.ATTACHED:
             kernel.channel, kernel.keep = 0, self.options.keep_alive
@@ -318,24 +364,25 @@ class Pool:
         return self._decide(now)
 
     def keep_alive(self, number: int, keep: bool) -> None:
-        """A client says whether its kernel is to be kept when it leaves."""
+        """Note whether a client wants its kernel to be kept when it leaves."""
         self.kernels[number].keep = keep
 
     @property
     def spare(self) -> int:
-        """How many detached kernels may be given up for who waits."""
-        if self.options.reserve or self.failures:
-            return 0
-        return sum(1 for kernel in self.kernels.values() if kernel.state is KernelState.DETACHED and not kernel.busy)
+        """How many detached kernels may be given up for waiting clients."""
+        return 0 if self.options.reserve or self.failures else len(self._idle())
+
+    def _idle(self) -> list[KernelEntry]:
+        return [kernel for kernel in self.kernels.values() if kernel.state is KernelState.DETACHED and not kernel.busy]
 
     def unwanted(self, number: int, now: float, why: str) -> list[Action]:
-        """A kernel is to end, whatever the pool's rules are."""
+        """End a kernel, whatever the pool's rules are."""
         if number in self.kernels:
             self._stop(number, why, now)
         return self._decide(now)
 
     def busy(self, number: int, busy: bool, now: float) -> list[Action]:
-        """A kernel has begun or ended evaluating."""
+        """Handle that a kernel has begun or ended an evaluation."""
         kernel = self.kernels.get(number)
         if kernel is None:
             return []
@@ -343,7 +390,7 @@ class Pool:
         return [] if busy or not self.queue else self._decide(now)
 
     def close(self, now: float) -> list[Action]:
-        """End everything."""
+        """Refuse every waiting client, and end every kernel."""
         self.closed = True
         for request in self.queue:
             text = f"the kernel host of pool {self.options.name} is shutting down"
@@ -354,7 +401,7 @@ class Pool:
         return self._take()
 
     def next_event(self) -> float | None:
-        """When :meth:`tick` is next due; None: not before something happens."""
+        """Return when :meth:`tick` is next due; None: not before another event."""
         times = [request.deadline for request in self.queue]
         if self.failures and self._wanted() > 0 and not self.count(KernelState.STARTING):
             times.append(self.retry_at)
@@ -384,23 +431,20 @@ class Pool:
             self._actions.append(Attach(ready.number, request))
 
     def _make_room(self, now: float) -> None:
-        """At the cap with someone waiting: give up the kernel longest detached and idle, unless
-        they are reserved.
-        """
-        # Nor is a session given up for a kernel that will not start.
+        """Give up the kernels detached and idle longest, for clients that wait at the cap."""
+        # While starts fail, a session is not given up for a kernel that may not start.
         if self.options.reserve or self.failures or self.state is not PoolState.SERVING:
             return
         coming = self.count(KernelState.STARTING, KernelState.ENDING)
         while len(self.queue) > coming and len(self.kernels) >= self.maximum:
-            idle = [k for k in self.kernels.values() if k.state is KernelState.DETACHED and not k.busy]
-            if not idle:
+            oldest = min(self._idle(), key=lambda kernel: kernel.since, default=None)
+            if oldest is None:
                 return
-            oldest = min(idle, key=lambda kernel: kernel.since)
             self._stop(oldest.number, "detached longest and idle, and its place is needed", now)
             coming += 1
 
     def _wanted(self) -> int:
-        """How many more kernels should be started, the cap allowing."""
+        """Return how many more kernels should be started, as far as the cap allows."""
         if self.draining:
             return 0
         waiting_or_spare = self.options.minimum + len(self.queue)
@@ -408,7 +452,7 @@ class Pool:
         return min(wanted, self.maximum - len(self.kernels))
 
     def _start(self, now: float) -> None:
-        # While starts fail, one at a time is tried, and none before its time.
+        # While starts fail, one kernel at a time is tried, and none before the back-off is over.
         limit = 1 if self.failures else self.options.starting
         while self._wanted() > 0 and self.count(KernelState.STARTING) < limit and (not self.failures or now >= self.retry_at):
             self._begin(now)
@@ -420,7 +464,7 @@ class Pool:
         self._actions.append(Start(number))
 
     def _refuse_at_once(self) -> None:
-        """While kernels do not start and none is being tried, nobody waits in vain."""
+        """Refuse waiting clients while kernels do not start and none is being tried."""
         if self.hopeless and not self.count(KernelState.STARTING):
             self._actions += [Refuse(request.channel, "no-kernel", self._why_none()) for request in self.queue]
             self.queue = []
@@ -457,7 +501,7 @@ class Pool:
         Raises:
             AssertionError: one does not hold.
         """
-        # Sessions are never ended for a cap that was lowered.
+        # Lowering the cap ends no sessions, so they alone may be more than the cap.
         coming, ending = self.count(KernelState.STARTING, KernelState.READY), self.count(KernelState.ENDING)
         assert len(self.kernels) - ending <= self.options.maximum or not coming, "more kernels than the cap"
         assert self._by_hand <= set(self._numbers(KernelState.STARTING, KernelState.READY))

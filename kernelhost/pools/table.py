@@ -1,8 +1,6 @@
-"""A host's pools by name: what each is configured as, what administrators have made of its numbers,
-and what is counted of it.
+"""A host's pools by name: their configuration, the sizes that were ordered, and their counts.
 
-Rules of this module: as :mod:`kernelbus.kernelhost.pools.pool`'s: no process, socket, clock or
-randomness.
+Sans-IO, like :mod:`kernelbus.kernelhost.pools.pool`: no process, socket, clock or randomness.
 """
 
 from __future__ import annotations
@@ -16,19 +14,19 @@ from kernelbus.kernelhost.pools.pool import Action, KernelState, Pool, PoolOptio
 
 __all__ = ["PoolTable"]
 
-#: What of a pool's configuration makes its kernels what they are: where that changes, those that
-#: wait for a first client are replaced.
-_MAKING = ("kernel_path", "kernel_options", "parallel_kernels", "initialization_file", "initialization_code")
+#: The keys of a pool's configuration that determine how its kernels start. When one of them
+#: changes, kernels that wait for a first client are replaced.
+_START_KEYS = ("kernel_path", "kernel_options", "parallel_kernels", "initialization_file", "initialization_code")
 
 
 class PoolTable:
     """The pools of one host.
 
     Attributes:
-        pools: by name; those that the configuration has no more stay until their last kernel has
-            ended.
-        configs: what each is configured as.
-        counts: of each, and of those that were; they never fall.
+        pools: the pools by name; a pool that is no longer configured stays until its last kernel
+            has ended.
+        configs: the configuration of each pool.
+        counts: the counts of each pool, and of removed ones too, so that no count decreases.
     """
 
     def __init__(self, config: Config) -> None:
@@ -39,15 +37,23 @@ class PoolTable:
         self._resized: dict[str, tuple[int | None, int | None]] = {}
 
     def resize(self, name: str, minimum: int | None, maximum: int | None, now: float) -> list[Action]:
-        """Change a pool's numbers, until they are changed again or its configuration has others;
-        None: as it is.
+        """Change a pool's size until it is changed again, or changes in the configuration.
+
+        Args:
+            name: the pool's name.
+            minimum: kernels to keep ready; None: unchanged.
+            maximum: the cap on all kernels; None: unchanged.
+            now: the time, on the loop's clock.
+
+        Returns:
+            What the pool has decided.
         """
         before = self._resized.get(name, (None, None))
         self._resized[name] = (before[0] if minimum is None else minimum, before[1] if maximum is None else maximum)
         return self.pools[name].configure(self._sized(name), now)
 
     def _sized(self, name: str) -> PoolOptions:
-        """The options of a pool, with the numbers that an administrator has given it."""
+        """Return the options of a pool, with the size that an administrator has given it."""
         options = _options(self.configs[name])
         minimum, maximum = self._resized.get(name, (None, None))
         return options._replace(
@@ -55,13 +61,16 @@ class PoolTable:
         )
 
     def configure(self, config: Config, drained: bool, now: float) -> tuple[list[tuple[str, list[Action]]], list[str]]:
-        """Go by another configuration.
+        """Replace the configuration.
 
         Args:
+            config: the new one.
             drained: whether the host gives no kernels out.
+            now: the time, on the loop's clock.
 
         Returns:
-            What the pools have decided, in order, and what follows from it for people, a line each.
+            What the pools have decided, in order, each with the pool's name; and lines of text that
+            say what follows.
         """
         self._config = config
         decided: list[tuple[str, list[Action]]] = []
@@ -91,19 +100,17 @@ class PoolTable:
     def _change(self, before: PoolConfig, after: PoolConfig, now: float, lines: list[str]) -> list[list[Action]]:
         name, pool = after.name, self.pools[after.name]
         if _sizes(before) != _sizes(after):
-            # What the file says anew counts more than what was ordered before.
+            # A size that has changed in the file replaces the one that was ordered before.
             self._resized.pop(name, None)
         decided = [pool.configure(self._sized(name), now)]
-        if any(getattr(before, key) != getattr(after, key) for key in _MAKING):
+        if any(getattr(before, key) != getattr(after, key) for key in _START_KEYS):
             waiting = pool.count(KernelState.STARTING, KernelState.READY)
             decided.append(pool.renew("the pool's kernels are made otherwise now", now))
             lines.append(f"pool {name}: {waiting} kernels that wait for a first client are replaced; sessions keep theirs")
         return decided
 
     def remove_if_gone(self, name: str) -> bool:
-        """Forget a pool that the configuration has no more, if it has no kernel left; gives whether
-        it was so.
-        """
+        """Remove a pool that is not configured and has no kernel; return whether it was removed."""
         if self.pools[name].kernels or any(pool.name == name for pool in self._config.pools):
             return False
         del self.pools[name], self.configs[name]
@@ -111,7 +118,7 @@ class PoolTable:
         return True
 
     def reports(self) -> list[PoolReport]:
-        """Say how each pool is."""
+        """Return a report of each pool."""
         return [self._report(name, pool) for name, pool in self.pools.items()]
 
     def _report(self, name: str, pool: Pool) -> PoolReport:

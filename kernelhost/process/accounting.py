@@ -1,5 +1,6 @@
-"""What a process has used, and what the machine has, as Linux tells: proc(5), cgroups(7). Elsewhere
-it is not known.
+"""The processor time and memory of a process, and the memory of the machine, as Linux reports them.
+
+Sources: proc(5), cgroups(7). On other systems these values are not known.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ __all__ = ["Usage", "free_memory", "machine_memory", "usage"]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
-#: cgroups say "no limit" by a number that no machine has.
+#: A cgroup without a limit may report a number of bytes that no machine has.
 _NO_LIMIT = 2**60
 
 
@@ -20,8 +21,8 @@ class Usage(NamedTuple):
     """What a process has used.
 
     Attributes:
-        cpu: seconds of processor time, those of the children it has waited for included.
-        memory: bytes that it has resident, those that it shares with others included.
+        cpu: seconds of processor time, including those of the children it has waited for.
+        memory: bytes of resident memory, including those that it shares with other processes.
     """
 
     cpu: float = 0.0
@@ -29,28 +30,30 @@ class Usage(NamedTuple):
 
 
 def usage(pid: int) -> Usage | None:
-    """Give what process `pid` has used; None: it is gone, or this is not known here."""
+    """Return what process `pid` has used; None: it is gone, or the system does not say."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             text = file.read()
     except OSError:
         return None
-    # The second field is the program's name in parentheses, and can hold anything.
+    # The second field is the program's name in parentheses, which may contain any characters.
     fields = text[text.rindex(b")") + 2 :].split()
     return Usage(sum(map(int, fields[11:15])) / _TICK, int(fields[21]) * _PAGE)
 
 
 def machine_memory() -> int | None:
-    """Give the bytes of memory that this machine has, or that this process's cgroup may have, if
-    that is less; None: not known.
+    """Return the bytes of memory that this process may have in all; None: not known.
+
+    This is the memory of the machine, or the limit of the process's cgroup if that is less.
     """
     found = [*_of_machine(), *_of_groups()]
     return min((size for size in found if 0 < size < _NO_LIMIT), default=None)
 
 
 def free_memory() -> int | None:
-    """Give the bytes of memory that could be had without giving up any in use, as the kernel
-    estimates it; None: not known here.
+    """Return the bytes of memory that are available; None: not known.
+
+    This is the system's own estimate (``MemAvailable``) of what can be allocated without swapping.
     """
     for line in _read(Path("/proc/meminfo")).splitlines():
         if line.startswith("MemAvailable:"):
@@ -75,8 +78,8 @@ def _of_groups() -> list[int]:
             root, name = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
         else:
             continue
-        # Each group around it bounds it too. In a container the path may be the host's, and the
-        # group's own files at the root.
+        # Each enclosing group limits it too. In a container the path may be that of the machine
+        # outside, while the files of the group lie at the root.
         inner = root / group.lstrip("/")
         for folder in (inner, *(parent for parent in inner.parents if parent.is_relative_to(root))):
             text = _read(folder / name).strip()

@@ -1,12 +1,11 @@
-"""A pool's initialisation: what is evaluated in a kernel before any client has it, and what counts
-as its failing.
+"""A pool's initialisation: what a kernel evaluates before it has a client, and when that fails.
 
-Rules of this module: no I/O, no bus, no Mathics3; the kernel host and the embedded kernel's
-preloaded parent both follow it.
+Sans-IO, without the bus and without Mathics3: both the kernel host and the preloaded parent of
+embedded kernels (:mod:`kernelbus.kernelhost.mathics.start.preparation`) use it.
 
-A step fails when it gives `$Failed` (a file that is not there, wrong syntax), is aborted, or is
-left by `Throw`. Messages alone do not make it fail. Whoever evaluates it sees the other ways: that
-the kernel quits, or does not come to an end.
+A step fails when it gives `$Failed` (a missing file, wrong syntax), when it is aborted, and when
+`Throw` leaves it. Messages alone do not make it fail. Two other failures are seen by whoever runs
+the step: the kernel quits, or the step does not end in time.
 """
 
 from __future__ import annotations
@@ -23,8 +22,11 @@ _ABORTED = "was aborted"
 
 
 class Step(NamedTuple):
-    """One thing to evaluate. `name` is for people; the expression's value is what :func:`verdict`
-    understands.
+    """One step of an initialisation.
+
+    Attributes:
+        name: what messages call it.
+        expression: what is evaluated; :func:`verdict` understands its value.
     """
 
     name: str
@@ -32,15 +34,16 @@ class Step(NamedTuple):
 
 
 class Initialisation(NamedTuple):
-    """What two pools have in common when their kernels can be forked from one parent:
-    InitializationFile and InitializationCode.
+    """A pool's InitializationFile and InitializationCode.
+
+    Kernels of two pools with equal initialisations can be forked from the same parent.
     """
 
     file: str | None = None
     code: str | None = None
 
     def steps(self) -> list[Step]:
-        """Give what is to be evaluated, in order."""
+        """Return what is to be evaluated, in order."""
         steps = []
         if self.file:
             steps.append(Step(f"InitializationFile {self.file}", _judged(Symbol("Get")(self.file))))
@@ -53,14 +56,17 @@ class Initialisation(NamedTuple):
 
 
 def _judged(work: Function) -> Function:
-    # The kernel judges, so that no large result has to be sent.
+    # The kernel itself reduces the result to a word, so that no large result has to be sent.
     cases: list[Expr] = [Symbol("$Failed"), _FAILED, Symbol("$Aborted"), _ABORTED, Symbol("Blank")(), _DONE]
     return Symbol("Switch")(work, *cases)
 
 
 def verdict(value: object) -> str | None:
-    """Say what a step's value (a string, or a symbol's name; None: anything else) tells of its
-    failure; None: it did not fail.
+    """Return in words how a step failed; None: it did not fail.
+
+    Args:
+        value: the value of the step's expression, if it is a string or the name of a symbol; None:
+            it is anything else.
     """
     match value:
         case "done":

@@ -1,14 +1,15 @@
-"""How much memory a kernel may have, and what becomes of one that has more.
+"""How much memory a kernel may have, and what happens to a kernel that has more.
 
-Rules of this module: no process, socket, clock or randomness.
+Sans-IO: no process, socket, clock or randomness.
 
-| kernel | has more than | then |
+| kernel | limit | above the limit |
 |---|---|---|
-| any | `Limits`/`KernelMemory` | it is killed, its client told why, and another started |
-| one that waits for its first client | `Limits`/`KernelRecycleMemory` more than when it was ready | it is ended, and another started |
+| any | `Limits`/`KernelMemory` | it is killed, its client is told why, another is started |
+| waits for its first client | see below | it is ended, another is started |
 
-A kernel with a session is never ended for what it has below `KernelMemory`: nobody but its owner
-can say whether that is needed.
+The limit of a kernel that waits for its first client is `Limits`/`KernelRecycleMemory` more than it
+had when it became ready. A kernel with a session is never ended for memory below `KernelMemory`,
+since only its owner can say whether that memory is needed.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from enum import Enum
 
 __all__ = ["MemoryRules", "Verdict", "amount", "default_limit"]
 
-#: The part of the machine's memory that one kernel may have by default: the rest is for the server,
-#: and for who must stay to say so.
+#: The part of the machine's memory that one kernel may have by default. The rest keeps the server
+#: alive, which has to report what happened to the kernel.
 _SHARE = 0.75
 
 
 class Verdict(Enum):
-    """What is to become of a kernel."""
+    """What is to be done with a kernel: nothing, end it and start another, or kill it."""
 
     WELL = "well"
     RECYCLE = "recycle"
@@ -31,31 +32,38 @@ class Verdict(Enum):
 
 
 def default_limit(machine: int | None) -> int:
-    """Give `Limits`/`KernelMemory` where it is not configured, 0 for no limit; `machine`: what
-    there is in all, None if not known.
+    """Return the default of `Limits`/`KernelMemory` in bytes; 0: no limit.
+
+    Args:
+        machine: bytes of memory of the machine; None: not known.
     """
     return int(machine * _SHARE) if machine else 0
 
 
 def amount(size: int) -> str:
-    """Write a number of bytes for people."""
+    """Return a number of bytes as text, in GiB or MiB."""
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
 class MemoryRules:
-    """The module's table, for kernels with these limits, in bytes; 0 is no limit."""
+    """The module's table for given limits.
+
+    Args:
+        limit: `KernelMemory` in bytes; 0: no limit.
+        recycle: `KernelRecycleMemory` in bytes; 0: no limit.
+    """
 
     def __init__(self, limit: int, recycle: int) -> None:
         self.limit = limit
         self.recycle = recycle
 
     def judge(self, memory: int, at_ready: int | None) -> Verdict:
-        """Say what is to become of a kernel that has so much.
+        """Return what is to be done with a kernel.
 
         Args:
-            memory: what it has.
-            at_ready: what it had when it was ready, if it waits for its first client; None: it does
-                not.
+            memory: bytes that it has.
+            at_ready: bytes that it had when it became ready, if it waits for its first client;
+                None: it has had a client, or is not ready.
         """
         if self.limit and memory > self.limit:
             return Verdict.KILL

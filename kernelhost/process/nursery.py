@@ -1,14 +1,19 @@
-"""Embedded kernels in milliseconds: forked from preloaded parents, one for each initialisation
-(:mod:`kernelbus.kernelhost.process.parent`).
+"""Starts embedded kernels in milliseconds, by forking them from preloaded parents.
 
-The first parent loads Mathics3. For pools with an InitializationFile or InitializationCode another
-is forked from it, which runs that once; kernels forked from that have it already. Pools with the
-same initialisation share a parent. A parent is started when its first kernel is wanted and stays as
-long as the host; when it has died it is started again, while its kernels live on.
+There is one parent (:mod:`kernelbus.kernelhost.process.parent`) for each initialisation. The first
+parent loads Mathics3. For each InitializationFile and InitializationCode that pools have, another
+parent is forked from the first and runs the initialisation once; kernels that are forked from it
+have run it already, and all of them share the memory of the first parent. Pools with the same
+initialisation share a parent.
 
-Where an initialisation leaves something that a fork cannot share, kernels run it themselves. Where
-there is no fork (or the environment has KERNELBUS_NO_FORK), or Mathics3 cannot be loaded, they are
-started as any program is, and do so too.
+A parent is started when its first kernel is wanted, and stays as long as the host. The host watches
+it by a socket. When it has died it is started again, while its kernels live on: the host sees their
+end by pidfd, whoever their parent process is.
+
+An initialisation may leave something that a fork cannot share (open files, threads, processes). Its
+kernels then run it themselves. Without fork (or with `KERNELBUS_NO_FORK` in the environment), or
+when Mathics3 cannot be loaded, kernels are started as programs of their own, and run their
+initialisation themselves too.
 """
 
 from __future__ import annotations
@@ -27,18 +32,21 @@ __all__ = ["Nursery"]
 _log = logging.getLogger("kernelbus.host")
 
 _NONE = Initialisation()
-#: Seconds before a parent that died is started again without anybody's asking, after so many deaths
-#: in a row; the last holds on.
+#: Seconds before a parent that has died is started again although no kernel is wanted, by the
+#: number of deaths in a row; the last value stays.
 _REBUILD = (0.0, 2.0, 8.0, 30.0, 60.0)
-#: A parent that lived so many seconds has not died in a row with the one before.
+#: Deaths that are so many seconds or more apart are not deaths in a row.
 _LIVED = 120.0
 
 
 class Nursery:
-    """The parents of one host's kernels.
+    """The parents of one host's embedded kernels.
 
     Args:
-        start_timeout: seconds that loading, and an initialisation, may take.
+        start_timeout: seconds that loading Mathics3 may take, and that an initialisation may take.
+
+    Attributes:
+        available: whether kernels can be forked on this system.
     """
 
     def __init__(self, start_timeout: float) -> None:
@@ -46,7 +54,7 @@ class Nursery:
         self._start_timeout = start_timeout
         self._loop = asyncio.get_running_loop()
         self._parents: dict[Initialisation, Parent] = {}
-        # Kernels are started side by side: only the first to find no parent may start one.
+        # Kernels are started concurrently: only the first to find no parent may start one.
         self._starting: dict[Initialisation, asyncio.Task[Parent]] = {}
         self._said: dict[Initialisation, set[str]] = {}
         self._deaths: dict[Initialisation, tuple[int, float]] = {}
@@ -56,17 +64,21 @@ class Nursery:
     async def fork(
         self, arguments: list[str], name: str, on_exit: Callable[[str], None], initialisation: Initialisation, pool: str
     ) -> ForkedKernel:
-        """Give a new kernel; waits while its parent loads or is initialised.
+        """Fork a new kernel; wait while its parent loads or is initialised.
 
         Args:
-            arguments: the kernel's command line.
-            name: the kernel's, for the log.
-            on_exit: as :class:`kernelbus.kernelhost.process.starting.KernelProcess` has it.
-            initialisation: what it shall have run.
-            pool: for the log, should a parent have to be started.
+            arguments: the kernel's command line, without the program.
+            name: what the log calls the kernel.
+            on_exit: see :class:`kernelbus.kernelhost.process.starting.KernelProcess`.
+            initialisation: what it has to have run before its first client.
+            pool: the pool's name, for the log if a parent has to be started.
+
+        Returns:
+            The kernel. Its attribute `initialised` says whether it still has to run the
+            initialisation.
 
         Raises:
-            NurseryFailed: no parent loads, or it has died before it forked.
+            NurseryFailed: no parent loads, or the parent died before it forked.
             InitialisationFailed: the initialisation fails.
             OSError: no parent can be started at all.
         """
@@ -98,7 +110,7 @@ class Nursery:
     def _started(self, initialisation: Initialisation, task: asyncio.Task[Parent]) -> None:
         del self._starting[initialisation]
         if not task.cancelled():
-            task.exception()  # looked at, whether or not somebody waits
+            task.exception()  # retrieve it, or asyncio complains when nobody waits
 
     async def _start(self, initialisation: Initialisation, pool: str) -> Parent:
         def died(parent: Parent, how: str) -> None:
@@ -136,8 +148,9 @@ class Nursery:
         return parent
 
     def _log_of(self, what: str, initialisation: Initialisation, pool: str) -> Callable[[str, bool], None]:
-        """Give what logs an initialisation's output: once, however often it is run again and says
-        the same.
+        """Return a function that logs the output of an initialisation.
+
+        When the initialisation is run again, what it prints again is logged at debug level only.
         """
         known, said = self._said.get(initialisation, set()), set[str]()
         self._said[initialisation] = said
@@ -153,7 +166,7 @@ class Nursery:
         if self._closed or not parent.served:
             return
         _log.error("%s is started again: it %s", parent.name, how, extra=fields(pool=pool if initialisation.steps() else ""))
-        # Somebody may have wanted it before its last words were heard.
+        # A kernel may have been wanted, and another parent started, before this death was seen.
         if self._parents.get(initialisation) is parent:
             del self._parents[initialisation]
         now = self._loop.time()
@@ -175,16 +188,16 @@ class Nursery:
             _log.error("%s; it is tried again when a kernel is wanted", error)
 
     def give_up(self) -> None:
-        """Start nothing more: who waits for a parent is told so at once."""
+        """Start nothing more, and fail at once whatever waits for a parent."""
         self._closed = True
         for task in self._starting.values():
             task.cancel()
 
     async def close(self) -> None:
-        """End every parent, and every kernel that is still there."""
+        """End every parent, and every kernel of them that still runs."""
         self.give_up()
         base = self._parents.pop(_NONE, None)
-        # Those that were forked from the first before it.
+        # The first parent ends last, since it reports how those that were forked from it end.
         await asyncio.gather(*(parent.close() for parent in self._parents.values()))
         if base is not None:
             await base.close()

@@ -1,5 +1,8 @@
-"""One preloaded parent (:mod:`kernelbus.kernelhost.mathics.start.nursery`) as the host sees it: its
-process, its socket, and what it has forked.
+"""The host's side of one preloaded parent: its process, its socket, and what it has forked.
+
+The other side is :mod:`kernelbus.kernelhost.mathics.start.nursery`. Both exchange lines of JSON
+over a Unix socket; descriptors go with the line that they belong to. A parent forks one kernel, or
+one other parent, for each line ``fork`` or ``parent``, and reports ``forked`` and ``exited``.
 """
 
 from __future__ import annotations
@@ -17,23 +20,29 @@ from kernelbus.kernelhost.process.starting import KernelProcess, SpawnedKernel
 
 __all__ = ["ForkedKernel", "InitialisationFailed", "NurseryFailed", "Parent"]
 
-#: Seconds for which the parent's word on how a process ended is awaited, once the process is seen
-#: to be gone.
-_WORD = 0.5
+#: Seconds to wait for the parent's report of an exit status, from when the process is gone.
+_REPORT_WAIT = 0.5
 #: Seconds that a parent is given to end what it has forked, and itself.
 _END_GRACE = 2.0
 
 
 class NurseryFailed(Exception):
-    """No kernel can be forked; the text says why."""
+    """No kernel can be forked. The text says why."""
 
 
 class InitialisationFailed(Exception):
-    """A pool's initialisation failed in the parent of its kernels; the text says how."""
+    """A pool's initialisation failed in the parent of its kernels. The text says how."""
 
 
 class ForkedKernel(KernelProcess):
-    """A process forked from a parent."""
+    """A process that was forked from a parent: a kernel, or another parent.
+
+    Args:
+        name: what the log calls it.
+        on_exit: see :class:`kernelbus.kernelhost.process.starting.KernelProcess`.
+        pid: the id of the process.
+        output: the descriptor of the pipe that holds its standard output and error.
+    """
 
     def __init__(self, name: str, on_exit: Callable[[str], None], pid: int, output: int) -> None:
         super().__init__(name, on_exit)
@@ -44,22 +53,22 @@ class ForkedKernel(KernelProcess):
         self._loop.add_reader(output, self._read)
         self._descriptor: int | None = None
         try:
-            # Whose child it is does not matter to a pidfd: its end is seen even when the parent is
-            # no more.
+            # A pidfd shows the end of any process, also of one that is not a child of ours, and
+            # also when the parent that forked it is gone.
             self._descriptor = os.pidfd_open(pid)
             self._loop.add_reader(self._descriptor, self._ended)
         except ProcessLookupError:
             self._ended()
 
     def reported(self, status: int) -> None:
-        """The parent says how it ended."""
+        """Take the exit status that the parent reports (see `how_it_ended`)."""
         if not self._gone:
             self._stop_watching()
             self._exited(status)
 
     def _ended(self) -> None:
         self._stop_watching()
-        self._loop.call_later(_WORD, self._unreported)
+        self._loop.call_later(_REPORT_WAIT, self._unreported)
 
     def _unreported(self) -> None:
         if not self._gone:
@@ -98,15 +107,17 @@ class Parent:
     """A parent, from its start on. Made by :meth:`spawn` or :meth:`fork_parent`.
 
     Args:
-        name: for the log.
+        name: what the log calls it.
         control: the host's end of its socket.
-        on_death: called once, when its process is gone, with words that say how.
-        on_said: called with what its initialisation prints, and with its messages (True).
+        on_death: called once, when its process is gone, with words that say how it ended; not
+            called after :meth:`close`.
+        on_said: called with each text that its initialisation prints, and with True for a message.
 
     Attributes:
         gone: whether nothing can be forked from it any more.
         served: whether it has ever been ready.
-        unshared: why its kernels have to run the initialisation themselves; "": they have it.
+        unshared: why its kernels have to run the initialisation themselves; empty: they have run
+            it.
         ready: done when it can fork; raises NurseryFailed or InitialisationFailed when it never
             will.
     """
@@ -130,16 +141,16 @@ class Parent:
         self._number = 0
         self._forking: dict[int, asyncio.Future[int]] = {}
         self._forked: dict[int, ForkedKernel] = {}
-        # Of processes that end before their fork has been told of.
+        # The exit statuses, by pid, of processes whose end was reported before `_fork` went on.
         self._early: dict[int, int] = {}
         control.setblocking(False)
         self._loop.add_reader(control, self._read)
 
-    # ------------------------------------------------------------------ how it comes to be
+    # ------------------------------------------------------------------ start
 
     @classmethod
     async def spawn(cls, name: str, on_death: Callable[[Parent, str], None]) -> Parent:
-        """Start a parent that loads the embedded kernel.
+        """Start the process of a parent, which loads the embedded kernel.
 
         Raises:
             OSError: it cannot be started.
@@ -162,10 +173,10 @@ class Parent:
         on_death: Callable[[Parent, str], None],
         on_said: Callable[[str, bool], None],
     ) -> Parent:
-        """Fork another parent, which runs an initialisation.
+        """Fork another parent from this one, which runs `initialisation`.
 
         Raises:
-            NurseryFailed: this one has died.
+            NurseryFailed: this parent has died.
         """
         ours, theirs = socket.socketpair()
         wanted = os.memfd_create("initialisation")
@@ -218,15 +229,15 @@ class Parent:
             self._report(pid, self._early.pop(pid))
         return forked
 
-    # ------------------------------------------------------------------ its end
+    # ------------------------------------------------------------------ end
 
     def kill(self) -> None:
-        """End it now; its kernels live on."""
+        """Kill its process; its kernels live on."""
         if self._process is not None:
             self._process.kill()
 
     async def close(self) -> None:
-        """End it, and every kernel of it that is still there."""
+        """End it, and every kernel of it that still runs."""
         self._closing = True
         self._close_control()
         if self._process is None:
@@ -250,7 +261,7 @@ class Parent:
         for future in waiting:
             if not future.done():
                 future.set_exception(NurseryFailed(f"{self.name} {how}"))
-                future.exception()  # looked at, whether or not somebody waits
+                future.exception()  # retrieve it, or asyncio complains when nobody waits
 
     def _close_control(self) -> None:
         self.gone = True
@@ -258,7 +269,7 @@ class Parent:
             self._loop.remove_reader(self._control)
             self._control.close()
 
-    # ------------------------------------------------------------------ what it says
+    # ------------------------------------------------------------------ what it reports
 
     def _read(self) -> None:
         try:
@@ -268,7 +279,7 @@ class Parent:
         except ConnectionResetError:
             data = b""
         if not data:
-            # How it ended is told when its process is gone.
+            # How it ended is reported when its process is gone.
             self._close_control()
             return
         *lines, self._received = (self._received + data).split(b"\n")

@@ -1,5 +1,7 @@
-"""Kernel processes: finding the program, starting it so that it ends with us, and keeping what it
-said last.
+"""Kernel processes: the command line, the start of the process, and its last output.
+
+A kernel process runs in a process group of its own, so that a signal reaches what it has started
+too, and ends with the host (``PR_SET_PDEATHSIG``, prctl(2)).
 """
 
 from __future__ import annotations
@@ -35,27 +37,26 @@ __all__ = [
 
 _log = logging.getLogger("kernelbus.host")
 
-#: The folder in which this package was found, installed or not: the embedded kernel is found there
-#: too.
+#: The folder in which this package was found, whether it is installed or not. The embedded kernel's
+#: interpreter gets it on its path, so that it runs the same code.
 _ROOT = str(Path(kernelbus.__file__).resolve().parent.parent)
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _EMBEDDED = ("-m", "kernelbus.kernelhost.mathics")
-#: Seconds that the output of a process that has ended may take to end too.
+#: Seconds that are left to the output of a process that has ended to come to its end too.
 _LAST_OUTPUT = 1.0
-#: How much of what a kernel writes to its standard output and error is kept for the line that says
-#: why it ended.
+#: How much of a kernel's standard output and error is kept for the line that says why it ended.
 _TAIL_LINES = 20
 _TAIL_BYTES = 4096
 
 
 def kernel_command(path: str | None, options: str, link_name: str, parallel: bool) -> list[str]:
-    """Give the command line of a kernel that connects to `link_name`.
+    """Return the command line of a kernel that connects to `link_name`.
 
     Args:
-        path: the pool's KernelPath; None: WolframKernel where it is installed, else the embedded
-            kernel.
-        options: the pool's KernelOptions, split as a shell does.
+        path: the pool's KernelPath; None: what
+            :func:`kernelbus.kernelhost.process.wolfram.default_kernel` returns.
+        options: the pool's KernelOptions, which are split as a shell splits them.
         link_name: `port@host`.
         parallel: whether it is started as a parallel subkernel.
     """
@@ -66,30 +67,32 @@ def kernel_command(path: str | None, options: str, link_name: str, parallel: boo
 
 
 def end_with_parent() -> None:
-    """Run in the child: whatever kills the host kills the kernel (prctl(2); it is the thread that
-    made us that counts).
+    """Have the system kill this process when the host's thread that started it ends (prctl(2)).
+
+    Runs in the child, between fork and exec.
     """
     assert _LIBC is not None
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def embedded_arguments(command: list[str]) -> list[str] | None:
-    """Give what follows the program in `command` when that is the embedded kernel; None when it is
-    another.
-    """
+    """Return the arguments in `command` if its program is the embedded kernel, else None."""
     program = [sys.executable, *_EMBEDDED]
     return command[len(program) :] if command[: len(program)] == program else None
 
 
 def environment() -> dict[str, str]:
-    """Give the environment that kernels are started in."""
+    """Return the environment in which kernels are started."""
     path = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH", "")]))
     return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
 
 
 def how_it_ended(status: int | None) -> str:
-    """Say in words what an exit status means (below 0: minus the number of the signal that ended
-    it; None: not known).
+    """Return in words what an exit status means.
+
+    Args:
+        status: 0 or more: the exit status; below 0: minus the number of the signal that ended the
+            process; None: not known.
     """
     if status is None:
         return "has ended"
@@ -102,7 +105,11 @@ def how_it_ended(status: int | None) -> str:
 
 
 class Output:
-    """The last of what a process writes to its standard output and error."""
+    """The last lines that a process writes to its standard output and error.
+
+    Attributes:
+        log: where each line is logged, at debug level.
+    """
 
     def __init__(self, name: str) -> None:
         self.log: logging.Logger | EventLogger = _log
@@ -111,7 +118,7 @@ class Output:
         self._partial = b""
 
     def feed(self, data: bytes) -> None:
-        """Take what it wrote."""
+        """Take the next bytes that it wrote."""
         text = self._partial + data
         *lines, self._partial = text[-_TAIL_BYTES:].split(b"\n")
         for line in lines:
@@ -121,19 +128,20 @@ class Output:
 
     @property
     def last(self) -> str:
-        """The last lines, joined by ` | `."""
+        """The last lines, without empty ones, joined by ` | `."""
         lines = [*self._tail, self._partial.decode(errors="replace")]
         return " | ".join(line.strip() for line in lines if line.strip())
 
 
 class KernelProcess:
-    """A running kernel program, in a process group of its own. Subclasses say how it was started.
+    """A running kernel program in a process group of its own. Subclasses say how it is started.
 
     Args:
-        name: for the log.
-        on_exit: called once, when the process is gone, with words that say how.
+        name: what the log calls it.
+        on_exit: called once, when the process is gone, with words that say how it ended.
 
     Attributes:
+        pid: the id of the process, which is also that of its group; 0: it has not been started.
         initialised: whether it has run its pool's initialisation already.
     """
 
@@ -150,22 +158,23 @@ class KernelProcess:
 
     @property
     def last_output(self) -> str:
-        """The last lines it wrote, joined by ` | `."""
+        """The last lines that it wrote, joined by ` | `."""
         return self._output.last
 
     def log_to(self, log: EventLogger) -> None:
-        """Have what it writes logged with the fields of `log`."""
+        """Log what it writes with the fields of `log`."""
         self._output.log = log
 
     def kill(self) -> None:
-        """Kill the process and all it has started; nothing when it is gone."""
+        """Kill the process and its whole group; do nothing when it is gone."""
         self._killed = True
         if self.pid and not self._gone:
             self._kill_group()
 
     def interrupt(self) -> None:
-        """Send SIGINT to the process and all it has started, as a terminal does for Ctrl-C; nothing
-        when it is gone.
+        """Send SIGINT to the process group, as a terminal does for Ctrl-C.
+
+        Does nothing when the process is gone.
         """
         if self.pid and not self._gone:
             self._signal_group(signal.SIGINT)
@@ -177,10 +186,12 @@ class KernelProcess:
         try:
             os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):
-            pass  # nothing is left of it
+            pass  # the group has ended
 
     def _exited(self, status: int | None) -> None:
-        """The process is gone. What it had started must not outlive it, nor hold its output open.
+        """Handle the end of the process.
+
+        The rest of its group is killed: it must neither outlive it nor hold its output open.
         """
         self._gone = True
         self._status = status
@@ -191,14 +202,15 @@ class KernelProcess:
             asyncio.get_running_loop().call_later(_LAST_OUTPUT, self._tell)
 
     def _output_ended(self) -> None:
-        """Nobody holds its output open any more."""
+        """Handle that no process holds its output open any more."""
         self._silent = True
         if self._gone:
             self._tell()
 
     def _tell(self) -> None:
-        """It is gone and has said all it had to say (or is given no more time for it): tell the
-        owner, once.
+        """Tell the owner, once, how the process ended.
+
+        Called when the process is gone and its output has ended too, or its time is up.
         """
         if not self._told:
             self._told = True
@@ -209,7 +221,7 @@ class KernelProcess:
 
 
 class SpawnedKernel(KernelProcess, asyncio.SubprocessProtocol):
-    """A kernel started as any program is."""
+    """A kernel process that is started as a program of its own, not forked."""
 
     _transport: asyncio.SubprocessTransport | None = None
 
@@ -217,10 +229,16 @@ class SpawnedKernel(KernelProcess, asyncio.SubprocessProtocol):
     async def start(
         cls, command: list[str], name: str, on_exit: Callable[[str], None], descriptors: Sequence[int] = ()
     ) -> SpawnedKernel:
-        """Start `command`, which has these descriptors beside its output.
+        """Start `command`.
+
+        Args:
+            command: the program and its arguments.
+            name: what the log calls the process.
+            on_exit: see :class:`KernelProcess`.
+            descriptors: file descriptors that the process inherits beside its output.
 
         Raises:
-            OSError: there is no such program, or it is not one.
+            OSError: there is no such program, or it cannot be run.
         """
         loop = asyncio.get_running_loop()
         _, protocol = await loop.subprocess_exec(

@@ -1,7 +1,13 @@
-"""WolframKernel: where it is installed, and what it says when its licence does not let it run.
+"""WolframKernel: where it is installed, and what it prints when its licence does not let it run.
 
-A pool without `KernelPath` gets the first of: what the environment variable ``KERNELBUS_KERNEL``
-says (``embedded``, or a program); a WolframKernel that is installed; the embedded kernel.
+A pool without `KernelPath` uses the first of these:
+
+1. what the environment variable ``KERNELBUS_KERNEL`` names (``embedded``, or a program);
+2. a WolframKernel that is installed;
+3. the embedded kernel.
+
+A refusal by the licence acts as a cap on the pool, see
+:meth:`kernelbus.kernelhost.pools.pool.Pool.ended`.
 """
 
 from __future__ import annotations
@@ -23,12 +29,12 @@ _log = logging.getLogger("kernelbus.host")
 
 _CHOICE = "KERNELBUS_KERNEL"
 _NAMES = ("WolframKernel", "MathKernel", "wolfram", "math")
-#: Names that other programs have too: what is found under them must lie where an installation keeps
-#: its programs.
+#: Names that other programs have too. A program with such a name counts only if it lies where an
+#: installation keeps its programs.
 _COMMON = frozenset(("wolfram", "math"))
-#: Where an installation keeps its programs, below its own folder.
+#: The folders of an installation in which its programs may lie.
 _FOLDERS = ("Executables", "Contents/MacOS", "")
-#: Where installers put it unless told otherwise; the latest version that is found is taken.
+#: The default locations of installers; the latest version that is found is taken.
 _USUAL = {
     "linux": [
         f"{root}/{product}/*/Executables/{name}"
@@ -46,7 +52,8 @@ _USUAL = {
         f"C:/Program Files/Wolfram Research/{product}/*/WolframKernel.exe" for product in ("Wolfram", "Mathematica", "Wolfram Engine")
     ],
 }
-#: What kernels (and the license managers behind them) print, in the words of several versions.
+#: What kernels, and the licence managers behind them, print when the licence does not let a kernel
+#: run; several versions word it differently.
 _REFUSALS = re.compile(
     r"no valid password|cannot find a valid password|valid (?:password|license).{0,20}not found|password has expired"
     r"|licen[sc]e[- ]related (?:problem|error)|licen[sc]e (?:error|server|has expired|has been exceeded|limit)|kernel licen[sc]e failure"
@@ -58,8 +65,9 @@ _REFUSALS = re.compile(
 
 @cache
 def default_kernel() -> str | None:
-    """Give the program of pools without `KernelPath`; None: the embedded kernel. Found once, and
-    told to the log.
+    """Return the program of pools without `KernelPath`; None: the embedded kernel.
+
+    The search runs once per process, and its result is logged.
     """
     choice = os.environ.get(_CHOICE)
     program, why = choose_kernel(os.environ, sys.platform)
@@ -72,8 +80,9 @@ def default_kernel() -> str | None:
 
 
 def choose_kernel(environment: Mapping[str, str], platform: str) -> tuple[str | None, str]:
-    """Give the program of pools without `KernelPath`, None for the embedded kernel, and in words
-    why it is that.
+    """Return the program of pools without `KernelPath` and, in words, the reason for that choice.
+
+    The program is None for the embedded kernel.
     """
     choice = environment.get(_CHOICE)
     if choice:
@@ -83,8 +92,14 @@ def choose_kernel(environment: Mapping[str, str], platform: str) -> tuple[str | 
 
 
 def find_kernel(environment: Mapping[str, str], platform: str, usual: Mapping[str, list[str]] = _USUAL) -> str | None:
-    """Look for a WolframKernel: in ``WOLFRAM_INSTALLATION_DIRECTORY``, in PATH, where installers
-    put it; None: there is none.
+    """Return the path of a WolframKernel; None: none is found.
+
+    Looks in ``WOLFRAM_INSTALLATION_DIRECTORY``, then in ``PATH``, then in `usual`.
+
+    Args:
+        environment: the environment variables.
+        platform: as `sys.platform`.
+        usual: for each platform, glob patterns of default locations.
     """
     return next(_candidates(environment, platform, usual), None)
 
@@ -108,12 +123,14 @@ def _candidates(environment: Mapping[str, str], platform: str, usual: Mapping[st
 
 
 def _version(path: Path) -> list[int]:
-    """Give the version that is a folder's name on the way to a program."""
+    """Return the version that is the name of one of the folders of `path`; empty: none is."""
     return next(([int(n) for n in part.split(".")] for part in path.parts if re.fullmatch(r"\d+(\.\d+)*", part)), [])
 
 
 def licence_refusal(said: str) -> str | None:
-    """Give the line of `said`, what a kernel wrote (lines joined by ` | `), in which it says that
-    its licence does not let it run.
+    """Return the line in which a kernel says that its licence does not let it run; None: no line.
+
+    Args:
+        said: the kernel's last output, lines joined by ` | `.
     """
     return next((line.strip() for line in said.split(" | ") if _REFUSALS.search(line)), None)
