@@ -30,9 +30,9 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final
 
 from mathics.core.atoms import String
 from mathics.core.expression import Expression
@@ -42,6 +42,7 @@ from kernelbus.kernelhost.mathics.evaluation.evaluator import ABORTED, DialogLef
 from kernelbus.kernelhost.mathics.evaluation.interrupts import Suspension
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.forms.convert import to_mathics
+from kernelbus.kernelhost.mathics.packets.interfaces import Arrival, Port, Source
 from kernelbus.kernelhost.mathics.packets.packets import (
     given,
     message,
@@ -52,11 +53,7 @@ from kernelbus.kernelhost.mathics.packets.packets import (
 from wstp.expr import Expr, Function
 from wstp.expr import Symbol as Name
 
-if TYPE_CHECKING:
-    from kernelbus.kernelhost.mathics.packets.intake import Arrival
-    from kernelbus.kernelhost.mathics.packets.mainloop import Port
-
-__all__ = ["Dialogs", "Source"]
+__all__ = ["Dialogs"]
 
 _log = logging.getLogger("kernelhost.mathics")
 
@@ -71,21 +68,6 @@ Your options are:
 """
 #: How much of what is being evaluated is shown, characters.
 _SHOWN: Final = 10_000
-
-
-class Source(Protocol):
-    """Give packets to an evaluation that asks for them."""
-
-    def inside(self) -> AbstractContextManager[None]:
-        """Have packets given to the evaluation that is running, instead of kept for later, while
-        the body runs.
-        """
-
-    def next(self, suspension: Suspension) -> Arrival | None:
-        """Wait for a packet, or return None when the evaluation has to go on without one."""
-
-    def done(self) -> None:
-        """Say that a packet has been answered."""
 
 
 class Dialogs:

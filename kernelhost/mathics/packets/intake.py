@@ -36,14 +36,14 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import Final
 
+from kernelbus.kernelhost.mathics.packets.interfaces import Arrival
 from wstp import Link, LinkClosed, LinkLost, LinkState, Message, MessageCode, Misread, WSTPError
-from wstp.expr import Expr
 
-__all__ = ["Arrival", "End", "Intake"]
+__all__ = ["End", "Intake"]
 
 _log = logging.getLogger("kernelhost.mathics")
 
@@ -76,19 +76,6 @@ class End(Enum):
 
 class _Terminated(Exception):
     """Say that message 1 was read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """Hold a packet, and whether an abort or an interrupt came for it before it was looked at.
-
-    ``misread`` is the text of the first number in it that is none; in its place is ``$Failed``.
-    """
-
-    packet: Expr
-    aborted: bool = False
-    interrupted: bool = False
-    misread: str | None = None
 
 
 class _Arrivals:

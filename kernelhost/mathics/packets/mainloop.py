@@ -18,19 +18,20 @@ in a dialog                  all of this; ``Return[]`` entered in the main loop'
                              (:mod:`kernelbus.kernelhost.mathics.packets.dialogs`)
 ============================ ================================================================================
 
-Knows the link only as a :class:`Port`. Every packet is followed by EndPacket and leaves at once.
+Knows the link only as a :class:`~kernelbus.kernelhost.mathics.packets.interfaces.Port`. Every packet is followed by EndPacket and leaves at once.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final
 
 from kernelbus.kernelhost.mathics.evaluation.evaluator import Evaluator, SyntaxFault
 from kernelbus.kernelhost.mathics.evaluation.interrupts import KernelAbort
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.forms.convert import from_mathics, to_mathics
-from kernelbus.kernelhost.mathics.packets.dialogs import Dialogs, Source
+from kernelbus.kernelhost.mathics.packets.dialogs import Dialogs
+from kernelbus.kernelhost.mathics.packets.interfaces import Arrival, Port, Source
 from kernelbus.kernelhost.mathics.packets.packets import (
     FOREIGN,
     message,
@@ -40,24 +41,12 @@ from kernelbus.kernelhost.mathics.packets.packets import (
 )
 from wstp.expr import Expr, Function, Symbol
 
-if TYPE_CHECKING:
-    from kernelbus.kernelhost.mathics.packets.intake import Arrival
-
-__all__ = ["MainLoop", "Port"]
+__all__ = ["MainLoop"]
 
 _log = logging.getLogger("kernelhost.mathics")
 
 _FAILED: Final = Symbol("$Failed")
 _ABORTED: Final = Symbol("$Aborted")
-
-
-class Port(Protocol):
-    """Send packets, each followed by EndPacket, and have them leave before it returns."""
-
-    def send(self, *packets: Expr, last: bool = False) -> None:
-        """Send; an interrupt of the evaluation waits until it is done. ``last``: the answer ends
-        with them.
-        """
 
 
 class MainLoop:

@@ -46,6 +46,7 @@ from typing import Any
 
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded, LoadError, load
 from kernelbus.kernelhost.mathics.start.preparation import InitialisationError, prepare
+from kernelbus.kernelhost.mathics.start.run import run
 from kernelbus.kernelhost.process.initialisation import Initialisation
 
 __all__ = ["main"]
@@ -109,7 +110,7 @@ class _Nursery:
             message = json.loads(line)
             output = self._descriptors.pop(0)
             if "fork" in message:
-                self._kernels.add(self._fork(message["fork"], output, partial(_be_kernel, message["arguments"], self._loaded)))
+                self._kernels.add(self._fork(message["fork"], output, partial(run, message["arguments"], self._loaded)))
             else:
                 control, wanted = self._descriptors.pop(0), self._descriptors.pop(0)
                 self._fork(message["parent"], output, partial(_be_parent, control, wanted, self._loaded))
@@ -162,12 +163,6 @@ class _Nursery:
         for pid in self._kernels:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
-
-
-def _be_kernel(arguments: list[str], loaded: Loaded) -> int:
-    from kernelbus.kernelhost.mathics.__main__ import run
-
-    return run(arguments, loaded)
 
 
 def _be_parent(descriptor: int, wanted: int, loaded: Loaded) -> int:

@@ -25,7 +25,8 @@ from kernelbus.kernelhost.mathics.evaluation.identity import renew
 from kernelbus.kernelhost.mathics.evaluation.interrupts import Interrupts, Suspension
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.evaluation.memory import guard
-from kernelbus.kernelhost.mathics.packets.intake import Arrival, End, Intake
+from kernelbus.kernelhost.mathics.packets.intake import End, Intake
+from kernelbus.kernelhost.mathics.packets.interfaces import Arrival
 from kernelbus.kernelhost.mathics.packets.mainloop import MainLoop
 from kernelbus.kernelhost.mathics.start.options import Options
 from wstp import Link, LinkClosed, LinkLost, WSTPError, connect

@@ -1,0 +1,64 @@
+"""Describe the link as the main loop and dialogs see it: a port to send on, a source to take from.
+
+:mod:`kernelbus.kernelhost.mathics.start.server` implements both over a real link; tests implement
+them over lists. This module holds types only, and imports no other module of this room.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from kernelbus.kernelhost.mathics.evaluation.interrupts import Suspension
+from wstp.expr import Expr
+
+__all__ = ["Arrival", "Port", "Source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Hold a packet that arrived, and what arrived on the message connection for it.
+
+    Attributes:
+        packet: the packet's expression.
+        aborted: whether an abort came for the packet before its evaluation began.
+        interrupted: whether an interrupt came for it before its evaluation began.
+        misread: the text of the first number in the packet that is not a number, None if there is
+            none; ``packet`` has ``$Failed`` in that number's place.
+    """
+
+    packet: Expr
+    aborted: bool = False
+    interrupted: bool = False
+    misread: str | None = None
+
+
+class Port(Protocol):
+    """Send packets to the client."""
+
+    def send(self, *packets: Expr, last: bool = False) -> None:
+        """Send packets, each followed by EndPacket, and flush them before returning.
+
+        An abort or interrupt of the running evaluation is held back until everything is sent.
+
+        Args:
+            packets: what to send.
+            last: whether these packets complete the answer to the packet taken last.
+        """
+
+
+class Source(Protocol):
+    """Give packets to a running evaluation that asks the client something."""
+
+    def inside(self) -> AbstractContextManager[None]:
+        """Deliver packets to the running evaluation while the body runs.
+
+        Outside the body, packets are kept for the main loop.
+        """
+
+    def next(self, suspension: Suspension) -> Arrival | None:
+        """Wait for a packet; return None if the evaluation must go on without one."""
+
+    def done(self) -> None:
+        """Record that the packet taken last has been answered."""

@@ -1,0 +1,65 @@
+"""Be one kernel: read its options, connect, load Mathics3 unless a parent has, and serve the link.
+
+Both ways to start a kernel end here: ``__main__`` for a process of its own, and
+:mod:`kernelbus.kernelhost.mathics.start.nursery` for one that is forked.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from kernelbus.kernelhost.mathics.start.options import OptionsError, parse_options
+from wstp import WSTPError, connect
+
+if TYPE_CHECKING:
+    from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
+
+__all__ = ["run"]
+
+_log = logging.getLogger("kernelhost.mathics")
+
+
+def run(argv: list[str], loaded: Loaded | None) -> int:
+    """Run a kernel until it ends, and return its exit status.
+
+    The exit statuses are listed in :mod:`kernelbus.kernelhost.mathics.start.server`. What goes wrong
+    before the link is served is logged.
+
+    Args:
+        argv: the kernel's arguments, without the program's name.
+        loaded: the Mathics3 that a parent has loaded before the fork; None to load it here.
+    """
+    try:
+        options = parse_options(argv)
+        if not options.link:
+            raise OptionsError("no link: give -linkmode connect -linkprotocol TCPIP -linkname port@host")
+    except OptionsError as error:
+        _log.error("%s", error)
+        return 2
+    for word in options.unknown:
+        _log.warning("unknown option %s ignored", word)
+
+    # Connect before loading: a wrong link is reported at once, and loading takes seconds. For the
+    # same reason the modules that import Mathics3 are imported only now.
+    try:
+        link = connect(list(options.link))
+    except WSTPError as error:
+        _log.error("%s", error)
+        return 2
+
+    from kernelbus.kernelhost.mathics.evaluation.loading import LoadError, load
+
+    try:
+        loaded = loaded or load()
+    except LoadError as error:
+        _log.error("%s", error)
+        link.close()
+        return 1
+    from kernelbus.kernelhost.mathics.start.server import serve
+
+    try:
+        return serve(loaded, link, options)
+    except Exception:
+        _log.exception("the kernel failed")
+        return 1
