@@ -174,8 +174,7 @@ class Evaluator:
         if expr is None:
             return ""
         evaluation, live = self._new()
-        found = self._guarded(lambda: String(input_form(expr, evaluation)), evaluation, live, False)
-        return found.value if isinstance(found, String) else str(found.get_name(short=True))
+        return self._text_of(lambda: input_form(expr, evaluation), evaluation, live)
 
     @property
     def line(self) -> int:
@@ -322,9 +321,13 @@ class Evaluator:
         text = ""
         if show:
             evaluation.stopped = False
-            found = self._guarded(lambda: String(_output_form(result, evaluation)), evaluation, live, False)
-            text = found.value if isinstance(found, String) else str(found.get_name(short=True))
+            text = self._text_of(lambda: _output_form(result, evaluation), evaluation, live)
         return Entered(line, result, text, form)
+
+    def _text_of(self, make: Callable[[], str], evaluation: Any, live: _Live) -> str:
+        """Return what `make()` returns, or the name of the symbol that its failure gives."""
+        found = self._guarded(lambda: String(make()), evaluation, live, False)
+        return found.value if isinstance(found, String) else str(found.get_name(short=True))
 
     def _new(self) -> tuple[Any, _Live]:
         live = _Live(self._sink)

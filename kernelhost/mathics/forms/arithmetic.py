@@ -9,7 +9,19 @@ from mathics.core.atoms import Complex, Integer, MachineReal, PrecisionReal, Rat
 from mathics.core.expression import Expression
 from mathics.core.symbols import Symbol
 
-__all__ = ["inverse", "is_call", "is_negative", "is_number", "is_zero", "negated", "product", "times_negated", "without_minus"]
+__all__ = [
+    "inverse",
+    "is_call",
+    "is_negative",
+    "is_number",
+    "is_rule",
+    "is_zero",
+    "negated",
+    "product",
+    "quotient",
+    "times_negated",
+    "without_minus",
+]
 
 _TIMES, _POWER = Symbol("System`Times"), Symbol("System`Power")
 
@@ -45,6 +57,11 @@ def is_call(expr: Any, name: str, count: int | None = None) -> bool:
     if not isinstance(expr, Expression) or not isinstance(expr.head, Symbol) or expr.head.name != name:
         return False
     return count is None or len(expr.elements) == count
+
+
+def is_rule(expr: Any) -> bool:
+    """Tell whether an expression is a ``Rule`` or ``RuleDelayed`` of two elements."""
+    return is_call(expr, "System`Rule", 2) or is_call(expr, "System`RuleDelayed", 2)
 
 
 def without_minus(term: Any) -> Any | None:
@@ -90,13 +107,23 @@ def inverse(factor: Any) -> Any | None:
     return Expression(_POWER, base, positive)
 
 
-def part(factors: Sequence[Any], over: list[Any], under: list[Any]) -> None:
-    """Add the factors of a product to those above the line, and what it is divided by to those
-    below.
+def quotient(factors: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Return the factors of a product that are above the line of a fraction, and those below.
+
+    A leading rational number is taken apart, so that ``2/3 x`` is written ``2 x`` over ``3``.
     """
+    over: list[Any] = []
+    under: list[Any] = []
+    first = factors[0]
+    if isinstance(first, Rational):
+        factors = factors[1:]
+        if first.value.p != 1:
+            over.append(Integer(int(first.value.p)))
+        under.append(Integer(int(first.value.q)))
     for factor in factors:
         divisor = inverse(factor)
         if divisor is None:
             over.append(factor)
         else:
             under.append(divisor)
+    return over, under

@@ -54,6 +54,52 @@ class ConversionError(ValueError):
     """Say that a value has no counterpart on the other side."""
 
 
+#: A value under conversion: its type (`list` or `Function`), its parts (a function's head first),
+#: how many of them are done, and what those became.
+_Frame = list[Any]
+
+
+def _converted(
+    root: Any,
+    leaves: dict[type, Callable[[Any], Any]],
+    open_: Callable[[Any], _Frame | tuple[Any]],
+    close: Callable[[Any, list[Any]], Any],
+) -> Any:
+    """Convert a tree of values without recursion, and return what it becomes.
+
+    Args:
+        root: the value at the top.
+        leaves: the converter of each type without parts.
+        open_: given a value of another type, returns its frame, or a tuple of what it becomes.
+        close: given a frame's type and its converted parts, returns what the value becomes.
+    """
+    result: list[Any] = []
+    frames: list[_Frame] = [[None, (root,), 0, result]]
+    while frames:
+        frame = frames[-1]
+        owner, items, done, made = frame
+        count = len(items)
+        while done < count:
+            item = items[done]
+            done += 1
+            leaf = leaves.get(type(item))
+            if leaf is not None:
+                made.append(leaf(item))
+                continue
+            opened = open_(item)
+            if isinstance(opened, tuple):
+                made.append(opened[0])
+                continue
+            frame[2] = done
+            frames.append(opened)
+            break
+        else:
+            frames.pop()
+            if frames:
+                frames[-1][3].append(close(owner, made))
+    return result[0]
+
+
 # -- wstp to Mathics3 -----------------------------------------
 
 
@@ -245,41 +291,17 @@ class _Inward:
         }
 
     def convert(self, root: Expr) -> Any:
-        # A frame: [what is converted, the values it holds, how many are done, what they became].
-        result: list[Any] = []
-        frames: list[list[Any]] = [[None, (root,), 0, result]]
-        leaves = self._leaves
-        while frames:
-            frame = frames[-1]
-            owner, items, done, made = frame
-            count = len(items)
-            while done < count:
-                item = items[done]
-                done += 1
-                leaf = leaves.get(type(item))
-                if leaf is not None:
-                    made.append(leaf(item))
-                    continue
-                opened = _numbers(item) if isinstance(item, (list, tuple)) else self._open(item)
-                if not isinstance(opened, list):
-                    made.append(self._other(item) if opened is None else opened)
-                    continue
-                frame[2] = done
-                frames.append(opened)
-                break
-            else:
-                frames.pop()
-                if frames:
-                    frames[-1][3].append(_close(owner, made))
-        return result[0]
+        return _converted(root, self._leaves, self._open, _close)
 
-    def _open(self, item: Any) -> list[Any] | None:
+    def _open(self, item: Any) -> _Frame | tuple[Any]:
+        if isinstance(item, (list, tuple)):
+            return _numbers(item) or [list, item, 0, []]
         if isinstance(item, Function):
             return [Function, (item.head, *item.args), 0, []]
         if isinstance(item, dict):
             rules = tuple(make_function(Symbol("System`Rule"), pair) for pair in item.items())
             return [Function, (Symbol("System`Association"), *rules), 0, []]
-        return None
+        return (self._other(item),)
 
     def _other(self, item: Any) -> Any:
         for kind, leaf in self._leaves.items():
@@ -298,17 +320,15 @@ class _Inward:
         return found
 
 
-def _numbers(items: Sequence[Any]) -> Any:
-    """Return the list of numbers for many numbers of one type, and a frame to convert any other
-    list one by one.
-    """
+def _numbers(items: Sequence[Any]) -> tuple[Any] | None:
+    """Return the list for many numbers of one machine type, None for any other list."""
     if len(items) >= PACK_MINIMUM and len(kinds := set(map(type, items))) == 1:
         kind = kinds.pop()
         if kind is int or (kind is float and all(map(math.isfinite, items))):
             values = list(items)
             numbers = _integers(values) if kind is int else _machine_reals(values)
-            return ListExpression(*numbers, literal_values=tuple(values))
-    return [list, items, 0, []]
+            return (ListExpression(*numbers, literal_values=tuple(values)),)
+    return None
 
 
 def _close(owner: Any, made: list[Any]) -> Any:
@@ -374,36 +394,9 @@ class _Outward:
         }
 
     def convert(self, root: Any) -> Expr:
-        result: list[Any] = []
-        # A frame: [whether it is a list, the elements (a head first unless it is one), how many are
-        # done, what they became].
-        frames: list[list[Any]] = [[None, (root,), 0, result]]
-        leaves = self._leaves
-        while frames:
-            frame = frames[-1]
-            is_list, items, done, made = frame
-            count = len(items)
-            while done < count:
-                item = items[done]
-                done += 1
-                leaf = leaves.get(type(item))
-                if leaf is not None:
-                    made.append(leaf(item))
-                    continue
-                opened = self._open(item)
-                if not isinstance(opened, list):
-                    made.append(opened[0])
-                    continue
-                frame[2] = done
-                frames.append(opened)
-                break
-            else:
-                frames.pop()
-                if frames:
-                    frames[-1][3].append(_gather(made) if is_list else _finish_function(made))
-        return _settled(result[0])
+        return _settled(_converted(root, self._leaves, self._open, _gather))
 
-    def _open(self, item: Any) -> list[Any] | tuple[Any]:
+    def _open(self, item: Any) -> _Frame | tuple[Any]:
         """Return a frame for an expression with elements, or a tuple of the value of one without.
         """
         if isinstance(item, BoxElementMixin) and not isinstance(item, String):
@@ -412,8 +405,8 @@ class _Outward:
             elements = item.elements
             if item.head is SymbolList:
                 packed = _packed(elements)
-                return [True, elements, 0, []] if packed is None else (packed,)
-            return [False, (item.head, *elements), 0, []]
+                return [list, elements, 0, []] if packed is None else (packed,)
+            return [Function, (item.head, *elements), 0, []]
         return (self._other(item),)
 
     def _other(self, item: Any) -> Any:
@@ -495,19 +488,20 @@ def _packed(elements: Sequence[Any]) -> np.ndarray | None:
     return None
 
 
-def _gather(made: list[Any]) -> Any:
-    """Return one array for rows that are arrays of one shape and type, a list otherwise."""
+def _gather(owner: Any, made: list[Any]) -> Any:
+    """Return the value for a list or a function whose converted parts are `made`.
+
+    Rows of a list that are arrays of one shape and type become one array.
+    """
+    if owner is Function:
+        head, *arguments = map(_settled, made)
+        return make_function(head, tuple(arguments))
     first = made[0] if made else None
     if isinstance(first, np.ndarray) and all(
         isinstance(row, np.ndarray) and row.shape == first.shape and row.dtype == first.dtype for row in made
     ):
         return np.stack(made)
     return [_settled(value) for value in made]
-
-
-def _finish_function(made: list[Any]) -> Function:
-    head, *arguments = made
-    return make_function(_settled(head), tuple(_settled(value) for value in arguments))
 
 
 def _settled(value: Any) -> Any:

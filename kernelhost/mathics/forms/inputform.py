@@ -35,24 +35,19 @@ from kernelbus.kernelhost.mathics.forms.arithmetic import (
     is_call,
     is_negative,
     is_number,
+    is_rule,
     is_zero,
     negated,
-    part,
     product,
+    quotient,
     without_minus,
 )
+from kernelbus.kernelhost.mathics.forms.operators import ATOM, CALL, DIVIDE, INFIX, MINUS, PLUS, POWER, TIMES
 from kernelbus.kernelhost.mathics.forms.reals import float_text, precise_text
 
 __all__ = ["input_form", "string_text"]
 
 _SYSTEM = "System`"
-_ATOM = 1000
-_CALL = 670
-_MINUS = 480
-_DIVIDE = 470
-_TIMES = 400
-_PLUS = 310
-_POWER = 590
 
 #: What one level of an expression looks like: its precedence, and text or (operand, least
 #: precedence without parentheses).
@@ -60,51 +55,9 @@ _Operand = tuple[Any, int]
 _Piece = str | _Operand
 _Shape = tuple[int, list[_Piece]]
 
-# name: (text, precedence, how operands of the same precedence group, least number of operands,
-# most)
-_INFIX: dict[str, tuple[str, int, str, int, int | None]] = {
-    "CompoundExpression": ("; ", 10, "flat", 2, None),
-    "Set": (" = ", 40, "right", 2, 2),
-    "SetDelayed": (" := ", 40, "right", 2, 2),
-    "UpSet": (" ^= ", 40, "right", 2, 2),
-    "UpSetDelayed": (" ^:= ", 40, "right", 2, 2),
-    "AddTo": (" += ", 100, "right", 2, 2),
-    "SubtractFrom": (" -= ", 100, "right", 2, 2),
-    "TimesBy": (" *= ", 100, "right", 2, 2),
-    "DivideBy": (" /= ", 100, "right", 2, 2),
-    "ReplaceAll": (" /. ", 110, "left", 2, 2),
-    "ReplaceRepeated": (" //. ", 110, "left", 2, 2),
-    "Rule": (" -> ", 120, "right", 2, 2),
-    "RuleDelayed": (" :> ", 120, "right", 2, 2),
-    "TwoWayRule": (" <-> ", 125, "right", 2, 2),
-    "Condition": (" /; ", 130, "left", 2, 2),
-    "StringExpression": ("~~", 135, "flat", 2, None),
-    "Alternatives": (" | ", 160, "flat", 2, None),
-    "Or": (" || ", 215, "flat", 2, None),
-    "And": (" && ", 215, "flat", 2, None),
-    "SameQ": (" === ", 290, "flat", 2, None),
-    "UnsameQ": (" =!= ", 290, "flat", 2, None),
-    "Equal": (" == ", 290, "flat", 2, None),
-    "Unequal": (" != ", 290, "flat", 2, None),
-    "Less": (" < ", 290, "flat", 2, None),
-    "LessEqual": (" <= ", 290, "flat", 2, None),
-    "Greater": (" > ", 290, "flat", 2, None),
-    "GreaterEqual": (" >= ", 290, "flat", 2, None),
-    "Span": (" ;; ", 305, "flat", 2, 3),
-    "Subtract": (" - ", _PLUS, "left", 2, 2),
-    "Divide": ("/", _DIVIDE, "left", 2, 2),
-    "Dot": (" . ", 490, "flat", 2, None),
-    "NonCommutativeMultiply": ("**", 510, "flat", 2, None),
-    "StringJoin": ("<>", 600, "flat", 2, None),
-    "Map": (" /@ ", 620, "right", 2, 2),
-    "Apply": (" @@ ", 620, "right", 2, 2),
-    "MapApply": (" @@@ ", 620, "right", 2, 2),
-    "RightComposition": (" /* ", 624, "flat", 2, None),
-    "Composition": (" @* ", 625, "flat", 2, None),
-}
 _PREFIX = {
     "Not": ("!", 230),
-    "Minus": ("-", _MINUS),
+    "Minus": ("-", MINUS),
     "PreIncrement": ("++", 660),
     "PreDecrement": ("--", 660),
 }
@@ -171,11 +124,11 @@ class _Printer:
 
     def _shape(self, expr: Any) -> _Shape:
         if isinstance(expr, Symbol):
-            return _ATOM, [self._name(expr.name)]
+            return ATOM, [self._name(expr.name)]
         if isinstance(expr, Expression):
             return self._compound(self._formatted(expr))
         if isinstance(expr, String):
-            return _ATOM, [string_text(expr.value)]
+            return ATOM, [string_text(expr.value)]
         if isinstance(expr, Integer):
             return _signed(str(expr.value))
         if isinstance(expr, MachineReal):
@@ -183,21 +136,21 @@ class _Printer:
         if isinstance(expr, PrecisionReal):
             return _signed(precise_text(expr.value._mpf_, expr.value._prec))
         if isinstance(expr, Rational):
-            return _DIVIDE if expr.value > 0 else _TIMES, [f"{expr.value.p}/{expr.value.q}"]
+            return DIVIDE if expr.value > 0 else TIMES, [f"{expr.value.p}/{expr.value.q}"]
         if isinstance(expr, Complex):
             return _complex(expr)
         return self._other(expr)
 
     def _other(self, expr: Any) -> _Shape:
         if isinstance(expr, ByteArray):
-            return _ATOM, [f'ByteArray["{base64.b64encode(expr.value).decode()}"]']
+            return ATOM, [f'ByteArray["{base64.b64encode(expr.value).decode()}"]']
         if isinstance(expr, NumericArray):
-            return _ATOM, [f"NumericArray[{_nested(expr.value.tolist())}, {string_text(expr._type_name)}]"]
+            return ATOM, [f"NumericArray[{_nested(expr.value.tolist())}, {string_text(expr._type_name)}]"]
         if isinstance(expr, BoxElementMixin):
             return self._shape_of_boxes(expr)
         if isinstance(expr, Atom):
-            return _ATOM, [f"{self._name(expr.get_head_name())}[{string_text(type(expr).__name__)}]"]
-        return _ATOM, [str(expr)]
+            return ATOM, [f"{self._name(expr.get_head_name())}[{string_text(type(expr).__name__)}]"]
+        return ATOM, [str(expr)]
 
     def _shape_of_boxes(self, boxes: Any) -> _Shape:
         expression = boxes.to_expression()
@@ -238,14 +191,14 @@ class _Printer:
             shape = _system_shape(head.name[len(_SYSTEM) :], elements)
             if shape is not None:
                 return shape
-        pieces: list[_Piece] = [(head, _CALL), "["]
+        pieces: list[_Piece] = [(head, CALL), "["]
         _join(pieces, elements, ", ")
         pieces.append("]")
-        return _CALL, pieces
+        return CALL, pieces
 
 
 def _signed(text: str) -> _Shape:
-    return (_TIMES if text.startswith("-") else _ATOM), [text]
+    return (TIMES if text.startswith("-") else ATOM), [text]
 
 
 def _nested(value: Any) -> str:
@@ -273,8 +226,8 @@ def _complex(expr: Any) -> _Shape:
     if is_zero(real):
         return _imaginary_shape(imag)
     if is_negative(imag):
-        return _PLUS, [(real, 0), " - ", *_imaginary_shape(negated(imag))[1]]
-    return _PLUS, [(real, 0), " + ", *_imaginary_shape(imag)[1]]
+        return PLUS, [(real, 0), " - ", *_imaginary_shape(negated(imag))[1]]
+    return PLUS, [(real, 0), " + ", *_imaginary_shape(imag)[1]]
 
 
 def _imaginary_shape(number: Any) -> _Shape:
@@ -283,11 +236,11 @@ def _imaginary_shape(number: Any) -> _Shape:
     if isinstance(number, Rational):
         over, under = number.value.p, number.value.q
         if over == 1:
-            return _DIVIDE, [f"I/{under}"]
-        return (_TIMES, [f"-1/{under}*I"]) if over == -1 else (_DIVIDE, [f"({over}*I)/{under}"])
+            return DIVIDE, [f"I/{under}"]
+        return (TIMES, [f"-1/{under}*I"]) if over == -1 else (DIVIDE, [f"({over}*I)/{under}"])
     if isinstance(number, Integer) and abs(number.value) == 1:
-        return (_ATOM, ["I"]) if number.value == 1 else (_TIMES, ["-I"])
-    return _TIMES, [(number, 0), "*I"]
+        return (ATOM, ["I"]) if number.value == 1 else (TIMES, ["-I"])
+    return TIMES, [(number, 0), "*I"]
 
 
 # -- sums, products and powers -----------------------------------------
@@ -296,35 +249,27 @@ def _imaginary_shape(number: Any) -> _Shape:
 def _plus(elements: Sequence[Any]) -> _Shape | None:
     if len(elements) < 2:
         return None
-    pieces: list[_Piece] = [(elements[0], _PLUS + 1)]
+    pieces: list[_Piece] = [(elements[0], PLUS + 1)]
     for term in elements[1:]:
         positive = without_minus(term)
         if positive is None:
-            pieces += [" + ", (term, _PLUS + 1)]
+            pieces += [" + ", (term, PLUS + 1)]
         else:
-            pieces += [" - ", (positive, _PLUS + 1)]
-    return _PLUS, pieces
+            pieces += [" - ", (positive, PLUS + 1)]
+    return PLUS, pieces
 
 
 def _times(elements: Sequence[Any]) -> _Shape | None:
     if len(elements) < 2:
         return None
     first = elements[0]
-    factors: Sequence[Any] = elements
-    over: list[Any] = []
-    under: list[Any] = []
     if isinstance(first, Integer) and first.value == -1:
-        return _MINUS, ["-", (product(elements[1:]), _MINUS)]
-    if isinstance(first, Rational):
-        factors = elements[1:]
-        numerator, denominator = first.value.p, first.value.q
-        if numerator == -1:
-            return _TIMES, [f"-1/{denominator}*", (product(_inverted_alone(factors)), _TIMES + 1)]
-        if numerator != 1:
-            over.append(Integer(int(numerator)))
-        under.append(Integer(int(denominator)))
-    part(factors, over, under)
-    return _TIMES if not under else _DIVIDE, _quotient(over, under)
+        return MINUS, ["-", (product(elements[1:]), MINUS)]
+    if isinstance(first, Rational) and first.value.p == -1:
+        factors = _inverted_alone(elements[1:])
+        return TIMES, [f"-1/{first.value.q}*", (product(factors), TIMES + 1)]
+    over, under = quotient(elements)
+    return DIVIDE if under else TIMES, _quotient(over, under)
 
 
 def _inverted_alone(factors: Sequence[Any]) -> Sequence[Any]:
@@ -342,12 +287,12 @@ def _quotient(over: list[Any], under: list[Any]) -> list[_Piece]:
     if not over:
         pieces.append("1")
     elif len(over) == 1:
-        pieces.append((over[0], 0 if is_number(over[0]) else _DIVIDE))
+        pieces.append((over[0], 0 if is_number(over[0]) else DIVIDE))
     else:
         pieces += ["(", *_factors(over), ")"]
     pieces.append("/")
     if len(under) == 1:
-        pieces.append((under[0], _DIVIDE + 1))
+        pieces.append((under[0], DIVIDE + 1))
     else:
         pieces += ["(", *_factors(under), ")"]
     return pieces
@@ -359,7 +304,7 @@ def _factors(factors: Sequence[Any]) -> list[_Piece]:
         if index:
             pieces.append("*")
         bare = not index and isinstance(factor, (Integer, MachineReal, PrecisionReal))
-        pieces.append((factor, 0 if bare else _MINUS + 1))
+        pieces.append((factor, 0 if bare else MINUS + 1))
     return pieces
 
 
@@ -369,8 +314,8 @@ def _power(elements: Sequence[Any]) -> _Shape | None:
     base, exponent = elements
     if isinstance(exponent, Rational) and exponent.value.q == 2 and abs(exponent.value.p) == 1:
         pieces: list[_Piece] = ["Sqrt[", (base, 0), "]"]
-        return (_CALL, pieces) if exponent.value.p == 1 else (_DIVIDE, ["1/", *pieces])
-    return _POWER, [(base, _POWER + 1), "^", (exponent, _POWER)]
+        return (CALL, pieces) if exponent.value.p == 1 else (DIVIDE, ["1/", *pieces])
+    return POWER, [(base, POWER + 1), "^", (exponent, POWER)]
 
 
 # -- other heads with a notation of their own -----------------------------------------
@@ -380,23 +325,23 @@ def _list(elements: Sequence[Any]) -> _Shape:
     pieces: list[_Piece] = ["{"]
     _join(pieces, elements, ", ")
     pieces.append("}")
-    return _ATOM, pieces
+    return ATOM, pieces
 
 
 def _association(elements: Sequence[Any]) -> _Shape | None:
-    if not all(is_call(e, "System`Rule", 2) or is_call(e, "System`RuleDelayed", 2) for e in elements):
+    if not all(map(is_rule, elements)):
         return None
     pieces: list[_Piece] = ["<|"]
     _join(pieces, elements, ", ")
     pieces.append("|>")
-    return _ATOM, pieces
+    return ATOM, pieces
 
 
 def _infinity(elements: Sequence[Any]) -> _Shape | None:
     if not elements:
-        return _ATOM, ["ComplexInfinity"]
+        return ATOM, ["ComplexInfinity"]
     if len(elements) == 1 and isinstance(elements[0], Integer) and abs(elements[0].value) == 1:
-        return (_ATOM, ["Infinity"]) if elements[0].value == 1 else (_TIMES, ["-Infinity"])
+        return (ATOM, ["Infinity"]) if elements[0].value == 1 else (TIMES, ["-Infinity"])
     return None
 
 
@@ -440,7 +385,7 @@ def _pattern_test(elements: Sequence[Any]) -> _Shape | None:
     if len(elements) != 2:
         return None
     pattern, test = elements
-    least = _ATOM if is_call(pattern, "System`Pattern") else 681
+    least = ATOM if is_call(pattern, "System`Pattern") else 681
     return 680, [(pattern, least), "?", (test, 681)]
 
 
@@ -450,9 +395,9 @@ def _slot(mark: str) -> Callable[[Sequence[Any]], _Shape | None]:
             return None
         slot = elements[0]
         if isinstance(slot, Integer) and slot.value >= 0:
-            return _ATOM, [f"{mark}{slot.value}"]
+            return ATOM, [f"{mark}{slot.value}"]
         if mark == "#" and isinstance(slot, String) and slot.value.isalnum() and slot.value[0].isalpha():
-            return _ATOM, [mark + slot.value]
+            return ATOM, [mark + slot.value]
         return None
 
     return shape
@@ -460,19 +405,19 @@ def _slot(mark: str) -> Callable[[Sequence[Any]], _Shape | None]:
 
 def _out(elements: Sequence[Any]) -> _Shape | None:
     if not elements:
-        return _ATOM, ["%"]
+        return ATOM, ["%"]
     if len(elements) == 1 and isinstance(elements[0], Integer) and elements[0].value > 0:
-        return _ATOM, [f"%{elements[0].value}"]
+        return ATOM, [f"%{elements[0].value}"]
     return None
 
 
 def _part(elements: Sequence[Any]) -> _Shape | None:
     if len(elements) < 2:
         return None
-    pieces: list[_Piece] = [(elements[0], _CALL), "[["]
+    pieces: list[_Piece] = [(elements[0], CALL), "[["]
     _join(pieces, elements[1:], ",")
     pieces.append("]]")
-    return _CALL, pieces
+    return CALL, pieces
 
 
 def _message_name(elements: Sequence[Any]) -> _Shape | None:
@@ -513,17 +458,15 @@ def _apply(elements: Sequence[Any]) -> _Shape | None:
 
 
 def _infix(name: str, elements: Sequence[Any]) -> _Shape | None:
-    text, precedence, grouping, least, most = _INFIX[name]
-    if len(elements) < least or (most is not None and len(elements) > most):
+    operator = INFIX[name]
+    if not operator.takes(len(elements)):
         return None
     pieces: list[_Piece] = []
-    last = len(elements) - 1
     for index, element in enumerate(elements):
         if index:
-            pieces.append(text)
-        same = (grouping == "left" and index == 0) or (grouping == "right" and index == last)
-        pieces.append((element, precedence if same else precedence + 1))
-    return precedence, pieces
+            pieces.append(operator.text)
+        pieces.append((element, operator.least(index, len(elements))))
+    return operator.precedence, pieces
 
 
 def _prefix(name: str, elements: Sequence[Any]) -> _Shape | None:
@@ -539,7 +482,7 @@ def _postfix(name: str, elements: Sequence[Any]) -> _Shape | None:
     least = precedence
     if name in ("Repeated", "RepeatedNull") and (_is_blank(operand) or is_call(operand, "System`Pattern")):
         # «_..» would read as an optional blank and a dot.
-        least = _ATOM
+        least = ATOM
     return precedence, [(operand, least + 1 if name.startswith("Factorial") else least), text]
 
 
@@ -573,7 +516,7 @@ def _system_shape(name: str, elements: Sequence[Any]) -> _Shape | None:
     special = _SHAPES.get(name)
     if special is not None:
         return special(elements)
-    if name in _INFIX:
+    if name in INFIX:
         return _infix(name, elements)
     if name in _PREFIX:
         return _prefix(name, elements)

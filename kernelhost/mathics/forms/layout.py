@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["ATOM", "DIVIDE", "POWER", "Box", "between", "cells", "enclosed", "fraction", "least", "listed", "raised", "row", "text"]
+from kernelbus.kernelhost.mathics.forms.operators import ATOM, DIVIDE, POWER
 
-#: How tightly what needs no parentheses binds, a power, and a quotient; the language's own numbers.
-ATOM, POWER, DIVIDE = 1000, 590, 470
+__all__ = ["Box", "between", "cells", "enclosed", "fraction", "least", "listed", "raised", "row", "text"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,14 @@ from kernelbus.kernelhost.mathics.forms.arithmetic import (
     is_call,
     is_negative,
     is_number,
+    is_rule,
     negated,
-    part,
     product,
+    quotient,
     without_minus,
 )
-from kernelbus.kernelhost.mathics.forms.layout import ATOM, DIVIDE, POWER, Box
+from kernelbus.kernelhost.mathics.forms.layout import Box
+from kernelbus.kernelhost.mathics.forms.operators import ATOM, CALL, DIVIDE, INFIX, MINUS, PLUS, POWER, TIMES
 from kernelbus.kernelhost.mathics.forms.reals import float_text
 
 __all__ = ["PAGE_WIDTH", "output_form"]
@@ -42,31 +44,28 @@ _MAXIMUM_PARTS = 3000
 _MAXIMUM_DEPTH = 200
 
 _SYSTEM = "System`"
-_CALL = 670
-_MINUS = 480
-_TIMES = 400
-_PLUS = 310
 
-# name: (text, precedence, how operands of the same precedence group)
-_INFIX: dict[str, tuple[str, int, str]] = {
-    "Set": (" = ", 40, "right"),
-    "Rule": (" -> ", 120, "right"),
-    "RuleDelayed": (" :> ", 120, "right"),
-    "Condition": (" /; ", 130, "left"),
-    "Alternatives": (" | ", 160, "flat"),
-    "Or": (" || ", 215, "flat"),
-    "And": (" && ", 215, "flat"),
-    "SameQ": (" === ", 290, "flat"),
-    "UnsameQ": (" =!= ", 290, "flat"),
-    "Equal": (" == ", 290, "flat"),
-    "Unequal": (" != ", 290, "flat"),
-    "Less": (" < ", 290, "flat"),
-    "LessEqual": (" <= ", 290, "flat"),
-    "Greater": (" > ", 290, "flat"),
-    "GreaterEqual": (" >= ", 290, "flat"),
-    "Dot": (" . ", 490, "flat"),
-}
-_BINARY = frozenset({"Set", "Rule", "RuleDelayed", "Condition"})
+#: The heads that have their infix operator here; others are written by Mathics3.
+_INFIX = frozenset(
+    {
+        "Set",
+        "Rule",
+        "RuleDelayed",
+        "Condition",
+        "Alternatives",
+        "Or",
+        "And",
+        "SameQ",
+        "UnsameQ",
+        "Equal",
+        "Unequal",
+        "Less",
+        "LessEqual",
+        "Greater",
+        "GreaterEqual",
+        "Dot",
+    }
+)
 
 _SELF_CONTAINED = re.compile(r"#?[\w$`']*(\[.*\])?|\{.*\}|<\|.*\|>", re.DOTALL)
 
@@ -158,10 +157,10 @@ class _Printer:
 
     def _atom(self, expr: Any, inline: bool) -> Box:
         if isinstance(expr, Integer):
-            return layout.text(str(expr.value), _TIMES if expr.value < 0 else ATOM)
+            return layout.text(str(expr.value), TIMES if expr.value < 0 else ATOM)
         if isinstance(expr, Rational):
             if expr.value < 0 and not inline:
-                return layout.row([layout.text("-"), layout.enclosed(self._atom(negated(expr), inline))], _TIMES)
+                return layout.row([layout.text("-"), layout.enclosed(self._atom(negated(expr), inline))], TIMES)
             over, under = layout.text(str(expr.value.p)), layout.text(str(expr.value.q))
             return self._quotient(over, under, inline)
         if isinstance(expr, MachineReal):
@@ -169,16 +168,16 @@ class _Printer:
         if isinstance(expr, Complex):
             return self._complex(expr, inline)
         if is_number(expr):
-            return layout.text(render_output_form(expr, self._evaluation), _TIMES if expr.value < 0 else ATOM)
+            return layout.text(render_output_form(expr, self._evaluation), TIMES if expr.value < 0 else ATOM)
         return self._theirs(expr)
 
     def _real(self, value: float) -> Box:
         """Return a machine number with six digits, and its power of ten raised."""
         mantissa, _, exponent = float_text(float(f"{value:.6g}")).partition("*^")
-        precedence = _TIMES if value < 0 else ATOM
+        precedence = TIMES if value < 0 else ATOM
         if not exponent:
             return layout.text(mantissa, precedence)
-        return layout.raised(layout.text(f"{mantissa} 10"), layout.text(exponent), _TIMES)
+        return layout.raised(layout.text(f"{mantissa} 10"), layout.text(exponent), TIMES)
 
     def _complex(self, expr: Any, inline: bool) -> Box:
         real, imaginary = expr.real, expr.imag
@@ -186,15 +185,15 @@ class _Printer:
             return self._imaginary(imaginary, inline)
         minus = is_negative(imaginary)
         part = self._imaginary(negated(imaginary) if minus else imaginary, inline)
-        return layout.row([self.box(real, inline), layout.text(" - " if minus else " + "), part], _PLUS)
+        return layout.row([self.box(real, inline), layout.text(" - " if minus else " + "), part], PLUS)
 
     def _imaginary(self, number: Any, inline: bool) -> Box:
         if isinstance(number, Rational):
             over = self._imaginary(Integer(int(number.value.p)), inline)
             return self._quotient(over, layout.text(str(number.value.q)), inline)
         if isinstance(number, Integer) and abs(number.value) == 1:
-            return layout.text("I") if number.value == 1 else layout.text("-I", _TIMES)
-        return layout.row([self.box(number, inline), layout.text(" I")], _TIMES)
+            return layout.text("I") if number.value == 1 else layout.text("-I", TIMES)
+        return layout.row([self.box(number, inline), layout.text(" I")], TIMES)
 
     # -- with a head -----------------------------------------
 
@@ -238,27 +237,26 @@ class _Printer:
         return builtin is not None and any(builtin.formatvalues.values())
 
     def _call(self, expr: Any, inline: bool) -> Box:
-        head = layout.least(self.box(expr.head, inline), _CALL)
-        return layout.row([head, layout.listed("[", self._all(expr.elements, inline), "]")], _CALL)
+        head = layout.least(self.box(expr.head, inline), CALL)
+        return layout.row([head, layout.listed("[", self._all(expr.elements, inline), "]")], CALL)
 
     def _inside(self, elements: Sequence[Any], inline: bool) -> Box | None:
         return self.box(elements[0], inline) if len(elements) == 1 else None
 
     def _association(self, elements: Sequence[Any], inline: bool) -> Box | None:
-        if not all(is_call(e, "System`Rule", 2) or is_call(e, "System`RuleDelayed", 2) for e in elements):
+        if not all(map(is_rule, elements)):
             return None
         return layout.listed("<|", self._all(elements, inline), "|>")
 
     def _infix(self, name: str, elements: Sequence[Any], inline: bool) -> Box | None:
-        if name not in _INFIX or len(elements) < 2 or (name in _BINARY and len(elements) > 2):
+        operator = INFIX[name] if name in _INFIX else None
+        if operator is None or not operator.takes(len(elements)):
             return None
-        text, precedence, grouping = _INFIX[name]
-        last = len(elements) - 1
-        boxes = []
-        for index, element in enumerate(elements):
-            same = (grouping == "left" and index == 0) or (grouping == "right" and index == last)
-            boxes.append(layout.least(self.box(element, inline), precedence if same else precedence + 1))
-        return layout.row(layout.between(boxes, text), precedence)
+        boxes = [
+            layout.least(self.box(element, inline), operator.least(index, len(elements)))
+            for index, element in enumerate(elements)
+        ]
+        return layout.row(layout.between(boxes, operator.text), operator.precedence)
 
     def _not(self, elements: Sequence[Any], inline: bool) -> Box | None:
         return layout.row([layout.text("!"), layout.least(self.box(elements[0], inline), 230)], 230) if len(elements) == 1 else None
@@ -281,7 +279,7 @@ class _Printer:
     def _subscript(self, elements: Sequence[Any], inline: bool) -> Box | None:
         if len(elements) != 2:
             return None
-        base, below = layout.least(self.box(elements[0], inline), _CALL), self.box(elements[1], True)
+        base, below = layout.least(self.box(elements[0], inline), CALL), self.box(elements[1], True)
         return layout.row([base, Box(below.lines, below.width, -1)])
 
     def _superscript(self, elements: Sequence[Any], inline: bool) -> Box | None:
@@ -293,7 +291,7 @@ class _Printer:
         if not elements:
             return layout.text("ComplexInfinity")
         if len(elements) == 1 and isinstance(elements[0], Integer) and abs(elements[0].value) == 1:
-            return layout.text("Infinity") if elements[0].value == 1 else layout.text("-Infinity", _TIMES)
+            return layout.text("Infinity") if elements[0].value == 1 else layout.text("-Infinity", TIMES)
         return None
 
     def _table(self, elements: Sequence[Any], inline: bool) -> Box | None:
@@ -317,12 +315,12 @@ class _Printer:
     def _plus(self, elements: Sequence[Any], inline: bool) -> Box | None:
         if len(elements) < 2:
             return None
-        parts = [layout.least(self.box(elements[0], inline), _PLUS + 1)]
+        parts = [layout.least(self.box(elements[0], inline), PLUS + 1)]
         for term in elements[1:]:
             positive = without_minus(term)
             parts.append(layout.text(" + " if positive is None else " - "))
-            parts.append(layout.least(self.box(term if positive is None else positive, inline), _PLUS + 1))
-        return layout.row(parts, _PLUS)
+            parts.append(layout.least(self.box(term if positive is None else positive, inline), PLUS + 1))
+        return layout.row(parts, PLUS)
 
     def _times(self, elements: Sequence[Any], inline: bool) -> Box | None:
         if len(elements) < 2:
@@ -330,16 +328,8 @@ class _Printer:
         first = elements[0]
         if isinstance(first, Integer) and first.value == -1:
             rest = self.box(product(elements[1:]), inline)
-            return layout.row([layout.text("-"), layout.least(rest, _MINUS)], _MINUS)
-        over: list[Any] = []
-        under: list[Any] = []
-        factors = elements
-        if isinstance(first, Rational):
-            factors = elements[1:]
-            if first.value.p != 1:
-                over.append(Integer(int(first.value.p)))
-            under.append(Integer(int(first.value.q)))
-        part(factors, over, under)
+            return layout.row([layout.text("-"), layout.least(rest, MINUS)], MINUS)
+        over, under = quotient(elements)
         if not under:
             return self._factors(over, inline)
         top = self.box(product(over), inline) if over else layout.text("1")
@@ -351,13 +341,13 @@ class _Printer:
             box = self.box(factor, inline)
             # Numbers come first, I/2 too.
             bare = not index and (is_number(factor) or (isinstance(factor, Complex) and factor.real.is_zero))
-            boxes.append(box if bare else layout.least(box, _MINUS + 1))
-        return layout.row(layout.between(boxes, " "), _TIMES)
+            boxes.append(box if bare else layout.least(box, MINUS + 1))
+        return layout.row(layout.between(boxes, " "), TIMES)
 
     def _quotient(self, over: Box, under: Box, inline: bool) -> Box:
         if not inline:
             return layout.fraction(over, under)
-        numerator = over if over.width and over.lines[over.base].lstrip("-").isdecimal() else layout.least(over, _MINUS)
+        numerator = over if over.width and over.lines[over.base].lstrip("-").isdecimal() else layout.least(over, MINUS)
         return layout.row([numerator, layout.text("/"), layout.least(under, DIVIDE + 1)], DIVIDE)
 
     def _power(self, elements: Sequence[Any], inline: bool) -> Box | None:
@@ -365,7 +355,7 @@ class _Printer:
             return None
         base, exponent = elements
         if isinstance(exponent, Rational) and exponent.value.q == 2 and abs(exponent.value.p) == 1:
-            root = layout.row([layout.text("Sqrt"), layout.listed("[", [self.box(base, inline)], "]")], _CALL)
+            root = layout.row([layout.text("Sqrt"), layout.listed("[", [self.box(base, inline)], "]")], CALL)
             return root if exponent.value.p == 1 else self._quotient(layout.text("1"), root, inline)
         if isinstance(exponent, Integer) and exponent.value == -1:
             return self._quotient(layout.text("1"), self.box(base, inline), inline)

@@ -107,28 +107,29 @@ class Dialogs:
         self._port.send(text_packet(text))
 
     def input(self, prompt: str) -> Any:
-        """Ask for an expression and return it, not evaluated."""
-        with self._asking() as ask:
-            while True:
-                answer = ask(Function(Name("InputPacket"), prompt))
-                if answer is None:
-                    return self._unanswered
-                try:
-                    return self._read(answer) if isinstance(answer, str) else to_mathics(answer, self._definitions)
-                except SyntaxFault as fault:
-                    self._port.send(Function(Name("SyntaxPacket"), fault.position))
-                except ValueError as error:
-                    self._port.send(*message("Kernel", "send", str(error)))
+        """Ask for an expression, and return it unevaluated."""
+        return self._enquire(Function(Name("InputPacket"), prompt), self._read)
 
     def input_string(self, prompt: str) -> Any:
-        """Ask for a text and return it."""
+        """Ask for text, and return it as a string."""
+        return self._enquire(Function(Name("InputStringPacket"), prompt), String)
+
+    def _enquire(self, question: Function, read: Callable[[str], Any]) -> Any:
+        """Ask a question until the answer can be used, and return the Mathics3 expression it gives.
+
+        Args:
+            question: the packet that asks.
+            read: turns an answer that is text into an expression; may raise SyntaxFault.
+        """
         with self._asking() as ask:
             while True:
-                answer = ask(Function(Name("InputStringPacket"), prompt))
+                answer = ask(question)
                 if answer is None:
                     return self._unanswered
                 try:
-                    return String(answer) if isinstance(answer, str) else to_mathics(answer, self._definitions)
+                    return read(answer) if isinstance(answer, str) else to_mathics(answer, self._definitions)
+                except SyntaxFault as fault:
+                    self._port.send(Function(Name("SyntaxPacket"), fault.position))
                 except ValueError as error:
                     self._port.send(*message("Kernel", "send", str(error)))
 

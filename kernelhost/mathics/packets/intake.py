@@ -162,12 +162,7 @@ class Intake:
         with self._changed:
             while not self._queue and self._end is None:
                 self._changed.wait()
-            if self._end is not None:
-                return self._end
-            self._busy = True
-            arrival = self._queue.popleft()
-            self._changed.notify_all()
-            return arrival
+            return self._take_next()
 
     def take_inside(self, over: Callable[[], bool], remaining: Callable[[], float | None]) -> Arrival | End | None:
         """Wait for the next packet inside an evaluation (between :meth:`enter` and :meth:`leave`),
@@ -184,14 +179,16 @@ class Intake:
             while not over() and not self._queue and self._end is None:
                 limit = remaining()
                 self._changed.wait(_SIGNALS if limit is None else min(limit, _SIGNALS))
-            if self._end is not None:
-                return self._end
-            if over():
-                return None
-            self._busy = True
-            arrival = self._queue.popleft()
-            self._changed.notify_all()
-            return arrival
+            return None if over() and self._end is None else self._take_next()
+
+    def _take_next(self) -> Arrival | End:
+        """Take the first packet of the queue and become busy; or return how the link ended."""
+        if self._end is not None:
+            return self._end
+        self._busy = True
+        arrival = self._queue.popleft()
+        self._changed.notify_all()
+        return arrival
 
     def enter(self) -> None:
         """Say that the evaluation that is running is about to take packets itself."""
