@@ -175,7 +175,7 @@ def test_promtools_rules_for_names() -> None:
 
 
 def test_the_page_names_them_all() -> None:
-    page = (ROOT / "docs" / "METRICS.md").read_text()
+    page = (ROOT / "docs" / "metrics.md").read_text()
     kinds = {"counter": "_total", "info": "_info"}
     for family in families():
         name = family.name + kinds.get(family.type, "")

@@ -1,4 +1,4 @@
-"""docs/STATUS.md and docs/status.schema.json say what the code does."""
+"""docs/status.md and docs/status.schema.json say what the code does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kernelbus.shell.operations.status import PARTS, to_json
 from kernelbus.shell.operations.tables import COLUMNS
 
 DOCS = Path(__file__).resolve().parents[4] / "docs"
-PAGE = (DOCS / "STATUS.md").read_text()
+PAGE = (DOCS / "status.md").read_text()
 SCHEMA = json.loads((DOCS / "status.schema.json").read_text())
 KINDS = [getattr(reports, name) for name in reports.__all__]
 ROWS = {
