@@ -13,7 +13,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from marshmallow import Schema, ValidationError
 from marshmallow import fields as mm
@@ -21,7 +21,7 @@ from marshmallow import fields as mm
 from kernelbus.bus.channel.frames import MAXIMUM_PAYLOAD
 from kernelbus.bus.settings.relaxedjson import Path
 
-__all__ = ["Faults", "check", "check_endpoint", "check_name", "dotted", "nearest", "offer", "shown", "spelled"]
+__all__ = ["PLACES", "Faults", "Key", "check", "check_endpoint", "check_name", "dotted", "nearest", "offer", "shown", "spelled"]
 
 _Value = TypeVar("_Value")
 
@@ -78,10 +78,25 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 class _Field(mm.Field[_Value]):
+    """A value of the file.
+
+    Args:
+        meaning: what the key does, for the reference of the configuration. Markdown.
+
+    Attributes:
+        takes: which values can stand there, for the reference.
+    """
+
     default_error_messages = {"null": "null is not a value here: leave the key out for its default"}  # noqa: RUF012
+    takes = ""
+
+    def __init__(self, meaning: str) -> None:
+        super().__init__(metadata={"meaning": meaning})
 
 
 class _Flag(_Field[bool]):
+    takes = "`true` or `false`"
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
             raise ValidationError(f"{shown(value)} is not true or false, without quotes: write one of the two")
@@ -91,9 +106,10 @@ class _Flag(_Field[bool]):
 class _Count(_Field[int]):
     """A whole number of at least `least`, and at most `most`, of `what`."""
 
-    def __init__(self, what: str, least: int = 1, most: int = 2**63 - 1) -> None:
-        super().__init__()
+    def __init__(self, what: str, meaning: str, *, least: int = 1, most: int = 2**63 - 1) -> None:
+        super().__init__(meaning)
         self._what, self._least, self._most = what, least, most
+        self.takes = f"a number of {what}, {least} or more" if most == 2**63 - 1 else f"a number of {what}, {least} to {most}"
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -106,6 +122,8 @@ class _Count(_Field[int]):
 
 
 class _Seconds(_Field[float]):
+    takes = "a number of seconds, above 0"
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise ValidationError(f"{shown(value)} is not a number of seconds: write one, without quotes")
@@ -115,6 +133,8 @@ class _Seconds(_Field[float]):
 
 
 class _Text(_Field[str]):
+    takes = "a string"
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
             raise ValidationError(f"{shown(value)} is not a string: put it in double quotes")
@@ -124,6 +144,8 @@ class _Text(_Field[str]):
 
 
 class _Options(_Text):
+    takes = "a string, split into arguments as a shell does"
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
@@ -135,6 +157,8 @@ class _Options(_Text):
 
 
 class _Endpoint(_Text):
+    takes = "`tcp://address:port` or `ipc://path`"
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
@@ -144,6 +168,8 @@ class _Endpoint(_Text):
 
 
 class _Name(_Text):
+    takes = "a string of up to 64 characters, without spaces and `/`"
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
@@ -153,9 +179,10 @@ class _Name(_Text):
 
 
 class _Choice(_Text):
-    def __init__(self, *choices: str) -> None:
-        super().__init__()
+    def __init__(self, meaning: str, *choices: str) -> None:
+        super().__init__(meaning)
         self._choices = choices
+        self.takes = " or ".join(f'`"{choice}"`' for choice in choices)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -167,6 +194,8 @@ class _Choice(_Text):
 class _ServiceName(_Text):
     """A service's name as RFC 6335 (5.1) has it."""
 
+    takes = "a string of up to 15 letters, digits and hyphens"
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         if not re.fullmatch(r"(?=.*[A-Za-z])(?!.*--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,13}[A-Za-z0-9])?", text):
@@ -175,6 +204,8 @@ class _ServiceName(_Text):
 
 
 class _IPAddress(_Text):
+    takes = "an IP address"
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
@@ -193,22 +224,63 @@ class _Section(Schema):
         field_obj.data_key = spelled(field_name)
 
 
+def _section(schema: type[_Section], meaning: str) -> mm.Nested:
+    return mm.Nested(schema, error_messages=_Field.default_error_messages, metadata={"meaning": meaning})
+
+
 class _PoolSchema(_Section):
-    default = _Flag()
-    parallel_kernel_default = _Flag()
-    parallel_kernels = _Flag()
-    keep_alive = _Flag()
-    reserve_previously_connected_kernels = _Flag()
-    minimum_kernel_number = _Count("kernels", least=0, most=100_000)
-    maximum_kernel_number = _Count("kernels", most=100_000)
-    kernel_path = _Text()
-    kernel_options = _Options()
-    initialization_file = _Text()
-    initialization_code = _Text()
+    default = _Flag(
+        "A client that names no pool gets a kernel of this one. One pool may have it; without it, "
+        "the first pool is the default."
+    )
+    parallel_kernel_default = _Flag(
+        "A client that asks for a kernel for parallel work, and names no pool, gets one of this "
+        "pool. One pool may have it; without it, it is the first pool."
+    )
+    parallel_kernels = _Flag("The kernels start as parallel subkernels (`-subkernel`).")
+    keep_alive = _Flag(
+        "A kernel is kept when its client leaves. If false, the kernel is ended and replaced by a "
+        "fresh one."
+    )
+    reserve_previously_connected_kernels = _Flag(
+        "A detached kernel is kept for a client that names it, also when the pool is full and "
+        "other clients wait. If false, the kernel that has been detached and idle longest is ended "
+        "for a client that waits."
+    )
+    minimum_kernel_number = _Count(
+        "kernels",
+        (
+            "How many ready kernels each host keeps in advance. It must not be more than "
+            "`MaximumKernelNumber`; if that is given and this is not, this is lowered to it."
+        ),
+        least=0,
+        most=100_000,
+    )
+    maximum_kernel_number = _Count(
+        "kernels",
+        (
+            "How many kernels this pool may have on each host, detached ones included. Left out, "
+            "it is twice the number of processors, but at least 8 and at least "
+            "`MinimumKernelNumber`."
+        ),
+        most=100_000,
+    )
+    kernel_path = _Text(
+        "The program that is the kernel: a path, or a name that is looked up in `PATH`. `embedded` "
+        "is the embedded kernel. Left out, it is a WolframKernel if one is found on the machine, "
+        "else the embedded kernel."
+    )
+    kernel_options = _Options("More arguments for the program.")
+    initialization_file = _Text("A file that each kernel reads before it has a client.")
+    initialization_code = _Text(
+        "Code that each kernel evaluates before it has a client, after `InitializationFile`."
+    )
 
 
 class _Pools(_Field[dict[str, dict[str, Any]]]):
     """Pools by name, each checked by _PoolSchema, with all faults of all of them told at once."""
+
+    takes = "an object of pools by name"
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, dict[str, Any]]:
         if not isinstance(value, dict):
@@ -231,14 +303,37 @@ class _Pools(_Field[dict[str, dict[str, Any]]]):
 
 
 class _BusSchema(_Section):
-    endpoint = _Endpoint()
-    heartbeat_interval = _Seconds()
-    heartbeat_timeout = _Seconds()
-    journal = _Text()
-    local_transport = _Choice("call", "inproc")
-    keys = _Text()
-    broker_key = _Text()
-    name = _Name()
+    endpoint = _Endpoint(
+        "Where the broker listens for frontends and hosts, and where they connect. Left out, it is "
+        "`tcp://127.0.0.1:31416` for `kernelbus broker`, `frontend` and `host`, and the port after "
+        "the client port, on loopback, for `kernelbus serve`."
+    )
+    heartbeat_interval = _Seconds(
+        "The time between two heartbeats, in each direction. It must be less than "
+        "`HeartbeatTimeout`. The broker tells it to the others."
+    )
+    heartbeat_timeout = _Seconds(
+        "How long the other side may be silent before it is suspected to be gone."
+    )
+    journal = _Text(
+        "The file in which the broker keeps its sessions, so that they survive its restart. "
+        "`\"\"`: none. Left out, it is a file named for the endpoint in the user's state folder, "
+        "`~/.local/state/kernelbus`."
+    )
+    local_transport = _Choice(
+        "What joins the parts of one process: direct calls, or ZeroMQ's `inproc`.",
+        "call",
+        "inproc",
+    )
+    keys = _Text("The folder of this machine's keys. Left out, it is `~/.config/kernelbus/keys`.")
+    broker_key = _Text(
+        "The key that the broker must have: a public key, or a name from `kernelbus keys list`. "
+        "Left out, it is the only key that is allowed on this machine."
+    )
+    name = _Name(
+        "What the parts of this machine are called in the status and in the log. Left out, it is "
+        "the machine's host name."
+    )
 
 
 class _AccessSchema(_Section):
@@ -246,39 +341,114 @@ class _AccessSchema(_Section):
 
 
 class _DiscoverySchema(_Section):
-    service_protocol = _ServiceName()
-    interface = _IPAddress()
+    service_protocol = _ServiceName(
+        "The DNS-SD service type under which WSTP services are advertised and looked for; "
+        "`wstpserver` is `_wstpserver._tcp`. Which type WSTPServer registers is not published."
+    )
+    interface = _IPAddress(
+        "An address of this machine. Servers and brokers are looked for only on the network "
+        "interface that has it. Left out, they are looked for on all interfaces."
+    )
 
 
 class _LimitsSchema(_Section):
-    connection_timeout = _Seconds()
-    greeting_timeout = _Seconds()
-    client_timeout = _Seconds()
-    window = _Count("bytes")
-    chunk = _Count("bytes", most=MAXIMUM_PAYLOAD)
-    hold_buffer = _Count("bytes", least=0)
-    output_buffer = _Count("bytes", least=0)
-    kernel_start_timeout = _Seconds()
-    abort_timeout = _Seconds()
-    kernel_memory = _Count("bytes", least=0)
-    kernel_recycle_memory = _Count("bytes", least=0)
-    host_timeout = _Seconds()
-    orphan_timeout = _Seconds()
-    shutdown_timeout = _Seconds()
-    links = _Count("links")
-    token_size = _Count("bytes", least=1024)
+    connection_timeout = _Seconds(
+        "How long a client waits for a kernel when its pool is full. Then it is refused."
+    )
+    greeting_timeout = _Seconds(
+        "How long a connection may take for the opening exchange of WSTP. Then it is closed."
+    )
+    client_timeout = _Seconds(
+        "How long a client may be silent at the TCP level, after its machine or its network has "
+        "failed, before its link counts as lost. The time is exact to within a fifth."
+    )
+    window = _Count("bytes", "How many bytes of one session may be under way in one direction.")
+    chunk = _Count(
+        "bytes",
+        "The longest payload of one frame on the bus. It must not be more than `Window`.",
+        most=MAXIMUM_PAYLOAD,
+    )
+    hold_buffer = _Count(
+        "bytes",
+        (
+            "How much of an incomplete expression is held back from the kernel. A longer one is "
+            "streamed to the kernel as it comes."
+        ),
+        least=0,
+    )
+    output_buffer = _Count(
+        "bytes",
+        (
+            "How much output of a session is kept until a client takes it. When it is full, the "
+            "kernel has to wait."
+        ),
+        least=0,
+    )
+    kernel_start_timeout = _Seconds(
+        "How long a kernel may take from the start of its process to its first prompt. Then it is "
+        "killed."
+    )
+    abort_timeout = _Seconds(
+        "How long a kernel may take to obey an abort. After half of it the kernel is sent SIGINT, "
+        "after all of it the kernel is killed."
+    )
+    kernel_memory = _Count(
+        "bytes",
+        (
+            "How much memory a kernel may have. One that takes more is killed. 0: no limit. Left "
+            "out, it is three quarters of the memory of the machine, or of the cgroup in which the "
+            "host runs."
+        ),
+        least=0,
+    )
+    kernel_recycle_memory = _Count(
+        "bytes",
+        (
+            "How much a kernel may grow while it waits for its first client. One that grows more "
+            "is replaced. 0: no limit."
+        ),
+        least=0,
+    )
+    host_timeout = _Seconds(
+        "How long the broker waits for a host that does not answer. Then its sessions are lost."
+    )
+    orphan_timeout = _Seconds("How long a host that reaches no broker keeps its kernels.")
+    shutdown_timeout = _Seconds(
+        "How long a part may take to end in an orderly way when it is told to stop."
+    )
+    links = _Count("links", "How many links of clients a frontend has open at once.")
+    token_size = _Count(
+        "bytes",
+        (
+            "The longest single token, such as a string or an array, that is decoded. Longer ones "
+            "are only forwarded."
+        ),
+        least=1024,
+    )
 
 
 class _ConfigSchema(_Section):
-    allow_stealing_kernels = _Flag()
-    allow_silent_kernel_replacement = _Flag()
-    enable_automatic_kernel_connection = _Flag()
-    send_input_name_packet_upon_kernel_connection = _Flag()
-    pools = _Pools()
-    bus = mm.Nested(_BusSchema, error_messages=_Field.default_error_messages)
-    access = mm.Nested(_AccessSchema, error_messages=_Field.default_error_messages)
-    discovery = mm.Nested(_DiscoverySchema, error_messages=_Field.default_error_messages)
-    limits = mm.Nested(_LimitsSchema, error_messages=_Field.default_error_messages)
+    allow_stealing_kernels = _Flag(
+        "A client may take a kernel that another client is attached to, by naming it."
+    )
+    allow_silent_kernel_replacement = _Flag(
+        "A client that names a kernel that is gone gets a new one of the same pool, without an "
+        "error, and so does a client whose kernel dies."
+    )
+    enable_automatic_kernel_connection = _Flag(
+        "A new link is attached to a kernel of the default pool at once."
+    )
+    send_input_name_packet_upon_kernel_connection = _Flag(
+        "When a link is attached to a kernel, the client gets an `InputNamePacket` with the "
+        "session's prompt."
+    )
+    pools = _Pools("The pools of kernels. Left out, there is one pool, `Default`.")
+    bus = _section(_BusSchema, "How broker, frontends and hosts reach each other.")
+    access = _section(_AccessSchema, "Who may connect. It is reserved, and has no keys yet.")
+    discovery = _section(
+        _DiscoverySchema, "How servers are advertised on the network, and looked for."
+    )
+    limits = _section(_LimitsSchema, "Bounds on what one client, or a silence, can cost.")
 
 
 def spelled(name: str) -> str:
@@ -286,15 +456,38 @@ def spelled(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-#: The keys that may stand in each place of the file; a pool's under the name "a pool".
-_KEYS: dict[str, tuple[str, ...]] = {
-    "": tuple(spelled(name) for name in _ConfigSchema._declared_fields),
-    "a pool": tuple(spelled(name) for name in _PoolSchema._declared_fields),
-    "Bus": tuple(spelled(name) for name in _BusSchema._declared_fields),
-    "Access": tuple(spelled(name) for name in _AccessSchema._declared_fields),
-    "Discovery": tuple(spelled(name) for name in _DiscoverySchema._declared_fields),
-    "Limits": tuple(spelled(name) for name in _LimitsSchema._declared_fields),
+class Key(NamedTuple):
+    """A key of the file.
+
+    Attributes:
+        name: Python's name for it.
+        spelled: the file's.
+        meaning: what it does, in Markdown.
+        takes: which values can stand there, in Markdown.
+    """
+
+    name: str
+    spelled: str
+    meaning: str
+    takes: str
+
+
+def _keys(schema: type[_Section]) -> tuple[Key, ...]:
+    declared = schema._declared_fields.items()
+    return tuple(Key(name, spelled(name), field.metadata["meaning"], getattr(field, "takes", "an object")) for name, field in declared)
+
+
+#: The keys that may stand in each place of the file: "" is the outermost object, "a pool" each object in Pools.
+PLACES: dict[str, tuple[Key, ...]] = {
+    "": _keys(_ConfigSchema),
+    "a pool": _keys(_PoolSchema),
+    "Bus": _keys(_BusSchema),
+    "Access": _keys(_AccessSchema),
+    "Discovery": _keys(_DiscoverySchema),
+    "Limits": _keys(_LimitsSchema),
 }
+
+_KEYS = {place: tuple(key.spelled for key in keys) for place, keys in PLACES.items()}
 
 
 # ---- faults, in words --------------------------------------------------------------------------------------
