@@ -12,14 +12,17 @@ TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count(
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+# mkdocs-material tells of its successor at every start.
+MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help install serve test lint fuzz soak bench clean
+.PHONY: help install serve test lint docs fuzz soak bench clean
 
 help:
 	@echo 'make serve    install and serve (PORT=$(PORT) INTERFACE=$(INTERFACE) CONFIG=$(CONFIG))'
 	@echo 'make test     install and run the tests (PYTEST_ARGS=...)'
-	@echo 'make lint     install and run ruff and mypy'
+	@echo 'make lint     install and run ruff, mypy and the checks of the documentation'
+	@echo 'make docs     build the documentation into site/'
 	@echo 'make install  make .venv from requirements.lock; instant when nothing changed'
 	@echo 'make fuzz     random bytes for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make soak     load for SOAK_SECONDS=$(SOAK_SECONDS)'
@@ -49,6 +52,12 @@ test: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python docs/generate.py --check
+	$(MKDOCS)
+
+docs: $(STAMP)
+	$(BIN)/python docs/generate.py
+	$(MKDOCS)
 
 fuzz: $(STAMP)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -q -m fuzz --timeout=0 $(PYTEST_ARGS)
@@ -63,5 +72,5 @@ bench: $(STAMP)
 	  echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
