@@ -19,9 +19,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bus import config, configschema, reload
-from bus.config import Config, ConfigError, PoolConfig, loads, searched
-from bus.configschema import PLACES, Key
+from kernelbus.bus.settings import config, reload
+from kernelbus.bus.settings import schema as configschema
+from kernelbus.bus.settings.config import Config, ConfigError, PoolConfig, loads, searched
+from kernelbus.bus.settings.schema import PLACES, Key
 
 __all__ = ["PAGES", "differing", "page", "text_of", "write"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bus.configschema import PLACES, Key
+from kernelbus.bus.settings.schema import PLACES, Key
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,12 +76,12 @@ def test_defaults_and_reloads(place: str, key: str, default: str, reloaded: str)
 
 def test_a_page_that_differs_is_found_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generate, "PAGES", {})
-    generate.page("made.md", importlib.import_module("bus.reload"))(lambda: "# Made\n")
+    generate.page("made.md", importlib.import_module("kernelbus.bus.settings.reload"))(lambda: "# Made\n")
     assert generate.differing(tmp_path) == ["made.md"]
     generate.write(tmp_path)
     assert generate.differing(tmp_path) == []
     text = (tmp_path / "made.md").read_text("utf-8")
-    assert "* bus/reload.py\n" in text
+    assert "* bus/settings/reload.py\n" in text
     assert text.endswith("-->\n\n# Made\n")
     (tmp_path / "made.md").write_text(text + "More.\n")
     assert generate.differing(tmp_path) == ["made.md"]
@@ -126,7 +126,7 @@ class TestLinks:
             ("changelog.md", "see [a page](docs/metrics.md)", "see [a page](metrics.md)"),
             (
                 "changelog.md",
-                "see [the map](ARCHITECTURE.md), [code](bus/reload.py)",
+                "see [the map](ARCHITECTURE.md), [code](bus/settings/reload.py)",
                 "see [the map](architecture.md), code",
             ),
         ],
