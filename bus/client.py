@@ -1,10 +1,9 @@
-"""The administrators' client: blocking, for the admin shell and scripts. It asks a broker how
-things stand, and gives it orders.
+"""A blocking client for administrators: it asks a broker for its status and gives it orders.
 
-A client is no part of the bus: it does not register, and every request stands by itself. What was
-lost on the way is not sent again, since an order may have been carried out; the connection is then
-thrown away, and the next request makes another. So a broker that is restarted costs the request
-during which it went, and nothing else.
+A client is no part of the bus: it does not register, and each request stands by itself. A request
+that gets no answer is not sent again, since an order may already be carried out; the client drops
+the connection, and the next request makes another. So a restart of the broker costs only the
+request that was under way.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from kernelbus.bus.security.curve import ClientSecurity, Handshake, Introduction
 
 __all__ = ["AdminClient", "BrokerUnreachable", "OrderRefused", "dialable"]
 
-#: Seconds between two requests to go on with a trace; the broker ends it after three times that.
+#: Seconds between two renewals of a trace; the broker ends a trace after three times that.
 TRACE_RENEWAL = 5.0
 
-#: Bytes of the random part of what a connection calls itself, as every part's.
+#: Bytes of the random part of a connection's identity; every part uses as many.
 _TOKEN = 16
 
-_EVENT = struct.Struct("=HI")  # zmq_socket_monitor(3): the event, and its value
+_EVENT = struct.Struct("=HI")  # zmq_socket_monitor(3): the event and its value
 _EVENTS = (
     zmq.EVENT_CONNECTED
     | zmq.EVENT_CONNECT_RETRIED
@@ -47,18 +46,18 @@ _EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 )
 
-_Told = TypeVar("_Told", Status, Story, Answer)
+_Reply = TypeVar("_Reply", Status, Story, Answer)
 
 
 class BrokerUnreachable(BusError):
-    """No answer from a broker: nobody listens there, it is none, or it does not answer in time."""
+    """Nothing listens at the endpoint, what listens is no broker, or it does not answer in time."""
 
 
 class OrderRefused(BusError):
-    """A request was not, or not by everybody, carried out.
+    """A request was not carried out, or not by all the parts that it was for.
 
     Attributes:
-        answer: what the broker has said; its `code` is stable, for programs.
+        answer: the broker's answer; its `code` is stable, for programs.
     """
 
     def __init__(self, answer: Answer) -> None:
@@ -68,10 +67,11 @@ class OrderRefused(BusError):
 
 
 def dialable(endpoint: str) -> str:
-    """Give the address at which a broker that binds `endpoint` is reached from its own machine: a
-    wildcard has none itself.
+    """Return the address at which this machine reaches a broker that binds `endpoint`.
+
+    A wildcard address cannot be connected to; it becomes the loopback address.
     """
-    # ZeroMQ tries one address of a name only, which for localhost may be the one on which nobody
+    # ZeroMQ tries only one address of a name. For localhost that may be one on which nothing
     # listens.
     here = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "localhost": "127.0.0.1", "[::]": "[::1]"}
     host, colon, port = endpoint.removeprefix("tcp://").rpartition(":")
@@ -80,16 +80,16 @@ def dialable(endpoint: str) -> str:
 
 @dataclass(slots=True)
 class _Connection:
-    """One socket, and what is known of its way to the broker."""
+    """One socket, and how far its connection to the broker has come."""
 
     socket: zmq.Socket[bytes]
     monitor: zmq.Socket[bytes]
-    shown: ClientSecurity | None  #: what this machine has introduced itself with
+    shown: ClientSecurity | None  #: the security with which it was made
     connected: bool = False
-    joined: bool = False  #: the handshake is done
-    over: bool = False  #: it was connected, and is no more
-    refused: bool = False  #: nobody listens
-    handshake: Handshake | None = None  #: how it failed
+    joined: bool = False  #: the handshake succeeded
+    over: bool = False  #: it was connected, and is disconnected
+    refused: bool = False  #: nothing listens there
+    handshake: Handshake | None = None  #: how the handshake ended
     traced: deque[Traced] = field(default_factory=deque)
 
     def close(self, linger: int = 0) -> None:
@@ -98,7 +98,7 @@ class _Connection:
         self.socket.close(linger)
 
     def look(self) -> None:
-        """Read what has happened to the connection."""
+        """Read the events of the connection's monitor."""
         while self.monitor.poll(0):
             event, value = _EVENT.unpack(self.monitor.recv_multipart()[0])
             match event:
@@ -120,15 +120,16 @@ class _Connection:
 
 
 class AdminClient:
-    """Asks the broker at an endpoint, and gives it orders; use it with `with`, from one thread.
+    """Asks the broker at an endpoint and gives it orders. Use it with `with`, from one thread.
 
     Args:
         endpoint: `tcp://host:port` or `ipc://path`.
-        make_token: gives that many random bytes (``secrets.token_bytes``).
+        make_token: returns that many random bytes (``secrets.token_bytes``).
         sender: who asks (user@machine), for the broker's log.
-        timeout: seconds to wait for what the broker answers by itself.
-        patience: seconds more to wait where it asks parts first; its `Bus`/`HeartbeatTimeout`.
-        introduction: how this machine introduces itself to a broker that is not on a loopback
+        timeout: seconds to wait for an answer that the broker gives by itself.
+        patience: seconds to wait in addition where the broker asks parts first: its
+            `Bus`/`HeartbeatTimeout`.
+        introduction: how this machine authenticates itself to a broker that is not on a loopback
             address.
     """
 
@@ -159,58 +160,59 @@ class AdminClient:
         self.close()
 
     def close(self) -> None:
-        """Give the connection up; the next request makes another."""
+        """Close the connection; the next request makes another."""
         self._drop()
         if self._context is not None:
             self._context.term()
             self._context = None
 
-    # ------------------------------------------------------------------ what may be asked
+    # ------------------------------------------------------------------ requests
 
     def status(self, *, links: bool = False, over: bool = False) -> Status:
-        """Ask how everything stands.
+        """Return the broker's status.
 
         Args:
-            links: with the clients' links, for which the broker asks its frontends.
-            over: with the sessions that are over.
+            links: include the clients' links, for which the broker asks its frontends.
+            over: include the sessions that are over.
 
         Raises:
             BrokerUnreachable: there was no answer.
-            OrderRefused: the broker does not understand the request: it is of another version.
+            OrderRefused: the broker does not understand the request; it is of another version.
         """
         request = StatusRequest(next(self._numbers), self._sender, links, over)
         return self._ask(request, request.request, Status, self._timeout + self._patience * links)
 
     def story(self, kernel: str) -> Story:
-        """Ask what has happened to a kernel; its id, or the beginning of it.
+        """Return what has happened to a kernel, named by its id or the beginning of it.
 
         Raises:
             BrokerUnreachable: there was no answer.
-            OrderRefused: there is no such kernel, or several.
+            OrderRefused: no kernel has that id, or several ids begin so.
         """
         request = StoryRequest(next(self._numbers), self._sender, kernel)
         return self._ask(request, request.request, Story, self._timeout)
 
     def order(self, order: Order) -> Answer:
-        """Give an order, and wait until it is carried out. Its `request` and `sender` are filled
-        in.
+        """Give an order and return the answer when it is carried out.
+
+        The client fills in the order's `request` and `sender`.
 
         Raises:
-            BrokerUnreachable: there was no answer; it may be carried out all the same.
-            OrderRefused: it was not, or not by everybody, carried out.
+            BrokerUnreachable: there was no answer; the order may be carried out all the same.
+            OrderRefused: the order was not carried out, or not by all the parts that it was for.
         """
         order = replace(order, request=next(self._numbers), sender=self._sender)
         return self._ask(order, order.request, Answer, self._timeout + self._patience)
 
     def trace(self, kernel: str, wait: float = 1.0) -> Generator[Traced | None, None, None]:
-        """Follow what passes to and from a kernel until the iterator is closed; its id, or the
-        beginning of it.
+        """Follow what passes to and from a kernel until the iterator is closed.
 
-        Gives None where nothing has passed for `wait` seconds.
+        The kernel is named by its id or the beginning of it. The iterator yields None each time
+        that nothing has passed for `wait` seconds.
 
         Raises:
-            BrokerUnreachable: there was no answer, or there is none any more.
-            OrderRefused: there is no such kernel, or no longer.
+            BrokerUnreachable: there was no answer, or the broker stopped answering.
+            OrderRefused: there is no such kernel, or it has ended.
         """
         kernel = self.order(TraceOrder(0, "", kernel)).target or kernel
         connection = self._connection
@@ -219,7 +221,7 @@ class AdminClient:
         try:
             while True:
                 while connection.traced:
-                    # What is still on its way may be of an earlier trace.
+                    # What is still under way may belong to an earlier trace.
                     if (traced := connection.traced.popleft()).kernel == kernel:
                         yield traced
                 now = time.monotonic()
@@ -242,32 +244,36 @@ class AdminClient:
                 _send(connection, TraceOrder(next(self._numbers), self._sender, kernel, on=False))
                 connection.traced.clear()
 
-    # ------------------------------------------------------------------ asking and being answered
+    # ------------------------------------------------------------------ sending and receiving
 
-    def _ask(self, message: Message, number: int, kind: type[_Told], seconds: float) -> _Told:
+    def _ask(self, message: Message, number: int, kind: type[_Reply], seconds: float) -> _Reply:
         deadline = time.monotonic() + seconds
         answered = False
         try:
             connection = self._connected(deadline, seconds)
             _send(connection, message)
             while True:
-                told = self._receive(connection, deadline)
-                if told is None:
+                reply = self._receive(connection, deadline)
+                if reply is None:
                     raise BrokerUnreachable(self._why(connection, seconds))
-                if getattr(told, "request", None) != number:
-                    continue  # of an earlier request, which nobody waits for any more
-                if isinstance(told, Answer) and not told.ok:
+                if getattr(reply, "request", None) != number:
+                    continue  # it answers an earlier request, for which nobody waits any more
+                if isinstance(reply, Answer) and not reply.ok:
                     answered = True
-                    raise OrderRefused(told)
-                if isinstance(told, kind):
+                    raise OrderRefused(reply)
+                if isinstance(reply, kind):
                     answered = True
-                    return told
+                    return reply
         finally:
             if not answered:
                 self._drop()
 
     def _connected(self, deadline: float, seconds: float) -> _Connection:
-        """Give a connection whose handshake is done."""
+        """Return a connection whose handshake has succeeded; make one if there is none.
+
+        Raises:
+            BrokerUnreachable: no connection can be made, or none in time.
+        """
         if self._connection is not None:
             self._connection.look()
             if self._connection.over:
@@ -288,7 +294,7 @@ class AdminClient:
             if failed is not None or connection.refused:
                 again = failed is not None and self._introduction is not None and self._introduction.heard(failed, connection.shown)
                 broken += failed is Handshake.BROKEN
-                # A handshake that broke off once may have met the broker's end.
+                # A handshake that broke off once may have met a broker that was just ending.
                 if not again and not (failed is Handshake.BROKEN and broken < 2):
                     raise BrokerUnreachable(self._why(connection, seconds))
                 self._drop()
@@ -325,8 +331,10 @@ class AdminClient:
             self._connection = None
 
     def _receive(self, connection: _Connection, deadline: float, traced: bool = False) -> Message | None:
-        """Give the next message; None: none came, or with `traced`, something that was traced. That
-        is put aside.
+        """Return the next message, or None if none comes before `deadline`.
+
+        What was traced is put aside in `connection.traced`; with `traced`, its coming also ends the
+        wait with None.
         """
         poller = zmq.Poller()
         poller.register(connection.socket, zmq.POLLIN)
@@ -369,10 +377,10 @@ def _send(connection: _Connection, message: Message) -> None:
 
 
 def _read(parts: list[Any], endpoint: str) -> Message | None:
-    """Read what the broker has sent; None: it is of no interest.
+    """Decode what the broker has sent; return None if it is no control message.
 
     Raises:
-        BrokerUnreachable: it cannot be read here.
+        BrokerUnreachable: this version cannot decode it.
     """
     try:
         frame: Frame = decode_frame(parts[0], parts[-1])

@@ -1,4 +1,7 @@
-"""The bus's errors: one tree, raised where the fault is found, each one line that names the thing.
+"""Define the errors of the bus.
+
+They form one tree. Each is raised where the fault is found, and its text is one line that names
+what is at fault.
 """
 
 from __future__ import annotations
@@ -7,19 +10,20 @@ __all__ = ["BusError", "ChannelError", "ChannelUsageError", "ChannelViolation", 
 
 
 class BusError(Exception):
-    """Anything that goes wrong on the bus."""
+    """Base of every error of the bus."""
 
 
 class FrameError(BusError):
-    """Bytes that are not a frame; the peer erred."""
+    """The peer sent bytes that are not a frame."""
 
 
 class MessageError(BusError):
-    """A control message that its schema refuses; the peer erred.
+    """The peer sent a control message that its schema refuses.
 
     Attributes:
-        request: the number of the request that it was meant to be; None: not known.
-        sender: who says that they sent it; empty: not known.
+        request: the number of the request that the message was meant to be, or None if it is not
+            known.
+        sender: who the message says has sent it; empty if it is not known.
     """
 
     def __init__(self, text: str, request: int | None = None, sender: str = "") -> None:
@@ -29,16 +33,16 @@ class MessageError(BusError):
 
 
 class ChannelError(BusError):
-    """Anything that goes wrong in one channel."""
+    """Base of the errors of one channel."""
 
 
 class ChannelViolation(ChannelError):
-    """The peer broke the channel's rules (overran the window, sent bytes at a wrong offset)."""
+    """The peer broke the channel's rules: it overran the window or sent bytes at a wrong offset."""
 
 
 class ChannelUsageError(ChannelError):
-    """This side broke the channel's rules (sent after the end, consumed more than came)."""
+    """This side broke the channel's rules: it sent after the end or consumed more than came."""
 
 
 class EndpointError(BusError):
-    """A bus endpoint that cannot be bound or connected to."""
+    """A bus endpoint cannot be bound or connected to."""

@@ -1,5 +1,6 @@
-"""Carries out what an administrator orders of every part alike: of the broker's own process, of
-frontends and of hosts.
+"""Carry out the orders that an administrator gives to every part alike.
+
+The broker's own process, frontends and kernel hosts all use it.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ __all__ = ["carry_out"]
 
 
 def carry_out(order: ReloadOrder | LogLevelOrder, reloader: Reloader) -> PartAnswer:
-    """Carry out `order` and give the answer to it.
+    """Carry out `order` in this process and return the answer to it.
 
     Args:
-        reloader: of the part that it is for.
+        reloader: of this part; it reads the configuration again.
     """
     match order:
         case ReloadOrder(request):

@@ -1,9 +1,9 @@
-"""A part's membership: finding the broker, registering, heartbeats both ways, and coming back after
-a break.
+"""Keep a part a member of its broker: register, exchange heartbeats, and come back after a break.
 
-The pattern is ZeroMQ's Paranoid Pirate (zguide chapter 4): heartbeats both ways, and after silence
-a new connection under a back-off with jitter (tenacity), without end. Registering again is a
-reconciliation: the part lists what it has. Each change of state is logged once.
+The pattern is ZeroMQ's Paranoid Pirate (zguide, chapter 4): both sides send heartbeats, and after a
+silence the part makes a new connection, without end, under an exponential back-off with jitter
+(tenacity). A part registers with a list of what it has, from which a restarted broker rebuilds its
+tables. Each change of state is logged once.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ class MembershipState(Enum):
 
 
 class _BrokerLost(BusError):
-    """No answer from the broker in time."""
+    """The broker did not answer in time."""
 
 
 class Membership:
-    """A frontend's or host's side of the bus.
+    """The membership of one frontend or kernel host.
 
     Args:
-        connect: makes the transport to the broker, anew for each attempt.
-        describe: gives the Register message, with everything the part has at that moment.
-        on_control: takes the broker's other messages.
-        on_frame: takes the channels' frames.
-        on_up: called after each registration; channels resume then.
-        heartbeat_timeout: silence, in seconds, after which the broker is looked for again.
-        where: the broker's address, for the log; an attribute, since it may be found elsewhere
-            later.
+        connect: makes the transport to the broker; called for each attempt.
+        describe: returns the Register message, with everything that the part has at that moment.
+        on_control: takes the broker's other control messages.
+        on_frame: takes the frames of channels.
+        on_up: called after each registration, to resume the channels.
+        heartbeat_timeout: seconds of silence after which the part looks for the broker again.
+        where: the broker's address, for the log; an attribute, since a later attempt may find the
+            broker elsewhere.
     """
 
     def __init__(
@@ -67,8 +67,7 @@ class Membership:
         where: str,
     ) -> None:
         self.state = MembershipState.LOST
-        #: When the broker was last there, on the loop's clock; meaningful while the state is not
-        #: UP.
+        #: When the broker was last there, on the loop's clock; valid while the state is not UP.
         self.up_until = asyncio.get_running_loop().time()
         self._connect = connect
         self._describe = describe
@@ -86,21 +85,24 @@ class Membership:
         self._said_lost = False
 
     def send(self, message: Message) -> None:
-        """Send a control message; while the broker is away it is dropped, and registering again
-        tells the state it would have told.
+        """Send a control message to the broker.
+
+        While the broker is away the message is dropped; the next registration tells the broker the
+        state that the message would have told.
         """
         if self._transport is not None:
             self._transport.send(control_frame(encode(message)))
 
     def transmit(self, frame: Frame) -> None:
-        """Send a channel's frame; while the broker is away it is dropped, and the channel sends it
-        again.
+        """Send a channel's frame to the broker.
+
+        While the broker is away the frame is dropped; the channel sends it again later.
         """
         if self._transport is not None:
             self._transport.send(frame)
 
     async def run(self) -> None:
-        """Be a member until cancelled."""
+        """Be a member until cancelled, then leave."""
         try:
             while True:
                 attempts = AsyncRetrying(
@@ -115,7 +117,7 @@ class Membership:
             self._drop_transport()
 
     async def wait_until_up(self, timeout: float) -> bool:
-        """Wait for the first registration; False when it does not come in `timeout` seconds."""
+        """Wait for a registration; return False if none succeeds in `timeout` seconds."""
         try:
             await asyncio.wait_for(self._registered.wait(), timeout)
         except TimeoutError:

@@ -1,14 +1,19 @@
-"""The broker's side of administration: who asked for what, who is to carry it out, and who has
-answered.
+"""Carry out what administrators ask of the broker: who asked, who carries it out, who has answered.
 
 Rules of this module: as :mod:`kernelbus.bus.broker.machine`'s, whose part it is: no socket, clock
 or randomness.
 
-A console's request is *asked* of one part or several, each of which *answers*; when all have, or
-their time is over, or they are lost, the console has its answer. What only the broker can do is
-done here at once; what its own process does (read the configuration again, change the level of the
-log) is asked of it as :class:`Local`. Requests come from anyone who reaches the bus: that is what
-its keys are for.
+The broker finds what a console's request means, asks the parts that it is for under a number of its
+own, and collects their answers. When all have answered, are lost, or their time
+(`Bus`/`HeartbeatTimeout`) is over, the console gets its answer, which names the parts that did not
+answer. What only the broker can do is done here at once; what its own process does (read the
+configuration again, change the level of the log) is asked of it as :class:`Local`.
+
+What an order makes of a pool (paused, drained, resized) is held by its hosts, and here for hosts
+that come later; a broker that was restarted learns it from the hosts. A trace is a lease: it ends
+by itself when its console or its broker is gone.
+
+Requests are accepted from everyone who reaches the bus: its keys decide who that is.
 """
 
 from __future__ import annotations
@@ -49,25 +54,29 @@ from kernelbus.bus.transport.interface import Route
 
 __all__ = ["TRACE_LEASE", "Admin", "Local"]
 
-#: Seconds for which a console is sent what it traces, after it has last asked for it.
+#: Seconds for which a console is sent a trace after it last asked for it.
 TRACE_LEASE = 15.0
 
-#: What the broker's own process is called in answers.
+#: The name of the broker's own process in answers.
 BROKER = "broker"
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """The broker's own process is to carry this out, and to say so by :meth:`Admin.carried_out`."""
+    """An action: the broker's own process carries `order` out.
+
+    It reports the outcome by :meth:`Admin.carried_out`.
+    """
 
     order: ReloadOrder | LogLevelOrder
 
 
 @dataclass(slots=True)
 class _Pending:
-    """A request that waits for answers. `number` is the broker's for it, `request` the console's.
+    """A request that waits for answers.
 
-    `waiting`: what those are called that have not answered, by their ids.
+    `number` is the broker's number for it, `request` the console's. `waiting`: the names of the
+    parts that have not answered, by their ids.
     """
 
     number: int
@@ -82,17 +91,20 @@ class _Pending:
 
 
 class Admin:
-    """What consoles ask of a broker.
+    """The administration of one broker.
 
     Args:
         tables: what the broker knows.
         send: sends a message over a route.
         note: logs a line.
         run_here: has the broker's own process carry an order out.
-        give_up: takes a host for lost and speaks of it no more; its arguments are the host, why,
-            and the time.
-        forget_awaited: waits no more for the host of a session; its arguments are the kernel's id,
+        give_up: takes a host for lost and forgets it; its arguments are the host, why, and the
+            time.
+        forget_awaited: stops waiting for the host of a session; its arguments are the kernel's id,
             why, and the time.
+
+    Attributes:
+        pool_orders: what administrators have made of pools, by name.
     """
 
     def __init__(
@@ -113,15 +125,14 @@ class Admin:
         self._forget_awaited = forget_awaited
         self._pending: dict[int, _Pending] = {}
         self._numbers = 0
-        #: What administrators have made of pools, by name.
         self.pool_orders: dict[str, PoolOrder] = {}
-        #: By kernel: who is sent what passes, and until when.
+        #: The routes of the consoles that trace a kernel, and until when, by the kernel's id.
         self._tracers: dict[str, dict[Route, float]] = {}
 
-    # ------------------------------------------------------------------ from consoles
+    # ------------------------------------------------------------------ requests of consoles
 
     def asked(self, route: Route, message: Message, now: float) -> None:
-        """A request or an order has come over `route`."""
+        """Take a request or an order that has come over `route`."""
         match message:
             case StatusRequest():
                 self._status(route, message, now)
@@ -134,7 +145,7 @@ class Admin:
                 return
         assert isinstance(message, Order)
         if not isinstance(message, TraceOrder):
-            self._note(f"{message.sender} ({route.name}) orders: {_told(message)}")
+            self._note(f"{message.sender} ({route.name}) orders: {_in_words(message)}")
         try:
             self._carry_out(route, message, now)
         except NotFound as error:
@@ -171,6 +182,11 @@ class Admin:
             self._send(frontend.route, LinksRequest(pending.number))
 
     def _story(self, request: int, text: str) -> Story:
+        """Return what happened to the kernel that `text` means.
+
+        Raises:
+            NotFound: it means none, or several.
+        """
         sessions = self._tables.sessions
         kernel = find_id(text, [*sessions.live, *sessions.awaited, *sessions.over], "kernel")
         return Story(request, kernel, sessions.story(kernel))
@@ -219,7 +235,7 @@ class Admin:
         self._ask(route, order, hosts, now, pool)
 
     def _note_pool(self, order: PoolOrder) -> None:
-        """Remember how a pool is to be run, for hosts that come; those that are there are told."""
+        """Remember how a pool is to be run, for hosts that come later."""
         known = self.pool_orders.get(order.pool)
         if order.action == "resize" and known is not None:
             minimum = known.minimum if order.minimum is None else order.minimum
@@ -230,16 +246,17 @@ class Admin:
         self.pool_orders[order.pool] = order
 
     def settle_pools(self, host: Peer, before: dict[str, PoolReport]) -> None:
-        """A host has registered: tell it how its pools are to be run, or, where a restart has made
-        that unknown here, learn it from it.
+        """Bring the pools of a host that has registered to the state that administrators ordered.
+
+        What this broker does not know of a pool, because it was restarted, it learns from the host.
 
         Args:
-            before: what it reported of its pools until now.
+            before: what the host reported of its pools until now.
         """
         for report in host.pools.values():
             order = self.pool_orders.get(report.pool)
             if order is not None and report.pool in before and before[report.pool].resized and not report.resized:
-                # Its configuration was read again and has other numbers: those hold.
+                # The host has read its configuration again and has other numbers: those hold.
                 order = self.pool_orders[report.pool] = replace(order, minimum=None, maximum=None)
             if order is None:
                 if report.state != "serving" or report.resized:
@@ -247,7 +264,7 @@ class Admin:
                     action = _ORDERED.get(report.state, "resume")
                     self.pool_orders[report.pool] = PoolOrder(0, "", report.pool, action, *sizes)
                 continue
-            # Numbered 0: nobody waits for the answer.
+            # The number 0: nobody waits for the answer.
             if order.action != "resize" and (_ORDERED.get(report.state, "resume") != order.action):
                 self._send(host.route, replace(order, request=0, minimum=None, maximum=None))
             if order.minimum is not None or order.maximum is not None:
@@ -286,15 +303,16 @@ class Admin:
             del self._tracers[kernel]
 
     def traced(self, message: Traced) -> None:
-        """A host tells what has passed."""
+        """Pass on what a host has traced."""
         for route in self._tracers.get(message.kernel, ()):
             self._send(route, message)
 
     # ------------------------------------------------------------------ asking and answering
 
     def _ask(self, route: Route, order: Order, parts: list[Peer], now: float, target: str = "") -> None:
-        """Have an order carried out by these parts, and by the broker's own process if it is of
-        every part; then answer.
+        """Have these parts carry an order out, and answer the console when they have.
+
+        An order for every part goes to the broker's own process too.
         """
         pending = self._wait_for(route, order.request, parts, now, target)
         numbered = replace(order, request=pending.number)
@@ -305,6 +323,7 @@ class Admin:
             self._run_here(numbered)
 
     def _wait_for(self, route: Route, request: int, parts: list[Peer], now: float, target: str = "") -> _Pending:
+        """Enter a request under a number of its own, to wait for the answers of `parts`."""
         self._numbers += 1
         waiting = {part.id: f"{part.role} {part.name}" for part in parts}
         deadline = now + self._tables.options.heartbeat_timeout
@@ -312,11 +331,11 @@ class Admin:
         return pending
 
     def carried_out(self, answer: PartAnswer, now: float) -> None:
-        """The broker's own process answers."""
+        """Take an answer of the broker's own process."""
         self._answer("", answer, now)
 
     def answered(self, peer: Peer, answer: PartAnswer, now: float) -> None:
-        """A part answers."""
+        """Take a part's answer to an order."""
         self._answer(peer.id, answer, now)
 
     def _answer(self, identity: str, answer: PartAnswer, now: float) -> None:
@@ -328,21 +347,21 @@ class Admin:
         self._settle(pending, now)
 
     def listed(self, peer: Peer, answer: LinksAnswer, now: float) -> None:
-        """A frontend tells of its links."""
+        """Take a frontend's answer to a request for its links."""
         pending = self._pending.get(answer.request)
         if pending is not None and pending.waiting.pop(peer.id, None) is not None:
             pending.links += answer.links
             self._settle(pending, now)
 
     def lost(self, peer: Peer, why: str, now: float) -> None:
-        """A part is gone: nobody waits for its answers."""
+        """Expect no answers from a part that is gone."""
         for pending in list(self._pending.values()):
             if (part := pending.waiting.pop(peer.id, None)) is not None:
                 pending.answers.append(PartAnswer(pending.request, False, "gone", [f"it {why}"], part))
                 self._settle(pending, now)
 
     def tick(self, now: float) -> None:
-        """Time has passed."""
+        """End the requests and traces whose time is over."""
         for pending in [pending for pending in self._pending.values() if now >= pending.deadline]:
             for part in pending.waiting.values():
                 seconds = self._tables.options.heartbeat_timeout
@@ -357,6 +376,7 @@ class Admin:
                 del self._tracers[kernel]
 
     def _settle(self, pending: _Pending, now: float, late: bool = False) -> None:
+        """Answer the console if no part is still to answer, or at once if it is `late`."""
         if pending.waiting and not late:
             return
         del self._pending[pending.number]
@@ -374,9 +394,14 @@ class Admin:
         self._note(f"{order.sender} ({route.name}): refused: {text}")
         self._send(route, Answer(order.request, False, code, [text]))
 
-    # ------------------------------------------------------------------ what is meant
+    # ------------------------------------------------------------------ what a text means
 
     def _live(self, text: str, what: str) -> str:
+        """Return the id of the live kernel that `text` means.
+
+        Raises:
+            NotFound: it means none, or several.
+        """
         return find_id(text, self._tables.sessions.live, what)
 
     def _host_of(self, kernel: str) -> Peer:
@@ -389,11 +414,12 @@ class Admin:
         return find_pool(text, self._tables.pool_names())
 
 
-#: The order that has brought a pool into a state.
+#: The order that brings a pool into a state.
 _ORDERED: dict[str, Literal["pause", "drain", "resume"]] = {"paused": "pause", "draining": "drain"}
 
 
-def _told(order: Order) -> str:
+def _in_words(order: Order) -> str:
+    """Return an order in the words of the admin shell, for the log."""
     match order:
         case KernelOrder(kernel=kernel, action=action):
             return f"kernel {action} {kernel}"

@@ -1,10 +1,13 @@
-"""The broker's journal: sessions in SQLite, so that a broker that starts knows what the one before
-it knew.
+"""Keep the broker's sessions in SQLite, so that a broker that starts knows what the last one knew.
+
+What a broker that starts can learn from hosts and frontends when they register, it does not need
+from here; what it cannot learn from them are the sessions whose hosts have not come back and those
+that are over.
 
 What is written is small and rare (a session's record when its state changes, its counters at most
-once a second), so it is written in the broker's own thread, in one transaction for each turn in
-which something changed, with WAL and without waiting for the disk: what a power cut takes, the
-hosts tell again.
+once a second). So the broker's own thread writes it, in one transaction for each turn of the loop
+in which something changed, with WAL and without waiting for the disk. What a power cut takes away,
+the hosts report again.
 """
 
 from __future__ import annotations
@@ -22,13 +25,13 @@ from kernelbus.bus.errors import BusError
 
 __all__ = ["Journal", "JournalError"]
 
-#: Of the layout; a journal of another is moved aside, not guessed at.
+#: The version of the layout. A journal of another layout is refused, not interpreted.
 _VERSION = 1
 _FIELDS = [field.name for field in dataclasses.fields(SessionRecord)]
 
 
 class JournalError(BusError):
-    """A journal that cannot be used; the text names the file and says what to do."""
+    """A journal cannot be used; the text names the file and says what to do."""
 
 
 class Journal:
@@ -38,7 +41,7 @@ class Journal:
         path: the file; folders are made as needed. Another broker cannot use it at the same time.
 
     Raises:
-        JournalError: it cannot be had.
+        JournalError: the file cannot be opened, is damaged, has another layout, or is in use.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,7 +49,7 @@ class Journal:
         self._lock: IO[bytes] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Kernel ids are in it, and who knows a kernel's id can take it.
+            # Whoever knows a kernel's id can attach to the kernel, and the ids are in this file.
             self._lock = open(os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600), "rb")  # noqa: SIM115
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -76,7 +79,7 @@ class Journal:
         return database
 
     def sessions(self) -> list[SessionRecord]:
-        """Give what was journaled.
+        """Return the journaled records.
 
         Raises:
             JournalError: the file is damaged.
@@ -88,10 +91,12 @@ class Journal:
         return [SessionRecord(*row) for row in rows]
 
     def write(self, changes: dict[str, SessionRecord | None]) -> None:
-        """Journal what has changed; None: the session is forgotten.
+        """Write what :meth:`kernelbus.bus.broker.sessions.SessionTable.changes` has returned.
+
+        None instead of a record deletes the session from the journal.
 
         Raises:
-            JournalError: the disk is full, or gone.
+            JournalError: the disk is full or gone.
         """
         marks = ", ".join("?" * len(_FIELDS))
         try:
@@ -108,7 +113,7 @@ class Journal:
             raise JournalError(f"the journal {self.path} cannot be written ({error})") from None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file and release its lock."""
         self._database.close()
         self._unlock()
 

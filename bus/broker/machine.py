@@ -1,27 +1,37 @@
-"""The broker's state machine: who is there, which channel joins whom, and which sessions exist.
+"""Decide for the broker: which parts are there, what a channel joins, who gets which kernel.
 
-Rules of this module: no socket, clock or randomness; :meth:`Broker.control`,
-:meth:`Broker.unreachable` and :meth:`Broker.tick` take what happened and `now`, and give the
-actions to carry out. :meth:`Broker.forward` is the data path: one look-up, no change of state.
+Rules of this module: no socket, clock or randomness. :meth:`Broker.control`,
+:meth:`Broker.unreachable` and :meth:`Broker.tick` take what happened and `now` (seconds on a clock
+of the caller's), and return the actions to carry out. :meth:`Broker.forward` is the data path: one
+look-up, no change of state. :meth:`Broker.validate` checks the invariants, for tests.
 
-Parts are *up*, *suspect* (silent for `heartbeat_timeout`; whoever waits for any kernel is sent
-elsewhere, and nothing else is done yet: a short break is not death) or *lost* (a frontend after
-twice that, a host after `host_timeout`; then those who depended on it are told). A part that was
-suspect registers again, since what was said meanwhile may be lost. A broker that starts knows
-nothing: whoever speaks to it is asked to register again, and hosts and frontends list what they
-have, from which the tables are rebuilt. What it cannot learn from them, the sessions whose hosts
-have not come back and those that are over, it has from its journal
-(:mod:`kernelbus.bus.broker.sessions`).
+**Parts** are *up*, *suspect* or *lost*. A part is suspect when it has been silent for
+`heartbeat_timeout`: requests for any kernel that wait at it go to other hosts, and nothing else is
+done, since a short break is not death. A frontend is lost after twice that time, a host after
+`host_timeout`; then those who depended on it are told. A suspect part that speaks again is asked to
+register again, since messages of the meantime may be lost.
 
-Requests for any kernel of a pool wait here, in the order in which they came, and a host is asked
-only for what it can give: so the order holds over all hosts of a pool.
+**Restart.** A broker that starts knows no part. It asks everyone who speaks to it to register
+again; hosts and frontends then list what they have, and the broker rebuilds its tables from that.
+From its journal it has what it cannot learn from them (:mod:`kernelbus.bus.broker.sessions`): the
+sessions whose hosts have not come back, for which clients wait until `host_timeout`, and those that
+are over.
+
+**Requests.** A client's request (`Open`) waits, is asked of a host (`Acquire`), and is answered
+(`Opened`, `Refused`). Requests for any kernel of a pool wait here, in the order in which they came.
+A host is asked only for what it can give: a ready kernel, room under the cap, or the place of a
+detached kernel that may be given up. So the order holds over all hosts of a pool. Hosts with ready
+kernels come first, then those whose kernels start, then the least loaded. A request that waits on
+one host for a kernel to start moves to another host that has one ready. It does not go back to a
+host within `heartbeat_timeout`, since frames of a kernel that the host had attached already may be
+under way under the same channel number.
 
 | channel state | meaning |
 |---|---|
 | WAITING | a client wants a kernel; no host has been asked yet |
 | ASKED | a host has been asked |
 | OPEN | frames pass |
-| HALF | one side has told of it after a restart of the broker; the other is awaited until `host_timeout` |
+| HALF | one side is known after a restart; the other is awaited until `host_timeout` |
 """
 
 from __future__ import annotations
@@ -80,11 +90,11 @@ __all__ = ["DRAINING", "Action", "Broker"]
 
 _LEFT = "has left"
 
-#: The code with which a host refuses what another may give: it gives no kernels out at present.
+#: The code with which a host refuses a request that another host may grant: it hands out no kernels
+#: at present.
 DRAINING = "draining"
 
-#: For so many seconds a host that was lost is remembered as gone, unless it comes back or is
-#: evicted.
+#: Seconds for which a host that was lost is remembered as gone, unless it comes back or is evicted.
 _GONE_FOR = 86400.0
 
 
@@ -92,10 +102,10 @@ Action = Send | Note | Local
 
 
 class Broker(BrokerTables):
-    """The broker. See the module's rules.
+    """The broker's state machine. See the module's rules.
 
     Args:
-        epoch: what is added to `now` to have wall-clock time.
+        epoch: seconds to add to `now` to get wall-clock time.
         journaled: the sessions that an earlier broker knew.
     """
 
@@ -121,16 +131,14 @@ class Broker(BrokerTables):
     # ------------------------------------------------------------------ the data path
 
     def forward(self, route: Route, frame: Frame) -> Route | None:
-        """Give the route on which `frame`, which came over `route`, goes on; None: it has no way to
-        go.
-        """
+        """Return the route on which `frame`, which came over `route`, continues, or None."""
         entry = self.channels.get(frame.channel)
         if entry is not None:
             peer = self._routes.get(route)
             if peer is not None:
                 if peer is entry.frontend:
-                    # A host that is only asked so far has no end of the channel yet, and would say
-                    # that there is none.
+                    # A host that is only asked has no end of the channel yet, and would answer that
+                    # there is none.
                     other = entry.host if entry.phase is not ChannelPhase.ASKED else None
                 elif peer is entry.host:
                     other = entry.frontend
@@ -141,11 +149,11 @@ class Broker(BrokerTables):
         self.dropped += 1
         return None
 
-    def knows_no(self, route: Route, frame: Frame, now: float) -> bool:
-        """Whether the sender of a frame without a way should be told that its channel does not
-        exist, or leads past it.
+    def should_reset(self, route: Route, frame: Frame, now: float) -> bool:
+        """Whether to tell the sender of a frame without a route that it has no such channel.
 
-        Not while parts may still be on their way back after a restart of the broker.
+        That is so if the channel does not exist or joins others. It is not so while parts may still
+        be on their way back after a restart of the broker.
         """
         entry = self.channels.get(frame.channel)
         if entry is None:
@@ -155,7 +163,7 @@ class Broker(BrokerTables):
     # ------------------------------------------------------------------ events
 
     def control(self, route: Route, message: Message, now: float) -> list[Action]:
-        """A control message came over `route`."""
+        """Handle a control message that came over `route`."""
         peer = self._routes.get(route)
         if peer is not None and not isinstance(message, Register):
             self._seen(peer, message, now)
@@ -164,7 +172,7 @@ class Broker(BrokerTables):
         elif isinstance(message, StatusRequest | StoryRequest | Order):
             self.admin.asked(route, message, now)
         elif peer is None:
-            # Whoever it is, it thinks we know it: we are a broker that was restarted.
+            # The sender registered with an earlier broker: this one was restarted.
             if now - self._strangers.get(route, -1e9) > self.options.heartbeat_interval:
                 self._strangers[route] = now
                 self._send(route, RegisterAgain())
@@ -211,15 +219,17 @@ class Broker(BrokerTables):
         return self._take()
 
     def unreachable(self, route: Route, now: float) -> list[Action]:
-        """The transport says that nobody is at the other end of `route`."""
+        """Handle the transport's report that nobody is at the other end of `route`."""
         peer = self._routes.get(route)
         if peer is not None and peer.state is PeerState.UP:
             self._suspect(peer, "cannot be reached", now)
         return self._take()
 
     def expel(self, route: Route, why: str, now: float) -> list[Action]:
-        """Whoever is at the other end of `route` is not to be a part any more, and is not sent
-        anything.
+        """Take the part at the other end of `route` for lost; it may not be a part any more.
+
+        Nothing more is sent to it. A transport reports so when the key of the part's machine is
+        revoked.
         """
         self._strangers.pop(route, None)
         peer = self._routes.get(route)
@@ -228,11 +238,11 @@ class Broker(BrokerTables):
         return self._take()
 
     def tick(self, now: float) -> list[Action]:
-        """Time has passed; to be called about every `heartbeat_interval`."""
+        """Handle that time has passed; call it about every `heartbeat_interval`."""
         stalled, self._ticked = now - self._ticked - 2 * self.options.heartbeat_interval, now
         if stalled > 0:
-            # The time in which this process did not run is no silence of others; what they said in
-            # it is still to be read.
+            # The time in which this process did not run is not a silence of the parts: what they
+            # sent meanwhile is still to be read.
             for peer in self.peers.values():
                 peer.last_seen = min(now, peer.last_seen + stalled)
         if now >= self._next_heartbeat:
@@ -254,7 +264,7 @@ class Broker(BrokerTables):
             elif entry.phase is ChannelPhase.WAITING and now >= entry.deadline:
                 self._refuse(entry, "no-host", self._why_nobody(entry))
             elif entry.phase is ChannelPhase.ASKED and now >= entry.deadline + self.options.heartbeat_timeout / 2:
-                # The host refuses at the deadline itself: either its word or ours was lost.
+                # The host refuses at the deadline itself, so its message or the broker's was lost.
                 assert entry.host is not None
                 self._send(entry.host.route, Release(entry.channel, "its time is over"))
                 self._refuse(entry, "no-host", f"no kernel in {self.options.connection_timeout:.0f} s: {entry.host} does not answer")
@@ -273,33 +283,34 @@ class Broker(BrokerTables):
             if now - gone.last_seen > _GONE_FOR:
                 del self.gone_hosts[gone.id]
         if any(entry.left for entry in self._waiting.values()):
-            # Their time to go back to a host may have come.
+            # They may be allowed to go back to a host by now.
             self._dispatch(now)
         self.admin.tick(now)
         return self._take()
 
     def carried_out(self, answer: PartAnswer, now: float) -> list[Action]:
-        """The broker's own process has carried out what a
-        :class:`kernelbus.bus.broker.administration.Local` told it.
+        """Take the answer of the broker's own process to an order.
+
+        The order was given to it as a :class:`kernelbus.bus.broker.administration.Local`.
         """
         self.admin.carried_out(answer, now)
         return self._take()
 
     def configure(self, options: BrokerOptions, now: float) -> list[Action]:
-        """Go by other options from now on."""
+        """Use other options from now on."""
         self.options = options
         self._dispatch(now)
         return self._take()
 
-    # ------------------------------------------------------------------ what administrators change
+    # ------------------------------------------------------------------ changes by administration
 
     def _forget_awaited(self, kernel: str, why: str, now: float) -> None:
-        """Wait no more for the host of a session."""
+        """Stop waiting for the host of a session."""
         self.sessions.gone(kernel, why, now + self.epoch)
         self._dispatch(now)
 
     def _give_up(self, host: Peer, why: str, now: float) -> None:
-        """Take a host that cannot be reached for lost, and speak of it no more."""
+        """Take a host that cannot be reached for lost, and forget it."""
         self._lose(host, why, now)
         self.gone_hosts.pop(host.id, None)
 
@@ -321,7 +332,7 @@ class Broker(BrokerTables):
             peer = self.peers[message.peer] = Peer(message.peer, message.role, message.name, route, now)
             self._note(f"{peer} has registered", False, peer.fields)
             if message.role == "host":
-                # The same again, or another in its place.
+                # The same host again, or another in its place.
                 for gone in [gone for gone in self.gone_hosts.values() if gone.name == message.name]:
                     del self.gone_hosts[gone.id]
         else:
@@ -347,7 +358,7 @@ class Broker(BrokerTables):
         for report in message.kernels:
             self._kernel(host, report, now)
         attached = {report.channel: report.kernel for report in message.kernels if report.channel}
-        # A kernel that is gone may have left its last words in a channel, which ends when they are
+        # A kernel that is gone may have left its last output in a channel, which ends when that is
         # delivered.
         ending = {report.channel: report.kernel for report in message.channels if report.channel not in attached}
         for entry in [entry for entry in self.channels.values() if entry.host is host and entry.channel not in attached]:
@@ -369,7 +380,7 @@ class Broker(BrokerTables):
         listed = {report.channel for report in message.channels}
         for entry in [e for e in self.channels.values() if e.frontend is frontend and e.channel not in listed]:
             if entry.phase in (ChannelPhase.WAITING, ChannelPhase.ASKED):
-                # Requests are not listed but made again, behind this message; until then each keeps
+                # Requests are not listed but made again after this message; until then each keeps
                 # its place.
                 entry.confirm_by = now + self.options.heartbeat_timeout
             else:
@@ -388,6 +399,10 @@ class Broker(BrokerTables):
                     self._move(known, ChannelPhase.OPEN, known.host)
 
     def _join(self, entry: ChannelEntry, host: Peer, kernel: str) -> None:
+        """Bring a channel to OPEN, or HALF without a frontend, with this host and kernel.
+
+        A request that waited for the kernel is answered.
+        """
         entry.kernel = kernel
         answer = entry.request is not None and entry.phase in (ChannelPhase.WAITING, ChannelPhase.ASKED)
         self._move(entry, ChannelPhase.OPEN if entry.frontend is not None else ChannelPhase.HALF, host)
@@ -399,15 +414,15 @@ class Broker(BrokerTables):
         if peer.state is PeerState.SUSPECT and not isinstance(message, Leave):
             peer.state = PeerState.UP
             self._note(f"{peer} is back", False, peer.fields)
-            # What was said to it meanwhile may be lost, and what it said: it lists what it has, and
-            # all is put right.
+            # What was sent to it meanwhile may be lost, and what it sent: it lists what it has, and
+            # the tables are corrected.
             self._send(peer.route, RegisterAgain())
 
     def _suspect(self, peer: Peer, why: str, now: float) -> None:
         peer.state = PeerState.SUSPECT
         self._note(f"{peer} {why}; waiting for it", True, peer.fields)
-        # Who only wants some kernel need not wait with it. Should it have attached one already,
-        # that is taken back when it says so.
+        # A request for any kernel need not wait with it. If the host has attached one already, the
+        # kernel is taken back when the host reports it.
         for entry in [e for e in self.channels.values() if e.host is peer and e.phase is ChannelPhase.ASKED]:
             assert entry.request is not None
             if not entry.request.kernel:
@@ -416,6 +431,7 @@ class Broker(BrokerTables):
         self._dispatch(now)
 
     def _lose(self, peer: Peer, why: str, now: float) -> None:
+        """Remove a part, and tell all who depended on it."""
         self._note(f"{peer} {why}" if why == _LEFT else f"{peer} {why}; given up", why != _LEFT, peer.fields)
         peer.state = PeerState.LOST
         if peer.role == "host" and why != _LEFT:
@@ -454,18 +470,18 @@ class Broker(BrokerTables):
             self.channels[request.channel] = entry
         entry.frontend, entry.request, entry.confirm_by = frontend, request, math.inf
         if entry.host is not None and entry.phase in (ChannelPhase.OPEN, ChannelPhase.HALF):
-            # Asked again after a break: the host already has it.
+            # The client's frontend asks again after a break; the host has the channel already.
             self._move(entry, ChannelPhase.OPEN, entry.host)
             self._answer_opened(entry)
         elif entry.phase is not ChannelPhase.ASKED:
             self._move(entry, ChannelPhase.WAITING, None)
             entry.deadline = now + self.options.connection_timeout
-            # Those who waited before could not be served either, when last something changed for
+            # Requests that waited before could not be met either when something last changed for
             # them.
             self._ask(entry, now)
 
     def _dispatch(self, now: float) -> None:
-        """Ask a host for every request that waits and can be met, first come first served."""
+        """Ask a host for every waiting request that can be met, in the order in which they came."""
         if not self._waiting:
             return
         full: set[str] = set()
@@ -479,9 +495,7 @@ class Broker(BrokerTables):
                     full.add(pool)
 
     def _ask(self, entry: ChannelEntry, now: float) -> None:
-        """Ask a host for what `entry` wants, if there is one that can be asked, or refuse it, if
-        there will be none.
-        """
+        """Ask a host for what `entry` wants, if one can be asked; refuse it if none ever will."""
         request = entry.request
         assert request is not None
         host: Peer | None = None
@@ -490,8 +504,7 @@ class Broker(BrokerTables):
             if session is not None:
                 host, entry.pool = self.peers.get(session.host.id), session.report.pool
             elif request.kernel in self.sessions.awaited or not (self.peers_of("host") or self._settled(now)):
-                # While hosts may still be coming back after a start, the kernel may be on one of
-                # them.
+                # While hosts may still come back after a start, the kernel may be on one of them.
                 return
             elif not self._replaces(request):
                 text = self.sessions.why_gone(request.kernel, now + self.epoch)
@@ -532,11 +545,11 @@ class Broker(BrokerTables):
         self._send(host.route, acquire)
 
     def _settled(self, now: float) -> bool:
-        """Whether every host that was there before this broker has had the time to come back."""
+        """Whether every host that an earlier broker had has had the time to come back."""
         return now - self.started > self.options.host_timeout
 
     def _replaces(self, request: Open) -> bool:
-        """Whether a kernel that is gone is to be replaced by another of its pool."""
+        """Whether another kernel of its pool replaces the one asked for, which is gone."""
         return self.options.replace_silently and request.kernel in self.sessions.over
 
     def _wanted_pool(self, request: Open) -> str:
@@ -545,7 +558,7 @@ class Broker(BrokerTables):
         return request.pool or self._default_pool(request.parallel)
 
     def _rebalance(self, host: Peer, report: PoolReport, now: float) -> None:
-        """A host has kernels ready: whoever waits for one to start on another need not."""
+        """Take requests that wait on kernels starting elsewhere to `host`, if it has any ready."""
         spare = report.ready - host.asked.get(report.pool, 0)
         if spare <= 0 or not host.accepts(report.pool):
             return
@@ -580,6 +593,7 @@ class Broker(BrokerTables):
         del self.channels[entry.channel]
 
     def _uncount(self, entry: ChannelEntry) -> None:
+        """Remove a channel from the counts and lists of its phase."""
         self._waiting.pop(entry.channel, None)
         if entry.phase is ChannelPhase.ASKED:
             assert entry.host is not None
@@ -593,8 +607,10 @@ class Broker(BrokerTables):
         return reports[0].pool if reports else ""
 
     def _choose(self, pool: str, entry: ChannelEntry, now: float) -> Peer | None:
-        """Of the hosts that can give a kernel, one with ready ones to spare, else the one with the
-        smallest part of its cap in use.
+        """Return the host to ask for a kernel of `pool`, or None if none can give one.
+
+        It is a host with ready kernels to spare, else one whose kernels do start, else the one with
+        the smallest part of its cap in use.
         """
         best: tuple[tuple[bool, bool, float], Peer] | None = None
         for host in self.peers_of("host"):
@@ -611,10 +627,10 @@ class Broker(BrokerTables):
         return best[1] if best else None
 
     def _just_left(self, entry: ChannelEntry, host: Peer, now: float) -> bool:
-        """Whether a request was taken from a host so lately that frames of what the host had
-        attached may still be on their way.
+        """Whether a request was taken from `host` within the last `heartbeat_timeout`.
 
-        They would be taken for those of what it attached next under the same number.
+        Frames of a kernel that the host had attached to the request may still be under way. They
+        would be taken for those of the kernel that it attached next under the same channel number.
         """
         return now - entry.left.get(host.id, -math.inf) < self.options.heartbeat_timeout
 
@@ -629,7 +645,7 @@ class Broker(BrokerTables):
             self.attaches.setdefault(message.kernel.pool, Latencies()).add(now - entry.since)
         report = host.pools.get(entry.pool)
         if report is not None and entry.request is not None and not _named(entry):
-            # Until the host reports it itself.
+            # Counted here until the host reports it.
             host.pools[entry.pool] = replace(report, ready=max(0, report.ready - 1), attached=report.attached + 1)
         self._join(entry, host, message.kernel.kernel)
 
@@ -647,15 +663,15 @@ class Broker(BrokerTables):
         request = entry.request
         assert request is not None
         if message.code == "unknown-kernel" and request.kernel in self.sessions.live and self.options.replace_silently:
-            # It is just ending: for its client, it is gone.
+            # The kernel is just ending; for its client it is gone.
             entry.request = replace(request, kernel="", pool=entry.pool, resume=False)
             self._move(entry, ChannelPhase.WAITING, None)
             self._ask(entry, now)
             return
         if message.code == DRAINING and not request.kernel:
             if not host.draining:
-                # It is the pool that is drained there, which its report will say, but later than
-                # this.
+                # The pool is drained there. The pool's report will say so, but it comes after this
+                # message.
                 host.pools[entry.pool] = replace(host.pools[entry.pool], state="draining")
             self._move(entry, ChannelPhase.WAITING, None)
             self._ask(entry, now)
@@ -674,7 +690,7 @@ class Broker(BrokerTables):
             self._drop(entry, message.text)
 
     def _drop(self, entry: ChannelEntry, why: str) -> None:
-        """The frontend's side is gone: the host lets the client go."""
+        """Remove a channel whose frontend's side is gone; the host releases the client."""
         self._remove(entry)
         if entry.host is not None and entry.host.id in self.peers:
             self._send(entry.host.route, Release(entry.channel, why))
@@ -682,7 +698,7 @@ class Broker(BrokerTables):
             self._send(entry.frontend.route, Lost(entry.channel, why))
 
     def _tell_lost(self, entry: ChannelEntry, why: str) -> None:
-        """The host's side is gone: the frontend tells its client."""
+        """Remove a channel whose host's side is gone; the frontend tells its client."""
         self._remove(entry)
         if entry.frontend is not None and entry.frontend.id in self.peers:
             self._send(entry.frontend.route, Lost(entry.channel, why))
@@ -696,6 +712,7 @@ class Broker(BrokerTables):
         self.sessions.report(host, report, now + self.epoch)
 
     def _why_nobody(self, entry: ChannelEntry) -> str:
+        """Say why no host has given a kernel for a request in time."""
         waited = f"no kernel in {self.options.connection_timeout:.0f} s"
         hosts = self.peers_of("host")
         if not hosts:
@@ -719,7 +736,7 @@ class Broker(BrokerTables):
         most = sum(report.maximum for _, report in reports)
         return f"no kernel came free: pool {entry.pool} is at its maximum of {most}; close one, or raise MaximumKernelNumber"
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ helpers
 
     def _send(self, route: Route, message: Message) -> None:
         self._actions.append(Send(route, message))
@@ -765,5 +782,5 @@ class Broker(BrokerTables):
 
 
 def _named(entry: ChannelEntry) -> bool:
-    """Whether this is about one kernel, and no other will do."""
+    """Whether the request is for one kernel, and no other will do."""
     return entry.request is not None and bool(entry.request.kernel)

@@ -1,5 +1,7 @@
-"""The broker's I/O shell: takes frames from its transports to
-:class:`kernelbus.bus.broker.machine.Broker` and carries out what that decides.
+"""Run a broker: the I/O around the state machine :class:`kernelbus.bus.broker.machine.Broker`.
+
+It decodes the frames that its transports bring, passes them to the state machine, and carries out
+the actions that come back. It looks at no payload of a data frame.
 """
 
 from __future__ import annotations
@@ -34,17 +36,18 @@ _log = logging.getLogger("kernelbus.broker")
 
 
 class BrokerServer:
-    """A broker that serves parts of this process by call and all others by ZeroMQ, from one routing
-    table.
+    """A broker that serves parts of this process by call and all others by ZeroMQ.
+
+    Both ways share one routing table.
 
     Args:
-        options: of the broker's state machine.
+        options: the options of the broker's state machine.
         context: the ZeroMQ context; the caller ends it.
-        journal: where sessions are kept over the broker's own end; None: nowhere. It is closed with
-            this server.
-        config: what `options` were made of.
-        reread: reads that again, for an administrator's order.
-        keys: this machine's, for endpoints that other machines reach.
+        journal: where sessions are kept beyond the broker's end; None: nowhere. The server closes
+            it.
+        config: the configuration that `options` were made of.
+        reread: reads the configuration again, for an administrator's order.
+        keys: this machine's keys, for endpoints that other machines reach.
 
     Raises:
         JournalError: the journal is damaged.
@@ -73,41 +76,40 @@ class BrokerServer:
 
     @property
     def connect(self) -> TransportFactory:
-        """Makes the transport of a part of this process."""
+        """The factory of transports for parts of this process."""
         return self._hub.connect
 
     def bind(self, endpoint: str) -> str:
-        """Listen at `endpoint` too; gives it with its real port.
+        """Listen at `endpoint` too; return the endpoint with its real port.
 
         Raises:
-            EndpointError: it is taken or makes no sense, or other machines reach it and this one
-                has no keys.
-            KeysError: its keys cannot be used.
+            EndpointError: the endpoint is in use or malformed, or other machines reach it and this
+                machine has no keys.
+            KeysError: this machine's keys cannot be used.
         """
         return self._router.bind(endpoint)
 
     @property
     def admission(self) -> Admission | None:
-        """Whom it admits from other machines, and whom it has refused; None: it has no endpoint
-        that others reach.
+        """Who is admitted from other machines and who was refused.
+
+        None if the broker has no endpoint that other machines reach.
         """
         return self._router.admission
 
     @property
     def refused_handshakes(self) -> int:
-        """Connections that were refused, since the start, because their keys are not allowed, or
-        for want of any.
-        """
+        """Connections refused since the start, since their keys are not allowed or missing."""
         return self._router.admission.refused if self._router.admission is not None else 0
 
     async def run(self) -> None:
-        """Keep time until cancelled."""
+        """Keep the state machine's time until cancelled."""
         while True:
             await asyncio.sleep(self._interval)
             self._perform(self.broker.tick(self._loop.time()))
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, write the journal and close it."""
         self._hub.close()
         self._router.close()
         if self._journal is not None:
@@ -122,7 +124,7 @@ class BrokerServer:
             if target is not None:
                 if not target.send(frame):
                     self._perform(broker.unreachable(target, self._loop.time()))
-            elif frame.kind != Kind.RESET and broker.knows_no(route, frame, self._loop.time()):
+            elif frame.kind != Kind.RESET and broker.should_reset(route, frame, self._loop.time()):
                 route.send(Frame(Kind.RESET, frame.channel))
             return
         try:
@@ -143,15 +145,15 @@ class BrokerServer:
             match action:
                 case Send(route, message):
                     if not route.send(control_frame(encode(message))):
-                        # Found gone while telling it something: what follows from that comes after
-                        # what was decided before.
+                        # The part is found gone while it is sent something. The consequences come
+                        # after what was decided before.
                         self._perform(self.broker.unreachable(route, self._loop.time()))
                 case Note(text, error, about):
                     _log.log(logging.ERROR if error else logging.INFO, "%s", text, extra={"fields": about})
                 case Local(order):
                     self._perform(self.broker.carried_out(carry_out(order, self.reloader), self._loop.time()))
         if not self._writing:
-            # Once for all changes of this turn of the loop.
+            # Written once for all changes of this turn of the loop.
             self._writing = True
             self._loop.call_soon(self._write_journal)
 

@@ -1,18 +1,20 @@
-"""The session table: every kernel there is, and what became of those there were.
+"""Keep the session table: every kernel that exists, and what became of those that are over.
 
-Rules of this module: no socket, clock or file. Times that are shown or kept are wall-clock times,
-passed in; what has to outlive the broker is given by :meth:`SessionTable.changes` to whoever
-journals it, and comes back through :meth:`SessionTable.restore`.
+Rules of this module: no socket, clock or file. Hosts report their kernels; the table remembers how
+a kernel ended, or with which host it was lost, for clients that ask for it. Times that are shown or
+kept are wall-clock times, in seconds since 1970, which callers pass in. What has to outlive the
+broker is taken from :meth:`SessionTable.changes` by whoever journals it, and comes back through
+:meth:`SessionTable.restore`.
 
 | session state | meaning |
 |---|---|
-| starting, ready | the kernel has had no client yet; nobody can ask for it, and it is not journaled |
-| attached, busy | a client has it; busy: it evaluates |
-| detached | no client has it (it may be evaluating) |
-| ending | it was told to end |
-| awaited | a broker before this one knew it; its host has not come back yet |
-| ended | it is gone, and the text says how; remembered for a time |
-| lost | its host did not come back |
+| starting, ready | the kernel has had no client; none can ask for it, and it is not journaled |
+| attached, busy | a client has the kernel; busy: the kernel evaluates |
+| detached | no client has the kernel, which may be evaluating |
+| ending | the kernel was told to end |
+| awaited | an earlier broker knew the session; its host has not come back yet |
+| ended | the kernel is gone, and the text says how; remembered for a time |
+| lost | the kernel's host did not come back; remembered for a time |
 """
 
 from __future__ import annotations
@@ -28,10 +30,10 @@ __all__ = ["AWAITED", "ENDED", "LOST", "Owner", "Session", "SessionRecord", "Ses
 
 AWAITED, ENDED, LOST = "awaited", "ended", "lost"
 
-#: So many sessions that are over are remembered, and for so many seconds.
+#: How many sessions that are over are remembered, and for how many seconds.
 _REMEMBERED = 10_000
 _REMEMBERED_FOR = 7 * 86400.0
-#: So many events of each session.
+#: How many events of each session are kept.
 _EVENTS = 100
 
 
@@ -70,10 +72,10 @@ class SessionRecord:
 
 @dataclass(slots=True)
 class Session:
-    """A kernel's life, as its host last reported it. `since`: when it came into its state; `heard`:
-    when it was reported last.
+    """A kernel's life, as its host last reported it.
 
-    Times are by the wall clock.
+    `since`: when it came into its state; `heard`: when it was last reported. Times are by the wall
+    clock.
     """
 
     report: KernelReport
@@ -84,11 +86,11 @@ class Session:
 
     @property
     def state(self) -> str:
-        """See the module's table."""
+        """The session's state; see the module's table."""
         return "busy" if self.report.state == "attached" and self.report.busy else self.report.state
 
     def record(self, now: float) -> SessionRecord:
-        """Give what is journaled of it."""
+        """Return the record to journal; `now` becomes the time of its last change."""
         report = self.report
         return SessionRecord(
             report.kernel,
@@ -113,9 +115,9 @@ class SessionTable:
     """All sessions.
 
     Attributes:
-        live: kernels whose hosts are there, by id.
-        awaited: journaled sessions whose hosts are not there yet.
-        over: sessions that have ended or were lost, oldest first.
+        live: the kernels whose hosts are there, by id.
+        awaited: the journaled sessions whose hosts are not there yet, by id.
+        over: the sessions that have ended or were lost, by id, oldest first.
     """
 
     def __init__(self) -> None:
@@ -126,7 +128,7 @@ class SessionTable:
         self._stories: dict[str, deque[StoryEvent]] = {}
 
     def restore(self, records: list[SessionRecord], now: float) -> None:
-        """Take what an earlier broker journaled."""
+        """Take the records that an earlier broker journaled."""
         for record in sorted(records, key=lambda record: record.changed):
             if record.over:
                 self.over[record.kernel] = record
@@ -135,15 +137,17 @@ class SessionTable:
         self._forget(now)
 
     def changes(self) -> dict[str, SessionRecord | None]:
-        """Take what is to be journaled since the last call: records by kernel id; None: to be
-        forgotten.
+        """Take the changes to journal since the last call, by kernel id.
+
+        None instead of a record: the session is to be deleted from the journal.
         """
         changed, self._changed = self._changed, {}
         return changed
 
     def story(self, kernel: str) -> list[StoryEvent]:
-        """What has happened to a kernel since this broker has known it, oldest first; of many
-        events the last ones.
+        """Return what has happened to a kernel since this broker has known it, oldest event first.
+
+        Only the last events are kept.
         """
         return list(self._stories.get(kernel, ()))
 
@@ -151,7 +155,7 @@ class SessionTable:
         self._stories.setdefault(kernel, deque(maxlen=_EVENTS)).append(StoryEvent(now, text))
 
     def report(self, host: Owner, report: KernelReport, now: float) -> None:
-        """A host tells of a kernel."""
+        """Enter a host's report of a kernel."""
         known = self.live.get(report.kernel)
         awaited = self.awaited.pop(report.kernel, None)
         self.over.pop(report.kernel, None)
@@ -177,7 +181,7 @@ class SessionTable:
             self._changed[report.kernel] = None
 
     def gone(self, kernel: str, text: str, now: float, state: str = ENDED) -> None:
-        """A kernel is no more."""
+        """Enter that a kernel is gone: ended or lost, by `state`."""
         session, awaited = self.live.pop(kernel, None), self.awaited.pop(kernel, None)
         if session is not None or awaited is not None:
             self._tell(kernel, f"{state}: {text}" if text else state, now)
@@ -190,26 +194,27 @@ class SessionTable:
             self._stories.pop(kernel, None)
 
     def host_gone(self, host: Owner, text: str, now: float, state: str = LOST) -> None:
-        """A host is gone, and its kernels with it."""
+        """Enter that a host is gone, and its kernels with it."""
         for kernel in [kernel for kernel, session in self.live.items() if session.host is host]:
             self.gone(kernel, text, now, state)
 
     def reconcile(self, host: Owner, listed: set[str], now: float) -> None:
-        """A host has registered, and has these kernels and no others."""
+        """Enter that a host has registered and has the `listed` kernels and no others."""
         missing = [kernel for kernel, session in self.live.items() if session.host is host and kernel not in listed]
         missing += [kernel for kernel, record in self.awaited.items() if record.host_id == host.id and kernel not in listed]
         for kernel in missing:
             self.gone(kernel, "it ended while the broker was away", now)
 
     def give_up_awaited(self, text: str, now: float) -> list[SessionRecord]:
-        """The hosts that were waited for have not come: their sessions are lost. Gives those."""
+        """Enter the awaited sessions as lost, since their hosts did not come; return their records.
+        """
         lost = list(self.awaited.values())
         for record in lost:
             self.gone(record.kernel, text, now, LOST)
         return lost
 
     def why_gone(self, kernel: str, now: float) -> str | None:
-        """Say what became of a kernel that is over; None: it was never heard of."""
+        """Say what became of a kernel that is over; return None if it was never known."""
         record = self.over.get(kernel)
         if record is None:
             return None

@@ -1,7 +1,7 @@
-"""What the broker says of how everything stands: one source for whoever asks, over a link or over
-the bus. No I/O.
+"""Describe the state of the server for a status: one source for everybody who asks.
 
-docs/STATUS.md says what each field means.
+A client asks over its link, a console over the bus, and the metrics within the process.
+docs/STATUS.md says what each field means. Rules of this module: no I/O, and no change of state.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ __all__ = ["DEGRADED", "HEALTHY", "add_figures", "describe"]
 
 HEALTHY, DEGRADED = "healthy", "degraded"
 
-#: So many of the sessions that are over are shown, the last ones: thousands are remembered.
+#: How many of the sessions that are over are shown, the last ones; thousands are remembered.
 _OVER = 1000
 
 
 def describe(
     tables: BrokerTables, asked: StatusRequest, now: float, *, links: list[LinkStatus] | None = None, unheard: tuple[str, ...] = ()
 ) -> Status:
-    """Say how everything stands at `now`.
+    """Return the status at `now`.
 
     Args:
-        asked: what is asked for.
-        links: the clients' links, where they were asked for.
-        unheard: the frontends that were asked for theirs and did not answer.
+        asked: which parts of the status are wanted.
+        links: the clients' links, if they were asked for.
+        unheard: the frontends that were asked for their links and did not answer.
     """
     wall = now + tables.epoch
     sessions = tables.sessions
@@ -76,9 +76,7 @@ def describe(
 
 
 def _problems(tables: BrokerTables, pools: list[PoolStatus], now: float) -> list[str]:
-    """What an operator has to see to: hosts that are gone, and pools that have not what they
-    should.
-    """
+    """Return what an operator must act on: hosts that are gone, and pools that lack kernels."""
     problems = []
     for host in tables.peers_of("host"):
         if host.state.value != "up":
@@ -100,8 +98,10 @@ def _problems(tables: BrokerTables, pools: list[PoolStatus], now: float) -> list
 
 
 def _missing(report: PoolReport) -> int:
-    """How many kernels a pool should keep ready on a host, has room for, and neither has nor
-    starts.
+    """Return how many ready kernels a pool lacks on a host.
+
+    Those are kernels that the pool should keep ready there, that it has room for, and that are
+    neither ready nor starting.
     """
     if report.state != "serving":
         return 0
@@ -215,7 +215,7 @@ def _pool(tables: BrokerTables, pool: str, now: float) -> PoolStatus:
 
 
 def add_figures(first: PoolFigures, second: PoolFigures) -> PoolFigures:
-    """Add up what two have counted of one pool."""
+    """Return the sum of what two hosts have counted of one pool."""
     total: dict[str, Any] = {}
     for field in fields(PoolFigures):
         a, b = getattr(first, field.name), getattr(second, field.name)
@@ -225,7 +225,10 @@ def add_figures(first: PoolFigures, second: PoolFigures) -> PoolFigures:
 
 
 def _figures(tables: BrokerTables) -> list[PoolFigures]:
-    """Over all hosts, those included that are gone, so that nothing falls."""
+    """Return what has been counted, by pool, over all hosts.
+
+    Hosts that are gone are included, so that no count ever falls.
+    """
     total = dict(tables.past_figures)
     for host in tables.peers_of("host"):
         for pool, figures in host.figures.items():

@@ -1,8 +1,7 @@
-"""What the broker's state machine (:mod:`kernelbus.bus.broker.machine`) keeps of parts and
-channels, what it is told to go by, and what it decides.
+"""Define what a broker keeps: its options, its parts, its channels, and what it decides.
 
-Rules of this module: as :mod:`kernelbus.bus.broker.machine`'s; there is nothing here but what is
-kept.
+Rules of this module: as :mod:`kernelbus.bus.broker.machine`'s. It holds state and look-ups, and no
+decisions.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from kernelbus.bus.transport.interface import Route
 
 __all__ = ["SHORT_ID", "BrokerOptions", "BrokerTables", "ChannelEntry", "ChannelPhase", "GoneHost", "Note", "Peer", "PeerState", "Send"]
 
-#: Characters of a part's id that are shown; enough to name it.
+#: Characters of a part's id that are shown.
 SHORT_ID = 8
 
 
 class PeerState(Enum):
-    """Whether a part is there."""
+    """Whether a part is there; see :mod:`kernelbus.bus.broker.machine`."""
 
     UP = "up"
     SUSPECT = "suspect"
@@ -36,7 +35,7 @@ class PeerState(Enum):
 
 
 class ChannelPhase(Enum):
-    """See the table of :mod:`kernelbus.bus.broker.machine`."""
+    """How far a channel has come; see the table of :mod:`kernelbus.bus.broker.machine`."""
 
     WAITING = "waiting"
     ASKED = "asked"
@@ -45,7 +44,7 @@ class ChannelPhase(Enum):
 
 
 class BrokerOptions(NamedTuple):
-    """Times in seconds."""
+    """The broker's options. Times are in seconds."""
 
     name: str = "broker"
     heartbeat_interval: float = 1.0
@@ -57,7 +56,7 @@ class BrokerOptions(NamedTuple):
     version: str = ""
 
     def of(self, config: Config) -> BrokerOptions:
-        """Give the same broker's, by another configuration."""
+        """Return the options of the same broker under another configuration."""
         return self._replace(
             heartbeat_interval=config.bus.heartbeat_interval,
             heartbeat_timeout=config.bus.heartbeat_timeout,
@@ -70,7 +69,7 @@ class BrokerOptions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send `message` over `route`."""
+    """An action: send `message` over `route`."""
 
     route: Route
     message: Message
@@ -78,7 +77,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A line for the log; `fields` say what it is about (:mod:`kernelbus.bus.settings.logs`)."""
+    """An action: log a line.
+
+    `fields` say what it is about, for structured logs (:mod:`kernelbus.bus.settings.logs`).
+    """
 
     text: str
     error: bool = False
@@ -87,7 +89,7 @@ class Note:
 
 @dataclass(slots=True)
 class Peer:
-    """A frontend or a host."""
+    """A frontend or a kernel host, as the broker knows it."""
 
     id: str
     role: str
@@ -107,17 +109,17 @@ class Peer:
 
     @property
     def fields(self) -> dict[str, object]:
-        """What the log says beside its text."""
+        """The fields of a log line about it."""
         return {self.role: self.name}
 
     def accepts(self, pool: str) -> bool:
-        """Whether a fresh kernel of this pool may be asked for here."""
+        """Whether a fresh kernel of `pool` may be asked for here."""
         report = self.pools.get(pool)
         return report is not None and report.state == "serving" and self.state is PeerState.UP and not self.draining
 
     @property
     def draining(self) -> bool:
-        """Whether it is a host that gives no kernels out."""
+        """Whether it is a host that hands out no kernels."""
         return isinstance(self.report, HostReport) and self.report.draining
 
 
@@ -132,7 +134,7 @@ class GoneHost:
     why: str
 
     def status(self, silent: float) -> HostStatus:
-        """Say so in a status."""
+        """Return its entry in a status; `silent`: seconds since it was last heard."""
         return HostStatus(self.name, self.id[:SHORT_ID], LOST, self.version, silent, [], 0, 0, text=f"it {self.why}")
 
 
@@ -147,18 +149,18 @@ class ChannelEntry:
     host: Peer | None = None
     request: Open | None = None
     kernel: str = ""
-    pool: str = ""  #: the one in which it waits or is asked for
+    pool: str = ""  #: the pool in which it waits or is asked for
     since: float = 0.0
     position: int = 0  #: as in Opened
-    turn: int = 0  #: who asked first is served first, however often it has had to be asked anew
-    left: dict[str, float] = field(default_factory=dict)  #: when it was taken from which hosts that had been asked, by their ids
-    confirm_by: float = math.inf  #: its frontend has registered again and is to ask for it again by then
+    turn: int = 0  #: the order of requests, which holds however often one is asked anew
+    left: dict[str, float] = field(default_factory=dict)  #: when it was taken from a host, by host id
+    confirm_by: float = math.inf  #: when it is dropped, unless its frontend asks again
 
 
 class BrokerTables:
     """What a broker knows: its parts, channels and sessions, and what it has counted.
 
-    :class:`kernelbus.bus.broker.machine.Broker` is made of these tables and changes them; its
+    :class:`kernelbus.bus.broker.machine.Broker` extends these tables and changes them. Its
     administration and its status look things up in them.
 
     Args:
@@ -168,14 +170,14 @@ class BrokerTables:
     Attributes:
         options: the options in force.
         started: the time of the start.
-        epoch: seconds to add to `now` to get wall-clock time.
+        epoch: seconds to add to a time to get wall-clock time.
         peers: the parts that are not lost, by id.
         channels: the attachments, by channel number.
-        sessions: the kernels and what became of them.
+        sessions: the kernels, and what became of those that are over.
         dropped: frames that had no route, since the start.
         refused: refused requests for kernels, by the code of the refusal.
         attaches: how long clients waited for a kernel, by pool.
-        past_figures: the counts of hosts that are gone, by pool.
+        past_figures: what hosts that are gone had counted, by pool.
         gone_hosts: the hosts that were lost, by id.
     """
 
@@ -193,7 +195,7 @@ class BrokerTables:
         self.gone_hosts: dict[str, GoneHost] = {}
 
     def peers_of(self, role: str) -> list[Peer]:
-        """Return the parts of `role` (frontend or host) that are not lost, in the order in which they came."""
+        """Return the parts of a role (frontend, host), in the order in which they came."""
         return [peer for peer in self.peers.values() if peer.role == role]
 
     def pool_reports(self, pool: str) -> list[PoolReport]:

@@ -1,7 +1,8 @@
-"""Encode control messages as JSON, and decode and check them at the door.
+"""Encode control messages as JSON; decode and check those that come.
 
 Rules of this module: no I/O. It imports every module that registers messages, so that the register
-of :mod:`kernelbus.bus.protocol.schema` is complete wherever something is decoded.
+of :mod:`kernelbus.bus.protocol.schema` is complete wherever a message is decoded. Each message is
+checked once, when it is decoded, and nowhere after that.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ MODULES = (_messages, _orders, _reports)
 
 
 def encode(message: Message) -> bytes:
-    """Give the JSON text of `message`. Texts longer than the door lets pass are cut, since a
-    message that is refused there is lost.
+    """Return the JSON text of `message`.
+
+    Texts that are too long for the schema are cut, since a message that the receiver refuses is
+    lost.
     """
     content = {"message": type(message).__name__, **_shortened(dataclasses.asdict(message))}  # type: ignore[call-overload]
-    # In ASCII, since a text may hold half a surrogate pair, which has no other encoding.
+    # In ASCII, since a text may hold half a surrogate pair, which no other encoding can express.
     return json.dumps(content, separators=(",", ":")).encode()
 
 
@@ -44,11 +47,12 @@ def _shortened(content: Any) -> Any:
 
 
 def decode(payload: bytes | bytearray | memoryview) -> Message:
-    """Read a control message.
+    """Decode a control message and check it against its schema.
 
     Raises:
-        MessageError: not JSON, not a known message, or not what its schema says; the text names the
-            message and the key. It has the request's number and sender where those can be read.
+        MessageError: the payload is not JSON, not a known message, or not what its schema allows,
+            which includes unknown keys; the text names the message and the key. The error has the
+            request's number and sender where those can be read.
     """
     try:
         content = json.loads(bytes(payload))

@@ -1,22 +1,20 @@
-"""Control messages: what the parts tell each other beside the data, as JSON checked by marshmallow
-at the door.
+"""Define the control messages that parts and the broker exchange beside the data.
 
 Each message is a frozen dataclass; its schema is made from its fields
-(:mod:`kernelbus.bus.protocol.schema`), so the two cannot differ. :func:`decode` refuses what the
-schema refuses, unknown messages and unknown keys included, with one line that names the message and
-the key. After the door nothing is checked again.
+(:mod:`kernelbus.bus.protocol.schema`). Messages travel as JSON
+(:mod:`kernelbus.bus.protocol.codec`).
 
 | from | to | messages |
 |---|---|---|
-| frontend, host | broker | :class:`Register`, :class:`Heartbeat`, :class:`Leave` |
-| broker | frontend, host | :class:`Registered`, :class:`Heartbeat`, :class:`RegisterAgain` |
-| frontend | broker | :class:`Open`, :class:`Release` |
-| broker | frontend | :class:`Opened`, :class:`Refused`, :class:`Lost` |
-| broker | host | :class:`Acquire`, :class:`Release` |
-| host | broker | :class:`Acquired`, :class:`Refused`, :class:`KernelReport`, :class:`KernelGone`, :class:`PoolReport` |
-| frontend, host | broker | what they report for the status (:mod:`kernelbus.bus.protocol.reports`) |
-| console, frontend | broker | :class:`StatusRequest`, :class:`StoryRequest` |
-| console | broker, and on to the parts | orders (:mod:`kernelbus.bus.protocol.orders`) |
+| frontend, host | broker | Register, Heartbeat, Leave |
+| broker | frontend, host | Registered, Heartbeat, RegisterAgain |
+| frontend | broker | Open, Release, KeepAlive |
+| broker | frontend | Opened, Refused, Lost |
+| broker | host | Acquire, Release, KeepAlive |
+| host | broker | Acquired, Refused, KernelReport, KernelGone, PoolReport |
+| frontend, host | broker | reports for the status (:mod:`kernelbus.bus.protocol.reports`) |
+| console, frontend | broker | StatusRequest, StoryRequest (the same module) |
+| console | broker, then the parts | orders (:mod:`kernelbus.bus.protocol.orders`) |
 """
 
 from __future__ import annotations
@@ -46,17 +44,17 @@ __all__ = [
     "Release",
 ]
 
-#: Where a resume point could stand and none does.
+#: The value of a resume point that is not given.
 NO_POINT = 2**64 - 1
 
 
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class PoolReport(Message):
-    """A pool as one host has it. `queued` counts requests that wait there; `maximum` is the cap on
-    all its kernels.
+    """A pool as one host has it.
 
-    `spare` counts detached kernels that may be given up when someone needs their place.
+    `queued` counts the requests that wait at the host; `maximum` is the cap on all its kernels in
+    the pool. `spare` counts detached kernels that may be given up when a client needs their place.
     """
 
     pool: str
@@ -69,53 +67,55 @@ class PoolReport(Message):
     queued: int
     minimum: int
     maximum: int
-    failing: str = ""  #: why kernels do not start at present; empty when they do
+    failing: str = ""  #: why kernels do not start at present; empty if they do
     spare: int = 0
     parallel: bool = False
     limited: str = ""  #: why the cap is lower than configured at present
     state: str = "serving"  #: or paused, or draining (kernelbus.bus.protocol.orders.PoolOrder)
-    resized: bool = False  #: whether minimum or maximum are not the configuration's, but an administrator's
+    resized: bool = False  #: whether an administrator has changed minimum or maximum
 
     @property
     def room(self) -> int:
-        """How many more kernels could be handed out, those given up that may be."""
+        """How many more kernels could be handed out, counting those that may be given up."""
         return self.maximum - self.attached - self.detached + self.spare
 
 
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class KernelReport(Message):
-    """A kernel, told when its state changes, at most about once a second when only its counters do,
-    and when its host registers again.
+    """A kernel, as its host reports it.
 
-    It has a session once it has had a client. `bytes_in` and `bytes_out` are as the kernel sees
-    them.
+    A host reports a kernel when its state changes, at most about once a second when only its
+    counters change, and when the host registers again. A kernel has a session once it has had a
+    client. `bytes_in` and `bytes_out` count as the kernel sees them.
     """
 
     kernel: str
     pool: str
     state: str
-    serial: int  #: of this report, among those of its kernel
-    channel: int = 0  #: the attachment; 0 when detached
+    serial: int  #: the number of this report among those of its kernel
+    channel: int = 0  #: the channel of the attachment; 0 if detached
     prompt: str = ""
     busy: bool = False
     evaluations: int = 0
     attachments: int = 0
-    client: str = ""  #: the address of who is attached
-    profile: str = ""  #: what the session's client calls it
+    client: str = ""  #: the address of the attached client
+    profile: str = ""  #: the name that the client gave its session
     bytes_in: int = 0
     bytes_out: int = 0
-    keep: bool = True  #: whether it is kept when its client leaves
-    pid: int = 0  #: of its process, on its host
-    cpu: float = 0.0  #: seconds of processor time it has used
-    memory: int = 0  #: bytes it has resident
-    idle: float = 0.0  #: seconds since it evaluated last, or was ready; 0 while it evaluates
+    keep: bool = True  #: whether the kernel is kept when its client leaves
+    pid: int = 0  #: the id of its process on its host
+    cpu: float = 0.0  #: processor time used, in seconds
+    memory: int = 0  #: resident memory, in bytes
+    idle: float = 0.0  #: seconds since its last evaluation, or since it was ready; 0 while it evaluates
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ChannelReport(Message):
-    """A channel that a part holds, told when it registers again. A host tells of those that outlive
-    their kernels.
+    """A channel that a part holds, reported when the part registers again.
+
+    A host reports only channels that outlive their kernels; a kernel's own channel is in its
+    report.
     """
 
     channel: int
@@ -126,7 +126,9 @@ class ChannelReport(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Register(Message):
-    """A part introduces itself. `peer` is its own identity, new for each process; never ZeroMQ's.
+    """A part registers.
+
+    `peer` is the part's own identity, new for each process; it is never ZeroMQ's.
     """
 
     peer: str
@@ -141,7 +143,7 @@ class Register(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Registered(Message):
-    """The broker has the part in its table."""
+    """The broker has entered the part in its tables."""
 
     broker: str
     heartbeat_interval: float
@@ -150,43 +152,47 @@ class Registered(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class RegisterAgain(Message):
-    """The broker does not know who is speaking (it was restarted)."""
+    """The broker asks the part to register again: it was restarted, or may have missed something.
+    """
 
 
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Heartbeat(Message):
-    """I am here."""
+    """The sender is there."""
 
 
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Leave(Message):
-    """The part goes, and what it had with it."""
+    """The part leaves, and what it had ends with it."""
 
 
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Open(Message):
-    """A client wants a kernel; `channel` is the number its frontend has chosen for the attachment.
+    """A client wants a kernel.
+
+    `channel` is the number that its frontend has chosen for the attachment.
     """
 
     channel: int
     client: str
-    pool: str = ""  #: empty: the default one
+    pool: str = ""  #: empty: the default pool
     parallel: bool = False
-    kernel: str = ""  #: the id of a kernel to go back to; empty: a fresh one
-    wait: bool = True  #: whether a kernel that evaluates is waited for, once attached
-    resume: bool = False  #: send what the last client has not taken, and go on from there
-    point: int = NO_POINT  #: with `resume`: go on from this packet instead
+    kernel: str = ""  #: the id of a kernel to attach to again; empty: a fresh one
+    wait: bool = True  #: whether to attach to a kernel that evaluates, and wait for it
+    resume: bool = False  #: send what the last client has not taken, and continue from there
+    point: int = NO_POINT  #: with `resume`: continue from this packet instead
     profile: str = ""
 
 
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Opened(Message):
-    """The channel leads to a kernel now. `position`: the number of the first packet that will come
-    through it.
+    """The channel leads to a kernel now.
+
+    `position`: the number of the first packet that will come through it.
     """
 
     channel: int
@@ -199,7 +205,9 @@ class Opened(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Refused(Message):
-    """No kernel for this channel. `code` is stable, for programs; `text` says why and what to do.
+    """The channel gets no kernel.
+
+    `code` is stable, for programs; `text` says why and what to do.
     """
 
     channel: int
@@ -224,7 +232,7 @@ class Acquire(Message):
     channel: int
     pool: str
     client: str
-    wait: float  #: seconds the request may wait for a kernel
+    wait: float  #: seconds that the request may wait for a kernel
     kernel: str = ""
     steal: bool = False
     busy: bool = True  #: whether a named kernel may be evaluating
@@ -236,7 +244,7 @@ class Acquire(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Acquired(Message):
-    """The host has attached a kernel to the channel. `position`: as in Opened."""
+    """The host has attached a kernel to the channel. `position`: as in :class:`Opened`."""
 
     channel: int
     kernel: KernelReport
@@ -246,8 +254,10 @@ class Acquired(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Release(Message):
-    """The frontend is done with the channel: a request still waiting is cancelled, a client still
-    attached is taken for lost.
+    """The channel is given up.
+
+    From a frontend, and from the broker to a host: a request that still waits is cancelled, and a
+    client that is still attached is taken for lost.
     """
 
     channel: int
@@ -266,7 +276,7 @@ class KernelGone(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class KeepAlive(Message):
-    """The client says whether its kernel is to be kept when it leaves, whatever the pool's rule is.
+    """The client says whether its kernel is kept when it leaves, whatever the rule of the pool is.
     """
 
     channel: int

@@ -1,5 +1,6 @@
-"""What is meant by what was typed: kernels and hosts by id, by the beginning of one, or by name. No
-I/O.
+"""Find the kernel, host or pool that a typed name or the beginning of an id means.
+
+Rules of this module: no I/O.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from kernelbus.bus.settings.schema import offer
 
 __all__ = ["NotFound", "find_id", "find_named", "find_pool"]
 
-#: Characters of an id by which it may be named, at least.
+#: Characters of an id that must be typed at least.
 SHORTEST = 3
 
 
 class NotFound(BusError):
-    """Nothing, or more than one thing, is called so; the text offers the nearest.
+    """Nothing, or more than one thing, has this name; the text offers the nearest one.
 
     Attributes:
-        code: unknown or ambiguous, with what it is about: unknown-kernel.
+        code: `unknown` or `ambiguous`, with the kind of thing: unknown-kernel.
     """
 
     def __init__(self, code: str, text: str) -> None:
@@ -29,7 +30,10 @@ class NotFound(BusError):
 
 
 def find_id(text: str, known: Iterable[str], what: str) -> str:
-    """Give the one of `known` ids of `what` (kernel, session) that is `text`, or begins with it.
+    """Return the one of the `known` ids that is `text` or begins with it.
+
+    Args:
+        what: what the ids are of (kernel, session), for the error's text and code.
 
     Raises:
         NotFound: none does, or several do.
@@ -50,8 +54,11 @@ def find_id(text: str, known: Iterable[str], what: str) -> str:
 
 
 def find_named(text: str, known: Mapping[str, str], what: str) -> str:
-    """Give the id of the one of `known` (names by id) of `what` (host) that is named `text`, or
-    whose id is or begins with it.
+    """Return the id of the one of `known` that is named `text`, or whose id is or begins with it.
+
+    Args:
+        known: names by id.
+        what: what they are (host), for the error's text and code.
 
     Raises:
         NotFound: none is, or several are.
@@ -68,7 +75,7 @@ def find_named(text: str, known: Mapping[str, str], what: str) -> str:
 
 
 def find_pool(text: str, known: Iterable[str]) -> str:
-    """Give `text` back if it is one of the `known` pools.
+    """Return `text` if it is one of the `known` pools.
 
     Raises:
         NotFound: it is not.

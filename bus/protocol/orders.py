@@ -1,10 +1,10 @@
-"""What an administrator orders: from a console to the broker, from there to the parts that it is
-for, and the answers back.
+"""Define what an administrator can order, and the answers.
 
-A console (the admin shell, a script) is no part of the bus: it does not register, and every request
-stands by itself, so that losing the broker costs it nothing but the answer. The broker checks an
-order, gives it a number of its own, sends it on to who is to carry it out, and answers when all
-have answered, or when their time is over.
+An order goes from a *console* (the admin shell, a script) to the broker, from there to the parts
+that it is for, and the answers go back the same way. A console is no part of the bus: it does not
+register, and each request stands by itself, so that the loss of the broker costs it one answer. The
+broker checks an order, gives it a number of its own, sends it to the parts that carry it out, and
+answers when all of them have answered or their time is over.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Order(Message):
-    """Base of the orders. `request` is the sender's number for it; `sender` says who orders it
-    (user@machine), for the log.
+    """Base of the orders.
+
+    `request` is the number that the sender gives it; `sender` says who orders it (user@machine),
+    for the log.
     """
 
     request: int
@@ -44,8 +46,11 @@ class Order(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class StartOrder(Order):
-    """Start one more kernel in a pool, beside those it keeps ready; `host`: there (a name or an
-    id's beginning), else where there is most room."""
+    """Start one more kernel in a pool, beside those that it keeps ready.
+
+    `host`: the host to start it on, by its name or the beginning of its id; empty: the one with
+    most room.
+    """
 
     pool: str
     host: str = ""
@@ -54,10 +59,11 @@ class StartOrder(Order):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class KernelOrder(Order):
-    """Do something to a kernel; its id, or the beginning of it.
+    """Do something to a kernel, named by its id or the beginning of it.
 
-    abort, interrupt: what it evaluates, as if its client had sent the message. close: end it; its
-    client is told. restart: end it, and start another in its pool.
+    * abort, interrupt: abort or interrupt its evaluation, as if its client had sent the message.
+    * close: end the kernel; its client is told.
+    * restart: end the kernel, and start another in its pool.
     """
 
     kernel: str
@@ -67,10 +73,11 @@ class KernelOrder(Order):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class SessionOrder(Order):
-    """Do something to a session; its kernel's id, or the beginning of it.
+    """Do something to a session, named by its kernel's id or the beginning of it.
 
-    detach: take the kernel from its client, and keep it. close: end the session, and its kernel if
-    it is there; one whose host is not there is forgotten.
+    * detach: take the kernel from its client, and keep it.
+    * close: end the session, and its kernel if that is there. If its host is away, the session is
+      forgotten.
     """
 
     kernel: str
@@ -80,12 +87,15 @@ class SessionOrder(Order):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class PoolOrder(Order):
-    """Change how a pool is run, on all its hosts and on those that come, until it is changed again
-    or all of them have ended.
+    """Change how a pool is run, on all its hosts and on those that come later.
 
-    pause: hand no kernels out; who wants one waits. drain: hand none out, refuse who wants one,
-    keep none ready; sessions go on.
-    resume: undo either. resize: keep `minimum` ready, have at most `maximum`; None: as it is.
+    It holds until it is changed again or all the hosts of the pool have ended.
+
+    * pause: hand out no kernels; clients that want one wait.
+    * drain: hand out no kernels, refuse clients that want one, and keep none ready. Sessions go on.
+    * resume: undo pause or drain.
+    * resize: keep `minimum` kernels ready and have at most `maximum`; None leaves a number as it
+      is.
     """
 
     pool: str
@@ -97,10 +107,11 @@ class PoolOrder(Order):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class HostOrder(Order):
-    """Change what a host does; its name, or the beginning of its id.
+    """Change what a host does; the host is named by its name or the beginning of its id.
 
-    drain: no new kernels there; when it has no session left, it ends. resume: undo that. evict: end
-    its kernels and the host now, and if it cannot be reached, give it up.
+    * drain: start no kernels there; when it has no session left, it ends.
+    * resume: undo drain.
+    * evict: end its kernels and the host now; if it cannot be reached, give it up.
     """
 
     host: str
@@ -110,15 +121,16 @@ class HostOrder(Order):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReloadOrder(Order):
-    """Every part reads its configuration file again, and says what has changed and what needs a
-    restart.
+    """Have every part read its configuration file again.
+
+    Each answers with what has changed and what needs a restart.
     """
 
 
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class LogLevelOrder(Order):
-    """Every part logs at this level from now on: error, debug or trace, or 1, 2 or 3."""
+    """Have every part log at this level from now on: error, debug or trace, or 1, 2 or 3."""
 
     level: str
 
@@ -126,9 +138,10 @@ class LogLevelOrder(Order):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class TraceOrder(Order):
-    """Send a :class:`Traced` of what passes to and from a kernel; its id, or the beginning of it.
+    """Send the sender a :class:`Traced` of what passes to and from a kernel.
 
-    It holds for 15 s, and goes on as long as it is repeated; `on` False ends it at once.
+    The kernel is named by its id or the beginning of it. A trace holds for 15 s, and continues as
+    long as the order is repeated; `on` False ends it at once.
     """
 
     kernel: str
@@ -137,8 +150,9 @@ class TraceOrder(Order):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TraceEvent(Message):
-    """A packet or message that has passed. `at`: seconds since 1970; `size`: bytes; `direction`: to
-    or from the kernel.
+    """A packet or message that has passed.
+
+    `at`: seconds since 1970; `size`: bytes; `direction`: to or from the kernel.
     """
 
     at: float
@@ -150,8 +164,10 @@ class TraceEvent(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Traced(Message):
-    """What has passed, in order. `missed`: how many more did that are not told of, since there were
-    too many.
+    """What has passed, in order.
+
+    `missed`: how many more packets and messages passed that are left out, since there were too
+    many.
     """
 
     kernel: str
@@ -162,22 +178,24 @@ class Traced(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class PartAnswer(Message):
-    """What a part says to an order: whether it is carried out, and if not why (`code` is stable,
-    for programs), in lines for people.
+    """A part's answer to an order: whether it has carried the order out.
+
+    `code` says why not; it is stable, for programs. `lines` are for people.
     """
 
     request: int
     ok: bool
     code: str = ""
     lines: list[str] = dataclasses.field(default_factory=list)
-    part: str = ""  #: which part, as the broker calls it
+    part: str = ""  #: which part, in the broker's words
 
 
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer(Message):
-    """The broker's answer to a console. `ok`: everybody has carried it out; `target`: what was
-    meant, by its whole name or id.
+    """The broker's answer to a console.
+
+    `ok`: every part has carried the order out. `target`: the whole name or id of what was meant.
     """
 
     request: int

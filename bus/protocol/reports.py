@@ -1,8 +1,13 @@
-"""How everything stands, as messages: what the parts report beside their kernels, and the broker's
-answer to who asks for the status.
+"""Define the messages that describe the state of the server.
 
-Each field's meaning is in docs/STATUS.md, which is the specification; a test sees to it that it
-names them all. Times are seconds, and those that say when are seconds ago; sizes are bytes.
+They are what parts report beside their kernels, and what the broker answers to a request for its
+status. Parts report what the broker cannot see itself: a host its pools and kernels when they
+change, its counts once a second and its machine every five seconds; a frontend the numbers of its
+links. The links themselves are asked for only when somebody asks for them.
+
+docs/STATUS.md is the specification of each field; a test checks that it names them all. Times are
+in seconds, and a time at which something happened is in seconds ago, unless a field says otherwise;
+sizes are in bytes.
 """
 
 from __future__ import annotations
@@ -35,14 +40,14 @@ __all__ = [
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class PoolFigures(Message):
-    """What has been counted of a pool since its host (or in a status, all hosts) began; never
-    falls.
+    """What has been counted of a pool since its host began; in a status, since all its hosts began.
 
-    `started`: kernels that were started and became ready. `failed`: that did not. `died`: that
-    ended and had not been told to. `bytes_in` and `bytes_out` are as the kernels see them. `starts`
-    and `evaluations` are latencies: from the start of a process until it is ready, and from a
-    kernel's being asked until it has answered all it was asked. `attaches`, which only a broker
-    knows: from a client's asking for a kernel until it has one.
+    The counts never fall. `started`: kernels that were started and became ready. `failed`: kernels
+    that did not become ready. `died`: kernels that ended without being told to. `bytes_in` and
+    `bytes_out` count as the kernels see them. `starts`: latencies from the start of a process until
+    its kernel is ready. `evaluations`: latencies from the moment a kernel is asked until it has
+    answered all that it was asked. `attaches`, which only a broker knows: latencies from a client's
+    request for a kernel until the client has one.
     """
 
     pool: str
@@ -59,10 +64,11 @@ class PoolFigures(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class HostReport(Message):
-    """A kernel host tells of its machine and itself, when it registers and every few seconds.
+    """What a kernel host reports of itself and its machine.
 
-    `separate`: whether it is a process of its own (not part of `kernelbus serve`), which can end by
-    itself. `memory`, `free`: of the machine.
+    It reports when it registers and every few seconds. `separate`: whether the host is a process of
+    its own, which can end by itself, and not part of `kernelbus serve`. `memory` and `free` are the
+    machine's.
     """
 
     separate: bool
@@ -70,9 +76,9 @@ class HostReport(Message):
     up: float
     system: str  #: operating system and processor architecture
     python: str
-    embedded: str  #: what the embedded kernel is, with its version; empty: it is not installed
+    embedded: str  #: name and version of the embedded kernel; empty: it is not installed
     cores: int
-    load: float  #: of the last minute, as the system counts it; 0: not known
+    load: float  #: the system's load average of the last minute; 0: not known
     memory: int
     free: int
 
@@ -80,11 +86,11 @@ class HostReport(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class FrontendReport(Message):
-    """A frontend tells where it listens and what it has counted, when it registers and when that
-    has changed, at most once a second.
+    """What a frontend reports of itself.
 
-    `links`: open now; `accepted`, `refused`: since it began. `bytes_in`, `bytes_out`: from and to
-    its clients since then.
+    It reports when it registers, and at most once a second when something has changed. `links`:
+    links that are open now; `accepted` and `refused`: links since it began; `bytes_in` and
+    `bytes_out`: bytes from and to its clients since then.
     """
 
     port: int
@@ -131,11 +137,11 @@ class LinksAnswer(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class StatusRequest(Message):
-    """Asks the broker for its status. `request` is the asker's number for it, `sender` who asks,
-    for the log.
+    """Ask the broker for its status.
 
-    `links`: with the clients' links, which it asks the frontends for first; `over`: with the
-    sessions that were over last, of many a thousand; `brief`: without kernels, and without what is
+    `request` is the number that the asker gives it; `sender` says who asks, for the log. `links`:
+    include the clients' links, for which the broker asks its frontends first. `over`: include the
+    sessions that are over, at most the last thousand. `brief`: leave out kernels and what is
     counted.
     """
 
@@ -239,7 +245,7 @@ class KernelStatus(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Counted(Message):
-    """So many of something."""
+    """How many there are of something."""
 
     what: str
     count: int
@@ -248,7 +254,7 @@ class Counted(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Status(Message):
-    """The broker's answer to a StatusRequest."""
+    """The broker's answer to a :class:`StatusRequest`."""
 
     request: int
     broker: str
@@ -269,7 +275,7 @@ class Status(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class StoryRequest(Message):
-    """Asks the broker what has happened to a kernel; its id, or the beginning of it."""
+    """Ask the broker what has happened to a kernel, named by its id or the beginning of it."""
 
     request: int
     sender: str
@@ -278,7 +284,7 @@ class StoryRequest(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StoryEvent(Message):
-    """Something that happened; `at`: seconds since 1970."""
+    """Something that happened. `at`: seconds since 1970."""
 
     at: float
     text: str
@@ -287,7 +293,8 @@ class StoryEvent(Message):
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class Story(Message):
-    """The broker's answer to a StoryRequest, oldest first. `kernel`: the whole id."""
+    """The broker's answer to a :class:`StoryRequest`, oldest event first. `kernel`: the whole id.
+    """
 
     request: int
     kernel: str

@@ -1,9 +1,9 @@
-"""Messages and their schemas: a frozen dataclass each, and a marshmallow schema made from its
-fields, so that the two cannot differ.
+"""Make the schema of each message from its fields, and keep the register of control messages.
 
-Rules of this module: no I/O, and no message of its own. What may stand in a field is said by its
-type: ``bool``, ``int`` (unsigned, 64 bits), ``float`` (0 or more), ``str``, a ``Literal`` of texts,
-another message, a list of these, or one of these or ``None``.
+Rules of this module: no I/O, and no message of its own. A message is a frozen dataclass, and its
+marshmallow schema is made from its fields, so that the two cannot differ. The type of a field says
+what may stand in it: ``bool``, ``int`` (unsigned, 64 bits), ``float`` (0 or more), ``str``, a
+``Literal`` of texts, another message, a list of one of these, or one of these or ``None``.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ MAXIMUM_LIST = 100_000
 
 
 class Message:
-    """Base of the messages. Channel numbers are unsigned 64-bit; times are seconds; texts are for
-    people.
+    """Base of the messages.
+
+    Channel numbers are unsigned 64-bit integers; times are in seconds; texts are for people.
     """
 
     __slots__ = ()
@@ -45,8 +46,9 @@ _Kind = TypeVar("_Kind", bound=type[Message])
 def control_message(cls: _Kind) -> _Kind:
     """Register a dataclass as a control message, which travels under the name of its class.
 
-    Decorates the dataclass. Messages that stand only within others are not registered. The schema
-    is made here, since there is no time to make one when a message comes.
+    Use it as a decorator over the dataclass. Messages that only stand inside others are not
+    registered. The schema is made at once, so that the first message of its kind does not wait for
+    it.
     """
     schema_of(cls)
     _REGISTER[cls.__name__] = cls
@@ -59,7 +61,7 @@ def registered(name: str) -> type[Message] | None:
 
 
 def schema_of(cls: type[Message]) -> Schema:
-    """Give the schema of a kind of message; made once."""
+    """Return the schema of a kind of message; it is made once."""
     if cls not in _SCHEMAS:
         made = {name: _field(hint, required) for name, hint, required in _fields(cls)}
         _SCHEMAS[cls] = Schema.from_dict(typing.cast("dict[str, Any]", made), name=cls.__name__)()
@@ -67,7 +69,7 @@ def schema_of(cls: type[Message]) -> Schema:
 
 
 def load(cls: type[Message], content: dict[str, Any]) -> Message:
-    """Make a message of `content`, once its schema has let that pass.
+    """Check `content` against the schema of `cls` and return the message that it makes.
 
     Raises:
         marshmallow.ValidationError: the schema refuses it.
@@ -76,12 +78,12 @@ def load(cls: type[Message], content: dict[str, Any]) -> Message:
 
 
 def dump(message: Message) -> dict[str, Any]:
-    """Give what a message says as JSON has it, by its schema."""
+    """Return what `message` holds as JSON values, by its schema."""
     return dict(schema_of(type(message)).dump(message))
 
 
 def fault(error: ValidationError) -> str:
-    """Say the first fault that a schema has found, with the path of its key."""
+    """Return the first fault that a schema has found, with the path of its key."""
     path: list[str] = []
     current: Any = error.messages
     while isinstance(current, dict):
@@ -92,8 +94,9 @@ def fault(error: ValidationError) -> str:
 
 
 def json_schema(cls: type[Message]) -> dict[str, Any]:
-    """Give the JSON Schema (draft 2020-12) of a kind of message, with those within it under
-    ``$defs``.
+    """Return the JSON Schema (draft 2020-12) of a kind of message.
+
+    The messages inside it are under ``$defs``.
     """
     kinds: dict[str, Any] = {}
     _describe_class(cls, kinds)
@@ -101,7 +104,7 @@ def json_schema(cls: type[Message]) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": cls.__name__, **top, "$defs": kinds}
 
 
-# ---- types and what they let pass ----------------------------------------------------------------------------
+# ---- types and what they allow -------------------------------------------------------------------
 
 
 def _hints(cls: type[Message]) -> dict[str, Any]:
@@ -111,6 +114,7 @@ def _hints(cls: type[Message]) -> dict[str, Any]:
 
 
 def _fields(cls: type[Message]) -> Iterator[tuple[str, Any, bool]]:
+    """Yield the name, the type and whether it is required, of each field."""
     hints = _hints(cls)
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -118,7 +122,7 @@ def _fields(cls: type[Message]) -> Iterator[tuple[str, Any, bool]]:
 
 
 def _optional(hint: Any) -> tuple[Any, bool]:
-    """Part ``X | None`` into X and True."""
+    """Return X and True for ``X | None``, and any other type with False."""
     if get_origin(hint) is types.UnionType:
         (inner,) = [argument for argument in get_args(hint) if argument is not type(None)]
         return inner, True
@@ -126,6 +130,7 @@ def _optional(hint: Any) -> tuple[Any, bool]:
 
 
 def _field(hint: Any, required: bool) -> fields.Field[Any]:
+    """Return the marshmallow field for a type."""
     hint, optional = _optional(hint)
     extra: dict[str, Any] = {"required": required, "allow_none": optional}
     if hint is bool:
@@ -144,6 +149,7 @@ def _field(hint: Any, required: bool) -> fields.Field[Any]:
 
 
 def _build(cls: Any, content: dict[str, Any]) -> Any:
+    """Make a message of `cls`, and the messages inside it, of content that a schema has checked."""
     hints = _hints(cls)
     for key, value in content.items():
         hint, _ = _optional(hints[key])
@@ -155,18 +161,20 @@ def _build(cls: Any, content: dict[str, Any]) -> Any:
 
 
 def _describe_class(cls: type[Message], kinds: dict[str, Any]) -> None:
+    """Add the JSON Schema of a message to `kinds`, by its name."""
     if cls.__name__ in kinds:
         return
     kinds[cls.__name__] = described = {"type": "object", "properties": {}, "required": []}
     properties, required = {}, []
     for name, hint, _ in _fields(cls):
         properties[name] = _describe(hint, kinds)
-        # What is written has every key, whether or not a reader may do without.
+        # `dump` writes every key, also those that a reader may do without.
         required.append(name)
     described.update(properties=properties, required=required)
 
 
 def _describe(hint: Any, kinds: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of a type; add the messages in it to `kinds`."""
     hint, optional = _optional(hint)
     if optional:
         return {"anyOf": [_describe(hint, kinds), {"type": "null"}]}

@@ -387,7 +387,7 @@ class BrokerMachine(RuleBasedStateMachine):
         route = self.broker.forward(host.route, frame)
         part = None if route is None else route.part  # type: ignore[attr-defined]
         if part is None:
-            if not self.broker.knows_no(host.route, frame, self.now):
+            if not self.broker.should_reset(host.route, frame, self.now):
                 return False
         elif part.paused or part.unreachable or channel in part.opening:
             return False

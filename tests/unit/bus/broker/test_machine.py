@@ -150,8 +150,8 @@ def test_a_restarted_broker_is_told_what_there_is(bus: BrokerPlayer, first: str)
         host = bus.host("h", kernels=[kernel(channel=7)])
     assert bus.broker.channels[7].phase is ChannelPhase.OPEN
     assert bus.broker.forward(frontend, Frame(Kind.DATA, 7)) is host
-    assert not bus.broker.knows_no(host, Frame(Kind.DATA, 9), 10.0), "others may still be on their way back"
-    assert bus.broker.knows_no(host, Frame(Kind.DATA, 9), 61.0)
+    assert not bus.broker.should_reset(host, Frame(Kind.DATA, 9), 10.0), "others may still be on their way back"
+    assert bus.broker.should_reset(host, Frame(Kind.DATA, 9), 61.0)
 
 
 @pytest.mark.parametrize("side", ["host", "frontend"])
@@ -186,7 +186,7 @@ def test_a_host_that_is_only_asked_is_sent_no_frame_that_it_would_deny(bus: Brok
     bus.say(frontend, Open(1, "a"))
     probe = Frame(Kind.PROBE, 1)
     assert bus.broker.forward(frontend, probe) is None
-    assert not bus.broker.knows_no(frontend, probe, 1e6), "nor is the frontend told that there is no such channel"
+    assert not bus.broker.should_reset(frontend, probe, 1e6), "nor is the frontend told that there is no such channel"
     assert bus.broker.forward(host, Frame(Kind.DATA, 1)) is frontend, "its first word may overtake the one that it is attached"
     bus.say(host, Acquired(1, kernel("k", 1)))
     assert bus.broker.forward(frontend, probe) is host
@@ -533,8 +533,8 @@ def test_who_holds_a_channel_that_leads_past_it_is_told(bus: BrokerPlayer) -> No
     host, frontend, other = bus.host("h"), bus.frontend("f"), bus.host("other")
     bus.attach(frontend, host, 1)
     frame = Frame(Kind.DATA, 1)
-    assert bus.broker.knows_no(other, frame, 0.0)
-    assert not bus.broker.knows_no(Peer("stranger"), frame, 0.0), "it may be one of the two, on its way back"
+    assert bus.broker.should_reset(other, frame, 0.0)
+    assert not bus.broker.should_reset(Peer("stranger"), frame, 0.0), "it may be one of the two, on its way back"
 
 
 def test_heartbeats_go_to_every_part(bus: BrokerPlayer) -> None:
