@@ -1,5 +1,6 @@
-"""The abort ladder's clock and hands: what :mod:`kernelbus.kernelhost.session.ladder` decides, done
-to a kernel and told to the log.
+"""Carries out what the abort ladder (:mod:`kernelbus.kernelhost.session.ladder`) decides.
+
+This is the I/O around the ladder: the timer, the signals to the kernel, and the log.
 """
 
 from __future__ import annotations
@@ -14,29 +15,30 @@ __all__ = ["AbortWatch", "Abortable"]
 
 
 class Abortable(Protocol):
-    """What the ladder needs of a kernel; its text is what the log calls it."""
+    """What the ladder needs of a kernel. The log shows the kernel as `str` gives it."""
 
     log: EventLogger
 
     @property
     def busy(self) -> bool:
-        """Whether it has been asked for something it has not answered."""
+        """Whether it has been asked for something that it has not answered."""
 
     @property
     def held(self) -> bool:
-        """Whether nobody takes what it says at present."""
+        """Whether its output is not read, because nobody takes it at present."""
 
     def interrupt(self) -> None:
-        """Send its process SIGINT."""
+        """Send SIGINT to its process group."""
 
     def destroy(self, tag: str, why: str) -> None:
         """Kill its process, and tell its client why."""
 
 
 class AbortWatch:
-    """Sees to it that one kernel obeys aborts.
+    """Enforces aborts on one kernel.
 
     Args:
+        kernel: the kernel.
         timeout: `Limits`/`AbortTimeout`, seconds.
     """
 
@@ -48,13 +50,13 @@ class AbortWatch:
         self._timer: asyncio.TimerHandle | None = None
 
     def asked(self) -> None:
-        """Message 3 has been written to the kernel."""
+        """Handle that message 3 (abort) has been written to the kernel."""
         if self._kernel.busy:
             self._ladder.asked(self._loop.time())
             self._arm()
 
     def answered(self, head: str | None) -> None:
-        """The kernel has sent a whole packet with this head."""
+        """Handle that the kernel has sent a whole packet with this head."""
         if self._ladder.waiting and (head in ANSWERS or not self._kernel.busy):
             if self._ladder.rung is Rung.INTERRUPTED:
                 self._kernel.log.info("%s has obeyed the abort, after SIGINT", self._kernel)
@@ -62,7 +64,7 @@ class AbortWatch:
             self.stop()
 
     def stop(self) -> None:
-        """The kernel is gone, or is ended for another reason."""
+        """Stop the timer: the kernel has obeyed, or is gone."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,7 +1,7 @@
-"""What a client and a kernel have asked of each other, read off the packet heads that pass.
+"""What a client and a kernel have asked of each other, as the heads of their packets show.
 
-Rules of this module: no I/O. From here come the prompt, whether the kernel is busy, and what it is
-waiting to be told.
+Sans-IO. The module follows packets (PROTOCOL.md section 8) for three things: the prompt, whether
+the kernel is busy, and what the kernel asks its client.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ _QUESTIONS = frozenset(("InputPacket", "InputStringPacket", "MenuPacket"))
 
 
 class Conversation:
-    """One kernel's.
+    """The conversation of one kernel and its clients.
 
     Attributes:
-        prompt: the last one.
-        evaluations: how many were asked for.
-        awaited: what the kernel owes, by the head of the packet.
-        question: what the kernel asks its client in the middle of an evaluation (PROTOCOL.md
-            section 8), until that is answered.
+        prompt: the last prompt.
+        evaluations: how many evaluations were requested.
+        awaited: for each head of an answer, how many such packets the kernel still owes.
+        question: the packet with which the kernel asks its client something in the middle of an
+            evaluation (PROTOCOL.md section 8), until the client answers; None: it asks nothing.
+        after_message: whether the present packet follows a MessagePacket, whose text it then is.
     """
 
-    #: The packets whose first argument :meth:`said` wants to know.
+    #: The packets whose first argument :meth:`says` needs.
     HEADS = frozenset(("InputNamePacket", "TextPacket")) | _QUESTIONS
 
     def __init__(self) -> None:
@@ -38,27 +39,30 @@ class Conversation:
         self.evaluations = 0
         self.awaited = {"ReturnPacket": 0, "InputNamePacket": 0}
         self.question: Function | None = None
-        #: Whether the packet at hand follows a MessagePacket, whose text it then is.
         self.after_message = False
         self._dialogs = 0
-        # For each EvaluatePacket that is not answered: what the kernel asked when it came, and asks
-        # still when that is answered.
+        # For each EvaluatePacket that is not answered: the question that was open when it came,
+        # which is open again when it has been answered.
         self._aside: list[Function | None] = []
         self._head = ""
         self._argument: str | int | float | None = None
 
     @property
     def busy(self) -> bool:
-        """Whether the kernel has been asked for something it has not answered."""
+        """Whether the kernel has been asked for something that it has not answered."""
         return self.awaited["ReturnPacket"] > 0 or self.awaited["InputNamePacket"] > 0
 
     @property
     def listening(self) -> bool:
-        """Whether the kernel takes a client's next word now: it is idle, or asks."""
+        """Whether the kernel takes a client's next packet now: it is idle, or asks something."""
         return self.question is not None or not self.busy
 
     def requested(self, head: str | None) -> None:
-        """A whole packet has passed to the kernel."""
+        """Note that a whole packet has passed to the kernel.
+
+        Args:
+            head: the name of its head; None: the head is not a symbol.
+        """
         name = (head or "").removeprefix("System`")
         answers, self.question = self.question, None
         answer = _ANSWERS.get(name)
@@ -67,42 +71,43 @@ class Conversation:
         if answer == "ReturnPacket":
             self._aside.append(answers)
         if answers is not None and answer == "InputNamePacket" and answers.head != Symbol("InputNamePacket"):
-            # Not an input of its own, but what was asked for.
+            # The packet is the answer to the question, not an input of its own.
             return
         self.evaluations += 1
         self.awaited[answer] += 1
 
     def interrupted(self) -> None:
-        """An abort has passed to the kernel: it no longer asks."""
+        """Note that an abort has passed to the kernel, which ends its question."""
         self.question = None
 
     def begins(self) -> None:
-        """The kernel begins a packet."""
+        """Note that the kernel begins a packet."""
         self.after_message = self._head == "MessagePacket"
         self._head, self._argument = "", None
 
     def names(self, head: str | None) -> None:
-        """The packet's head is known."""
+        """Note the head of the kernel's present packet; None: it is not a symbol."""
         self._head = (head or "").removeprefix("System`")
 
     def says(self, argument: str | int | float) -> str:
-        """The packet's first argument is known; gives the packet's head."""
+        """Note the first argument of the kernel's present packet; return the packet's head."""
         self._argument = argument
         return self._head
 
     def ends(self) -> str:
-        """The packet is whole; gives its head."""
+        """Note that the kernel's present packet is complete; return its head."""
         head = self._head
         if self.awaited.get(head):
             self.awaited[head] -= 1
         match head:
             case "InputNamePacket":
                 self.prompt = self._argument if isinstance(self._argument, str) else self.prompt
-                # Within a dialog the kernel still owes what was asked before it, and yet it is this
-                # that it waits for.
+                # In a dialog the kernel still owes the answers to what was asked before it, but
+                # what it waits for is the answer to this prompt.
                 self.question = packet(head, self.prompt) if self._dialogs and self.busy else None
             case "BeginDialogPacket":
-                # Its first prompt answers nobody, and what ends it is answered by no prompt.
+                # Its first prompt answers no request, and the request that ends it is answered by
+                # no prompt.
                 self._dialogs += 1
                 self.awaited["InputNamePacket"] += 1
             case "EndDialogPacket":

@@ -1,7 +1,7 @@
-"""What a packet says, shortened for the log: for who has asked to see contents (`--log-contents`),
-and for nobody else.
+"""Excerpts of packets for the log, where `--log-contents` asks for contents, and for nothing else.
 
-Rules of this module: no I/O.
+Sans-IO. The first 16 KiB of each packet are kept and written as text from their tokens, so that
+the beginning of a packet is enough.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from wstp.tracker import End, Mark, Start
 
 __all__ = ["KEPT", "Beginnings", "excerpt"]
 
-#: Bytes of a packet that are kept to be shown.
+#: Bytes of each packet that are kept for its excerpt.
 KEPT = 16 * 1024
-#: Characters that are shown.
+#: Characters of an excerpt.
 _SHOWN = 200
 
 
@@ -37,7 +37,7 @@ class Beginnings:
     """The first bytes of every packet of a stream.
 
     Args:
-        kept: how many; 0: none, at no cost.
+        kept: how many bytes of each packet; 0: none, at no cost.
     """
 
     def __init__(self, kept: int) -> None:
@@ -46,7 +46,12 @@ class Beginnings:
         self._current: bytearray | None = None
 
     def feed(self, data: bytes | bytearray | memoryview, marks: Iterable[Mark], base: int) -> None:
-        """Take the stream's next bytes, and the tracker's marks in them, which count from `base`.
+        """Take the next bytes of the stream.
+
+        Args:
+            data: the bytes.
+            marks: the tracker's marks in them.
+            base: the stream offset of the first of them.
         """
         if not self._kept:
             return
@@ -66,8 +71,9 @@ class Beginnings:
             self._current += data[: self._kept - len(self._current)]
 
     def take(self) -> bytes:
-        """Give those of the first packet that is whole, or of the one that never will be, and
-        forget them.
+        """Remove and return the first bytes of the earliest packet that is complete.
+
+        If none is complete, this is the packet in progress, which never will be.
         """
         if self._whole:
             return self._whole.popleft()
@@ -76,16 +82,17 @@ class Beginnings:
 
 
 def excerpt(data: bytes) -> str:
-    """Write the expression that `data` begins with as text, as far as it goes; what is left out is
-    `...`.
+    """Return the expression at the beginning of `data` as text, at most 200 characters of it.
+
+    What is missing or left out is shown as `...`.
     """
     reader = TokenReader(tolerant=True)
     reader.feed(data)
     text = ""
-    # Of each function that is open: how many arguments it has, and how many of them are written;
-    # -1: not even its head.
+    # For each open function: how many arguments it has, and how many of them are written; -1: its
+    # head is not written yet.
     opened: list[list[int]] = []
-    numbers = 0  # those of an array that are still to come
+    numbers = 0  # numbers of an array that are still to come, and are left out
     while len(text) <= _SHOWN:
         try:
             token = reader.next_token()
@@ -114,8 +121,8 @@ def excerpt(data: bytes) -> str:
                 text += f"<array {' x '.join(map(str, dimensions))}>"
                 numbers = leaves
             case PackedToken():
-                # As many of its function's arguments as there are numbers. So many are more than is
-                # shown.
+                # The numbers are as many arguments of the open function. Not more of them are
+                # written than an excerpt can show.
                 text += ", ".join(map(str, token.values[:_SHOWN].tolist()))
                 if opened:
                     opened[-1][1] += token.values.size - 1

@@ -1,12 +1,17 @@
-"""The gate before a kernel's link: half an expression never stays in a kernel.
+"""The gate in front of a kernel's link: half an expression never stays in a kernel.
 
-Rules of this module: no I/O. Bytes from a client go in, bytes for the kernel come out.
+Sans-IO. Bytes from a client go in, bytes for the kernel come out.
 
-An expression is held until it is complete, up to `hold` bytes; if its client goes before that, the
-kernel never sees it. A larger one is streamed as it comes, so that a gigabyte needs no gigabyte
-here; if its client goes before it is complete, :meth:`Gate.abandon` gives the bytes that complete
-it, to be written right behind an abort message, so that the evaluation is aborted and not carried
-out on what only looks like the client's data. No byte of a client that stays is changed.
+An expression is held until it is complete, up to `hold` bytes (`Limits`/`HoldBuffer`, 1 MiB). If
+its client goes before that, the kernel never sees it. A larger expression is streamed as it comes,
+so that a gigabyte needs no gigabyte here. If its client goes in the middle of it,
+:meth:`Gate.abandon` returns the bytes that complete it (spaces, zeros, Null). They are written
+right behind an abort message, so that the evaluation is aborted and not carried out on data that
+the client did not send. Nothing that a client sends is changed as long as it stays.
+
+The embedded kernel takes an abort for the packet that it is reading, so this is exact. Another
+kernel is sent a second abort behind the completion; it could in principle finish the completed
+expression before that arrives.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ __all__ = ["Gate", "GateState"]
 
 
 class GateState(Enum):
-    """What becomes of the bytes that come in."""
+    """What happens to the bytes that come in."""
 
     BETWEEN = "between expressions"
     HOLDING = "holding an expression"
@@ -30,18 +35,17 @@ class GateState(Enum):
 
 
 class Gate:
-    """One client's way into a kernel.
+    """The way of one client's bytes into a kernel.
 
     Args:
-        hold: bytes of an unfinished expression that are held.
-        limits: of the tracker.
-        on_packet: called with the head's name, how many bytes it has, and the first `keep` of them,
-            when an expression has passed whole, in order.
+        hold: how many bytes of an unfinished expression are held.
+        limits: the limits of the tracker.
+        on_packet: called for each expression that has passed whole, in order, with the name of its
+            head (None: not a symbol), its size in bytes, and its first `keep` bytes.
         keep: see `on_packet`.
 
-    Raises (from :meth:`feed`):
-        RemoteProtocolError: the client's bytes are not tokens.
-        LimitExceeded: a bound of `limits`.
+    Attributes:
+        state: what happens to the bytes that come in.
     """
 
     def __init__(self, hold: int, limits: Limits, on_packet: Callable[[str | None, int, bytes], None], keep: int = 0) -> None:
@@ -57,15 +61,20 @@ class Gate:
 
     @property
     def held(self) -> int:
-        """Bytes held at present."""
+        """How many bytes are held at present."""
         return self._held_bytes
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[bytes | memoryview]:
-        """Take the client's next bytes and give those that are to be written to the kernel now."""
+        """Take the client's next bytes; return those that are to be written to the kernel now.
+
+        Raises:
+            RemoteProtocolError: the client's bytes are not tokens.
+            LimitExceeded: an expression exceeds one of the limits.
+        """
         view = memoryview(data)
         base = self._tracker.position
-        # Up to here the bytes belong to whole expressions; what follows, if anything does, to one
-        # in progress.
+        # So many of the bytes belong to complete expressions; the rest belongs to an unfinished
+        # one.
         whole = 0
         marks = self._tracker.feed(data)
         self._beginnings.feed(view, marks, base)
@@ -100,11 +109,11 @@ class Gate:
         return out
 
     def abandon(self) -> Iterator[bytes | memoryview] | None:
-        """The client has gone. What is held is forgotten.
+        """Handle that the client has gone. What is held is dropped.
 
         Returns:
-            None when the kernel has only whole expressions; else the bytes that complete the one it
-            has begun to read, which are to be written behind an abort message.
+            None if the kernel has received only complete expressions; else the bytes that complete
+            the one that it has begun to read, to be written behind an abort message.
         """
         streaming = self.state is GateState.STREAMING
         self.state = GateState.BETWEEN

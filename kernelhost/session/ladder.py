@@ -1,18 +1,18 @@
 """The abort ladder: what is tried, and when, so that an abort ends what a kernel does.
 
-Rules of this module: no process, socket, clock or randomness; events come in with `now`, and
+Sans-IO: no process, socket, clock or randomness. Events come in with `now`, and
 :meth:`AbortLadder.tick` says what to do.
 
 | rung | meaning |
 |---|---|
 | IDLE | nothing is to be aborted |
-| ASKED | message 3 has been sent; half of `Limits`/`AbortTimeout` is left to it |
-| INTERRUPTED | SIGINT has been sent too; the other half is left to that |
-| KILLED | neither helped; the kernel is killed, and its pool replaces it |
+| ASKED | message 3 has been sent; the kernel has half of `Limits`/`AbortTimeout` to obey it |
+| INTERRUPTED | SIGINT has been sent to its process group; it has the other half to obey that |
+| KILLED | neither helped; the kernel is killed with SIGKILL, and its pool replaces it |
 
-A kernel that answers anything that was asked of it has obeyed, and is IDLE again. One that cannot
-speak, since nobody takes what it has said already, cannot answer either: its time stands still
-meanwhile.
+A kernel that answers anything that was asked of it has obeyed, and is IDLE again. A kernel whose
+output nobody takes at present cannot answer, so its time does not run meanwhile. The client of a
+killed kernel is told by a MessagePacket why its link ends.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from enum import Enum
 
 __all__ = ["ANSWERS", "AbortLadder", "Rung"]
 
-#: The packets that say that a kernel has come to the end of something.
+#: The packets that show that a kernel has come to the end of something.
 ANSWERS = frozenset(
     ("ReturnPacket", "ReturnTextPacket", "ReturnExpressionPacket", "InputNamePacket", "SyntaxPacket", "EndDialogPacket")
 )
 
 
 class Rung(Enum):
-    """See the module's table."""
+    """A rung of the ladder; see the module's table."""
 
     IDLE = "idle"
     ASKED = "asked"
@@ -37,13 +37,13 @@ class Rung(Enum):
 
 
 class AbortLadder:
-    """One kernel's.
+    """The abort ladder of one kernel.
 
     Args:
         timeout: `Limits`/`AbortTimeout`, seconds.
 
     Attributes:
-        rung: where it stands.
+        rung: the present rung.
         interval: seconds between two calls of :meth:`tick`, while it is not IDLE.
     """
 
@@ -56,31 +56,35 @@ class AbortLadder:
 
     @property
     def waiting(self) -> bool:
-        """Whether a kernel is given time to obey, and :meth:`tick` is to be called."""
+        """Whether the kernel has time to obey, and :meth:`tick` is to be called."""
         return self.rung in (Rung.ASKED, Rung.INTERRUPTED)
 
     def asked(self, now: float) -> None:
-        """An abort has been passed to the kernel while it was busy. To ask again neither hurries
-        nor delays.
+        """Handle that an abort has been passed to the kernel while it was busy.
+
+        Another abort while the first has not been obeyed changes nothing.
         """
         if self.rung is Rung.IDLE:
             self._climb(Rung.ASKED, now)
 
     def answered(self) -> None:
-        """The kernel has answered something, or has nothing left to answer."""
+        """Handle that the kernel has answered something, or has nothing left to answer."""
         if self.rung is not Rung.KILLED:
             self.rung = Rung.IDLE
 
     def tick(self, now: float, held: bool) -> Rung | None:
-        """Time has passed. Gives the rung that is reached now, whose means is to be used; None:
-        there is nothing to do yet.
+        """Handle that time has passed; return the rung that is reached now, or None.
 
         Args:
-            held: whether nobody takes what the kernel says at present.
+            now: the time.
+            held: whether nobody takes the kernel's output at present.
+
+        Returns:
+            INTERRUPTED or KILLED: the caller sends that signal now. None: there is nothing to do.
         """
         if not self.waiting:
             return None
-        # When we are late ourselves, so may be what the kernel has said.
+        # When this call is late, the kernel's answer may be waiting unread for the same reason.
         passed = min(now - self._looked, 2 * self.interval)
         self._looked = now
         if not held:

@@ -1,18 +1,23 @@
-"""What a kernel has said: kept until a client has taken it, so that the next client can be given
-what the last one missed.
+"""The output log of a session: what the kernel has said, kept until a client has taken it.
 
-Rules of this module: no I/O, no clock. Bytes are counted from the kernel's first client on, packets
-are numbered from 0. What has been taken is kept on for a while (`history`), since a client can lose
-what its machine had taken for it, and then names the packet it wants to go on from. Nothing that
-has not been taken is ever dropped: when there is too much of it (:attr:`OutputLog.full`) the kernel
-is held back. Only a packet larger than `capacity` that a client is taking as it comes cannot be
-kept whole; if that client goes in the middle of it, a note stands in its place.
+From the log the next client gets what the last one missed. Sans-IO: no I/O, no clock. Bytes are
+counted from the kernel's first client on, whole packets are numbered from 0.
 
-| state | what becomes of what the kernel says |
+What a client has *taken* is what its machine has acknowledged; the frontend counts it
+(:mod:`kernelbus.frontend.delivery`) and reports it in the frame that ends the channel. Nothing that
+has not been taken is ever dropped: when more than `capacity` (`Limits`/`OutputBuffer`) has not been
+taken, the kernel is held back (:attr:`OutputLog.full`). `history` bytes of what was taken are kept
+as well, since a client can lose what its machine had acknowledged. It then names the packet to go
+on from (`Reconnect[id, "Resume" -> n]`).
+
+Only one thing cannot be kept whole: a packet larger than `capacity` that a client takes as it
+comes. If that client goes in the middle of it, a note takes its place.
+
+| state | what happens to the kernel's output |
 |---|---|
 | KEEPING | it is kept |
-| DROPPING | it is stale: a client waits for the kernel to be done with what others asked |
-| RESYNCHRONISING | it is kept from the next packet on |
+| DROPPING | it is dropped as stale: a client waits until earlier requests have been answered |
+| RESYNCHRONISING | it is dropped up to the end of the present packet, then kept |
 """
 
 from __future__ import annotations
@@ -27,14 +32,14 @@ from wstp.tracker import End, Mark, PacketEnd
 
 __all__ = ["HISTORY", "LogState", "OutputLog", "ResumeError"]
 
-#: Bytes of what was taken that are kept on.
+#: How many bytes of what was taken are kept.
 HISTORY = 2**20
 
 _CUT = "a packet of more than {} bytes (Limits/OutputBuffer) was cut off when its client went; it cannot be sent again"
 
 
 class ResumeError(Exception):
-    """A resume point from which nothing can be sent; the text says why. `code` is stable."""
+    """A resume point from which nothing can be sent. `code` is stable, the text says why."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -42,7 +47,7 @@ class ResumeError(Exception):
 
 
 class LogState(Enum):
-    """See the module's table."""
+    """The state of an output log; see the module's table."""
 
     KEEPING = "keeping"
     DROPPING = "dropping"
@@ -50,13 +55,17 @@ class LogState(Enum):
 
 
 class OutputLog:
-    """One session's output.
+    """The output of one session.
+
+    Args:
+        capacity: bytes that may wait to be taken before the kernel is held back.
+        history: bytes of what was taken that are kept.
 
     Attributes:
-        end: bytes logged so far, which is also the offset of the next one.
-        taken: up to here a client has taken it.
-        packets: how many whole packets were logged so far, which is also the number of the next
-            one.
+        state: what happens to the kernel's output.
+        end: how many bytes were logged, which is also the offset of the next one.
+        taken: the offset up to which a client has taken the output.
+        packets: how many whole packets were logged, which is also the number of the next one.
     """
 
     def __init__(self, capacity: int, history: int = HISTORY) -> None:
@@ -66,36 +75,40 @@ class OutputLog:
         self.packets = 0
         self._capacity = capacity
         self._history = history
-        self._start = 0  # of the first packet kept
-        self._headless = False  # the first packet kept has lost its beginning
+        self._start = 0  # the offset of the first byte kept
+        self._headless = False  # whether the first packet kept has lost its beginning
         self._chunks: deque[bytes | memoryview] = deque()
         self._chunk_ends: deque[int] = deque()
-        # Of each whole packet kept: where it ends, and where the next one starts (behind the
-        # end-of-packet token, if there is one).
+        # For each whole packet kept: the offset of its end, and that of the next packet (behind
+        # the end-of-packet token, if there is one).
         self._ends: deque[int] = deque()
         self._followings: deque[int] = deque()
         self._between = True
 
     @property
     def kept(self) -> int:
-        """Bytes kept."""
+        """How many bytes are kept."""
         return self.end - self._start
 
     @property
     def full(self) -> bool:
-        """Whether so much has not been taken that the kernel should be held back."""
+        """Whether the kernel should be held back: too much has not been taken."""
         return self.end - self.taken > self._capacity
 
     @property
     def between(self) -> bool:
-        """Whether the kernel has said whole packets only."""
+        """Whether the kernel's output ends with a complete packet."""
         return self._between
 
-    # ------------------------------------------------------------------ what the kernel says
+    # ------------------------------------------------------------------ the kernel's output
 
     def append(self, data: bytes | memoryview, marks: Iterable[Mark], base: int) -> bytes | memoryview:
-        """Take what the kernel says, with a tracker's marks, which count from `base`. Gives the
-        part of it that is kept.
+        """Log the kernel's next bytes; return the part of them that is kept.
+
+        Args:
+            data: the bytes.
+            marks: the tracker's marks in them.
+            base: the tracker's offset of the first of them.
         """
         ends = [mark for mark in marks if type(mark) is End or type(mark) is PacketEnd]
         skip = 0
@@ -117,8 +130,8 @@ class OutputLog:
                 self._followings.append(offset)
                 self.packets += 1
             elif self._followings:
-                # Else the packet that this token ends is gone, and the token stands before the next
-                # one, where it means nothing.
+                # Otherwise the packet that this token ends is not kept, and the token stands in
+                # front of the next packet, where it means nothing.
                 self._followings[-1] = offset
         if len(data):
             self._between = bool(ends) and ends[-1].offset + start == self.end + len(data)
@@ -128,7 +141,7 @@ class OutputLog:
         return data
 
     def append_packet(self, data: bytes) -> None:
-        """Take a whole packet that is said in the kernel's name."""
+        """Log a whole packet that the server sends in the kernel's name."""
         self._keep(data)
         self.packets += 1
         self._ends.append(self.end)
@@ -136,19 +149,19 @@ class OutputLog:
 
     def _keep(self, data: bytes | memoryview) -> None:
         if isinstance(data, memoryview) and 2 * len(data) < memoryview(data.obj).nbytes:
-            # A small view must not keep the large buffer that it is of.
+            # A small view must not keep the large buffer behind it in memory.
             data = bytes(data)
         self.end += len(data)
         self._chunks.append(data)
         self._chunk_ends.append(self.end)
 
-    # ------------------------------------------------------------------ what becomes of it
+    # ------------------------------------------------------------------ taken, or dropped
 
     def take(self, offset: int) -> None:
-        """A client has taken everything up to `offset`."""
+        """Note that a client has taken everything up to `offset`; release what is not needed."""
         if offset > self.taken:
             self.taken = min(offset, self.end)
-        # Packets go whole, and none before it has been taken.
+        # Packets are released whole, and none before it has been taken.
         while self._followings and self._followings[0] <= self.taken and self.taken - self._start > self._history:
             self._ends.popleft()
             self._start = self._followings.popleft()
@@ -164,8 +177,10 @@ class OutputLog:
             self._chunks.popleft()
 
     def left(self) -> None:
-        """The client has gone. What it had taken of a packet in part is to be sent again, or a note
-        in its place.
+        """Handle that the client has gone.
+
+        A packet of which it has taken a part will be sent again whole; if its beginning is no
+        longer kept, a note replaces it.
         """
         if self.state is LogState.DROPPING:
             self.state = LogState.KEEPING if self._between else LogState.RESYNCHRONISING
@@ -176,7 +191,7 @@ class OutputLog:
         self._headless = False
         note = encode_packet(packet("TextPacket", _CUT.format(self._capacity)))
         if self._ends:
-            # Its end is there already, in what was not taken: the note goes before what follows.
+            # The packet's end has been logged already: the note goes in front of what follows it.
             behind = self._pieces(self._followings[0], self.end)
             later = [(end, following) for end, following in zip(self._ends, self._followings, strict=True)][1:]
             shift = self._start + len(note) - self._followings[0]
@@ -196,7 +211,10 @@ class OutputLog:
         self.taken = self._start
 
     def drop(self) -> None:
-        """What was said is stale, and what is said from now on, until :meth:`keep`."""
+        """Count everything as taken, and drop the kernel's output until :meth:`keep`.
+
+        An unfinished packet at the end of the log is removed.
+        """
         last = self._followings[-1] if self._followings else self._start
         if last < self.end:
             kept = self._pieces(self._start, last)
@@ -209,12 +227,12 @@ class OutputLog:
                 self._chunk_ends.append(self.end)
         self._headless = False
         self.state = LogState.DROPPING
-        # A client may have taken a part of what is cut off here.
+        # A client may have taken a part of what is removed here.
         self.taken = min(self.taken, self.end)
         self.take(self.end)
 
     def keep(self) -> None:
-        """Keep what is said from now on; the kernel must be between packets."""
+        """Keep the kernel's output from now on; the kernel must be between packets."""
         assert self._between
         self.state = LogState.KEEPING
 
@@ -225,20 +243,20 @@ class OutputLog:
         self._followings.clear()
         self._start = self.end = at
 
-    # ------------------------------------------------------------------ what is sent again
+    # ------------------------------------------------------------------ sending again
 
     def missed(self) -> tuple[int, int]:
-        """Give the offset, and the number, of the first packet that was not taken whole."""
+        """Return the offset and the number of the first packet that was not taken whole."""
         index = bisect_right(self._ends, self.taken)
         first = self.packets - len(self._ends)
         offset = self._followings[index - 1] if index else self._start
         return offset, first + index
 
     def resume(self, number: int) -> int:
-        """Give the offset of packet `number`.
+        """Return the offset of packet `number`.
 
         Raises:
-            ResumeError: it is no longer kept, or is not there yet.
+            ResumeError: the packet is no longer kept, or does not exist yet.
         """
         first = self.packets - len(self._ends)
         if number > self.packets:
@@ -249,7 +267,7 @@ class OutputLog:
         return self._followings[number - first - 1] if number > first else self._start
 
     def piece(self, offset: int) -> bytes | memoryview:
-        """Give some bytes from `offset` on, as many as lie together; none at the end."""
+        """Return bytes from `offset` on, as many as are contiguous in memory; none at the end."""
         if offset >= self.end:
             return b""
         index = bisect_right(self._chunk_ends, offset)

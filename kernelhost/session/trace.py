@@ -1,11 +1,12 @@
-"""What passes between a kernel and whoever it works for, packet by packet, for those who want to
-see it.
+"""The packets that pass to and from a kernel, one by one, for those that watch them.
 
-Never a packet's contents, but for the log's own use where `--log-contents` has asked for them.
+Sans-IO. The gate and the kernel's tracker know where packets begin and end, so that a packet's head
+and size cost nothing more. Whatever passes a packet checks :attr:`PacketTrace.active` first, which
+is all that a packet costs while nobody watches (0.4 µs). The log at trace level is one watcher;
+others are added and removed at any time.
 
-Rules of this module: no I/O. Whoever passes a packet asks first whether :attr:`PacketTrace.active`,
-which is all that a packet costs when nobody watches. The log is one watcher, at trace level; others
-are added and removed at any time.
+A watcher never sees a packet's contents. Only the log shows them, where `--log-contents` asks for
+them (:mod:`kernelbus.kernelhost.session.excerpt`).
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ class Passage:
     Attributes:
         time: seconds since the epoch.
         direction: "to" the kernel, or "from" it.
-        head: the packet's, as `EvaluatePacket`; empty for an expression without a symbol as its
-            head; `message 3` for a WSTP message.
-        size: bytes of its tokens, without the end-of-packet token; 0 for a message.
+        head: the name of the packet's head, such as `EvaluatePacket`; empty: the head is not a
+            symbol; for a WSTP message its code, such as `message 3`.
+        size: bytes of the packet's tokens, without the end-of-packet token; 0 for a message.
     """
 
     time: float
@@ -41,21 +42,20 @@ class Passage:
     size: int
 
 
-#: Takes what has passed. It must not wait, and is not to raise.
+#: A watcher: called with each packet and message. It must neither wait nor raise.
 Sink = Callable[[Passage], None]
 
 
 class PacketTrace:
-    """One kernel's packets, as they pass.
+    """The packets of one kernel, as they pass.
 
     Args:
-        log: the kernel's; it shows them at trace level.
+        log: the kernel's log, which shows them at trace level.
         name: what the log's lines call the kernel.
-        clock: gives the time, in seconds since the epoch.
+        clock: returns the time, in seconds since the epoch.
 
     Attributes:
-        kept: bytes of each packet's beginning that are wanted for the log; 0: contents are not
-            shown.
+        kept: how many bytes of each packet's beginning the log needs; 0: it shows no contents.
     """
 
     def __init__(self, log: EventLogger, name: str, clock: Callable[[], float]) -> None:
@@ -67,26 +67,31 @@ class PacketTrace:
 
     @property
     def active(self) -> bool:
-        """Whether anyone watches."""
+        """Whether anything watches."""
         return bool(self._sinks) or self._log.isEnabledFor(TRACE)
 
     def add(self, sink: Sink) -> None:
-        """Have `sink` called with everything that passes from now on."""
+        """Call `sink` with everything that passes from now on."""
         self._sinks = (*self._sinks, sink)
 
     def remove(self, sink: Sink) -> None:
-        """Call `sink` no more; nothing happens when it is not there."""
-        # Bound methods are equal, not identical, from one look-up to the next.
+        """Call `sink` no more; do nothing if it was not added."""
+        # Each look-up of a bound method makes another object: they are equal, not identical.
         self._sinks = tuple(other for other in self._sinks if other != sink)
 
     def passed(self, direction: str, head: str | None, size: int, beginning: bytes = b"") -> None:
-        """A whole packet of `size` bytes has passed; `head` is None when it has no symbol as its
-        head; `beginning`: its, where wanted.
+        """Tell the watchers of a whole packet.
+
+        Args:
+            direction: TO or FROM.
+            head: the name of its head; None: the head is not a symbol.
+            size: its bytes.
+            beginning: its first :attr:`kept` bytes.
         """
         self._tell(Passage(self._clock(), direction, head or "", size), beginning)
 
     def message(self, direction: str, code: int) -> None:
-        """A WSTP message has passed."""
+        """Tell the watchers of a WSTP message."""
         self._tell(Passage(self._clock(), direction, f"message {int(code)}", 0))
 
     def _tell(self, passage: Passage, beginning: bytes = b"") -> None:
