@@ -1,8 +1,11 @@
 """The kernel host: pools of kernels, offered to a broker.
 
-Carries out what the pools decide (:mod:`kernelbus.kernelhost.pools.pool`), and tells the broker of
-every change. The broker's requests and the clients' frames come in through one
+:class:`Host` carries out what the pools decide (:mod:`kernelbus.kernelhost.pools.pool`) and reports
+every change to the broker. The broker's requests and the clients' frames come in through one
 :class:`kernelbus.bus.membership.Membership`.
+
+A kernel that does not start is logged as an error once for each reason, not for each try. Waiting
+clients are refused at once, with the reason, and the pool tries again with its back-off.
 """
 
 from __future__ import annotations
@@ -62,17 +65,20 @@ __all__ = ["Host"]
 _log = logging.getLogger("kernelbus.host")
 
 class Host:
-    """The kernels of this machine.
+    """The kernels of one machine, as one member of the bus.
 
     Args:
-        config: pools and limits.
+        config: the configuration: pools and limits.
         connect: makes the transport to the broker.
-        name: for people; several hosts may share one.
-        version: of this program.
+        name: the host's name in logs and status; several hosts may have the same.
+        version: the version of this program.
         where: the broker's address, for the log.
-        reread: reads the configuration again, for an administrator's order.
+        reread: reads the configuration again, for an administrator's order; None: it cannot be.
         end: ends this process, for the reason given; None: the host is part of a process that does
             more, and cannot end by itself.
+
+    Attributes:
+        reloader: replaces the configuration.
     """
 
     def __init__(
@@ -130,16 +136,16 @@ class Host:
 
     @property
     def kernels(self) -> int:
-        """How many kernels there are."""
+        """How many kernels the host has."""
         return len(self._kernels)
 
     @property
     def attached(self) -> int:
-        """How many of them have a client."""
+        """How many kernels have a client."""
         return sum(1 for kernel in self._kernels.values() if kernel.session.attached)
 
     async def run(self) -> None:
-        """Keep the pools, and be a member of the bus, until cancelled; then end every kernel."""
+        """Run the pools, and be a member of the bus, until cancelled; then end every kernel."""
         for name in self._pools:
             self._tick(name)
         self._watch.start()
@@ -152,8 +158,9 @@ class Host:
             await self.close()
 
     async def _watch_orphans(self) -> None:
-        """End sessions that nobody can come back to, when no broker was there for
-        `Limits`/`OrphanTimeout`.
+        """End all sessions when there has been no broker for `Limits`/`OrphanTimeout`.
+
+        Without a broker nobody can come back to them.
         """
         limit = self._config.limits.orphan_timeout
         while True:
@@ -169,9 +176,7 @@ class Host:
                 self._perform(kernel.pool.name, pool.unwanted(kernel.number, self._loop.time(), why))
 
     async def close(self) -> None:
-        """End every kernel, asking first; what does not end in half of `Limits`/`ShutdownTimeout`
-        is killed.
-        """
+        """End every kernel; kill those that still run after half of `Limits`/`ShutdownTimeout`."""
         now = self._loop.time()
         if self._timer is not None:
             self._timer.cancel()
@@ -210,7 +215,7 @@ class Host:
     def _describe(self) -> Register:
         kernels = [self._kernel_report(kernel) for kernel in self._by_identity.values()]
         attached = {report.channel for report in kernels}
-        # What a kernel said last, and that it has ended, may still be on its way to its client.
+        # The last output of a kernel, and its end, may still be on their way to the client.
         ending = [ChannelReport(channel) for channel in self._multiplexer.channels if channel not in attached]
         return Register(self._identity, "host", self._name, self._version, self._table.reports(), kernels, ending)
 
@@ -272,7 +277,7 @@ class Host:
         if entry.state is KernelState.ATTACHED:
             kernel.session.detach(EndReason.DETACHED, f"the kernel was taken by {message.client}")
         if entry.state is not KernelState.DETACHED:
-            # It was not to be kept when its client left it.
+            # It was not to be kept when its client left, and ends now.
             self._refuse(message.channel, "unknown-kernel", f"there is no kernel {message.kernel}: it has ended")
             return
         self._pools[kernel.pool.name].attach(kernel.number, message.channel, now)
@@ -314,7 +319,7 @@ class Host:
         self._reporter.pools()
 
     def _recycle(self, kernel: Kernel, why: str) -> None:
-        """End a kernel that waits for its first client; its pool starts another."""
+        """End a kernel that waits for its first client; the pool starts another."""
         pool = self._pools[kernel.pool.name]
         if pool.kernels[kernel.number].state is KernelState.READY:
             self._perform(kernel.pool.name, pool.unwanted(kernel.number, self._loop.time(), why))
@@ -337,8 +342,8 @@ class Host:
     ) -> None:
         kernel.log.info("%s is attached to client %s", kernel, client)
         kernel.session.profile = profile or kernel.session.profile
-        # The broker learns of it before the first byte comes. Taking a kernel from a client makes
-        # what that missed known only now.
+        # The broker has to know of the attachment before the first byte comes. The position is
+        # taken here, since detaching an earlier client has only now shown what that one missed.
         position = kernel.session.position(resume, point)
         kernel.session.channel, kernel.session.client = channel, client
         kernel.session.attachments += 1
@@ -346,7 +351,7 @@ class Host:
         kernel.session.attach(channel, client, self._multiplexer, resume, point)
 
     def _arm(self) -> None:
-        """Wake for the pools' next deadline."""
+        """Set the timer for the pools' next deadline."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -359,7 +364,7 @@ class Host:
         for name in self._pools:
             self._tick(name)
 
-    # ------------------------------------------------------------------ what the kernels tell
+    # ------------------------------------------------------------------ kernels' events
 
     def kernel_ready(self, kernel: Kernel) -> None:
         """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
@@ -381,13 +386,13 @@ class Host:
         if kernel.busy:
             kernel.busy_since = self._loop.time()
         elif kernel.busy_since:
-            # A kernel that a client has waited for comes here once more at the end of its
-            # initialisation, which was no evaluation.
+            # When a client has waited for the kernel, this is called at the end of the
+            # initialisation too, which was no evaluation: `busy_since` is 0 then.
             self._counts[kernel.pool.name].evaluations.add(self._loop.time() - kernel.busy_since)
             kernel.busy_since = 0.0
         actions = self._pools[kernel.pool.name].busy(kernel.number, kernel.busy, self._loop.time())
         if not kernel.session.attached:
-            # Whether it may be given up for who waits has changed.
+            # Whether it may be given up for a waiting client has changed.
             self._reporter.pools()
         if actions:
             self._perform(kernel.pool.name, actions)
@@ -438,7 +443,7 @@ class Host:
             log.log(level, "pool %s: trying again in %.0f s, or when one of them ends", name, LICENCE_RETRY)
         elif state is KernelState.STARTING and not pool.closed:
             wait = max(0.0, pool.retry_at - self._loop.time())
-            # An error once for each reason, not for each try.
+            # Logged as an error once for each reason, not for each try.
             level = logging.INFO if how == known else logging.ERROR
             kernel.log.log(level, "%s did not start: it %s", kernel, how)
             log.log(level, "pool %s: trying again in %.0f s", name, wait)
@@ -455,11 +460,11 @@ class Host:
         return self._loop.time()
 
     def kernel(self, identity: str) -> Kernel | None:
-        """Give a kernel by its id."""
+        """Return a kernel by its id; None: there is none."""
         return self._by_identity.get(identity)
 
     def pool(self, name: str) -> Pool | None:
-        """Give a pool by its name."""
+        """Return a pool by its name; None: there is none."""
         return self._pools.get(name)
 
     def perform(self, pool: str, actions: list[Action]) -> None:
@@ -467,17 +472,17 @@ class Host:
         self._perform(pool, actions)
 
     def resize(self, pool: str, minimum: int | None, maximum: int | None) -> None:
-        """Change a pool's numbers until they are changed again."""
+        """Change a pool's size until it is changed again; None: unchanged."""
         self._perform(pool, self._table.resize(pool, minimum, maximum, self._loop.time()))
 
     def trace(self, kernel: Kernel, on: bool) -> None:
-        """Send what passes to and from a kernel, or do so no more."""
+        """Begin or renew the trace of a kernel, or end it."""
         self._feed.trace(kernel, on)
 
     def drain(self, drained: bool) -> str:
-        """Give no kernels out, and end when there is none left; or undo that."""
+        """Give no kernels out and end when none is left, or undo that; return what follows."""
         self._drained = drained
-        # The broker is to know why, before it hears that who waits here is refused.
+        # The broker has to know the reason before it gets the refusals of clients that wait here.
         self._reporter.machine()
         for name, pool in self._pools.items():
             self._perform(name, pool.drain_host(drained, self._loop.time()))
@@ -489,12 +494,16 @@ class Host:
         return f"host {self._name} gives no kernels out; it has {left} session{'' if left == 1 else 's'} left, {follows}"
 
     def evict(self, why: str) -> str:
-        """End now, with every kernel."""
+        """End now, with every kernel; return what follows.
+
+        Raises:
+            OrderRefused: the host is not a process of its own.
+        """
         if self._end is None:
             text = f"host {self._name} is part of its server and cannot be evicted: drain it, or end the server"
             raise OrderRefused("not-separate", text)
         self._log.warning("the host is %s", why)
-        # When the answer is on its way.
+        # After the answer has been sent.
         self._loop.call_soon(self._end, why)
         return f"host {self._name} ends, with {len(self._kernels)} kernels"
 
@@ -503,13 +512,13 @@ class Host:
             self._loop.call_soon(self._end, "the host is drained, and empty")
 
     def _configure(self, config: Config) -> list[str]:
-        """Go by another configuration; gives what follows from it, a line each."""
+        """Replace the configuration; return what follows from that, a line each."""
         self._config, self._limits = config, settled(config.limits)
         self._watch.rules = KernelWatch.rules_of(self._limits)
         decided, lines = self._table.configure(config, self._drained, self._loop.time())
         for name, actions in decided:
             self._perform(name, actions)
-        # To register again is to list what there is.
+        # A new registration lists the pools that there are now.
         self._membership.send(self._describe())
         return lines
 

@@ -1,8 +1,8 @@
-"""Carries out on a kernel host what an administrator has ordered
-(:mod:`kernelbus.bus.protocol.orders`), and says so.
+"""Carries out an administrator's orders on a kernel host, and answers them.
 
-The broker has made sure that what is named exists for it; here it may have gone meanwhile, or not
-be in the state for it. What an order ends is told to its client first.
+Orders are the messages of :mod:`kernelbus.bus.protocol.orders`. The broker has checked that the
+kernel or pool that an order names exists. It may have gone meanwhile, or be in a state in which the
+order cannot be carried out. Before an order ends a session, its client is told so.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _STATES = {"pause": PoolState.PAUSED, "resume": PoolState.SERVING, "drain": Pool
 
 
 class OrderRefused(BusError):
-    """An order that cannot be carried out; `code` is stable, the text says why."""
+    """An order cannot be carried out. `code` is stable, the text says why."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -53,29 +53,29 @@ class OrderedHost(Protocol):
         """The time, on the loop's clock."""
 
     def kernel(self, identity: str) -> Kernel | None:
-        """Give a kernel by its id."""
+        """Return a kernel by its id; None: there is none."""
 
     def pool(self, name: str) -> Pool | None:
-        """Give a pool by its name."""
+        """Return a pool by its name; None: there is none."""
 
     def perform(self, pool: str, actions: list[Action]) -> None:
         """Carry out what a pool has decided."""
 
     def resize(self, pool: str, minimum: int | None, maximum: int | None) -> None:
-        """Change a pool's numbers until they are changed again."""
+        """Change a pool's size until it is changed again; None: unchanged."""
 
     def trace(self, kernel: Kernel, on: bool) -> None:
-        """Send what passes, or do so no more."""
+        """Begin or renew the trace of a kernel, or end it."""
 
     def drain(self, drained: bool) -> str:
-        """Give no kernels out and end when empty, or undo that; gives what follows, in words."""
+        """Give no kernels out and end when empty, or undo that; return what follows, in words."""
 
     def evict(self, why: str) -> str:
-        """End now; gives what follows, in words."""
+        """End now; return what follows, in words. Raises OrderRefused if the host cannot end."""
 
 
 def carry_out(host: OrderedHost, order: Order) -> PartAnswer:
-    """Carry out `order` and give the answer to it."""
+    """Carry out `order`; return the answer to it."""
     if isinstance(order, ReloadOrder | LogLevelOrder):
         return everypart.carry_out(order, host.reloader)
     try:
@@ -147,7 +147,7 @@ def _session(host: OrderedHost, order: SessionOrder) -> str:
     if entry.state is not KernelState.ATTACHED:
         raise OrderRefused("not-attached", f"{kernel} has no client: it is {entry.state.value}")
     client, why = kernel.session.client, f"detached by {order.sender}"
-    # Who is sent away by somebody else is to find the kernel again.
+    # A client that is detached by an administrator must be able to find the kernel again.
     pool.keep_alive(kernel.number, True)
     kernel.session.tell("detached", f"the kernel was {why}; it is kept, and is found again by its id.")
     kernel.session.detach(EndReason.DETACHED, why)

@@ -1,5 +1,7 @@
-"""What a host tells its broker of its pools and kernels: what is in a report, and that nothing is
-told twice, nor too often.
+"""The reports of a host to its broker: their contents, and when they are sent.
+
+Pools are reported as they change, kernels too but at most twice a second. Counts are reported once
+a second if they have changed, the machine every five seconds.
 """
 
 from __future__ import annotations
@@ -16,16 +18,16 @@ from kernelbus.kernelhost.pools.pool import KernelEntry
 
 __all__ = ["Reporter", "kernel_report"]
 
-#: Seconds between two reports of a kernel when only its counters have changed.
+#: Seconds from a kernel's change to its report, which covers all changes meanwhile.
 _KERNELS_INTERVAL = 0.5
-#: Seconds between two reports of what is counted, and after how many of those the machine is told
-#: of.
+#: Seconds between two reports of the counts, and how many of those come between two reports of the
+#: machine.
 _FIGURES_INTERVAL = 1.0
 _MACHINE_ROUNDS = 5
 
 
 def kernel_report(kernel: Kernel, entry: KernelEntry) -> KernelReport:
-    """Say how a kernel is; each report has a number of its own."""
+    """Return a report of a kernel's present state, with the next serial number."""
     kernel.serial += 1
     session = kernel.session
     return KernelReport(
@@ -51,13 +53,13 @@ def kernel_report(kernel: Kernel, entry: KernelEntry) -> KernelReport:
 
 
 class Reporter:
-    """Tells the broker of what has changed, as often as is of use.
+    """Sends reports to the broker as things change.
 
     Args:
         send: sends the broker a message.
-        report_kernel, report_pools, report_machine: give the reports of now.
-        counts: of the pools, by name.
-        kernels: gives those that there are.
+        report_kernel, report_pools, report_machine: return reports of the present state.
+        counts: the counts of the pools, by name.
+        kernels: returns the present kernels.
     """
 
     def __init__(
@@ -85,34 +87,34 @@ class Reporter:
         self._round = 0
 
     def start(self) -> None:
-        """Begin to tell what is counted."""
+        """Begin to report the counts and the machine at intervals."""
         self._figures_timer = self._loop.call_later(_FIGURES_INTERVAL, self._tell_figures)
 
     def stop(self) -> None:
-        """Tell nothing more by itself."""
+        """Stop the timers."""
         for timer in (self._kernels_timer, self._figures_timer):
             if timer is not None:
                 timer.cancel()
 
     def registered(self) -> None:
-        """The broker knows nothing yet but what was in the registration."""
+        """Handle a registration: report everything that the broker has not learned from it."""
         self._pools_told.clear()
         self._figures_told.clear()
         self.machine()
         self.pools()
 
     def machine(self) -> None:
-        """Tell of the machine and the host now."""
+        """Report the machine and the host now."""
         self._send(self._report_machine())
 
     def kernel_changed(self, kernel: Kernel) -> None:
-        """Tell of a kernel, soon."""
+        """Report a kernel soon."""
         self._changed.add(kernel)
         if self._kernels_timer is None:
             self._kernels_timer = self._loop.call_later(_KERNELS_INTERVAL, self._tell_kernels)
 
     def kernel_gone(self, kernel: Kernel) -> None:
-        """There is nothing to tell of it any more but that."""
+        """Report a kernel no more: it has ended."""
         self._changed.discard(kernel)
 
     def _tell_kernels(self) -> None:
@@ -122,7 +124,7 @@ class Reporter:
             self._send(self._report_kernel(kernel))
 
     def pools(self) -> None:
-        """Tell of changed pools, once for all changes of this turn of the loop."""
+        """Report the changed pools, once for all changes in this turn of the loop."""
         if not self._pools_due:
             self._pools_due = True
             self._loop.call_soon(self._tell_pools)
@@ -135,8 +137,9 @@ class Reporter:
                 self._send(report)
 
     def now(self) -> None:
-        """Tell everything that has changed now: who hears next that an order is carried out is to
-        see it so.
+        """Report every change of a pool or a kernel now.
+
+        After an order this precedes the answer, so that the effect is seen when the answer comes.
         """
         self._tell_pools()
         if self._kernels_timer is not None:

@@ -1,5 +1,7 @@
-"""Sends what passes between kernels and their clients to administrators who trace them, in batches
-that cannot grow.
+"""Sends the packets that pass to and from kernels to the administrators that trace them.
+
+A trace is a lease: it ends by itself when its console or its broker is gone. Its batches are
+bounded, so that a trace cannot use more and more memory.
 """
 
 from __future__ import annotations
@@ -15,18 +17,18 @@ from kernelbus.kernelhost.session.trace import FROM, Passage
 
 __all__ = ["TraceFeed"]
 
-#: Seconds between two batches, and events in one; what passes beyond is only counted.
+#: Seconds between two batches, and the most events in one; further events are only counted.
 _INTERVAL = 0.1
 _BATCH = 200
 
-#: Seconds after which a trace ends that nobody has asked for again; the broker ends it sooner,
-#: unless it is gone.
+#: Seconds after which a trace ends if it has not been renewed. The broker ends it sooner, unless
+#: the broker is gone.
 _LEASE = 30.0
 
 
 @dataclass(slots=True)
 class _Feed:
-    """One kernel's. `until`: when its lease ends."""
+    """The trace of one kernel. `until` is when its lease ends, on the loop's clock."""
 
     kernel: Kernel
     until: float
@@ -51,7 +53,7 @@ class TraceFeed:
     """All traces of one host.
 
     Args:
-        send: has a batch sent to the broker.
+        send: sends a batch to the broker.
     """
 
     def __init__(self, send: Callable[[Traced], None]) -> None:
@@ -61,7 +63,7 @@ class TraceFeed:
         self._timer: asyncio.TimerHandle | None = None
 
     def trace(self, kernel: Kernel, on: bool) -> None:
-        """Begin to send what passes, go on with that, or end it."""
+        """Begin to trace a kernel, renew its trace, or end it."""
         feed = self._feeds.get(kernel.identity)
         if on and feed is None:
             feed = self._feeds[kernel.identity] = _Feed(kernel, 0.0, self._send)
@@ -75,7 +77,7 @@ class TraceFeed:
             self._timer = self._loop.call_later(_INTERVAL, self._flush)
 
     def kernel_ended(self, kernel: Kernel) -> None:
-        """There is nothing more to tell of it."""
+        """End the trace of a kernel that has ended, if it has one."""
         if (feed := self._feeds.get(kernel.identity)) is not None:
             self._end(feed)
 

@@ -1,9 +1,25 @@
-"""One kernel's session: who is attached to it, what they have asked of each other, and what the
-next client is owed.
+"""One kernel's session: its client, what passes between the two, and what the next client gets.
 
-Bytes pass: from the channel through the gate to the kernel's link, from the link through the log to
-the channel. Both directions are tracked only for packet heads
-(:mod:`kernelbus.kernelhost.session.conversation`).
+A client's bytes pass from its channel through the gate (:mod:`kernelbus.kernelhost.session.gate`)
+to the kernel's link. When the kernel's socket has taken them, credit goes back to the client. The
+kernel's bytes pass from the link through the output log
+(:mod:`kernelbus.kernelhost.session.output`) to the channel. Both directions are followed for packet
+heads only (:mod:`kernelbus.kernelhost.session.conversation`).
+
+A detached kernel goes on evaluating, and the log keeps its output. A client that attaches gets
+nothing stale: once the kernel is idle, or asks its client something, the client is *greeted*. It
+gets `InputNamePacket` with the session's prompt, or the question again, and then what the kernel
+answers to it. A client that resumes gets instead every packet that the last client did not take,
+in order, and goes on live. If the kernel asks something and the question is not among those
+packets, it is asked once more.
+
+A client whose first packet asks for another kernel has been given one by then
+(`EnableAutomaticKernelConnection`). A kernel that was given so and was not asked for anything goes
+back to its pool as new.
+
+A WSTP message (abort, interrupt) carries the data offset at which the client sent it. It is written
+to the kernel when the data before it has been written, or at once while the kernel works on
+something earlier.
 """
 
 from __future__ import annotations
@@ -34,7 +50,7 @@ _SYMBOL = "WSTPServer`Kernel"
 
 
 class SessionKernel(Protocol):
-    """What a session needs of its kernel, and tells it; its text is what the log calls it."""
+    """What a session needs of its kernel, and tells it. The log shows it as `str` gives it."""
 
     program: str
     log: EventLogger
@@ -48,32 +64,39 @@ class SessionKernel(Protocol):
         """Ask it to end."""
 
     def completion(self) -> Iterable[bytes | memoryview]:
-        """Give the bytes that complete what it was saying."""
+        """Return the bytes that complete the packet that it was sending."""
 
     def abort_written(self) -> None:
-        """An abort has been written to it."""
+        """Handle that an abort has been written to it."""
 
     def session_busy(self) -> None:
-        """:attr:`Session.busy` has changed."""
+        """Handle that :attr:`Session.busy` has changed."""
 
     def session_unused(self) -> None:
-        """The client has gone and asked it for nothing: it is as it was before."""
+        """Handle that the client has gone without a request: the kernel is as it was before."""
 
     def session_detached(self, why: str) -> None:
-        """The client has gone."""
+        """Handle that the client has gone."""
 
     def session_unwanted(self, why: str) -> None:
-        """The client has asked for its end."""
+        """Handle that the client has asked for the kernel's end."""
 
 
 @dataclass(slots=True)
 class _Attachment:
-    """A client's hold on the kernel. `received` counts its bytes that were passed on, `owed` those
-    not yet given credit for.
+    """A client that is attached to the kernel.
 
-    Before it is greeted, the kernel may still be at work for others: what the client asks waits, or
-    its answer would be taken for stale. What is sent to it lies in the log from `base` on, and
-    `cursor` is how far it has been sent.
+    Attributes:
+        handle: its channel.
+        gate: the way of its bytes into the kernel.
+        urgent: its WSTP messages whose time has not come.
+        received: how many of its bytes went into the gate.
+        owed: for how many of these it has not yet been given credit.
+        waiting: its bytes that have not gone into the gate, because it is not greeted. Before that
+            the kernel may still work for an earlier client, and the answer would count as stale.
+        greeted: whether the kernel works for it.
+        base: the log offset of the first byte that is sent to it.
+        cursor: the log offset up to which the output has been sent.
     """
 
     handle: ChannelHandle
@@ -88,17 +111,20 @@ class _Attachment:
 
 
 class Session:
-    """A kernel's session.
+    """The session of one kernel.
 
     Args:
+        kernel: the kernel.
+        limits: `Limits` of the configuration.
         send_prompt: whether a client that attaches is sent `InputNamePacket`.
-        replaced: whether a client whose kernel dies gets another at once.
+        replaced: whether a client whose kernel dies gets another one at once.
 
     Attributes:
-        channel: the attachment; 0 without a client.
-        client: its address.
-        profile: what the session's client calls it.
+        channel: the channel of its client; 0: it has no client.
+        client: the address of its client.
+        profile: the name that the client has given to the session.
         attachments: how many clients it has had.
+        conversation: what client and kernel have asked of each other.
     """
 
     def __init__(self, kernel: SessionKernel, limits: LimitsConfig, send_prompt: bool, replaced: bool) -> None:
@@ -115,20 +141,18 @@ class Session:
         self._attachment: _Attachment | None = None
         self._log = OutputLog(limits.output_buffer)
         self._completion: Iterator[bytes | memoryview] | None = None
-        # The last question that was heard, and the number of the packet behind it.
+        # The kernel's last question, and the number of the packet behind it.
         self._question: Function | None = None
         self._asked_before = 0
 
     @property
     def busy(self) -> bool:
-        """Whether the kernel has been asked for something it has not answered."""
+        """Whether the kernel has been asked for something that it has not answered."""
         return self.conversation.busy or self._completion is not None
 
     @property
     def listening(self) -> bool:
-        """Whether the kernel takes a client's next word now: it is idle, or asks its client
-        something.
-        """
+        """Whether the kernel takes a client's next packet now: it is idle, or asks something."""
         return self.conversation.listening and self._completion is None
 
     @property
@@ -139,15 +163,15 @@ class Session:
     # ------------------------------------------------------------------ attach and detach
 
     def position(self, resume: bool, point: int) -> int:
-        """Give the number of the packet with which a client that attaches begins.
+        """Return the number of the packet with which a client that attaches begins.
 
         Args:
-            resume: whether it wants what the last one has not taken.
-            point: with `resume`, the packet it wants to go on from; NO_POINT: what is known to be
-                missed.
+            resume: whether it wants what the last client has not taken.
+            point: with `resume`, the number of the packet that it wants to go on from; NO_POINT:
+                the first one that is known not to have been taken.
 
         Raises:
-            ResumeError: that packet is not kept.
+            ResumeError: that packet is not kept, or does not exist yet.
         """
         if not resume:
             return self._log.packets
@@ -159,9 +183,15 @@ class Session:
     def attach(self, channel: int, client: str, multiplexer: Multiplexer, resume: bool = False, point: int = NO_POINT) -> None:
         """Give the kernel to the client at the other end of `channel`.
 
-        Without `resume`, what it said while nobody listened is stale; with it, that is sent first,
-        and what it asks is among it, even if the last client has taken that: it left without an
-        answer.
+        Without `resume`, what the kernel has said meanwhile is dropped as stale. With it, that is
+        sent first. An open question is then sent again even if the last client has taken it, since
+        that client left without an answer.
+
+        Args:
+            channel: the client's channel.
+            client: its address.
+            multiplexer: the host's channels.
+            resume, point: see :meth:`position`.
         """
         assert self._attachment is None
         log = self._log
@@ -186,7 +216,10 @@ class Session:
             self._kernel.link.resume()
 
     def let_go(self, text: str) -> None:
-        """Nobody is at the other end of its channel any more, or ever was."""
+        """Detach the client, because nothing is at the other end of its channel any more.
+
+        If the kernel was never used, it goes back to its pool as new.
+        """
         if self._unused and self._attachment is not None and self._attachment.handle.channel.peer_consumed == 0:
             self._give_back(EndReason.DETACHED, text)
         else:
@@ -194,7 +227,7 @@ class Session:
 
     @property
     def _unused(self) -> bool:
-        """Whether it is as new: it has a client, its first, which has not asked it for anything."""
+        """Whether the kernel is as new: its first client is there and has asked for nothing."""
         attachment = self._attachment
         return (
             attachment is not None
@@ -220,8 +253,9 @@ class Session:
             self._kernel.session_detached(text)
 
     def _greet(self) -> None:
-        """Begin with an attached client, once the kernel listens: nothing stale, then the prompt,
-        or what the kernel asks.
+        """Begin to work for the attached client, once the kernel listens and its output is whole.
+
+        The client gets the prompt, or the kernel's question, and nothing stale before it.
         """
         attachment = self._attachment
         if attachment is None or attachment.greeted or not self.listening or not self._log.between:
@@ -240,18 +274,18 @@ class Session:
         self._credit()
 
     def _say_question(self, question: Function) -> None:
-        """Ask once more, in the kernel's name."""
+        """Ask the client once more, in the kernel's name."""
         self._log.append_packet(encode_packet(question))
         self._asked_before = self._log.packets
 
     def _send_kept(self) -> None:
-        """Send on from the log, as far as the client takes it."""
+        """Send the client what the log holds for it, as far as the client takes it."""
         attachment = self._attachment
         if attachment is None or not attachment.greeted:
             return
         while attachment.handle.writable and attachment.cursor < self._log.end:
             piece = self._log.piece(attachment.cursor)
-            # First, since to send can bring word from the client, and so this function once more.
+            # Before sending: that can bring events from the client, and so call this method again.
             attachment.cursor += len(piece)
             attachment.handle.send(piece)
         if self._kernel.link is not None and attachment.cursor == self._log.end and attachment.handle.writable:
@@ -262,8 +296,13 @@ class Session:
         self._log.take(attachment.base + taken)
 
     def _part(self, reason: EndReason, text: str, taken: int | None = None) -> None:
-        """The client and the kernel go apart; an expression the kernel has begun to read is
-        completed, and aborted.
+        """Separate the client from the kernel.
+
+        An expression that the kernel has begun to read is completed, and aborted.
+
+        Args:
+            reason, text: what ends the client's channel.
+            taken: bytes of the output that the client has taken; None: as its channel says.
         """
         attachment, self._attachment = self._attachment, None
         assert attachment is not None
@@ -282,7 +321,11 @@ class Session:
         attachment.handle.end(reason, text)
 
     def kernel_ended(self, how: str) -> None:
-        """The kernel is no more: its client is given the rest of what it said, and let go."""
+        """Handle that the kernel has ended: send the client the rest of the output, and let it go.
+
+        Args:
+            how: how it ended, for the client.
+        """
         attachment = self._attachment
         if attachment is None:
             return
@@ -295,8 +338,11 @@ class Session:
             self._part(EndReason.KERNEL_ENDED, how)
 
     def tell(self, tag: str, text: str) -> None:
-        """Give the client a message of the server's own, unless the kernel was in the middle of
-        saying something.
+        """Send the client a message of the server's own, unless a kernel's packet is unfinished.
+
+        Args:
+            tag: the name of the message.
+            text: its text.
         """
         attachment = self._attachment
         if attachment is not None and attachment.greeted and attachment.cursor == self._log.end and self._log.between:
@@ -305,8 +351,9 @@ class Session:
             self._send_kept()
 
     def _say_replaced(self, attachment: _Attachment, how: str) -> None:
-        """A client that is to get another kernel at once is not left waiting for what this one
-        still owed it.
+        """Answer what the kernel still owed to a client that is to get another kernel at once.
+
+        An unfinished packet is completed, and every evaluation that was not answered gives $Failed.
         """
         handle, owed = attachment.handle, self.conversation.awaited["ReturnPacket"]
         if not self._log.between:
@@ -321,7 +368,7 @@ class Session:
                 handle.send(encode_packet(packet("ReturnPacket", Symbol("$Failed"))))
 
     def _complete(self) -> None:
-        """Write on at what completes a half-read expression, as fast as the kernel takes it."""
+        """Go on writing what completes a half-read expression, as fast as the kernel takes it."""
         while self._completion is not None and self._kernel.link is not None and not self._kernel.link.congested:
             try:
                 piece = next(self._completion, None)
@@ -333,8 +380,8 @@ class Session:
             if piece is None:
                 self._completion = None
                 if self._kernel.program:
-                    # The embedded kernel takes an abort for what it is reading; of another that is
-                    # not known.
+                    # The embedded kernel applies an abort to the packet that it is reading. Whether
+                    # another kernel does is not known.
                     self._send_message(MessageCode.ABORT)
             else:
                 self._kernel.link.write(piece)
@@ -342,7 +389,7 @@ class Session:
     # ------------------------------------------------------------------ from the client
 
     def channel_event(self, event: Event) -> None:
-        """Something came from the attached client."""
+        """Handle an event on the attached client's channel."""
         attachment = self._attachment
         if attachment is None:
             return
@@ -360,8 +407,8 @@ class Session:
                 if reason is EndReason.UNUSED and self._unused:
                     self._give_back(EndReason.ANSWER, "")
                     return
-                # It may have asked for something and gone: the kernel gets to it when it is done
-                # with the rest.
+                # It may have sent a request before it went: the kernel carries it out after what
+                # was asked earlier.
                 self._feed_waiting(attachment)
                 if self._attachment is not attachment:
                     return
@@ -398,17 +445,16 @@ class Session:
         self._credit()
 
     def _credit(self) -> None:
-        """Let the client send more, unless the kernel does not read, or is still at work for
-        another.
-        """
+        """Give the client credit, unless the kernel does not read, or still works for another."""
         attachment, link = self._attachment, self._kernel.link
         if attachment is not None and attachment.greeted and attachment.owed and link is not None and not link.congested:
             owed, attachment.owed = attachment.owed, 0
             attachment.handle.consume(owed)
 
     def _pass_urgent(self, attachment: _Attachment) -> None:
-        """Hand over the messages whose time has come: the kernel was given the data before them, or
-        is at work on something earlier.
+        """Pass on the WSTP messages whose time has come.
+
+        This is when the kernel has been given the data before them, or works on something earlier.
         """
         while attachment.urgent and self._kernel.link is not None:
             first = attachment.urgent[0]
@@ -422,7 +468,7 @@ class Session:
                 self._write_message(first)
 
     def send(self, code: MessageCode) -> None:
-        """Send the kernel a message as if its client had, at once."""
+        """Send the kernel a WSTP message at once, as if its client had sent it."""
         self._write_message(Urgent(0, int(code), 0))
 
     def _write_message(self, message: Urgent) -> None:
@@ -439,7 +485,7 @@ class Session:
             self._kernel.trace.message(TO, code)
 
     def _requested(self, head: str | None, size: int, beginning: bytes) -> None:
-        """A whole packet has passed to the kernel."""
+        """Note that a whole packet has passed to the kernel (see :class:`Gate`)."""
         if self._kernel.trace.active:
             self._kernel.trace.passed(TO, head, size, beginning)
         was_busy = self.busy
@@ -450,8 +496,13 @@ class Session:
     # ------------------------------------------------------------------ from the kernel
 
     def heard(self, link: RelayLink, data: bytes | memoryview, marks: list[Mark], base: int) -> None:
-        """Log what the kernel says, and send it to the client, if that has had everything before
-        it; `marks` count from `base`.
+        """Log the kernel's next bytes; send them to the client if it has had all before them.
+
+        Args:
+            link: the kernel's link, which is paused if the client, or the log, takes no more.
+            data: the bytes.
+            marks: the tracker's marks in them.
+            base: the tracker's offset of the first of them.
         """
         log, attachment = self._log, self._attachment
         before = log.end
@@ -460,8 +511,8 @@ class Session:
             if log.full:
                 link.pause()
         elif not attachment.greeted:
-            # Its marks are not looked at yet: whether it is the client's turn now is found behind
-            # them.
+            # The marks have not been followed yet: `looked_at` finds out whether the client can be
+            # greeted.
             pass
         else:
             if attachment.cursor == before:
@@ -474,19 +525,19 @@ class Session:
                 link.pause()
 
     def looked_at(self) -> None:
-        """What was heard has been followed to its end: it may be the client's turn now."""
+        """Greet the client if it waits, now that the conversation has followed what was heard."""
         if (question := self.conversation.question) is not self._question:
             self._question, self._asked_before = question, self._log.packets
         if self._attachment is not None and not self._attachment.greeted:
             self._greet()
 
     def told(self, message: Message) -> None:
-        """The kernel has sent a message."""
+        """Pass on a WSTP message of the kernel to the client."""
         if self._attachment is not None:
             self._attachment.handle.send_urgent(message.code, message.parameter)
 
     def drained(self) -> None:
-        """The kernel's link takes more."""
+        """Handle that the kernel's link takes more."""
         self._complete()
         self._credit()
         if self._attachment is not None and self._attachment.urgent:
@@ -494,9 +545,7 @@ class Session:
 
 
 class _ChannelEvents:
-    """Takes one channel's events to its session, for as long as that channel is the session's
-    present one.
-    """
+    """Passes the events of one channel to the session, while it is the session's channel."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -507,4 +556,4 @@ class _ChannelEvents:
             self._session.channel_event(event)
 
     def channel_closed(self) -> None:
-        """Nothing is left to do: the kernel parted from the client when either of them ended."""
+        """Do nothing: the client and the kernel were separated when either of them ended."""
