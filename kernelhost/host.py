@@ -165,26 +165,26 @@ class Host:
         limit = self._config.limits.orphan_timeout
         while True:
             await asyncio.sleep(min(limit / 2, 5.0))
-            away = self._loop.time() - self._membership.up_until
+            away = self.now - self._membership.up_until
             if self._membership.state is MembershipState.UP or away < limit:
                 continue
             for kernel in [kernel for kernel in self._kernels.values() if kernel.attachments]:
-                pool = self._pools[kernel.pool.name]
+                pool = self._pool_of(kernel)
                 why = f"no broker has been there for {away:.0f} s (Limits/OrphanTimeout)"
                 if pool.kernels[kernel.number].state is not KernelState.ENDING:
                     kernel.log.error("%s is ended: %s", kernel, why)
-                self._perform(kernel.pool.name, pool.unwanted(kernel.number, self._loop.time(), why))
+                self.perform(kernel.pool.name, pool.unwanted(kernel.number, self.now, why))
 
     async def close(self) -> None:
         """End every kernel; kill those that still run after half of `Limits`/`ShutdownTimeout`."""
-        now = self._loop.time()
+        now = self.now
         if self._timer is not None:
             self._timer.cancel()
         self._watch.stop()
         self._reporter.stop()
         self._feed.close()
         for name, pool in self._pools.items():
-            self._perform(name, pool.close(now))
+            self.perform(name, pool.close(now))
         self._nursery.give_up()
         if self._kernels:
             half = self._config.limits.shutdown_timeout / 2
@@ -228,7 +228,7 @@ class Host:
             case KeepAlive(channel, keep):
                 kernel = self._on_channel(channel)
                 if kernel is not None:
-                    self._pools[kernel.pool.name].keep_alive(kernel.number, keep)
+                    self._pool_of(kernel).keep_alive(kernel.number, keep)
                     self._reporter.kernel_changed(kernel)
             case Order():
                 answer = carry_out(self, message)
@@ -244,7 +244,7 @@ class Host:
         if known is not None:
             self._membership.send(Acquired(message.channel, self._kernel_report(known)))
             return
-        now = self._loop.time()
+        now = self.now
         if message.kernel:
             self._acquire_named(message, now)
             return
@@ -254,11 +254,11 @@ class Host:
             self._refuse(message.channel, "unknown-pool", f"host {self._name} has no pool {message.pool!r}; it has: {names}")
             return
         request = Request(message.channel, message.client, now + message.wait, message.profile)
-        self._perform(message.pool, pool.acquire(request, now))
+        self.perform(message.pool, pool.acquire(request, now))
 
     def _acquire_named(self, message: Acquire, now: float) -> None:
         kernel = self._by_identity.get(message.kernel)
-        entry = None if kernel is None else self._pools[kernel.pool.name].kernels.get(kernel.number)
+        entry = None if kernel is None else self._pool_of(kernel).kernels.get(kernel.number)
         if kernel is None or entry is None or entry.state not in (KernelState.ATTACHED, KernelState.DETACHED):
             self._refuse(message.channel, "unknown-kernel", f"there is no kernel {message.kernel}: it has ended, or never was")
             return
@@ -280,16 +280,16 @@ class Host:
             # It was not to be kept when its client left, and ends now.
             self._refuse(message.channel, "unknown-kernel", f"there is no kernel {message.kernel}: it has ended")
             return
-        self._pools[kernel.pool.name].attach(kernel.number, message.channel, now)
+        self._pool_of(kernel).attach(kernel.number, message.channel, now)
         self._attach(kernel, message.channel, message.client, message.profile, message.resume, message.point)
 
     def _refuse(self, channel: int, code: str, text: str) -> None:
         self._membership.send(Refused(channel, code, text))
 
     def _release(self, message: Release) -> None:
-        now = self._loop.time()
+        now = self.now
         for name, pool in self._pools.items():
-            self._perform(name, pool.cancel(message.channel, now))
+            self.perform(name, pool.cancel(message.channel, now))
         kernel = self._on_channel(message.channel)
         if kernel is not None:
             kernel.session.let_go(message.text)
@@ -299,20 +299,24 @@ class Host:
 
     # ------------------------------------------------------------------ what the pools decide
 
-    def _tick(self, name: str) -> None:
-        self._perform(name, self._pools[name].tick(self._loop.time()))
+    def _pool_of(self, kernel: Kernel) -> Pool:
+        return self._pools[kernel.pool.name]
 
-    def _perform(self, name: str, actions: list[Action]) -> None:
+    def _tick(self, name: str) -> None:
+        self.perform(name, self._pools[name].tick(self.now))
+
+    def perform(self, pool: str, actions: list[Action]) -> None:
+        """Carry out what a pool has decided."""
         for action in actions:
             match action:
                 case Start(number):
-                    self._start(name, number)
+                    self._start(pool, number)
                 case Stop(number, why):
-                    kernel = self._kernels[name, number]
+                    kernel = self._kernels[pool, number]
                     kernel.log.info("%s is ended: %s", kernel, why)
                     kernel.end(why)
                 case Attach(number, request):
-                    self._attach(self._kernels[name, number], request.channel, request.client, request.profile)
+                    self._attach(self._kernels[pool, number], request.channel, request.client, request.profile)
                 case Refuse(channel, code, text):
                     self._refuse(channel, code, text)
         self._arm()
@@ -320,9 +324,9 @@ class Host:
 
     def _recycle(self, kernel: Kernel, why: str) -> None:
         """End a kernel that waits for its first client; the pool starts another."""
-        pool = self._pools[kernel.pool.name]
+        pool = self._pool_of(kernel)
         if pool.kernels[kernel.number].state is KernelState.READY:
-            self._perform(kernel.pool.name, pool.unwanted(kernel.number, self._loop.time(), why))
+            self.perform(kernel.pool.name, pool.unwanted(kernel.number, self.now, why))
 
     def _start(self, name: str, number: int) -> None:
         identity = secrets.token_urlsafe(16)
@@ -372,11 +376,11 @@ class Host:
         self._reporter.kernel_changed(kernel)
         counts = self._counts[kernel.pool.name]
         counts.started += 1
-        counts.starts.add(self._loop.time() - kernel.born)
-        pool = self._pools[kernel.pool.name]
+        counts.starts.add(self.now - kernel.born)
+        pool = self._pool_of(kernel)
         if pool.failing:
             self._log.warning("pool %s: its kernels start again", kernel.pool.name, extra=fields(pool=kernel.pool.name))
-        self._perform(kernel.pool.name, pool.ready(kernel.number, self._loop.time()))
+        self.perform(kernel.pool.name, pool.ready(kernel.number, self.now))
 
     def kernel_busy(self, kernel: Kernel) -> None:
         """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
@@ -384,34 +388,34 @@ class Host:
             return
         self._reporter.kernel_changed(kernel)
         if kernel.busy:
-            kernel.busy_since = self._loop.time()
+            kernel.busy_since = self.now
         elif kernel.busy_since:
             # When a client has waited for the kernel, this is called at the end of the
             # initialisation too, which was no evaluation: `busy_since` is 0 then.
-            self._counts[kernel.pool.name].evaluations.add(self._loop.time() - kernel.busy_since)
+            self._counts[kernel.pool.name].evaluations.add(self.now - kernel.busy_since)
             kernel.busy_since = 0.0
-        actions = self._pools[kernel.pool.name].busy(kernel.number, kernel.busy, self._loop.time())
+        actions = self._pool_of(kernel).busy(kernel.number, kernel.busy, self.now)
         if not kernel.session.attached:
             # Whether it may be given up for a waiting client has changed.
             self._reporter.pools()
         if actions:
-            self._perform(kernel.pool.name, actions)
+            self.perform(kernel.pool.name, actions)
 
     def kernel_detached(self, kernel: Kernel, why: str) -> None:
         """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
         kernel.log.info("%s is detached: %s", kernel, why)
-        self._perform(kernel.pool.name, self._pools[kernel.pool.name].detached(kernel.number, self._loop.time()))
+        self.perform(kernel.pool.name, self._pool_of(kernel).detached(kernel.number, self.now))
         self._membership.send(self._kernel_report(kernel))
 
     def kernel_unused(self, kernel: Kernel) -> None:
         """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
         kernel.log.info("%s was not used, and goes back to its pool", kernel)
-        self._perform(kernel.pool.name, self._pools[kernel.pool.name].unused(kernel.number, self._loop.time()))
+        self.perform(kernel.pool.name, self._pool_of(kernel).unused(kernel.number, self.now))
         self._membership.send(self._kernel_report(kernel))
 
     def kernel_unwanted(self, kernel: Kernel, why: str) -> None:
         """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
-        self._perform(kernel.pool.name, self._pools[kernel.pool.name].unwanted(kernel.number, self._loop.time(), why))
+        self.perform(kernel.pool.name, self._pool_of(kernel).unwanted(kernel.number, self.now, why))
 
     def kernel_ended(self, kernel: Kernel, how: str) -> None:
         """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
@@ -434,7 +438,7 @@ class Host:
         if refusal is not None:
             how = f"was not let run by its licence: {refusal}"
         before = pool.licensed
-        actions = pool.ended(kernel.number, self._loop.time(), how, refusal)
+        actions = pool.ended(kernel.number, self.now, how, refusal)
         self._reporter.kernel_gone(kernel)
         self._membership.send(KernelGone(kernel.identity, how))
         if pool.licensed is not None and refusal is not None:
@@ -442,12 +446,12 @@ class Host:
             log.log(level, "pool %s has as many kernels as its licence allows, %d: %s", name, pool.licensed, refusal)
             log.log(level, "pool %s: trying again in %.0f s, or when one of them ends", name, LICENCE_RETRY)
         elif state is KernelState.STARTING and not pool.closed:
-            wait = max(0.0, pool.retry_at - self._loop.time())
+            wait = max(0.0, pool.retry_at - self.now)
             # Logged as an error once for each reason, not for each try.
             level = logging.INFO if how == known else logging.ERROR
             kernel.log.log(level, "%s did not start: it %s", kernel, how)
             log.log(level, "pool %s: trying again in %.0f s", name, wait)
-        self._perform(name, actions)
+        self.perform(name, actions)
         if self._table.remove_if_gone(name):
             self._membership.send(self._describe())
         self._leave_if_empty()
@@ -467,13 +471,9 @@ class Host:
         """Return a pool by its name; None: there is none."""
         return self._pools.get(name)
 
-    def perform(self, pool: str, actions: list[Action]) -> None:
-        """Carry out what a pool has decided."""
-        self._perform(pool, actions)
-
     def resize(self, pool: str, minimum: int | None, maximum: int | None) -> None:
         """Change a pool's size until it is changed again; None: unchanged."""
-        self._perform(pool, self._table.resize(pool, minimum, maximum, self._loop.time()))
+        self.perform(pool, self._table.resize(pool, minimum, maximum, self.now))
 
     def trace(self, kernel: Kernel, on: bool) -> None:
         """Begin or renew the trace of a kernel, or end it."""
@@ -485,7 +485,7 @@ class Host:
         # The broker has to know the reason before it gets the refusals of clients that wait here.
         self._reporter.machine()
         for name, pool in self._pools.items():
-            self._perform(name, pool.drain_host(drained, self._loop.time()))
+            self.perform(name, pool.drain_host(drained, self.now))
         self._log.warning("the host %s", "is being drained" if drained else "gives kernels out again")
         if not drained:
             return f"host {self._name} gives kernels out"
@@ -515,9 +515,9 @@ class Host:
         """Replace the configuration; return what follows from that, a line each."""
         self._config, self._limits = config, settled(config.limits)
         self._watch.rules = KernelWatch.rules_of(self._limits)
-        decided, lines = self._table.configure(config, self._drained, self._loop.time())
+        decided, lines = self._table.configure(config, self._drained, self.now)
         for name, actions in decided:
-            self._perform(name, actions)
+            self.perform(name, actions)
         # A new registration lists the pools that there are now.
         self._membership.send(self._describe())
         return lines
@@ -525,8 +525,8 @@ class Host:
     # ------------------------------------------------------------------ reports
 
     def _kernel_report(self, kernel: Kernel) -> KernelReport:
-        return kernel_report(kernel, self._pools[kernel.pool.name].kernels[kernel.number])
+        return kernel_report(kernel, self._pool_of(kernel).kernels[kernel.number])
 
     def _machine_report(self) -> HostReport:
-        return machine.report(self._end is not None, self._drained, self._loop.time() - self._born)
+        return machine.report(self._end is not None, self._drained, self.now - self._born)
 
