@@ -73,7 +73,8 @@ class Host:
         name: the host's name in logs and status; several hosts may have the same.
         version: the version of this program.
         where: the broker's address, for the log.
-        reread: reads the configuration again, for an administrator's order; None: it cannot be.
+        reread: reads the configuration again, for an order to reload; None: such an order changes
+            nothing here.
         end: ends this process, for the reason given; None: the host is part of a process that does
             more, and cannot end by itself.
 

@@ -1,0 +1,92 @@
+"""One kernel's life, with processes of the stand-in program."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from host_parts import Events, make_kernel, stand_in, until
+
+from kernelbus.bus.settings.config import PoolConfig
+from kernelbus.kernelhost.kernel import Kernel, Phase
+
+Life = Callable[[Kernel, Events], Awaitable[None]]
+
+
+def live(life: Life, pool: PoolConfig, **limits: float) -> Events:
+    """Start a kernel, have `life` act on it, and return what it told; in the end it is killed."""
+    events = Events()
+
+    async def main() -> None:
+        kernel = make_kernel(pool, events, **limits)
+        await kernel.start()
+        try:
+            await life(kernel, events)
+        finally:
+            kernel.kill()
+            await until(lambda: kernel.phase is Phase.ENDED)
+
+    asyncio.run(main())
+    return events
+
+
+async def end(kernel: Kernel, events: Events) -> None:
+    await until(lambda: "ended" in events.names)
+
+
+@pytest.mark.parametrize("options", ["", "-uuid"])
+def test_a_kernel_becomes_ready_serves_and_is_ended(options: str) -> None:
+    async def life(kernel: Kernel, events: Events) -> None:
+        assert kernel.phase is Phase.STARTING and not kernel.serving and kernel.pid
+        await until(lambda: kernel.serving)
+        assert kernel.link is not None and kernel.program
+        assert kernel.bytes_in > 0 and kernel.bytes_out > 0
+        assert not kernel.busy and kernel.session.conversation.prompt == "In[1]:= "
+        kernel.end("it was told to")
+        await end(kernel, events)
+        assert kernel.pid == 0 and kernel.link is None
+        assert kernel.bytes_in > 0, "they are kept when the link is gone"
+
+    # The initialisation counts as work, and no client has asked for it.
+    assert [event for event in live(life, stand_in(options=options)).told if event[0] not in ("busy", "idle")] == [
+        ("ready", ""),
+        ("ended", "it was told to"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [
+        ("fail", "could not be initialised: InitializationCode gave $Failed"),
+        ("abort", "could not be initialised: InitializationCode was aborted"),
+        ("exit 3", "could not be initialised: InitializationCode ended the kernel, which exited with status 3"),
+    ],
+)
+def test_an_initialisation_that_fails_ends_the_kernel(code: str, how: str) -> None:
+    events = live(end, stand_in(initialization_code=code))
+    assert "ready" not in events.names
+    assert events.told[-1] == ("ended", how)
+
+
+def test_an_initialisation_that_does_not_end_is_ended() -> None:
+    events = live(end, stand_in(initialization_code="hang"), kernel_start_timeout=2.0)
+    assert events.told[-1] == ("ended", "could not be initialised: InitializationCode did not end in 2 s")
+
+
+@pytest.mark.parametrize(
+    ("options", "how"),
+    [
+        ("-exitatonce 4", "exited with status 4; it said last: no licence for this machine"),
+        ("-silent", "did not get ready in 2 s; it said last: thinking"),
+    ],
+)
+def test_a_kernel_that_does_not_start_says_why(options: str, how: str) -> None:
+    events = live(end, stand_in(options=options), kernel_start_timeout=2.0)
+    assert events.names == ["ended"]
+    assert events.told[0][1] == how
+
+
+def test_a_program_that_is_not_there() -> None:
+    events = live(end, PoolConfig("P", kernel_path="/nowhere/kernel"))
+    assert events.told == [("ended", "could not be started: /nowhere/kernel: No such file or directory")]
