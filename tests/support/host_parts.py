@@ -1,4 +1,4 @@
-"""Parts of a kernel host for unit tests: kernels of the stand-in program, and a stub of a broker."""
+"""Parts of a kernel host for unit tests: stand-in kernels, and a stub of a broker."""
 
 from __future__ import annotations
 

@@ -380,7 +380,7 @@ def test_a_licence_that_lets_nothing_run_is_a_failure() -> None:
     assert pool.next_event() == 2.0
 
 
-# ---------------------------------------------------------------------- clients that change their mind, and what they say
+# ---------------------------------------------------------------------- clients that go again
 
 
 def test_a_kernel_that_was_given_back_unused_is_ready_again() -> None:
