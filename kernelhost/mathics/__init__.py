@@ -1,34 +1,32 @@
 """The embedded kernel: Mathics3 as a WSTP program of its own.
 
 ``python -m kernelbus.kernelhost.mathics -wstp -linkmode connect -linkprotocol TCPIP -linkname
-port@host`` connects to whoever listens there and serves the packets of PROTOCOL.md section 8. It
-uses ``wstp`` and never ``bus``: a kernel knows nothing of pools.
+port@host`` connects to the listener at that address and serves the packets of PROTOCOL.md section
+8. The package imports ``wstp``, Mathics3 and :mod:`kernelbus.kernelhost.process.initialisation`,
+and never ``bus``: a kernel knows nothing of pools.
 
-What each module may know:
+Rooms, in the order in which one may import another:
 
-========================== ================================================================================
-``options``                the command line
-``reals``, ``inputform``   numbers and expressions as text; no links, no evaluation
-``convert``                expressions of ``wstp`` to and from those of Mathics3
-``startup``                loads Mathics3 and mends it; makes no thread, link or signal handler
-``identity``               what makes forked kernels different from each other
-``interrupts``             the one place that raises exceptions in a running evaluation
-``terminal``               ``Input``, ``Dialog`` and their like, and standard output, in terms of a client; no links, no packets
-``evaluator``              one evaluation: its output as it happens, its result whatever happens
-``packets``                the names of packets, and what they carry
-``dialogs``                the client that evaluations ask: questions, dialogs and the interrupt menu as packets
-``mainloop``               packets in, packets out; knows a link only as something to put expressions on
-``intake``                 the thread that reads the link, and what arrives in which order
-``server``                 joins them for one link, and the exit statuses
-``preparation``            a pool's initialisation, run in a parent before it forks
-``nursery``                that parent: it forks kernels; no thread, loop or link of its own
-========================== ================================================================================
+``forms``
+    Values and text: conversion between ``wstp`` and Mathics3, InputForm, OutputForm. No links, no
+    packets; nothing is evaluated but a user's Format rules and Mathics3's own printing.
+``library``
+    What is added to Mathics3 and corrected in it.
+``evaluation``
+    One evaluation: loading Mathics3, interrupts, memory limit, output, result.
+``packets``
+    The protocol: the thread that reads the link, the main loop, dialogs.
+``start``
+    The command line, serving one link, initialisation, forking.
+
+Begin reading at ``start.run``, then ``start.server``, ``packets.mainloop`` and
+``evaluation.evaluator``.
 """
 
 import os
 
 __all__: list[str] = []
 
-# Before numpy is imported: its threads would be of no use here, and must not exist where a kernel
-# is forked.
+# Set this before numpy is imported: a kernel has no use for its threads, and a parent that forks
+# kernels must have one thread only.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,6 +1,7 @@
 """Run the embedded kernel as a process of its own.
 
-``python -m kernelbus.kernelhost.mathics -linkmode connect -linkprotocol TCPIP -linkname port@host``
+``python -m kernelbus.kernelhost.mathics -wstp -linkmode connect -linkprotocol TCPIP -linkname
+port@host``
 """
 
 from __future__ import annotations

@@ -1,31 +1,37 @@
-"""The preloaded parent: load Mathics3 once, then fork a kernel in milliseconds: ``python -m
-kernelbus.kernelhost.mathics.start.nursery FD``.
+"""The preloaded parent: load Mathics3 once, then fork a kernel in milliseconds.
 
-One thread, no event loop, no link of its own, ever: what a fork copies must be whole. It is told
-what to do over a Unix stream socket (descriptor FD), a line of JSON a message:
+``python -m kernelbus.kernelhost.mathics.start.nursery FD`` is one process with one thread, and has
+no event loop and no link, ever: what a fork copies must be complete. The host directs it over a
+Unix stream socket (descriptor FD), with one line of JSON for each message.
 
-==================================================  ==================================================================
-from the host                                       meaning
-==================================================  ==================================================================
-``{"fork": n, "arguments": [...]}``                 fork kernel number n; one descriptor comes with it: where its
-                                                    standard output and error go
-``{"parent": n}``                                   fork another parent, which runs an initialisation and then forks
-                                                    kernels that have it; three descriptors come
-                                                    with it: the same, its own such socket, and a
-                                                    file of what to run: ``[file, code]``
-from here
-``{"said": text, "message": bool}``                 the initialisation printed this, or it is a message
-``{"failed": text}``                                the initialisation failed; the process ends
-``{"ready": pid, "unshared": text}``                kernels can be forked; but where there is a text, it says why what
-                                                    was initialised cannot be shared by them
-``{"forked": n, "pid": pid}``                       kernel (or parent) n runs, in a session (and process group) of its own
-``{"exited": pid, "status": s}``                    one of them is gone; s below 0 is minus the signal's number
-==================================================  ==================================================================
+From the host:
 
-A parent with an initialisation shares its memory with the one it was forked from. When the host
-closes a parent's socket (or dies), the parent's kernels are killed and it ends. When a parent dies,
-its kernels live on: they end with their links. So do parents that were forked from it, unless their
-initialisation is still running.
+``{"fork": n, "arguments": [...]}``
+    Fork kernel number n with these arguments. One descriptor comes with the message: the kernel's
+    standard output and error.
+``{"parent": n}``
+    Fork another parent, which runs an initialisation and then forks kernels that have it. Three
+    descriptors come with the message: standard output and error, the new parent's own socket, and a
+    file that holds the initialisation as JSON: ``[file, code]``.
+
+To the host:
+
+``{"said": text, "message": bool}``
+    The initialisation printed this, or gave this message.
+``{"failed": text}``
+    The initialisation failed; the process ends.
+``{"ready": pid, "unshared": text}``
+    Kernels can be forked. A text that is not empty says why kernels cannot share what was
+    initialised.
+``{"forked": n, "pid": pid}``
+    Kernel (or parent) n runs, in a session and process group of its own.
+``{"exited": pid, "status": s}``
+    A kernel (or parent) ended. A negative status is minus the signal's number.
+
+A parent with an initialisation shares its memory with the parent it was forked from. When the host
+closes a parent's socket, or dies, the parent kills its kernels and ends. When a parent dies, its
+kernels live on: each ends with its link. Parents that were forked from it live on too, except while
+their initialisation is running.
 """
 
 from __future__ import annotations
@@ -53,32 +59,37 @@ __all__ = ["main"]
 
 _log = logging.getLogger("kernelhost.mathics")
 
-#: The longest message: a kernel's command line, or a pool's InitializationCode.
+#: The longest message, bytes: it may hold a kernel's command line.
 _LONGEST = 1 << 20
 _PR_SET_PDEATHSIG = 1
 
 
 class _Nursery:
+    """Fork kernels and parents as the host says, and report what becomes of them."""
     def __init__(self, control: socket.socket, loaded: Loaded) -> None:
         self._control = control
         self._loaded = loaded
         self._kernels: set[int] = set()
         self._received = b""
         self._descriptors: list[int] = []
-        # A signal handler that does nothing but wake select: SIGCHLD would be lost otherwise.
+        # Without a handler SIGCHLD would be lost; this pipe wakes select when a child has ended.
         self._wake, self._waker = os.pipe()
         for end in (self._wake, self._waker):
             os.set_blocking(end, False)
 
     def run(self, unshared: str = "") -> None:
-        """Serve the host until it closes the socket."""
-        # The collector's passes over what was loaded would write to every page that the kernels
-        # share.
+        """Serve the host until it closes the socket.
+
+        Args:
+            unshared: why kernels cannot share what was initialised, "" if they can.
+        """
+        # A pass of the garbage collector writes to the objects it visits, and so would unshare the
+        # pages that hold them.
         gc.collect()
         gc.freeze()
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        # SIGINT goes to a terminal's whole foreground group; the host decides what it means.
+        # A terminal sends SIGINT to its whole foreground group; only the host acts on it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.say(ready=os.getpid(), unshared=unshared)
         while True:
@@ -93,8 +104,8 @@ class _Nursery:
                 return
 
     def say(self, **message: Any) -> None:
-        """Tell the host."""
-        # The end of the socket is seen by the next read.
+        """Send the host a message."""
+        # The next read notices that the socket has ended.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._control.sendall(json.dumps(message).encode() + b"\n")
 
@@ -127,7 +138,7 @@ class _Nursery:
         return pid
 
     def _be_child(self, output: int, live: Callable[[], int]) -> None:
-        """In the child: shed what is the parent's, then be what it is to be. Does not return."""
+        """Give up what is the parent's, run ``live``, and exit with its status; do not return."""
         status = 1
         try:
             os.setsid()
@@ -159,7 +170,7 @@ class _Nursery:
             self.say(exited=pid, status=os.waitstatus_to_exitcode(status))
 
     def _end(self) -> None:
-        # Parents see the end of a socket of their own.
+        # Forked parents notice the end of their own sockets.
         for pid in self._kernels:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
@@ -169,8 +180,8 @@ def _be_parent(descriptor: int, wanted: int, loaded: Loaded) -> int:
     nursery = _Nursery(_socket(descriptor), loaded)
     with open(wanted, encoding="utf-8") as file:
         initialisation = Initialisation(*json.load(file))
-    # While the initialisation runs nobody looks at the socket: should it never end, it ends with
-    # the process that forked this one.
+    # While the initialisation runs nothing reads the socket, so the host's end would go unnoticed.
+    # The kernel ends this process when the process that forked it dies.
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
@@ -191,13 +202,14 @@ def _socket(descriptor: int) -> socket.socket:
 
 
 def main(argv: list[str]) -> int:
-    """Load, and serve the host at the other end of the socket whose descriptor is ``argv[0]``;
-    return the exit status.
+    """Load Mathics3, and serve the host on the socket whose descriptor is ``argv[0]``.
+
+    Returns:
+        The exit status: 1 if Mathics3 cannot be loaded, 0 otherwise.
     """
     logging.basicConfig(format="kernelhost.mathics: %(message)s", stream=sys.stderr)
     control = _socket(int(argv[0]))
-    # A loop of the host may have let other descriptors slip in, and every kernel would inherit
-    # them.
+    # Close descriptors that the host's process may have leaked: every kernel would inherit them.
     os.closerange(3, control.fileno())
     os.closerange(control.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
     try:

@@ -1,21 +1,26 @@
-"""Read the embedded kernel's command line: a Wolfram kernel's options, as far as they mean
-something here.
+"""Read the embedded kernel's command line: a Wolfram kernel's options, as far as they apply here.
 
-=================== ================================================================================
-option              meaning
-=================== ================================================================================
--linkmode ... etc.  the link, as PROTOCOL.md section 1 says; ``-linkoptions 4`` asks for UUID mode
--wstp, -mathlink    talk WSTP; this kernel does nothing else
--run CODE           evaluate CODE before the first prompt; may be given several times
--initfile FILE      evaluate FILE with Get before that
--noinit             do not evaluate the ``-initfile`` files
--noprompt           send neither InputNamePacket nor OutputNamePacket
--memory BYTES       our own: what the process may have resident before its host ends it; 0 for no limit
--pwfile FILE etc.   accepted: there is no licence here; so are -password, -lang, -format, -encoding
--subkernel          accepted: a kernel for parallel computations is like any other here
-=================== ================================================================================
+``-linkmode``, ``-linkprotocol``, ``-linkname``, ``-linkoptions``, ``-linkhost``
+    The link, as in PROTOCOL.md section 1; ``-linkoptions 4`` asks for UUID mode.
+``-wstp``, ``-mathlink``
+    Talk WSTP. This kernel does nothing else.
+``-run CODE``
+    Evaluate CODE before the first prompt. May be repeated.
+``-initfile FILE``
+    Evaluate FILE with Get before that. May be repeated.
+``-noinit``
+    Do not evaluate the ``-initfile`` files.
+``-noprompt``
+    Send neither InputNamePacket nor OutputNamePacket.
+``-memory BYTES``
+    The resident size at which the host ends the process; 0 for no limit. Wolfram kernels have no
+    such option.
+``-pwfile``, ``-password``, ``-lang``, ``-format``, ``-encoding``, each with a value
+    Accepted and ignored: there is no licence here.
+``-subkernel``
+    Accepted: a kernel for parallel computations is like any other here.
 
-An option that is not known is passed over, and named in the log. No I/O.
+Unknown options are skipped and returned, so that the log can name them. No I/O.
 """
 
 from __future__ import annotations
@@ -28,18 +33,26 @@ __all__ = ["Options", "OptionsError", "parse_options"]
 _LINK = frozenset({"linkmode", "linkprotocol", "linkname", "linkoptions", "linkhost"})
 _FLAGS = frozenset({"wstp", "mathlink", "noinit", "noprompt", "subkernel"})
 _VALUES = frozenset({"run", "initfile"})
-#: Options of other kernels that take a value, which must not be taken for an option of its own.
+#: Ignored options that take a value. The value must not be read as an option.
 _IGNORED = frozenset({"pwfile", "password", "lang", "format", "encoding"})
 
 
 class OptionsError(ValueError):
-    """Say that an option lacks its value."""
+    """Say that an option lacks its value, or that the value is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Hold a command line: ``link`` is the part that describes the link, ``unknown`` what was
-    passed over.
+    """Hold a command line.
+
+    Attributes:
+        link: the words that describe the link.
+        run: the code of each ``-run``, in order.
+        initfiles: the ``-initfile`` files, in order; empty with ``-noinit``.
+        prompts: whether prompts are sent.
+        subkernel: whether ``-subkernel`` was given.
+        memory: the host's memory limit, bytes; 0 for none.
+        unknown: the words that were skipped.
     """
 
     link: tuple[str, ...] = ()
@@ -55,7 +68,7 @@ def parse_options(argv: Sequence[str]) -> Options:
     """Read the arguments after the program's name.
 
     Raises:
-        OptionsError: an option that needs a value is the last word, or its value is not one.
+        OptionsError: an option that needs a value is the last word, or its value is not valid.
     """
     link: list[str] = []
     values: dict[str, list[str]] = {name: [] for name in _VALUES}

@@ -1,8 +1,8 @@
-"""Run a pool's initialisation once, in the parent that its kernels are forked from.
+"""Run a pool's initialisation once, in the parent that the pool's kernels are forked from.
 
-What a fork cannot share is looked for afterwards: descriptors left open (two kernels would move one
-position in one file), threads and child processes (a fork has none of them). Where there are any,
-the parent is of no use, and each kernel runs the initialisation itself.
+Afterwards look for what a fork cannot share: open descriptors (two kernels would move one position
+in one file), threads and child processes (a forked process has neither). If there are any, the
+parent cannot be used, and each kernel runs the initialisation itself.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from kernelbus.kernelhost.process.initialisation import Initialisation, verdict
 __all__ = ["InitialisationError", "prepare"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGALRM, signal.SIGUSR1)
-#: What an initialisation says beyond so many lines is not logged, and no line beyond so many
-#: characters.
+#: The most lines of an initialisation's output that are logged, and the most characters of a line.
 _LINES = 200
 _LINE = 2000
 
@@ -30,7 +29,7 @@ class InitialisationError(Exception):
 
 
 class _Log:
-    """Take what is printed while it runs, and remember the last message."""
+    """Pass output on while the initialisation runs, and remember the last message."""
 
     def __init__(self, say: Callable[[str, bool], None]) -> None:
         self._say = say
@@ -53,16 +52,18 @@ class _Log:
 
 
 def prepare(loaded: Loaded, initialisation: Initialisation, say: Callable[[str, bool], None]) -> str:
-    """Run an initialisation; return what it has left that a fork cannot share, in words, "" for
-    nothing.
+    """Run an initialisation, and return what it left that a fork cannot share.
 
     Args:
-        loaded: what it is run in.
-        initialisation: what is run.
-        say: takes what it prints, and its messages (with True).
+        loaded: the Mathics3 to run it in.
+        initialisation: what to run.
+        say: receives each printed line and each message; its second argument is True for a message.
+
+    Returns:
+        A description in words, "" if there is nothing.
 
     Raises:
-        InitialisationError: it failed.
+        InitialisationError: a step failed.
     """
     before = _descriptors()
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
@@ -96,7 +97,7 @@ def _descriptors() -> set[str]:
         try:
             found.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
         except FileNotFoundError:
-            pass  # that of the listing itself
+            pass  # the listing's own descriptor
     return found
 
 

@@ -1,7 +1,7 @@
-"""Be one kernel: read its options, connect, load Mathics3 unless a parent has, and serve the link.
+"""Be one kernel: read its options, connect, load Mathics3 unless a parent has, serve the link.
 
-Both ways to start a kernel end here: ``__main__`` for a process of its own, and
-:mod:`kernelbus.kernelhost.mathics.start.nursery` for one that is forked.
+Both ways to start a kernel lead here: ``__main__`` for a process of its own, and
+:mod:`kernelbus.kernelhost.mathics.start.nursery` for a forked one.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _log = logging.getLogger("kernelhost.mathics")
 def run(argv: list[str], loaded: Loaded | None) -> int:
     """Run a kernel until it ends, and return its exit status.
 
-    The exit statuses are listed in :mod:`kernelbus.kernelhost.mathics.start.server`. What goes wrong
-    before the link is served is logged.
+    The exit statuses are listed in :mod:`kernelbus.kernelhost.mathics.start.server`. Errors before
+    the link is served are logged.
 
     Args:
         argv: the kernel's arguments, without the program's name.
-        loaded: the Mathics3 that a parent has loaded before the fork; None to load it here.
+        loaded: the Mathics3 that a parent loaded before the fork; None to load it here.
     """
     try:
         options = parse_options(argv)

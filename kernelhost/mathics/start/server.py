@@ -1,18 +1,19 @@
 """Serve one link with the embedded kernel, from the first prompt to the exit status.
 
-====== ==========================================================================================
+====== ===========================================================================================
 status the kernel ended because
-====== ==========================================================================================
-0      ``Quit[]`` or ``Exit[]`` was evaluated, the peer closed the link (message 9) or said terminate (message 1)
+====== ===========================================================================================
+0      ``Quit[]`` or ``Exit[]`` was evaluated, the peer closed the link (message 9), or the peer
+       sent terminate (message 1)
 n      ``Exit[n]`` was evaluated (n modulo 256)
-1      it could not load Mathics3, or failed in a way that is a mistake of its own
-2      its options are wrong, or nobody takes the link they name
-3      the link was lost: the connection went without message 9
+1      Mathics3 could not be loaded, or the kernel failed because of an error of its own
+2      the options are wrong, or nobody listens at the link they name
+3      the link was lost: the connection ended without message 9
 4      the peer broke the protocol, or sent more than the limits allow
-====== ==========================================================================================
+====== ===========================================================================================
 
-A process that preloads: :func:`kernelbus.kernelhost.mathics.evaluation.loading.load` first, then,
-in each child it forks, :func:`open_link` and :func:`serve`.
+A process that preloads calls :func:`kernelbus.kernelhost.mathics.evaluation.loading.load` first,
+and :func:`serve` in each child that it forks.
 """
 
 from __future__ import annotations
@@ -38,13 +39,14 @@ _log = logging.getLogger("kernelhost.mathics")
 
 
 class LinkGone(BaseException):
-    """Unwind the main thread because nobody is there to answer; no ``except Exception`` of an
-    evaluation may take it.
+    """Unwind the main thread because the peer is gone.
+
+    It is no ``Exception``, so that no ``except Exception`` of an evaluation catches it.
     """
 
 
 class _LinkPort:
-    """Send packets over a link; never cut in two by an abort."""
+    """Send packets over a link; an abort never cuts a packet in two."""
 
     def __init__(self, link: Link, loaded: Loaded, answered: Callable[[], None]) -> None:
         self._link = link
@@ -52,12 +54,14 @@ class _LinkPort:
         self._answered = answered
 
     def send(self, *packets: Expr, last: bool = False) -> None:
-        """Send packets, each with its end, in one go; say before that an answer is complete if they
-        are its last.
+        """Send packets in one go, each with its end.
+
+        If they are the last of an answer, the answer is recorded as complete before they leave.
 
         Raises:
-            LinkGone: the peer is not there any more.
-            ValueError: a packet holds what cannot be written; nothing of it was.
+            LinkGone: the peer is gone.
+            ValueError: a packet holds something that cannot be written; nothing of that packet was
+                sent.
         """
         with self._interrupts.masked:
             try:
@@ -80,7 +84,7 @@ class _LinkSource:
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """Have packets given to the evaluation that is running."""
+        """Deliver packets to the running evaluation while the body runs."""
         self._intake.enter()
         try:
             yield
@@ -88,10 +92,10 @@ class _LinkSource:
             self._intake.leave()
 
     def next(self, suspension: Suspension) -> Arrival | None:
-        """Wait for a packet, or return None when the evaluation has to go on without one.
+        """Wait for a packet; return None if the evaluation must go on without one.
 
         Raises:
-            LinkGone: the peer is not there any more.
+            LinkGone: the peer is gone.
         """
         arrival = self._intake.take_inside(lambda: suspension.over, lambda: suspension.remaining)
         if isinstance(arrival, End):
@@ -99,23 +103,24 @@ class _LinkSource:
         return arrival
 
     def done(self) -> None:
-        """Say that a packet has been answered."""
+        """Record that the packet taken last has been answered."""
         self._intake.done()
 
 
 def open_link(options: Options) -> Link:
-    """Connect to the peer that the options name, in the mode they say (default mode without option
-    bit 4).
+    """Connect to the peer that the options name.
+
+    The mode is the one that ``-linkoptions`` says: UUID mode with bit 4, default mode otherwise.
 
     Raises:
-        wstp.LinkSpecError, wstp.ConnectFailed, wstp.LinkTimeout: there is no such link; the text
-            names it.
+        wstp.LinkSpecError, wstp.ConnectFailed, wstp.LinkTimeout: there is no such link; the error's
+            text names it.
     """
     return connect(list(options.link), tolerant=True)
 
 
 def serve(loaded: Loaded, link: Link, options: Options) -> int:
-    """Serve a link until it or the kernel ends, and return the exit status; on the main thread."""
+    """Serve a link until it or the kernel ends, and return the exit status. Main thread only."""
     renew(loaded.definitions)
     interrupts = loaded.interrupts
     interrupts.install()
@@ -136,7 +141,7 @@ def serve(loaded: Loaded, link: Link, options: Options) -> int:
     except SystemExit as left:
         status = _status(left.code)
     except LinkGone:
-        # The reader has seen, or is about to see, how the link ended.
+        # The reading thread has seen how the link ended, or is about to.
         status = intake.end().status
     intake.finish()
     link.close()
