@@ -1,4 +1,4 @@
-"""Pages that do what they show, and pages that do not: the harness that runs them can be trusted to fail."""
+"""The harness passes pages that do what they show, and reports pages that do not."""
 
 from __future__ import annotations
 
@@ -89,6 +89,10 @@ class TestGood:
             "```console", "$ echo here", "here", "```",
             "<!-- terminal: server -->", "```console", "^C", "$ echo stopped", "stopped", "```",
         )  # fmt: skip
+
+    def test_what_a_program_that_runs_on_prints_later(self, run: Run) -> None:
+        page = ["<!-- terminal: a -->", "```console", "$ python -q", ">>> import time", ">>> time.sleep(3600)", "```"]
+        run(*page, "<!-- terminal: a -->", "```console", "^C", "...", "KeyboardInterrupt", ">>> 5", "5", "```")
 
     def test_python(self, run: Run) -> None:
         run(

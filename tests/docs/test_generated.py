@@ -1,4 +1,4 @@
-"""The pages that docs/generate.py makes are up to date and whole, and links work in the source and on the site."""
+"""Generated pages are up to date and complete; links work in the source and on the site."""
 
 from __future__ import annotations
 

@@ -1,23 +1,26 @@
-"""Read the blocks of a page that can be run, and compare what they print with what the page shows. No I/O.
+"""Read the blocks of a page, and compare what they print with what the page shows. No I/O.
 
 A page is Markdown. These fenced blocks are run, in the page's order:
 
-* ``console``: a line ``$ command`` is typed at a shell; ``> `` lines after it continue the command. The lines up to the
-  next command are what it prints, and what is typed into it: a line that begins with the prompt of the running program
-  is typed from there on. ``^C`` and ``^D`` alone on a line are keys. ``...`` alone on a line stands for any lines.
+* ``console``: a line ``$ command`` is typed at a shell; ``> `` lines after it continue the command.
+  The lines up to the next command are what it prints, and what is typed into it: a line that begins
+  with the prompt of the running program is typed from there on. ``^C`` and ``^D`` alone on a line
+  are keys. ``...`` alone on a line stands for any lines.
 * ``python``: the blocks of a page run in one process, one after the other.
 * ``pycon``: doctests, in the same process.
 
 A comment on a line of its own before a block says more about it:
 
 * ``<!-- not run: REASON -->``: the block is only shown.
-* ``<!-- terminal: NAME -->``: the block runs in another terminal. Its last command may go on running.
-* ``<!-- file: NAME -->``: the block is the text of a file in the working directory. It is written, not run.
+* ``<!-- terminal: NAME -->``: the block runs in another terminal. Its last command may go on
+  running.
+* ``<!-- file: NAME -->``: the block is the text of a file in the working directory. It is written,
+  not run.
 * ``<!-- prints -->``: the block is what the ``python`` block before it prints.
 
-A line of a page is compared as a pattern: numbers, times, sizes, ids and keys stand for others of their kind, runs of
-spaces for any, and blank lines do not count. Numbers that a kernel has computed are compared as they are: those in the
-output of ``kernelbus eval``, and in ``Out[1]=`` lines.
+A line of a page is compared as a pattern: numbers, times, sizes, ids and keys stand for others of
+their kind, runs of spaces for any, and blank lines do not count. Numbers that a kernel has computed
+are compared as they are: those in the output of ``kernelbus eval``, and in ``Out[1]=`` lines.
 """
 
 from __future__ import annotations
@@ -56,7 +59,8 @@ _COMMAND = "$ "
 
 
 class Fault(Exception):
-    """A page that is not as it should be: a mistake in it, or a difference from what its commands do.
+    """A mistake in a page, or a difference between what it shows and what its commands
+    do.
 
     Attributes:
         line: the line of the page.
@@ -108,7 +112,8 @@ class Block:
 
     Attributes:
         line: the line of the page on which its text begins.
-        language: ``console``, ``python``, ``pycon``; ``file``: written to `name`; ``prints``: what a python block printed.
+        language: ``console``, ``python``, ``pycon``; ``file``: written to `name`; ``prints``: what
+            a python block printed.
         text: its lines, without the indentation of the fence.
         name: the terminal ("" for the page's own) or the file.
     """
@@ -119,7 +124,7 @@ class Block:
     name: str = ""
 
 
-# ---- pages ---------------------------------------------------------------------------------------------------
+# ---- pages ---------------------------------------------------------------------------------------
 
 
 def parse(page: str) -> list[Block]:
@@ -247,7 +252,9 @@ class _Reader:
 
 
 def commands(block: Block) -> tuple[tuple[Line, ...], tuple[Command, ...]]:
-    """Split a console block into the lines before its first command, which are for a program that runs already, and commands."""
+    """Split a console block into commands and the lines before them, which are for a program that
+    runs already, and commands.
+    """
     before: list[Line] = []
     found: list[tuple[int, list[str], list[Line]]] = []
     for number, line in enumerate(block.text, block.line):
@@ -282,13 +289,14 @@ def typed_after(prompt: str, line: str) -> str | None:
     return line[len(shown) :].removeprefix(" ") if line.startswith(shown) else None
 
 
-# ---- comparing -----------------------------------------------------------------------------------------------
+# ---- comparing -----------------------------------------------------------------------------------
 
 _TIME = "(?:us|µs|ms|s|min|h|d)"
 _SIZE = "(?:B|[KMGT]iB|[kMGT]B)"
 _NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 
-# What stands for others of its kind: how it is recognised in a page, and what it may be in what is printed.
+# What stands for others of its kind: how it is recognised in a page, and what it may be in what is
+# printed.
 _KINDS = {
     # A key of the bus is 40 characters of Z85.
     "key": (
@@ -296,7 +304,8 @@ _KINDS = {
         r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}",
     ),
     "id": (r"(?<![\w-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{22}(?![\w-])", r"[A-Za-z0-9_-]{22}"),
-    # The first characters of an id, where they look like no word: a digit between letters, or capitals inside.
+    # The first characters of an id, where they look like no word: a digit between letters, or
+    # capitals inside.
     "short": (
         r"(?<![\w-])(?=[\w-]*[A-Za-z])(?:(?=[\w-]*\d)|(?=[\w-]*[a-z][A-Z])|(?=[\w-]*[A-Z]{2}[\w-]*[a-z]))[A-Za-z0-9_-]{8}(?![\w-])",
         r"[A-Za-z0-9_-]{8}",
@@ -321,7 +330,9 @@ _EXACT_TOKENS = _tokens(_EXACT)
 
 @functools.lru_cache(maxsize=4096)
 def _pattern(text: str, exact: bool) -> tuple[re.Pattern[str], tuple[str, ...]]:
-    """Give the pattern of what may be printed for a line of a page, and what stands there for each of its groups."""
+    """Give the pattern for what may be printed for a line, and what the line has for each
+    of its groups.
+    """
     text = text.strip()
     parts: list[str] = []
     bound: list[str] = []
@@ -392,7 +403,8 @@ def align(
     """
     left = [line for line in shown if line.text.strip()]
     right = [text for text in printed if _bare(text)]
-    # The ways in which the page's lines so far can be what was printed so far: for each end, the way there.
+    # The ways in which the page's lines so far can be what was printed so far: for each end, the
+    # way there.
     ways: dict[int, list[tuple[Line, str]]] = {0: []}
     for line in left:
         if line.text.strip() == _ANY:

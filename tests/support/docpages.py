@@ -1,8 +1,8 @@
-"""Run what a page shows: its shells in terminals of their own, its Python in one process, all in a namespace of this page.
+"""Run the blocks of a page: shells in terminals, Python in one process, all in own namespaces.
 
-:func:`run_page` starts this module again as a program inside new namespaces, where every port is free and from where
-nothing outside is reached. That program runs the blocks, and writes what is wrong as JSON. See :mod:`consoleblocks` for
-what a page may have.
+:func:`run_page` starts this module again as a program inside new namespaces, where every port is
+free and from where nothing outside is reached. That program runs the blocks, and writes what is
+wrong as JSON. See :mod:`consoleblocks` for what a page may have.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ MACHINE = "alpha"
 _START = 120.0
 _QUIET = 1.0
 
-# The emulated terminal is so large that nothing scrolls, and nothing is wrapped but by the program itself.
+# The emulated terminal is so large that it never scrolls or wraps. A program sees fewer columns.
 _LINES, _COLUMNS, _SEEN_COLUMNS = 3000, 2000, 132
 
 _KNOWN_PROMPT = re.compile(r"In\[\d+\]:= |kernelbus> |>>> |\.\.\. |Interrupt> ")
@@ -61,10 +61,10 @@ _UNKNOWN_PROMPT = re.compile(r".*[?:>\])] ?")
 
 
 class PageFaults(AssertionError):
-    """A page that does not do what it shows; the text has a part for each fault, which begins with file:line."""
+    """A page does not do what it shows. The text has each fault, which begins with file:line."""
 
 
-# ---- from outside --------------------------------------------------------------------------------------------
+# ---- from outside --------------------------------------------------------------------------------
 
 
 @functools.cache
@@ -141,11 +141,11 @@ def _raise(page: Path, faults: Sequence[Fault]) -> None:
         raise PageFaults("\n\n".join(f"{page}:{fault.line}: {fault.text}" for fault in faults)) from None
 
 
-# ---- terminals -----------------------------------------------------------------------------------------------
+# ---- terminals -----------------------------------------------------------------------------------
 
 
 class _Screen(pyte.Screen):
-    """A screen that knows where the shell has shown a prompt: the prompts set the window's title."""
+    """A screen that records each prompt of the shell, whose prompts set the window's title."""
 
     def __init__(self, answer: Callable[[str], None]) -> None:
         self._answer = answer
@@ -183,7 +183,8 @@ class _Terminal:
             cwd=str(folder),
             dimensions=(_LINES, _SEEN_COLUMNS),
         )
-        # pexpect waits before it writes, for programs that turn echo off; here it is known that they wait for input.
+        # pexpect waits before it writes, for programs that turn echo off; here it is known that
+        # they wait for input.
         self._child.delaybeforesend = None
         self.screen = _Screen(lambda data: self._child.send(data.encode()))
         self._stream = pyte.ByteStream(self.screen)
@@ -207,7 +208,7 @@ class _Terminal:
 
     @property
     def waiting(self) -> str | None:
-        """The prompt at which a program seems to wait, as far as that can be known without its text."""
+        """The prompt at which a program seems to wait; None: it seems not to wait."""
         text = self.screen.before_cursor
         if self.screen.cursor.y <= self.typed_row or not text:
             return None
@@ -276,7 +277,7 @@ class _Terminal:
         self._child.send(key.encode())
 
 
-# ---- a page --------------------------------------------------------------------------------------------------
+# ---- a page --------------------------------------------------------------------------------------
 
 
 class _Python:
@@ -332,10 +333,12 @@ class _Python:
             raise Fault(1, f"the page's Python ends with exit status {status}\n" + "".join(self._errors))
 
 
-# What runs the page's Python: a line of JSON in for each block, one out. Line numbers are those of the page.
+# What runs the page's Python: a line of JSON in for each block, one out. Line numbers are those of
+# the page.
 _PYTHON = """
 import contextlib, doctest, io, json, sys, traceback
 page, names = sys.argv[1], {"__name__": "__main__"}
+flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.REPORT_ONLY_FIRST_FAILURE
 channel, sys.stdout = sys.stdout, sys.stderr
 for request in sys.stdin:
     language, line, text = json.loads(request)
@@ -344,7 +347,7 @@ for request in sys.stdin:
         try:
             if language == "pycon":
                 test = doctest.DocTestParser().get_doctest(text, names, page, page, line - 1)
-                runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+                runner = doctest.DocTestRunner(verbose=False, optionflags=flags)
                 said = []
                 runner.run(test, out=said.append, clear_globs=False)
                 names.update(test.globs)
@@ -476,7 +479,9 @@ class _Page:
     def _follow(
         self, terminal: _Terminal, line: int, command: str, shown: Sequence[Line], *, stay: bool
     ) -> None:
-        """See that a program prints what is shown, and type what is shown after its prompts, until it ends, or waits, or may stay.
+        """Compare what a program prints with what is shown, and type what is shown at its prompts.
+
+        It returns when the program has ended, waits with nothing left to type, or may stay.
 
         Args:
             terminal: where it runs.
@@ -502,7 +507,12 @@ class _Page:
     def _next(
         self, terminal: _Terminal, line: int, command: str, rest: Sequence[Line], *, stay: bool
     ) -> tuple[int, str, str] | None:
-        """Wait for what can be done next; give how many lines were printed before it, what is to be typed, and Enter or nothing."""
+        """Wait until something can be typed.
+
+        Returns:
+            the number of lines of `rest` before it, what is to be typed, and Enter or nothing;
+            None: there is nothing to type.
+        """
         key = next((number for number, shown in enumerate(rest) if shown.text.strip() in KEYS), None)
         found: list[tuple[int, str, str] | None] = []
 
@@ -549,6 +559,12 @@ class _Page:
                         )
                     return False
                 return done((key, KEYS[rest[key].text.strip()], ""), [*ahead, Line(line, "...")])
+            if stay and not rest:
+                # What is typed here has begun, as far as that can be seen, before what comes next.
+                if terminal.quiet < _QUIET:
+                    return False
+                found.append(None)
+                return True
             if stay and (pairs := align(rest, printed, begun=True)) is not None:
                 self._ids.learn(pairs)
                 found.append(None)
