@@ -12,8 +12,8 @@ TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count(
 
 BIN := .venv/bin
 STAMP := .venv/.installed
-# mkdocs-material tells of its successor at every start.
-MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+# mkdocs-material tells of its successor at every start. With --quiet, --strict would find nothing.
+MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help install serve test lint docs fuzz soak bench clean
