@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,20 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+#: Paths of the source that a page names; those with NAME in them stand for any.
+_PATH = re.compile(r"`((?:benchmarks|bus|configs|docs|frontend|kernelhost|shell|tests|wstp)/[\w./-]+\.\w+)`")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, *(ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"))],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_the_files_that_it_names_exist(page: Path) -> None:
+    named = set(_PATH.findall(page.read_text(encoding="utf-8")))
+    assert {path for path in named if "NAME" not in path and not (ROOT / path).exists()} == set()
 
 
 @each_page
