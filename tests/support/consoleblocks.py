@@ -59,8 +59,7 @@ _COMMAND = "$ "
 
 
 class Fault(Exception):
-    """A mistake in a page, or a difference between what it shows and what its commands
-    do.
+    """A mistake in a page, or a difference between what it shows and what happens.
 
     Attributes:
         line: the line of the page.
@@ -252,8 +251,9 @@ class _Reader:
 
 
 def commands(block: Block) -> tuple[tuple[Line, ...], tuple[Command, ...]]:
-    """Split a console block into commands and the lines before them, which are for a program that
-    runs already, and commands.
+    """Split a console block into commands, and the lines before them.
+
+    The lines before the first command are for a program that runs already.
     """
     before: list[Line] = []
     found: list[tuple[int, list[str], list[Line]]] = []
@@ -330,9 +330,7 @@ _EXACT_TOKENS = _tokens(_EXACT)
 
 @functools.lru_cache(maxsize=4096)
 def _pattern(text: str, exact: bool) -> tuple[re.Pattern[str], tuple[str, ...]]:
-    """Give the pattern for what may be printed for a line, and what the line has for each
-    of its groups.
-    """
+    """Give the pattern for what may be printed for a line, and the line's own text of each group."""
     text = text.strip()
     parts: list[str] = []
     bound: list[str] = []
