@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kernelbus.bus.channel.frames import Frame, Kind, control_frame
-from kernelbus.bus.protocol.messages import Heartbeat, Message, Register, Registered, decode, encode
+from kernelbus.bus.protocol.codec import decode, encode
+from kernelbus.bus.protocol.messages import Heartbeat, Register, Registered
+from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.settings.config import LimitsConfig, PoolConfig
 from kernelbus.bus.transport.call import CallHub
 from kernelbus.bus.transport.interface import Route
