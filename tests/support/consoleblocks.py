@@ -330,7 +330,7 @@ _EXACT_TOKENS = _tokens(_EXACT)
 
 @functools.lru_cache(maxsize=4096)
 def _pattern(text: str, exact: bool) -> tuple[re.Pattern[str], tuple[str, ...]]:
-    """Give the pattern for what may be printed for a line, and the line's own text of each group."""
+    """Give the pattern for what may be printed for a line, and the line's text of each group."""
     text = text.strip()
     parts: list[str] = []
     bound: list[str] = []
