@@ -5,7 +5,8 @@ exit status is 1.
 
 To add a page, write a function that gives its text, which begins with a heading, and put
 ``@page("name.md", module, ...)`` before it, with the modules that it is made from; a comment at the
-page's top names them. Then add the page to the navigation in mkdocs.yml.
+page's top names them. Then add the page to the navigation in mkdocs.yml. A drawing is registered in
+`DRAWINGS` by its DOT text; Graphviz draws it.
 """
 
 from __future__ import annotations
@@ -13,23 +14,35 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
+from kernelbus.bus.broker import sessions
+from kernelbus.bus.broker import tables as broker_tables
+from kernelbus.bus.channel import channel
 from kernelbus.bus.settings import config, reload
 from kernelbus.bus.settings import schema as configschema
 from kernelbus.bus.settings.config import Config, ConfigError, PoolConfig, loads, searched
 from kernelbus.bus.settings.schema import PLACES, Key
+from kernelbus.frontend import link
+from kernelbus.kernelhost.pools import pool
+from wstp import machine
 
-__all__ = ["PAGES", "differing", "page", "text_of", "write"]
+__all__ = ["DRAWINGS", "PAGES", "differing", "drawn", "head_of", "page", "text_of", "write"]
 
 FOLDER = Path(__file__).resolve().parent
 
 #: The function that makes the text of each page, and the modules that it is made from.
 PAGES: dict[str, tuple[Callable[[], str], tuple[ModuleType, ...]]] = {}
+
+
+#: The function that makes the DOT text of each drawing.
+DRAWINGS: dict[str, Callable[[], str]] = {}
 
 
 def page(name: str, *modules: ModuleType) -> Callable[[Callable[[], str]], Callable[[], str]]:
@@ -58,19 +71,143 @@ def text_of(name: str) -> str:
 
 
 def differing(folder: Path = FOLDER) -> list[str]:
-    """Give the names of the pages in `folder` that are not what would be written."""
-    return [
-        name
-        for name in PAGES
-        if not (folder / name).is_file() or (folder / name).read_text("utf-8") != text_of(name)
-    ]
+    """Return the names of the pages and drawings in `folder` that are not what would be written.
+
+    Of a drawing, what it is made from is compared, so that Graphviz is needed only to write one.
+    """
+
+    def is_there(name: str) -> bool:
+        if not (folder / name).is_file():
+            return False
+        text = (folder / name).read_text("utf-8")
+        return text.startswith(head_of(name)) if name in DRAWINGS else text == text_of(name)
+
+    return [name for name in (*PAGES, *DRAWINGS) if not is_there(name)]
+
+
+def head_of(drawing: str) -> str:
+    """Return how the file of a drawing begins: a comment that holds its DOT text."""
+    return f"<!--\ndocs/generate.py and Graphviz make this drawing from:\n{DRAWINGS[drawing]()}\n-->\n"
+
+
+def drawn(name: str) -> str:
+    """Return the SVG text of a drawing.
+
+    Raises:
+        SystemExit: Graphviz is not installed.
+    """
+    try:
+        done = subprocess.run(["dot", "-Tsvg"], input=DRAWINGS[name](), capture_output=True, text=True, check=True)
+    except FileNotFoundError:
+        raise SystemExit(f"{name} has to be drawn anew, and Graphviz's dot is not installed: install graphviz") from None
+    return head_of(name) + done.stdout[done.stdout.index("<svg") :]
 
 
 def write(folder: Path = FOLDER) -> None:
-    """Write the pages that differ."""
+    """Write the pages and drawings that differ.
+
+    Raises:
+        SystemExit: a drawing differs, and Graphviz is not installed.
+    """
     for name in differing(folder):
-        (folder / name).write_text(text_of(name), "utf-8")
+        (folder / name).write_text(drawn(name) if name in DRAWINGS else text_of(name), "utf-8")
         print(f"wrote {folder / name}")
+
+
+# ---- states.md and its drawings ------------------------------------------------------------------
+
+#: In a drawing, what is not there yet, and what is not there any more.
+_NEW, _GONE = "(new)", "(gone)"
+
+
+class Machine(NamedTuple):
+    """A state machine: its drawing's name, what it is of, where its table stands, its arrows.
+
+    `arrows` has a label for each pair of states, "" where the table names no trigger.
+    """
+
+    name: str
+    title: str
+    told: str
+    module: ModuleType
+    start: str
+    arrows: dict[tuple[str, str], str]
+
+    @property
+    def states(self) -> list[str]:
+        return list(dict.fromkeys(state for pair in self.arrows for state in pair))
+
+
+def _followers(table: Any) -> dict[tuple[str, str], str]:
+    """Return the arrows of a table that says which states may follow each state."""
+
+    def name(state: Any, absent: str) -> str:
+        return absent if state is None else str(getattr(state, "value", state))
+
+    order = {state: at for at, state in enumerate(table)}
+    return {
+        (name(one, _NEW), name(other, _GONE)): ""
+        for one, others in table.items()
+        for other in sorted(others, key=lambda state: order.get(state, len(order)))
+    }
+
+
+def _triggered(table: Any) -> dict[tuple[str, str], str]:
+    """Return the arrows of a table of (state, trigger, next state), labelled by their triggers."""
+    labels: dict[tuple[str, str], list[str]] = {}
+    for one, trigger, other in table:
+        if one is not other:
+            labels.setdefault((one.value, other.value), []).append(trigger.value)
+    return {pair: ",\\n".join(triggers) for pair, triggers in labels.items()}
+
+
+def machines() -> list[Machine]:
+    """Return the machines that the page shows, in the order of a byte's way."""
+    channel_rows = [(one, trigger, other) for (one, trigger), other in channel.TRANSITIONS.items()]
+    link_rows = [(one, event, other) for one, events in machine.TRANSITIONS.items() for event, other in events.items()]
+    return [
+        Machine("wstp-link", "A WSTP link", "One end of a link, in the protocol library.", machine, "introduction", _triggered(link_rows)),
+        Machine("link", "A client's link", "A link at the frontend.", link, "greeting", _followers(link.TRANSITIONS)),
+        Machine("channel", "A channel", "One end of a channel on the bus.", channel, "open", _triggered(channel_rows)),
+        Machine(
+            "broker-channel", "A channel in the broker's table", "What the broker knows of a channel.",
+            broker_tables, _NEW, _followers(broker_tables.TRANSITIONS),
+        ),
+        Machine("pool", "A kernel in its pool", "What a pool decides about.", pool, _NEW, _followers(pool.TRANSITIONS)),
+        Machine("session", "A session", "A kernel as the broker and its clients see it.", sessions, _NEW, _followers(sessions.TRANSITIONS)),
+    ]  # fmt: skip
+
+
+def _plain(label: str) -> str:
+    return label.replace("\\n", " ")
+
+
+def _states() -> str:
+    said = ["# State machines", "", "Each drawing is made from the table that the code goes by. The first state has a bold edge."]
+    for each in machines():
+        file = Path(str(each.module.__file__)).resolve().relative_to(FOLDER.parent)
+        said += ["", f"## {each.title}", "", f"{each.told} The table is `TRANSITIONS` in `{file}`.", ""]
+        said += [f"![{each.title}](states-{each.name}.svg)", "", "| from | to |", "|---|---|"]
+        for state in each.states:
+            to = [f"{other} ({_plain(label)})" if label else other for (one, other), label in each.arrows.items() if one == state]
+            if to:
+                said.append(f"| {state} | {', '.join(to)} |")
+    return "\n".join(said)
+
+
+page("states.md", *(each.module for each in machines()))(_states)
+
+
+def _dot(it: Machine) -> str:
+    """Return a machine in Graphviz's language."""
+    lines = [f'digraph "{it.title}" {{', "rankdir=LR; nodesep=0.35; ranksep=0.6;"]
+    lines += ['node [shape=box, style="rounded,filled", fillcolor="#eef3fb", color="#3366cc", fontname="sans-serif", fontsize=12];']
+    lines += ['edge [color="#555555", fontname="sans-serif", fontsize=10];', f'"{it.start}" [penwidth=2.5];']
+    lines += [f'"{one}" -> "{other}"' + (f' [label="{label}"];' if label else ";") for (one, other), label in it.arrows.items()]
+    return "\n".join([*lines, "}"])
+
+
+DRAWINGS.update({f"states-{each.name}.svg": partial(_dot, each) for each in machines()})
 
 
 # ---- configuration.md ----------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from kernelbus.bus.channel.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
 from kernelbus.bus.channel.multiplexer import ChannelHandle, Multiplexer
@@ -38,7 +38,7 @@ from wstp.relay import RelayLink, RelayOwner
 from wstp.tracker import End, Tracker
 from wstp.transcoder import Transcoder, covers
 
-__all__ = ["ClientLink", "LinkServer", "LinkState"]
+__all__ = ["TRANSITIONS", "ClientLink", "LinkServer", "LinkState"]
 
 _log = logging.getLogger("kernelbus.frontend")
 
@@ -53,6 +53,18 @@ class LinkState(Enum):
     PARTING = "parting"
     CLOSING = "closing"
     ENDED = "ended"
+
+
+#: The states that may follow each state of a link.
+TRANSITIONS: Final[dict[LinkState, frozenset[LinkState]]] = {
+    LinkState.GREETING: frozenset({LinkState.ALONE, LinkState.OPENING, LinkState.CLOSING, LinkState.ENDED}),
+    LinkState.ALONE: frozenset({LinkState.OPENING, LinkState.CLOSING, LinkState.ENDED}),
+    LinkState.OPENING: frozenset({LinkState.ATTACHED, LinkState.ALONE, LinkState.CLOSING, LinkState.ENDED}),
+    LinkState.ATTACHED: frozenset({LinkState.PARTING, LinkState.CLOSING, LinkState.ENDED}),
+    LinkState.PARTING: frozenset({LinkState.ALONE, LinkState.CLOSING, LinkState.ENDED}),
+    LinkState.CLOSING: frozenset({LinkState.ENDED}),
+    LinkState.ENDED: frozenset(),
+}
 
 
 class LinkServer(Protocol):
@@ -93,7 +105,8 @@ class ClientLink(RelayOwner):
 
     def __init__(self, server: LinkServer, link: RelayLink) -> None:
         self._loop = asyncio.get_running_loop()
-        self.state = LinkState.GREETING
+        self._state = LinkState.GREETING
+        self._since = self._loop.time()
         self.kernel = ""
         self.pool = ""
         self.channel = 0
@@ -132,6 +145,7 @@ class ClientLink(RelayOwner):
 
     @state.setter
     def state(self, state: LinkState) -> None:
+        assert state in TRANSITIONS[self._state], f"{self}: {self._state.value} to {state.value}"
         self._state = state
         self._since = self._loop.time()
 

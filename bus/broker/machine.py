@@ -44,6 +44,7 @@ from kernelbus.bus.broker.administration import Admin, Local
 from kernelbus.bus.broker.sessions import ENDED, SessionRecord
 from kernelbus.bus.broker.status import add_figures
 from kernelbus.bus.broker.tables import (
+    TRANSITIONS,
     BrokerOptions,
     BrokerTables,
     ChannelEntry,
@@ -580,6 +581,7 @@ class Broker(BrokerTables):
 
     def _move(self, entry: ChannelEntry, phase: ChannelPhase, host: Peer | None) -> None:
         """Bring a channel into another phase, with this host."""
+        assert phase in TRANSITIONS[entry.phase], f"channel {entry.channel:x}: {entry.phase.value} to {phase.value}"
         self._uncount(entry)
         entry.phase, entry.host = phase, host
         if phase is ChannelPhase.WAITING:

@@ -21,14 +21,30 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from kernelbus.bus.protocol.messages import KernelReport
 from kernelbus.bus.protocol.reports import StoryEvent
 
-__all__ = ["AWAITED", "ENDED", "LOST", "Owner", "Session", "SessionRecord", "SessionTable"]
+__all__ = ["AWAITED", "ENDED", "LOST", "TRANSITIONS", "Owner", "Session", "SessionRecord", "SessionTable"]
 
 AWAITED, ENDED, LOST = "awaited", "ended", "lost"
+
+#: The states that may follow each state of a session. None stands for one that is not known. What
+#: is reported to the table may have passed through several of them since the last report.
+TRANSITIONS: Final[dict[str | None, frozenset[str | None]]] = {
+    None: frozenset({"starting", AWAITED}),
+    "starting": frozenset({"ready", "ending", None}),
+    "ready": frozenset({"attached", "ending", None}),
+    "attached": frozenset({"busy", "detached", "ready", "ending", ENDED, LOST}),
+    "busy": frozenset({"attached", "detached", "ending", ENDED, LOST}),
+    "detached": frozenset({"attached", "busy", "ending", ENDED, LOST}),
+    "ending": frozenset({ENDED, LOST, None}),
+    AWAITED: frozenset({"attached", "busy", "detached", ENDED, LOST}),
+    ENDED: frozenset({None}),
+    # A host that comes back after all brings its sessions with it.
+    LOST: frozenset({"attached", "busy", "detached", None}),
+}
 
 #: How many sessions that are over are remembered, and for how many seconds.
 _REMEMBERED = 10_000

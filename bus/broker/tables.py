@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from kernelbus.bus.broker.sessions import LOST, SessionTable
 from kernelbus.bus.protocol.histogram import Latencies
@@ -20,7 +20,7 @@ from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.transport.interface import Route
 
-__all__ = ["SHORT_ID", "BrokerOptions", "BrokerTables", "ChannelEntry", "ChannelPhase", "GoneHost", "Note", "Peer", "PeerState", "Send"]
+__all__ = ["SHORT_ID", "TRANSITIONS", "BrokerOptions", "BrokerTables", "ChannelEntry", "ChannelPhase", "GoneHost", "Note", "Peer", "PeerState", "Send"]
 
 #: Characters of a part's id that are shown.
 SHORT_ID = 8
@@ -41,6 +41,18 @@ class ChannelPhase(Enum):
     ASKED = "asked"
     OPEN = "open"
     HALF = "half"
+
+
+#: The phases that may follow each phase of a channel. None stands for a channel that is not there.
+TRANSITIONS: Final[dict[ChannelPhase | None, frozenset[ChannelPhase | None]]] = {
+    None: frozenset({ChannelPhase.WAITING, ChannelPhase.HALF}),
+    # Waiting again: the frontend makes its request once more.
+    ChannelPhase.WAITING: frozenset({ChannelPhase.WAITING, ChannelPhase.ASKED, ChannelPhase.OPEN, None}),
+    ChannelPhase.ASKED: frozenset({ChannelPhase.OPEN, ChannelPhase.WAITING, None}),
+    # Open again: one of the two sides registers again after a break.
+    ChannelPhase.OPEN: frozenset({ChannelPhase.OPEN, None}),
+    ChannelPhase.HALF: frozenset({ChannelPhase.HALF, ChannelPhase.OPEN, ChannelPhase.WAITING, None}),
+}
 
 
 class BrokerOptions(NamedTuple):

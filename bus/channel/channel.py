@@ -28,12 +28,12 @@ from __future__ import annotations
 import struct
 from collections import deque
 from enum import Enum, IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from kernelbus.bus.channel.frames import Flag, Frame, Kind
 from kernelbus.bus.errors import ChannelUsageError, ChannelViolation
 
-__all__ = ["Channel", "ChannelOptions", "ChannelState", "Data", "EndReason", "Ended", "Event", "Reset", "Urgent", "Writable"]
+__all__ = ["TRANSITIONS", "Channel", "ChannelOptions", "ChannelState", "Data", "EndReason", "Ended", "Event", "Reset", "Trigger", "Urgent", "Writable"]
 
 #: Pieces at least this large become frames without being copied; smaller ones are joined.
 NO_COPY = 64 * 1024
@@ -59,15 +59,18 @@ class ChannelState(Enum):
     RESET = "reset"
 
 
-class _Trigger(Enum):
+class Trigger(Enum):
+    """What changes the state of an end."""
+
     LOCAL_END = "local end"
     REMOTE_END = "remote end"
     ACKNOWLEDGED = "all acknowledged"
     RESET = "reset"
 
 
-_S, _T = ChannelState, _Trigger
-_TRANSITIONS: dict[tuple[ChannelState, _Trigger], ChannelState] = {
+_S, _T = ChannelState, Trigger
+#: The state that follows each state on a trigger; a trigger that is missing changes nothing.
+TRANSITIONS: Final[dict[tuple[ChannelState, Trigger], ChannelState]] = {
     (_S.OPEN, _T.LOCAL_END): _S.ENDED_LOCALLY,
     (_S.OPEN, _T.REMOTE_END): _S.ENDED_REMOTELY,
     (_S.OPEN, _T.RESET): _S.RESET,
@@ -271,7 +274,7 @@ class Channel:
         """
         if self._end is None and not self.closed:
             self._end = (reason, text, _UNKNOWN if taken is None else taken)
-            self._change(_Trigger.LOCAL_END)
+            self._change(Trigger.LOCAL_END)
 
     def abandon_pending(self) -> None:
         """Drop what has not been put into a frame yet: for an owner that is about to end and whose
@@ -315,7 +318,7 @@ class Channel:
             return
         kind = frame.kind
         if kind == Kind.RESET:
-            if self._change(_Trigger.RESET) is ChannelState.RESET:
+            if self._change(Trigger.RESET) is ChannelState.RESET:
                 self._events.append(Reset())
             return
         self._take_acknowledgement(frame)
@@ -391,8 +394,8 @@ class Channel:
 
     # ------------------------------------------------------------------ inside
 
-    def _change(self, trigger: _Trigger) -> ChannelState:
-        self.state = _TRANSITIONS.get((self.state, trigger), self.state)
+    def _change(self, trigger: Trigger) -> ChannelState:
+        self.state = TRANSITIONS.get((self.state, trigger), self.state)
         self.closed = self.state in (ChannelState.CLOSED, ChannelState.RESET)
         if self.closed:
             self._pending.clear()
@@ -491,7 +494,7 @@ class Channel:
             self._probe_wait = self.options.probe_delay
             self._probe_at = None
         if self._end_framed and not self._in_flight:
-            self._change(_Trigger.ACKNOWLEDGED)
+            self._change(Trigger.ACKNOWLEDGED)
 
     def _take_ordered(self, frame: Frame) -> None:
         if frame.sequence != self._expected:
@@ -527,9 +530,9 @@ class Channel:
         self._acknowledge_now = True
         text = payload[_END.size :].decode(errors="replace")
         self._events.append(Ended(reason, text, None if taken == _UNKNOWN else taken))
-        self._change(_Trigger.REMOTE_END)
+        self._change(Trigger.REMOTE_END)
         if self._end_framed and not self._in_flight:
-            self._change(_Trigger.ACKNOWLEDGED)
+            self._change(Trigger.ACKNOWLEDGED)
 
     def _take_urgent(self, frame: Frame) -> None:
         self._owes_acknowledgement = self._acknowledge_now = True

@@ -30,9 +30,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-__all__ = ["Action", "Attach", "KernelEntry", "KernelState", "Pool", "PoolOptions", "PoolState", "Refuse", "Request", "Start", "Stop"]
+__all__ = ["TRANSITIONS", "Action", "Attach", "KernelEntry", "KernelState", "Pool", "PoolOptions", "PoolState", "Refuse", "Request", "Start", "Stop"]
 
 #: Seconds before another kernel is started after the licence has not let one run.
 LICENCE_RETRY = 60.0
@@ -48,6 +48,18 @@ class KernelState(Enum):
     ATTACHED = "attached"
     DETACHED = "detached"
     ENDING = "ending"
+
+
+#: The states that may follow each state of a kernel. None stands for a kernel that is not there.
+TRANSITIONS: Final[dict[KernelState | None, frozenset[KernelState | None]]] = {
+    None: frozenset({KernelState.STARTING}),
+    KernelState.STARTING: frozenset({KernelState.READY, KernelState.ENDING, None}),
+    KernelState.READY: frozenset({KernelState.ATTACHED, KernelState.ENDING, None}),
+    # Ready again: its client left without a request.
+    KernelState.ATTACHED: frozenset({KernelState.DETACHED, KernelState.READY, KernelState.ENDING, None}),
+    KernelState.DETACHED: frozenset({KernelState.ATTACHED, KernelState.ENDING, None}),
+    KernelState.ENDING: frozenset({None}),
+}
 
 
 class PoolState(Enum):
@@ -477,6 +489,7 @@ class Pool:
 
     def _move(self, number: int, state: KernelState, now: float) -> None:
         kernel = self.kernels[number]
+        assert state in TRANSITIONS[kernel.state], f"kernel {number} of pool {self.options.name}: {kernel.state.value} to {state.value}"
         kernel.state, kernel.since = state, now
 
     def _why_none(self) -> str:

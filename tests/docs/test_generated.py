@@ -34,6 +34,22 @@ def test_it_is_what_the_script_makes(name: str) -> None:
     assert (ROOT / "docs" / name).read_text("utf-8") == generate.text_of(name), "run make docs"
 
 
+@pytest.mark.parametrize("name", generate.DRAWINGS)
+def test_a_drawing_is_of_the_table_of_now(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text("utf-8")
+    assert text.startswith(generate.head_of(name)), "run make docs"
+    assert text.rstrip().endswith("</svg>")
+
+
+def test_each_state_is_reached_and_drawn() -> None:
+    for machine in generate.machines():
+        reached = {machine.start}
+        while more := {other for one, other in machine.arrows if one in reached} - reached:
+            reached |= more
+        assert reached == set(machine.states), machine.title
+        assert all(f">{state}</text>" in (ROOT / "docs" / f"states-{machine.name}.svg").read_text("utf-8") for state in reached)
+
+
 @pytest.mark.parametrize(
     ("place", "key"),
     [pytest.param(place, key, id=f"{place}.{key.spelled}") for place, keys in PLACES.items() for key in keys],
@@ -76,6 +92,7 @@ def test_defaults_and_reloads(place: str, key: str, default: str, reloaded: str)
 
 def test_a_page_that_differs_is_found_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generate, "PAGES", {})
+    monkeypatch.setattr(generate, "DRAWINGS", {})
     generate.page("made.md", importlib.import_module("kernelbus.bus.settings.reload"))(lambda: "# Made\n")
     assert generate.differing(tmp_path) == ["made.md"]
     generate.write(tmp_path)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sqlite3
 import stat
 from pathlib import Path
 
 import pytest
 
+from kernelbus.bus.broker import sessions
 from kernelbus.bus.broker.journal import Journal, JournalError
 from kernelbus.bus.broker.sessions import AWAITED, ENDED, LOST, Session, SessionRecord, SessionTable
 from kernelbus.bus.protocol.messages import KernelReport
+from kernelbus.kernelhost.pools import pool
 
 
 @dataclasses.dataclass
@@ -157,3 +160,16 @@ def test_a_journal_that_cannot_be_had_says_which(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(JournalError, match="layout 99"):
         Journal(tmp_path / "later")
+
+
+def test_the_table_of_states_agrees_with_the_module_and_with_the_pool() -> None:
+    """Each step that a kernel takes in its pool is one that its session may take."""
+    named = {state.strip() for row in re.findall(r"^\| ([a-z, ]+) \|", sessions.__doc__ or "", re.MULTILINE) for state in row.split(",")}
+    assert named - {"session state"} == {state for state in sessions.TRANSITIONS if state is not None}
+    for before, after in pool.TRANSITIONS.items():
+        if before is not None:
+            steps = {state.value for state in after if state is not None}
+            assert steps <= sessions.TRANSITIONS[before.value], before
+    for before in sessions.TRANSITIONS:
+        if before in ("attached", "busy", "detached", "awaited"):
+            assert {sessions.ENDED, sessions.LOST} <= sessions.TRANSITIONS[before], "how each session ended is told"
