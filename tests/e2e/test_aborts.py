@@ -14,7 +14,7 @@ from wstp import Function, MessageCode, Symbol
 
 pytestmark = pytest.mark.timeout(180)
 
-#: Seconds; for the kernels of these tests half of it is enough to obey if they will.
+#: Seconds. Half of it is enough for the kernels of these tests, if they obey at all.
 TIMEOUT = 3.0
 
 
@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
 
 
 def begin(link: wstp.Link, expression: Function) -> None:
-    """Have it evaluated, and ask for its abort."""
+    """Request an evaluation, and its abort."""
     link.put(EVALUATE(expression), end_packet=True)
     link.flush()
     link.put_message(MessageCode.ABORT)
@@ -39,7 +39,7 @@ def code(text: str) -> Function:
 
 
 def last_words(link: wstp.Link) -> list[object]:
-    """What a link says until it ends."""
+    """Return everything that comes over a link until it ends."""
     packets: list[object] = []
     while True:
         try:
@@ -84,7 +84,7 @@ def test_a_kernel_that_ignores_both_is_killed_and_its_client_told(server: Part) 
 
 
 def connect_embedded(server: Part) -> wstp.Link:
-    """Connect, and change to a kernel of the pool of embedded ones."""
+    """Connect, and change to a kernel of the pool of embedded kernels."""
     link = connect(server)
     link.put(Symbol("WSTPServer`Disconnect")(), end_packet=True)
     answers(link)

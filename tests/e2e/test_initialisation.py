@@ -1,5 +1,6 @@
-"""Initialised pools of embedded kernels: run once, in the parent that kernels are forked from; and
-what happens when it fails.
+"""The initialisation of embedded kernels: run once, in the parent that kernels are forked from.
+
+Also what happens when it fails.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def open_link(server: Part) -> wstp.Link:
 
 
 def connect_to(server: Part, name: str) -> wstp.Link:
-    """Connect to a kernel of the pool `name`, and read its first prompt."""
+    """Connect to a kernel of pool `name`, and read its first prompt."""
     link = open_link(server)
     answer = order(link, command("ConnectKernel", Symbol("Association")(Symbol("Rule")("Pool", name))))
     assert isinstance(answer, str), answer
@@ -110,7 +111,7 @@ def test_siblings_share_nothing_that_tells_them_apart(server: Part) -> None:
         for question in questions:
             answers = [value(link, code(question)) for link in links]
             assert len(set(map(str, answers))) == len(links), (question, answers)
-        # What was drawn in the parent is drawn, and the same in all of its kernels.
+        # A random number that was drawn in the parent is the same in all of its kernels.
         for question in ("drawn", "seeded", "parentPid", "parentSession"):
             assert len({str(value(link, Symbol(question))) for link in links[:3]}) == 1
         for link in links:

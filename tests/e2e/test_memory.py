@@ -1,4 +1,4 @@
-"""Kernels with too much memory, and what the server knows of what its kernels use."""
+"""Kernels with too much memory, and what the status says of the memory of kernels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MIB = 2**20
 
 
 def mapping(association: Expr) -> dict[str, Any]:
-    """Give an association as what it stands for."""
+    """Return an association as a dictionary."""
     assert isinstance(association, Function)
     return {str(rule.args[0]): rule.args[1] for rule in association.args}  # type: ignore[union-attr]
 
@@ -63,7 +63,7 @@ def test_the_status_says_what_kernels_use(server: Part) -> None:
         wait_until(lambda: mine()["Idle"] > known["Idle"] + 0.2, "it is idle")
 
 
-#: For an embedded kernel, of which some 180 MiB are there at its start.
+#: The limit of an embedded kernel, which has about 180 MiB when it starts.
 LIMIT = 320 * MIB
 
 

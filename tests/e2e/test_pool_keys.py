@@ -1,4 +1,4 @@
-"""Every key of a pool is obeyed: with stand-in kernels, in one server of many pools."""
+"""Every key of a pool has its effect, with stand-in kernels, in one server of many pools."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from serving import Part, stand_in_pool, wait_until, write_config
 import wstp
 from wstp import Expr, Function, Symbol
 
-#: What a client waits for a kernel here, seconds: longer than any of these tests needs to let one
-#: go, and refused within the test's time.
+#: Seconds that a client waits for a kernel here: more than any of these tests needs to let a kernel
+#: go, and so little that a refusal comes within the time of a test.
 PATIENCE = 4.0
 
 
@@ -53,13 +53,13 @@ def unconnected(server: Part) -> wstp.Link:
 
 
 def ask_for(link: wstp.Link, **rules: Expr) -> None:
-    """Ask for a kernel, and do not wait for it."""
+    """Request a kernel, and do not wait for it."""
     link.put(command("ConnectKernel", *([association(**rules)] if rules else [])), end_packet=True)
     link.flush(timeout=10)
 
 
 def given(link: wstp.Link) -> str:
-    """Wait for the kernel asked for, and give its id."""
+    """Wait for the kernel that was requested, and return its id."""
     identity = answers(link)[-1].args[0]
     assert isinstance(identity, str), identity
     assert link.get(timeout=10) == Symbol("InputNamePacket")("In[1]:= ")
@@ -78,7 +78,7 @@ def ready(server: Part, pool: str) -> int:
 
 
 def waiting(link: wstp.Link, pool: str) -> int:
-    """How many clients wait in a pool, as the server tells over `link`."""
+    """Return how many clients wait in a pool, according to the status over `link`."""
     pools = order(link, command("Pools"))
     assert isinstance(pools, Function)
     mine = next(rule.args[1] for rule in pools.args if isinstance(rule, Function) and rule.args[0] == pool)

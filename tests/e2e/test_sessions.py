@@ -1,5 +1,6 @@
-"""Sessions: what outlives a client, and how another goes on with it. Real processes, with a
-stand-in kernel.
+"""Sessions: what outlives a client, and how another client goes on with it.
+
+Real processes, with stand-in kernels.
 """
 
 from __future__ import annotations
@@ -34,9 +35,7 @@ def serve(tmp_path: Path, **keys: object) -> Iterator[Part]:
 
 
 def go(server: Part, request: Function) -> wstp.Link:
-    """Connect with a command as the first word, and read its answer, which is kept as
-    `link.answer`.
-    """
+    """Connect, and send `request` as the first packet."""
     link = wstp.connect(server.server, mode="uuid", timeout=10)
     link.put(request, end_packet=True)
     link.flush(timeout=10)
@@ -59,7 +58,7 @@ def refusal(server: Part, request: Function) -> str:
 
 
 def leave(server: Part, link: wstp.Link, how: str = "vanish") -> None:
-    """Go away, with a word or without, and wait until the server has noticed."""
+    """Close a link, politely or not, and wait until the server has noticed."""
     before = len(server.logged("is detached"))
     if how == "vanish":
         link.abort()
@@ -74,7 +73,7 @@ def start(link: wstp.Link, expression: Expr) -> None:
 
 
 def quiet(link: wstp.Link) -> None:
-    """Check that nothing is there that was not asked for: what is asked now is answered next."""
+    """Check that nothing unrequested comes: the next packet answers the next request."""
     assert ask(link, "nothing before this") == [Symbol("ReturnPacket")("nothing before this")]
 
 
@@ -106,8 +105,8 @@ def test_a_resume_point_tells_exactly_what_is_missing(tmp_path: Path) -> None:
         start(link, Symbol("Say")("x", 5))
         for _ in range(3):
             assert link.get(timeout=10) == Symbol("TextPacket")("x")
-        # Everything is on this machine by now, and the client has looked at three of it and the
-        # prompt before.
+        # Everything has reached this machine by now. The client has read the prompt and three
+        # packets of it.
         wait_until(lambda: order(link, command("ResumePoint")) == 7, "all has been passed on")
         leave(part, link)
         with back(part, identity, RULE("Resume", 4)) as link:
@@ -147,8 +146,9 @@ def test_who_does_not_resume_gets_nothing_stale(tmp_path: Path) -> None:
 
 
 def test_what_is_asked_of_a_busy_kernel_is_answered_to_who_asked(tmp_path: Path) -> None:
-    """A client that does not wait for the prompt is not left without its answer, and one that
-    leaves at once is obeyed too.
+    """A client that does not wait for the prompt gets its answer.
+
+    A request of a client that leaves at once is carried out too.
     """
     with serve(tmp_path) as part:
         link = connect(part)
@@ -230,8 +230,10 @@ def test_a_question_is_asked_again_of_who_comes_next(tmp_path: Path) -> None:
 
 
 def test_who_resumes_is_asked_what_nobody_has_answered(tmp_path: Path) -> None:
-    """Once: neither twice to who missed the question, nor again of who comes when it has been
-    answered.
+    """An open question is asked once.
+
+    A client that has missed it does not get it twice, and a client that comes after the answer
+    does not get it at all.
     """
     asked = Symbol("InputStringPacket")("name? ")
     with serve(tmp_path) as part:
@@ -242,7 +244,7 @@ def test_who_resumes_is_asked_what_nobody_has_answered(tmp_path: Path) -> None:
         start(link, Symbol("Question")("name? "))
         assert link.get(timeout=10) == asked
         leave(part, link)
-        # Who has missed the question gets that; who has had it is asked by another packet.
+        # A client that has missed the question gets that one; a client that has had it, another.
         for resume, packets, behind in ((Symbol("True"), 1, 1), (point + 1, 1, 2), (point, 2, 2), (point + 2, 1, 3)):
             link = back(part, identity, {"Resume": resume})
             for _ in range(packets):
@@ -340,7 +342,7 @@ def test_a_kernel_that_dies_under_a_client_is_replaced_where_that_is_allowed(tmp
         assert link.get(timeout=10) == Symbol("InputNamePacket")("In[1]:= ")
         assert value(link, Symbol("Pid")()) != pid
         assert order(link, command("KernelID")) != identity
-        # In the middle of what it says, too.
+        # In the middle of its output, too.
         pid = value(link, Symbol("Pid")())
         start(link, Symbol("Zeros")(3_000_000))
         wait_until(link.ready, "the result begins to come")
@@ -391,7 +393,7 @@ def test_a_waiting_client_is_served_in_turn_over_all_hosts_of_a_pool(tmp_path: P
         Part("frontend", "--bus", broker.endpoint, "-l", "debug", "-p", "0", "-c", path) as front,
         connect_to(front) as watcher,
     ):
-        # Status is told while a kernel is waited for, as long as nothing else has been asked.
+        # The status is answered while a kernel is awaited, as long as nothing else was requested.
         assert watcher.get(timeout=30) == Symbol("InputNamePacket")("In[1]:= ")
         order(watcher, command("CloseKernel"))
         first, second = connect(front), connect(front)

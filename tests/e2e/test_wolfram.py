@@ -1,5 +1,6 @@
-"""A WolframKernel, as far as a stand-in of that name can be one: found, started as documented, and
-refused by its licence.
+"""A WolframKernel, as far as a stand-in of that name can show it.
+
+It is found, started as documented, and refused by its licence.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def installation(tmp_path: Path, *options: str) -> dict[str, str]:
-    """Install it; give the environment in which it is found."""
+    """Install the stand-in; return the environment in which it is found."""
     (tmp_path / "Wolfram" / "Executables").mkdir(parents=True)
     stand_in_program(tmp_path / "Wolfram" / "Executables" / "WolframKernel", *options)
     return {"WOLFRAM_INSTALLATION_DIRECTORY": str(tmp_path / "Wolfram"), "KERNELBUS_KERNEL": ""}
@@ -58,7 +59,7 @@ def test_a_licence_for_two_gives_a_pool_of_two(tmp_path: Path) -> None:
                 said = str(link.next_packet(timeout=30).args[0])
                 assert "the licence lets pool Main have no more than 2 at present (Mathematica cannot find a valid password.)" in said
             assert value(first, 1) == 1 and value(second, 2) == 2, "those that run go on"
-        # One of those that are kept now makes room.
+        # One of the kept kernels makes room.
         with connect(part) as third:
             assert value(third, 3) == 3
         assert not part.logged("did not start")

@@ -1,4 +1,4 @@
-"""What an operator gets wrong: each gives one clear line that names the thing."""
+"""Mistakes of an operator: each gives one clear line that names the cause."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import wstp
 
 
 def run(*command: str | Path) -> tuple[int, list[str]]:
-    """Run a command that must fail, and give its status and what it says."""
+    """Run a command that must fail; return its exit status and its output."""
     done = subprocess.run(
         [sys.executable, "-m", "kernelbus.shell.main", *map(str, command)],
         capture_output=True,

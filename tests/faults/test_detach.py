@@ -1,4 +1,4 @@
-"""Clients that go away, in every way: what they leave behind, and what they must not."""
+"""Clients that go away, in every way: what stays, and what must not stay."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
 
 
 def back(server: Part, identity: str) -> wstp.Link:
-    """Go back to a kernel, as soon as the server has noticed that its client has gone."""
+    """Reconnect to a kernel as soon as the server has noticed that its client has gone."""
 
     refusals: list[str] = []
 
@@ -127,7 +127,8 @@ def test_two_hundred_attachments_leave_nothing_behind(server: Part) -> None:
                 link.close()
 
     def settled() -> tuple[int, int]:
-        # The last client's going is noticed by the next; then only what lasts is counted.
+        # The server has noticed that a client has gone when the next one attaches, so that only
+        # what stays is counted.
         with back(server, identity) as link:
             assert value(link, Symbol("Pid")()) == pid
             return process.num_fds(), len(server.children())
@@ -170,8 +171,9 @@ def test_a_session_survives_the_brokers_restart(tmp_path: Path) -> None:
 
 @pytest.fixture
 def far_away() -> Iterator[tuple[str, str, str]]:
-    """Another machine, as good as: gives its namespace, its device and the address at which it
-    reaches this one.
+    """Set up a network namespace that stands for another machine.
+
+    Yields its name, its device, and the address at which it reaches this machine.
     """
     name = f"kb{uuid.uuid4().hex[:6]}"
     here, there, address = f"{name}h", f"{name}n", f"169.254.{random.randrange(1, 255)}.1"

@@ -1,4 +1,4 @@
-"""Initialisations that fail in kernels that run them by themselves."""
+"""Initialisations that fail in kernels that run them themselves."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Broker, frontend and host as processes of their own, and what happens when one of them is killed.
-"""
+"""Broker, frontend and host as separate processes, and what happens when one is killed."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from wstp import Symbol
 
 
 class Parts:
-    """The three processes. `broker` can be killed and started again at the same endpoint."""
+    """The three processes; the broker can be killed, and started again at the same endpoint."""
 
     def __init__(self, config: Path) -> None:
         self.config = config
@@ -77,7 +76,7 @@ def test_a_kernel_that_dies_while_the_broker_is_away_is_known_to_have_when_that_
         psutil.Process(pid).kill()
         wait_until(lambda: parts.host.logged("was ended by SIGKILL"), "the host has noticed")
         parts.broker = parts.start_broker(parts.endpoint)
-        # It is told how its link ended, and not, after a time, that its kernel is lost.
+        # The client is told how its link ended, not, after a while, that its kernel is lost.
         with pytest.raises(wstp.LinkClosed):
             link.get(timeout=30)
     assert parts.frontend.told("has ended the session's link")
@@ -208,7 +207,7 @@ def test_a_restarted_broker_knows_from_its_journal_what_is_over_and_whom_it_wait
     wait_until(lambda: parts.broker.logged("frontend .* has registered"), "the frontend is back")
     with wstp.connect(parts.frontend.server, mode="uuid", timeout=10) as link:
         assert "has ended" in refused(link, ended)
-        # Its host does not come back: whoever asks waits for that, and is then told.
+        # The host does not come back: a client that asks waits for it, and is then told.
         assert "was lost" in refused(link, kept)
     assert parts.broker.told(f"session {kept[:8]} of pool StandIn is lost")
     parts.host = parts.start_host()
@@ -232,7 +231,7 @@ def test_a_session_is_resumed_through_a_restarted_broker(parts: Parts, tmp_path:
 
 
 def refused(link: wstp.Link, identity: str) -> str:
-    """Ask for a kernel that cannot be had, and give why."""
+    """Request a kernel that cannot be had; return the reason."""
     link.put(command("ConnectKernel", identity), end_packet=True)
     link.flush()
     *_, text, failed = answers(link)

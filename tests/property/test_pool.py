@@ -1,5 +1,4 @@
-"""A pool under whatever happens: the invariants hold, and each request is answered exactly once, in
-order.
+"""A pool under any events: invariants hold, each request is answered exactly once, in order.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ _S = KernelState
 
 
 class PoolMachine(RuleBasedStateMachine):
-    """A host that carries out what the pool says, with kernels and clients that do as they please.
-    """
+    """A host that carries out a pool's actions, with kernels and clients that act at random."""
 
     def __init__(self) -> None:
         super().__init__()

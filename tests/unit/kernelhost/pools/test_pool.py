@@ -1,4 +1,4 @@
-"""A pool's policy, by events and the clock of the test."""
+"""A pool's policy; the test passes events and the time in."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ def pool(minimum: int = 1, maximum: int = 3, **options: bool | int) -> Pool:
 
 
 def serving(count: int, maximum: int, **options: bool | int) -> Pool:
-    """A pool of minimum 0 with kernels 1 to `count`, each attached to the client on the channel of
-    its number.
+    """Return a pool of minimum 0 with kernels 1 to `count`, each with a client.
+
+    Kernel n is attached to the client on channel n.
     """
     made = pool(minimum=0, maximum=maximum, **options)
     for channel in range(1, count + 1):
@@ -169,7 +170,7 @@ def test_kernels_that_fail_together_are_one_failure() -> None:
 
 
 def test_nothing_is_due_while_the_one_kernel_that_is_tried_is_starting() -> None:
-    """Who is woken at :meth:`next_event` must not be woken for nothing, again and again."""
+    """A tick at :meth:`next_event` does something, so that it is not due again at once."""
     made = pool(minimum=2, maximum=3)
     made.tick(0.0)
     made.ended(1, 0.0, "exited")
@@ -320,7 +321,7 @@ def test_no_session_is_given_up_for_kernels_that_do_not_start() -> None:
     assert made.kernels[1].state is KernelState.DETACHED
 
 
-# ---------------------------------------------------------------------- the end
+# ---------------------------------------------------------------------- closing, and the licence
 
 
 def test_closing_refuses_who_waits_and_ends_every_kernel() -> None:
@@ -353,7 +354,7 @@ def test_a_licence_is_a_cap_and_no_failure() -> None:
     assert isinstance(refused[0], Refuse)
     assert "the licence lets pool P have no more than 1 at present (No valid password found.)" in refused[0].text
     pool.acquire(Request(9, "e", 1000.0), 31.0)
-    # Its client has gone, and its place is needed: as at the configuration's own cap.
+    # Its client has gone, and its place is needed, as at the configured cap.
     assert [type(action) for action in pool.detached(1, 40.0)] == [Stop]
     assert [type(action) for action in pool.ended(1, 41.0, "ended")] == [Start, Start]
     assert pool.licensed is None

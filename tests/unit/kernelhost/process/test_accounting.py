@@ -1,4 +1,4 @@
-"""What processes use and what the machine has, beside what psutil says of the same."""
+"""What processes use and what the machine has, compared with what psutil says."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_usage_is_the_operating_systems() -> None:
 
 
 def test_a_name_like_a_field_confuses_nothing(tmp_path: object) -> None:
-    """The program's name stands in parentheses in the midst of the numbers, whatever is in it."""
+    """The name of the program stands in parentheses among the numbers, and may contain anything."""
     code = "import ctypes, sys; ctypes.CDLL(None).prctl(15, b') R 1 2 3 ('); print(flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

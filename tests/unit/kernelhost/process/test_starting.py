@@ -1,4 +1,4 @@
-"""Kernel processes: how their end is told."""
+"""Kernel processes: their command lines, and what is reported of their end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_an_exit_status_in_words(status: int | None, words: str) -> None:
 
 
 def told(code: str, end: str) -> str:
-    """Run a program, end it in this way, and give what its owner is told."""
+    """Run a program, end it by `end`, and return what its owner is told."""
 
     async def main() -> str:
         how: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -27,7 +27,7 @@ def test_the_limit_that_is_not_configured_is_the_machines() -> None:
 
 
 class _Process:
-    """A process that takes as much more memory as it is told."""
+    """A process that allocates more memory when it is told to."""
 
     CODE = "import sys\nkept = []\nfor line in sys.stdin:\n    kept.append(b'x' * int(line))\n    print(flush=True)\n"
 
@@ -43,7 +43,7 @@ class _Process:
 
 
 class _Kernel:
-    """What the watch knows of a kernel."""
+    """A kernel as the watch sees it."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid

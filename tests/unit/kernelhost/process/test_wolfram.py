@@ -1,5 +1,4 @@
-"""Where a WolframKernel is found, and which of its words mean that its licence does not let it run.
-"""
+"""Where a WolframKernel is found, and which of its output is a refusal by its licence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read off the packet heads that pass."""
+"""What the heads of passing packets show of a conversation."""
 
 from __future__ import annotations
 

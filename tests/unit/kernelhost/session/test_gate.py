@@ -1,4 +1,4 @@
-"""The gate: whatever a client sends, in whatever pieces, and wherever it dies."""
+"""The gate: with any input, in any pieces, from a client that goes at any place."""
 
 from __future__ import annotations
 
@@ -84,6 +84,6 @@ def test_each_packet_is_told_with_its_size_and_how_it_begins(keep: int) -> None:
     stream = OTHER + REQUEST + OTHER
     for at in range(0, len(stream), 7):
         made.feed(stream[at : at + 7])
-    # Without the end-of-packet token behind each.
+    # Expressions without an end-of-packet token behind them.
     heads = [("EnterTextPacket", OTHER), ("EvaluatePacket", REQUEST), ("EnterTextPacket", OTHER)]
     assert told == [(head, len(data) - 1, data[:-1][:keep]) for head, data in heads]

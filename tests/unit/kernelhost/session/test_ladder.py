@@ -1,4 +1,4 @@
-"""The abort ladder: what is tried and when, with the time passed in."""
+"""The abort ladder: what is tried, and when; the test passes the time in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from kernelbus.kernelhost.session.ladder import AbortLadder, Rung
 
 
 def climb(ladder: AbortLadder, start: float, seconds: float, held: bool = False) -> list[tuple[float, Rung]]:
-    """Call it as its clock does for so long; give what it reached, and after how long."""
+    """Call `tick` as its timer does for `seconds`; return the rungs it reached, and when."""
     reached = []
     steps = round(seconds / ladder.interval)
     for step in range(1, steps + 1):

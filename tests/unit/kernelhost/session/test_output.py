@@ -1,4 +1,4 @@
-"""The log of a kernel's output: what is sent again, whatever the cuts, and what is never lost."""
+"""The output log: what is sent again, wherever clients go, and that nothing is lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wstp.tracker import Tracker
 
 
 class Feed:
-    """A kernel that says packets into a log."""
+    """A kernel whose packets go into a log."""
 
     def __init__(self, capacity: int = 10_000, history: int = 1000) -> None:
         self.log = OutputLog(capacity, history)
@@ -96,7 +96,7 @@ def test_stale_output_is_dropped_to_the_next_packet() -> None:
     feed.say(text(1)[9:])
     feed.say(text(2)[:5])
     assert not feed.log.between
-    # The client that waited has gone; a packet is under way that nobody can have whole.
+    # The client that waited has gone. Nobody can get the present packet whole.
     feed.log.left()
     assert feed.log.state is LogState.RESYNCHRONISING
     feed.say(text(2)[5:] + text(3))
@@ -151,8 +151,9 @@ def test_an_end_of_packet_that_comes_late_belongs_to_its_packet() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.randoms(use_true_random=True))
 def test_whatever_happens_what_clients_get_is_every_packet_once(random: Random) -> None:
-    """Clients come to resume, take some bytes and go, at any moment; together they see each packet
-    whole exactly once, in order.
+    """Clients that resume, take some bytes and go at any moment see each packet exactly once.
+
+    Together they get every packet whole, in order.
     """
     feed = Feed(capacity=10**9, history=random.randint(0, 500))
     stream = b"".join(text(number, random.randint(0, 60)) for number in range(random.randint(1, 12)))
@@ -164,7 +165,7 @@ def test_whatever_happens_what_clients_get_is_every_packet_once(random: Random) 
     seen: list[object] = []
     offset = 0
     while True:
-        # A client comes, and is sent what was missed and what is said from now on.
+        # A client comes. It is sent what was missed, and the output from now on.
         base, number = feed.log.missed()
         assert number == len(seen)
         cursor, reader = base, ExpressionReader(Limits())
@@ -180,7 +181,7 @@ def test_whatever_happens_what_clients_get_is_every_packet_once(random: Random) 
         while (expression := reader.next()) is not NEED_DATA:
             seen.append(expression)
         feed.log.left()
-        # Between clients the kernel goes on.
+        # Without a client the kernel goes on.
         size = random.randint(0, 50)
         feed.say(stream[offset : offset + size])
         offset = min(len(stream), offset + size)

@@ -1,4 +1,4 @@
-"""The packets of a kernel, as its watchers see them."""
+"""The trace of a kernel's packets, as its watchers see it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOG = logging.getLogger("kernelbus.host")
 
 @pytest.fixture
 def trace(monkeypatch: pytest.MonkeyPatch) -> PacketTrace:
-    # As kernelbus.bus.settings.logs.setup sets it, whatever a test before this one has left.
+    # The level that kernelbus.bus.settings.logs.setup sets; another test may have changed it.
     monkeypatch.setattr(logging.getLogger("kernelbus"), "level", logging.WARNING)
     LOG.manager._clear_cache()  # type: ignore[attr-defined]
     return PacketTrace(EventLogger(LOG, lambda: {"kernel": "k1"}), "kernel k1", lambda: 12.5)
