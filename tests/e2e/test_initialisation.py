@@ -151,7 +151,7 @@ def test_pools_with_the_same_initialisation_share_a_parent(server: Part) -> None
         assert value(third, Symbol("more")) == 42
 
 
-def test_what_leaves_a_file_open_is_run_by_each_kernel(server: Part) -> None:
+def test_an_initialisation_that_leaves_a_file_open_is_run_by_each_kernel(server: Part) -> None:
     with connect_to(server, "Stream") as one, connect_to(server, "Stream") as other:
         assert value(one, Symbol("ours")) == "yes"
         assert value(one, code("First[stream]")) != value(other, code("First[stream]"))
@@ -171,7 +171,7 @@ def test_what_leaves_a_file_open_is_run_by_each_kernel(server: Part) -> None:
         ("Throws", r"InitializationCode was left by Throw or Return; its last message: Throw::nocatch"),
     ],
 )
-def test_a_failing_initialisation_is_said_at_once_to_who_waits(server: Part, name: str, words: str) -> None:
+def test_waiting_clients_are_told_of_a_failing_initialisation_at_once(server: Part, name: str, words: str) -> None:
     with open_link(server) as link:
         link.put(command("ConnectKernel", Symbol("Association")(Symbol("Rule")("Pool", name))), end_packet=True)
         link.flush()

@@ -31,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
         yield part
 
 
-def test_who_takes_too_much_is_ended_and_told_and_replaced(server: Part) -> None:
+def test_a_kernel_with_too_much_memory_is_killed_its_client_told_and_another_started(server: Part) -> None:
     with connect(server) as link:
         assert value(link, Symbol("Hoard")(50 * MIB)) == Symbol("Null")
         pid = value(link, Symbol("Pid")())

@@ -88,12 +88,12 @@ def waiting(link: wstp.Link, pool: str) -> int:
     return count
 
 
-def test_who_names_no_pool_has_the_default_one(server: Part) -> None:
+def test_a_client_that_names_no_pool_gets_the_default_pool(server: Part) -> None:
     with attached(server) as link:
         assert order(link, command("PoolName")) == "Chosen"
 
 
-def test_who_wants_a_parallel_kernel_has_a_subkernel_of_the_parallel_default(server: Part) -> None:
+def test_a_request_for_a_parallel_kernel_gets_a_subkernel_of_the_parallel_default(server: Part) -> None:
     with attached(server, Parallel=Symbol("True")) as link:
         assert order(link, command("PoolName")) == "Parallel"
         assert "-subkernel" in value(link, Symbol("Arguments")())  # type: ignore[operator]
@@ -138,7 +138,7 @@ def test_at_the_cap_clients_are_served_in_the_order_in_which_they_came(server: P
     third.close()
 
 
-def test_who_waits_longer_than_the_connection_timeout_is_refused(server: Part) -> None:
+def test_a_client_that_waits_longer_than_the_connection_timeout_is_refused(server: Part) -> None:
     with attached(server, Pool="One"), unconnected(server) as other:
         began = time.monotonic()
         ask_for(other, Pool="One")

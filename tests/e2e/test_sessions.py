@@ -78,7 +78,7 @@ def quiet(link: wstp.Link) -> None:
 
 
 @pytest.mark.parametrize("how", ["close", "vanish"])
-def test_what_came_while_nobody_was_there_is_delivered_once(tmp_path: Path, how: str) -> None:
+def test_output_without_a_client_is_delivered_once(tmp_path: Path, how: str) -> None:
     with serve(tmp_path) as part:
         link = connect(part)
         identity = str(order(link, command("KernelID")))
@@ -128,7 +128,7 @@ def test_a_resume_point_that_is_too_old_is_refused(tmp_path: Path) -> None:
             assert answers(link)[0].args == ("x" * 1_000_000,)
 
 
-def test_who_does_not_resume_gets_nothing_stale(tmp_path: Path) -> None:
+def test_a_client_that_does_not_resume_gets_nothing_stale(tmp_path: Path) -> None:
     with serve(tmp_path) as part:
         link = connect(part)
         identity = str(order(link, command("KernelID")))
@@ -145,7 +145,7 @@ def test_who_does_not_resume_gets_nothing_stale(tmp_path: Path) -> None:
         link.close()
 
 
-def test_what_is_asked_of_a_busy_kernel_is_answered_to_who_asked(tmp_path: Path) -> None:
+def test_a_request_to_a_busy_kernel_is_answered_to_its_client(tmp_path: Path) -> None:
     """A client that does not wait for the prompt gets its answer.
 
     A request of a client that leaves at once is carried out too.
@@ -212,7 +212,7 @@ def test_a_large_result_cut_off_with_its_client_is_sent_again_whole(tmp_path: Pa
             quiet(link)
 
 
-def test_a_question_is_asked_again_of_who_comes_next(tmp_path: Path) -> None:
+def test_a_question_is_asked_again_of_the_next_client(tmp_path: Path) -> None:
     with serve(tmp_path) as part:
         link = connect(part)
         identity = str(order(link, command("KernelID")))
@@ -229,7 +229,7 @@ def test_a_question_is_asked_again_of_who_comes_next(tmp_path: Path) -> None:
         link.close()
 
 
-def test_who_resumes_is_asked_what_nobody_has_answered(tmp_path: Path) -> None:
+def test_a_client_that_resumes_is_asked_an_open_question(tmp_path: Path) -> None:
     """An open question is asked once.
 
     A client that has missed it does not get it twice, and a client that comes after the answer
@@ -262,7 +262,7 @@ def test_who_resumes_is_asked_what_nobody_has_answered(tmp_path: Path) -> None:
             quiet(link)
 
 
-def test_keepalive_is_the_clients_to_say(tmp_path: Path) -> None:
+def test_a_client_sets_keepalive(tmp_path: Path) -> None:
     with serve(tmp_path) as part:
         with connect(part) as link:
             pid = value(link, Symbol("Pid")())
@@ -279,7 +279,7 @@ def test_keepalive_is_the_clients_to_say(tmp_path: Path) -> None:
             quiet(link)
 
 
-def test_who_asks_for_a_kernel_first_thing_uses_up_no_other(tmp_path: Path) -> None:
+def test_a_client_whose_first_packet_asks_for_a_kernel_uses_no_other(tmp_path: Path) -> None:
     with serve(tmp_path, MaximumKernelNumber=2) as part:
         with connect(part) as link:
             identity = str(order(link, command("KernelID")))
@@ -354,7 +354,7 @@ def test_a_kernel_that_dies_under_a_client_is_replaced_where_that_is_allowed(tmp
         assert value(link, 5) == 5
 
 
-def test_status_pools_and_kernels_are_told_with_and_without_a_kernel(tmp_path: Path) -> None:
+def test_status_pools_and_kernels_are_answered_with_and_without_a_kernel(tmp_path: Path) -> None:
     with serve(tmp_path, EnableAutomaticKernelConnection=False) as part, go(part, command("Pools")) as link:
         pools = mapping(answers(link)[-1].args[0])
         assert mapping(pools["P"])["Default"] == TRUE

@@ -64,7 +64,7 @@ def test_file_and_code_are_run_in_order_before_any_client(server: Part) -> None:
         ("Hangs", r"InitializationCode did not end in 3 s"),
     ],
 )
-def test_who_waits_is_told_at_once(server: Part, name: str, words: str) -> None:
+def test_waiting_clients_are_told_at_once(server: Part, name: str, words: str) -> None:
     with link_to(server) as link:
         link.put(wanted(name), end_packet=True)
         link.flush()

@@ -68,7 +68,7 @@ def test_the_parts_serve_apart(parts: Parts) -> None:
         assert np.array_equal(result, data)
 
 
-def test_a_kernel_that_dies_while_the_broker_is_away_is_known_to_have_when_that_is_back(parts: Parts) -> None:
+def test_a_broker_that_is_back_knows_which_kernels_died_meanwhile(parts: Parts) -> None:
     with connect(parts.frontend) as link:
         pid = value(link, Symbol("Pid")())
         assert isinstance(pid, int)
@@ -189,7 +189,7 @@ def test_a_client_is_told_when_no_broker_answers(tmp_path: Path) -> None:
         assert len(frontend.told("no broker answers at")) == 1
 
 
-def test_a_restarted_broker_knows_from_its_journal_what_is_over_and_whom_it_waits_for(parts: Parts) -> None:
+def test_a_restarted_broker_knows_from_its_journal_which_sessions_ended_and_which_hosts_are_missing(parts: Parts) -> None:
     with connect(parts.frontend) as link:
         ended = str(order(link, command("KernelID")))
         value(link, Symbol("Pid")())

@@ -79,7 +79,7 @@ def test_a_kernel_is_given_to_a_channel_taken_back_as_new_and_ended_with_the_hos
     play(story)
 
 
-def test_what_is_not_there_is_refused() -> None:
+def test_requests_for_unknown_pools_and_kernels_are_refused() -> None:
     async def story() -> None:
         async with running(configuration(stand_in("A", default=True, minimum_kernel_number=0))) as (_, broker):
             await broker.expect(Register)
@@ -108,7 +108,7 @@ def test_a_pool_whose_kernels_do_not_start_refuses_at_once_with_the_reason() -> 
 
 
 @pytest.mark.parametrize("separate", [False, True])
-def test_only_a_host_of_its_own_can_be_evicted(separate: bool) -> None:
+def test_only_a_separate_host_can_be_evicted(separate: bool) -> None:
     async def story() -> None:
         ended: list[str] = []
         options = {"end": ended.append} if separate else {}
@@ -142,7 +142,7 @@ def test_a_drained_host_refuses_and_ends_when_it_is_empty() -> None:
     play(story)
 
 
-def test_a_reload_replaces_kernels_that_are_made_otherwise() -> None:
+def test_a_reload_replaces_kernels_whose_configuration_changes() -> None:
     async def story() -> None:
         before = configuration(stand_in("A", default=True, minimum_kernel_number=1))
         after = replace(before, pools=(stand_in("A", "-uuid", default=True, minimum_kernel_number=1), stand_in("B")))

@@ -177,12 +177,12 @@ def test_a_pool_is_resized() -> None:
     assert host.actions == [Start(2)]
 
 
-def test_a_trace_is_ordered_without_a_word() -> None:
+def test_an_order_to_trace_is_answered_without_text() -> None:
     answer, host = ordered(TraceOrder(5, "s", ID))
     assert answer == PartAnswer(5, True)
     assert host.traced == [(ID, True)]
 
 
-def test_orders_to_every_part_are_carried_out_as_everywhere() -> None:
+def test_orders_to_every_part_are_carried_out_too() -> None:
     answer, _ = ordered(ReloadOrder(5, "s"))
     assert answer == PartAnswer(5, True)

@@ -71,7 +71,7 @@ def test_only_pools_that_have_changed_are_reported() -> None:
     asyncio.run(main())
 
 
-def test_changes_of_a_kernel_are_reported_together_or_at_once_where_that_is_asked_for() -> None:
+def test_changes_of_a_kernel_are_reported_together_or_at_once_on_request() -> None:
     async def main() -> None:
         host = _Host()
         one, two = make_kernel(number=1), make_kernel(number=2)

@@ -13,7 +13,7 @@ from kernelbus.kernelhost.administration.tracefeed import TraceFeed
 from kernelbus.kernelhost.session.trace import FROM, TO
 
 
-def test_a_batch_has_what_passed_in_order_and_counts_what_is_too_much() -> None:
+def test_a_batch_has_the_events_in_order_and_counts_those_that_it_omits() -> None:
     async def main() -> None:
         batches: list[Traced] = []
         feed, kernel = TraceFeed(batches.append), make_kernel()

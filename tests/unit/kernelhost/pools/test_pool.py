@@ -198,7 +198,7 @@ def test_a_kernel_that_dies_under_its_client_is_replaced_at_once() -> None:
     assert made.failures == 0
 
 
-def test_nobody_waits_for_kernels_that_do_not_start() -> None:
+def test_no_client_waits_for_kernels_that_do_not_start() -> None:
     made = pool(minimum=2, maximum=3, starting=3)
     made.tick(0.0)
     assert made.acquire(Request(1, "a", 30.0), 0.0) == [Start(3)]
@@ -214,7 +214,7 @@ def test_nobody_waits_for_kernels_that_do_not_start() -> None:
     assert made.ready(4, 3.0) == [Attach(4, Request(3, "c", 30.0)), Start(5), Start(6)]
 
 
-def test_one_waits_when_a_ready_kernel_has_died() -> None:
+def test_a_client_waits_when_a_ready_kernel_has_died() -> None:
     made = pool()
     made.tick(0.0)
     made.ready(1, 1.0)
@@ -223,7 +223,7 @@ def test_one_waits_when_a_ready_kernel_has_died() -> None:
     assert made.tick(2.5) == [Start(2)]
 
 
-def test_who_wants_a_kernel_of_a_pool_without_a_minimum_has_it_tried_again() -> None:
+def test_a_request_to_a_pool_without_a_minimum_tries_another_start() -> None:
     made = pool(minimum=0)
     assert made.acquire(Request(1, "a", 30.0), 0.0) == [Start(1)]
     assert [type(action) for action in made.ended(1, 0.5, "no licence")] == [Refuse]
@@ -258,7 +258,7 @@ def test_an_unwanted_kernel_is_told_once() -> None:
     assert made.unwanted(99, 1.0, "never was") == []
 
 
-def test_a_kernel_told_to_end_that_gets_ready_all_the_same_is_given_to_nobody() -> None:
+def test_an_ending_kernel_that_becomes_ready_is_not_handed_out() -> None:
     made = pool(minimum=0, maximum=2)
     made.acquire(Request(1, "a", 99.0), 0.0)
     made.unwanted(1, 1.0, "no broker")
@@ -281,7 +281,7 @@ def test_at_the_cap_the_kernel_longest_detached_and_idle_makes_room() -> None:
     assert made.ready(4, 6.0) == [Attach(4, Request(4, "b", 99.0))]
 
 
-def test_a_kernel_that_gets_idle_makes_room_for_who_waits() -> None:
+def test_a_kernel_that_becomes_idle_makes_room_for_a_waiting_client() -> None:
     made = serving(1, maximum=1)
     made.busy(1, True, 0.0)
     made.detached(1, 1.0)
@@ -324,7 +324,7 @@ def test_no_session_is_given_up_for_kernels_that_do_not_start() -> None:
 # ---------------------------------------------------------------------- closing, and the licence
 
 
-def test_closing_refuses_who_waits_and_ends_every_kernel() -> None:
+def test_closing_refuses_waiting_clients_and_ends_every_kernel() -> None:
     made = serving(1, maximum=2)
     made.acquire(Request(2, "a", 99.0), 0.0)
     made.acquire(Request(3, "a", 99.0), 0.0)
@@ -394,7 +394,7 @@ def test_a_kernel_that_was_given_back_unused_is_ready_again() -> None:
     made.validate()
 
 
-def test_a_kernel_that_was_given_back_goes_to_who_waits_and_too_many_are_not_kept() -> None:
+def test_a_kernel_that_was_given_back_goes_to_a_waiting_client_or_is_surplus() -> None:
     made = serving(1, maximum=1)
     request = Request(9, "b", 30.0)
     made.acquire(request, 0.0)

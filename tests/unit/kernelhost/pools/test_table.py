@@ -39,7 +39,7 @@ def test_an_ordered_size_holds_until_the_file_has_another() -> None:
     assert of(decided, "A") == [Start(3)]
 
 
-def test_kernels_that_wait_are_replaced_when_they_are_made_otherwise() -> None:
+def test_waiting_kernels_are_replaced_when_their_configuration_changes() -> None:
     made = table(A)
     made.pools["A"].ready(1, 1.0)
     decided, lines = made.configure(Config(pools=(replace(A, initialization_code="x = 1"),)), False, 2.0)
@@ -50,7 +50,7 @@ def test_kernels_that_wait_are_replaced_when_they_are_made_otherwise() -> None:
     assert made.configs["A"].initialization_code == "x = 1"
 
 
-def test_a_pool_that_is_configured_no_more_stays_until_its_last_kernel_has_ended() -> None:
+def test_a_removed_pool_stays_until_its_last_kernel_has_ended() -> None:
     made = table(A, replace(B, minimum_kernel_number=1))
     decided, lines = made.configure(Config(pools=(A,)), False, 1.0)
     assert [type(action) for action in of(decided, "B")] == [Stop]

@@ -9,7 +9,27 @@ import sys
 
 import pytest
 
-from kernelbus.kernelhost.process.starting import SpawnedKernel, how_it_ended
+from kernelbus.bus.settings.config import loads
+from kernelbus.kernelhost.process.starting import (
+    SpawnedKernel,
+    embedded_arguments,
+    how_it_ended,
+    kernel_command,
+)
+
+
+def test_a_pool_can_ask_for_the_embedded_kernel() -> None:
+    config = loads('{"Pools": {"P": {"KernelPath": "embedded"}}}')
+    assert config.warnings == ()
+    command = kernel_command(config.pools[0].kernel_path, "-run '2 + 2'", "1@h", True)
+    arguments = embedded_arguments(command)
+    assert arguments == ["-run", "2 + 2", "-subkernel", "-wstp", "-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", "1@h"]
+
+
+def test_the_options_of_a_program_come_before_the_link() -> None:
+    command = kernel_command("/opt/kernel", "-run 'a b'", "1@h", False)
+    assert command == ["/opt/kernel", "-run", "a b", "-wstp", "-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", "1@h"]
+    assert embedded_arguments(command) is None
 
 
 @pytest.mark.parametrize(
@@ -38,10 +58,10 @@ def told(code: str, end: str) -> str:
 SLEEP = "import time; time.sleep(600)"
 
 
-def test_what_it_said_last_is_told() -> None:
+def test_the_last_output_is_reported_with_the_end() -> None:
     assert told("print('no licence'); raise SystemExit(4)", "itself") == "exited with status 4; it said last: no licence"
 
 
-def test_a_kill_that_is_not_ours_is_told_from_one_that_is() -> None:
+def test_a_kill_by_others_is_distinguished_from_our_own() -> None:
     assert told(SLEEP, "ours") == "was ended by SIGKILL"
     assert told(SLEEP, "theirs") == "was ended by SIGKILL, not by this host: by hand, or by the system for want of memory"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from kernelbus.bus.settings.config import loads
 from kernelbus.kernelhost.process import starting as process
 from kernelbus.kernelhost.process import wolfram
 from kernelbus.kernelhost.process.wolfram import find_kernel, licence_refusal
@@ -63,14 +62,6 @@ def test_the_environment_chooses_for_pools_without_a_path(monkeypatch: pytest.Mo
         assert choice == "embedded" or command[0] == choice
     finally:
         wolfram.default_kernel.cache_clear()
-
-
-def test_a_pool_can_ask_for_the_embedded_kernel() -> None:
-    config = loads('{"Pools": {"P": {"KernelPath": "embedded"}}}')
-    assert config.warnings == ()
-    command = process.kernel_command(config.pools[0].kernel_path, "-run '2 + 2'", "1@h", True)
-    arguments = process.embedded_arguments(command)
-    assert arguments == ["-run", "2 + 2", "-subkernel", "-wstp", "-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", "1@h"]
 
 
 @pytest.mark.parametrize(

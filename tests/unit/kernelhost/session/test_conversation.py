@@ -16,7 +16,7 @@ def say(conversation: Conversation, head: str, argument: str | int | float | Non
     conversation.ends()
 
 
-def test_what_was_asked_is_owed_until_it_is_answered() -> None:
+def test_a_request_is_owed_until_it_is_answered() -> None:
     talk = Conversation()
     for head in ("EvaluatePacket", "System`EnterTextPacket", "Foo", None):
         talk.requested(head)
@@ -53,7 +53,7 @@ def test_a_menu_is_a_question_until_an_abort() -> None:
 
 
 @pytest.mark.parametrize(("request_", "answer"), [("EvaluatePacket", "ReturnPacket"), ("EnterTextPacket", "InputNamePacket")])
-def test_within_a_dialog_the_kernel_listens_though_it_owes(request_: str, answer: str) -> None:
+def test_in_a_dialog_the_kernel_listens_while_answers_are_owed(request_: str, answer: str) -> None:
     talk = Conversation()
     talk.requested(request_)
     say(talk, "BeginDialogPacket", 1)
@@ -70,7 +70,7 @@ def test_within_a_dialog_the_kernel_listens_though_it_owes(request_: str, answer
     assert talk.listening
 
 
-def test_a_messages_text_is_told_from_other_text() -> None:
+def test_the_text_of_a_message_is_distinguished_from_other_text() -> None:
     talk = Conversation()
     say(talk, "MessagePacket")
     talk.begins()

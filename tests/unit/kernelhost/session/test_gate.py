@@ -57,7 +57,7 @@ def test_the_pieces_in_which_bytes_come_make_no_difference(cuts: list[int]) -> N
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.5, 0.9, 0.999])
-def test_beyond_the_bound_it_streams_and_completes_what_was_begun(share: float) -> None:
+def test_a_large_expression_is_streamed_and_completed_when_its_client_goes(share: float) -> None:
     whole = b"".join(bytes(p) for p in write_expression(packet("EvaluatePacket", Symbol("f")(np.arange(5000.0), "tail", [1, 2]))))
     made, heads = gate(hold=100)
     sent = whole[: int(len(whole) * share)]
@@ -71,14 +71,14 @@ def test_beyond_the_bound_it_streams_and_completes_what_was_begun(share: float) 
     assert expression.head == Symbol("EvaluatePacket")  # type: ignore[union-attr]
 
 
-def test_bytes_that_are_no_tokens_are_refused() -> None:
+def test_bytes_that_are_not_tokens_are_refused() -> None:
     made, _ = gate()
     with pytest.raises(RemoteProtocolError):
         made.feed(b"GET / HTTP/1.1")
 
 
 @pytest.mark.parametrize("keep", [0, 5, 10_000])
-def test_each_packet_is_told_with_its_size_and_how_it_begins(keep: int) -> None:
+def test_each_packet_is_reported_with_its_size_and_beginning(keep: int) -> None:
     told: list[tuple[str | None, int, bytes]] = []
     made = Gate(1 << 20, Limits(), lambda *packet: told.append(packet), keep)
     stream = OTHER + REQUEST + OTHER

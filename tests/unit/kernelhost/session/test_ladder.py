@@ -16,7 +16,7 @@ def climb(ladder: AbortLadder, start: float, seconds: float, held: bool = False)
     return reached
 
 
-def test_who_obeys_is_left_alone() -> None:
+def test_a_kernel_that_obeys_is_left_alone() -> None:
     ladder = AbortLadder(16.0)
     ladder.asked(100.0)
     assert ladder.rung is Rung.ASKED and ladder.waiting
@@ -43,7 +43,7 @@ def test_an_answer_after_sigint_ends_it_and_another_abort_begins_anew() -> None:
     assert climb(ladder, 50.0, 8.0) == [(8.0, Rung.INTERRUPTED)]
 
 
-def test_to_ask_again_neither_hurries_nor_delays() -> None:
+def test_another_abort_neither_hurries_nor_delays() -> None:
     ladder = AbortLadder(16.0)
     ladder.asked(0.0)
     assert climb(ladder, 0.0, 4.0) == []
@@ -53,7 +53,7 @@ def test_to_ask_again_neither_hurries_nor_delays() -> None:
     assert ladder.rung is Rung.INTERRUPTED
 
 
-def test_a_kernel_that_cannot_speak_is_given_time() -> None:
+def test_time_stands_still_while_nobody_takes_the_output() -> None:
     ladder = AbortLadder(16.0)
     ladder.asked(0.0)
     assert climb(ladder, 0.0, 4.0) == []
@@ -61,7 +61,7 @@ def test_a_kernel_that_cannot_speak_is_given_time() -> None:
     assert climb(ladder, 1004.0, 4.0) == [(4.0, Rung.INTERRUPTED)]
 
 
-def test_our_own_lateness_is_not_the_kernels() -> None:
+def test_a_late_tick_does_not_count_against_the_kernel() -> None:
     ladder = AbortLadder(16.0)
     ladder.asked(0.0)
     assert ladder.tick(1000.0, False) is None

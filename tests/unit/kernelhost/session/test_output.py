@@ -46,7 +46,7 @@ def said(*numbers: int, size: int = 10) -> list[object]:
     return [f"{number}" + "." * size for number in numbers]
 
 
-def test_what_was_not_taken_is_sent_again_from_its_packets_beginning() -> None:
+def test_output_that_was_not_taken_is_sent_again_from_the_start_of_its_packet() -> None:
     feed = Feed()
     for number in range(5):
         feed.say(text(number))
@@ -150,7 +150,7 @@ def test_an_end_of_packet_that_comes_late_belongs_to_its_packet() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.randoms(use_true_random=True))
-def test_whatever_happens_what_clients_get_is_every_packet_once(random: Random) -> None:
+def test_clients_together_get_every_packet_once(random: Random) -> None:
     """Clients that resume, take some bytes and go at any moment see each packet exactly once.
 
     Together they get every packet whole, in order.

@@ -238,7 +238,7 @@ def test_the_next_client_gets_nothing_stale_and_waits_for_its_turn() -> None:
     play(story)
 
 
-def test_one_that_resumes_gets_what_the_last_has_not_taken() -> None:
+def test_a_client_that_resumes_gets_what_the_last_has_not_taken() -> None:
     async def story(network: _Network) -> None:
         kernel = _Kernel()
         first = network.attach(kernel)
@@ -371,7 +371,7 @@ def test_a_kernel_whose_output_nobody_takes_is_held_back() -> None:
     play(story)
 
 
-def test_a_client_that_sends_no_tokens_is_refused() -> None:
+def test_a_client_that_does_not_send_tokens_is_refused() -> None:
     async def story(network: _Network) -> None:
         kernel = _Kernel()
         client = network.attach(kernel)
