@@ -83,11 +83,14 @@ class BrokerStub:
     Attributes:
         messages: the host's messages, without heartbeats, in order.
         frames: its channels' frames, in order.
+        settled: set when the host has begun to send heartbeats. Only then is its registration over,
+            and the host sure to take notice of being cancelled.
     """
 
     def __init__(self) -> None:
         self.messages: deque[Message] = deque()
         self.frames: list[Frame] = []
+        self.settled = asyncio.Event()
         self._route: Route | None = None
         self.hub = CallHub(self._take)
 
@@ -98,11 +101,12 @@ class BrokerStub:
             return
         message = decode(frame.payload)
         if isinstance(message, Heartbeat):
+            self.settled.set()
             self.send(message)
             return
         self.messages.append(message)
         if isinstance(message, Register):
-            self.send(Registered("a stub", 0.2))
+            self.send(Registered("a stub", 0.05))
 
     def send(self, message: Message) -> None:
         """Send the host a message."""

@@ -38,6 +38,7 @@ async def running(config: Config, **options: Callable[[], Config] | Callable[[st
     host = Host(config, broker.hub.connect, name="host", version="1", where="here", **options)  # type: ignore[arg-type]
     task = asyncio.create_task(host.run())
     try:
+        await asyncio.wait_for(broker.settled.wait(), 60)
         yield host, broker
     finally:
         task.cancel()
