@@ -109,9 +109,9 @@ def test_a_kernel_over_the_limit_is_destroyed(process: _Process) -> None:
 def test_only_a_kernel_that_never_had_a_client_is_recycled(process: _Process, attachments: int) -> None:
     async def main() -> None:
         kernel = _Kernel(process.process.pid)
-        kernel.attachments = attachments
         watched, _, recycled = start(kernel, LimitsConfig(kernel_memory=0, kernel_recycle_memory=64 * MIB))
         await until(lambda kernel: kernel.usage.memory, kernel)
+        kernel.attachments = attachments
         process.grow(100 * MIB)
         await until(lambda kernel: kernel.usage.memory > 90 * MIB, kernel)
         await until(lambda kernel: watched._round % 2 == 0, kernel)

@@ -326,6 +326,11 @@ def test_an_unused_kernel_goes_back_as_new_and_a_used_one_does_not() -> None:
         client.send(EVALUATE)
         await leave(kernel, client, EndReason.UNUSED)
         assert kernel.told[-1].startswith("detached")
+        kernel.say(RETURN)
+        client = network.attach(kernel)
+        await until(lambda: client.got == [PROMPT])
+        await leave(kernel, client, EndReason.UNUSED)
+        assert kernel.told[-1].startswith("detached"), "it has the session of its first client"
 
     play(story)
 
