@@ -1,8 +1,8 @@
-"""Evaluate one expression: its output as it happens, and a result whatever happens.
+"""Evaluate one expression: pass its output on as it happens, and return a result whatever happens.
 
-Knows Mathics3, interrupts and a :class:`Sink` for output; no links, no packets. Evaluation is by
-``expr.evaluate`` on a fresh ``Evaluation`` each time: Mathics3's own ``Evaluation.evaluate`` joins
-In/Out and error handling in a way that loses both.
+This module knows Mathics3, interrupts and a :class:`Sink` for output; no links, no packets. Each
+evaluation calls ``expr.evaluate`` with a new ``Evaluation``. Mathics3's own ``Evaluation.evaluate``
+is not used: it mixes In and Out with the handling of errors, and loses both.
 """
 
 from __future__ import annotations
@@ -51,24 +51,25 @@ _HOLD, _THROW, _BREAK, _CONTINUE = (
 )
 _RETURN, _COMPOUND = Symbol("System`Return"), Symbol("System`CompoundExpression")
 
-#: After so many messages of one name in one evaluation the rest is not shown, as General::stop
-#: says.
+#: How many messages of one name one evaluation shows; General::stop announces that no more follow.
 _MESSAGES_SHOWN = 3
 
 
 class Sink(Protocol):
-    """Take output while it happens."""
+    """Receive output while it happens."""
 
     def text(self, text: str) -> None:
-        """Take what was printed, with its line's end."""
+        """Take printed text, with its line end."""
 
     def message(self, symbol: str, tag: str, text: str) -> None:
-        """Take a message: its name in two parts, and its text without the name."""
+        """Take a message: the symbol and the tag of its name, and its text without the name."""
 
 
 class SyntaxFault(Exception):
-    """Say that input cannot be read; its messages have been shown. ``position`` counts characters
-    from 1.
+    """Say that input cannot be read; its messages have been sent.
+
+    Attributes:
+        position: the character at which reading failed, counted from 1.
     """
 
     def __init__(self, position: int) -> None:
@@ -77,7 +78,11 @@ class SyntaxFault(Exception):
 
 
 class DialogLeft(Exception):
-    """Say that ``Return[]`` was entered in a dialog; ``value`` is what the dialog gives."""
+    """Say that ``Return[]`` was entered in a dialog.
+
+    Attributes:
+        value: the value of the dialog, a Mathics3 expression.
+    """
 
     def __init__(self, value: Any) -> None:
         super().__init__()
@@ -86,10 +91,13 @@ class DialogLeft(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """Hold what became of one input of the main loop.
+    """Hold the result of one input of the main loop.
 
-    ``result`` is the Mathics3 expression to show, None when it was Null; ``text`` is the same as
-    OutputForm text; ``form`` is the name of the form that it was wrapped in ("FullForm"), or "".
+    Attributes:
+        line: the input's number.
+        result: the Mathics3 expression to show; None for Null.
+        text: the result as OutputForm text, "" if it was not asked for.
+        form: the name of the form around the result ("FullForm"), "" if there is none.
     """
 
     line: int
@@ -99,7 +107,7 @@ class Entered:
 
 
 class _Live(Output):
-    """Hand output on at once, and fall silent on a message that is repeated."""
+    """Pass output on at once, and suppress a message that is repeated."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -121,8 +129,9 @@ class _Live(Output):
 
 
 class _LastOnly(list[Any]):
-    """Keep the last output only: Mathics3 looks at no other, and a loop that prints for days must
-    not fill the memory.
+    """Keep the last output only.
+
+    Mathics3 reads no other, and a loop that prints for days must not fill the memory.
     """
 
     def append(self, item: Any) -> None:
@@ -137,20 +146,22 @@ class Evaluator:
         self._interrupts = loaded.interrupts
         self._sink = sink
         self._entering = False
-        #: For each dialog under way: the number of its first line.
+        #: The number of the first line of each open dialog, outermost first.
         self._dialogs: list[int] = []
 
     def label(self, name: str) -> str:
-        """Return the name of an input or output, which says when it is in a dialog."""
+        """Return the name of an input or output, marked if it is in a dialog."""
         return f"(Dialog) {name}" if self._dialogs else name
 
     @contextmanager
     def dialog(self, initial: Any | None) -> Iterator[None]:
-        """Take inputs of a dialog, in the middle of an evaluation; numbering goes on, and back to
-        what it was at the end.
+        """Take the inputs of a dialog while the body runs, in the middle of an evaluation.
+
+        The numbers of inputs go on in the dialog. At the end, they and In, Out and InString are
+        restored.
 
         Args:
-            initial: what ``%`` is at first; None for nothing.
+            initial: the value of ``%`` at the start; None for no value.
         """
         definitions, line = self._definitions, self.line
         first = line + 1 if self._entering else line
@@ -178,17 +189,21 @@ class Evaluator:
 
     @property
     def line(self) -> int:
-        """Return the number of the input that is waited for or evaluated: ``$Line``, as the
-        language counts it.
-        """
+        """Return ``$Line``: the number of the input that is evaluated or waited for, at least 1."""
         return int(self._definitions.get_line_no()) or 1
 
     def evaluate(self, make: Callable[[], Any], *, aborted: bool = False) -> Any:
-        """Evaluate what ``make()`` returns, without touching In, Out and ``$Line``, and return the
-        result.
+        """Evaluate what ``make()`` returns, and return the result.
 
-        Never raises but for :class:`SystemExit` (``Quit[]``): an abort gives ``$Aborted``, an error
-        in Mathics3 a message that names it and ``$Failed``.
+        In, Out and ``$Line`` do not change. An abort gives ``$Aborted``. An error in Mathics3 gives
+        a message that names it, and ``$Failed``.
+
+        Args:
+            make: makes the Mathics3 expression; errors in it are handled as in the evaluation.
+            aborted: whether the evaluation was aborted before it began.
+
+        Raises:
+            SystemExit: ``Quit[]`` or ``Exit[]`` was evaluated. Nothing else is raised.
         """
         evaluation, live = self._new()
 
@@ -198,11 +213,15 @@ class Evaluator:
         return self._guarded(work, evaluation, live, aborted)
 
     def read(self, text: str, aborted: bool, use: Callable[[Any, str], bool]) -> None:
-        """Read the expressions in a text, one or more lines each, and hand each to
-        ``use(expression, source)`` while that returns True.
+        """Read the expressions in a text one after the other; each may have several lines.
+
+        Args:
+            text: the text.
+            aborted: whether reading was aborted before it began.
+            use: called as ``use(expression, source)`` for each; returns whether to read on.
 
         Raises:
-            SyntaxFault: what comes next cannot be read.
+            SyntaxFault: the next expression cannot be read.
         """
         feeder = MathicsMultiLineFeeder(text, "")
         starts = [0]
@@ -221,7 +240,7 @@ class Evaluator:
                     found = None
                 if feeder.messages and not fault and found is None:
                     fault.append(starts[first] + parser.tokeniser.pos + 1)
-                # What the scanner finds wrong has no message, or one without a text.
+                # The scanner's errors have no message, or one without a text.
                 feeder.messages = [m for m in feeder.messages if m[1] != "Syntax"]
                 if fault and not feeder.messages:
                     at = min(fault[0], len(text) + 1) - 1
@@ -241,14 +260,19 @@ class Evaluator:
     def enter(
         self, query: Any, source: str | None = None, *, aborted: bool = False, show: bool = True
     ) -> Entered:
-        """Evaluate one input of the main loop: it gets a number, In and Out, and ``$Pre``,
-        ``$Post`` and ``$PrePrint`` are heeded.
+        """Evaluate one input of the main loop.
+
+        The input gets a number, In and Out; ``$Pre``, ``$Post`` and ``$PrePrint`` are applied.
 
         Args:
             query: the expression.
-            source: its text, for ``InString``.
-            aborted: whether it was aborted before it began.
+            source: its text, for ``InString``; None if there is none.
+            aborted: whether the input was aborted before its evaluation began.
             show: whether the result is wanted as text.
+
+        Raises:
+            DialogLeft: the input is ``Return[]`` in a dialog.
+            SystemExit: ``Quit[]`` or ``Exit[]`` was evaluated.
         """
         line = self.line
         self._definitions.set_line_no(line)
@@ -290,12 +314,14 @@ class Evaluator:
             return self._shown(line, result, form, show)
         finally:
             self._trim(line)
-            # The input may have set $Line itself.
+            # The input may have set $Line.
             self._definitions.set_line_no(self.line + 1)
 
     def _left_with(self, query: Any, returned: Any, line: int) -> Any:
-        """Return the value of a dialog: ``Return[]`` alone stands for what was computed last, if
-        anything was.
+        """Return the value of a dialog that ``Return`` ends.
+
+        That is the argument of ``Return``; for ``Return[]`` the last output, or Null if there is
+        none.
         """
         if query.get_head() is not _RETURN or query.elements:
             return returned
@@ -305,7 +331,8 @@ class Evaluator:
         return SymbolNull if value.sameQ(last) else value
 
     def _stored(self, query: Any, result: Any, form: str, evaluation: Any) -> Any:
-        """Return what Out is to be: what a form shows, and what ``expr;`` does not."""
+        """Return the value of Out: without the form around it, and for ``expr;`` the value of expr.
+        """
         if form:
             return result.elements[0]
         held = query.get_head() is _COMPOUND and query.elements and query.elements[-1] is SymbolNull
@@ -325,7 +352,7 @@ class Evaluator:
         return Entered(line, result, text, form)
 
     def _text_of(self, make: Callable[[], str], evaluation: Any, live: _Live) -> str:
-        """Return what `make()` returns, or the name of the symbol that its failure gives."""
+        """Return what ``make()`` returns, or the name of the symbol that stands for its failure."""
         found = self._guarded(lambda: String(make()), evaluation, live, False)
         return found.value if isinstance(found, String) else str(found.get_name(short=True))
 
@@ -336,7 +363,7 @@ class Evaluator:
         return evaluation, live
 
     def _hooked(self, name: str, expr: Any, evaluation: Any) -> Any | None:
-        """Return ``$Pre[expr]`` and its like when the user has set them."""
+        """Return ``$Pre[expr]`` or its like if the user has set that symbol, None otherwise."""
         full = f"System`{name}"
         if not self._definitions.get_ownvalues(full):
             return None
@@ -346,7 +373,7 @@ class Evaluator:
         self._definitions.add_rule(symbol.name, Rule(Expression(symbol, Integer(line)), value))
 
     def _trim(self, line: int) -> None:
-        """Forget In and Out beyond ``$HistoryLength``."""
+        """Forget In and Out that are older than ``$HistoryLength``."""
         old = line - self._definitions.get_history_length()
         while old > 0:
             gone = [
@@ -365,7 +392,7 @@ class Evaluator:
     # -- whatever happens -----------------------------------------
 
     def _guarded(self, work: Callable[[], Any], evaluation: Any, live: _Live, aborted: bool) -> Any:
-        """Return ``work()`` or what stands for the way it ended."""
+        """Return ``work()``, or the expression that stands for the way in which it ended."""
         try:
             return self._interrupts.run(work, aborted=aborted)
         except (KernelAbort, AbortInterrupt, TimeLimit, TimeoutInterrupt):

@@ -1,22 +1,26 @@
-"""Make a kernel one of its own: nothing that tells kernels apart may come from the parent they were
-forked from.
+"""Make a kernel an individual: what tells kernels apart must not come from the parent they share.
 
-What a fork copies and siblings must not share, and who sees to it:
+A fork copies the following, which siblings must not share:
 
-============================== ==================================================================================
-random numbers                 :func:`renew`: Python's, numpy's, and ``$RandomState``, which Mathics3 keeps among its
-                               definitions and goes back to before each draw; so a ``SeedRandom[n]``
-                               in an initialisation does not reach the kernels either
-``$SessionID``                 :func:`renew`; Mathics3's own is the number of a thread, the same in each fork
-``SessionTime[]``              :func:`renew`; it counts from the kernel's start, not the parent's
-``$ProcessID``, UUIDs          asked of the system each time
-names of temporary files       Python draws them anew in each process
-descriptors, signal handlers   :mod:`kernelbus.kernelhost.mathics.start.nursery`
-============================== ==================================================================================
+random numbers
+    :func:`renew` seeds Python's, numpy's and ``$RandomState``. Mathics3 keeps the last among its
+    definitions and restores it before each draw. So a ``SeedRandom[n]`` in an initialisation does
+    not reach the kernels.
+``$SessionID``
+    :func:`renew` draws it. Mathics3's own is the number of a thread, which is the same in each
+    fork.
+``SessionTime[]``
+    :func:`renew` lets it count from the kernel's start, not the parent's.
+``$ProcessID``, UUIDs
+    The system is asked each time.
+names of temporary files
+    Python draws them anew in each process.
+descriptors, signal handlers
+    :mod:`kernelbus.kernelhost.mathics.start.nursery` resets them in the child.
 
-The secret of Python's ``hash`` stays the parent's: it cannot be changed in a running process, and
-guards against nothing here, since whoever could learn it in one kernel can evaluate anything in
-that kernel alone.
+The secret of Python's ``hash`` stays the parent's: it cannot be changed in a running process. It
+protects nothing here, since whoever could learn it in one kernel can evaluate anything in that
+kernel anyway.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ _session = 0
 
 
 def mend_session() -> None:
-    """Let ``$SessionID`` be drawn by :func:`renew`."""
+    """Make ``$SessionID`` the number that :func:`renew` draws."""
     from mathics.builtin.system import SessionID
     from mathics.core.atoms import Integer
 
@@ -40,8 +44,7 @@ def mend_session() -> None:
 
 
 def renew(definitions: Any) -> None:
-    """Draw and start anew what must differ between kernels; call in each of them, after any fork.
-    """
+    """Renew what must differ between kernels; call this in each of them, after any fork."""
     global _session
     import mathics.builtin.datentime as datentime
     import numpy

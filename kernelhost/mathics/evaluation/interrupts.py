@@ -1,29 +1,28 @@
-"""Stop a running evaluation: aborts and time limits, the one place that raises exceptions in the
-main thread.
+"""Stop a running evaluation: the only place that raises aborts and time limits in the main thread.
 
-Evaluation runs on the main thread. Whoever wants it stopped (the thread that reads the link) calls
-:meth:`Interrupts.abort`, which sends the process a signal of its own; Python runs the signal's
-handler on the main thread between two instructions, and the handler raises :class:`KernelAbort`
-there. These rules make that safe:
+Evaluation runs on the main thread. The thread that reads the link calls :meth:`Interrupts.abort`,
+which sends the process a signal of its own. Python runs the signal's handler on the main thread
+between two instructions, and the handler raises :class:`KernelAbort` there. These rules make that
+safe:
 
-* It raises only while :meth:`Interrupts.run` runs an evaluation, and not inside
-  :attr:`Interrupts.masked`, so that an answer is never cut in two: what came in the meantime is
-  raised at the end of the mask.
-* ``KernelAbort`` is no ``Exception``: the many ``except Exception`` of Mathics3 and SymPy let it
-  pass. Where it is swallowed all the same (in a finalizer, by a bare ``except``), a timer raises it
-  again until the evaluation ends or ``CheckAbort`` takes it.
-* It waits for the end of an import, which would leave half a module behind.
-* It is not raised again while it is on its way out, so that ``finally`` blocks run to their end.
+* It is raised only while :meth:`Interrupts.run` runs an evaluation, and not inside
+  :attr:`Interrupts.masked`, so that an answer is never cut in two. What came during a mask is
+  raised at its end.
+* ``KernelAbort`` is no ``Exception``, so that the many ``except Exception`` of Mathics3 and SymPy
+  do not catch it. If it is swallowed all the same (in a finalizer, by a bare ``except``), a timer
+  raises it again until the evaluation ends or ``CheckAbort`` catches it.
+* It waits for the end of an import, because it would leave half a module behind.
+* It is not raised again while it is being unwound, so that ``finally`` blocks run to their end.
 
-SIGINT from outside is an abort too while something runs, and nothing otherwise. Time limits
-(``TimeConstrained``) use the same timer, in place of Mathics3's own, which can raise after the
+A SIGINT from outside is an abort while something runs, and nothing otherwise. Time limits
+(``TimeConstrained``) use the same timer, instead of Mathics3's own, which can raise after the
 time-limited expression has ended. No links here.
 
 An evaluation that asks the client something is *suspended* (:meth:`Interrupts.suspended`): nothing
-is raised in it meanwhile, other evaluations can be run, and what came for it is raised when it goes
-on. An interrupt (:meth:`Interrupts.interrupt`) does not unwind: the handler calls
-:attr:`Interrupts.on_interrupt`, which suspends what runs for as long as it likes. ``AbortProtect``
-holds back what would unwind it, and nothing else.
+is raised in it, and other evaluations can run. What came for it meanwhile is raised when it goes
+on. An interrupt (:meth:`Interrupts.interrupt`) does not unwind the evaluation: the handler calls
+:attr:`Interrupts.on_interrupt`, which may suspend the evaluation for as long as it likes.
+``AbortProtect`` holds back aborts and time limits, and nothing else.
 """
 
 from __future__ import annotations
@@ -41,34 +40,34 @@ __all__ = ["Deadline", "Interrupts", "KernelAbort", "Suspension", "TimeLimit"]
 
 _T = TypeVar("_T")
 
-#: How long a raised abort may go unheeded before it is raised again, seconds.
+#: How long after an abort was raised it is raised again if the evaluation still runs, seconds.
 _AGAIN: Final = 0.1
 
-#: How long to wait for the end of an import, seconds.
+#: How long to wait before checking again whether an import has ended, seconds.
 _AFTER_IMPORT: Final = 0.01
 
-#: The signal by which threads of this process wake its main thread; SIGINT is left to others.
+#: The signal by which threads of this process wake its main thread. SIGINT is for other processes.
 _WAKE: Final = signal.SIGUSR1
 
 
 class KernelAbort(BaseException):
-    """Unwind a running evaluation because somebody asked for it."""
+    """Unwind a running evaluation because of an abort."""
 
 
 class Deadline:
-    """Mark the moment at which one time-limited expression must have ended."""
+    """Hold the moment at which one time-limited expression must have ended."""
 
     __slots__ = ("active", "protection", "when")
 
     def __init__(self, when: float, protection: int) -> None:
         self.when = when
-        #: Within how many ``AbortProtect`` it lies: those that lie in it do not hold it back.
+        #: How many ``AbortProtect`` are around it: these do not hold it back, those inside it do.
         self.protection = protection
         self.active = False
 
 
 class TimeLimit(BaseException):
-    """Unwind a time-limited expression; ``deadline`` says which of those that are nested."""
+    """Unwind a time-limited expression; ``deadline`` tells which one, if several are nested."""
 
     def __init__(self, deadline: Deadline) -> None:
         super().__init__(deadline)
@@ -76,7 +75,7 @@ class TimeLimit(BaseException):
 
 
 class _Mask:
-    """Hold back interrupts while the body runs, and raise what came at its end."""
+    """Hold interrupts back while the body runs, and raise at its end what came."""
 
     def __init__(self, interrupts: Interrupts) -> None:
         self._interrupts = interrupts
@@ -93,7 +92,7 @@ class _Mask:
 
 
 class Suspension:
-    """Know what has come for an evaluation that is suspended."""
+    """Tell what has come for a suspended evaluation."""
 
     def __init__(self, interrupts: Interrupts, deadlines: list[Deadline]) -> None:
         self._interrupts = interrupts
@@ -101,13 +100,12 @@ class Suspension:
 
     @property
     def over(self) -> bool:
-        """Tell whether something is to be raised in it: whoever suspended it must let it go on now.
-        """
+        """Tell whether something is to be raised in the evaluation, which must go on now."""
         return self._interrupts._wanted or self.remaining == 0
 
     @property
     def remaining(self) -> float | None:
-        """Return how many seconds are left until one of its time limits, None when it has none."""
+        """Return the seconds until the first of its time limits; None for no limit."""
         pending = [d.when for d in self._deadlines if d.active]
         return max(min(pending) - time.monotonic(), 0.0) if pending else None
 
@@ -123,51 +121,50 @@ class Interrupts:
         self._protection = 0
         self._deadlines: list[Deadline] = []
         self._main = 0
-        #: Called on the main thread, in the middle of an evaluation, when an interrupt has come for
-        #: it.
+        #: Called on the main thread in the middle of an evaluation when an interrupt came for it.
         self.on_interrupt: Callable[[], None] = lambda: None
-        #: ``with interrupts.masked:`` holds interrupts back; masks nest.
+        #: ``with interrupts.masked:`` holds aborts, time limits and interrupts back. Masks nest.
         self.masked = _Mask(self)
 
     def install(self) -> None:
-        """Take over SIGINT, SIGALRM and SIGUSR1; call once, on the main thread."""
+        """Take over SIGINT, SIGALRM and SIGUSR1; call this once, on the main thread."""
         self._main = threading.get_ident()
         for number in (signal.SIGINT, signal.SIGALRM, _WAKE):
             signal.signal(number, self._on_signal)
 
     def abort(self) -> None:
-        """Abort what is being evaluated, or will be before :meth:`forget` is called; from any
-        thread.
+        """Abort the evaluation that runs, or the next one that begins before :meth:`forget`.
+
+        May be called from any thread.
         """
         self._wanted = True
         if self._main:
             signal.pthread_kill(self._main, _WAKE)
 
     def interrupt(self) -> None:
-        """Have :attr:`on_interrupt` called in what is being evaluated, or will be; from any thread.
+        """Have :attr:`on_interrupt` called in the evaluation that runs, or in the next one.
+
+        May be called from any thread.
         """
         self._asked = True
         if self._main:
             signal.pthread_kill(self._main, _WAKE)
 
     def forget(self) -> None:
-        """Say that whatever was to be aborted is over: an abort that has come to nothing must not
-        hit what follows.
-        """
+        """Cancel requests: what they were for is over, and they must not hit what follows."""
         self._wanted = self._asked = False
 
     def run(self, work: Callable[[], _T], *, aborted: bool = False) -> _T:
-        """Return what ``work()`` returns, on the main thread; aborts and time limits reach it.
+        """Return what ``work()`` returns; aborts and time limits reach it. Main thread only.
 
         Args:
             work: the evaluation.
-            aborted: whether it was aborted before it began.
+            aborted: whether the evaluation was aborted before it began.
 
         Raises:
-            KernelAbort: it was aborted. Nothing is raised after it has ended.
+            KernelAbort: the evaluation was aborted. Nothing is raised after it has ended.
         """
-        # The inner «finally» may be where a late signal raises; the outer one then still does the
-        # work.
+        # A late signal may raise in the inner ``finally``; the outer one still does the work then.
         try:
             try:
                 self._active = True
@@ -175,7 +172,7 @@ class Interrupts:
                 self._wanted = self._wanted or aborted
                 self.check()
                 result = work()
-                # One that was swallowed on its last instructions counts too.
+                # An abort that was swallowed in the last instructions counts too.
                 self.check()
             finally:
                 self._active = False
@@ -190,16 +187,15 @@ class Interrupts:
 
     @contextmanager
     def suspended(self, *, stop_clock: bool = False) -> Iterator[Suspension]:
-        """Suspend the evaluation that is running while the body runs, on the main thread.
+        """Suspend the running evaluation while the body runs. Main thread only.
 
         Args:
-            stop_clock: whether its time limits wait too.
+            stop_clock: whether the evaluation's time limits wait too.
 
         Raises:
-            KernelAbort, TimeLimit: at the end, what came for it.
+            KernelAbort, TimeLimit: what came for the evaluation, at the end of the body.
         """
-        # The clock is read first: a signal may be handled anywhere before the evaluation is no
-        # longer active.
+        # Read the clock first: until the evaluation is inactive a signal may be handled anywhere.
         began = time.monotonic()
         active, self._active = self._active, False
         deadlines, self._deadlines = self._deadlines, []
@@ -217,8 +213,9 @@ class Interrupts:
         self.check()
 
     def protect(self, work: Callable[[], _T]) -> _T:
-        """Return what ``work()`` returns; aborts and time limits that came meanwhile are raised
-        after it; within :meth:`run`.
+        """Return what ``work()`` returns, and raise aborts and time limits only after it.
+
+        Call this within :meth:`run`.
         """
         self._protection += 1
         try:
@@ -229,11 +226,12 @@ class Interrupts:
         return result
 
     def exposed(self, work: Callable[[], _T]) -> _T:
-        """Return what ``work()`` returns; aborts reach it even inside :meth:`protect`
-        (``CheckAbort``).
+        """Return what ``work()`` returns; aborts reach it even inside :meth:`protect`.
+
+        ``CheckAbort`` uses this.
         """
         protection = self._protection
-        # As in run(): the inner «finally» may be where an abort is raised.
+        # As in run(), an abort may be raised in the inner ``finally``.
         try:
             try:
                 self._protection = 0
@@ -245,23 +243,20 @@ class Interrupts:
             self._protection = protection
 
     def abort_here(self) -> bool:
-        """Take note of an ``Abort[]`` and tell whether it must wait, because it was evaluated
-        inside :meth:`protect`.
-        """
+        """Record an ``Abort[]``, and tell whether it must wait for the end of :meth:`protect`."""
         if self._protection:
             self._wanted = True
         return bool(self._protection)
 
     def acknowledge(self) -> None:
-        """Say that an abort has been dealt with inside the evaluation (``CheckAbort``), which goes
-        on.
-        """
+        """Record that ``CheckAbort`` has caught an abort and the evaluation goes on."""
         self._wanted = False
         self._arm()
 
     def limited(self, work: Callable[[], _T], seconds: float, late: _T) -> _T:
-        """Return what ``work()`` returns, or ``late`` if it takes longer than ``seconds``; within
-        :meth:`run`.
+        """Return what ``work()`` returns, or ``late`` if it takes longer than ``seconds``.
+
+        Call this within :meth:`run`.
         """
         deadline = Deadline(time.monotonic() + seconds, self._protection)
         self._deadlines.append(deadline)
@@ -282,7 +277,10 @@ class Interrupts:
         return result
 
     def check(self) -> None:
-        """Raise what is due, unless it must wait; the main thread only."""
+        """Raise what is due unless it must wait. Main thread only.
+
+        If an interrupt is due, call :attr:`on_interrupt`.
+        """
         if not self._active or self._masks:
             return
         due: BaseException | None = None
@@ -326,9 +324,7 @@ class Interrupts:
 
 
 def _importing() -> bool:
-    """Tell whether a module is being imported: SymPy does that all along, and half a module would
-    be left.
-    """
+    """Tell whether a module is being imported. SymPy imports modules at any time."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
@@ -338,8 +334,9 @@ def _importing() -> bool:
 
 
 def _in_flight() -> bool:
-    """Tell whether one of our exceptions is being unwound: a «finally» or «except» block is running
-    because of it.
+    """Tell whether one of our exceptions is being unwound.
+
+    Then a ``finally`` or ``except`` block runs because of it.
     """
     error: BaseException | None = sys.exc_info()[1]
     seen: set[int] = set()

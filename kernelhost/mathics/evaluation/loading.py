@@ -1,34 +1,35 @@
-"""Load Mathics3 and mend what a kernel needs otherwise.
+"""Load Mathics3, and change in it what a kernel needs otherwise.
 
-:func:`load` is all that takes long: a parent process can call it once and fork a kernel in
-milliseconds. It makes no thread, no link and no signal handler, and no choice of random numbers;
-:mod:`kernelbus.kernelhost.mathics.start.server` does that for each kernel.
+:func:`load` does everything that takes long, so that a parent process can call it once and fork a
+kernel in milliseconds. It makes no thread, no link and no signal handler, and draws no random
+numbers: :mod:`kernelbus.kernelhost.mathics.start.server` does that for each kernel.
 
-What is mended, and why:
+What is changed, and why:
 
-* ``CheckAbort`` takes our aborts; ``TimeConstrained`` uses our timer (see
-  :mod:`kernelbus.kernelhost.mathics.evaluation.interrupts`).
-* ``InputForm`` is printed by :mod:`kernelbus.kernelhost.mathics.forms.inputform`, wherever it is
-  asked for, and ``ToString`` heeds its ``FormatType`` option.
-* Zeros before a number's first digit do not count as digits of its precision, so that machine
-  numbers, which have up to 17, read back as what they were printed from.
-* Operators in text are the language's ASCII ones, as kernels print them.
-* Rules that Mathics3 makes when they are first used are made here: an abort half-way would leave
-  half of them for good.
-* Integers of more than 4300 digits may be printed.
-* A ``Sequence`` that comes of evaluating a list's elements goes up in the list.
-* Standard output, ``Input`` and its like, ``Interrupt`` and ``AbortProtect`` (see
-  :mod:`kernelbus.kernelhost.mathics.evaluation.terminal`).
-* ``Get`` of a file with wrong syntax gives ``$Failed``, as it does elsewhere; Mathics3's gives
-  ``Null``.
-* ``Check``, ``Function``, ``Print`` and ``ToExpression`` (see
-  :mod:`kernelbus.kernelhost.mathics.library.corrections`).
-* ``Needs["JLink`"]`` finds what a program at the other end of the link calls (see
-  :mod:`kernelbus.kernelhost.mathics.library.jlink`).
-* Functions of the language that Mathics3 lacks are defined (see
-  :mod:`kernelbus.kernelhost.mathics.library.functions`).
-* ``$SessionID`` tells forked kernels apart (see
-  :mod:`kernelbus.kernelhost.mathics.evaluation.identity`).
+* ``CheckAbort`` catches our aborts; ``TimeConstrained`` uses our timer
+  (:mod:`kernelbus.kernelhost.mathics.evaluation.interrupts`).
+* ``InputForm`` is printed by :mod:`kernelbus.kernelhost.mathics.forms.inputform` wherever it
+  occurs. ``ToString``, ``Print`` and their like print OutputForm by
+  :mod:`kernelbus.kernelhost.mathics.forms.outputform`. ``ToString`` obeys its options
+  ``FormatType`` and ``PageWidth``.
+* Zeros before a number's first digit do not count as digits of its precision. Machine numbers,
+  which have up to 17 digits, are therefore read back as what they were printed from.
+* Operators in text are the language's ASCII operators, as kernels print them.
+* Rules that Mathics3 makes when they are first used are made here: an abort in the middle would
+  leave half of them for good.
+* Integers of more than 4300 digits can be printed.
+* A ``Sequence`` that results from evaluating a list's element is spliced into the list.
+* Standard output, ``Input`` and its like, ``Interrupt`` and ``AbortProtect``
+  (:mod:`kernelbus.kernelhost.mathics.evaluation.terminal`).
+* ``Get`` of a file with wrong syntax gives ``$Failed``, as documented; Mathics3's gives ``Null``.
+* ``Check``, ``Function``, ``Print``, associations and ``ToExpression``
+  (:mod:`kernelbus.kernelhost.mathics.library.corrections`).
+* ``Needs["JLink`"]`` finds the package that a program at the other end of the link calls
+  (:mod:`kernelbus.kernelhost.mathics.library.jlink`).
+* Functions of the language that Mathics3 lacks are defined
+  (:mod:`kernelbus.kernelhost.mathics.library.functions`).
+* ``$SessionID`` differs between forked kernels
+  (:mod:`kernelbus.kernelhost.mathics.evaluation.identity`).
 """
 
 from __future__ import annotations
@@ -47,20 +48,27 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadError", "Loaded", "load"]
 
-#: Significant digits up to which a number without a precision mark is a machine number.
+#: A number with up to so many significant digits and no precision mark is a machine number.
 _MACHINE_DIGITS = 17
-#: How many numbers beyond those that Mathics3 makes at its start its tables may hold between two
-#: packets.
+#: How many numbers Mathics3's tables may gain between two packets before they are emptied.
 _KEPT_NUMBERS = 200_000
 
 
 class LoadError(RuntimeError):
-    """Say that Mathics3 is not there, or not whole."""
+    """Say that Mathics3, or a package it needs, is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Hold a loaded Mathics3: its definitions, and what will interrupt its evaluations."""
+    """Hold a loaded Mathics3.
+
+    Attributes:
+        definitions: its definitions, which are the session's state.
+        interrupts: raises aborts and time limits in its evaluations.
+        terminal: holds the client that its evaluations talk to.
+        numbers: for each class of numbers and the name of its table of all numbers ever made, what
+            the table held after loading.
+    """
 
     definitions: Any
     interrupts: Interrupts
@@ -68,11 +76,10 @@ class Loaded:
     numbers: dict[tuple[type, str], dict[Any, Any]]
 
     def prune_numbers(self) -> None:
-        """Empty the tables of all numbers ever seen, which Mathics3 never does, down to those of
-        its start.
+        """Empty the tables of all numbers ever made, which Mathics3 never does, if they have grown.
 
-        Call between evaluations: numbers still in use stay as they are, and are only no longer
-        shared with new ones.
+        They keep what they held after loading. Call this between evaluations. Numbers in use stay
+        as they are; new numbers of the same value just do not share their objects.
         """
         for (kind, table), pinned in self.numbers.items():
             if len(getattr(kind, table)) > len(pinned) + _KEPT_NUMBERS:
@@ -82,7 +89,7 @@ class Loaded:
 
 
 def _forget_calls() -> None:
-    """Empty the caches of methods of numbers: each holds on to the numbers it was called with."""
+    """Empty the caches of numbers' methods, which hold on to the numbers they were called with."""
     from mathics.core.atoms import Complex, Rational
 
     for method in (Rational.numerator, Rational.denominator, Complex.__neg__):
@@ -92,10 +99,10 @@ def _forget_calls() -> None:
 
 
 def load() -> Loaded:
-    """Import Mathics3, mend it and read in its definitions; takes some seconds.
+    """Import Mathics3, change it and make its definitions; this takes seconds.
 
-    Mathics3 prints to standard output while it loads: see to it that nobody reads that as something
-    else.
+    Mathics3 prints to standard output while it loads: the caller must see that nothing else reads
+    that.
 
     Raises:
         LoadError: a package is missing without which Mathics3 would leave functions undefined.
@@ -159,7 +166,7 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
             evaluation.recursion_depth = depth
         return failexpr
 
-    # Mathics3 reads the pattern that a method stands for from its docstring.
+    # Mathics3 reads the pattern of a method from its docstring.
     check_abort.__doc__ = "CheckAbort[expr_, failexpr_]"
     CheckAbort.eval = check_abort
 
@@ -200,7 +207,7 @@ def _mend_get() -> None:
 
     their_parse, their_get = their_parser.parse, files.eval_Get
     failed = Symbol("System`$Failed")
-    # For each Get under way, whether its file has been found wrong.
+    # For each running Get, innermost last: whether its file has wrong syntax.
     wrong: list[bool] = []
 
     def parse(definitions: Any, feeder: Any) -> Any:
@@ -222,7 +229,7 @@ def _mend_get() -> None:
         finally:
             wrong.pop()
 
-    # What Get calls; others have taken it from there under names of their own.
+    # Get calls it by this name; other modules hold copies, which stay as they are.
     their_parser.parse = parse
     files.eval_Get = filesystem.eval_Get = get
 
@@ -286,8 +293,10 @@ def _mend_printing() -> None:
         return input_form(expr.elements[0] if is_wrapped(expr) else expr, evaluation)
 
     def leave_input_form(theirs: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
-        """Keep Mathics3 from turning what is to be in InputForm into its own operators first, as it
-        keeps from FullForm.
+        """Return a formatter that leaves InputForm's content alone.
+
+        Otherwise Mathics3 first turns it into operators of its own; it makes the same exception for
+        FullForm.
         """
 
         def do_format(element: Any, evaluation: Any, form: Any) -> Any:

@@ -1,16 +1,16 @@
-"""Keep a kernel within its memory: abort the evaluation that takes too much, so that the session
-outlives it.
+"""Keep a kernel below its memory limit: abort the evaluation that takes too much, keep the session.
 
-Two things see to it, both with a limit that is somewhat below the one at which the kernel's host
-ends the process:
+The kernel's host tells it the resident size at which the host ends the process. Two mechanisms keep
+the kernel below that, both with a limit of 7/8 of the host's:
 
-* A timer that counts the processor time of this process, so that an idle kernel has none of it,
-  looks at what is resident. Where that is too much, what is evaluated is aborted as by SIGINT.
-* The system refuses a single allocation that is larger than what is left (RLIMIT_DATA), which is a
-  ``MemoryError`` where it is made.
+* A timer of this process's processor time, which therefore never fires in an idle kernel, checks
+  the resident size. If it is too large, the evaluation is aborted as by SIGINT.
+* The system refuses a single allocation that is larger than what is left (RLIMIT_DATA), which
+  raises ``MemoryError`` where it is made.
 
-Either way the evaluation gives ``$Aborted`` after the message ``General::nomem``. Linux only;
-elsewhere nothing is limited here. No links, no Mathics3.
+Either way the evaluation gives ``$Aborted`` after the message ``General::nomem``. The host's own
+limit acts only if neither mechanism helps. Linux only; elsewhere nothing is limited here. No links,
+no Mathics3.
 """
 
 from __future__ import annotations
@@ -32,21 +32,22 @@ NO_MEMORY: Final = (
     "The current computation was aborted because there was insufficient memory available to complete it."
 )
 
-#: Seconds of processor time between two looks.
+#: Processor time between two checks, seconds.
 _INTERVAL: Final = 0.05
-#: The part of the host's limit that an evaluation may take before it is aborted: what the abort
-#: itself takes must fit too.
+#: The part of the host's limit that an evaluation may take before it is aborted. The abort itself
+#: needs memory too.
 _SHARE: Final = 7 / 8
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 def _resident() -> int:
+    """Return the resident size of this process, bytes."""
     with open("/proc/self/statm", "rb") as file:
         return int(file.read().split()[1]) * _PAGE
 
 
 def _data() -> int:
-    """Return what counts for RLIMIT_DATA, bytes."""
+    """Return what counts for RLIMIT_DATA, bytes; 0 if it is not known."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmData:"):
             return int(line.split()[1]) * 1024
@@ -54,7 +55,7 @@ def _data() -> int:
 
 
 class MemoryGuard:
-    """Guard the memory of this process."""
+    """Limit the memory of this process."""
 
     def __init__(self) -> None:
         self._limit = 0
@@ -63,16 +64,17 @@ class MemoryGuard:
         self._pressed = False
 
     def start(self, limit: int) -> None:
-        """Begin, on the main thread, once SIGINT is taken for an abort; ``limit`` is the host's,
-        bytes, 0 for none.
+        """Begin; call this on the main thread, once SIGINT aborts evaluations.
+
+        Args:
+            limit: the host's limit, bytes; 0 for none.
         """
         if not limit or sys.platform != "linux":
             return
         import resource
 
         self._limit = self._threshold = int(limit * _SHARE)
-        # What is resident at the start is shared, or not data at all: what matters is what comes on
-        # top.
+        # What is resident at the start is shared or is not data. Only growth from here on counts.
         most = _data() + max(self._limit - _resident(), 0)
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if hard == resource.RLIM_INFINITY or most < hard:
@@ -81,27 +83,26 @@ class MemoryGuard:
         signal.setitimer(signal.ITIMER_PROF, _INTERVAL, _INTERVAL)
 
     def take(self) -> bool:
-        """Tell whether the evaluation that has just been aborted was so for its memory; true once
-        for each.
+        """Tell whether the evaluation that was just aborted had taken too much memory.
+
+        True once for each such evaluation.
         """
         exceeded, self._exceeded = self._exceeded, False
         return exceeded
 
     def refused(self) -> None:
-        """Say that the system has refused memory."""
+        """Record that the system has refused memory."""
         self._pressed = True
 
     def relieve(self) -> None:
-        """Give back what is not needed any more, between two evaluations, if there has been too
-        much of it.
-        """
+        """Between two evaluations, give unneeded memory back if there was too much of it."""
         self._exceeded = False
         if not self._pressed:
             return
         gc.collect()
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
-        # What is left is the session's own; it must be possible to say Clear all the same.
+        # The rest belongs to the session. It must stay possible to evaluate Clear.
         self._pressed = _resident() > self._limit
         self._threshold = _resident() + self._limit // 16 if self._pressed else self._limit
 
@@ -111,5 +112,5 @@ class MemoryGuard:
             signal.raise_signal(signal.SIGINT)
 
 
-#: This process's.
+#: The guard of this process.
 guard: Final = MemoryGuard()

@@ -1,11 +1,10 @@
-"""Let evaluations talk to the client: standard output, ``Input``, ``InputString``, ``Dialog``,
-``Interrupt``, ``AbortProtect``.
+"""Let evaluations talk to the client: standard output, Input, Dialog, Interrupt, AbortProtect.
 
-Mathics3 has none of these but ``Interrupt``, which it takes for ``Abort``, and knows no client.
-They are defined here in terms of a :class:`Client`, which
-:mod:`kernelbus.kernelhost.mathics.packets.dialogs` is once there is a link; without one, questions
-are answered by ``EndOfFile``, as a kernel answers them that has nobody to ask. Knows Mathics3 and
-interrupts; no links, no packets.
+Mathics3 has none of ``Input``, ``InputString``, ``Dialog`` and ``AbortProtect``, treats
+``Interrupt`` as ``Abort``, and knows no client. They are defined here in terms of a
+:class:`Client`. Once there is a link, :mod:`kernelbus.kernelhost.mathics.packets.dialogs` is the
+client. Without a client, ``Input`` and ``InputString`` give ``EndOfFile``, as in a kernel that has
+nobody to ask. This module knows Mathics3 and interrupts; no links, no packets.
 """
 
 from __future__ import annotations
@@ -24,39 +23,39 @@ from kernelbus.kernelhost.mathics.evaluation.interrupts import Interrupts
 
 __all__ = ["Client", "Terminal"]
 
-#: The prompt of a question that has none of its own.
+#: The default prompt.
 _PROMPT = "? "
 _OPTIONS = ("System`DialogProlog", "System`DialogSymbols")
 
 
 class Client(Protocol):
-    """Be who evaluations talk to. What they ask is answered in Mathics3's expressions."""
+    """Answer what evaluations ask. Answers are Mathics3 expressions."""
 
     def text(self, text: str) -> None:
-        """Show a text."""
+        """Show printed text."""
 
     def input(self, prompt: str) -> Any:
-        """Return an expression that the client enters."""
+        """Return an expression that is entered, unevaluated."""
 
     def input_string(self, prompt: str) -> Any:
-        """Return a text that the client enters."""
+        """Return text that is entered, as a string."""
 
     def dialog(self, initial: Any | None) -> Any:
-        """Hold a dialog, in which ``initial`` is what was computed last, and return its value."""
+        """Hold a dialog in which ``%`` is `initial`, and return its value."""
 
     def menu(self) -> None:
-        """Ask what is to become of the evaluation, and return if it is to go on."""
+        """Bring up the interrupt menu; return if the evaluation goes on."""
 
 
 class Terminal:
-    """Hold the client, once there is one, and define what talks to it."""
+    """Hold the client, once there is one, and define the functions that talk to it."""
 
     def __init__(self, interrupts: Interrupts) -> None:
         self.client: Client | None = None
         self.interrupts = interrupts
 
     def install(self, definitions: Any) -> None:
-        """Define the functions; call before anybody else defines anything."""
+        """Add the functions to the definitions; call this before anything else is defined."""
         from mathics.core.parser import parse_builtin_rule
         from mathics.core.rules import Rule
         from mathics.core.streams import stream_manager
@@ -75,8 +74,9 @@ class Terminal:
         definitions.clear_cache()
 
     def mend(self) -> None:
-        """Let ``Interrupt[]`` bring up the menu, and ``Abort[]`` wait for the end of
-        ``AbortProtect``; call before definitions are made.
+        """Make ``Interrupt[]`` bring up the menu, and ``Abort[]`` wait for ``AbortProtect``.
+
+        Call this before definitions are made.
         """
         from mathics.builtin.procedural import Abort, Interrupt
 
@@ -91,7 +91,7 @@ class Terminal:
                 return SymbolNull
             raise AbortInterrupt
 
-        # Mathics3 reads the pattern that a method stands for from its docstring.
+        # Mathics3 reads the pattern of a method from its docstring.
         interrupt.__doc__, abort.__doc__ = "Interrupt[]", "Abort[]"
         Interrupt.eval, Abort.eval = interrupt, abort
 
@@ -118,7 +118,7 @@ class _StandardOutput(io.TextIOBase):
         """Stay open: ``Close["stdout"]`` must not silence a kernel for good."""
 
 
-#: Ways to write that Mathics3 lacks, and the streams they write to.
+#: Forms of Write and WriteString that Mathics3 lacks, and the streams they write to.
 _RULES = {
     "System`$Output": {"$Output": '{OutputStream["stdout", 1]}'},
     "System`Write": {
@@ -133,13 +133,14 @@ _RULES = {
 
 
 class _Asking(Builtin):
-    """Have a terminal."""
+    """A function of the language that needs the terminal."""
 
     terminal: Terminal
 
     def _prompt(self, arguments: Any, evaluation: Any) -> str:
-        """Return the first argument as text; Input and its like may have an initial value behind
-        it, for notebooks.
+        """Return the first argument as text, or the default prompt.
+
+        Further arguments, such as an initial value for notebooks, are ignored.
         """
         given = arguments.get_sequence()
         if not given:
@@ -172,8 +173,9 @@ class _InputString(_Asking):
 
 
 class _Dialog(_Asking):
-    """Hold a dialog: ``Dialog[]``, ``Dialog[expr]``, with options ``DialogSymbols`` and
-    ``DialogProlog``.
+    """Hold a dialog: ``Dialog[]``, ``Dialog[expr]``.
+
+    The options are ``DialogSymbols`` and ``DialogProlog``.
     """
 
     name = "Dialog"
@@ -205,7 +207,7 @@ class _Dialog(_Asking):
 
 
 class _AbortProtect(_Asking):
-    """Evaluate to the end: ``AbortProtect[expr]``."""
+    """Evaluate to the end and hold aborts back: ``AbortProtect[expr]``."""
 
     name = "AbortProtect"
     attributes = A_HOLD_ALL | A_PROTECTED

@@ -1,28 +1,32 @@
-"""Ask the client something in the middle of an evaluation, which waits meanwhile: input, dialogs,
-the interrupt menu.
+"""Ask the client something in the middle of an evaluation: input, dialogs, the interrupt menu.
 
-================================ ===============================================================================
-the kernel sends                 and takes as answer
-================================ ===============================================================================
-``InputPacket[prompt]``          an expression: text (a string, bare or in EnterTextPacket, TextPacket or
-                                 ReturnTextPacket), which is read as input, or an expression, bare
-                                 or in EnterExpressionPacket, ReturnPacket or
-                                 ReturnExpressionPacket. Text that cannot be read: the message,
-                                 ``SyntaxPacket[position]``, and it asks again
-``InputStringPacket[prompt]``    the same; a string is taken as it is
-``BeginDialogPacket[n]``         packets as the main loop does, until ``Return[]`` is entered, which ends with
-                                 ``EndDialogPacket[n]``; n counts dialogs within dialogs
-``MenuPacket[1, "Interrupt> "]`` ``"c"`` or ``"continue"``, ``"a"`` or ``"abort"``, ``"i"`` or
-``"inspect"`` (a
-                                 dialog, then the menu again), ``"s"`` or ``"show"`` (what is being
-                                 evaluated, and goes on), ``"exit"`` or ``"quit"`` (the kernel
-                                 ends); bare or in a packet as above. Anything else: a text that
-                                 says so, and it asks again
-================================ ===============================================================================
+The evaluation stays where it is on the main thread, *suspended*: nothing is raised in it, and the
+packets that arrive go to the code that asks, which can run other evaluations for them. An abort, or
+the end of a time limit, ends the waiting and is raised when the evaluation goes on. The interrupt
+menu is asked by the signal handler, so that it comes up in the middle of anything. docs/PACKETS.md
+lists the packets.
 
-An ``EvaluatePacket`` that comes instead of an answer is answered, and the question stays. Other
-packets that are no answers are ignored. An abort stops the evaluation that asks; so does the end of
-a time limit. Whoever waits for no client waits on: the link is the host's.
+The kernel sends, and takes as the answer:
+
+``InputPacket[prompt]``
+    Text (a string, bare or in EnterTextPacket, TextPacket or ReturnTextPacket), which is read as
+    input; or an expression, bare or in EnterExpressionPacket, ReturnPacket or
+    ReturnExpressionPacket. For text that cannot be read the kernel sends the message and
+    ``SyntaxPacket[position]``, and asks again.
+``InputStringPacket[prompt]``
+    The same, but a string is taken as it is.
+``BeginDialogPacket[n]``
+    Packets as in the main loop, until ``Return[]`` is entered. The dialog ends with
+    ``EndDialogPacket[n]``, where n counts dialogs within dialogs.
+``MenuPacket[1, "Interrupt> "]``
+    One of these words, bare or in a packet as above: ``c`` or ``continue``; ``a`` or ``abort``;
+    ``i`` or ``inspect``: hold a dialog, then bring up the menu again; ``s`` or ``show``: send what
+    is being evaluated, and go on; ``exit`` or ``quit``: end the kernel. To anything else the kernel
+    answers with a text that lists the words, and asks again.
+
+An ``EvaluatePacket`` that arrives instead of an answer is answered, and the question stays open.
+Other packets that are no answers are ignored. A question has no time limit of its own, and waits
+also while no client is attached: the link belongs to the host.
 """
 
 from __future__ import annotations
@@ -66,12 +70,16 @@ Your options are:
 \tinspect (or i) to enter an interactive dialog
 \tshow (or s) to show current operation (and then continue)
 """
-#: How much of what is being evaluated is shown, characters.
+#: The most characters of the running expression that ``show`` sends.
 _SHOWN: Final = 10_000
 
 
 class Dialogs:
-    """Be the client that evaluations talk to."""
+    """Ask the client on behalf of evaluations.
+
+    This is the :class:`~kernelbus.kernelhost.mathics.evaluation.terminal.Client` of a kernel with a
+    link.
+    """
 
     def __init__(
         self,
@@ -86,11 +94,11 @@ class Dialogs:
 
         Args:
             loaded: the Mathics3 whose evaluations ask.
-            evaluator: reads what is entered.
+            evaluator: reads text that is entered.
             port: where questions go.
-            source: where answers come from; None where there are none.
+            source: where answers come from; None if nobody can answer.
             answer: answers a packet as the main loop does.
-            prompt: sends the main loop's prompt, not as the end of an answer.
+            prompt: sends the main loop's prompt, without completing an answer.
         """
         self._definitions = loaded.definitions
         self._interrupts = loaded.interrupts
@@ -103,7 +111,7 @@ class Dialogs:
         self._unanswered = Symbol("System`EndOfFile") if source is None else ABORTED
 
     def text(self, text: str) -> None:
-        """Show a text."""
+        """Send printed text."""
         self._port.send(text_packet(text))
 
     def input(self, prompt: str) -> Any:
@@ -115,7 +123,7 @@ class Dialogs:
         return self._enquire(Function(Name("InputStringPacket"), prompt), String)
 
     def _enquire(self, question: Function, read: Callable[[str], Any]) -> Any:
-        """Ask a question until the answer can be used, and return the Mathics3 expression it gives.
+        """Ask until an answer can be used, and return it as a Mathics3 expression.
 
         Args:
             question: the packet that asks.
@@ -134,7 +142,7 @@ class Dialogs:
                     self._port.send(*message("Kernel", "send", str(error)))
 
     def menu(self) -> None:
-        """Bring up the interrupt menu and do what is chosen.
+        """Bring up the interrupt menu and carry out what is chosen.
 
         Raises:
             SystemExit: exit was chosen.
@@ -202,8 +210,10 @@ class Dialogs:
 
     @contextmanager
     def _asking(self, *, stop_clock: bool = False) -> Iterator[Callable[[Function], Expr | None]]:
-        """Suspend what is being evaluated, and give a function that asks: it returns the answer,
-        None when there will be none.
+        """Suspend the running evaluation, and give a function that asks a question.
+
+        The function returns the answer, or None if there will be none. With `stop_clock` the
+        evaluation's time limits wait too.
         """
         source = self._source
         if source is None:
@@ -231,7 +241,7 @@ class Dialogs:
         return None
 
     def _read(self, text: str) -> Any:
-        """Return what is entered as text: the expressions in it, Null if there are none."""
+        """Return what is entered as text: its expressions in sequence, Null if there are none."""
         found: list[Any] = []
 
         def use(query: Any, source: str) -> bool:
@@ -245,7 +255,7 @@ class Dialogs:
 
 
 def _evaluated(frame: FrameType | None) -> Any | None:
-    """Return the innermost expression that Mathics3 is evaluating."""
+    """Return the innermost expression that Mathics3 is evaluating in a frame or its callers."""
     while frame is not None:
         if frame.f_code.co_name == "rewrite_apply_eval_step":
             return frame.f_locals.get("self")

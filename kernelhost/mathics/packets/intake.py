@@ -1,28 +1,31 @@
-"""Read one link on a thread of its own: packets into a queue, messages to what they are about.
+"""Read one link on a thread of its own: queue its packets, act on its messages.
 
-Which evaluation is an abort (message 3) meant for? Data and messages travel on two connections; a
-sender writes the packet first and the abort after it. So, when an abort is read:
+Packets and messages travel on two connections; a sender writes a packet first and an abort (message
+3) for it afterwards. When an abort is read, it stops:
 
-=========================================== ===================================================
+=========================================== ========================================================
 the kernel is                               the abort stops
-=========================================== ===================================================
+=========================================== ========================================================
 evaluating                                  that evaluation
-sending the last packet of an answer        what comes next counts, as when idle
+sending the last packet of an answer        the same as when idle
 idle, packets wait in the queue             the first of them
 idle, a packet is there in whole or in part that packet, as soon as it is complete
 idle, nothing has arrived                   nothing: it came too late
-idle, but inside an evaluation              what came in the meantime as when idle; if that is nothing,
-                                            the evaluation that asks or has a dialog
-=========================================== ===================================================
+idle inside an evaluation that asks         the same as when idle; if nothing has arrived, the
+                                            evaluation that asks or holds the dialog
+=========================================== ========================================================
 
-An interrupt (message 2) is for the same evaluation as an abort would be, and for none when it comes
-inside one that asks already. When both connections have something to read in one look, the
-operating system's time stamps tell which came first; where it keeps none, it was the packet: an
-abort right behind its packet must not be lost.
+So the reader knows how deeply dialogs are nested: an abort is for what the innermost dialog
+evaluates, and if that evaluates nothing, for the evaluation that asks.
 
-All of this happens under one lock, which is also taken to begin and to end with a packet, so that
-an abort is neither lost between two states nor left over for the next packet. Evaluates nothing;
-knows the interrupts only as something to call.
+An interrupt (message 2) is for the same evaluation as an abort would be, except that it has no
+effect on an evaluation that already asks. If both connections have something to read at once, the
+operating system's time stamps tell which came first. Without time stamps the packet is taken to be
+first: an abort right behind its packet must not be lost.
+
+One lock protects all of this. It is also taken to begin and to end a packet, so that an abort is
+neither lost between two states nor left over for the next packet. This module evaluates nothing,
+and knows interrupts only as functions to call.
 """
 
 from __future__ import annotations
@@ -47,21 +50,19 @@ __all__ = ["End", "Intake"]
 
 _log = logging.getLogger("kernelhost.mathics")
 
-#: So many packets may wait; then the link is not read further until one is taken (messages still
-#: are).
+#: The most packets that may wait. With so many, only messages are read until one is taken.
 _QUEUED: Final = 64
-#: How often a full queue is looked at again, milliseconds.
+#: How often a full queue is checked again, milliseconds.
 _FULL_PAUSE: Final = 20
-#: How often whoever waits inside an evaluation looks whether SIGINT came, seconds: nobody wakes it
-#: for that.
+#: How often an evaluation that waits for a packet checks whether SIGINT came, seconds: nothing
+#: wakes it for that.
 _SIGNALS: Final = 0.5
-#: How long an evaluation may take to end after the link has gone, seconds; then the process ends
-#: all the same.
+#: How long an evaluation may take to end after the link has ended, seconds. Then the process exits.
 GRACE: Final = 0.5
 
 
 class End(Enum):
-    """Name how a link ended."""
+    """Name the ways in which a link ends."""
 
     CLOSED = "closed by the peer"
     TERMINATED = "told to terminate"
@@ -70,7 +71,7 @@ class End(Enum):
 
     @property
     def status(self) -> int:
-        """Return the exit status that tells of it (see ``server``)."""
+        """Return the exit status for it (:mod:`kernelbus.kernelhost.mathics.start.server`)."""
         return {End.LOST: 3, End.BROKEN: 4}.get(self, 0)
 
 
@@ -79,8 +80,7 @@ class _Terminated(Exception):
 
 
 class _Arrivals:
-    """Know when what waits on two connections arrived, by the time stamps of the operating system.
-    """
+    """Tell when unread data arrived on two connections, by the operating system's time stamps."""
 
     _OPTION: Final = getattr(socket, "SO_TIMESTAMPNS", 35)
     _STAMP: Final = struct.Struct("@qq")
@@ -100,7 +100,10 @@ class _Arrivals:
         self._sockets = sockets
 
     def message_first(self) -> bool:
-        """Tell whether the first unread message arrived before the first unread data."""
+        """Tell whether the first unread message arrived before the first unread data.
+
+        False if the time stamps do not tell.
+        """
         if not self._sockets:
             return False
         data, message = map(self._when, self._sockets)
@@ -118,7 +121,7 @@ class _Arrivals:
         return None
 
     def close(self) -> None:
-        """Let go of the connections, so that they end when the link closes them."""
+        """Close the copies of the descriptors, so that the link can close the connections."""
         for each in self._sockets:
             each.close()
         self._sockets = ()
@@ -133,11 +136,11 @@ class Intake:
         """Prepare.
 
         Args:
-            link: what to read; nobody else does.
-            abort: stops the evaluation that is running, from any thread.
-            forget: called when a packet is done with: what ``abort`` and ``interrupt`` asked for is
-                void.
-            interrupt: brings up the menu in the evaluation that is running, from any thread.
+            link: the link to read; nothing else may read it.
+            abort: aborts the running evaluation; called from any thread.
+            forget: called when a packet is done with, so that an earlier ``abort`` or ``interrupt``
+                has no effect on the next one.
+            interrupt: brings up the menu in the running evaluation; called from any thread.
         """
         self._link = link
         self._abort = abort
@@ -154,24 +157,25 @@ class Intake:
         self._arrived = _Arrivals(link)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread that reads the link."""
         threading.Thread(target=self._run, name="link reader", daemon=True).start()
 
     def take(self) -> Arrival | End:
-        """Wait for the next packet, and begin with it; or return how the link ended."""
+        """Wait for the next packet and begin it; or return how the link ended."""
         with self._changed:
             while not self._queue and self._end is None:
                 self._changed.wait()
             return self._take_next()
 
     def take_inside(self, over: Callable[[], bool], remaining: Callable[[], float | None]) -> Arrival | End | None:
-        """Wait for the next packet inside an evaluation (between :meth:`enter` and :meth:`leave`),
-        and begin with it.
+        """Wait for the next packet inside an evaluation and begin it; or return how the link ended.
+
+        Call this between :meth:`enter` and :meth:`leave`.
 
         Args:
-            over: tells whether the evaluation must go on at once; then None is returned, and
-                nothing is taken.
-            remaining: how long until that is so, seconds; None for no limit.
+            over: tells whether the evaluation must go on at once. If so, None is returned and no
+                packet is taken.
+            remaining: returns the seconds until that will be so, None for no limit.
         """
         with self._changed:
             if not over():
@@ -191,41 +195,40 @@ class Intake:
         return arrival
 
     def enter(self) -> None:
-        """Say that the evaluation that is running is about to take packets itself."""
+        """Record that the running evaluation is about to take packets itself."""
         with self._changed:
             self._inside += 1
             self._busy = False
 
     def leave(self) -> None:
-        """Say that it goes on."""
+        """Record that this evaluation goes on."""
         with self._changed:
             self._inside -= 1
             self._busy = True
 
     def begin(self) -> None:
-        """Say that something is evaluated that came by no packet."""
+        """Record that something is evaluated that did not come in a packet."""
         with self._changed:
             self._busy = True
 
     def done(self) -> None:
-        """Say that the packet taken last is answered, or about to be: an abort is not for it any
-        more.
+        """Record that the packet taken last is answered: an abort is not for it any more.
 
-        A client that has its answer may send a packet and an abort for it before this process has
-        run again; so this is said before the last packet of an answer leaves.
+        Call this before the last packet of an answer leaves. A client that has its answer may send
+        the next packet and an abort for it before this process runs again.
         """
         with self._changed:
             self._busy = False
             self._forget()
 
     def end(self) -> End:
-        """Return how the link ended, waiting a moment for the reader to find out."""
+        """Return how the link ended; wait up to ``GRACE`` seconds for the reader to notice."""
         with self._changed:
             self._changed.wait_for(lambda: self._end is not None, GRACE)
             return self._end or End.LOST
 
     def finish(self) -> None:
-        """Say that the process is about to end by itself."""
+        """Record that the process is about to end by itself."""
         with self._changed:
             self._finishing = True
             self._changed.notify_all()
@@ -254,14 +257,14 @@ class Intake:
         self._ended(end)
 
     def _step(self) -> bool:
-        """Wait for something and deal with it; return False for message 1."""
+        """Wait for data or a message and act on it; return False for message 1."""
         if not self._room():
             return True
         link = self._link
         active = link.state is LinkState.ACTIVE
         if active:
-            # A look of our own: which came first cannot be told any more once both connections have
-            # been read.
+            # Look before the link reads: once both connections have been read, nothing tells which
+            # came first.
             complete, arriving = self._buffered()
             data, message = self._look(wait=not complete)
             if message and not data:
@@ -284,8 +287,10 @@ class Intake:
         return True
 
     def _buffered(self) -> tuple[bool, bool]:
-        """Tell whether a whole packet has been read from the connection and not been taken, and
-        whether a part has.
+        """Tell what has been read from the connection and not taken.
+
+        Returns:
+            Whether a whole packet has, and whether a part of one has.
         """
         link = self._link
         with link._lock:
@@ -293,7 +298,10 @@ class Intake:
             return complete, complete or link._machine.unread > 0
 
     def _look(self, *, wait: bool) -> tuple[bool, bool]:
-        """Tell which connection has something to read, (data, message); wait until one has."""
+        """Tell which connection has something to read: (data, message).
+
+        With `wait`, wait until one has.
+        """
         poller = select.poll()
         data, message = self._link.fileno(), self._link.message_fileno()
         if data < 0 or message < 0:
@@ -304,15 +312,14 @@ class Intake:
         return data in found, message in found
 
     def _messages(self, arriving: bool) -> bool:
-        """Act on the messages that are there; return False for message 1."""
+        """Act on the messages that have arrived; return False for message 1."""
         while (message := self._link.get_message()) is not None:
             if not self._heard(message, arriving):
                 return False
         return True
 
     def _room(self) -> bool:
-        """Wait a moment when the queue is full, watching messages only; tell whether there is room.
-        """
+        """Tell whether the queue has room; if not, wait a moment and act on messages."""
         with self._changed:
             if len(self._queue) < _QUEUED:
                 return True
@@ -327,7 +334,7 @@ class Intake:
         return False
 
     def _heard(self, message: Message, arriving: bool) -> bool:
-        """Act on a message; return False when it ends the kernel."""
+        """Act on a message; return False if it ends the kernel."""
         if message.code == MessageCode.TERMINATE:
             _log.info("told to terminate")
             return False
@@ -365,7 +372,10 @@ class Intake:
                 _log.debug("an interrupt came when nothing was under way: ignored")
 
     def _ended(self, end: End) -> None:
-        """Tell the main thread, and end the process if it does not come to an end by itself."""
+        """Tell the main thread how the link ended.
+
+        Exit the process if the evaluation does not end within ``GRACE`` seconds.
+        """
         with self._changed:
             self._end = end
             if self._finishing:

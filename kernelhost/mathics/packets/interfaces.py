@@ -1,7 +1,7 @@
-"""Describe the link as the main loop and dialogs see it: a port to send on, a source to take from.
+"""The link as the main loop and dialogs see it: a port to send on, a source to take from.
 
 :mod:`kernelbus.kernelhost.mathics.start.server` implements both over a real link; tests implement
-them over lists. This module holds types only, and imports no other module of this room.
+them over lists. This module holds types only, and imports no other module of its room.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Arrival:
     Attributes:
         packet: the packet's expression.
         aborted: whether an abort came for the packet before its evaluation began.
-        interrupted: whether an interrupt came for it before its evaluation began.
-        misread: the text of the first number in the packet that is not a number, None if there is
-            none; ``packet`` has ``$Failed`` in that number's place.
+        interrupted: whether an interrupt came for the packet before its evaluation began.
+        misread: the text of the first number in the packet that cannot be read, None if there is
+            none; ``packet`` has ``$Failed`` in the place of that number.
     """
 
     packet: Expr
@@ -38,13 +38,16 @@ class Port(Protocol):
     """Send packets to the client."""
 
     def send(self, *packets: Expr, last: bool = False) -> None:
-        """Send packets, each followed by EndPacket, and flush them before returning.
+        """Send packets, each followed by EndPacket, and return when they have left.
 
-        An abort or interrupt of the running evaluation is held back until everything is sent.
+        An abort or interrupt of the running evaluation is held back until then.
 
         Args:
             packets: what to send.
-            last: whether these packets complete the answer to the packet taken last.
+            last: whether these packets complete the answer to the packet that was taken last.
+
+        Raises:
+            ValueError: a packet holds something that cannot be written.
         """
 
 
@@ -54,7 +57,7 @@ class Source(Protocol):
     def inside(self) -> AbstractContextManager[None]:
         """Deliver packets to the running evaluation while the body runs.
 
-        Outside the body, packets are kept for the main loop.
+        Otherwise packets are kept for the main loop.
         """
 
     def next(self, suspension: Suspension) -> Arrival | None:

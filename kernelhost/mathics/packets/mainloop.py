@@ -1,24 +1,28 @@
 """Answer packets as a kernel does (PROTOCOL.md section 8).
 
-============================ ================================================================================
-arrives                      answered by (prints and messages leave as they happen, before the answer)
-============================ ================================================================================
-``EvaluatePacket[e]``        ``ReturnPacket[result]``: one, whatever happens; In, Out and ``$Line`` stay as they are
-``EnterTextPacket["..."]``   for each expression in the text, unless it is Null: ``OutputNamePacket``,
-                             ``ReturnTextPacket`` in OutputForm (lines of 78); at the end
-                             ``InputNamePacket``. What cannot be read: the message,
-                             ``SyntaxPacket[position]``, and no number is used up
-``EnterExpressionPacket[e]`` the same with ``ReturnExpressionPacket``
-another packet               nothing, and a line in the log: it is not a request (``CallPacket`` and its like)
-anything else                it is evaluated and answered as if it had come in an ``EvaluatePacket``
-a number whose text is none  the message ``Kernel::number``, then ``ReturnPacket[$Failed]``, or the
-next prompt where the
-                             packet is for the main loop: what is not whole is not evaluated
-in a dialog                  all of this; ``Return[]`` entered in the main loop's way ends it
-                             (:mod:`kernelbus.kernelhost.mathics.packets.dialogs`)
-============================ ================================================================================
+Prints and messages leave as they happen, before the answer. The answers are:
 
-Knows the link only as a :class:`~kernelbus.kernelhost.mathics.packets.interfaces.Port`. Every packet is followed by EndPacket and leaves at once.
+``EvaluatePacket[e]``
+    One ``ReturnPacket[result]``, whatever happens. In, Out and ``$Line`` do not change.
+``EnterTextPacket["..."]``
+    For each expression in the text that is not Null: ``OutputNamePacket``, then
+    ``ReturnTextPacket`` in OutputForm, laid out for 78 columns. At the end, ``InputNamePacket``. If
+    text cannot be read: the message, then ``SyntaxPacket[position]``; no input number is used.
+``EnterExpressionPacket[e]``
+    The same with ``ReturnExpressionPacket``.
+another packet
+    Nothing, and a line in the log: it is not a request (``CallPacket`` and its like).
+any other expression
+    It is evaluated and answered as if it were in an ``EvaluatePacket``.
+a packet with a number that cannot be read
+    The message ``Kernel::number``, then ``ReturnPacket[$Failed]``, or the next prompt if the packet
+    is for the main loop. An incomplete packet is not evaluated.
+
+In a dialog all of this holds too, and ``Return[]`` that is entered ends the dialog
+(:mod:`kernelbus.kernelhost.mathics.packets.dialogs`).
+
+This module knows the link only as a :class:`~kernelbus.kernelhost.mathics.packets.interfaces.Port`,
+which follows every packet with EndPacket and sends it at once.
 """
 
 from __future__ import annotations
@@ -53,14 +57,15 @@ class MainLoop:
     """Serve the packets of one link."""
 
     def __init__(self, loaded: Loaded, port: Port, source: Source | None = None, *, prompts: bool = True) -> None:
-        """Begin.
+        """Prepare to evaluate, and become the client of the loaded Mathics3's terminal.
 
         Args:
             loaded: the Mathics3 to evaluate with.
             port: where answers go.
-            source: where evaluations that ask the client get their answers; None where they get
-                none.
-            prompts: whether InputNamePacket and OutputNamePacket are sent (``-noprompt``).
+            source: where evaluations that ask the client get their answers; None if nobody can
+                answer.
+            prompts: whether InputNamePacket and OutputNamePacket are sent (false with
+                ``-noprompt``).
         """
         self._loaded = loaded
         self._port = port
@@ -78,11 +83,11 @@ class MainLoop:
     # -- output while evaluating -----------------------------------------
 
     def text(self, text: str) -> None:
-        """Send what was printed."""
+        """Send printed text."""
         self._port.send(text_packet(text))
 
     def message(self, symbol: str, tag: str, text: str) -> None:
-        """Send a message: its name, and its text."""
+        """Send a message: a packet with its name, and one with its text."""
         self._port.send(*message(symbol, tag, text))
 
     # -- packets -----------------------------------------
@@ -93,11 +98,11 @@ class MainLoop:
         self._prompt()
 
     def load(self, file: str) -> None:
-        """Evaluate the expressions in a file."""
+        """Evaluate a file with Get."""
         self._evaluator.evaluate(lambda: to_mathics(Symbol("Get")(file), self._loaded.definitions))
 
     def run(self, code: str) -> None:
-        """Evaluate the expressions in a text for their effects."""
+        """Evaluate each expression in a text; nothing is answered."""
         try:
             self._evaluator.read(code, False, self._run_one)
         except SyntaxFault as fault:
@@ -112,11 +117,12 @@ class MainLoop:
 
         Args:
             packet: what arrived.
-            aborted: whether an abort arrived right behind it, before it was looked at.
-            misread: the text of a number in it that is none.
+            aborted: whether an abort for the packet arrived before its evaluation began.
+            misread: the text of a number in the packet that cannot be read; None if there is none.
 
         Raises:
             SystemExit: ``Quit[]`` or ``Exit[]`` was evaluated; there is no answer.
+            DialogLeft: ``Return[]`` was entered in a dialog.
         """
         name = packet_name(packet)
         if name in FOREIGN:
@@ -125,7 +131,8 @@ class MainLoop:
         if misread is not None:
             self._refuse(name, misread)
             return
-        # Before the answer: afterwards the kernel must be idle at once, and hear what comes.
+        # Prune before the answer: after it the kernel must be idle at once, and notice what
+        # arrives.
         self._loaded.prune_numbers()
         answer = self._table.get(name)
         if answer is None:
@@ -134,7 +141,7 @@ class MainLoop:
             answer(packet, aborted)
 
     def _refuse(self, name: str, misread: str) -> None:
-        """Answer a packet that could not be read whole."""
+        """Answer a packet that contains a number that cannot be read."""
         self._port.send(*misread_message(misread))
         if name in ("EnterTextPacket", "EnterExpressionPacket"):
             self._prompt()
@@ -163,12 +170,14 @@ class MainLoop:
         self._return("ReturnPacket", result, last=True)
 
     def _return(self, head: str, result: Any, *, last: bool) -> None:
-        """Send a result; one that cannot be sent becomes ``$Failed``, one whose sending is aborted
-        ``$Aborted``.
+        """Send a result in a packet with this head.
+
+        Send ``$Failed`` after a message for a result that cannot be sent, and ``$Aborted`` if
+        sending is aborted.
         """
         definitions = self._loaded.definitions
         try:
-            # Sending a large result takes its time too.
+            # Converting a large result takes time, so aborts reach it too.
             value = self._loaded.interrupts.run(lambda: from_mathics(result, definitions))
             self._port.send(Function(Symbol(head), value), last=last)
         except KernelAbort:
@@ -195,7 +204,7 @@ class MainLoop:
             return going
 
         try:
-            # An abort that came before is for the first expression, not for reading it.
+            # An abort that came first is for the first expression, not for reading the text.
             self._evaluator.read(packet.args[0], False, use)
         except SyntaxFault as fault:
             self._port.send(Function(Symbol("SyntaxPacket"), fault.position))

@@ -1,4 +1,4 @@
-"""Name the packets of a kernel, and take from them what they carry."""
+"""The names of a kernel's packets, and what they carry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wstp.expr import Expr, Function, Symbol
 
 __all__ = ["FOREIGN", "given", "message", "misread_message", "packet_name", "text_packet"]
 
-#: Packets that are requests to somebody else, or answers to nobody.
+#: Packets that are no requests to a kernel, and are ignored.
 FOREIGN: Final = frozenset(
     {
         "BeginDialogPacket",
@@ -33,7 +33,7 @@ FOREIGN: Final = frozenset(
     }
 )
 
-#: What clients wrap an answer to a question in.
+#: Packets in which clients wrap the answer to a question.
 _WRAPPERS: Final = frozenset(
     {
         "EnterExpressionPacket",
@@ -47,34 +47,38 @@ _WRAPPERS: Final = frozenset(
 
 
 def packet_name(packet: Expr) -> str:
-    """Return the name of a packet's head without its context, "" for what has no symbol as head."""
+    """Return the name of a packet's head without its context; "" if the head is no symbol."""
     if isinstance(packet, Function) and isinstance(packet.head, Symbol):
         return packet.head.name.removeprefix("System`")
     return ""
 
 
 def text_packet(text: str) -> Function:
-    """Return the packet that shows a text."""
+    """Return the packet that shows text."""
     return Function(Symbol("TextPacket"), text)
 
 
 def message(symbol: str, tag: str, text: str) -> tuple[Function, Function]:
-    """Return the two packets of a message."""
+    """Return the two packets of a message: its name, and its text."""
     return Function(Symbol("MessagePacket"), Symbol(symbol), tag), text_packet(f"{symbol}::{tag}: {text}\n")
 
 
 def misread_message(text: str) -> tuple[Function, Function]:
-    """Return the message on a number whose text is none."""
+    """Return the packets of the message about a number that cannot be read.
+
+    The message shows at most 40 characters of the number's text.
+    """
     shown = text if len(text) <= 40 else f"{text[:40]}..."
     return message("Kernel", "number", f'"{shown}" was sent as a number, and is none that can be read.')
 
 
 def given(packet: Expr) -> Expr:
-    """Return the answer that a client gives to a question: bare, or in any packet that carries one
-    value.
+    """Return the answer that a client gives to a question.
+
+    The answer comes bare, or as the only argument of any packet that can carry one value.
 
     Raises:
-        LookupError: it is no answer, but a packet for something else.
+        LookupError: the packet is no answer, but has another purpose.
     """
     name = packet_name(packet)
     if name in _WRAPPERS and isinstance(packet, Function) and len(packet.args) == 1:
