@@ -1,4 +1,4 @@
-"""Take sums, products and powers apart as they are written: what is negated, what is divided by."""
+"""Take sums, products and powers apart as they are written: signs, numerators, denominators."""
 
 from __future__ import annotations
 
@@ -32,27 +32,29 @@ def is_number(expr: Any) -> bool:
 
 
 def is_zero(expr: Any) -> bool:
-    """Tell whether an expression is the exact zero."""
+    """Tell whether an expression is the exact integer zero."""
     return isinstance(expr, Integer) and expr.value == 0
 
 
 def is_negative(expr: Any) -> bool:
-    """Tell whether a number is written with a leading minus sign that a sum or a quotient can take
-    over.
-    """
+    """Tell whether a number has a leading minus sign that a sum or a quotient can take over."""
     if isinstance(expr, Complex):
         return is_zero(expr.real) and is_negative(expr.imag)
     return is_number(expr) and bool(expr.value < 0)
 
 
 def negated(number: Any) -> Any:
-    """Return a number with the other sign."""
+    """Return minus a number."""
     return -number
 
 
 def is_call(expr: Any, name: str, count: int | None = None) -> bool:
-    """Tell whether an expression has a symbol of this full name for its head, and so many elements,
-    where that is said.
+    """Tell whether an expression's head is the symbol of this full name.
+
+    Args:
+        expr: the expression.
+        name: the symbol's name with its context.
+        count: the number of elements that it must have; None for any.
     """
     if not isinstance(expr, Expression) or not isinstance(expr.head, Symbol) or expr.head.name != name:
         return False
@@ -65,8 +67,7 @@ def is_rule(expr: Any) -> bool:
 
 
 def without_minus(term: Any) -> Any | None:
-    """Return the negative of a term that begins with a minus sign, or None for one that does not.
-    """
+    """Return minus a term that begins with a minus sign, None for any other term."""
     if is_negative(term):
         return negated(term)
     if is_call(term, "System`Times") and len(term.elements) > 1 and is_negative(term.elements[0]):
@@ -75,7 +76,7 @@ def without_minus(term: Any) -> Any | None:
 
 
 def times_negated(term: Any) -> Any:
-    """Return the negative of a product whose first factor is a number."""
+    """Return minus a product whose first factor is a number."""
     first, *rest = term.elements
     first = negated(first)
     if isinstance(first, Integer) and first.value == 1:
@@ -89,7 +90,8 @@ def product(factors: Sequence[Any]) -> Any:
 
 
 def inverse(factor: Any) -> Any | None:
-    """Return what a factor with a negative exponent divides by, or None."""
+    """Return the divisor that a factor with a negative exponent stands for, None for other factors.
+    """
     if not is_call(factor, "System`Power", 2):
         return None
     base, exponent = factor.elements
@@ -108,9 +110,9 @@ def inverse(factor: Any) -> Any | None:
 
 
 def quotient(factors: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """Return the factors of a product that are above the line of a fraction, and those below.
+    """Return the factors of a product that are over the bar of a fraction, and those under it.
 
-    A leading rational number is taken apart, so that ``2/3 x`` is written ``2 x`` over ``3``.
+    A leading rational number is taken apart, so that ``2/3 x`` is written as ``2 x`` over ``3``.
     """
     over: list[Any] = []
     under: list[Any] = []

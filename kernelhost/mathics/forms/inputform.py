@@ -1,13 +1,12 @@
-"""Print expressions in InputForm, as the Wolfram Language prints them: ``x^3 + 3*x^2*y + 3*x*y^2 +
-y^3``.
+"""Print expressions in InputForm as the Wolfram Language does: ``x^3 + 3*x^2*y + 3*x*y^2 + y^3``.
 
-Mathics3 has an InputForm of its own, which uses Unicode operators, puts spaces where the language
-has none and is recursive. This printer works on an explicit stack, so that an expression may be as
-deep as it likes; what it prints reads back as the same expression. User rules for ``Format[...,
-InputForm]`` are honoured; it evaluates nothing else.
+Mathics3's own InputForm uses Unicode operators, puts spaces where the language has none, and is
+recursive. This printer uses a stack of its own, so that an expression may be of any depth. What it
+prints reads back as the same expression. It applies a user's rules for ``Format[..., InputForm]``,
+and evaluates nothing else.
 
 A *shape* is what one level of an expression looks like: its precedence, and pieces of text between
-operands, each with the precedence it needs to go without parentheses.
+operands, each with the precedence that it needs to go without parentheses.
 """
 
 from __future__ import annotations
@@ -49,8 +48,7 @@ __all__ = ["input_form", "string_text"]
 
 _SYSTEM = "System`"
 
-#: What one level of an expression looks like: its precedence, and text or (operand, least
-#: precedence without parentheses).
+#: A piece is text, or an operand with the least precedence that needs no parentheses.
 _Operand = tuple[Any, int]
 _Piece = str | _Operand
 _Shape = tuple[int, list[_Piece]]
@@ -79,8 +77,7 @@ _ESCAPES |= {ord('"'): '\\"', ord("\\"): "\\\\"}
 
 
 def string_text(value: str) -> str:
-    """Return a string in quotation marks, with quotes, backslashes and control characters escaped
-    and all else as it is.
+    """Return a string in quotation marks; escape quotes, backslashes and control characters only.
     """
     return '"' + value.translate(_ESCAPES) + '"'
 
@@ -90,15 +87,14 @@ def input_form(expr: Any, evaluation: Any = None) -> str:
 
     Args:
         expr: a Mathics3 element.
-        evaluation: the running evaluation; it says which contexts go without saying and which
-            Format rules a user has made. Without one, the contexts System` and Global` are left
-            out.
+        evaluation: the running evaluation. It determines which contexts are left out and which
+            Format rules apply. Without one, System` and Global` are left out and no rule applies.
     """
     return _Printer(evaluation).text(expr)
 
 
 class _Printer:
-    """Print one expression; the names it has shortened are kept while it does."""
+    """Print one expression; cache the names that are shortened."""
 
     def __init__(self, evaluation: Any) -> None:
         self._evaluation = evaluation
@@ -167,8 +163,7 @@ class _Printer:
         return short
 
     def _formatted(self, expr: Any) -> Any:
-        """Return the expression with a user's Format rule for InputForm applied, where there is one
-        for its head.
+        """Return the expression with a user's Format rule for InputForm applied, if there is one.
         """
         if self._evaluation is None:
             return expr
@@ -202,7 +197,7 @@ def _signed(text: str) -> _Shape:
 
 
 def _nested(value: Any) -> str:
-    """Return nested Python lists of numbers as InputForm; as deep as an array has dimensions."""
+    """Return nested Python lists of numbers as InputForm; recursive to the depth of an array."""
     if isinstance(value, list):
         return "{" + ", ".join(map(_nested, value)) + "}"
     if isinstance(value, complex):
@@ -273,7 +268,7 @@ def _times(elements: Sequence[Any]) -> _Shape | None:
 
 
 def _inverted_alone(factors: Sequence[Any]) -> Sequence[Any]:
-    """Return the factors of ``-1/2*1/x^2``: a lone negative power is written as a quotient there.
+    """Return the factors of ``-1/2*1/x^2``, where a single negative power is written as a quotient.
     """
     if len(factors) == 1 and inverse(factors[0]) is not None:
         return (_ONE, factors[0])
@@ -481,7 +476,7 @@ def _postfix(name: str, elements: Sequence[Any]) -> _Shape | None:
     operand = elements[0]
     least = precedence
     if name in ("Repeated", "RepeatedNull") and (_is_blank(operand) or is_call(operand, "System`Pattern")):
-        # «_..» would read as an optional blank and a dot.
+        # ``_..`` would be read as an optional blank and a dot.
         least = ATOM
     return precedence, [(operand, least + 1 if name.startswith("Factorial") else least), text]
 
@@ -512,7 +507,7 @@ _SHAPES: dict[str, Callable[[Sequence[Any]], _Shape | None]] = {
 
 
 def _system_shape(name: str, elements: Sequence[Any]) -> _Shape | None:
-    """Return the shape of an expression whose head has a notation, or None for ``f[x, y]``."""
+    """Return the shape of an expression whose head has a notation, None to write ``f[x, y]``."""
     special = _SHAPES.get(name)
     if special is not None:
         return special(elements)

@@ -1,7 +1,7 @@
-"""Put text together in two dimensions: boxes on baselines, side by side, raised, over and under a
-bar, in tables. No I/O.
+"""Place text in two dimensions: boxes side by side on baselines, raised, in fractions, in tables.
 
-:mod:`kernelbus.kernelhost.mathics.forms.outputform` says which expression is which box.
+:mod:`kernelbus.kernelhost.mathics.forms.outputform` decides which expression becomes which box. No
+I/O.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ __all__ = ["Box", "between", "cells", "enclosed", "fraction", "least", "listed",
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Hold text in two dimensions: its lines, the index of the baseline, and how tightly what it
-    shows binds.
+    """Hold text in two dimensions.
 
-    Lines may be shorter than ``width``; none has blanks at its end that are not part of what is
-    shown.
+    Attributes:
+        lines: the lines of text. They may be shorter than ``width``; none ends in blanks that are
+            not shown.
+        width: the width, characters.
+        base: the index of the line that is the baseline.
+        precedence: how tightly what is shown binds.
     """
 
     lines: tuple[str, ...]
@@ -35,7 +38,7 @@ def text(shown: str, precedence: int = ATOM) -> Box:
 
 
 def row(boxes: Iterable[Box], precedence: int = ATOM) -> Box:
-    """Put boxes side by side on their baselines."""
+    """Place boxes side by side on their baselines."""
     parts = list(boxes)
     above = max((b.base for b in parts), default=0)
     below = max((len(b.lines) - b.base for b in parts), default=1)
@@ -52,7 +55,7 @@ def row(boxes: Iterable[Box], precedence: int = ATOM) -> Box:
 
 
 def _stack(boxes: Sequence[Box], base: int, precedence: int = ATOM) -> Box:
-    """Put boxes below each other, flush left."""
+    """Place boxes below each other, flush left."""
     lines = tuple(line for box in boxes for line in box.lines)
     return Box(lines, max(box.width for box in boxes), base, precedence)
 
@@ -63,43 +66,41 @@ def _indented(box: Box, columns: int) -> Box:
 
 
 def raised(base: Box, exponent: Box, precedence: int = POWER) -> Box:
-    """Put an exponent behind its base, its lowest line on the one above the base's baseline."""
+    """Place an exponent after its base; its lowest line is the line above the base's baseline."""
     height = len(exponent.lines)
     return row([base, Box(exponent.lines, exponent.width, height)], precedence)
 
 
 def fraction(over: Box, under: Box) -> Box:
-    """Put a box over another, a bar between them on the baseline."""
+    """Place a box over another, with a bar on the baseline between them."""
     width = max(over.width, under.width)
     over, under = (_indented(box, (width - box.width) // 2) for box in (over, under))
     return _stack([over, text("-" * width), under], len(over.lines), DIVIDE)
 
 
 def enclosed(box: Box) -> Box:
-    """Put a box in parentheses, which stand on its baseline."""
+    """Place parentheses, on the baseline, around a box."""
     return row([text("("), box, text(")")])
 
 
 def least(box: Box, precedence: int) -> Box:
-    """Put a box in parentheses if it binds less than ``precedence``."""
+    """Place a box in parentheses if it binds less tightly than ``precedence``."""
     return box if box.precedence >= precedence else enclosed(box)
 
 
 def listed(opening: str, boxes: Sequence[Box], closing: str, precedence: int = ATOM) -> Box:
-    """Put boxes with commas between them in brackets."""
+    """Place boxes in brackets with commas between them."""
     return row([text(opening), *between(boxes, ", "), text(closing)], precedence)
 
 
 def between(boxes: Sequence[Box], separator: str) -> list[Box]:
-    """Return boxes with the same text between each two."""
+    """Return boxes with the same text between any two."""
     comma = text(separator)
     return [part for index, box in enumerate(boxes) for part in ((comma, box) if index else (box,))]
 
 
 def cells(table: Sequence[Sequence[Box]]) -> Box:
-    """Return a table: columns flush left with three blanks between them, an empty line between
-    rows.
-    """
+    """Return a table: columns flush left, three blanks apart, with an empty line between rows."""
     widths = [max(each[column].width for each in table) for column in range(len(table[0]))]
     lines: list[Box] = []
     for index, each in enumerate(table):

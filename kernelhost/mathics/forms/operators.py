@@ -1,4 +1,4 @@
-"""The language's infix operators and precedences, as InputForm and OutputForm write them."""
+"""The language's infix operators and precedences, which InputForm and OutputForm share."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ class Operator(NamedTuple):
     most: int | None = None
 
     def takes(self, count: int) -> bool:
-        """Tell whether the operator can be written with so many operands."""
+        """Tell whether the operator can be written with this number of operands."""
         return count >= 2 and (self.most is None or count <= self.most)
 
     def least(self, index: int, count: int) -> int:
-        """Return the least precedence that operand `index` of `count` has without parentheses."""
+        """Return the least precedence of operand ``index`` of ``count`` that needs no parentheses.
+        """
         same = (self.grouping == "left" and index == 0) or (self.grouping == "right" and index == count - 1)
         return self.precedence if same else self.precedence + 1
 

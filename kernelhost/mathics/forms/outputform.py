@@ -1,11 +1,12 @@
-"""Print expressions in OutputForm, in two dimensions, as Wolfram kernels print them.
+"""Print expressions in OutputForm, in two dimensions, as Wolfram kernels do.
 
 An expression becomes a :class:`~kernelbus.kernelhost.mathics.forms.layout.Box`: lines of text, one
-of them the baseline, on which boxes are put side by side. Exponents stand on the line above the
-baseline, quotients over and under a bar; within an exponent a quotient stays on its line, ``x /2``.
-What has no notation here, and no layout that is known, keeps Mathics3's text on one line, as a box
-that is not looked into. What is too large, too deep or too wide for the page has none here:
-:func:`output_form` returns None, and the caller shows Mathics3's text on one line.
+of which is the baseline on which boxes stand side by side. Exponents are on the line above the
+baseline, quotients over and under a bar; within an exponent a quotient is on one line, ``x /2``. An
+expression with no notation and no known layout here becomes a box of Mathics3's text on one line.
+For a whole expression that is too large, too deep or too wide for the page, :func:`output_form`
+returns None, and the caller shows Mathics3's text on one line, ``x ^ 2``. Messages, and what
+``Write`` writes, are always in that form. Lines are not broken.
 """
 
 from __future__ import annotations
@@ -36,16 +37,16 @@ from kernelbus.kernelhost.mathics.forms.reals import float_text
 
 __all__ = ["PAGE_WIDTH", "output_form"]
 
-#: Characters in a line of what the main loop shows, as kernels have it.
+#: The main loop's page width, characters, as in Wolfram kernels.
 PAGE_WIDTH: Final = 78
 
-#: An expression with more parts, or nested deeper, is shown on one line.
+#: The most parts and the deepest nesting of an expression that is laid out.
 _MAXIMUM_PARTS = 3000
 _MAXIMUM_DEPTH = 200
 
 _SYSTEM = "System`"
 
-#: The heads that have their infix operator here; others are written by Mathics3.
+#: The heads whose infix operator is written here; Mathics3 writes the others.
 _INFIX = frozenset(
     {
         "Set",
@@ -71,20 +72,22 @@ _SELF_CONTAINED = re.compile(r"#?[\w$`']*(\[.*\])?|\{.*\}|<\|.*\|>", re.DOTALL)
 
 
 class _NoLayoutError(Exception):
-    """Say that an expression is to be shown on one line as a whole."""
+    """Say that the whole expression must be shown on one line."""
 
 
 def output_form(expr: Any, evaluation: Any, page_width: int | None = None) -> str | None:
-    """Return a Mathics3 expression as OutputForm text, lines joined by newlines, or None where one
-    line of Mathics3's own is better.
+    """Return a Mathics3 expression as OutputForm text, None if Mathics3's own one line is better.
+
+    Raises only what interrupts an evaluation.
 
     Args:
         expr: a Mathics3 element.
-        evaluation: the running evaluation; it says which contexts go without saying and which
-            Format rules a user has made.
-        page_width: how many characters a line may have; None for any number.
+        evaluation: the running evaluation. It determines which contexts are left out and which
+            Format rules apply.
+        page_width: the most characters in a line; None for any number.
 
-    Only what interrupts an evaluation is raised.
+    Returns:
+        The lines, joined by newlines.
     """
     if isinstance(expr, String):
         return None
@@ -101,8 +104,9 @@ def output_form(expr: Any, evaluation: Any, page_width: int | None = None) -> st
 
 
 class _Printer:
-    """Lay one expression out. ``inline``, where it is a parameter: on an exponent's line, where
-    quotients have no bar.
+    """Lay out one expression.
+
+    In its methods, ``inline`` means: on an exponent's line, where quotients have no bar.
     """
 
     def __init__(self, evaluation: Any) -> None:
@@ -132,7 +136,7 @@ class _Printer:
         """Return an expression's box.
 
         Raises:
-            _NoLayoutError: it is too large, or has text of several lines in it.
+            _NoLayoutError: the expression is too large, or has text of several lines in it.
         """
         self._parts += 1
         if self._parts > _MAXIMUM_PARTS or self._depth > _MAXIMUM_DEPTH:
@@ -218,8 +222,7 @@ class _Printer:
         return self._call(expr, inline)
 
     def _formatted(self, expr: Any, name: str) -> Any | None:
-        """Return what a user's Format rule makes of an expression, None where there is no such rule
-        for its head.
+        """Return what a user's Format rule makes of an expression; None if there is no such rule.
         """
         definitions = self._evaluation.definitions
         user = definitions.user.get(name)
@@ -232,7 +235,7 @@ class _Printer:
         return None
 
     def _has_format(self, name: str) -> bool:
-        """Tell whether Mathics3 shows a head in its own way."""
+        """Tell whether Mathics3 has a Format rule of its own for a head."""
         builtin = self._evaluation.definitions.builtin.get(name)
         return builtin is not None and any(builtin.formatvalues.values())
 
@@ -295,9 +298,7 @@ class _Printer:
         return None
 
     def _table(self, elements: Sequence[Any], inline: bool) -> Box | None:
-        """Return the table of a list or of a matrix; None for anything else, and where there are
-        options.
-        """
+        """Return the table of a list or a matrix; None for anything else, or with options."""
         if len(elements) != 1 or not is_call(elements[0], "System`List") or not elements[0].elements:
             return None
         rows = elements[0].elements
@@ -339,7 +340,7 @@ class _Printer:
         boxes = []
         for index, factor in enumerate(factors):
             box = self.box(factor, inline)
-            # Numbers come first, I/2 too.
+            # A leading number needs no parentheses, nor does I/2.
             bare = not index and (is_number(factor) or (isinstance(factor, Complex) and factor.real.is_zero))
             boxes.append(box if bare else layout.least(box, MINUS + 1))
         return layout.row(layout.between(boxes, " "), TIMES)

@@ -1,10 +1,9 @@
-"""Write and read real numbers as InputForm text, the form in which they travel beyond machine
-precision.
+"""Write and read real numbers as InputForm text, in which they travel beyond machine precision.
 
-A Mathics3 ``PrecisionReal`` holds a binary mantissa of so many bits; the language counts decimal
-digits. Here they are matched so that a number that goes out and comes back has the same bits: bits
-stand for the digits that ``mpmath`` takes them for where that is a whole number, and for a fraction
-of one otherwise.
+A Mathics3 ``PrecisionReal`` holds a binary mantissa with a number of bits; the language counts
+decimal digits. The two are matched so that a number that goes out and comes back has the same bits:
+where ``mpmath`` gives a whole number of digits for the bits, that number stands for them, otherwise
+a fraction does.
 """
 
 from __future__ import annotations
@@ -19,10 +18,9 @@ __all__ = ["ParsedReal", "bits_of_digits", "digits_of_bits", "float_text", "pars
 
 _LOG2_10 = 3.3219280948873626
 
-#: An exponent of ten beyond this would take minutes and gigabytes to turn into a binary number.
+#: The greatest exponent of ten. A greater one would take minutes and gigabytes to make binary.
 MAXIMUM_EXPONENT = 1_000_000
-#: The greatest precision or accuracy that a number may be marked with, digits: it is computed with
-#: that many.
+#: The greatest precision or accuracy that a mark may ask for, digits. That many are computed.
 MAXIMUM_DIGITS = 1_000_000
 
 _REAL = re.compile(
@@ -34,10 +32,13 @@ _REAL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ParsedReal:
-    """Hold a number read from InputForm text.
+    """Hold a number that was read from InputForm text.
 
-    ``negative``, ``mantissa`` and ``exponent`` give the value, mantissa times ten to the exponent.
-    ``bits`` is the precision in binary digits, or None for a machine number.
+    Attributes:
+        negative: whether the number is negative.
+        mantissa: the digits, a non-negative integer.
+        exponent: the exponent of ten by which the mantissa is scaled.
+        bits: the precision in binary digits; None for a machine number.
     """
 
     negative: bool
@@ -52,9 +53,7 @@ def bits_of_digits(digits: float) -> int:
 
 
 def digits_of_bits(bits: int) -> str:
-    """Return the precision mark for ``bits`` binary digits, such that :func:`bits_of_digits` gives
-    them back.
-    """
+    """Return the precision mark for a number of bits; :func:`bits_of_digits` inverts it."""
     whole = libmp.prec_to_dps(bits)
     if bits_of_digits(whole) == bits:
         return f"{whole}."
@@ -63,11 +62,10 @@ def digits_of_bits(bits: int) -> str:
 
 
 def _place(negative: bool, digits: str, exponent: int, mark: str) -> str:
-    """Return InputForm text for ``0.d1 d2 d3...`` times ten to ``exponent + 1``, with a precision
-    mark.
+    """Return InputForm text for digits, an exponent and a precision mark.
 
-    The language writes the number out while its scientific exponent is -5 to 5, and ``m*^e``
-    beyond.
+    The value is ``d1.d2 d3...`` times ten to ``exponent``. The language writes a number out if its
+    scientific exponent is -5 to 5, and as ``m*^e`` otherwise.
     """
     digits = digits.rstrip("0") or "0"
     if -5 <= exponent <= 5:
@@ -84,8 +82,9 @@ def _place(negative: bool, digits: str, exponent: int, mark: str) -> str:
 
 
 def float_text(value: float) -> str:
-    """Return the InputForm of a machine real, with the fewest digits that give it back: ``0.1``,
-    ``100000.``, ``1.*^20``.
+    """Return the InputForm of a machine real, with the fewest digits that give it back.
+
+    For example ``0.1``, ``100000.``, ``1.*^20``.
     """
     if math.isnan(value):
         return "Indeterminate"
@@ -103,11 +102,13 @@ def float_text(value: float) -> str:
 
 
 def precise_text(value: tuple[int, int, int, int], bits: int) -> str:
-    """Return the InputForm of an arbitrary-precision real: ``3.14`20.``, ``1.`20.*^-1000``,
-    ``0``20.``.
+    """Return the InputForm of an arbitrary-precision real, with as few digits as keep its bits.
 
-    ``value`` is an mpmath tuple (sign, mantissa, exponent, bit count), ``bits`` its precision. The
-    text has the fewest digits that give the same bits back.
+    For example ``3.14`20.``, ``1.`20.*^-1000``, ``0``20.``.
+
+    Args:
+        value: an mpmath tuple: sign, mantissa, exponent, bit count.
+        bits: the precision.
     """
     sign, mantissa, _, _ = value
     if not mantissa:
@@ -124,8 +125,9 @@ def precise_text(value: tuple[int, int, int, int], bits: int) -> str:
 
 
 def _rounded(digits: str, count: int) -> tuple[str, int]:
-    """Return the first ``count`` digits, rounded, and how many places the point moved (1 when 9.99
-    became 10).
+    """Return the first ``count`` digits, rounded, and by how many places the point moved.
+
+    The point moves by 1 when 9.99 becomes 10.
     """
     if len(digits) <= count:
         return digits, 0
@@ -143,12 +145,12 @@ def _scaled(mantissa: int, exponent: int, bits: int) -> tuple[int, int, int, int
 def parse_real(text: str) -> ParsedReal:
     """Read a real in InputForm: digits, a precision or accuracy mark, an exponent of ten.
 
-    Text without a mark has machine precision up to 17 digits and as many digits as are written
-    beyond, as the language reads it.
+    As in the language, text without a mark is a machine number if it has up to 17 digits, and
+    otherwise has as many digits of precision as are written.
 
     Raises:
-        ValueError: the text is not such a number, its exponent is beyond ``MAXIMUM_EXPONENT``, or
-            its mark beyond ``MAXIMUM_DIGITS``.
+        ValueError: the text is no such number, its exponent is beyond ``MAXIMUM_EXPONENT``, or its
+            mark is beyond ``MAXIMUM_DIGITS``.
     """
     match = _REAL.fullmatch(text)
     if match is None or not (match["whole"] or match["part"]):
@@ -174,7 +176,7 @@ def _bits(match: re.Match[str], mantissa: int, scale: int) -> int | None:
     if digits > MAXIMUM_DIGITS:
         raise ValueError(f"the precision of {match[0][:40]!r} is beyond {MAXIMUM_DIGITS} digits")
     if mark == "``":
-        # Digits after the point that are known: a precision of accuracy plus the number's size.
-        # Zero has no size.
+        # The mark counts known digits after the point; the precision is that plus the number's size
+        # in digits. Zero has no size.
         digits += (math.log10(mantissa) + scale) if mantissa else 0.0
     return bits_of_digits(max(digits, 0.0))

@@ -2,14 +2,14 @@
 
 Each is changed in place, before definitions are made of it:
 
-* ``Check`` minds what happens within it, not every message and print of the evaluation so far, and
-  finds messages that a ``Quiet`` around it hides.
+* ``Check`` considers the messages that occur within it, not every message and print of the
+  evaluation so far. It also notices messages that a ``Quiet`` around it hides.
 * ``Function[Null, body, attributes]`` takes slots.
 * ``Print[]`` prints an empty line.
-* ``Association`` evaluates what is not a rule in it, and an absent key gives ``Missing["KeyAbsent",
-  key]``.
-* ``ToExpression`` wraps what it reads in its third argument before it is evaluated, gives ``Null``
-  for a text without an expression, and names itself in messages on wrong syntax.
+* ``Association`` evaluates elements that are not rules, and a missing key gives
+  ``Missing["KeyAbsent", key]``.
+* ``ToExpression`` wraps what it reads in its third argument before evaluation, gives ``Null`` for a
+  text without an expression, and gives messages on wrong syntax in its own name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["correct"]
 
 
 def correct() -> None:
-    """Make all corrections; before Mathics3's definitions are made."""
+    """Make all corrections; call this before Mathics3's definitions are made."""
     _correct_check()
     _correct_function()
     _correct_print()
@@ -37,7 +37,7 @@ def _correct_check() -> None:
     from mathics.core.expression import Expression
     from mathics.core.symbols import Symbol, ensure_context
 
-    # For each Check under way: how messages count, and whether one did.
+    # For each running Check: which messages count, and whether one occurred.
     watches: list[_Watch] = []
     their_message = Evaluation.message
 
@@ -68,10 +68,16 @@ def _correct_check() -> None:
 
 
 class _Watch:
-    """Remember whether a message that counts was given. ``names`` are those that do, none for all.
-    """
+    """Remember whether a message that counts occurred in one ``Check``."""
 
     def __init__(self, names: list[Any], quiet_around: bool) -> None:
+        """Begin.
+
+        Args:
+            names: the names of messages that count; empty for all that are not hidden within the
+                Check.
+            quiet_around: whether a ``Quiet`` is around the Check.
+        """
         self._names = names
         self._quiet_around = quiet_around
         self.seen = False
@@ -86,7 +92,10 @@ class _Watch:
 
 
 def _names(params: Any) -> list[Any] | None:
-    """Return the names of messages in lists and out of them; None when something is none."""
+    """Return the names of messages in a sequence, which may hold lists of them.
+
+    None if it holds anything else.
+    """
     found: list[Any] = []
     waiting = list(params)
     while waiting:
@@ -196,10 +205,10 @@ def _correct_to_expression() -> None:
 
 
 def _read(text: str, evaluation: Any) -> Iterator[Any]:
-    """Read the expressions in a text one by one; each sees what the ones before it did.
+    """Read the expressions in a text one by one; each is read after the one before was evaluated.
 
     Raises:
-        mathics_scanner.errors.SyntaxError: what comes next cannot be read; the message has been
+        mathics_scanner.errors.SyntaxError: the next expression cannot be read; the message has been
             given.
     """
     from mathics.core.parser.feed import MathicsMultiLineFeeder
@@ -223,6 +232,5 @@ def _read(text: str, evaluation: Any) -> Iterator[Any]:
             yield query
 
 
-#: Messages of Mathics3's parser that have one of ``ToExpression``'s own in their place; "Syntax" is
-#: one without a text.
+#: Messages of Mathics3's parser that ``ToExpression`` replaces by its own. "Syntax" has no text.
 _REPORTED = ("Syntax", "sntxi", "sntxb", "sntxf")

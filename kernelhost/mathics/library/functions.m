@@ -1,7 +1,7 @@
-(* Functions of the language that Mathics3 does not have, or not whole, in terms of what it has.
+(* Functions of the language that Mathics3 lacks, wholly or in part, in terms of those it has.
 
-   Definitions (:=) and SetAttributes are all that may be here; every symbol is in System` unless it says otherwise. What is not
-   defined here is left unevaluated. Conditions stand on the left. *)
+   This file may hold definitions (:=) and SetAttributes only. Every symbol without a context is in
+   System`. What is not defined stays unevaluated. Conditions stand on the left. *)
 
 (* -- numbers -- *)
 

@@ -1,8 +1,8 @@
 """Define functions that Mathics3 lacks, from ``functions.m``.
 
-They become part of the language like Mathics3's own: in ``System` ``, protected, and out of the
-reach of what clears what a user has defined. Reading the file takes some tens of milliseconds, once
-for all kernels that are forked.
+They become part of the language like Mathics3's own functions: in ``System` ``, protected, and
+untouched by what clears a user's definitions. Reading the file takes some tens of milliseconds,
+once for all kernels that are forked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["add_functions"]
 
 
 def add_functions(definitions: Any) -> None:
-    """Define what is in the file.
+    """Define what is in ``functions.m``.
 
     Raises:
         ValueError: something in the file is neither a definition nor ``SetAttributes``.
@@ -44,7 +44,7 @@ def add_functions(definitions: Any) -> None:
 
 
 def _set_attributes(definitions: Any, symbols: Any, attributes: Any) -> None:
-    """Give symbols these attributes and no others, but for ``Protected``."""
+    """Give symbols these attributes and ``Protected``, and no others."""
     bits = A_PROTECTED
     for attribute in attributes.elements if attributes.has_form("List", None) else (attributes,):
         bits |= attribute_string_to_number[attribute.get_name()]
@@ -53,6 +53,7 @@ def _set_attributes(definitions: Any, symbols: Any, attributes: Any) -> None:
 
 
 def _definition(definitions: Any, name: str) -> Any:
+    """Return the built-in definition of a name; make one if there is none."""
     found = definitions.builtin.get(name)
     if found is None:
         attributes = A_PROTECTED if name.startswith("System`") else A_NO_ATTRIBUTES

@@ -1,18 +1,18 @@
-"""The package ``JLink` ``, as far as a program on the other end of the link calls into it.
+"""The package ``JLink` ``, as far as a program at the other end of the link calls it.
 
-J/Link's and .NET/Link's ``evaluateToImage`` and ``evaluateToTypeset`` evaluate ``Needs["JLink`"]``
-and then
+``evaluateToImage`` and ``evaluateToTypeset`` of J/Link and .NET/Link evaluate ``Needs["JLink`"]``,
+and then one of
 
-* ``EvaluateToImage[e, (True,) "GIF", (ImageResolution -> n,) (ImageSize -> {w, h})]`` or
+* ``EvaluateToImage[e, (True,) "GIF", (ImageResolution -> n,) (ImageSize -> {w, h})]``,
 * ``EvaluateToTypeset[e, (TraditionalForm,) (width,) "GIF"]``,
 
-where e is an expression or its text, and take a string whose characters are the bytes of an image
-for one, and anything else for a failure. Graphics are drawn from Mathics3's SVG, images are
-themselves, and whatever else it is, is drawn as its OutputForm text. Graphics in three dimensions
-cannot be drawn: a message, and ``$Failed``.
+where e is an expression or its text. They take a string whose characters are the bytes of an image
+for an image, and anything else for a failure. Graphics are drawn from Mathics3's SVG, an image is
+taken as it is, and anything else is drawn as its OutputForm text. Three-dimensional graphics cannot
+be drawn and give a message and ``$Failed``.
 
-The other way, calls from the language into Java, needs a kernel that reads packets while it
-evaluates; ``InstallJava`` says so.
+Calls in the other direction, from the language into Java, need a kernel that sends CallPacket and
+reads the answer while it evaluates. ``InstallJava`` says that this kernel does not.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ CONTEXT = "JLink`"
 
 _FAILED = Symbol("System`$Failed")
 _SOLID = ("System`Graphics3D",)
-#: Pixels in an inch of a picture that is drawn at its own size.
+#: The resolution of a picture at its own size, pixels per inch.
 _RESOLUTION = 72
 
 
 class EvaluateToImage(Builtin):
-    """Give the bytes of an image of an expression."""
+    """Return the bytes of an image of an expression."""
 
     attributes = A_PROTECTED
     context = CONTEXT
@@ -64,7 +64,8 @@ class EvaluateToImage(Builtin):
 
 
 class EvaluateToTypeset(Builtin):
-    """Give the bytes of an image of an expression's typeset form; here its OutputForm."""
+    """Return the bytes of an image of an expression's typeset form, which is its OutputForm here.
+    """
 
     attributes = A_PROTECTED
     context = CONTEXT
@@ -79,7 +80,7 @@ class EvaluateToTypeset(Builtin):
 
 
 class InstallJava(Builtin):
-    """Say that there is no way to call Java from here."""
+    """Say that Java cannot be called from this kernel."""
 
     context = CONTEXT
     messages: ClassVar[dict[str, str]] = {"nojava": "This kernel cannot call Java. Programs that call the kernel need no InstallJava."}
@@ -92,7 +93,7 @@ class InstallJava(Builtin):
 
 
 class GetJVM(Builtin):
-    """Give the failure of InstallJava on."""
+    """Return the failure of InstallJava."""
 
     context = CONTEXT
     rules: ClassVar[dict[str, str]] = {"JLink`GetJVM[___]": "$Failed"}
@@ -108,7 +109,7 @@ class ConnectToFrontEnd(Builtin):
 
 
 class CloseFrontEnd(Builtin):
-    """Do nothing, as there is no front end."""
+    """Do nothing, since there is no front end."""
 
     context = CONTEXT
     rules: ClassVar[dict[str, str]] = {"JLink`CloseFrontEnd[___]": "Null"}
@@ -125,14 +126,15 @@ class UseFrontEnd(Builtin):
 
 
 class ImageResolution(Builtin):
-    """Be the name of an option that Mathics3 does not have."""
+    """The name of an option that Mathics3 does not have."""
 
     summary_text = "say how many pixels to the inch an image has"
 
 
 class ToHeldExpression(Builtin):
-    """Give a text's expression unevaluated; J/Link uses this former function of the language to
-    show messages.
+    """Return the expression in a text, unevaluated, in Hold.
+
+    J/Link uses this former function of the language to show messages.
     """
 
     summary_text = "give the expression of a text in Hold"
@@ -160,7 +162,7 @@ def add_package(definitions: Any) -> None:
 
 
 def open_package(definitions: Any) -> None:
-    """Put the package on ``$ContextPath``, as loading it does."""
+    """Put the package on ``$ContextPath``, as loading a package does."""
     path = definitions.get_context_path()
     if CONTEXT not in path:
         definitions.set_context_path((CONTEXT, *path))
@@ -173,7 +175,7 @@ def _evaluated(value: Any, evaluation: Any) -> Any:
 
 
 def _size(value: Any) -> tuple[int, int]:
-    """Return what ``ImageSize -> value`` asks for in pixels: width and height, 0 for one left open.
+    """Return the width and height that ``ImageSize -> value`` asks for, pixels; 0 where it is open.
     """
     elements = value.elements if value.has_form("List", 2) else (value, Symbol("System`Automatic"))
     width, height = map(_positive, elements)
@@ -181,15 +183,16 @@ def _size(value: Any) -> tuple[int, int]:
 
 
 def _positive(value: Any) -> int:
-    """Return a positive number of at most a million, 0 for anything else."""
+    """Return a positive number as an integer, at most a million; 0 for anything else."""
     return min(int(value.value), 1_000_000) if isinstance(value, (Integer, Real)) and value.value > 0 else 0
 
 
-#: A width and a height to fit into, in pixels, and by how much to magnify when there is neither.
+#: A width and a height to fit into, pixels; and the factor to scale by if both are 0.
 _Extent = tuple[int, int, float]
 
 
 def _image(value: Any, form: str, extent: _Extent, evaluation: Any) -> Any:
+    """Return a value's image as a string of bytes, or what stands for a failure."""
     if form not in FORMATS:
         evaluation.message("JLink`EvaluateToImage", "format", form)
         return _FAILED
@@ -203,6 +206,7 @@ def _image(value: Any, form: str, extent: _Extent, evaluation: Any) -> Any:
 
 
 def _picture(value: Any, extent: _Extent, evaluation: Any) -> Any | None:
+    """Return a value's image, None if it cannot be drawn."""
     head = value.get_head_name()
     if head == "System`Graphics":
         svg = Expression(Symbol("System`ExportString"), value, String("SVG")).evaluate(evaluation)

@@ -1,9 +1,9 @@
-"""Draw as pixels what Mathics3 makes as text or SVG: enough of SVG for what its graphics are
-written in, on Pillow alone.
+"""Draw text and Mathics3's SVG as pixels, with Pillow alone.
 
-Known are ``svg``, ``g`` without transformation, ``polyline``, ``polygon``, ``rect``, ``circle``,
-``ellipse``, ``path`` with absolute coordinates, and ``text``; anything else is left out. Knows no
-Mathics3; does no I/O but for looking up a font.
+The supported elements are those that Mathics3's graphics use: ``svg``, ``g`` without
+transformation, ``polyline``, ``polygon``, ``rect``, ``circle``, ``ellipse``, ``path`` with absolute
+coordinates, and ``text``. Others are left out. This module knows no Mathics3, and does no I/O
+except that it looks up a font.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 __all__ = ["FORMATS", "draw_svg", "draw_text", "encode", "fitted"]
 
-#: The formats that an image can be written in, as the language and as Pillow name them.
+#: The image formats: the language's names, and Pillow's.
 FORMATS = {"GIF": "GIF", "PNG": "PNG", "JPEG": "JPEG", "TIFF": "TIFF", "BMP": "BMP", "Automatic": "GIF"}
-#: The largest side of an image in pixels.
+#: The largest side of an image, pixels.
 MAXIMUM_SIDE = 4096
 
 _SMOOTH = 2
@@ -50,17 +50,26 @@ def _font(size: int) -> Any:
 
 
 def encode(image: Image.Image, form: str) -> bytes:
-    """Return an image as the bytes of a file; ``form`` is a key of :data:`FORMATS`."""
+    """Return an image as the bytes of a file.
+
+    Args:
+        image: the image.
+        form: a key of :data:`FORMATS`.
+    """
     out = io.BytesIO()
     image.save(out, FORMATS[form])
     return out.getvalue()
 
 
 def fitted(size: tuple[float, float], width: int, height: int, factor: float = 1.0) -> float:
-    """Return by how much to scale something so that it fits into width and height in pixels.
+    """Return the factor that scales something to fit into a width and a height.
 
-    0 is for a side that does not matter. If neither does it is ``factor``, as far as the largest
-    image allows.
+    Args:
+        size: its width and height.
+        width: the width to fit into, pixels; 0 for any.
+        height: the height to fit into, pixels; 0 for any.
+        factor: the result if neither matters, unless the image would be larger than
+            ``MAXIMUM_SIDE``.
     """
     ratios = [wanted / has for wanted, has in ((width, size[0]), (height, size[1])) if wanted and has > 0]
     bounds = [MAXIMUM_SIDE / has for has in size if has > 0]
@@ -71,9 +80,11 @@ def fitted(size: tuple[float, float], width: int, height: int, factor: float = 1
 
 
 def draw_text(text: str, width: int = 0) -> Image.Image:
-    """Return text drawn on white, every character as wide as any other.
+    """Return text drawn on white, with all characters equally wide.
 
-    ``width`` is the width in pixels at which lines are broken, 0 for as long as they are.
+    Args:
+        text: the text.
+        width: the width at which lines are broken, pixels; 0 for none.
     """
     font = _font(_FONT_SIZE)
     cell = max(math.ceil(font.getlength("0")), 1)
@@ -97,14 +108,18 @@ def draw_text(text: str, width: int = 0) -> Image.Image:
 
 
 def draw_svg(svg: str, width: int = 0, height: int = 0, factor: float = 1.0) -> Image.Image:
-    """Return an SVG picture drawn on white, scaled to fit into a width and a height in pixels.
+    """Return an SVG picture drawn on white.
 
-    Without either it has ``factor`` times the size it asks for.
+    Args:
+        svg: the picture's text.
+        width: the width to fit into, pixels; 0 for any.
+        height: the height to fit into, pixels; 0 for any.
+        factor: how much to enlarge the picture's own size if neither is given.
 
     Raises:
         ValueError: the text is no SVG picture.
     """
-    # What Mathics3 puts between tags is not always escaped.
+    # Mathics3 does not always escape the text between tags.
     safe = _TEXT.sub(lambda m: m[1] + html.escape(html.unescape(m[3]), quote=False) + m[4], svg)
     try:
         root = ElementTree.fromstring(safe.strip())
@@ -123,7 +138,7 @@ def draw_svg(svg: str, width: int = 0, height: int = 0, factor: float = 1.0) -> 
 
 
 class _Canvas:
-    """Draw elements in the picture's coordinates."""
+    """Draw elements, in the picture's coordinates."""
 
     def __init__(self, image: Image.Image, scale: float, origin: _Point) -> None:
         self._draw = ImageDraw.Draw(image, "RGBA")
@@ -159,7 +174,7 @@ class _Canvas:
 
     def _circle(self, element: ElementTree.Element, style: dict[str, str]) -> None:
         x, y, r = (_number(element.get(name), 0.0) for name in ("cx", "cy", "r"))
-        # A dot must be seen however small its picture is.
+        # A dot must be visible in the smallest picture.
         self._round(x, y, max(r, 1.0), max(r, 1.0), style)
 
     def _ellipse(self, element: ElementTree.Element, style: dict[str, str]) -> None:
@@ -172,7 +187,7 @@ class _Canvas:
 
     def _path(self, element: ElementTree.Element, style: dict[str, str]) -> None:
         for points, closed in _subpaths(element.get("d", "")):
-            # A path that is filled is closed by being filled, but its last side is not drawn.
+            # Filling a path closes it, but its last side is not drawn.
             if not closed and _paint(style, "fill") is not None:
                 self._outline(points, {**style, "stroke": "none"}, True)
                 style = {**style, "fill": "none"}
@@ -181,8 +196,7 @@ class _Canvas:
     def _text(self, element: ElementTree.Element, style: dict[str, str]) -> None:
         place = self._at((_number(element.get("x"), 0.0), _number(element.get("y"), 0.0)))
         size = _number(element.get("font-size"), 10.0)
-        # A label says how it hangs on its place; any other text is about its place, as the language
-        # has it.
+        # A label has its own anchor; other text is placed around its position, as in the language.
         anchor = {"end": "r", "middle": "m", "start": "l"}.get(style.get("text-anchor", ""))
         if anchor is None:
             offset = _number(element.get("ox"), 0.0)
@@ -197,7 +211,7 @@ class _Canvas:
 
 
 def _style(element: ElementTree.Element) -> dict[str, str]:
-    """Return an element's properties: its style's, and where that is silent its attributes'."""
+    """Return an element's properties: from its style, else from its attributes."""
     style = {k: v for k, v in element.attrib.items() if k in ("fill", "stroke", "stroke-width", "color")}
     for entry in element.get("style", "").split(";"):
         name, _, value = entry.partition(":")
@@ -229,7 +243,10 @@ def _points(element: ElementTree.Element) -> list[_Point]:
 
 
 def _subpaths(path: str) -> Iterator[tuple[list[_Point], bool]]:
-    """Give the points of each part of a path, curves as short lines, and whether it is closed."""
+    """Yield the points of each part of a path, and whether the part is closed.
+
+    Curves become short lines.
+    """
     points: list[_Point] = []
     command, numbers = "", list[float]()
     for letter, number in _STEP.findall(path):
@@ -265,7 +282,8 @@ def _bezier(control: list[_Point]) -> Iterator[_Point]:
 
 
 def _arc(start: _Point, end: _Point, numbers: list[float]) -> Iterator[_Point]:
-    """Give the points of an elliptical arc whose axes are not turned (SVG 1.1, appendix F.6)."""
+    """Yield the points of an elliptical arc with axes that are not rotated (SVG 1.1, appendix F.6).
+    """
     rx, ry, _, large, sweep = numbers[:5]
     if not rx or not ry:
         yield end
@@ -275,7 +293,7 @@ def _arc(start: _Point, end: _Point, numbers: list[float]) -> Iterator[_Point]:
     if square == 0:
         return
     if square > 1:
-        # Too small to reach from one end to the other: as large as it must be.
+        # The ellipse is too small to connect the ends: enlarge it.
         factor = math.sqrt(square)
         rx, ry, x, y, square = rx * factor, ry * factor, x / factor, y / factor, 1.0
     root = math.sqrt(1 / square - 1) * (-1 if bool(large) == bool(sweep) else 1)
