@@ -69,7 +69,8 @@ class SyntaxFault(Exception):
     """Say that input cannot be read; its messages have been sent.
 
     Attributes:
-        position: the character at which reading failed, counted from 1.
+        position: the number of the character at which reading stopped, counted from 1; at most one
+            more than there are characters.
     """
 
     def __init__(self, position: int) -> None:

@@ -115,7 +115,7 @@ class _StandardOutput(io.TextIOBase):
         return len(text)
 
     def close(self) -> None:
-        """Stay open: ``Close["stdout"]`` must not silence a kernel for good."""
+        """Stay open, whatever closes the stream."""
 
 
 #: Forms of Write and WriteString that Mathics3 lacks, and the streams they write to.

@@ -7,7 +7,14 @@ import io
 import pytest
 from PIL import Image
 
-from kernelbus.kernelhost.mathics.library.raster import FORMATS, MAXIMUM_SIDE, draw_svg, draw_text, encode, fitted
+from kernelbus.kernelhost.mathics.library.raster import (
+    FORMATS,
+    MAXIMUM_SIDE,
+    draw_svg,
+    draw_text,
+    encode,
+    fitted,
+)
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
@@ -39,7 +46,14 @@ def test_text_that_is_no_picture_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("width", "height", "factor", "scale"),
-    [(100, 0, 1.0, 10), (0, 100, 1.0, 5), (100, 100, 9.0, 5), (0, 0, 3.0, 3), (0, 0, 1e9, MAXIMUM_SIDE / 20), (10**6, 0, 1.0, MAXIMUM_SIDE / 20)],
+    [
+        (100, 0, 1.0, 10),
+        (0, 100, 1.0, 5),
+        (100, 100, 9.0, 5),
+        (0, 0, 3.0, 3),
+        (0, 0, 1e9, MAXIMUM_SIDE / 20),
+        (10**6, 0, 1.0, MAXIMUM_SIDE / 20),
+    ],
 )
 def test_fitted(width: int, height: int, factor: float, scale: float) -> None:
     assert fitted((10, 20), width, height, factor) == scale

@@ -26,7 +26,8 @@ class Kernel:
             peers: list[wstp.Link] = []
             accepting = threading.Thread(target=lambda: peers.append(listener.accept(WAIT)))
             accepting.start()
-            self.link = wstp.connect(["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", f"{listener.port}@127.0.0.1"], tolerant=True)
+            name = f"{listener.port}@127.0.0.1"
+            self.link = wstp.connect(["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", name], tolerant=True)
             accepting.join()
         self.peer = peers[0]
         self.calls: list[str] = []
