@@ -19,6 +19,7 @@ from kernelbus.bus.protocol.messages import (
     Registered,
 )
 from kernelbus.bus.protocol.orders import Order
+from kernelbus.bus.protocol.reports import Status, StatusRequest
 from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.transport.interface import Route
 
@@ -116,3 +117,9 @@ class BrokerPlayer:
         self.say(frontend, Open(channel, "a"))
         self.say(host, Acquired(channel, kernel(identity, channel)))
         assert self.broker.channels[channel].phase is ChannelPhase.OPEN
+
+    def status(self, console: Peer, **asked: bool) -> Status:
+        """Return the status that `console` gets; `asked` are fields of the request."""
+        ((_, told),) = self.say(console, StatusRequest(1, "me@here", **asked))
+        assert isinstance(told, Status)
+        return told

@@ -12,10 +12,7 @@ from kernelbus.bus.broker.machine import Broker
 from kernelbus.bus.broker.sessions import SessionRecord
 from kernelbus.bus.protocol.messages import (
     Acquire,
-    Acquired,
-    ChannelReport,
     Heartbeat,
-    KernelGone,
     KernelReport,
     Leave,
     Open,
@@ -293,42 +290,6 @@ def gone(bus: BrokerPlayer) -> list[str]:
     return [host.name for host in bus.broker.gone_hosts.values()]
 
 
-def status(bus: BrokerPlayer, console: Peer, **asked: bool) -> Status:
-    ((_, told),) = bus.say(console, StatusRequest(1, ME, **asked))
-    assert isinstance(told, Status)
-    return told
-
-
-def test_a_lost_host_is_a_problem_until_it_is_back_or_evicted(bus: BrokerPlayer, console: Peer) -> None:
-    bus.host("alpha", kernels=[session()])
-    beta = bus.host("beta")
-    assert status(bus, console).health == "healthy"
-    bus.wait(8, beta)
-    told = status(bus, console)
-    assert (told.health, [host.state for host in told.hosts]) == ("degraded", ["suspect", "up"])
-    bus.wait(60, beta)
-    told = status(bus, console)
-    assert {host.name: host.state for host in told.hosts} == {"beta": "up", "alpha": "lost"}
-    assert any("host alpha is gone" in problem for problem in told.problems)
-    bus.host("alpha")
-    assert gone(bus) == []
-    assert status(bus, console).health == "healthy"
-    bus.wait(70, beta)
-    bus.say(console, HostOrder(1, ME, "alpha", "evict"))
-    assert answer(bus).ok
-    assert gone(bus) == []
-    assert status(bus, console).health == "healthy"
-
-
-def test_a_host_that_left_is_no_problem(bus: BrokerPlayer, console: Peer) -> None:
-    alpha, beta = bus.host("alpha"), bus.host("beta")
-    bus.say(alpha, Leave())
-    assert [host.name for host in status(bus, console).hosts] == ["beta"]
-    assert status(bus, console).health == "healthy"
-    bus.say(beta, Leave())
-    assert status(bus, console).problems == ["no kernel host has registered with the broker"]
-
-
 def test_evicting_a_host_that_cannot_be_reached_gives_it_up(bus: BrokerPlayer, console: Peer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.attach(frontend, host, 1, KERNEL)
@@ -352,50 +313,6 @@ def test_a_session_whose_host_is_away_can_be_forgotten(console: Peer) -> None:
     assert bus.broker.sessions.awaited == {}
 
 
-# ---- what a pool should have ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("pool", "problem"),
-    [
-        (PoolReport("P", True, True, 0, 2, 0, 0, 0, 2, 8), ""),
-        (PoolReport("P", True, True, 1, 1, 0, 0, 0, 2, 8), ""),
-        (PoolReport("P", True, True, 0, 1, 0, 0, 0, 2, 8), "pool P is under its minimum: 1 of 2"),
-        (PoolReport("P", True, True, 0, 0, 8, 0, 0, 2, 8), ""),
-        (PoolReport("P", True, True, 0, 0, 7, 0, 0, 2, 8), "pool P is under its minimum: 1 of 2"),
-        (PoolReport("P", True, True, 0, 0, 0, 0, 0, 2, 8, "exited"), "its kernels do not start: exited"),
-        (PoolReport("P", True, True, 0, 0, 1, 0, 0, 2, 1, limited="one licence"), "one licence"),
-        (PoolReport("P", True, True, 0, 0, 0, 0, 0, 2, 8, state="draining"), ""),
-    ],
-)
-def test_a_pool_under_its_minimum_is_a_problem(bus: BrokerPlayer, console: Peer, pool: PoolReport, problem: str) -> None:
-    bus.host("h", pool)
-    told = status(bus, console)
-    assert (told.health == "degraded") == bool(problem)
-    assert problem in " ".join(told.problems)
-
-
-def test_refusals_are_counted_by_their_codes(bus: BrokerPlayer, console: Peer) -> None:
-    bus.host("h")
-    frontend = bus.frontend("f")
-    for number in (1, 2):
-        bus.say(frontend, Open(number, "a", pool="Q"))
-    bus.say(frontend, Open(3, "a", kernel="nobody"))
-    counted = status(bus, console).refused
-    assert [(count.what, count.count) for count in counted] == [("unknown-kernel", 1), ("unknown-pool", 2)]
-
-
-def test_the_time_until_a_client_has_its_kernel_is_counted_once(bus: BrokerPlayer, console: Peer) -> None:
-    host, frontend = bus.host("h"), bus.frontend("f")
-    bus.say(frontend, Open(1, "a"))
-    bus.wait(3, host, frontend)
-    bus.say(host, Acquired(1, kernel(channel=1)))
-    bus.frontend("f", [ChannelReport(1, "k")], peer=frontend)
-    bus.say(frontend, Open(1, "a"))
-    (figures,) = status(bus, console).figures
-    assert (figures.attaches.count, figures.attaches.total) == (1, 3.0)
-
-
 # ---- links and stories ------------------------------------------------------------------------------------------
 
 
@@ -412,7 +329,7 @@ def test_links_are_asked_of_the_frontends(bus: BrokerPlayer, console: Peer) -> N
     assert isinstance(told, Status)
     assert (told.request, told.links) == (9, [link])
     assert any("frontend two was asked for its links" in problem for problem in told.problems)
-    assert status(bus, console).links == []
+    assert bus.status(console).links == []
 
 
 def test_the_story_of_a_kernel_is_told(bus: BrokerPlayer, console: Peer) -> None:
@@ -447,19 +364,3 @@ def test_a_trace_goes_to_who_asks_as_long_as_they_ask(bus: BrokerPlayer, console
     bus.say(other, TraceOrder(3, ME, KERNEL, on=False))
     assert [message.on for to, message in bus.sent if to == "h"] == [False]
 
-
-def test_a_brief_status_has_pools_and_no_kernels(bus: BrokerPlayer, console: Peer) -> None:
-    bus.host("h", kernels=[session()])
-    whole, brief = status(bus, console), status(bus, console, brief=True)
-    assert [known.kernel for known in whole.kernels] == [KERNEL]
-    assert (brief.kernels, brief.figures) == ([], [])
-    assert brief.pools == whole.pools
-
-
-def test_of_many_sessions_that_are_over_the_last_are_shown(bus: BrokerPlayer, console: Peer) -> None:
-    host = bus.host("h")
-    for number in range(1100):
-        bus.say(host, kernel(f"k{number}"))
-        bus.say(host, KernelGone(f"k{number}", "closed"))
-    assert status(bus, console).kernels == []
-    assert [known.kernel for known in status(bus, console, over=True).kernels] == [f"k{number}" for number in range(100, 1100)]

@@ -1,13 +1,11 @@
-"""Latencies in buckets, and figures of several hosts added up."""
+"""Latencies in buckets."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelbus.bus.broker.status import add_figures
 from kernelbus.bus.protocol.histogram import BOUNDS, Histogram, Latencies, added
-from kernelbus.bus.protocol.reports import PoolFigures
 
 SECONDS = st.lists(st.floats(0, 1000), max_size=30)
 
@@ -36,9 +34,3 @@ def test_two_added_up_are_as_if_counted_together(first: list[float], second: lis
 
 def test_buckets_of_another_version_are_left_out() -> None:
     assert added(counted([1.0]), Histogram([1, 2, 3], 6.0)) == counted([1.0])
-
-
-def test_figures_are_added_up_field_by_field() -> None:
-    one = PoolFigures("P", 1, 2, 3, 4, 5, counted([1.0]), counted([2.0]), counted([]))
-    two = PoolFigures("P", 10, 20, 30, 40, 50, counted([3.0]), counted([]), counted([4.0]))
-    assert add_figures(one, two) == PoolFigures("P", 11, 22, 33, 44, 55, counted([1.0, 3.0]), counted([2.0]), counted([4.0]))
