@@ -7,24 +7,26 @@ on streams.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid as uuid_module
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Final
 
-from wstp.errors import ConnectFailed, LinkClosed, LinkSpecError, LinkTimeout, LocalProtocolError, WSTPError
+from wstp.connecting import Connecting, cannot_connect
+from wstp.errors import LinkClosed, LinkTimeout, LocalProtocolError, WSTPError
 from wstp.expr import Expr, Function
-from wstp.features import Features
-from wstp.handshake import SERVER_PREAMBLE, Connector, Mode
+from wstp.handshake import Mode
 from wstp.lexer import Buffer
 from wstp.limits import DEFAULT_LIMITS, Limits
-from wstp.link import READ_AHEAD, ModeName, resolve_spec
-from wstp.linkspec import LinkSpec
+from wstp.linkbase import LinkBase
+from wstp.linkspec import LinkSpec, ModeName, resolve_spec
 from wstp.machine import LinkMachine, LinkState, Ready, is_packet
 from wstp.messages import Message
-from wstp.rendezvous import HALF_TIMEOUT, Dismissed, Matched, Rendezvous, Reply
+from wstp.reception import Abandoned, Made, Reception, Step
+from wstp.rendezvous import HALF_TIMEOUT, Dismissed, Reply
 from wstp.stream import ByteStream
 from wstp.tokens import NEED_DATA
 
@@ -87,34 +89,36 @@ class _Connection(ByteStream):
         return 0 if self.ended or self._transport is None else self._transport.get_write_buffer_size()
 
 
-class Link:
+class Link(LinkBase):
     """Be one end of a link; made by `connect()` or `Listener.accept()`. An async context manager.
 
     Attributes:
-        on_message: if set, called with each message as it comes, instead of queueing it.
-        read_ahead: reading pauses while more unread bytes than this wait and nobody waits for an
+        on_message: the function that takes each message as it comes; None keeps messages for
+            `get_message()`.
+        read_ahead: the number of unread bytes at which reading pauses while nobody waits for an
             expression.
     """
 
+    _kind = "wstp.aio.Link"
+
     def __init__(self, machine: LinkMachine, data: _Connection, message: _Connection | None, name: str) -> None:
         """Take a machine and its connections, of which the second may come later."""
+        super().__init__(machine, name, contextlib.nullcontext())
         self._loop = asyncio.get_running_loop()
-        self._machine = machine
         self._data = data
         self._message = message
-        self._name = name
         self._change = _Change(self._loop)
         self._readers = 0
         self._doubt: asyncio.TimerHandle | None = None
-        self._close_asked = False
         self._closing = False
         self._discarded = 0
         self._flushing = asyncio.Lock()
-        self.on_message: Callable[[Message], None] | None = None
-        self.read_ahead = READ_AHEAD
         data.owner = self
         if message is not None:
             message.owner = self
+
+    def _deadline(self, timeout: float | None) -> float | None:
+        return None if timeout is None else self._loop.time() + timeout
 
     # -- what the connections tell
     # ----------------------------------------------------------------------------
@@ -157,10 +161,6 @@ class Link:
         for buffer in self._machine.data_to_send():
             self._data.write(buffer)
 
-    def _deliver(self) -> None:
-        while self.on_message is not None and (message := self._machine.next_message()) is not None:
-            self.on_message(message)
-
     def _look_at_doubt(self) -> None:
         if self._doubt is not None:
             self._doubt.cancel()
@@ -181,18 +181,6 @@ class Link:
     # -- writing
     # ----------------------------------------------------------------------------------------------
 
-    def put(self, expr: Expr, *, end_packet: bool = False) -> None:
-        """Queue an expression for the next `flush()`; as `wstp.link.Link.put`."""
-        self._machine.put(expr, end_packet=end_packet)
-
-    def put_raw(self, buffers: Sequence[Buffer]) -> None:
-        """Queue bytes that are tokens already."""
-        self._machine.put_raw(buffers)
-
-    def end_packet(self) -> None:
-        """Queue the end of a packet."""
-        self._machine.put_raw((b"]",))
-
     async def flush(self, timeout: float | None = None) -> None:
         """Write what is queued, and wait until the operating system has it all.
 
@@ -200,40 +188,41 @@ class Link:
             LinkTimeout: not in time; what was not handed over stays queued.
             LinkClosed, LinkLost: the link has ended.
         """
-        deadline = None if timeout is None else self._loop.time() + timeout
+        deadline = self._deadline(timeout)
         async with self._flushing:
             await self._flush(deadline)
 
     async def _flush(self, deadline: float | None) -> None:
-        buffers = self._machine.data_to_send()
-        if not buffers:
+        pending = deque(memoryview(data) for data in self._queued() if len(data))
+        if not pending:
             return
-        if sum(map(len, buffers)) <= _JOIN:
-            buffers = [b"".join(buffers)]
-        pending = deque(memoryview(data) for data in buffers if len(data))
         try:
             while pending:
-                await self._wait_for_room(deadline)
+                while self._data.congested and not self._data.ended:
+                    await self._wait_to_write(deadline)
+                if self._data.ended:
+                    raise await self._broken()
                 first = pending.popleft()
                 self._data.write(first[:_PIECE])
                 if len(first) > _PIECE:
                     pending.appendleft(first[_PIECE:])
             self._data.when_flushed(self._change.happened)
             while self._data.unsent:
-                if not await self._change.wait(deadline):
-                    raise LinkTimeout(f"{self}: the peer does not read: not all could be written in time")
+                await self._wait_to_write(deadline)
             if self._data.ended:
                 raise await self._broken()
         finally:
             if pending:
                 self._machine.requeue(list(pending))
 
-    async def _wait_for_room(self, deadline: float | None) -> None:
-        while self._data.congested and not self._data.ended:
-            if not await self._change.wait(deadline):
-                raise LinkTimeout(f"{self}: the peer does not read: not all could be written in time")
-        if self._data.ended:
-            raise await self._broken()
+    def _queued(self) -> list[Buffer]:
+        """Take what the machine wants to send; join small pieces, so that they leave as one."""
+        buffers = self._machine.data_to_send()
+        return [b"".join(buffers)] if sum(map(len, buffers)) <= _JOIN else buffers
+
+    async def _wait_to_write(self, deadline: float | None) -> None:
+        if not await self._change.wait(deadline):
+            raise self._not_written()
 
     async def _broken(self) -> Exception:
         """Return, after a write failed, the error that says how the link ended; it may take the
@@ -256,7 +245,7 @@ class Link:
         """Return the next complete expression; as `wstp.link.Link.get`. Cancelling it loses
         nothing.
         """
-        deadline = None if timeout is None else self._loop.time() + timeout
+        deadline = self._deadline(timeout)
         self._flush_soon()
         self._readers += 1
         try:
@@ -266,7 +255,7 @@ class Link:
                     return found
                 self._data.resume()
                 if not await self._change.wait(deadline):
-                    raise LinkTimeout(f"{self}: no expression in {timeout:g} s")
+                    raise self._no_expression(timeout)
         finally:
             self._readers -= 1
 
@@ -274,7 +263,7 @@ class Link:
         """Return the next expression that is a packet: a function headed by a symbol. Raises as
         `get()` does.
         """
-        deadline = None if timeout is None else self._loop.time() + timeout
+        deadline = self._deadline(timeout)
         while True:
             expr = await self.get(None if deadline is None else max(0.0, deadline - self._loop.time()))
             if is_packet(expr):
@@ -293,7 +282,7 @@ class Link:
         """Wait until an expression or a message can be had; after the time-out both parts of
         `Ready` are False.
         """
-        deadline = None if timeout is None else self._loop.time() + timeout
+        deadline = self._deadline(timeout)
         self._flush_soon()
         self._readers += 1
         try:
@@ -317,10 +306,7 @@ class Link:
     def _flush_soon(self) -> None:
         # As the C library does: who waits for an answer wants the question gone.
         if self._machine.queued and not self._flushing.locked() and not self._data.congested:
-            buffers = self._machine.data_to_send()
-            if sum(map(len, buffers)) <= _JOIN:
-                buffers = [b"".join(buffers)]
-            for data in buffers:
+            for data in self._queued():
                 self._data.write(data)
 
     # -- the rest
@@ -332,22 +318,36 @@ class Link:
 
         Closing twice, or a link that has ended, is no error.
         """
-        if self._close_asked:
+        if not self._begin_closing():
             return
-        self._close_asked = True
-        if self._machine.state in (LinkState.ACTIVE, LinkState.MESSAGE_GONE):
+        await self._write_the_rest(timeout)
+        self._say_closing()
+        await self._let_go()
+        self._change.happened()
+
+    async def _write_the_rest(self, timeout: float) -> None:
+        """Flush within `timeout` seconds, if that is possible; a link that has ended is no error."""
+        if self._can_write():
             try:
                 await self.flush(timeout)
             except WSTPError as error:
                 _log.debug("%s: closing: %s", self, error)
+
+    def _say_closing(self) -> None:
+        """Send message 9."""
         self._closing = True
-        self._machine.close()
-        last = self._machine.say_closing()
+        last = self._last_message()
         if self._doubt is not None:
             self._doubt.cancel()
         if self._message is not None:
             self._message.write(last)
-        # Closing over bytes that were not read would reset the connection and lose our last words.
+
+    async def _let_go(self) -> None:
+        """Read what the peer still sends for at most a second, then close both connections.
+
+        To close over unread bytes would reset the connection, and the peer would lose our last
+        bytes.
+        """
         self._data.resume()
         for _ in range(_LINGERS):
             before = self._discarded
@@ -361,7 +361,6 @@ class Link:
             if not await self._change.wait(deadline):
                 self._abort()
                 break
-        self._change.happened()
 
     def abort(self) -> None:
         """Drop the link as a killed program does: nothing is flushed or said."""
@@ -374,21 +373,6 @@ class Link:
         if self._message is not None:
             self._message.abort()
 
-    @property
-    def closed(self) -> bool:
-        """Tell whether the link has ended, by whomever."""
-        return self._close_asked or self._machine.state in (LinkState.CLOSED, LinkState.LOST, LinkState.FAILED)
-
-    @property
-    def state(self) -> LinkState:
-        """Return where the link stands."""
-        return self._machine.state
-
-    @property
-    def peer_features(self) -> Features:
-        """Return what the peer announced in its greeting."""
-        return self._machine.peer_features
-
     async def __aenter__(self) -> Link:
         return self
 
@@ -396,12 +380,6 @@ class Link:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    def __repr__(self) -> str:
-        return f"<wstp.aio.Link {self._name} {self._machine.state.value}>"
-
-    def __str__(self) -> str:
-        return f"link {self._name}"
 
 
 async def connect(
@@ -412,58 +390,40 @@ async def connect(
     mode: ModeName | None = None,
 ) -> Link:
     """Open a link to a listening peer and exchange greetings; as `wstp.link.connect`."""
-    parsed, connection_mode, host = resolve_spec(spec, mode)
-    if not parsed.name:
-        raise LinkSpecError("no -linkname to connect to")
-    loop = asyncio.get_running_loop()
-    deadline = None if timeout is None else loop.time() + timeout
-    where = f"{parsed.port}@{host}"
-    connector = Connector(
-        connection_mode,
-        str(uuid_module.uuid4()) if connection_mode is Mode.UUID else None,
-        knows_message_port=parsed.message_port is not None,
-    )
-    machine = LinkMachine(connector, limits=limits)
+    connecting = Connecting(spec, mode, str(uuid_module.uuid4()), limits=limits)
+    machine = connecting.machine
     data = _Connection(_Nobody())
-    link = Link(machine, data, None, where)
+    link = Link(machine, data, None, connecting.where)
     try:
-        async with asyncio.timeout_at(deadline):
-            await _open(data, host, parsed.port, where)
+        async with asyncio.timeout_at(link._deadline(timeout)):
+            await _open(data, connecting.host, connecting.port)
             link._write_handshake()
             while not machine.active:
-                if link._message is None and machine.opens_message:
-                    if connection_mode is Mode.UUID:
-                        message_host, port = host, parsed.port
-                    else:
-                        message_host = parsed.message_host or host
-                        port = parsed.message_port or machine.message_port or 0
+                if link._message is None and (endpoint := connecting.message_endpoint()) is not None:
                     message = _Connection(link)
-                    await _open(message, message_host, port, f"{port}@{message_host}")
+                    await _open(message, *endpoint)
                     link._message = message
                     message.write(machine.message_introduction)
                     link._change.happened()
                     continue
-                if machine.failed:
-                    raise ConnectFailed(
-                        f"{where} is no WSTP peer in {connection_mode.value} mode: {machine.end_error()}"
-                    )
+                connecting.check()
                 if data.ended:
-                    raise ConnectFailed(f"{where} closed the connection before the link was made")
+                    raise connecting.ended()
                 await link._change.wait(None)
     except TimeoutError:
         link._abort()
-        raise LinkTimeout(f"{where}: the link was not made in {timeout:g} s") from None
+        raise connecting.late(timeout) from None
     except BaseException:
         link._abort()
         raise
     return link
 
 
-async def _open(stream: ByteStream, host: str, port: int, where: str) -> None:
+async def _open(stream: ByteStream, host: str, port: int) -> None:
     try:
         await asyncio.get_running_loop().create_connection(lambda: stream, host, port)
     except OSError as error:
-        raise ConnectFailed(f"cannot connect to {where}: {error.strerror or error}") from None
+        raise cannot_connect(f"{port}@{host}", error) from None
 
 
 class _Nobody:
@@ -496,46 +456,48 @@ class Listener:
     """Accept links; made by `listen()`. An async context manager: leaving it closes the listener,
     not its links.
 
+    Connections that do not become a link within the time-out are closed, with a line in the log,
+    and counted in `rendezvous`.
+
     Attributes:
+        port: the port that is bound.
+        message_port: the port of message connections in default mode; None in UUID mode.
         rendezvous: the connections that are no links yet, with counts of those dismissed.
     """
 
     def __init__(self, host: str, mode: Mode, limits: Limits, timeout: float) -> None:
         """Prepare; `listen()` binds."""
         self._loop = asyncio.get_running_loop()
-        self._host = host
         self._mode = mode
-        self._limits = limits
-        self._timeout = timeout
         self._servers: list[asyncio.Server] = []
         self._change = _Change(self._loop)
-        self._greeting: dict[Link, asyncio.TimerHandle] = {}
+        self._reception: Reception[_Connection] = Reception(host, mode, limits, timeout)
         self._done: deque[Link] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self.port = 0
         self.message_port: int | None = None
-        self.rendezvous: Rendezvous[_Connection] = Rendezvous((mode.value,), None, timeout)
+        self.rendezvous = self._reception.rendezvous
 
     async def _bind(self, port: int, message_port: int) -> None:
+        host = self._reception.host
         if self._mode is Mode.DEFAULT:
-            server = await self._loop.create_server(lambda: _Arrival(self, False), self._host, message_port)
+            server = await self._loop.create_server(lambda: _Arrival(self, False), host, message_port)
             self._servers.append(server)
             self.message_port = server.sockets[0].getsockname()[1]
         try:
-            server = await self._loop.create_server(lambda: _Arrival(self, True), self._host, port, backlog=128)
+            server = await self._loop.create_server(lambda: _Arrival(self, True), host, port, backlog=128)
         except BaseException:
             await self.close()
             raise
         self._servers.append(server)
         self.port = server.sockets[0].getsockname()[1]
-        self.rendezvous = Rendezvous((self._mode.value,), self.message_port, self._timeout)
+        self._reception.bound(self.port, self.message_port)
 
     @property
     def link_name(self) -> str:
         """Return the link name for the peer: `port@host`, with the message port in default mode."""
-        name = f"{self.port}@{self._host}"
-        return name if self.message_port is None else f"{name},{self.message_port}@{self._host}"
+        return self._reception.link_name
 
     async def accept(self, timeout: float | None = None) -> Link:
         """Return the next link whose greeting is done.
@@ -553,80 +515,48 @@ class Listener:
         return self._done.popleft()
 
     # -- what the connections tell
-    # ----------------------------------------------------------------------------
 
     def _arrived(self, stream: _Connection, first: bool) -> None:
-        now = self._loop.time()
-        self._act(self.rendezvous.add(stream, now) if first else self.rendezvous.add_message(stream, now))
-        self._set_timer()
+        self._act(self._reception.accept(stream, self._loop.time(), message_port=not first))
 
     def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
         """Take bytes of a connection that is no link yet (called by `ByteStream`)."""
         assert isinstance(stream, _Connection)
-        self._act(self.rendezvous.receive(stream, bytes(data)))
+        self._act(self._reception.receive(stream, data, self._loop.time()))
 
     def stream_ended(self, stream: ByteStream, error: Exception | None) -> None:
         """Take note that a connection has gone before it was a link (called by `ByteStream`)."""
         assert isinstance(stream, _Connection)
-        self._act(self.rendezvous.ended(stream))
+        self._act(self._reception.end(stream, self._loop.time()))
 
     def stream_drained(self, stream: ByteStream) -> None:
         """Do nothing: what is written here always fits (called by `ByteStream`)."""
 
-    def _set_timer(self) -> None:
-        if self._timer is None and (deadline := self.rendezvous.next_deadline()) is not None:
-            self._timer = self._loop.call_at(deadline, self._expire)
-
     def _expire(self) -> None:
         self._timer = None
-        self._act(self.rendezvous.expire(self._loop.time()))
-        self._set_timer()
+        self._act(self._reception.expire(self._loop.time()))
 
-    def _act(self, actions: Sequence[Reply[_Connection] | Matched[_Connection] | Dismissed[_Connection]]) -> None:
-        for action in actions:
-            if isinstance(action, Reply):
-                action.connection.write(action.data)
-            elif isinstance(action, Dismissed):
-                _log.warning("%s: connection from %s %s", self.link_name, action.connection.name, action.reason)
-                action.connection.abort()
-            else:
-                self._begin(action)
-
-    def _begin(self, matched: Matched[_Connection]) -> None:
-        preamble = SERVER_PREAMBLE if matched.introduction.mode is Mode.UUID else b""
-        machine = LinkMachine(preamble=preamble, limits=self._limits)
-        name = f"{self.port}@{self._host} from {matched.data.name}"
-        link = _GreetingLink(machine, matched.data, matched.message, name, self)
-        self._greeting[link] = self._loop.call_later(self._timeout, self._late, link)
-        link._write_handshake()
-        if matched.message_trailing:
-            link.stream_data(matched.message, matched.message_trailing)
-        if matched.data_trailing:
-            link.stream_data(matched.data, matched.data_trailing)
-
-    def _late(self, link: Link) -> None:
-        _log.warning("%s: %s: greeting not complete in %g s", self.link_name, link, self._timeout)
-        self._greeting.pop(link, None)
-        link._abort()
-
-    def greeted(self, link: Link) -> None:
-        """Take note that something happened to a link whose greeting is under way (called by the
-        link).
-        """
-        if link not in self._greeting:
-            return
-        if link._machine.active:
-            self._greeting.pop(link).cancel()
-            self._done.append(link)
-            self._change.happened()
-        elif link._machine.failed or link._data.ended:
-            self._greeting.pop(link).cancel()
-            reason = f"is no WSTP peer: {link._machine.end_error()}" if link._machine.failed else "went away"
-            _log.warning("%s: %s %s", self.link_name, link, reason)
-            link._abort()
+    def _act(self, steps: Sequence[Step[_Connection]]) -> None:
+        for step in steps:
+            match step:
+                case Reply(connection, data):
+                    connection.write(data)
+                case Dismissed(connection, reason):
+                    _log.warning("%s: connection from %s %s", self.link_name, connection.name, reason)
+                    connection.abort()
+                case Abandoned(connection, message, reason):
+                    _log.warning("%s: link from %s %s", self.link_name, connection.name, reason)
+                    connection.abort()
+                    message.abort()
+                case Made(machine, connection, message):
+                    name = self._reception.name_of(connection.name)
+                    self._done.append(Link(machine, connection, message, name))
+                    self._change.happened()
+        if self._timer is None and (deadline := self._reception.next_deadline()) is not None:
+            self._timer = self._loop.call_at(deadline, self._expire)
 
     async def close(self) -> None:
-        """Stop listening, and close what is no link yet; links that were accepted live on."""
+        """Stop listening, and close what is no link yet; links that were accepted stay open."""
         if self._closed:
             return
         self._closed = True
@@ -634,12 +564,8 @@ class Listener:
             self._timer.cancel()
         for server in self._servers:
             server.close()
-        for stream in self.rendezvous.connections():
+        for stream in self._reception.clear():
             stream.abort()
-        for link, timer in list(self._greeting.items()):
-            timer.cancel()
-            link._abort()
-        self._greeting.clear()
         while self._done:
             await self._done.popleft().close()
         self._change.happened()
@@ -651,31 +577,6 @@ class Listener:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-class _GreetingLink(Link):
-    """Be a link that tells its listener when the greeting is done."""
-
-    def __init__(
-        self, machine: LinkMachine, data: _Connection, message: _Connection, name: str, listener: Listener
-    ) -> None:
-        super().__init__(machine, data, message, name)
-        self._listener: Listener | None = listener
-
-    def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
-        super().stream_data(stream, data)
-        self._tell()
-
-    def stream_ended(self, stream: ByteStream, error: Exception | None) -> None:
-        super().stream_ended(stream, error)
-        self._tell()
-
-    def _tell(self) -> None:
-        listener = self._listener
-        if listener is not None:
-            if self._machine.state is not LinkState.GREETING:
-                self._listener = None
-            listener.greeted(self)
 
 
 async def listen(

@@ -15,45 +15,33 @@ import threading
 import time
 import uuid as uuid_module
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Final, Literal
+from typing import Final
 
-from wstp.errors import (
-    ConnectFailed,
-    LinkClosed,
-    LinkSpecError,
-    LinkTimeout,
-    LocalProtocolError,
-    WSTPError,
-)
+from wstp.connecting import Connecting, cannot_connect
+from wstp.errors import LinkClosed, LinkTimeout, LocalProtocolError, WSTPError
 from wstp.expr import Expr, Function
-from wstp.features import Features
-from wstp.handshake import SERVER_PREAMBLE, Connector, Mode
-from wstp.lexer import Buffer
+from wstp.handshake import Mode
 from wstp.limits import DEFAULT_LIMITS, Limits
-from wstp.linkspec import LinkSpec
-from wstp.machine import LinkMachine, LinkState, Ready, is_packet
+from wstp.linkbase import READ_AHEAD, LinkBase
+from wstp.linkspec import LinkSpec, ModeName, resolve_spec
+from wstp.machine import LinkMachine, Ready, is_packet
 from wstp.messages import Message
-from wstp.rendezvous import HALF_TIMEOUT, Dismissed, Matched, Rendezvous, Reply
+from wstp.reception import Abandoned, Made, Reception, Step
+from wstp.rendezvous import HALF_TIMEOUT, Dismissed, Reply
 from wstp.sockets import quick_acknowledge, set_up
 from wstp.tokens import NEED_DATA
 
-__all__ = ["READ_AHEAD", "Link", "Listener", "connect", "listen", "resolve_spec"]
+__all__ = ["READ_AHEAD", "Link", "Listener", "connect", "listen"]
 
 _log = logging.getLogger("wstp.link")
 
-# Decoded or not, so many unread bytes stop the reading of the data connection while nobody waits
-# for an expression.
-READ_AHEAD: Final = 16 << 20
 _SMALL_READ: Final = 1 << 15
 _LARGE_READ: Final = 1 << 20
 _VECTORS: Final = 64
 _SLICE: Final = 0.05
 _LINGER: Final = 1.0
-
-ModeName = Literal["uuid", "default"]
-
 
 def _deadline(timeout: float | None) -> float | None:
     return None if timeout is None else time.monotonic() + timeout
@@ -68,7 +56,7 @@ def _milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else int(seconds * 1000) + 1 if seconds > 0 else 0
 
 
-class Link:
+class Link(LinkBase):
     """Be one end of a link; made by `connect()` or `Listener.accept()`.
 
     One thread may read (`get`, `next_packet`, `wait`, `ready`, `get_message`) while another writes
@@ -76,23 +64,25 @@ class Link:
     the link.
 
     Attributes:
-        on_message: if set, called with each message instead of queueing it, from whichever blocking
-            call finds it (`get`, `next_packet`, `wait`, `flush`).
-        read_ahead: how many unread bytes `flush` may take in while nobody waits for an expression.
+        on_message: the function that takes each message, called from the blocking call that finds
+            it (`get`, `next_packet`, `wait`, `flush`); None keeps messages for `get_message()`.
+        read_ahead: the number of unread bytes that `flush` may take in while nobody waits for an
+            expression.
     """
+
+    _kind = "Link"
 
     def __init__(
         self, machine: LinkMachine, data: socket.socket, message: socket.socket, name: str = ""
     ) -> None:
         """Take an active machine and its two connected sockets."""
-        self._machine = machine
-        self._data = data
-        self._message = message
-        self._name = name
         # Guards the machine; never held while waiting.
         self._lock = threading.Lock()
-        # Held by whoever reads the sockets, and by whoever writes the data connection, while they
-        # wait.
+        super().__init__(machine, name, self._lock)
+        self._data = data
+        self._message = message
+        # The first is held by the thread that reads the sockets, the others by the one that writes
+        # to the data or message connection; all of them while that thread waits.
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._writing_message = threading.Lock()
@@ -100,39 +90,10 @@ class Link:
         self._data_open = True
         self._message_open = True
         self._doubt_deadline: float | None = None
-        self._closed = False
-        self.on_message: Callable[[Message], None] | None = None
-        self.read_ahead = READ_AHEAD
         for connection in (data, message):
             connection.setblocking(False)
 
     # -- writing
-    # --------------------------------------------------------------------------------------------
-
-    def put(self, expr: Expr, *, end_packet: bool = False) -> None:
-        """Queue an expression for the next `flush()`.
-
-        A big numpy array is not copied: leave it as it is until it has been flushed.
-
-        Args:
-            expr: see the table in `wstp.expr`.
-            end_packet: end the packet after it.
-
-        Raises:
-            TypeError: a value that stands for no expression; nothing has been queued.
-            LinkClosed, LinkLost: the link has ended.
-        """
-        with self._lock:
-            self._machine.put(expr, end_packet=end_packet)
-
-    def put_raw(self, buffers: Sequence[Buffer]) -> None:
-        """Queue bytes that are tokens already."""
-        with self._lock:
-            self._machine.put_raw(buffers)
-
-    def end_packet(self) -> None:
-        """Queue the end of a packet."""
-        self.put_raw((b"]",))
 
     def flush(self, timeout: float | None = None) -> None:
         """Write what is queued, in as few system calls as it takes; take in what the peer says
@@ -179,7 +140,7 @@ class Link:
         """
         remaining = _remaining(deadline)
         if remaining == 0:
-            raise LinkTimeout(f"{self}: the peer does not read: not all could be written in time")
+            raise self._not_written()
         if self._reading.acquire(blocking=False):
             try:
                 with self._lock:
@@ -265,7 +226,7 @@ class Link:
                 if found is not NEED_DATA:
                     return found
                 if not self._poll_and_deliver(deadline, data=True):
-                    raise LinkTimeout(f"{self}: no expression in {timeout:g} s")
+                    raise self._no_expression(timeout)
 
     def next_packet(self, timeout: float | None = None) -> Function:
         """Return the next expression that is a packet: a function headed by a symbol. Raises as
@@ -426,15 +387,6 @@ class Link:
             quick_acknowledge(self._message)
         return True
 
-    def _deliver(self) -> None:
-        """Hand queued messages to `on_message`, if it is set; no lock of the machine is held."""
-        while (handler := self.on_message) is not None:
-            with self._lock:
-                message = self._machine.next_message()
-            if message is None:
-                return
-            handler(message)
-
     # -- the rest
     # -------------------------------------------------------------------------------------------
 
@@ -444,64 +396,53 @@ class Link:
 
         Closing twice, or a link that has ended, is no error.
         """
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
+        if not self._begin_closing():
+            return
+        self._write_the_rest(timeout)
+        self._say_closing()
+        self._let_go()
+
+    def _write_the_rest(self, timeout: float) -> None:
+        """Flush within `timeout` seconds, if that is possible; a link that has ended is no error."""
         deadline = _deadline(timeout)
         if self._writing.acquire(timeout=timeout):
             try:
-                with self._lock:
-                    writable = self._machine.state in (LinkState.ACTIVE, LinkState.MESSAGE_GONE)
-                if writable:
+                if self._can_write():
                     with contextlib.suppress(WSTPError):
                         self._flush(deadline)
             finally:
                 self._writing.release()
+
+    def _say_closing(self) -> None:
+        """Send message 9."""
         with self._writing_message:
-            with self._lock:
-                self._machine.close()
-                last = self._machine.say_closing()
+            last = self._last_message()
             if last:
                 with contextlib.suppress(OSError):
                     self._message.send(last)
+
+    def _let_go(self) -> None:
+        """Shut down both connections, read what the peer still sends, and close them."""
         for connection in (self._message, self._data):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_WR)
         # A reader in another thread sees the end of both connections now; wait for it to let go.
         for connection in (self._message, self._data):
-            _drain(connection, deadline)
+            _drain(connection)
             connection.close()
 
     def abort(self) -> None:
         """Drop the link as a killed program does: both connections are reset, nothing is flushed or
         said.
         """
+        if not self._begin_closing():
+            return
         with self._lock:
-            if self._closed:
-                return
-            self._closed = True
             self._machine.close()
         for connection in (self._message, self._data):
             with contextlib.suppress(OSError):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
-
-    @property
-    def closed(self) -> bool:
-        """Tell whether the link has ended, by whomever."""
-        with self._lock:
-            return self._closed or self._machine.state in (LinkState.CLOSED, LinkState.LOST, LinkState.FAILED)
-
-    @property
-    def state(self) -> LinkState:
-        """Return where the link stands."""
-        return self._machine.state
-
-    @property
-    def peer_features(self) -> Features:
-        """Return what the peer announced in its greeting."""
-        return self._machine.peer_features
 
     def fileno(self) -> int:
         """Return the data socket's descriptor (-1 once closed), for `select`; look at `ready()`
@@ -521,16 +462,11 @@ class Link:
     ) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        return f"<Link {self._name} {self._machine.state.value}>"
 
-    def __str__(self) -> str:
-        return f"link {self._name}"
+def _drain(connection: socket.socket) -> None:
+    """Read and drop what a peer still sends, for at most a second.
 
-
-def _drain(connection: socket.socket, deadline: float | None) -> None:
-    """Throw away what a peer still sends: closing over unread bytes would reset the connection and
-    lose our last words.
+    To close over unread bytes would reset the connection, and the peer would lose our last bytes.
     """
     end = time.monotonic() + _LINGER
     got = False
@@ -552,26 +488,6 @@ def _drain(connection: socket.socket, deadline: float | None) -> None:
 
 # -- connecting
 # --------------------------------------------------------------------------------------------------
-
-
-def resolve_spec(
-    spec: int | str | LinkSpec | Sequence[str], mode: str | None, default_host: str = "127.0.0.1"
-) -> tuple[LinkSpec, Mode, str]:
-    """Return (specification, connection mode, host) of what a caller asked for.
-
-    A bare port means a link server, that is UUID mode; anything else says itself (link option 4).
-
-    Raises:
-        LinkSpecError: not a TCPIP link, or nothing that can be understood.
-    """
-    parsed = LinkSpec.parse(spec)
-    if not parsed.is_tcp:
-        raise LinkSpecError(f"only TCPIP links can be opened here, not {parsed.mode} over {parsed.protocol}")
-    if mode not in (None, "uuid", "default"):
-        raise LinkSpecError(f"link mode {mode!r} is neither 'uuid' nor 'default'")
-    bare = isinstance(spec, int) or (isinstance(spec, str) and spec.strip().isdigit())
-    uuid_mode = mode == "uuid" if mode is not None else parsed.uuid_mode or bare
-    return parsed, (Mode.UUID if uuid_mode else Mode.DEFAULT), parsed.host or default_host
 
 
 def connect(
@@ -599,20 +515,11 @@ def connect(
         ConnectFailed: nobody listens there, or who does speaks no WSTP.
         LinkTimeout: not done in time.
     """
-    parsed, connection_mode, host = resolve_spec(spec, mode)
-    if not parsed.name:
-        raise LinkSpecError("no -linkname to connect to")
-    deadline = _deadline(timeout)
-    where = f"{parsed.port}@{host}"
-    connector = Connector(
-        connection_mode,
-        str(uuid_module.uuid4()) if connection_mode is Mode.UUID else None,
-        knows_message_port=parsed.message_port is not None,
-    )
-    machine = LinkMachine(connector, limits=limits, tolerant=tolerant)
+    connecting = Connecting(spec, mode, str(uuid_module.uuid4()), limits=limits, tolerant=tolerant)
+    machine, where, deadline = connecting.machine, connecting.where, _deadline(timeout)
     opened: list[socket.socket] = []
     try:
-        data = _open(host, parsed.port, where, deadline)
+        data = _open(connecting.host, connecting.port, deadline)
         opened.append(data)
         message: socket.socket | None = None
         while True:
@@ -621,13 +528,8 @@ def connect(
                 data.sendall(buffer)
             if machine.active:
                 break
-            if message is None and machine.opens_message:
-                if connection_mode is Mode.UUID:
-                    message_host, port = host, parsed.port
-                else:
-                    message_host = parsed.message_host or host
-                    port = parsed.message_port or machine.message_port or 0
-                message = _open(message_host, port, f"{port}@{message_host}", deadline)
+            if message is None and (endpoint := connecting.message_endpoint()) is not None:
+                message = _open(*endpoint, deadline)
                 opened.append(message)
                 if machine.message_introduction:
                     message.sendall(machine.message_introduction)
@@ -635,16 +537,15 @@ def connect(
             data.settimeout(_remaining_or_raise(deadline, where))
             chunk = data.recv(1 << 16)
             if not chunk:
-                raise ConnectFailed(f"{where} closed the connection before the link was made")
+                raise connecting.ended()
             machine.receive_data(chunk)
-            if machine.failed:
-                raise ConnectFailed(f"{where} is no WSTP peer in {connection_mode.value} mode: {machine.end_error()}")
+            connecting.check()
     except TimeoutError:
         _close_all(opened)
-        raise LinkTimeout(f"{where}: the link was not made in {timeout:g} s") from None
+        raise connecting.late(timeout) from None
     except OSError as error:
         _close_all(opened)
-        raise ConnectFailed(f"cannot connect to {where}: {error.strerror or error}") from None
+        raise cannot_connect(where, error) from None
     except BaseException:
         _close_all(opened)
         raise
@@ -652,13 +553,14 @@ def connect(
     return Link(machine, data, message, where)
 
 
-def _open(host: str, port: int, where: str, deadline: float | None) -> socket.socket:
+def _open(host: str, port: int, deadline: float | None) -> socket.socket:
+    where = f"{port}@{host}"
     try:
         connection = socket.create_connection((host, port), _remaining_or_raise(deadline, where))
     except TimeoutError:
         raise
     except OSError as error:
-        raise ConnectFailed(f"cannot connect to {where}: {error.strerror or error}") from None
+        raise cannot_connect(where, error) from None
     set_up(connection)
     return connection
 
@@ -683,16 +585,17 @@ class Listener:
     """Accept links; made by `listen()`. A context manager: leaving it closes the listener, not its
     links.
 
-    Connections that are no link, or not all of one in ten seconds, are closed with a log line and
-    counted in `rendezvous`. They are looked at only while `accept()` runs.
+    Connections that do not become a link within the time-out are closed, with a line in the log,
+    and counted in `rendezvous`. They are looked at only while `accept()` runs.
+
+    Attributes:
+        port: the port that is bound.
+        message_port: the port of message connections in default mode; None in UUID mode.
+        rendezvous: the connections that are no links yet, with counts of those dismissed.
     """
 
     def __init__(self, host: str, port: int, message_port: int, mode: Mode, limits: Limits, timeout: float) -> None:
         """Bind; raises OSError when the port is taken."""
-        self._limits = limits
-        self._mode = mode
-        self._host = host
-        self._greeting_limit = timeout
         self._first = socket.create_server((host, port), family=_family(host), backlog=128)
         self._second: socket.socket | None = None
         try:
@@ -705,18 +608,16 @@ class Listener:
         self._first.setblocking(False)
         self.port: int = self._first.getsockname()[1]
         self.message_port: int | None = self._second.getsockname()[1] if self._second is not None else None
-        self.rendezvous: Rendezvous[socket.socket] = Rendezvous((mode.value,), self.message_port, timeout)
-        # Links whose greeting is under way: machine, the two connections, deadline.
-        self._greeting: dict[int, tuple[LinkMachine, socket.socket, socket.socket, float]] = {}
+        self._reception: Reception[socket.socket] = Reception(host, mode, limits, timeout)
+        self._reception.bound(self.port, self.message_port)
+        self.rendezvous = self._reception.rendezvous
         self._done: deque[Link] = deque()
-        self._halves: dict[int, socket.socket] = {}
         self._closed = False
 
     @property
     def link_name(self) -> str:
         """Return the link name for the peer: `port@host`, with the message port in default mode."""
-        name = f"{self.port}@{self._host}"
-        return name if self.message_port is None else f"{name},{self.message_port}@{self._host}"
+        return self._reception.link_name
 
     def accept(self, timeout: float | None = None) -> Link:
         """Return the next link whose greeting is done.
@@ -730,29 +631,25 @@ class Listener:
             if self._closed:
                 raise LinkClosed("the listener is closed")
             now = time.monotonic()
-            self._act(self.rendezvous.expire(now))
-            for entry in [entry for entry in self._greeting.values() if entry[3] <= now]:
-                self._abandon(entry, f"greeting not complete in {self._greeting_limit:g} s")
+            self._act(self._reception.expire(now))
             if self._done:
                 break
-            remaining = _remaining(deadline)
-            ends = [entry[3] for entry in self._greeting.values()]
-            if (half := self.rendezvous.next_deadline()) is not None:
-                ends.append(half)
-            wait = remaining
-            if ends:
-                until = max(0.0, min(ends) - now)
+            remaining = wait = _remaining(deadline)
+            if (due := self._reception.next_deadline()) is not None:
+                until = max(0.0, due - now)
                 wait = until if wait is None else min(wait, until)
             if not self._poll(wait) and remaining == 0:
                 raise LinkTimeout(f"no link at {self.link_name} in {timeout:g} s")
         return self._done.popleft()
 
     def _poll(self, wait: float | None) -> bool:
+        """Wait for the sockets once and take in what they have."""
+        expected = {connection.fileno(): connection for connection in self._reception.expected()}
         poller = select.poll()
         poller.register(self._first, select.POLLIN)
         if self._second is not None:
             poller.register(self._second, select.POLLIN)
-        for file in (*self._halves, *self._greeting):
+        for file in expected:
             poller.register(file, select.POLLIN)
         events = poller.poll(_milliseconds(wait))
         for file, _ in events:
@@ -760,10 +657,8 @@ class Listener:
                 self._accept(self._first)
             elif self._second is not None and file == self._second.fileno():
                 self._accept(self._second)
-            elif file in self._halves:
-                self._read_half(self._halves[file])
-            elif file in self._greeting:
-                self._read_greeting(file)
+            elif file in expected:
+                self._read(expected[file])
         return bool(events)
 
     def _accept(self, listening: socket.socket) -> None:
@@ -773,99 +668,48 @@ class Listener:
             return
         connection.setblocking(False)
         set_up(connection)
-        self._halves[connection.fileno()] = connection
-        now = time.monotonic()
-        if listening is self._first:
-            self._act(self.rendezvous.add(connection, now))
-        else:
-            self._act(self.rendezvous.add_message(connection, now))
+        to_message_port = listening is self._second
+        self._act(self._reception.accept(connection, time.monotonic(), message_port=to_message_port))
 
-    def _read_half(self, connection: socket.socket) -> None:
+    def _read(self, connection: socket.socket) -> None:
         try:
-            chunk = connection.recv(4096)
+            chunk = connection.recv(1 << 16)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
             chunk = b""
         if chunk:
-            self._act(self.rendezvous.receive(connection, chunk))
+            self._act(self._reception.receive(connection, chunk, time.monotonic()))
         else:
-            self._act(self.rendezvous.ended(connection))
-            self._forget(connection)
+            self._act(self._reception.end(connection, time.monotonic()))
             connection.close()
 
-    def _forget(self, connection: socket.socket) -> None:
-        self._halves = {file: half for file, half in self._halves.items() if half is not connection}
-
-    def _act(
-        self, actions: Sequence[Reply[socket.socket] | Matched[socket.socket] | Dismissed[socket.socket]]
-    ) -> None:
-        for action in actions:
-            if isinstance(action, Reply):
-                with contextlib.suppress(OSError):
-                    action.connection.send(action.data)
-            elif isinstance(action, Dismissed):
-                _log.warning("%s: connection from %s %s", self.link_name, _peer(action.connection), action.reason)
-                self._forget(action.connection)
-                action.connection.close()
-            else:
-                self._forget(action.data)
-                self._forget(action.message)
-                preamble = SERVER_PREAMBLE if action.introduction.mode is Mode.UUID else b""
-                machine = LinkMachine(preamble=preamble, limits=self._limits)
-                entry = (machine, action.data, action.message, time.monotonic() + self._greeting_limit)
-                self._greeting[action.data.fileno()] = entry
-                try:
-                    action.data.send(b"".join(machine.data_to_send()))
-                except OSError as error:
-                    self._abandon(entry, str(error))
-                    continue
-                machine.receive_message(action.message_trailing)
-                machine.receive_data(action.data_trailing)
-                self._look(action.data.fileno())
-
-    def _read_greeting(self, file: int) -> None:
-        entry = self._greeting[file]
-        try:
-            chunk = entry[1].recv(1 << 16)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            chunk = b""
-        if not chunk:
-            self._abandon(entry, "went away during the greeting")
-            return
-        entry[0].receive_data(chunk)
-        self._look(file)
-
-    def _look(self, file: int) -> None:
-        entry = self._greeting[file]
-        machine, data, message, _ = entry
-        if machine.failed:
-            self._abandon(entry, f"is no WSTP peer: {machine.end_error()}")
-        elif machine.active:
-            del self._greeting[file]
-            self._done.append(Link(machine, data, message, f"{self.port}@{self._host} from {_peer(data)}"))
-
-    def _abandon(self, entry: tuple[LinkMachine, socket.socket, socket.socket, float], reason: str) -> None:
-        _log.warning("%s: link from %s %s", self.link_name, _peer(entry[1]), reason)
-        self._greeting.pop(entry[1].fileno(), None)
-        entry[1].close()
-        entry[2].close()
+    def _act(self, steps: Sequence[Step[socket.socket]]) -> None:
+        for step in steps:
+            match step:
+                case Reply(connection, data):
+                    # What is wrong with the connection shows when it is read.
+                    with contextlib.suppress(OSError):
+                        connection.send(data)
+                case Dismissed(connection, reason):
+                    _log.warning("%s: connection from %s %s", self.link_name, _peer(connection), reason)
+                    connection.close()
+                case Abandoned(connection, message, reason):
+                    _log.warning("%s: link from %s %s", self.link_name, _peer(connection), reason)
+                    connection.close()
+                    message.close()
+                case Made(machine, connection, message):
+                    name = self._reception.name_of(_peer(connection))
+                    self._done.append(Link(machine, connection, message, name))
 
     def close(self) -> None:
-        """Stop listening, and close what is no link yet; links that were accepted live on."""
+        """Stop listening, and close what is no link yet; links that were accepted stay open."""
         self._closed = True
         self._first.close()
         if self._second is not None:
             self._second.close()
-        for connection in self._halves.values():
+        for connection in self._reception.clear():
             connection.close()
-        self._halves.clear()
-        for _, data, message, _ in self._greeting.values():
-            data.close()
-            message.close()
-        self._greeting.clear()
         while self._done:
             self._done.popleft().close()
 

@@ -7,10 +7,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from wstp.errors import LinkSpecError
+from wstp.handshake import Mode
 
-__all__ = ["USE_UUID", "LinkSpec"]
+__all__ = ["USE_UUID", "LinkSpec", "ModeName", "resolve_spec"]
+
+ModeName = Literal["uuid", "default"]
 
 # UseUUIDTCPIPConnection: the link goes to a link server, one port for any number of clients.
 USE_UUID = 4
@@ -151,3 +155,24 @@ class LinkSpec:
         if self.options:
             argv += ["-linkoptions", str(self.options)]
         return argv
+
+
+def resolve_spec(
+    spec: int | str | LinkSpec | Sequence[str], mode: str | None, default_host: str = "127.0.0.1"
+) -> tuple[LinkSpec, Mode, str]:
+    """Return (specification, connection mode, host) for what a caller asked for.
+
+    Without `mode`, a bare port means a link server (UUID mode); any other specification says so by
+    link option 4.
+
+    Raises:
+        LinkSpecError: the link is no TCPIP link, or the specification cannot be understood.
+    """
+    parsed = LinkSpec.parse(spec)
+    if not parsed.is_tcp:
+        raise LinkSpecError(f"only TCPIP links can be opened here, not {parsed.mode} over {parsed.protocol}")
+    if mode not in (None, "uuid", "default"):
+        raise LinkSpecError(f"link mode {mode!r} is neither 'uuid' nor 'default'")
+    bare = isinstance(spec, int) or (isinstance(spec, str) and spec.strip().isdigit())
+    uuid_mode = mode == "uuid" if mode is not None else parsed.uuid_mode or bare
+    return parsed, (Mode.UUID if uuid_mode else Mode.DEFAULT), parsed.host or default_host

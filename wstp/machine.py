@@ -344,9 +344,14 @@ class LinkMachine:
             self._out.append(data)
             self._out_size += len(data)
 
+    @property
+    def writable(self) -> bool:
+        """Tell whether the peer can still take data."""
+        return self.state in _WRITABLE
+
     def check_writable(self) -> None:
         """Raise the error that says why nothing can be written, if nothing can."""
-        if self.state in _WRITABLE:
+        if self.writable:
             return
         if self.state in (LinkState.INTRODUCTION, LinkState.GREETING):
             raise LocalProtocolError("the link is not active yet: nothing can be put before the greeting is done")

@@ -21,7 +21,7 @@ from wstp.errors import LimitExceeded, RemoteProtocolError
 from wstp.features import OURS, Features
 from wstp.handshake import SERVER_PREAMBLE, Greeting, Mode
 from wstp.messages import Message, MessageCode, MessageReader, encode_message
-from wstp.rendezvous import Dismissed, Matched, Rendezvous, Reply
+from wstp.rendezvous import Action, Dismissed, Matched, Rendezvous, Reply
 from wstp.stream import ByteStream, end_of
 
 __all__ = ["RelayLink", "RelayLinkState", "RelayListener", "RelayOwner"]
@@ -408,7 +408,7 @@ class RelayListener:
         self._act(self._rendezvous.expire(self._loop.time()), _LATE)
         self._set_timer()
 
-    def _act(self, actions: list[Reply[ByteStream] | Matched[ByteStream] | Dismissed[ByteStream]], why: str) -> None:
+    def _act(self, actions: list[Action[ByteStream]], why: str) -> None:
         for action in actions:
             match action:
                 case Reply(connection, data):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from wstp.errors import RemoteProtocolError
 from wstp.handshake import Acceptor, Introduction, Mode
 
-__all__ = ["HALF_TIMEOUT", "Dismissed", "Matched", "Rendezvous", "Reply"]
+__all__ = ["HALF_TIMEOUT", "Action", "Dismissed", "Matched", "Rendezvous", "Reply"]
 
 K = TypeVar("K", bound=Hashable)
 
@@ -51,6 +51,9 @@ class Dismissed(Generic[K]):
     reason: str
 
 
+Action: TypeAlias = Reply[K] | Matched[K] | Dismissed[K]
+
+
 @dataclass(slots=True)
 class _Half:
     acceptor: Acceptor | None
@@ -67,6 +70,7 @@ class Rendezvous(Generic[K]):
     """Hold the connections that are not links yet.
 
     Attributes:
+        message_port: the port to name to peers in default mode, None when there is none.
         timed_out: how many connections were dismissed because the rest of them did not come.
         refused: how many were dismissed because they are no WSTP link, or one too many.
     """
@@ -76,7 +80,7 @@ class Rendezvous(Generic[K]):
     ) -> None:
         """Start; a listener that accepts "default" mode names its `message_port`."""
         self._modes = tuple(modes)
-        self._message_port = message_port
+        self.message_port = message_port
         self._timeout = timeout
         self._halves: dict[K, _Half] = {}
         self._data: dict[str, K] = {}
@@ -93,15 +97,20 @@ class Rendezvous(Generic[K]):
         """Return the connections that wait."""
         return list(self._halves)
 
-    def add(self, connection: K, now: float) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+    def clear(self) -> None:
+        """Forget every connection."""
+        for connection in self.connections():
+            self._drop(connection)
+
+    def add(self, connection: K, now: float) -> list[Action[K]]:
         """Take a connection that was accepted on the first port."""
         if len(self._halves) >= MAX_PENDING:
             self.refused += 1
             return [Dismissed(connection, f"more than {MAX_PENDING} connections wait to become links")]
-        self._halves[connection] = _Half(Acceptor(self._message_port, self._modes), now + self._timeout)
+        self._halves[connection] = _Half(Acceptor(self.message_port, self._modes), now + self._timeout)
         return []
 
-    def add_message(self, connection: K, now: float) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+    def add_message(self, connection: K, now: float) -> list[Action[K]]:
         """Take a connection that was accepted on the message port (default mode)."""
         if len(self._halves) >= MAX_PENDING:
             self.refused += 1
@@ -110,7 +119,7 @@ class Rendezvous(Generic[K]):
         self._strays.append(connection)
         return self._pair_default()
 
-    def receive(self, connection: K, data: bytes) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+    def receive(self, connection: K, data: bytes) -> list[Action[K]]:
         """Take bytes of a connection that is not a link yet."""
         half = self._halves.get(connection)
         if half is None:
@@ -144,15 +153,15 @@ class Rendezvous(Generic[K]):
             return []
         return [self._match(self._data.pop(uuid), self._messages.pop(uuid), introduction)]
 
-    def ended(self, connection: K) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+    def ended(self, connection: K) -> list[Action[K]]:
         """Say that a connection has gone before it became a link."""
         turn = bool(self._turns) and self._turns[0] == connection
         self._drop(connection)
         return self._next_turn() if turn else []
 
-    def expire(self, now: float) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+    def expire(self, now: float) -> list[Action[K]]:
         """Dismiss the connections whose time is up."""
-        actions: list[Reply[K] | Matched[K] | Dismissed[K]] = []
+        actions: list[Action[K]] = []
         for connection in [key for key, half in self._halves.items() if half.deadline <= now]:
             half = self._halves[connection]
             introduction = half.acceptor.introduction if half.acceptor is not None else None
@@ -175,7 +184,7 @@ class Rendezvous(Generic[K]):
     # -- inside
     # ---------------------------------------------------------------------------------------------
 
-    def _refuse(self, connection: K, reason: str) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+    def _refuse(self, connection: K, reason: str) -> list[Action[K]]:
         self.refused += 1
         return [Dismissed(connection, reason), *self.ended(connection)]
 
@@ -189,7 +198,7 @@ class Rendezvous(Generic[K]):
         if connection in self._strays:
             self._strays.remove(connection)
 
-    def _next_turn(self) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+    def _next_turn(self) -> list[Action[K]]:
         """Let the next data connection in default mode open its message connection."""
         if not self._turns:
             return []
@@ -197,11 +206,11 @@ class Rendezvous(Generic[K]):
         acceptor = self._halves[connection].acceptor
         assert acceptor is not None
         answer = acceptor.data_to_send()
-        actions: list[Reply[K] | Matched[K] | Dismissed[K]] = [Reply(connection, answer)] if answer else []
+        actions: list[Action[K]] = [Reply(connection, answer)] if answer else []
         actions.extend(self._pair_default())
         return actions
 
-    def _pair_default(self) -> list[Reply[K] | Matched[K] | Dismissed[K]]:
+    def _pair_default(self) -> list[Action[K]]:
         if not self._turns or not self._strays:
             return []
         connection, message = self._turns[0], self._strays[0]
