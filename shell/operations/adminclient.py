@@ -15,7 +15,7 @@ from kernelbus.shell.defaults import BUS_ENDPOINT
 __all__ = ["admin_client"]
 
 
-def admin_client(bus: str | None, configuration_file: str | None, timeout: float = 5.0) -> AdminClient:
+def admin_client(bus: str | None = None, configuration_file: str | None = None, timeout: float = 5.0) -> AdminClient:
     """Make the client for the broker that `bus`, or else the configuration, names.
 
     Args:

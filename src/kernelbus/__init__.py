@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kernelbus.bus.client import AdminClient, BrokerUnreachable, OrderRefused
+    from kernelbus.bus.protocol import orders, reports
     from kernelbus.bus.protocol.reports import Status
     from kernelbus.shell.address import AddressError
+    from kernelbus.shell.operations.adminclient import admin_client
     from kernelbus.shell.pool.kernellink import (
         EvaluationAborted,
         EvaluationError,
@@ -53,7 +55,10 @@ __all__ = [
     "OrderRefused",
     "Session",
     "Status",
+    "admin_client",
     "connect",
+    "orders",
+    "reports",
 ]
 
 # The module that each name comes from.
@@ -74,12 +79,18 @@ _HOMES = {
     "OrderRefused": "kernelbus.bus.client",
     "Session": "kernelbus.shell.pool.session",
     "Status": "kernelbus.bus.protocol.reports",
+    "admin_client": "kernelbus.shell.operations.adminclient",
     "connect": "kernelbus.shell.pool.session",
 }
+
+# What is a module itself.
+_MODULES = {"orders": "kernelbus.bus.protocol.orders", "reports": "kernelbus.bus.protocol.reports"}
 
 
 def __getattr__(name: str) -> Any:
     # PEP 562: called for a name that the module does not have yet.
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
