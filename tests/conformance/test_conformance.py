@@ -1,4 +1,4 @@
-"""Every input of inputs.toml through a whole server: its value, its messages and what it prints."""
+"""Every input of inputs.toml through a whole server: its value, its messages, what it prints."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[wstp.Link]:
 
 
 def outcome(link: wstp.Link, source: str) -> dict[str, Any]:
-    """Give what an input gave: the value in InputForm, the names of its messages, the lines it
-    printed.
+    """Return what an input gives: its value in InputForm, its messages' names, the lines it prints.
     """
     *before, answer = ask(link, Symbol("ToString")(Symbol("ToExpression")(source), Symbol("InputForm")))
     messages: list[str] = []
@@ -48,8 +47,9 @@ def outcome(link: wstp.Link, source: str) -> dict[str, Any]:
 
 
 def text(result: Expr) -> str:
-    """Give the InputForm text that was asked for; what ended the evaluation before it is printed
-    here.
+    """Return the InputForm text that was asked for.
+
+    A result that ended the evaluation is printed here.
     """
     if isinstance(result, Function):
         return f"{text(result.head)}[{', '.join(map(text, result.args))}]"

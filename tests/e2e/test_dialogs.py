@@ -1,6 +1,4 @@
-"""Questions, dialogs and the interrupt menu through the whole server; a client may go away in
-between.
-"""
+"""Questions, dialogs and the interrupt menu through the whole server, with or without a client."""
 
 from __future__ import annotations
 
@@ -111,7 +109,7 @@ def test_an_answer_is_waited_for_while_no_client_is_there(server: Part) -> None:
         order(link, S("WSTPServer`Disconnect")())
         wait_until(lambda: order(link, S("WSTPServer`ConnectKernel")(identity)) == identity, "the kernel is free")
         put(link, ENTER("6"))
-        # The question may be put again, for a client that does not know of it.
+        # The question may be asked again, for a client that does not know it.
         while (packet := link.get(timeout=30)) != S("InputStringPacket")("? "):
             assert packet == S("InputPacket")("? ")
         put(link, TEXT("later"))

@@ -1,4 +1,4 @@
-"""The whole way with the embedded kernel, forked from its preloaded parent."""
+"""The whole server with the embedded kernel, forked from its preloaded parent."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_nothing_is_left_of_a_killed_server_however_busy(tmp_path: Path, kill: s
         below = part.children()
         assert len(below) >= 2
         if kill == "server and nursery":
-            # Stopped first, so that neither sees the other go.
+            # Stop it first, so that neither sees the other end.
             os.kill(part.process.pid, signal.SIGSTOP)
             nursery_of(part).kill()
         part.kill()
@@ -135,7 +135,7 @@ def test_nothing_is_left_of_a_killed_server_however_busy(tmp_path: Path, kill: s
 
 
 def test_where_the_nursery_cannot_load_the_log_says_why(tmp_path: Path) -> None:
-    """A kernel that is started by itself fails likewise, and the pool backs off."""
+    """A kernel that is started by itself fails in the same way, and the pool backs off."""
     broken = tmp_path / "mathics"
     broken.mkdir()
     (broken / "__init__.py").write_text("raise ImportError('this Mathics3 is broken', name='mathics')\n")

@@ -1,4 +1,4 @@
-"""The embedded kernel as a process, spoken to over a real link as a front end does."""
+"""The embedded kernel as a process, over a real link, as a front end uses it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Start = Callable[..., Kernel]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Give a function that starts a kernel of its own for a test."""
+    """Give a function that starts a kernel for one test."""
     kernels: list[Kernel] = []
 
     def make(mode: str = "default", options: tuple[str, ...] = (), ready: bool = True) -> Kernel:
@@ -41,7 +41,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def parent() -> Iterator[Parent]:
-    """Share one process that has loaded, and forks kernels."""
+    """Share one process that has loaded Mathics3 and forks kernels."""
     shared = Parent()
     yield shared
     shared.close()
@@ -49,7 +49,7 @@ def parent() -> Iterator[Parent]:
 
 @pytest.fixture
 def fork(parent: Parent) -> Iterator[Start]:
-    """Give a function that forks a kernel for a test: as one that is started, and there sooner."""
+    """Give a function that forks a kernel for one test: like a started one, but ready sooner."""
     kernels: list[Kernel] = []
 
     def make() -> Kernel:
@@ -64,7 +64,7 @@ def fork(parent: Parent) -> Iterator[Start]:
 
 @pytest.fixture(scope="module", params=["default", "uuid"])
 def kernel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    """Share one kernel for each connection mode between tests that leave it as it was."""
+    """Share one kernel for each connection mode between tests that leave it unchanged."""
     shared = Kernel(request.param, tmp_path_factory.mktemp("kernel"))
     try:
         assert shared.next() == Function("InputNamePacket", "In[1]:= ")
@@ -124,7 +124,7 @@ def test_input_form_is_the_languages(kernel: Kernel) -> None:
 
 
 def test_output_comes_while_it_happens(kernel: Kernel, tmp_path: Path) -> None:
-    # The evaluation waits for a file that is made only after its first words have come.
+    # The evaluation waits for a file that is made only after its first output has come.
     flag = tmp_path / "go"
     kernel.put(
         S("EvaluatePacket")(
@@ -267,7 +267,7 @@ def test_jlink_is_answered(call: str, recorded: bytes, kernel: Kernel) -> None:
         answer = kernel.next()
     value = answer.args[0].tolist() if isinstance(answer.args[0], np.ndarray) else answer.args[0]
     assert value == JLINK[call]
-    # Exactly one: the next answer is that to the next packet.
+    # There was exactly one answer: the next one is for the next packet.
     assert kernel.ask(S("EvaluatePacket")(1)) == returned(1)
 
 
@@ -406,9 +406,7 @@ sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in chi
 
 
 def test_a_parent_that_has_loaded_forks_kernels() -> None:
-    """Two kernels from one parent: neither knows what the other was told, and they draw different
-    random numbers.
-    """
+    """Two kernels of one parent do not share definitions or random numbers."""
     with wstp.listen(0, mode="default") as one, wstp.listen(0, mode="default") as other:
         names = [f"{listener.port}@127.0.0.1" for listener in (one, other)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}

@@ -1,6 +1,4 @@
-"""The embedded kernel asks its client something in the middle of an evaluation: input, dialogs, the
-interrupt menu.
-"""
+"""The embedded kernel asks its client: input, dialogs, the interrupt menu."""
 
 from __future__ import annotations
 
@@ -41,15 +39,14 @@ def started(parent: Parent) -> Iterator[Kernel]:
 
 @pytest.fixture(scope="module")
 def shared(parent: Parent) -> Iterator[Kernel]:
-    """Share one kernel between tests that leave it as it was."""
+    """Share one kernel between tests that leave it unchanged."""
     with started(parent) as kernel:
         yield kernel
 
 
 @pytest.fixture
 def kernel(shared: Kernel) -> Iterator[Kernel]:
-    """Give the shared kernel with its next input numbered 1, and see that nothing is left on its
-    link.
+    """Give the shared kernel with input number 1 next, and check that nothing is left on its link.
     """
     assert shared.evaluate('ClearAll["Global`*"]; $Line = 1;') == S("Null")
     yield shared
@@ -58,7 +55,7 @@ def kernel(shared: Kernel) -> Iterator[Kernel]:
 
 @pytest.fixture
 def own(parent: Parent) -> Iterator[Kernel]:
-    """Give a kernel of the test's own, to end."""
+    """Give a kernel that the test may end."""
     with started(parent) as kernel:
         yield kernel
 
@@ -80,7 +77,7 @@ def take(kernel: Kernel, *packets: Function) -> None:
 
 
 def asks(kernel: Kernel, question: Expr, packet: Function) -> None:
-    """Send a packet and see that what comes first is the question."""
+    """Send a packet, and check that the question comes first."""
     kernel.put(question)
     assert kernel.next() == packet
 
@@ -274,7 +271,7 @@ def test_an_abort_in_a_dialog_is_for_what_the_dialog_evaluates(kernel: Kernel) -
 
 
 def interrupted(kernel: Kernel, text: str) -> None:
-    """Evaluate something that prints and goes on, and bring up the menu in it."""
+    """Evaluate something that prints and goes on, and interrupt it."""
     kernel.put(code(f'Print["go"]; {text}'))
     assert kernel.next() == TEXT("go\n")
     kernel.link.put_message(MessageCode.INTERRUPT)
@@ -440,7 +437,7 @@ def test_quit_in_a_dialog(own: Kernel) -> None:
 
 
 def misspelt(expr: Expr) -> list[bytes]:
-    """Give a packet's bytes in which the digits of 10^29 are none."""
+    """Return a packet's bytes with letters in the place of the digits of 10^29."""
     whole = b"".join(bytes(part) for part in wstp.write_expression(expr))
     assert str(10**29).encode() in whole
     return [whole.replace(str(10**29).encode(), b"abc" * 10), b"]"]

@@ -20,7 +20,7 @@ WAIT = 60.0
 
 
 class Kernel:
-    """Run a kernel, and talk to it."""
+    """A kernel in a process of its own."""
 
     def __init__(self, mode: str, directory: Path, options: tuple[str, ...] = ()) -> None:
         self.log = directory / "kernel.log"
@@ -57,7 +57,7 @@ class Kernel:
         return self.link.next_packet(WAIT)
 
     def ask(self, expr: Expr) -> list[Function]:
-        """Send a packet and return what comes up to and with its last answer."""
+        """Send a packet; return the answers up to and including the last one."""
         self.put(expr)
         last = "InputNamePacket" if expr.head.name.startswith("Enter") else "ReturnPacket"
         answers = [self.next()]
@@ -66,7 +66,7 @@ class Kernel:
         return answers
 
     def evaluate(self, code: str) -> Any:
-        """Return the value of some code that prints nothing."""
+        """Return the value of code that prints nothing."""
         (answer,) = self.ask(S("EvaluatePacket")(S("ToExpression")(code)))
         return answer.args[0]
 
@@ -84,8 +84,8 @@ def returned(value: Any) -> list[Function]:
     return [Function("ReturnPacket", value)]
 
 
-#: Load once, then fork a kernel for each link named, and tell how it ended: kernels in milliseconds
-#: instead of seconds.
+#: Load once, then fork a kernel for each link named on standard input, and report how it ended: a
+#: kernel takes milliseconds instead of seconds.
 _FORKING = """
 import os, sys
 from kernelbus.kernelhost.mathics.start.options import parse_options
@@ -108,7 +108,7 @@ for line in sys.stdin:
 
 
 class Parent:
-    """Run a process that forks kernels."""
+    """A process that forks kernels."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(

@@ -6,9 +6,10 @@ A number costs about a microsecond. No links, no evaluation.
 A list of numbers arrives as an array and becomes a list of Mathics3's number objects, one object
 for each number. Numbers that arrive in bulk are made without Mathics3's tables of all numbers ever
 made, which are never emptied. Making these objects, and reading each of them on the way out, bounds
-the time: of a million reals in and back, making the objects takes 0.34 s, Mathics3's evaluation of
-one function 0.30 s, and reading the objects 0.06 s, measured in the kernel alone on a machine with
-2 cores (``benchmarks/values.py`` measures it through a server: 0.8 s).
+the time. For a million reals, measured in the kernel alone on 2 cores, making the objects takes
+0.34 s, Mathics3's evaluation of one function 0.30 s, and reading the objects 0.06 s. Through a
+server they take 0.8 s in and back, and 1.5 s when other work has the cores, 23 times what the echo
+kernel takes (``benchmarks/values.py``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One Mathics3 for all tests of the embedded kernel: loading it takes seconds."""
+"""Share one Mathics3 between all tests of the embedded kernel: loading it takes seconds."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGALRM, signal.SIGUSR1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Time these tests by a thread: the kernel's time limits take the alarm signal for themselves.
-    """
+    """Let a thread time these tests, because the kernel's time limits use the alarm signal."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
@@ -25,13 +24,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def mathics() -> Loaded:
-    """Load Mathics3 once."""
+    """Load Mathics3 once for each test process."""
     return load()
 
 
 @pytest.fixture
 def loaded(mathics: Loaded) -> Iterator[Loaded]:
-    """Give a loaded Mathics3 whose interrupts are in force, and take back what a test defines."""
+    """Give a loaded Mathics3 with its interrupts installed, and undo what a test defines."""
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     kept = dict(mathics.definitions.user)
     mathics.interrupts.install()

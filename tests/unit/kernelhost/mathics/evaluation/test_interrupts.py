@@ -1,4 +1,4 @@
-"""Aborts and time limits: raised where they should be, and nowhere else."""
+"""Aborts and time limits are raised where they should be, and nowhere else."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 
 
 def spin(until: Callable[[], bool] = lambda: False, seconds: float = 20.0) -> None:
-    """Be busy until something is so; fail when an interrupt does not come in time."""
+    """Compute until a condition holds; fail if no interrupt comes in time."""
     end = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < end, "nothing interrupted this"
 
 
 class During:
-    """Do something from another thread once the main thread has said that it is under way."""
+    """Act on another thread as soon as the main thread says that its work has begun."""
 
     def __init__(self, action: Callable[[], None]) -> None:
         self.under_way = threading.Event()

@@ -26,9 +26,12 @@ guard = MemoryGuard()
 guard.start(256 << 20)
 """
 
+# The interpreter's tear-down takes the handler away, and the timer's signal would end the process.
+END = "signal.setitimer(signal.ITIMER_PROF, 0)"
+
 
 def printed(program: str) -> list[str]:
-    done = subprocess.run([sys.executable, "-c", PROGRAM + program], capture_output=True, text=True, timeout=100, check=True)
+    done = subprocess.run([sys.executable, "-c", PROGRAM + program + END], capture_output=True, text=True, timeout=100, check=True)
     return done.stdout.splitlines()
 
 

@@ -1,4 +1,4 @@
-"""Expressions by value, to Mathics3 and back."""
+"""Conversion of expressions by value, to Mathics3 and back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def there_and_back(value: Any, definitions: Any) -> Any:
     return from_mathics(to_mathics(value, definitions), definitions)
 
 
-# What goes in, how Mathics3 shows it in full, and what comes back when it is not what went in.
+# A value that comes back as it is, and how Mathics3 shows it in full.
 SAME: list[tuple[Any, str]] = [
     (0, "0"),
     (-5, "-5"),
@@ -152,7 +152,7 @@ def test_symbols_are_looked_up_where_input_is(definitions: Any) -> None:
 def test_a_shadowed_symbol_keeps_its_context(definitions: Any) -> None:
     from mathics.core.symbols import Symbol as MathicsSymbol
 
-    # Global`Sin is another symbol than the Sin that a reader would take it for.
+    # Global`Sin is not the Sin that a reader would take it for.
     assert from_mathics(MathicsSymbol("Global`Sin"), definitions) == S("Global`Sin")
 
 
@@ -201,8 +201,7 @@ machine_reals = st.floats(allow_nan=False, allow_infinity=False).filter(lambda v
 big_integers = st.builds(
     lambda bits, low, sign: sign * ((1 << bits) + low), st.integers(64, 5000), st.integers(0, 2**64), st.sampled_from([1, -1])
 )
-# A digit of the last place may be a zero that comes back or not: what counts is the number and its
-# precision.
+# A last digit of zero may come back or not: what counts is the number and its precision.
 precise_reals = st.builds(
     lambda sign, mantissa, exponent, precision: BigReal(f"{sign}{mantissa}`{precision}.*^{exponent}"),
     st.sampled_from(["", "-"]),
@@ -215,8 +214,8 @@ complexes = st.one_of(
     st.builds(S("Complex"), exact, exact.filter(lambda v: v != 0)),
     st.builds(S("Complex"), machine_reals, machine_reals),
 )
-# Any character that a string on a link may hold: private use and beyond the 16 bits too, but no
-# halves of pairs.
+# Any character that a string on a link may hold, private use and beyond 16 bits included, but no
+# half of a surrogate pair.
 private = st.characters(min_codepoint=0xE000, max_codepoint=0xF8FF)
 texts = st.one_of(st.text(), st.text(private), st.text(st.characters(min_codepoint=0x10000)))
 leaves = st.one_of(
@@ -263,7 +262,7 @@ def test_any_precise_real_comes_back(value: BigReal, definitions: Any) -> None:
     back = there_and_back(value, definitions)
     sent, got = parse_real(value.text), parse_real(back.text)
     assert got.bits == sent.bits
-    # As much as so many digits can tell apart.
+    # The precision that this number of bits can tell apart.
     exact, found = (Fraction(-r.mantissa if r.negative else r.mantissa) * Fraction(10) ** r.exponent for r in (sent, got))
     assert abs(found - exact) <= abs(exact) / 2 ** (sent.bits - 1)
     assert there_and_back(back, definitions) == back
@@ -293,7 +292,7 @@ def test_any_packed_array_comes_back(data: st.DataObject, definitions: Any) -> N
 
 
 def _plain(value: Any) -> Any:
-    """Undo packing, which makes no difference to what an expression is."""
+    """Undo packing, which does not change what an expression is."""
     if isinstance(value, np.ndarray):
         return _plain(value.tolist())
     if isinstance(value, list):

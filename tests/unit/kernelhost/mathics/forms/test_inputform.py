@@ -13,7 +13,7 @@ from kernelbus.kernelhost.mathics.forms.convert import to_mathics
 from kernelbus.kernelhost.mathics.forms.inputform import input_form, string_text
 from wstp import Function, Symbol
 
-# Input, which is evaluated, and the InputForm of its value.
+# An input to evaluate, and the InputForm of its value.
 EVALUATED = [
     ("Expand[(x+y)^3]", "x^3 + 3*x^2*y + 3*x*y^2 + y^3"),
     ("x^2/3", "x^2/3"),
@@ -92,7 +92,7 @@ EVALUATED = [
     ('"a\\"b\\\\c\\n\\té"', '"a\\"b\\\\c\\n\\té"'),
     ("Function[{x}, x^2]", "Function[{x}, x^2]"),
 ]
-# What is printed as it was typed.
+# Expressions that are printed as they are typed.
 HELD = [
     "a/b",
     "-2/x",
@@ -221,7 +221,7 @@ def test_depth_costs_no_stack(head: str, definitions: Any) -> None:
 
 
 names = st.sampled_from(["a", "b", "x"]).map(Symbol)
-# Mathics3 reads 17 digits as more than a machine number.
+# Few digits: Mathics3 reads 17 digits as more than a machine number.
 reals = st.integers(-(10**6), 10**6).filter(bool).map(lambda n: n / 64)
 HEADS = [
     "Plus",
@@ -286,7 +286,7 @@ arithmetic = st.recursive(
 @given(value=arithmetic)
 def test_arithmetic_reads_back(value: Any, definitions: Any) -> None:
     evaluation = Evaluation(definitions, format="unformatted")
-    # As far as Mathics3 brings it: some sums need a second pass.
+    # Evaluate twice: some sums are not final after one evaluation.
     expr = to_mathics(value, definitions).evaluate(evaluation).evaluate(evaluation)
     text = input_form(expr, evaluation)
     again = evaluation.parse(text)

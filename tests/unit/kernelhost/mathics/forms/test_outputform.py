@@ -11,7 +11,7 @@ from kernelbus.kernelhost.mathics.forms.convert import to_mathics
 from kernelbus.kernelhost.mathics.forms.outputform import output_form
 from wstp import Function, Symbol
 
-# Input, which is evaluated, and the lines of its value.
+# An input to evaluate, and the lines of its value.
 SHOWN: list[tuple[str, list[str]]] = [
     ("x^2", [" 2", "x"]),
     ("x^2 y", [" 2", "x  y"]),

@@ -1,4 +1,4 @@
-"""Functions of Mathics3 that are corrected."""
+"""The functions of Mathics3 that are corrected."""
 
 from __future__ import annotations
 
@@ -7,18 +7,31 @@ from typing import Any
 import pytest
 
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
+from kernelbus.kernelhost.mathics.library import corrections
 from kernelbus.kernelhost.mathics.packets.mainloop import MainLoop
 from wstp import Expr, Symbol
 
 
 class Port:
-    """Keep the last packet and the heads of all."""
+    """Keep what is sent."""
 
     def __init__(self) -> None:
         self.sent: list[Any] = []
 
     def send(self, *packets: Expr, last: bool = False) -> None:
         self.sent += packets
+
+
+def test_loading_makes_the_corrections(loaded: Loaded) -> None:
+    names = ["Check", "Function", "Print", "Association", "ToExpression"]
+    corrected = [
+        rule
+        for name in names
+        for rules in (loaded.definitions.builtin[f"System`{name}"].downvalues, loaded.definitions.builtin[f"System`{name}"].subvalues)
+        for rule in rules
+        if getattr(getattr(rule, "function", None), "__module__", "") == corrections.__name__
+    ]
+    assert {rule.function.__self__.get_name(short=True) for rule in corrected} == set(names)
 
 
 @pytest.mark.parametrize(

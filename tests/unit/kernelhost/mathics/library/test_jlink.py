@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
+from kernelbus.kernelhost.mathics.library.jlink import CONTEXT, open_package
 from kernelbus.kernelhost.mathics.packets.mainloop import MainLoop
 from wstp import Expr, Function, Symbol
 
@@ -27,7 +28,7 @@ class Client:
         self.sent += packets
 
     def __call__(self, expression: Expr) -> Any:
-        """Give the value; what came before it is in `sent`."""
+        """Return the value of an expression; `sent` has the packets before it."""
         self.sent.clear()
         self._loop.handle(S("EvaluatePacket")(expression))
         assert [packet.head for packet in self.sent].count(S("ReturnPacket")) == 1
@@ -37,7 +38,7 @@ class Client:
         return [f"{p.args[0]}::{p.args[1]}" for p in self.sent if p.head == S("MessagePacket")]
 
     def image(self, code: str, *arguments: Expr) -> tuple[str | None, Image.Image]:
-        """Give the format and the pixels of what EvaluateToImage gives."""
+        """Return the format and the pixels of what EvaluateToImage gives."""
         return opened(self(S("EvaluateToImage")(code, *arguments)))
 
 
@@ -65,6 +66,13 @@ def test_the_package_is_on_the_path_once_it_is_asked_for(loaded: Loaded) -> None
         assert path.count("JLink`") == 1
     assert client(S("Context")(S("EvaluateToImage"))) == "JLink`"
     assert client(S("ToExpression")("<<JLink`")) == S("Null")
+
+
+def test_opening_the_package_again_changes_nothing(loaded: Loaded) -> None:
+    for _ in range(2):
+        open_package(loaded.definitions)
+        assert loaded.definitions.get_context_path().count(CONTEXT) == 1
+    assert loaded.definitions.lookup_name("EvaluateToImage") == f"{CONTEXT}EvaluateToImage"
 
 
 def test_graphics_are_drawn_in_the_size_that_is_asked_for(client: Client) -> None:
@@ -135,7 +143,7 @@ def test_java_cannot_be_called(client: Client) -> None:
 
 
 def test_messages_as_jlink_sends_them(client: Client) -> None:
-    """KernelLink.message("f::bad", ...) in the library's own words."""
+    """Evaluate what the library's KernelLink.message("f::bad", ...) sends."""
     function = S("ToExpression")("Function[Null, Message[#1, ##2], HoldFirst]")
     client(S("Apply")(function, S("Join")(S("ToHeldExpression")("f::bad"), S("Hold")("a", "b"))))
     assert client.messages() == ["f::bad"]

@@ -1,4 +1,4 @@
-"""Packets in, packets out: what a kernel answers."""
+"""What a kernel answers to each packet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ S = Symbol
 
 
 class Recorder:
-    """Be a port that keeps what is sent."""
+    """A port that keeps what is sent, and refuses some packets."""
 
     def __init__(self) -> None:
         self.sent: list[Any] = []
@@ -30,7 +30,7 @@ class Recorder:
 
 
 class Kernel:
-    """Talk to a main loop."""
+    """Send packets to a main loop."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.port = Recorder()
@@ -339,7 +339,7 @@ def test_one_answer_whatever_happens(
 ) -> None:
     from mathics.builtin.procedural import Pause
 
-    # Every FunctionApplyRule holds the method that it was made with.
+    # Every FunctionApplyRule holds the method with which it was made.
     (rule,) = (r for r in kernel.loaded.definitions.builtin["System`Pause"].downvalues if hasattr(r, "function"))
 
     def fail(**arguments: Any) -> Any:
@@ -389,7 +389,7 @@ def test_a_message_repeated_falls_silent(kernel: Kernel) -> None:
 @pytest.mark.parametrize("head", ["EvaluatePacket", "EnterExpressionPacket"])
 @pytest.mark.parametrize(
     ("wrap", "depth"),
-    # Nested heads cost Mathics3 time in the square of their depth.
+    # Nested heads cost Mathics3 time that grows with the square of their depth.
     [(S("f"), 100_000), (lambda v: [v], 100_000), (lambda v: Function(v, 1), 20_000)],
     ids=["arguments", "lists", "heads"],
 )

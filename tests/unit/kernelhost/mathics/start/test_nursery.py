@@ -81,6 +81,8 @@ def evaluated(host: Host, number: int, code: str) -> Any:
             for text in (code, "Exit[5]"):
                 kernel.put(Symbol("EvaluatePacket")(Symbol("ToExpression")(text)), end_packet=True)
             answer = kernel.next_packet(WAIT).args[0]
+            with pytest.raises(wstp.LinkClosed):
+                kernel.next_packet(WAIT)
     forked = host.next()
     assert forked["forked"] == number
     assert host.next() == {"exited": forked["pid"], "status": 5}

@@ -60,7 +60,7 @@ def test_failures_have_a_status(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
     monkeypatch.setattr(loading, "load", fail)
     with Peer() as link:
         assert run(link, None) == 1
-    monkeypatch.setattr(server, "serve", fail)
+    monkeypatch.setattr(server, "serve", lambda loaded, link, options: link.close() or fail())
     preloaded: Any = object()
     with Peer() as link:
         assert run(link, preloaded) == 1
