@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from kernelbus.shell.defaults import BUS_ENDPOINT, DEFAULT_PORT, STATUS_PARTS
+from kernelbus.shell.extras import MissingExtra, needed
 
 if TYPE_CHECKING:
     from kernelbus.bus.security.keys import KeyStore
@@ -41,7 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.parser.error(f"unknown argument {unknown[0]}{hint}")
     run: Callable[[argparse.Namespace], int] = options.run
     try:
-        return run(options)
+        with needed():
+            return run(options)
+    except MissingExtra as error:
+        print(f"{options.parser.prog}: {error}", file=sys.stderr)
+        return _USAGE_STATUS
     except KeyboardInterrupt:
         return _INTERRUPTED_STATUS
     except BrokenPipeError:
@@ -399,7 +404,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _broker(options: argparse.Namespace) -> int:
     def run(config: Config) -> int:
-        from kernelbus.shell.operations.serve import run_broker
+        from kernelbus.shell.operations.broker import run_broker
 
         return run_broker(
             config, endpoint=_endpoint(options, config), metrics=_metrics(options), advertise=options.advertise
@@ -410,7 +415,7 @@ def _broker(options: argparse.Namespace) -> int:
 
 def _frontend(options: argparse.Namespace) -> int:
     def run(config: Config) -> int:
-        from kernelbus.shell.operations.serve import run_frontend
+        from kernelbus.shell.operations.frontend import run_frontend
 
         endpoint = _endpoint(options, config)
         return run_frontend(
@@ -422,7 +427,7 @@ def _frontend(options: argparse.Namespace) -> int:
 
 def _host(options: argparse.Namespace) -> int:
     def run(config: Config) -> int:
-        from kernelbus.shell.operations.serve import run_host
+        from kernelbus.shell.operations.host import run_host
 
         return run_host(config, endpoint=_endpoint(options, config))
 

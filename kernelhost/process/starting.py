@@ -32,6 +32,7 @@ __all__ = [
     "end_with_parent",
     "environment",
     "how_it_ended",
+    "is_embedded",
     "kernel_command",
 ]
 
@@ -48,6 +49,11 @@ _LAST_OUTPUT = 1.0
 #: How much of a kernel's standard output and error is kept for the line that says why it ended.
 _TAIL_LINES = 20
 _TAIL_BYTES = 4096
+
+
+def is_embedded(path: str | None) -> bool:
+    """Tell whether a pool with this KernelPath (None: it has none) has the embedded kernel."""
+    return (default_kernel() if path is None else path) in (None, EMBEDDED)
 
 
 def kernel_command(path: str | None, options: str, link_name: str, parallel: bool) -> list[str]:

@@ -32,6 +32,7 @@ from kernelbus.shell.clients.events import Ended, Event, Events, Interrupts, Pre
 from kernelbus.shell.clients.forms import full_form
 from kernelbus.shell.clients.profile import ProfileError
 from kernelbus.shell.clients.session import KernelRefused, SessionError, packet_name
+from kernelbus.shell.extras import require
 from wstp import Expr, Symbol
 
 __all__ = ["run_repl"]
@@ -80,6 +81,9 @@ def run_repl(choice: Choice) -> int:
         kernel from it; 130: interrupted.
     """
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    if interactive:
+        # Before a kernel is attached that nobody could use.
+        require("admin", "prompt_toolkit")
     try:
         attachment = choice.attach(keep=interactive, resume=True)
     except (SessionError, ProfileError) as error:

@@ -94,7 +94,10 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(home), name)
+    from kernelbus.shell.extras import needed
+
+    with needed():
+        value = globals()[name] = getattr(import_module(home), name)
     return value
 
 

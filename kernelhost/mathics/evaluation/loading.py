@@ -111,7 +111,7 @@ def load() -> Loaded:
         import packaging  # noqa: F401 - Mathics3 leaves Prime and its like undefined without it, and only prints that
         from mathics.core.load_builtin import import_and_load_builtins
     except ImportError as error:
-        raise LoadError(f"the embedded kernel needs {error.name}: pip install Mathics3 packaging") from error
+        raise LoadError(f"the embedded kernel needs {error.name}: pip install 'kernelbus[embedded]'") from error
     import mathics.format.render  # noqa: F401 - the ways to print; definitions made before it lack them
     from mathics.core.definitions import Definitions
     from mathics.eval.inference import ensure_logical_algebraic_rules

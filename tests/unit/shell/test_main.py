@@ -19,14 +19,15 @@ from kernelbus.shell import main as command
 ROOT = Path(__file__).parents[3]
 
 
-class Server(types.ModuleType):
-    """Stands in for kernelbus.shell.operations.serve and notes how it is called."""
+class Server:
+    """Stands in for the modules that run the parts, and notes how they are called."""
 
-    def __init__(self, status: int = 0) -> None:
-        super().__init__("kernelbus.shell.operations.serve")
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, status: int = 0) -> None:
         self.calls: list[tuple[str, Config, dict[str, Any]]] = []
         for part in ("serve", "broker", "frontend", "host"):
-            setattr(self, f"run_{part}", self._note(part, status))
+            module = types.ModuleType(f"kernelbus.shell.operations.{part}")
+            setattr(module, f"run_{part}", self._note(part, status))
+            monkeypatch.setitem(sys.modules, module.__name__, module)
 
     def _note(self, part: str, status: int) -> Any:
         def run(config: Config, **arguments: Any) -> int:
@@ -38,12 +39,10 @@ class Server(types.ModuleType):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
-    stand_in = Server()
-    monkeypatch.setitem(sys.modules, "kernelbus.shell.operations.serve", stand_in)
     monkeypatch.setattr("kernelbus.bus.settings.logs.setup", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
-    return stand_in
+    return Server(monkeypatch)
 
 
 class TestParts:
@@ -104,7 +103,7 @@ class TestParts:
         assert server.calls[0][2]["bus_endpoint"] == "tcp://file:1"
 
     def test_the_parts_status_is_the_commands(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "kernelbus.shell.operations.serve", Server(7))
+        Server(monkeypatch, 7)
         assert command.main(["host"]) == 7
 
     def test_warnings_of_the_configuration_are_logged(
@@ -210,6 +209,9 @@ def test_version() -> None:
         (["--help"], {"kernelbus.bus.settings.config", "wstp", "numpy", "zmq", "marshmallow", "asyncio"}),
         (["eval", "--server", "x", "1"], {"bus", "zmq", "marshmallow", "cmd2", "zeroconf"}),
         (["broker", "-c", "/nowhere"], {"cmd2", "numpy", "mathics"}),
+        (["broker", "--bus", "tcp://192.0.2.254:1"], {"cmd2", "numpy", "mathics", "wstp", "zeroconf", "prometheus_client"}),
+        (["status", "--bus", "tcp://127.0.0.1:9", "--timeout", "0.1"], {"cmd2", "numpy", "wstp"}),
+        (["keys", "list", "--keys", "/nowhere"], {"cmd2", "numpy", "wstp"}),
     ],
 )
 def test_a_command_imports_only_what_it_needs(typed: list[str], unwanted: set[str]) -> None:

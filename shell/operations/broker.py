@@ -1,0 +1,130 @@
+"""`kernelbus broker`: a broker in a process of its own; and what `kernelbus serve` does alike."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+from pathlib import Path
+
+from kernelbus.bus.broker.journal import Journal, JournalError
+from kernelbus.bus.broker.server import BrokerServer
+from kernelbus.bus.broker.status import describe
+from kernelbus.bus.broker.tables import BrokerOptions
+from kernelbus.bus.protocol.reports import StatusRequest
+from kernelbus.bus.security.curve import key_store
+from kernelbus.bus.settings.config import Config
+from kernelbus.shell.extras import require
+from kernelbus.shell.operations.parts import Parts, part_name, parts, run_part
+from kernelbus.shell.operations.version import version
+
+__all__ = ["advertise_bus", "broker_status", "make_broker", "run_broker", "serve_metrics"]
+
+_log = logging.getLogger("kernelbus.server")
+
+
+def run_broker(config: Config, *, endpoint: str, metrics: tuple[str, int] | None = None, advertise: bool = False) -> int:
+    """Run a broker until told to stop.
+
+    Args:
+        config: the configuration.
+        endpoint: where to bind.
+        metrics: the interface and port for Prometheus; None: metrics are not served.
+        advertise: whether the broker is advertised by DNS-SD.
+
+    Returns:
+        The exit status: 0 after an orderly end; 2 after an error, which is logged.
+
+    Raises:
+        MissingExtra: a package is missing that `metrics` or `advertise` needs.
+    """
+    if metrics is not None:
+        require("metrics")
+    if advertise:
+        require("discovery")
+    return run_part(_broker(config, endpoint, metrics, advertise))
+
+
+async def _broker(config: Config, endpoint: str, metrics: tuple[str, int] | None, advertise: bool) -> None:
+    async with parts(config) as process:
+        anywhere = endpoint.endswith((":0", ":*"))
+        broker = make_broker(process, config, None if anywhere else f"broker-{endpoint}")
+        process.reload_with(broker.reloader)
+        bound = broker.bind(endpoint)
+        process.start(broker.run())
+        await serve_metrics(process, broker, metrics)
+        if advertise:
+            process.start(advertise_bus(config, bound))
+        process.tell(lambda: broker_status(broker))
+        process.ready(f"Broker listening at {bound}")
+        await process.wait_for_stop()
+
+
+def make_broker(process: Parts, config: Config, journal: str | None) -> BrokerServer:
+    """Make the broker of a process, which closes it at its end.
+
+    Args:
+        process: the tasks of the process.
+        config: the configuration.
+        journal: the name of the default journal; None: there is none unless one is configured.
+
+    Raises:
+        JournalError: the configured journal cannot be opened.
+        BusError: keys are needed, and missing.
+    """
+    options = BrokerOptions(name=part_name(config), version=version()).of(config)
+    broker = BrokerServer(options, process.context, _journal(config, journal), config, process.reread, key_store(config))
+    process.on_exit(broker.close)
+    return broker
+
+
+def _journal(config: Config, name: str | None) -> Journal | None:
+    given = config.bus.journal
+    if given is not None:
+        return Journal(Path(given)) if given else None
+    if name is None:
+        return None
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    try:
+        return Journal(state / "kernelbus" / f"{re.sub('[^0-9A-Za-z.]+', '-', name)}.sqlite")
+    except JournalError as error:
+        _log.warning("%s; sessions are kept without a journal", error)
+        return None
+
+
+async def serve_metrics(process: Parts, server: BrokerServer, metrics: tuple[str, int] | None) -> None:
+    """Serve metrics at the interface and port `metrics`; None: do nothing.
+
+    Raises:
+        MetricsError: the port is taken, or the interface is not this machine's.
+    """
+    if metrics is None:
+        return
+    # Only a server that is scraped loads prometheus_client.
+    from kernelbus.shell.operations.metrics import MetricsServer, Snapshot
+
+    broker, now = server.broker, asyncio.get_running_loop().time
+    answering = MetricsServer(lambda: Snapshot(describe(broker, StatusRequest(0), now()), broker.dropped, server.refused_handshakes))
+    where = await answering.listen(*metrics)
+    _log.info("metrics are at %s", where)
+    if metrics[1] == 0:
+        print(f"Metrics are at {where}", flush=True)
+    process.start(answering.run())
+
+
+async def advertise_bus(config: Config, bound: str) -> None:
+    """Advertise the broker that is bound to `bound` by DNS-SD, until cancelled."""
+    # Only a server that advertises loads zeroconf.
+    from kernelbus.shell.operations.findbus import advertise_broker
+
+    await advertise_broker(config, bound, part_name(config))
+
+
+def broker_status(server: BrokerServer) -> str:
+    """Say, for the service manager, what the broker has."""
+    broker = server.broker
+    hosts, frontends = len(broker.peers_of("host")), len(broker.peers_of("frontend"))
+    kernels = [session.report for session in broker.sessions.live.values()]
+    attached = sum(1 for report in kernels if report.channel)
+    return f"{frontends} frontends, {hosts} hosts; {len(kernels)} kernels, {attached} with a client"

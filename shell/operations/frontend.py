@@ -1,0 +1,100 @@
+"""`kernelbus frontend`: a frontend in a process of its own; and what `kernelbus serve` does alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kernelbus.bus.settings.config import Config
+from kernelbus.bus.transport.interface import TransportFactory
+from kernelbus.frontend.server import Frontend
+from kernelbus.shell.extras import require
+from kernelbus.shell.operations.parts import (
+    DISCOVER,
+    Parts,
+    broker_there,
+    part_name,
+    parts,
+    reach_bus,
+    run_part,
+)
+from kernelbus.shell.operations.version import version
+
+__all__ = ["advertise_server", "listening_line", "make_frontend", "run_frontend", "start_frontend"]
+
+#: Links may take this part of `Limits`/`ShutdownTimeout`, which is for everything, to close.
+_LINKS_SHARE = 0.25
+
+
+def run_frontend(config: Config, *, endpoint: str, port: int, interface: str | None, service: str | None = None) -> int:
+    """Run a frontend until told to stop.
+
+    Args:
+        config: the configuration.
+        endpoint: where the broker is; "discover": it is looked for.
+        port: the port for clients; 0: any free one.
+        interface: the address or name to listen on; None: loopback.
+        service: what the server is advertised as; "" for no name of its own; None: it is not
+            advertised.
+
+    Returns:
+        The exit status: 0 after an orderly end; 2 after an error, which is logged.
+
+    Raises:
+        MissingExtra: a package is missing that discovery or advertising needs.
+    """
+    if endpoint == DISCOVER or service is not None:
+        require("discovery")
+    return run_part(_frontend(config, endpoint, port, interface, service))
+
+
+async def _frontend(config: Config, endpoint: str, port: int, interface: str | None, service: str | None) -> None:
+    async with parts(config) as process:
+        bus = await reach_bus(process, config, endpoint)
+        if bus is None:
+            return
+        connect, endpoint, found = bus
+        frontend = make_frontend(process, config, connect, endpoint)
+        process.reload_with(frontend.reloader)
+        port = await frontend.listen(interface, port)
+        start_frontend(process, config, frontend)
+        if found is not None:
+            process.start(found.follow(frontend.membership))
+        if service is not None:
+            process.start(advertise_server(frontend, service))
+        process.tell(lambda: f"{frontend.open_links} links; {broker_there(frontend.membership, endpoint)}")
+        process.ready(listening_line(port, interface))
+        await process.wait_for_stop()
+
+
+def make_frontend(process: Parts, config: Config, connect: TransportFactory, where: str) -> Frontend:
+    """Make the frontend of a process; `connect` leads to the broker, which is at `where`."""
+    return Frontend(config, connect, name=part_name(config), version=version(), where=where, reread=process.reread)
+
+
+def start_frontend(process: Parts, config: Config, frontend: Frontend) -> None:
+    """Run a frontend that listens, and close its links when the process is told to stop."""
+    process.start(frontend.run(), on_stop=lambda: frontend.close(config.limits.shutdown_timeout * _LINKS_SHARE))
+
+
+def listening_line(port: int, interface: str | None) -> str:
+    """Return the line that says that clients can connect; programs read the port in it."""
+    return f"Listening for new connections on port {port}" + (f" and interface {interface}" if interface else "")
+
+
+async def advertise_server(frontend: Frontend, service: str) -> None:
+    """Advertise a frontend's server and its pools by DNS-SD as `service`, until cancelled."""
+    # Only a server that advertises loads zeroconf.
+    from kernelbus.frontend.discovery.advertise import Advertiser
+    from kernelbus.frontend.discovery.services import Reach, Service, reach, server_services
+
+    protocol = frontend.config.discovery.service_protocol
+
+    async def describe(where: Reach, names: Mapping[str, str]) -> Sequence[Service]:
+        status = await frontend.status() if "server" in names else None
+        pools = status.pools if status is not None else []
+        return server_services(protocol, service, frontend.port, where.addresses, pools, names.get("server", ""))
+
+    advertiser = Advertiser(
+        lambda adapters: reach(frontend.addresses, adapters, local_only=frontend.local_only), describe, machine=part_name(frontend.config)
+    )
+    await advertiser.run()

@@ -1,0 +1,99 @@
+"""`kernelbus host`: a kernel host in a process of its own; and what `kernelbus serve` does alike."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from kernelbus.bus.settings.config import Config
+from kernelbus.bus.transport.interface import TransportFactory
+from kernelbus.kernelhost.host import Host
+from kernelbus.kernelhost.process.starting import is_embedded
+from kernelbus.shell.extras import missing, require
+from kernelbus.shell.operations.parts import (
+    DISCOVER,
+    Parts,
+    broker_there,
+    part_name,
+    parts,
+    reach_bus,
+    run_part,
+)
+from kernelbus.shell.operations.version import version
+
+__all__ = ["check_kernels", "make_host", "run_host"]
+
+_log = logging.getLogger("kernelbus.server")
+
+
+def run_host(config: Config, *, endpoint: str) -> int:
+    """Run a kernel host until told to stop.
+
+    Args:
+        config: the configuration.
+        endpoint: where the broker is; "discover": it is looked for.
+
+    Returns:
+        The exit status: 0 after an orderly end; 2 after an error, which is logged.
+
+    Raises:
+        MissingExtra: a package is missing that discovery needs, or the kernels of every pool.
+    """
+    if endpoint == DISCOVER:
+        require("discovery")
+    check_kernels(config)
+    return run_part(_host(config, endpoint))
+
+
+def check_kernels(config: Config) -> None:
+    """Check that the embedded kernel can run where pools have it, and log an error if it cannot.
+
+    Raises:
+        MissingExtra: it cannot, and no pool has another kernel.
+    """
+    embedded = [pool.name for pool in config.pools if is_embedded(pool.kernel_path)]
+    error = missing("embedded") if embedded else None
+    if error is None:
+        return
+    if len(embedded) == len(config.pools):
+        raise error
+    _log.error("no kernels can be started for %s: %s", ", ".join(embedded), error)
+
+
+async def _host(config: Config, endpoint: str) -> None:
+    async with parts(config) as process:
+        bus = await reach_bus(process, config, endpoint)
+        if bus is None:
+            return
+        connect, endpoint, found = bus
+        host = make_host(process, config, connect, endpoint, end=process.stop)
+        process.reload_with(host.reloader)
+        process.start(host.run(), on_stop=host.close)
+        if found is not None:
+            process.start(found.follow(host.membership))
+        process.tell(lambda: f"{host.kernels} kernels, {host.attached} with a client; {broker_there(host.membership, endpoint)}")
+        process.start(_say_joined(process, host, endpoint))
+        await process.wait_for_stop()
+
+
+def make_host(
+    process: Parts, config: Config, connect: TransportFactory, where: str, *, end: Callable[[str], None] | None = None
+) -> Host:
+    """Make the kernel host of a process.
+
+    Args:
+        process: the tasks of the process.
+        config: the configuration.
+        connect: makes transports to the broker.
+        where: the broker's address, for the log.
+        end: ends the process, for the reason given; None: the process is more than a host.
+    """
+    return Host(config, connect, name=part_name(config), version=version(), where=where, reread=process.reread, end=end)
+
+
+async def _say_joined(process: Parts, host: Host, endpoint: str) -> None:
+    while not await host.membership.wait_until_up(3600.0):
+        pass
+    process.ready(f"Kernel host has joined the broker at {endpoint}")
+    await asyncio.Event().wait()
