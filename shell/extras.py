@@ -19,7 +19,7 @@ _PACKAGES = {
     "embedded": {"mathics": "Mathics3", "packaging": "packaging", "sympy": "sympy"},
     "admin": {"cmd2": "cmd2", "prompt_toolkit": "prompt_toolkit"},
     "discovery": {"zeroconf": "zeroconf", "ifaddr": "ifaddr"},
-    "metrics": {"prometheus_client": "prometheus-client"},
+    "metrics": {"prometheus_client": "prometheus_client"},
 }
 
 
