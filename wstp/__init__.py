@@ -1,13 +1,43 @@
 """WSTP, the protocol of Wolfram Language kernels, as a library of its own.
 
-The core takes bytes and gives bytes, and does no I/O: `wstp.handshake`, `wstp.messages`,
-`wstp.tokens`, `wstp.expression`, `wstp.tracker`. Over it stand a blocking link (`connect`,
-`listen`, `Link`) and an asyncio link (`wstp.aio`). Needs the standard library and numpy only.
+The library needs the standard library and numpy. A link is one connection between two programs; it
+carries expressions in both directions. Either end may listen:
 
+>>> import threading
 >>> import wstp
->>> link = wstp.connect("31415@127.0.0.1")                      # doctest: +SKIP
->>> link.put(wstp.Symbol("EvaluatePacket")(wstp.Symbol("Plus")(2, 2)), end_packet=True)  # doctest: +SKIP
->>> link.flush(); link.next_packet()                             # doctest: +SKIP
+>>> def kernel(listener: wstp.Listener) -> None:
+...     with listener.accept(timeout=60) as link:
+...         packet = link.next_packet(timeout=60)  # EvaluatePacket[Plus[2, 2]]
+...         total = sum(packet.args[0].args)
+...         link.put(wstp.Symbol("ReturnPacket")(total), end_packet=True)
+...         link.flush()
+>>> listener = wstp.listen()  # any free port on 127.0.0.1
+>>> thread = threading.Thread(target=kernel, args=(listener,))
+>>> thread.start()
+>>> with listener, wstp.connect(listener.port, timeout=60) as link:
+...     request = wstp.Symbol("EvaluatePacket")(wstp.Symbol("Plus")(2, 2))
+...     link.put(request, end_packet=True)
+...     answer = link.next_packet(timeout=60)
+...     thread.join()
+>>> answer
+Symbol('ReturnPacket')(4)
+
+Where to begin:
+
+* Links. `connect()` and `listen()` give a `Link`, which blocks. `wstp.aio` has the same names for
+  asyncio. `LinkSpec` reads link specifications. `MessageCode` names the out-of-band messages.
+* Values. `wstp.expr` has the table of expressions and Python values. `Symbol`, `Function` and
+  `BigReal` stand for what Python has no type for. `same()` compares expressions exactly.
+* Bytes. `write_expression()` and `ExpressionReader` turn expressions into token bytes and back.
+  `TokenWriter` and `TokenReader` do so token by token. `Tracker` follows a stream without decoding
+  it. These do no I/O.
+* Bounds and errors. `Limits` bounds what a peer can cost. `wstp.errors` has the tree of errors;
+  `WSTPError` is its root.
+
+The sections that docstrings cite are those of PROTOCOL.md, the description of the wire protocol.
+For contributors: `wstp.machine` is the life of a link without I/O. `wstp.link`, `wstp.aio` and
+`wstp.relay` add sockets. `wstp.linkbase`, `wstp.connecting` and `wstp.reception` are what the first
+two share.
 """
 
 from __future__ import annotations

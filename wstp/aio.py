@@ -1,7 +1,26 @@
 """Links for asyncio: the names of `wstp.link`, awaited where they wait.
 
-A thin shell over `wstp.machine.LinkMachine`, on protocol classes (`wstp.stream.ByteStream`), never
-on streams.
+>>> import asyncio
+>>> import wstp
+>>> async def kernel(listener: wstp.aio.Listener) -> None:
+...     async with await listener.accept(timeout=60) as link:
+...         packet = await link.next_packet(timeout=60)
+...         link.put(wstp.Symbol("ReturnPacket")(packet.args[0]), end_packet=True)
+...         await link.flush()
+>>> async def main() -> wstp.Function:
+...     async with await wstp.aio.listen() as listener:
+...         answers = asyncio.create_task(kernel(listener))
+...         async with await wstp.aio.connect(listener.port, timeout=60) as link:
+...             link.put(wstp.Symbol("EvaluatePacket")("hello"), end_packet=True)
+...             answer = await link.next_packet(timeout=60)
+...         await answers
+...         return answer
+>>> asyncio.run(main())
+Symbol('ReturnPacket')('hello')
+
+A thin shell over `wstp.machine.LinkMachine`, on asyncio's protocol classes
+(`wstp.stream.ByteStream`) and not on its streams. `wstp.linkbase`, `wstp.connecting` and
+`wstp.reception` have what this shell shares with `wstp.link`.
 """
 
 from __future__ import annotations
@@ -16,7 +35,7 @@ from types import TracebackType
 from typing import Final
 
 from wstp.connecting import Connecting, cannot_connect
-from wstp.errors import LinkClosed, LinkTimeout, LocalProtocolError, WSTPError
+from wstp.errors import LinkClosed, LinkTimeout, WSTPError
 from wstp.expr import Expr, Function
 from wstp.handshake import Mode
 from wstp.lexer import Buffer
@@ -59,9 +78,7 @@ class _Change:
             waiter.set_result(False)
 
     async def wait(self, deadline: float | None) -> bool:
-        """Wait for the next change; return False when the deadline (of the loop's clock) passed
-        first.
-        """
+        """Wait for the next change; return False when the loop's clock passes `deadline` first."""
         waiter: asyncio.Future[bool] = self._loop.create_future()
         self._waiters.append(waiter)
         if deadline is None:
@@ -76,7 +93,7 @@ class _Change:
 
 
 class _Connection(ByteStream):
-    """Be a connection of a link, which wants to know two things more about it."""
+    """One connection of a link, with two properties more than the link needs to know."""
 
     @property
     def paused(self) -> bool:
@@ -90,7 +107,10 @@ class _Connection(ByteStream):
 
 
 class Link(LinkBase):
-    """Be one end of a link; made by `connect()` or `Listener.accept()`. An async context manager.
+    """One end of a link; `connect()` and `Listener.accept()` make it.
+
+    All calls come from the event loop's thread. The link is an asynchronous context manager; to
+    leave it closes the link.
 
     Attributes:
         on_message: the function that takes each message as it comes; None keeps messages for
@@ -102,7 +122,7 @@ class Link(LinkBase):
     _kind = "wstp.aio.Link"
 
     def __init__(self, machine: LinkMachine, data: _Connection, message: _Connection | None, name: str) -> None:
-        """Take a machine and its connections, of which the second may come later."""
+        """Take a machine and its connections; the message connection may be added later."""
         super().__init__(machine, name, contextlib.nullcontext())
         self._loop = asyncio.get_running_loop()
         self._data = data
@@ -121,7 +141,6 @@ class Link(LinkBase):
         return None if timeout is None else self._loop.time() + timeout
 
     # -- what the connections tell
-    # ----------------------------------------------------------------------------
 
     def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
         """Take bytes of either connection (called by `ByteStream`)."""
@@ -172,20 +191,22 @@ class Link(LinkBase):
     def _doubt_over(self) -> None:
         self._doubt = None
         if self._data.paused:
-            # It is we who do not read: what is under way may be all there is to wait for.
+            # We do not read now, so the peer's silence means nothing.
             self._look_at_doubt()
             return
         self._machine.doubt_over()
         self._change.happened()
 
     # -- writing
-    # ----------------------------------------------------------------------------------------------
 
     async def flush(self, timeout: float | None = None) -> None:
-        """Write what is queued, and wait until the operating system has it all.
+        """Write what is queued, and wait until the operating system has taken it all.
+
+        Args:
+            timeout: the time in seconds; None waits as long as it takes.
 
         Raises:
-            LinkTimeout: not in time; what was not handed over stays queued.
+            LinkTimeout: not in time. What was not handed over stays queued.
             LinkClosed, LinkLost: the link has ended.
         """
         deadline = self._deadline(timeout)
@@ -225,8 +246,10 @@ class Link(LinkBase):
             raise self._not_written()
 
     async def _broken(self) -> Exception:
-        """Return, after a write failed, the error that says how the link ended; it may take the
-        peer's word a moment.
+        """Return the error that says how the link ended, after a write failed.
+
+        Message 9 of the peer may still be on its way, so this waits for as long as the machine is
+        in doubt.
         """
         while not self._machine.ended and self._machine.doubt is not None:
             await self._change.wait(None)
@@ -239,11 +262,11 @@ class Link(LinkBase):
         self._message.write(self._machine.message_to_send())
 
     # -- reading
-    # ----------------------------------------------------------------------------------------------
 
     async def get(self, timeout: float | None = None) -> Expr:
-        """Return the next complete expression; as `wstp.link.Link.get`. Cancelling it loses
-        nothing.
+        """Return the next complete expression; as `wstp.link.Link.get`.
+
+        To cancel it loses nothing.
         """
         deadline = self._deadline(timeout)
         self._flush_soon()
@@ -260,8 +283,9 @@ class Link(LinkBase):
             self._readers -= 1
 
     async def next_packet(self, timeout: float | None = None) -> Function:
-        """Return the next expression that is a packet: a function headed by a symbol. Raises as
-        `get()` does.
+        """Return the next expression that is a packet, a function whose head is a symbol.
+
+        Other expressions are dropped. Raises as `get()` does.
         """
         deadline = self._deadline(timeout)
         while True:
@@ -279,8 +303,9 @@ class Link(LinkBase):
         return self._machine.has_message
 
     async def wait(self, timeout: float | None = None) -> Ready:
-        """Wait until an expression or a message can be had; after the time-out both parts of
-        `Ready` are False.
+        """Wait for an expression, a message or the link's end; return what there is.
+
+        Both parts of `Ready` are False when `timeout` seconds have passed.
         """
         deadline = self._deadline(timeout)
         self._flush_soon()
@@ -304,19 +329,20 @@ class Link(LinkBase):
         return message
 
     def _flush_soon(self) -> None:
-        # As the C library does: who waits for an answer wants the question gone.
+        # The C library does so too: a caller that waits for an answer wants the question sent.
         if self._machine.queued and not self._flushing.locked() and not self._data.congested:
             for data in self._queued():
                 self._data.write(data)
 
-    # -- the rest
-    # ---------------------------------------------------------------------------------------------
+    # -- closing, and the rest
 
     async def close(self, timeout: float = 5.0) -> None:
-        """Close the link: flush (for at most `timeout` seconds), say message 9, close both
-        connections.
+        """Flush, send message 9, and close both connections (PROTOCOL.md section 7).
 
-        Closing twice, or a link that has ended, is no error.
+        To close a link twice, or a link that has ended, is no error.
+
+        Args:
+            timeout: the time in seconds that the flush may take.
         """
         if not self._begin_closing():
             return
@@ -326,7 +352,7 @@ class Link(LinkBase):
         self._change.happened()
 
     async def _write_the_rest(self, timeout: float) -> None:
-        """Flush within `timeout` seconds, if that is possible; a link that has ended is no error."""
+        """Flush within `timeout` seconds, if that is possible; that it is not is no error."""
         if self._can_write():
             try:
                 await self.flush(timeout)
@@ -363,7 +389,7 @@ class Link(LinkBase):
                 break
 
     def abort(self) -> None:
-        """Drop the link as a killed program does: nothing is flushed or said."""
+        """Drop both connections, as when a program is killed: nothing is flushed or sent."""
         self._close_asked = self._closing = True
         self._machine.close()
         self._abort()
@@ -427,7 +453,7 @@ async def _open(stream: ByteStream, host: str, port: int) -> None:
 
 
 class _Nobody:
-    """Own a stream that has no owner yet."""
+    """The owner of a stream until the link that will own it exists."""
 
     def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
         raise AssertionError("bytes before the stream had an owner")
@@ -440,7 +466,7 @@ class _Nobody:
 
 
 class _Arrival(_Connection):
-    """Be a connection to a listener that tells it when it is made."""
+    """A connection that tells its listener when it is made."""
 
     def __init__(self, listener: Listener, first: bool) -> None:
         super().__init__(listener)
@@ -453,11 +479,11 @@ class _Arrival(_Connection):
 
 
 class Listener:
-    """Accept links; made by `listen()`. An async context manager: leaving it closes the listener,
-    not its links.
+    """Accept links; `listen()` makes it.
 
     Connections that do not become a link within the time-out are closed, with a line in the log,
-    and counted in `rendezvous`.
+    and counted in `rendezvous`. The listener is an asynchronous context manager; to leave it closes
+    the listener, but not the links that it has accepted.
 
     Attributes:
         port: the port that is bound.
@@ -587,10 +613,8 @@ async def listen(
     limits: Limits = DEFAULT_LIMITS,
     timeout: float = HALF_TIMEOUT,
 ) -> Listener:
-    """Listen for links; as `wstp.link.listen`."""
+    """Bind a port and return the listener; as `wstp.link.listen`."""
     parsed, connection_mode, bound = resolve_spec(spec, mode, host)
-    if parsed.mode == "launch":
-        raise LocalProtocolError("a link that launches a program cannot listen")
     listener = Listener(bound, connection_mode, limits, timeout)
     await listener._bind(parsed.port, parsed.message_port or 0)
     return listener

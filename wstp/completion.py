@@ -1,9 +1,9 @@
-"""Find the bytes that end a cut token stream legally: what a server writes to a kernel whose client
-died halfway.
+"""Find the bytes that end a cut token stream legally. No I/O.
 
-The bytes that came cannot be taken back, so the token in progress is filled up to the sizes it
-announced, even in the middle of a count, of an encoded character or of an array header; then every
-missing part is put in the shortest way. No I/O; used by `wstp.tracker.Tracker.completion`.
+A server writes them to a kernel whose client died in the middle of an expression. The bytes that
+came cannot be taken back. So the open token is filled up to the sizes that it announced, even in
+the middle of a count, of an encoded character or of an array header. Then every missing part is put
+in the shortest form. `wstp.tracker.Tracker.completion` uses this module.
 """
 
 from __future__ import annotations
@@ -37,24 +37,23 @@ _ZERO: Final = b"\xa1\x00\n"
 _CHUNK: Final = 1 << 18
 _TRIES: Final = 200_000
 
-# What fills texts: for each number of UTF-8 bytes a character, in strings and in symbols; digits in
-# numbers.
+# The characters that fill strings, symbols and numbers: one of each number of UTF-8 bytes, 1 to 4.
 _SPACES: Final = (b" ", "\xa0".encode(), "\u2003".encode(), "\U0001f600".encode())
 _LETTERS: Final = (b"a", "\xe9".encode(), "\u6587".encode(), "\U0001d41a".encode())
 _DIGITS: Final = (b"0", "\xe9".encode(), "\u6587".encode(), "\U0001d41a".encode())
 
-Part = tuple[bytes, int]  # a unit and how many times
+Part = tuple[bytes, int]  # some bytes, and how many times they are repeated
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """Hold completing bytes without assembling them; iterate to get buffers of at most 256 KiB."""
+    """The completing bytes, not assembled; to iterate gives buffers of at most 256 KiB."""
 
     parts: tuple[Part, ...] = ()
 
     @property
     def size(self) -> int:
-        """Return how many bytes there are in all."""
+        """Return the number of bytes in all."""
         return sum(len(unit) * times for unit, times in self.parts)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -87,17 +86,19 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """Hold where a tracker stands: see the attributes of the same names there.
+    """The point at which a tracker stands in the stream.
 
     Attributes:
-        stack: arguments due of each open function, `~arguments` while its head is due.
-        array_left: leaves due of the open array; -1: none is open.
-        array_fresh: whether none of its leaves has come.
+        stack: for each open function its arguments due, or `~arguments` while its head is due.
+        array_left: the leaves due of the open array; -1 when no array is open.
+        array_fresh: whether no leaf of the open array has come.
         carry: the bytes of a token whose header is not complete.
-        body: the header of the token whose body is being read; `left` bytes of it are due.
-        seen_chars, cut, last: a text's whole characters so far, the bytes of a character cut in
-            two, and its last bytes.
-        array: the array header being read.
+        body: the header of the token whose body is open.
+        left: the bytes due of that body.
+        seen_chars: the whole characters of the open text.
+        cut: the first bytes of a character of it that is cut in two.
+        last: the last bytes of the open text.
+        array: the open array header.
     """
 
     stack: tuple[int, ...] = ()
@@ -124,7 +125,7 @@ class _Work:
             self.parts.append((unit, times))
 
     def take(self, count: int) -> None:
-        """Count off arguments or leaves that have been completed."""
+        """Count off `count` arguments or leaves."""
         if self.array_left >= 0:
             self.array_left -= count
             self.array_fresh = False
@@ -137,10 +138,10 @@ class _Work:
 
 
 def complete(state: Unfinished) -> Completion:
-    """Return the completion of a stream that is inside an expression.
+    """Return the completion of a stream that stands inside an expression.
 
     Raises:
-        LimitExceeded: a cut array header for which no legal rest was found.
+        LimitExceeded: no legal rest was found for a cut array header.
     """
     work = _Work(list(state.stack), state.array_left, state.array_fresh)
     if state.body is not None:
@@ -155,7 +156,7 @@ def complete(state: Unfinished) -> Completion:
             work.put(_ZERO, left)
         work.array_left = -1
         work.take(1)
-    # Every open function ends with Nulls only, and stands as one part in the function around it.
+    # Every open function is completed by Nulls alone, and is one part of the function around it.
     missing = 0
     part = 0
     for due in reversed(work.stack):
@@ -172,11 +173,10 @@ def _put_packed(work: _Work, count: int) -> None:
 
 
 # -- counts
-# ------------------------------------------------------------------------------------------------------
 
 
 def _split_count(data: bytes, at: int) -> tuple[int | None, bytes, int]:
-    """Read a count that may be cut: (value or None, digits so far, where it ends)."""
+    """Read a count that may be cut; return (value or None, digits so far, where it ends)."""
     if at < len(data) and 0x40 <= data[at] <= 0x7F:
         return data[at] - 0x40, b"", at + 1
     end = at
@@ -196,8 +196,9 @@ def _split_chars(data: bytes, at: int, encoding: int, room: int) -> tuple[int | 
 
 
 def _end_count(digits: bytes, wanted: int) -> tuple[int, bytes]:
-    """Return (count, bytes that end it): `wanted` if the digits allow it, else the digits' own kind
-    of number.
+    """Return (count, the bytes that end it).
+
+    The count is `wanted` if its digits so far allow that, else the nearest that they allow.
     """
     if not digits:
         return wanted, encode_count(wanted)
@@ -212,7 +213,6 @@ def _end_count(digits: bytes, wanted: int) -> tuple[int, bytes]:
 
 
 # -- tokens whose header is cut
-# ----------------------------------------------------------------------------------
 
 
 def _finish_token(work: _Work, carry: bytes) -> None:
@@ -304,12 +304,10 @@ def _finish_body(work: _Work, state: Unfinished, header: Header) -> None:
 
 
 # -- texts
-# -------------------------------------------------------------------------------------------------------
 
 
 def _chars_range(encoding: int, size: int) -> tuple[int, int]:
-    """Return the fewest and the most characters that `size` bytes can hold; (1, 0) when none fits.
-    """
+    """Return the least and the greatest number of characters in `size` bytes; (1, 0) for none."""
     if encoding == 66:
         return size, size
     if encoding == 67:
@@ -323,17 +321,15 @@ def _chars_range(encoding: int, size: int) -> tuple[int, int]:
     return -(-size // 6), size
 
 
-def _pick_chars(encoding: int, room: int, value: int | None, digits: bytes) -> tuple[int, bytes] | None:
-    """Choose the count of characters for `room` bytes of count and text together: (count, the bytes
-    of the count).
+def _pick_chars(encoding: int, room: int, digits: bytes) -> tuple[int, bytes] | None:
+    """Choose a text's count of characters; return (count, the bytes of the count) or None.
 
-    `digits` of it have come already (or all of it, when `value` is known).
+    The count and the text have `room` bytes together. `digits` of the count have come already.
     """
     if encoding in FIXED_WIDTH:
         low, high = _chars_range(encoding, room - 1)
         return None if low > high else (high, encode_text_count(bytes((encoding,)), high))
-    # First as many characters as the bytes can hold: one that takes more bytes than it must cannot
-    # be a digit.
+    # Try first as many characters as the bytes can hold: a character of several bytes is no digit.
     for most in (True, False):
         for length in range(1, 21):
             low, high = _chars_range(encoding, room - length)
@@ -361,11 +357,11 @@ def _end_text_header(prefix: bytes, total: int | None) -> tuple[bytes, int, int,
 
     Args:
         prefix: the token's bytes so far; the header is not complete.
-        total: the bytes that the whole token must have; None: free.
+        total: the number of bytes that the whole token must have; None for any number.
 
     Returns:
-        (bytes that end the header, encoding, characters, bytes of the text), or None when nothing
-        fits.
+        (bytes that end the header, encoding, number of characters, number of the text's bytes), or
+        None when nothing fits.
     """
     token = prefix[0]
     size, digits, end = _split_count(prefix, 1)
@@ -399,7 +395,7 @@ def _end_text_header(prefix: bytes, total: int | None) -> tuple[bytes, int, int,
     value, digits, count_end = _split_chars(prefix, end + 2, encoding, room)
     if value is not None and len(after) > 2:
         return rest, encoding, value, room - (count_end - end - 2)
-    picked = _pick_chars(encoding, room, None, digits)
+    picked = _pick_chars(encoding, room, digits)
     if picked is None:
         return None
     count, written = picked
@@ -407,7 +403,7 @@ def _end_text_header(prefix: bytes, total: int | None) -> tuple[bytes, int, int,
 
 
 def _fill_text(token: int, encoding: int, size: int, chars: int, cut: bytes, last: bytes) -> list[Part]:
-    """Return what fills the last `size` bytes and `chars` characters of a text."""
+    """Return the last `size` bytes of a text, which hold `chars` characters."""
     units = _LETTERS if token == SYMBOL else _SPACES if token == STRING else _DIGITS
     if encoding == 66:
         parts = [(units[0], size)]
@@ -424,11 +420,11 @@ def _fill_text(token: int, encoding: int, size: int, chars: int, cut: bytes, las
     else:
         parts = _fill_escaped(units, size, chars, cut)
     if any(times < 0 for _, times in parts) or sum(len(unit) * times for unit, times in parts) != size:
-        # The token's own counts contradict each other: nothing makes it a text, but its size can be
+        # The token's counts contradict each other. Nothing makes it a text, but its size can be
         # kept.
         return [(units[0], size)]
     if token == REAL_TEXT and last.rstrip(b"\0").endswith(b"*") and size:
-        # After the '*' of an exponent only '^' can stand.
+        # Only '^' can follow the '*' of an exponent.
         whole = bytearray(b"".join(unit * times for unit, times in parts))
         at = whole.find(b"0")
         if at >= 0:
@@ -507,14 +503,12 @@ def _fill_escaped(units: tuple[bytes, ...], size: int, chars: int, cut: bytes) -
                 (b"\\\\", twos),
                 (units[0], due - sixes - fours - twos),
             ]
-    # The count of characters of an escaped text is not checked by anyone we know: any legal bytes
-    # do.
+    # No known reader checks the count of characters of an escaped text, so any legal bytes serve.
     start = next((s for s in next(iter(kinds.values())) if len(s) <= size), b"")
     return [(start, 1), (units[0], size - len(start))]
 
 
 # -- array headers
-# -----------------------------------------------------------------------------------------------
 
 
 def _rest_of_array_header(array: ArrayHeader) -> bytes:
@@ -537,8 +531,9 @@ def _rest_of_array_header(array: ArrayHeader) -> bytes:
 
 
 def _array_header(leaves: int | None, prefix: bytes, size: int, first: bool = True) -> bytes | None:
-    """Return `size` bytes of dimensions and '.' that begin with `prefix` and multiply to `leaves`
-    (None: to anything).
+    """Return `size` bytes of dimensions and '.' that begin with `prefix`, or None.
+
+    The dimensions multiply to `leaves`; None stands for any product.
     """
     if size == 1:
         return b"." if not first and leaves in (1, None) else None
@@ -565,8 +560,9 @@ def _products(rest: int | None) -> list[list[int]]:
 
 
 def _lengths(total: int, least: int, others: int) -> Iterator[tuple[int, ...]]:
-    """Yield ways to cut `total` bytes in one dimension of `least` bytes or more and `others` of
-    nine or more.
+    """Yield ways to cut `total` bytes into dimensions.
+
+    The first has `least` bytes or more, each of the `others` nine or more.
     """
     if others == 0:
         yield (total,)
@@ -578,7 +574,7 @@ def _lengths(total: int, least: int, others: int) -> Iterator[tuple[int, ...]]:
 
 
 def _dimension_choices(leaves: int | None, prefix: bytes) -> Iterator[tuple[int, int | None]]:
-    """Yield (first dimension, what the others must multiply to)."""
+    """Yield (first dimension, product of the others)."""
     value, digits, _ = _split_count(prefix, 1) if len(prefix) > 1 else (None, b"", 0)
     if value is not None:
         candidates: list[int] = [value]
@@ -593,8 +589,8 @@ def _dimension_choices(leaves: int | None, prefix: bytes) -> Iterator[tuple[int,
                 high = low + 10**places - 1
                 if low > leaves or tries > _TRIES:
                     break
-                # Walk whichever is shorter: the dimension's values, or those of what it leaves to
-                # the others.
+                # Walk the shorter of two ranges: the dimension's values, or the values that it
+                # leaves to the other dimensions.
                 if high - low <= leaves // low:
                     walk = (c for c in range(low, high + 1) if leaves % c == 0)
                     tries += high - low

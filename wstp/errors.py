@@ -1,16 +1,16 @@
 """The errors that wstp raises, in one tree.
 
 * `WSTPError`: everything below.
-    * `ProtocolError`: abstract; somebody broke PROTOCOL.md.
-        * `LocalProtocolError`: we (the caller) did; nothing was sent.
-        * `RemoteProtocolError`: the peer's bytes are wrong; carries their offset.
-    * `LimitExceeded`: a bound of `wstp.Limits` was passed; the bytes may be legal, but are not
+    * `ProtocolError`: abstract; the protocol was broken.
+        * `LocalProtocolError`: by the caller; nothing was sent.
+        * `RemoteProtocolError`: by the peer; it has the offset of the first wrong byte.
+    * `LimitExceeded`: a bound of `wstp.Limits` was passed. The bytes may be legal, but they are not
       accepted here.
-    * `LinkClosed`: the peer said message 9 before it went.
-    * `LinkLost`: the TCP connection went without message 9.
+    * `LinkClosed`: the link was closed with message 9.
+    * `LinkLost`: the TCP connection ended without message 9.
     * `LinkTimeout`: a deadline passed (also a `TimeoutError`).
-    * `ConnectFailed`: nobody took the connection.
-    * `LinkSpecError`: a link specification that cannot be understood (also a `ValueError`).
+    * `ConnectFailed`: no link could be made.
+    * `LinkSpecError`: a link specification cannot be understood (also a `ValueError`).
 
 This module imports nothing of wstp.
 """
@@ -32,11 +32,11 @@ __all__ = [
 
 
 class WSTPError(Exception):
-    """Be the base of every error that this library raises on purpose."""
+    """The base of every error that this library raises on purpose."""
 
 
 class ProtocolError(WSTPError):
-    """Say that the protocol was broken; only its two subclasses are ever raised."""
+    """The protocol was broken; only the two subclasses are ever raised."""
 
     def __init__(self, message: str) -> None:
         if type(self) is ProtocolError:
@@ -45,16 +45,15 @@ class ProtocolError(WSTPError):
 
 
 class LocalProtocolError(ProtocolError):
-    """Say that the caller asked for something the protocol does not allow; nothing was sent."""
+    """The caller asked for something that the protocol does not allow; nothing was sent."""
 
 
 class RemoteProtocolError(ProtocolError):
-    """Say that the peer's bytes are not the protocol.
+    """The peer's bytes do not follow the protocol.
 
     Attributes:
-        offset: where the first wrong byte stands, counted in bytes from the start of the stream
-            that was read (the first byte of a connection, or of a token stream); None when no one
-            byte is to blame.
+        offset: the position of the first wrong byte, counted in bytes from the start of the stream
+            that was read (a connection, or a token stream); None when no single byte is wrong.
     """
 
     def __init__(self, message: str, offset: int | None = None) -> None:
@@ -63,26 +62,24 @@ class RemoteProtocolError(ProtocolError):
 
 
 class LimitExceeded(WSTPError):
-    """Say that a bound of `wstp.Limits` was passed; the text names the bound."""
+    """A bound of `wstp.Limits` was passed; the text names the bound."""
 
 
 class LinkClosed(WSTPError):
-    """Say that the peer closed the link in order (message 9, PROTOCOL.md section 7), or that we
-    did.
-    """
+    """The peer closed the link with message 9 (PROTOCOL.md section 7), or we closed it."""
 
 
 class LinkLost(WSTPError):
-    """Say that the TCP connection went away without message 9."""
+    """The TCP connection ended without message 9."""
 
 
 class LinkTimeout(WSTPError, TimeoutError):
-    """Say that a deadline passed; the link is as usable as before."""
+    """A deadline passed; the link is as usable as before."""
 
 
 class ConnectFailed(WSTPError):
-    """Say that no link came about; the text names port@host."""
+    """No link could be made; the text names port@host."""
 
 
 class LinkSpecError(WSTPError, ValueError):
-    """Say that a link specification (PROTOCOL.md section 1) cannot be understood."""
+    """A link specification (PROTOCOL.md section 1) cannot be understood."""

@@ -14,7 +14,7 @@
 | `Association[...]` | `dict` | `Function` |
 | any other | `Function` | `Function` |
 
-Everything here is iterative: an expression may be nested as deep as memory allows. No I/O.
+Nothing here is recursive: an expression may be nested as deep as memory allows. No I/O.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ import numpy as np
 
 __all__ = ["BigReal", "Expr", "Function", "Symbol", "same"]
 
-# The values that stand for expressions. A recursive alias would say more than mypy can use; Any is
-# honest.
+# Any value of the table above. A recursive alias would say more than mypy can check.
 Expr: TypeAlias = Any
 
 _REPR_SIZE: Final = 10_000
@@ -39,7 +38,13 @@ _NUMBER_START_DOT: Final = re.compile(r"-?\.[0-9]+(?:`(?:`?-?[0-9]*(?:\.[0-9]*)?
 
 
 class Symbol:
-    """Stand for a symbol; calling it makes a function: `Symbol("Plus")(2, 2)` is Plus[2, 2]."""
+    """A symbol; to call it makes a function.
+
+    >>> Symbol("Plus")(2, Symbol("Global`x"))
+    Symbol('Plus')(2, Symbol('Global`x'))
+    >>> Symbol("x").name
+    'x'
+    """
 
     __slots__ = ("name",)
     name: str
@@ -48,7 +53,7 @@ class Symbol:
         """Make the symbol `name`, with or without a context (``Global`x``).
 
         Raises:
-            TypeError: the name is not a text.
+            TypeError: the name is no text.
             ValueError: the name is empty.
         """
         if not isinstance(name, str):
@@ -91,7 +96,12 @@ class Symbol:
 
 
 class BigReal:
-    """Stand for a real that no machine number holds, as its InputForm text: ``1.5`20.*^-1000``."""
+    """A real that no machine number holds, as its text in InputForm.
+
+    >>> real = BigReal("1.5`20.*^-1000")
+    >>> real.text, float(real)
+    ('1.5`20.*^-1000', 0.0)
+    """
 
     __slots__ = ("text",)
     text: str
@@ -139,10 +149,9 @@ def is_real_text(text: str) -> bool:
 
 
 def real_text(text: str) -> str | None:
-    """Return the InputForm of a number written in InputForm or as C writes it, None for what is
-    neither.
+    """Return a number in InputForm; the text may be that or C's form. None when it is neither.
 
-    A program that puts a real as text may spell it as `printf` does, and the C library passes
+    A program that puts a real as text may write it as `printf` does, and the C library passes
     `1.5*^400` on as `1.5e400`.
     """
     if is_real_text(text):
@@ -155,14 +164,23 @@ def real_text(text: str) -> str | None:
 
 
 class Function:
-    """Stand for head[args...]. Immutable; equality is that of expressions, so f[1] is not f[1.]."""
+    """An expression head[args...]; it cannot be changed.
+
+    Equality is that of expressions, so f[1] and f[1.] differ.
+
+    >>> call = Function("Plus", 2, Function("Times", 3, 4))
+    >>> call.head, call.args
+    (Symbol('Plus'), (2, Symbol('Times')(3, 4)))
+    >>> call[1], len(call), call == Symbol("Plus")(2, Symbol("Times")(3, 4))
+    (Symbol('Times')(3, 4), 2, True)
+    """
 
     __slots__ = ("args", "head")
     head: Expr
     args: tuple[Expr, ...]
 
     def __new__(cls, head: Expr, *args: Expr) -> Function:
-        """Make head[args...]; a text as head is short for the symbol of that name."""
+        """Make head[args...]; a text for the head stands for the symbol of that name."""
         return make_function(Symbol(head) if isinstance(head, str) else head, args)
 
     def __setattr__(self, key: str, value: object) -> None:
@@ -215,7 +233,7 @@ _set_args = Function.__dict__["args"].__set__
 
 
 def make_function(head: Expr, args: tuple[Expr, ...]) -> Function:
-    """Return head[args...] without looking at either: the quick way in."""
+    """Return head[args...] quickly, without a check of either."""
     function = _new_object(Function)
     _set_head(function, head)
     _set_args(function, args)
@@ -223,7 +241,7 @@ def make_function(head: Expr, args: tuple[Expr, ...]) -> Function:
 
 
 def _children(value: Expr) -> tuple[Expr, ...] | list[Expr] | None:
-    """Return what an inner node holds, a head first; None for a leaf."""
+    """Return the parts of an inner node, a function's head first; None for a leaf."""
     if isinstance(value, Function):
         return (value.head, *value.args)
     if isinstance(value, (list, tuple)):
@@ -232,7 +250,7 @@ def _children(value: Expr) -> tuple[Expr, ...] | list[Expr] | None:
 
 
 def _kind(value: Expr) -> object:
-    """Return what must be equal of two nodes before their contents are compared."""
+    """Return the kind of a node; nodes of different kinds differ, whatever they contain."""
     if isinstance(value, Function):
         return Function
     if isinstance(value, (list, tuple)):
@@ -256,7 +274,7 @@ def _leaves_equal(left: Expr, right: Expr, exact: bool) -> bool:
             return left.dtype.itemsize == right.dtype.itemsize and bool(
                 np.ascontiguousarray(left).tobytes() == np.ascontiguousarray(right).tobytes()
             )
-        with np.errstate(invalid="ignore"):  # any bits can come from a peer, signalling NaNs too
+        with np.errstate(invalid="ignore"):  # a peer can send any bits, signalling NaNs too
             return bool(np.array_equal(left, right))
     if exact and isinstance(left, (float, np.floating)):
         if left != left:
@@ -285,17 +303,20 @@ def _equal(left: Expr, right: Expr, *, exact: bool) -> bool:
 
 
 def same(left: Expr, right: Expr) -> bool:
-    """Tell whether two values stand for the same expression, bit by bit: NaN is NaN, and 0. is not
-    -0.
+    """Tell whether two values stand for the same expression, bit by bit.
 
-    Python's own `==` on deeply nested lists recurses; this does not.
+    Two NaNs are the same, 0. and -0. are not. Python's own `==` recurses into nested lists; this
+    function does not.
+
+    >>> same([1, float("nan")], (1, float("nan"))), same(0.0, -0.0), same(1, 1.0)
+    (True, False, False)
     """
     return _equal(left, right, exact=True)
 
 
 def _hash(value: Expr) -> int:
-    # A running hash over the nodes in one fixed order: as good as a tree of hashes, and needs no
-    # stack of results.
+    # A running hash over the nodes in one fixed order is as good as a tree of hashes, and it needs
+    # no stack of results.
     result = 0x345678
     pending = [value]
     while pending:
@@ -359,7 +380,7 @@ def _repr(value: Expr) -> str:
 
 
 def _copy(value: Expr) -> Expr:
-    """Copy a tree: functions are rebuilt because what they hold (lists, arrays) can be changed."""
+    """Copy a tree; rebuild functions too, because the lists and arrays in them can change."""
     results: list[Expr] = []
     pending: list[tuple[bool, Expr]] = [(False, value)]
     while pending:

@@ -1,7 +1,6 @@
-"""Expressions: token bytes to Python values and back, without recursion and for any segmentation.
-No I/O.
+"""Expressions as token bytes and back, without recursion, in pieces of any size. No I/O.
 
-What becomes what is the table in `wstp.expr`.
+`wstp.expr` has the table of expressions and Python values.
 """
 
 from __future__ import annotations
@@ -46,9 +45,7 @@ __all__ = ["END_PACKET", "EndPacket", "ExpressionReader", "Misread", "write_expr
 
 
 class EndPacket:
-    """Be the type of `END_PACKET`: what `ExpressionReader.next_event()` returns for a `]` between
-    expressions.
-    """
+    """The type of `END_PACKET`, which `ExpressionReader.next_event()` returns for a `]`."""
 
     __slots__ = ()
 
@@ -61,12 +58,18 @@ END_PACKET: Final = EndPacket()
 
 @dataclass(frozen=True, slots=True)
 class Misread:
-    """Stand for a whole expression in which a number's text is none (only from a reader made with
-    `tolerant=True`).
+    """A whole expression in which the text of a number is no number.
+
+    Only a reader made with `tolerant=True` returns it; any other raises an error.
+
+    >>> reader = ExpressionReader(tolerant=True)
+    >>> reader.feed(b"FA#GA~DList\\n+HA~Etwice\\n")
+    >>> reader.next()
+    Misread(text='twice', expr=[Symbol('$Failed')])
 
     Attributes:
         text: the first such text.
-        expr: the expression, with the symbol `$Failed` in the place of each such number.
+        expr: the expression, with the symbol `$Failed` in place of each such number.
     """
 
     text: str
@@ -75,7 +78,7 @@ class Misread:
 
 _LIST: Final = Symbol("List")
 _FAILED: Final = Symbol("$Failed")
-_RANK: Final = 32  # what every numpy can hold; arrays of more dimensions become nested lists
+_RANK: Final = 32  # the rank that every numpy can hold; arrays of a higher rank become nested lists
 _int32 = struct.Struct("<i").unpack_from
 _int64 = struct.Struct("<q").unpack_from
 _real64 = struct.Struct("<d").unpack_from
@@ -83,19 +86,17 @@ _RUNS: Final[dict[int, tuple[int, np.dtype[Any]]]] = {
     0xE4: (6, np.dtype("<i4")), 0xF6: (10, np.dtype("<f8")), 0xE6: (10, np.dtype("<i8")),
 }  # fmt: skip
 _SHORT_TEXTS: Final = frozenset((SYMBOL, STRING))
-_NOTHING: Final = object()  # stands for a value that has been put where it belongs
+_NOTHING: Final = object()  # stands for a value that has been put in its place already
 _symbol_cache: dict[bytes, Symbol] = {b"GA~DList\n": _LIST, b"GD~DList\n": _LIST}
 
 
 def _is_list(head: Expr) -> bool:
-    # A head can be anything, an array too, which does not say whether it equals a symbol.
+    # A head can be any value, an array too, for which `==` returns an array.
     return type(head) is Symbol and head.name == "List"
 
 
 def _short_string(token: bytes) -> str | None:
-    """Decode a string's token (without its lead byte and size) if it is canonical and plain, else
-    return None.
-    """
+    """Decode a string's token (without lead byte and size); None when it is not canonical."""
     chars = token[2] - 0x40
     if token[1] != 0x7E or token[-1] != 0x0A or not 0 <= chars <= 63:
         return None
@@ -115,7 +116,7 @@ def _short_string(token: bytes) -> str | None:
 
 
 class _Frame:
-    """Hold an open function; `head` is None while it is due."""
+    """An open function; `due` arguments are still to come, and the head too while it is None."""
 
     __slots__ = ("args", "due", "head", "packed")
 
@@ -127,9 +128,7 @@ class _Frame:
 
 
 class _OpenArray:
-    """Hold an open array and the leaves that have come: packed runs, and single numbers with their
-    token bytes.
-    """
+    """An open array, and the leaves that have come as packed runs and as single numbers."""
 
     __slots__ = ("due", "runs", "singles", "token")
 
@@ -152,7 +151,7 @@ class _OpenArray:
         self.due -= 1
 
     def leaves(self) -> np.ndarray[Any, Any] | list[Any]:
-        """Return all leaves: an array if machine numbers of one kind can hold them, else a list."""
+        """Return all leaves, as an array if they are machine numbers of one kind, else a list."""
         if len(self.runs) == 1 and isinstance(self.runs[0], np.ndarray):
             return self.runs[0]
         kinds: set[type] = set()
@@ -174,8 +173,7 @@ class _OpenArray:
 
 
 def _numbers(values: list[Any]) -> np.ndarray[Any, Any]:
-    """Return one kind of Python numbers as the smallest array that a peer would have sent packed.
-    """
+    """Return numbers of one kind as the smallest array that a peer would have sent packed."""
     if isinstance(values[0], float):
         return np.array(values, dtype="<f8")
     wide = np.array(values, dtype="<i8")
@@ -184,11 +182,24 @@ def _numbers(values: list[Any]) -> np.ndarray[Any, Any]:
 
 
 class ExpressionReader:
-    """Read expressions from pieces of a stream."""
+    """Read expressions from pieces of a stream.
+
+    >>> reader = ExpressionReader()
+    >>> reader.feed(b"FA#GA~DPl")
+    >>> reader.next()
+    NEED_DATA
+    >>> reader.feed(b'us\\n"HD~Ehello\\n]')
+    >>> reader.next()
+    Symbol('Plus')('hello')
+    """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, tolerant: bool = False) -> None:
-        """Start at offset 0, between expressions; `tolerant`: numbers whose text is none make a
-        `Misread`, and no error.
+        """Start at offset 0, between expressions.
+
+        Args:
+            limits: bounds on what is read.
+            tolerant: whether an expression that has a number with a wrong text is returned as a
+                `Misread`. Otherwise it is an error.
         """
         self._limits = limits
         self._tokens = TokenReader(limits, tolerant=tolerant)
@@ -198,7 +209,8 @@ class ExpressionReader:
         self._start = 0
         self._inside = False
         self._result: Expr = None
-        # The quick way knows no limits on texts: it is for limits that no short text can pass.
+        # The quick way checks no limits on texts, so it is only for limits that no short text can
+        # pass.
         self._short_is_legal = min(limits.token_size, limits.symbol_size) >= 64
 
     @property
@@ -208,7 +220,7 @@ class ExpressionReader:
 
     @property
     def unread(self) -> int:
-        """Return how many bytes have been fed but belong to nothing returned yet, parsed or not."""
+        """Return how many bytes have been fed that belong to no expression returned yet."""
         inside = self._tokens.offset - self._start if self._inside else 0
         return self._tokens.unread + inside
 
@@ -222,11 +234,11 @@ class ExpressionReader:
         self._tokens.feed(data)
 
     def next(self) -> Expr | Literal[NeedData.NEED_DATA]:
-        """Return the next complete top-level expression, or NEED_DATA; `]` tokens are passed over.
+        """Return the next complete top-level expression, or NEED_DATA; skip `]` tokens.
 
         Raises:
-            RemoteProtocolError: at the first wrong byte; the reader stays in that error.
-            LimitExceeded: a bound was passed; likewise.
+            RemoteProtocolError: a byte is wrong. Every later call raises it too.
+            LimitExceeded: a bound was passed. Every later call raises it too.
         """
         while True:
             event = self.next_event()
@@ -234,8 +246,9 @@ class ExpressionReader:
                 return event
 
     def next_event(self) -> Expr | EndPacket | Literal[NeedData.NEED_DATA]:
-        """Return the next complete expression, END_PACKET for a `]`, or NEED_DATA; raise as
-        `next()` does.
+        """Return the next complete expression, END_PACKET for a `]`, or NEED_DATA.
+
+        Raises as `next()` does.
         """
         tokens = self._tokens
         try:
@@ -327,14 +340,13 @@ class ExpressionReader:
             return self._finish()
 
     # -- steps
-    # ----------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         if not self._inside:
             self._inside = True
 
     def _wrong_number(self, token: WrongNumberToken) -> Symbol:
-        """Remember the first, and return what stands in its place."""
+        """Remember the first wrong number, and return the symbol that stands in its place."""
         if self._misread is None:
             self._misread = token.text
         return _FAILED
@@ -354,10 +366,10 @@ class ExpressionReader:
         self._stack.append(_Frame(count))
 
     def _quick_tokens(self, tokens: TokenReader) -> bool:
-        """Read the commonest tokens, as long as they are short, complete and right; leave all else
-        to the careful way.
+        """Read the commonest tokens while they are short, complete and right.
 
-        Return whether the expression is complete; it is `_result` then.
+        Leave every other token to `_read()`. Return whether the expression is complete; it is in
+        `_result` then.
         """
         buffer, at = tokens.buffer, tokens.at
         end = len(buffer)
@@ -451,8 +463,9 @@ class ExpressionReader:
         return False
 
     def _short_symbol(self, key: bytes) -> Symbol | None:
-        """Decode and remember a symbol's token (without its lead byte); None: not canonical, or
-        wrong.
+        """Decode and remember a symbol's token (without its lead byte).
+
+        Return None when it is wrong or not canonical.
         """
         chars = key[3] - 0x40
         if key[2] != 0x7E or not 0 < chars <= 63 or key[-1] != 0x0A:
@@ -468,9 +481,7 @@ class ExpressionReader:
         return symbol
 
     def _run(self, frame: _Frame, buffer: bytes | bytearray, at: int, lead: int) -> int:
-        """Take a run of equal number tokens in one go; return how many, 0 when there is no run
-        worth it.
-        """
+        """Take a run of number tokens of one type at once; return how many, 0 for no long run."""
         width, dtype = _RUNS[lead]
         step = at + 15 * width
         if buffer[at + width] != lead or buffer[step] != lead or buffer[step + width - 1] != 0x0A:
@@ -486,7 +497,7 @@ class ExpressionReader:
         return count
 
     def _close(self, frame: _Frame) -> Expr:
-        """Return the value of the innermost function, which is complete, and drop it."""
+        """Drop the innermost function, which is complete, and return its value."""
         self._stack.pop()
         if frame.packed is not None:
             return frame.packed
@@ -495,8 +506,9 @@ class ExpressionReader:
         return make_function(frame.head, tuple(frame.args))
 
     def _add(self, value: Expr) -> bool:
-        """Put a value where it is due; tell whether more of the expression is due. Else it is
-        `_result`.
+        """Put a value where it is due; tell whether more is due.
+
+        When nothing more is due, the expression is in `_result`.
         """
         stack = self._stack
         while stack:
@@ -528,7 +540,6 @@ class ExpressionReader:
             )
 
     # -- arrays
-    # ---------------------------------------------------------------------------------------------
 
     def _shape(self, token: ArrayToken, leaves: np.ndarray[Any, Any] | list[Any]) -> Expr:
         """Return an array's value from its leaves."""
@@ -587,26 +598,28 @@ def _product(dimensions: tuple[int, ...]) -> int:
 
 
 # -- writing
-# -----------------------------------------------------------------------------------------------------
 
 _DEPTH: Final = 1_000_000
 _LISTED: Final = {0xE4, 0xE6, 0xF6}
-_SHORT: Final = 1024  # bytes: longer lists go as arrays, as the libraries do
+_SHORT: Final = 1024  # bytes; longer lists are sent as arrays, as the libraries do
 
 
 def write_expression(expr: Expr, features: Features = OURS) -> list[Buffer]:
     """Return the token bytes of an expression, as buffers to be written one after the other.
 
-    Big arrays are not copied: they must stay as they are until the buffers have been written.
-    Arrays go packed when the peer takes their type, and number by number otherwise.
+    Big arrays are not copied: do not change them before the buffers have been written. Arrays are
+    sent packed when the peer takes their type, and number by number otherwise.
 
     Args:
-        expr: see the table in `wstp.expr`.
+        expr: the expression; `wstp.expr` has the table of Python values and what they mean.
         features: what the peer announced.
 
     Raises:
-        TypeError: a value that stands for no expression.
-        LocalProtocolError: lists that hold themselves.
+        TypeError: a value stands for no expression.
+        LocalProtocolError: a list holds itself.
+
+    >>> write_expression(Symbol("f")(1, "x"))
+    [b'FB#DA~Af\\n\\xe4\\x01\\x00\\x00\\x00\\n"DD~Ax\\n']
     """
     writer = TokenWriter(features)
     put = writer.raw
@@ -656,8 +669,7 @@ def write_expression(expr: Expr, features: Features = OURS) -> list[Buffer]:
 
 
 def _dense(values: list[Expr] | tuple[Expr, ...]) -> bytes | None:
-    """Return the tokens of a list of machine numbers of one kind, quickly; None when it is another.
-    """
+    """Return the tokens of a list of machine numbers of one kind; None for any other list."""
     kinds = set(map(type, values))
     if kinds == {float}:
         return encode_singles(np.array(values, dtype="<f8"))
@@ -672,7 +684,7 @@ def _dense(values: list[Expr] | tuple[Expr, ...]) -> bytes | None:
 
 
 def _put_other(writer: TokenWriter, node: Expr) -> Iterator[Expr] | None:
-    """Put a value of a rarer kind; return its parts when they are to be put one by one."""
+    """Put a value of a rarer type; return its parts when they are to be put one by one."""
     if isinstance(node, (bool, np.bool_)):
         writer.symbol("True" if node else "False")
     elif node is None:

@@ -1,4 +1,4 @@
-"""What a peer announces in the greeting (PROTOCOL.md section 4), as values. No I/O."""
+"""The features that a peer announces in its greeting (PROTOCOL.md section 4). No I/O."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ __all__ = ["OURS", "Features"]
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Hold what one side of a link announced.
+    """What one side of a link announced.
+
+    >>> peer = Features(tokens=(98, 100), formats=(1,))
+    >>> peer.takes_packed(0xE4), peer.takes_packed(0xF6), peer.takes_encoding("D")
+    (True, False, False)
 
     Attributes:
-        numericsid: the name of the machine's numeric formats, `boxer` for instance.
-        tokens: binary number types taken in packed runs, as their type byte minus 128.
-        formats: text encodings taken: 1 is `A`, 2 `B`, ... 6 `F`.
-        textid: the peer library's build date.
+        numericsid: the name of the machine's numeric formats, for instance `boxer`.
+        tokens: the binary number types that it takes in packed runs: their type bytes minus 128.
+        formats: the text encodings that it takes: 1 is `A`, 2 is `B`, ... 6 is `F`.
+        textid: the build date of its library.
         envid: the environment id that the program set, usually empty.
+        packed_types: the type bytes of `tokens`.
+        utf8: whether it takes UTF-8, the encoding `D`.
     """
 
     numericsid: str = "boxer"
@@ -32,9 +38,7 @@ class Features:
         object.__setattr__(self, "utf8", 4 in self.formats)
 
     def takes_packed(self, type_byte: int) -> bool:
-        """Tell whether the peer takes packed runs of the binary type `type_byte` (0xE4 for
-        instance).
-        """
+        """Tell whether the peer takes packed runs of the binary type `type_byte`, say 0xE4."""
         return type_byte in self.packed_types
 
     def takes_encoding(self, letter: str) -> bool:
@@ -42,6 +46,6 @@ class Features:
         return ord(letter) - 64 in self.formats
 
 
-# One fixed set for every peer and machine: two links that both negotiated with us carry
-# interchangeable streams, which is what lets a server between them forward bytes unread.
+# Every peer on every machine is offered this one set. So any two links that negotiated with us
+# carry interchangeable streams, and a server between them can forward bytes without decoding them.
 OURS = Features(textid="Jan  1 2020")

@@ -1,9 +1,8 @@
-"""How a link begins: introductions of both modes and roles, and the greeting (PROTOCOL.md sections
-2 to 4).
+"""How a link begins: the introductions and the greeting (PROTOCOL.md sections 2 to 4). No I/O.
 
-Bytes in, bytes out: these machines open no connection and know no time. Whoever owns the sockets
-passes bytes to `receive()`, writes what `data_to_send()` returns, and closes what did not get ready
-in time.
+These machines take bytes and give bytes; they open no connection and know no time. The owner of the
+sockets passes bytes to `receive()`, writes what `data_to_send()` returns, and closes connections
+that do not get ready in time.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ __all__ = [
 ]
 
 CLIENT_PREAMBLE = (3).to_bytes(4, "little") + bytes(12)
-# Sent by a link server on the data connection once both halves of a UUID-mode link are matched.
+# A link server sends it on the data connection once both connections of a UUID-mode link are there.
 SERVER_PREAMBLE = CLIENT_PREAMBLE
 
 _UUID_DASHES = frozenset((8, 13, 18, 23))
@@ -37,7 +36,7 @@ _DIGITS = frozenset(b"0123456789")
 
 
 class Mode(Enum):
-    """Name the two ways a link is made: through a link server (UUID) or peer to peer (DEFAULT)."""
+    """The two ways to make a link: through a link server (UUID) or peer to peer (DEFAULT)."""
 
     UUID = "uuid"
     DEFAULT = "default"
@@ -45,11 +44,12 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """Hold what a new connection said it is.
+    """What a new connection says it is.
 
     Attributes:
         mode: UUID or DEFAULT.
-        uuid: what joins the two halves of a UUID-mode link, lower case; None in default mode.
+        uuid: the id that both connections of a UUID-mode link name, in lower case; None in default
+            mode.
         role: "data" or "message".
     """
 
@@ -59,7 +59,7 @@ class Introduction:
 
 
 def _looks_like(data: bytes) -> str:
-    """Say in a few words what the first bytes of a connection seem to be."""
+    """Return in a few words what the first bytes of a connection seem to be."""
     methods = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTIONS ", b"DELETE ", b"CONNECT ", b"PRI ", b"PATCH ")
     if any(data.startswith(method[: max(3, len(data))]) for method in methods):
         return "an HTTP request"
@@ -86,20 +86,18 @@ def _same_prefix(data: bytes, start: int, expected: bytes, offset: int, what: st
 
 
 class Acceptor:
-    """Find out what a connection to a link server's first port is; one for each connection
-    accepted.
+    """Read the introduction of one connection that was accepted on the first port.
 
     Attributes:
-        introduction: None until the connection has said what it is.
-        complete: True once nothing more of the introduction is due (for a UUID data connection,
-            once the 16-byte preamble has been read); what came after it is in `trailing`.
-        trailing: the bytes that came after the introduction; they belong to the greeting or, on a
-            message connection, are messages.
+        introduction: what the connection says it is; None until it has.
+        complete: whether the whole introduction has come, and on a UUID data connection the 16-byte
+            preamble too.
+        trailing: the bytes after the introduction. They belong to the greeting; on a message
+            connection they are messages.
     """
 
     def __init__(self, message_port: int | None = None, modes: Iterable[str] = ("uuid", "default")) -> None:
-        """Start; `message_port` is the second port to name to a default-mode peer that asks for it.
-        """
+        """Start; `message_port` is the port to name to a default-mode peer that asks for one."""
         self._message_port = message_port
         self._modes = frozenset(modes)
         self._buffer = b""
@@ -111,15 +109,14 @@ class Acceptor:
 
     @property
     def looks_like(self) -> str:
-        """Say what the bytes seem to be, for a log line about a connection that is no WSTP link."""
+        """Return what the bytes seem to be, for the log, when the connection is no WSTP link."""
         return _looks_like(self._buffer[:64])
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Take the connection's next bytes.
 
         Raises:
-            RemoteProtocolError: at the first byte that no introduction can have; it stays in that
-                error.
+            RemoteProtocolError: a byte can be in no introduction. Every later call raises it too.
         """
         if self._error is not None:
             raise self._error
@@ -202,15 +199,13 @@ class Connector:
     Attributes:
         message_introduction: the bytes that introduce the message connection (none in default
             mode).
-        message_port: the port that the listener named, in default mode, when we asked for it.
-        opens_message: True once the message connection may be opened (at once in UUID mode; after
-            the listener's answer in default mode).
-        done: True once nothing more is due before the greeting.
-        trailing: the bytes that came after the introduction.
+        message_port: the port that the listener named, in default mode, when it was asked for one.
+        done: whether the introduction is over and the greeting is next.
+        trailing: the bytes after the introduction.
     """
 
     def __init__(self, mode: Mode, uuid: str | None = None, knows_message_port: bool = False) -> None:
-        """Start; UUID mode needs `uuid` (36 characters), the caller's own random one."""
+        """Start; UUID mode needs `uuid`, 36 characters, which the caller makes at random."""
         self._mode = mode
         self._buffer = b""
         self._error: RemoteProtocolError | None = None
@@ -230,7 +225,10 @@ class Connector:
 
     @property
     def opens_message(self) -> bool:
-        """Tell whether the message connection may be opened now."""
+        """Tell whether the message connection may be opened now.
+
+        It may at once in UUID mode, and after the listener's answer in default mode.
+        """
         return self._mode is Mode.UUID or self.done
 
     def data_to_send(self) -> bytes:
@@ -242,8 +240,8 @@ class Connector:
         """Take the data connection's next bytes.
 
         Raises:
-            RemoteProtocolError: the peer does not answer as a WSTP listener does; it stays in that
-                error.
+            RemoteProtocolError: the peer does not answer as a WSTP listener does. Every later call
+                raises it too.
         """
         if self._error is not None:
             raise self._error
@@ -295,16 +293,16 @@ def _quoted(text: str) -> str:
 
 
 class Greeting:
-    """Exchange the greeting: the same in both roles and both modes.
+    """Exchange the greeting, which is the same in both roles and both modes.
 
     Attributes:
-        done: True once the peer's greeting is complete; from then on tokens flow.
-        peer: what the peer announced (meaningful once `done`).
-        trailing: the token bytes that came after it.
+        done: whether the peer's greeting is complete; tokens follow it.
+        peer: what the peer announced; meaningful once `done`.
+        trailing: the token bytes after the peer's greeting.
     """
 
     def __init__(self, features: Features = OURS, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Start; everything we have to say is in `data_to_send()` at once."""
+        """Start; our whole greeting is in `data_to_send()` at once."""
         self._limits = limits
         self._buffer = b""
         self._line_start = 0
@@ -331,8 +329,8 @@ class Greeting:
         """Take the data connection's next bytes.
 
         Raises:
-            RemoteProtocolError: the bytes are not a greeting; it stays in that error.
-            LimitExceeded: the greeting is longer than `Limits.greeting_size`.
+            RemoteProtocolError: the bytes are no greeting. Every later call raises it too.
+            LimitExceeded: the greeting is longer than `Limits.greeting_size`. Likewise.
         """
         if self._error is not None:
             raise self._error
@@ -372,7 +370,7 @@ class Greeting:
                 return
 
     def _line(self, line: bytes) -> bool:
-        """Take one line; tell whether it was the last."""
+        """Read one line; tell whether it was the last."""
         start, self._line_start = self._line_start, self._scan
         if line == _CLOSING_LINE:
             return True

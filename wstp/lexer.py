@@ -1,7 +1,7 @@
-"""The shape of tokens: where each begins and ends (PROTOCOL.md section 5), and nothing about what
-they mean.
+"""The shape of tokens: where each begins and ends (PROTOCOL.md section 5). No I/O.
 
-Shared by the tracker and the token reader, so that both have one idea of the grammar. No I/O.
+Their meaning is not known here. The tracker and the token reader share this module, so that both
+follow one grammar.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ WIDTHS: Final = {
     0xA0: 1, 0xA1: 1, 0xE2: 2, 0xE3: 2, 0xE4: 4, 0xE5: 4, 0xE6: 8, 0xE7: 8, 0xF4: 4, 0xF6: 8, 0xF8: 16,
 }  # fmt: skip
 
-# Bytes of one character, in the text encodings where that does not vary: B, C and F.
+# Bytes of one character, in the text encodings where all characters have one size: B, C and F.
 FIXED_WIDTH: Final = {0x42: 1, 0x43: 2, 0x46: 4}
 
 
 class Header(NamedTuple):
-    """Hold what stands before a token's body.
+    """The part of a token before its body.
 
     Attributes:
         token: the token's first byte.
         body: where the body begins in the buffer.
         size: bytes of the body, its final newline included; 0 for `F` and `]`.
-        number: arguments (`F`), characters (texts), numbers (`P`) or leaves (`A`).
-        detail: the text's encoding letter, or the packed run's type byte.
+        number: the count of arguments (`F`), characters (texts), numbers (`P`) or leaves (`A`).
+        detail: the letter of the text's encoding, or the type byte of the packed run.
     """
 
     token: int
@@ -72,8 +72,9 @@ class Header(NamedTuple):
 
 
 def encode_text_count(letter: bytes, chars: int) -> bytes:
-    """Return a text's count of characters as bytes: where characters have one width, a space stands
-    for 64 and more.
+    """Return a text's count of characters as bytes.
+
+    Where all characters have one size, a space stands for any count from 64.
     """
     return b" " if chars >= 64 and letter[0] in FIXED_WIDTH else encode_count(chars)
 
@@ -91,7 +92,7 @@ def _read_count(buffer: Buffer, at: int, end: int, base: int, limits: Limits) ->
     if 0x40 <= byte <= 0x7F:
         return byte - 0x40, at + 1
     start = at
-    # Real peers take digits for small counts too, and leading zeros; so do we.
+    # Real peers also take digits for small counts, and leading zeros; so do we.
     while at < end and 0x30 <= buffer[at] <= 0x39:
         at += 1
         if at - start > limits.count_digits:
@@ -113,11 +114,11 @@ def read_header(buffer: Buffer, at: int, end: int, base: int, limits: Limits) ->
         base: what to add to a position in the buffer to get its offset in the stream, for errors.
 
     Returns:
-        None when the header is not complete yet (and no byte of it is wrong).
+        The header, or None when it is not complete yet (and no byte of it is wrong).
 
     Raises:
-        RemoteProtocolError: at the first byte that cannot be right.
-        LimitExceeded: count_digits, token_size, symbol_size or array_header.
+        RemoteProtocolError: a byte is wrong; the error names the first one.
+        LimitExceeded: count_digits, token_size, symbol_size or array_header was passed.
     """
     token = buffer[at]
     width = WIDTHS.get(token)
@@ -200,9 +201,9 @@ def _fixed_width_header(
 ) -> Header | None:
     """Read the count of characters, at `at`, of a text whose characters all have `unit` bytes.
 
-    From 64 characters on the libraries write no digits there, a space only: the size says how many
-    there are. They misread digits, so those are refused here: a server must not pass on what would
-    derail a kernel.
+    For 64 characters and more the libraries write a space and no digits; the size tells how many
+    there are. The libraries misread digits there. So digits are refused: a server must not pass on
+    bytes that a kernel would misread.
     """
     if at >= end:
         return None
@@ -217,7 +218,7 @@ def _fixed_width_header(
 
 
 class ArrayHeader:
-    """Take an array's header piece by piece: dimensions and heads, checked as they come.
+    """Read an array's header piece by piece, and check its dimensions and heads as they come.
 
     Attributes:
         leaves: the number of leaves that the header must multiply to.
@@ -230,7 +231,7 @@ class ArrayHeader:
     __slots__ = ("_base", "_limits", "_parsed", "data", "dimensions", "heads", "leaves", "size")
 
     def __init__(self, leaves: int, size: int, base: int, limits: Limits) -> None:
-        """Start a header of `size` bytes whose first byte has the offset `base` in the stream."""
+        """Start a header of `size` bytes; its first byte has the offset `base` in the stream."""
         self.leaves = leaves
         self.size = size
         self.dimensions: list[int] = []
@@ -247,15 +248,15 @@ class ArrayHeader:
 
     @property
     def parsed(self) -> int:
-        """Return where the first dimension begins that is not complete yet."""
+        """Return the position in `data` of the first dimension that is not complete yet."""
         return self._parsed
 
     def feed(self, piece: Buffer) -> int:
         """Take bytes and return how many of them belong to the header.
 
         Raises:
-            RemoteProtocolError: a wrong byte, or dimensions whose product is not the number of
-                leaves.
+            RemoteProtocolError: a byte is wrong, or the product of the dimensions is not the number
+                of leaves.
         """
         taken = min(len(piece), self.size + 1 - len(self.data))
         self.data += piece[:taken]

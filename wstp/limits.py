@@ -1,4 +1,4 @@
-"""Bounds on what a peer may make us do. Values only: this module imports nothing of wstp."""
+"""Bounds on what a peer can cost. Values only: this module imports nothing of wstp."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ __all__ = ["DEFAULT_LIMITS", "Limits"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bound what one peer can cost; a bound that is passed raises `LimitExceeded`.
+    """Bounds on what one peer can cost; a bound that is passed raises `LimitExceeded`.
 
-    Nothing is ever allocated because a peer *claimed* a size: memory grows only with bytes that
-    have arrived, so these bounds are on the real thing.
+    No memory is allocated because a peer claims a size. Memory grows only with bytes that have
+    arrived, and these are the bytes that the bounds count.
+
+    >>> import wstp
+    >>> reader = wstp.ExpressionReader(Limits(token_size=1000))
+    >>> reader.feed(b'"2000 D')
+    >>> reader.next()
+    Traceback (most recent call last):
+        ...
+    wstp.errors.LimitExceeded: a text of 2000 bytes at byte 0 is over 1000 (token_size)
 
     Attributes:
         token_size: bytes of one text or packed run (default 2 GiB).
@@ -20,12 +28,11 @@ class Limits:
         nesting_depth: functions inside functions (default 250 000).
         count_digits: digits of a decimal count (default 18, so that every count fits 64 bits).
         symbol_size: bytes of one symbol's text (default 64 KiB).
-        array_header: bytes of one array header, that is of its dimensions and heads (default 64
-            KiB).
-        array_nodes: functions that one array with other heads than List may unfold to (default 4
-            194 304).
-        integer_digits: digits of an integer that came as text (default 1 000 000: turning more into
-            a number takes seconds).
+        array_header: bytes of one array header: its dimensions and heads (default 64 KiB).
+        array_nodes: functions that one array with other heads than List may become (default
+            4 194 304).
+        integer_digits: digits of an integer that came as text (default 1 000 000; to convert more
+            takes seconds).
         greeting_size: bytes of the whole greeting (default 64 KiB).
     """
 

@@ -1,7 +1,8 @@
 """Blocking links over TCP: `connect()`, `listen()`, `Link`, `Listener`.
 
-A thin shell over `wstp.machine.LinkMachine`: sockets, deadlines and locks live here, the protocol
-does not.
+A thin shell over `wstp.machine.LinkMachine`. This module has the sockets, the deadlines and the
+locks. The protocol is in the machine; `wstp.linkbase`, `wstp.connecting` and `wstp.reception` have
+what this shell shares with `wstp.aio`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from types import TracebackType
 from typing import Final
 
 from wstp.connecting import Connecting, cannot_connect
-from wstp.errors import LinkClosed, LinkTimeout, LocalProtocolError, WSTPError
+from wstp.errors import LinkClosed, LinkTimeout, WSTPError
 from wstp.expr import Expr, Function
 from wstp.handshake import Mode
 from wstp.limits import DEFAULT_LIMITS, Limits
@@ -52,16 +53,31 @@ def _remaining(deadline: float | None) -> float | None:
 
 
 def _milliseconds(seconds: float | None) -> int | None:
-    # Rounded up: a poll that ends a moment early would spin.
+    # Rounded up: a poll that ended too early would be called again and again until the deadline.
     return None if seconds is None else int(seconds * 1000) + 1 if seconds > 0 else 0
 
 
 class Link(LinkBase):
-    """Be one end of a link; made by `connect()` or `Listener.accept()`.
+    """One end of a link; `connect()` and `Listener.accept()` make it.
 
     One thread may read (`get`, `next_packet`, `wait`, `ready`, `get_message`) while another writes
-    (`put`, `put_raw`, `end_packet`, `flush`, `put_message`). A context manager: leaving it closes
-    the link.
+    (`put`, `put_raw`, `end_packet`, `flush`, `put_message`). The link is a context manager; to
+    leave it closes the link.
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from wstp import MessageCode
+    >>> with listen() as listener, ThreadPoolExecutor() as pool:
+    ...     accepted = pool.submit(listener.accept, 60)
+    ...     with connect(listener.port, timeout=60) as one, accepted.result() as other:
+    ...         other.put([1, 2.5, "three"])
+    ...         other.flush()
+    ...         other.put_message(MessageCode.INTERRUPT)
+    ...         print(one.get(timeout=60))
+    ...         while (message := one.get_message()) is None:
+    ...             one.wait(timeout=60)
+    ...         print(message)
+    [1, 2.5, 'three']
+    Message(code=2, parameter=0)
 
     Attributes:
         on_message: the function that takes each message, called from the blocking call that finds
@@ -96,11 +112,13 @@ class Link(LinkBase):
     # -- writing
 
     def flush(self, timeout: float | None = None) -> None:
-        """Write what is queued, in as few system calls as it takes; take in what the peer says
-        meanwhile.
+        """Write what is queued in few system calls, and take in what the peer sends meanwhile.
+
+        Args:
+            timeout: the time in seconds; None waits as long as it takes.
 
         Raises:
-            LinkTimeout: not all could be written in time; the rest stays queued, flush again.
+            LinkTimeout: not all could be written in time. The rest stays queued; flush again.
             LinkClosed, LinkLost: the link has ended.
         """
         deadline = _deadline(timeout)
@@ -135,8 +153,9 @@ class Link(LinkBase):
                     self._machine.requeue(list(pending))
 
     def _wait_to_write(self, deadline: float | None) -> None:
-        """Wait until the data connection takes bytes; read meanwhile, so that two writers cannot
-        lock each other.
+        """Wait until the data connection takes bytes, and read meanwhile.
+
+        Two peers that both write and do not read would wait for each other for ever.
         """
         remaining = _remaining(deadline)
         if remaining == 0:
@@ -145,7 +164,7 @@ class Link(LinkBase):
             try:
                 with self._lock:
                     room = self._machine.unread < self.read_ahead
-                # A slice of time only, so that a thread that wants to read gets its turn.
+                # Wait for a slice of time only, so that a thread that wants to read gets its turn.
                 pause = _SLICE if remaining is None else min(_SLICE, remaining)
                 self._poll(pause, data=room, write=True)
             finally:
@@ -157,7 +176,7 @@ class Link(LinkBase):
             poller.poll(_milliseconds(remaining))
 
     def _broken(self) -> WSTPError:
-        """Find out, after a write failed, how the link ended."""
+        """Read on after a write failed, and return the error that says how the link ended."""
         if self._reading.acquire(timeout=_LINGER):
             try:
                 deadline = _deadline(_LINGER + 0.5)
@@ -205,17 +224,19 @@ class Link(LinkBase):
                 raise self._broken() from None
 
     # -- reading
-    # --------------------------------------------------------------------------------------------
 
     def get(self, timeout: float | None = None) -> Expr:
-        """Return the next complete expression; ends of packets are passed over. Flushes first.
+        """Flush, and return the next complete expression; skip ends of packets.
+
+        Args:
+            timeout: the time in seconds; None waits as long as it takes.
 
         Raises:
-            LinkTimeout: none came in time; what came of it is kept.
+            LinkTimeout: none came in time. What has come of it is kept for the next call.
             LinkClosed: all has been read, and the peer has closed the link.
-            LinkLost: all has been read, and the connection went without a word.
-            RemoteProtocolError: the peer's bytes are wrong; from now on always.
-            LimitExceeded: a bound of `Limits` was passed; from now on always.
+            LinkLost: all has been read, and the connection ended without message 9.
+            RemoteProtocolError: the peer's bytes are wrong. Every later call raises it too.
+            LimitExceeded: a bound of `Limits` was passed. Every later call raises it too.
         """
         deadline = _deadline(timeout)
         self._flush_before_reading(deadline)
@@ -229,8 +250,9 @@ class Link(LinkBase):
                     raise self._no_expression(timeout)
 
     def next_packet(self, timeout: float | None = None) -> Function:
-        """Return the next expression that is a packet: a function headed by a symbol. Raises as
-        `get()` does.
+        """Return the next expression that is a packet, a function whose head is a symbol.
+
+        Other expressions are dropped. Raises as `get()` does.
         """
         deadline = _deadline(timeout)
         while True:
@@ -248,8 +270,9 @@ class Link(LinkBase):
         return self.wait(0.0).message
 
     def wait(self, timeout: float | None = None) -> Ready:
-        """Wait until an expression or a message can be had; after the time-out both parts of
-        `Ready` are False.
+        """Wait for an expression, a message or the link's end; return what there is.
+
+        Both parts of `Ready` are False when `timeout` seconds have passed.
         """
         deadline = _deadline(timeout)
         self._flush_before_reading(deadline)
@@ -261,8 +284,8 @@ class Link(LinkBase):
                 if looked and (ready.data or ready.message):
                     return ready
                 if ready.data or ready.message:
-                    # One look at the sockets all the same: data that is ready must not hide an
-                    # abort.
+                    # Look at the sockets once all the same: data that is ready must not hide an
+                    # abort message.
                     self._poll_and_deliver(time.monotonic(), data=False)
                     looked = True
                     continue
@@ -278,14 +301,14 @@ class Link(LinkBase):
                 return self._machine.next_message()
 
     def _flush_before_reading(self, deadline: float | None) -> None:
-        # As the C library does: who waits for an answer wants the question gone. A thread that is
-        # writing flushes itself.
+        # The C library does so too: a caller that waits for an answer wants the question sent. A
+        # thread that is writing flushes itself.
         with self._lock:
             queued = self._machine.queued
         if queued and self._writing.acquire(blocking=False):
             try:
-                # What stops the writing (the link's end) is told by the reading, after all that
-                # came before.
+                # An error of the write (the link's end) is raised by the read, after everything
+                # that came before the end.
                 with contextlib.suppress(WSTPError):
                     self._flush(deadline)
             finally:
@@ -297,8 +320,9 @@ class Link(LinkBase):
             return self._machine.ended
 
     def _poll_and_deliver(self, deadline: float | None, *, data: bool) -> bool:
-        """Wait for something on either connection; return False when the deadline passed with
-        nothing.
+        """Wait for bytes or an end on either connection; return False when the deadline passed.
+
+        The message connection is always looked at, the data connection only with `data`.
         """
         while True:
             with self._lock:
@@ -363,7 +387,7 @@ class Link(LinkBase):
             with self._lock:
                 self._machine.data_ended()
             return True
-        # Big reads while there is much, small ones otherwise: a big buffer costs its allocation.
+        # Read big pieces only while there is much to read: the allocation of a big buffer costs.
         self._size = _LARGE_READ if len(chunk) == self._size else _SMALL_READ
         quick_acknowledge(self._data)
         with self._lock:
@@ -387,14 +411,15 @@ class Link(LinkBase):
             quick_acknowledge(self._message)
         return True
 
-    # -- the rest
-    # -------------------------------------------------------------------------------------------
+    # -- closing, and the rest
 
     def close(self, timeout: float = 5.0) -> None:
-        """Close the link: flush (for at most `timeout` seconds), say message 9, close both
-        connections.
+        """Flush, send message 9, and close both connections (PROTOCOL.md section 7).
 
-        Closing twice, or a link that has ended, is no error.
+        To close a link twice, or a link that has ended, is no error.
+
+        Args:
+            timeout: the time in seconds that the flush may take.
         """
         if not self._begin_closing():
             return
@@ -403,7 +428,7 @@ class Link(LinkBase):
         self._let_go()
 
     def _write_the_rest(self, timeout: float) -> None:
-        """Flush within `timeout` seconds, if that is possible; a link that has ended is no error."""
+        """Flush within `timeout` seconds, if that is possible; that it is not is no error."""
         deadline = _deadline(timeout)
         if self._writing.acquire(timeout=timeout):
             try:
@@ -432,9 +457,7 @@ class Link(LinkBase):
             connection.close()
 
     def abort(self) -> None:
-        """Drop the link as a killed program does: both connections are reset, nothing is flushed or
-        said.
-        """
+        """Reset both connections, as when a program is killed: nothing is flushed or sent."""
         if not self._begin_closing():
             return
         with self._lock:
@@ -445,8 +468,9 @@ class Link(LinkBase):
             connection.close()
 
     def fileno(self) -> int:
-        """Return the data socket's descriptor (-1 once closed), for `select`; look at `ready()`
-        before waiting on it.
+        """Return the data socket's descriptor for `select`, -1 once closed.
+
+        Call `ready()` before you wait on it: bytes that have been read already do not show there.
         """
         return self._data.fileno()
 
@@ -487,7 +511,6 @@ def _drain(connection: socket.socket) -> None:
 
 
 # -- connecting
-# --------------------------------------------------------------------------------------------------
 
 
 def connect(
@@ -503,17 +526,24 @@ def connect(
     Args:
         spec: a port, `port@host`, `port@host,port2@host2`, a command line (text or list), or a
             `LinkSpec`.
-        timeout: seconds for all of it.
+        timeout: the time in seconds for all of it.
         limits: bounds on what the peer may send.
-        mode: "uuid" for a link server, "default" for an ordinary peer; None: as the specification's
-            options say, and "uuid" for a bare port.
-        tolerant: whether an expression with a number whose text is none comes as a `wstp.Misread`;
-            otherwise it is an error, which ends the link.
+        mode: "uuid" for a link server, "default" for an ordinary peer. None follows the options of
+            the specification, and takes a bare port for a link server.
+        tolerant: whether an expression that has a number with a wrong text is returned as a
+            `wstp.Misread`. Otherwise it is an error, which ends the link.
 
     Raises:
         LinkSpecError: the specification cannot be understood.
-        ConnectFailed: nobody listens there, or who does speaks no WSTP.
-        LinkTimeout: not done in time.
+        ConnectFailed: nobody listens there, or the listener does not speak WSTP.
+        LinkTimeout: the link was not made in time.
+
+    >>> connect("-linkmode connect -linkname 31415@")
+    Traceback (most recent call last):
+        ...
+    wstp.errors.LinkSpecError: link name '31415@': no host after '@'
+
+    The example of the package (`wstp`) has a link that works.
     """
     connecting = Connecting(spec, mode, str(uuid_module.uuid4()), limits=limits, tolerant=tolerant)
     machine, where, deadline = connecting.machine, connecting.where, _deadline(timeout)
@@ -578,15 +608,18 @@ def _close_all(connections: Sequence[socket.socket]) -> None:
 
 
 # -- listening
-# ---------------------------------------------------------------------------------------------------
 
 
 class Listener:
-    """Accept links; made by `listen()`. A context manager: leaving it closes the listener, not its
-    links.
+    """Accept links; `listen()` makes it.
 
     Connections that do not become a link within the time-out are closed, with a line in the log,
-    and counted in `rendezvous`. They are looked at only while `accept()` runs.
+    and counted in `rendezvous`. They are looked at only while `accept()` runs. The listener is a
+    context manager; to leave it closes the listener, but not the links that it has accepted.
+
+    >>> with listen(mode="default") as listener:
+    ...     listener.link_name == f"{listener.port}@127.0.0.1,{listener.message_port}@127.0.0.1"
+    True
 
     Attributes:
         port: the port that is bound.
@@ -746,21 +779,26 @@ def listen(
     limits: Limits = DEFAULT_LIMITS,
     timeout: float = HALF_TIMEOUT,
 ) -> Listener:
-    """Listen for links.
+    """Bind a port and return the listener.
 
     Args:
-        spec: as for `connect()`; port 0 takes a free one, see `Listener.port`.
-        mode: "uuid": any number of clients on one port; "default": ordinary peers, with a message
-            port of its own. None: as the specification's options say, and "uuid" for a bare port.
+        spec: as for `connect()`. Port 0 takes a free one; `Listener.port` names it.
+        mode: "uuid" for a link server, any number of clients on one port; "default" for ordinary
+            peers, with a second port for messages. None follows the options of the specification,
+            and takes a bare port for a link server.
         host: the interface to bind, unless the specification names one.
         limits: bounds on what peers may send.
-        timeout: seconds a connection may take to become a link.
+        timeout: the time in seconds that a connection may take to become a link.
 
     Raises:
         LinkSpecError: the specification cannot be understood.
         OSError: the port cannot be bound.
+
+    >>> with listen("0@127.0.0.1", mode="uuid") as listener:
+    ...     listener.accept(timeout=0)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    wstp.errors.LinkTimeout: no link at ...@127.0.0.1 in 0 s
     """
     parsed, connection_mode, bound = resolve_spec(spec, mode, host)
-    if parsed.mode == "launch":
-        raise LocalProtocolError("a link that launches a program cannot listen")
     return Listener(bound, parsed.port, parsed.message_port or 0, connection_mode, limits, timeout)

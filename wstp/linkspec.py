@@ -1,6 +1,4 @@
-"""Link specifications: `-linkmode connect -linkname 31415@host ...` (PROTOCOL.md section 1). No
-I/O.
-"""
+"""Link specifications, `-linkmode connect -linkname 31415@host` (PROTOCOL.md section 1). No I/O."""
 
 from __future__ import annotations
 
@@ -38,11 +36,17 @@ def _endpoint(text: str, name: str) -> tuple[int, str | None]:
 
 @dataclass(frozen=True, slots=True)
 class LinkSpec:
-    """Hold what a link is opened from.
+    """What a link is opened from.
+
+    >>> LinkSpec.parse("kernel -mathlink -linkmode connect -linkname 31415@localhost,31416@here")
+    LinkSpec(mode='connect', protocol='TCPIP', name='31415@localhost,31416@here', options=0)
+    >>> spec = LinkSpec.parse(31415)
+    >>> spec.port, spec.host, spec.to_argv()
+    (31415, None, ['-linkmode', 'connect', '-linkprotocol', 'TCPIP', '-linkname', '31415'])
 
     Attributes:
         mode: "connect", "listen" or "launch".
-        protocol: "TCPIP", or another name that this library does not speak.
+        protocol: "TCPIP", or the name of a protocol that this library does not speak.
         name: for TCPIP `port@host`, `port` or `port@host,port2@host2`; "" when none was given.
         options: the option bits; 4 asks for UUID mode.
     """
@@ -56,12 +60,12 @@ class LinkSpec:
     def parse(cls, text_or_argv: str | int | Sequence[str] | LinkSpec) -> LinkSpec:
         """Return the specification in a command line (text or list), a link name, or a bare port.
 
-        Words that are no link options (`-wstp`, a program's name) are passed over, as
-        `WSOpenArgcArgv` does. A bare port or link name means "connect".
+        Words that are no link options (`-wstp`, a program's name) are skipped, as `WSOpenArgcArgv`
+        does. A bare port or link name means "connect".
 
         Raises:
-            LinkSpecError: a mode, option number or name that cannot be understood, or a value that
-                is missing.
+            LinkSpecError: a mode, an option number or a name cannot be understood, or a value is
+                missing.
         """
         if isinstance(text_or_argv, LinkSpec):
             return text_or_argv

@@ -1,8 +1,8 @@
 """The life of a link, for both roles and both modes, without I/O: bytes in, bytes and events out.
 
-Rule 1: everything that changes a link's state is in this file's table. Rule 2: this file does not
-know how bytes travel, nor time; where a timer is due it says so (`doubt`). The blocking link
-(`wstp.link`) and the asyncio link (`wstp.aio`) are thin shells over it.
+Two rules hold. Every change of a link's state is in the table `TRANSITIONS`. The machine knows
+neither sockets nor time; where a timer is due, `doubt` says so. The blocking link (`wstp.link`) and
+the asyncio link (`wstp.aio`) are thin shells over it.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ __all__ = ["TRANSITIONS", "LinkEvent", "LinkMachine", "LinkState", "Ready", "is_
 
 
 class LinkState(Enum):
-    """Name where a link stands."""
+    """Where a link stands."""
 
     INTRODUCTION = "introduction"
     GREETING = "greeting"
     ACTIVE = "active"
-    CLOSING = "closing"  # we close: what was written goes out, then message 9
-    DRAINING = "draining"  # the peer said message 9: what it wrote before is still to be read
+    CLOSING = "closing"  # we close: the shell writes what is queued, then message 9
+    DRAINING = "draining"  # the peer sent message 9; the data that it wrote before is still to be read
     DATA_GONE = "data gone"  # the data connection ended without message 9, which may still come
     MESSAGE_GONE = "message gone"  # the message connection ended without message 9; data may still come
     CLOSED = "closed"
@@ -49,7 +49,7 @@ class LinkState(Enum):
 
 
 class LinkEvent(Enum):
-    """Name what can happen to a link."""
+    """What can happen to a link."""
 
     INTRODUCED = "introduced"
     GREETED = "greeted"
@@ -63,8 +63,7 @@ class LinkEvent(Enum):
 
 
 _S, _E = LinkState, LinkEvent
-# A missing entry means that the event changes nothing: the states on the right are final or wait
-# for another event.
+# A missing entry means that the event changes nothing.
 TRANSITIONS: Final[dict[LinkState, dict[LinkEvent, LinkState]]] = {
     _S.INTRODUCTION: {
         _E.INTRODUCED: _S.GREETING, _E.CLOSE: _S.CLOSED, _E.HEARD: _S.CLOSED, _E.DATA_END: _S.LOST,
@@ -94,32 +93,49 @@ TRANSITIONS: Final[dict[LinkState, dict[LinkEvent, LinkState]]] = {
 
 _OPEN: Final = frozenset((_S.ACTIVE, _S.DRAINING, _S.DATA_GONE, _S.MESSAGE_GONE))
 _WRITABLE: Final = frozenset((_S.ACTIVE, _S.MESSAGE_GONE))
-# Unread messages beyond this stop the reading of the message connection until they are fetched.
+# This many unread messages stop the reading of the message connection until some are fetched.
 _MESSAGES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Say what can be read without waiting: an expression (or the link's end), a message."""
+    """What can be read without waiting.
+
+    Attributes:
+        data: whether there is an expression, or the link's end.
+        message: whether there is an out-of-band message.
+    """
 
     data: bool
     message: bool
 
 
 def is_packet(expr: Expr) -> bool:
-    """Tell whether an expression is a packet: a function headed by a symbol (PROTOCOL.md section
-    8).
-    """
+    """Tell whether an expression is a packet (section 8): a function whose head is a symbol."""
     return type(expr) is Function and type(expr.head) is Symbol
 
 
 class LinkMachine:
-    """Drive one link. The shell passes bytes and ends of connections in, and writes what is to be
-    sent.
+    """Drive one link.
+
+    The shell passes in the bytes and the ends of the two connections, and writes what
+    `data_to_send()` and `message_to_send()` return.
+
+    >>> from wstp import Symbol
+    >>> one, other = LinkMachine(), LinkMachine()  # two ends whose introduction is over
+    >>> for data in one.data_to_send():
+    ...     other.receive_data(data)
+    >>> for data in other.data_to_send():
+    ...     one.receive_data(data)
+    >>> one.put(Symbol("f")(1), end_packet=True)
+    >>> for data in one.data_to_send():
+    ...     other.receive_data(data)
+    >>> other.next_expression()
+    Symbol('f')(1)
 
     Attributes:
         state: where the link stands; read only.
-        peer_features: what the peer announced; meaningful once active.
+        peer_features: what the peer announced; meaningful once the link is active.
     """
 
     def __init__(
@@ -134,13 +150,13 @@ class LinkMachine:
         """Start a link.
 
         Args:
-            connector: the introduction to go through, on the connecting side; None when it is
-                behind us (the listening side).
-            preamble: bytes to send before the greeting (a link server's).
+            connector: the introduction of the connecting side; None on the listening side, where
+                `wstp.rendezvous` has dealt with it.
+            preamble: the bytes that a link server sends before its greeting.
             limits: bounds on what the peer sends.
             features: what to announce.
-            tolerant: whether an expression with a number whose text is none is a `Misread`, rather
-                than an error.
+            tolerant: whether an expression that has a number with a wrong text is returned as a
+                `Misread`. Otherwise it is an error.
         """
         self.state = LinkState.GREETING if connector is None else LinkState.INTRODUCTION
         self.peer_features = features
@@ -164,11 +180,10 @@ class LinkMachine:
         self.state = TRANSITIONS[self.state].get(event, self.state)
 
     # -- the introduction and greeting
-    # ----------------------------------------------------------------------
 
     @property
     def active(self) -> bool:
-        """Tell whether the greeting is behind us and nobody has closed."""
+        """Tell whether the greeting is done and neither side has closed."""
         return self.state is LinkState.ACTIVE
 
     @property
@@ -183,21 +198,18 @@ class LinkMachine:
 
     @property
     def message_port(self) -> int | None:
-        """Return the message port that the listener named, if it did."""
+        """Return the message port that the listener named, None if it named none."""
         return None if self._connector is None else self._connector.message_port
 
     @property
     def failed(self) -> bool:
-        """Tell whether the link can never become active or be read on because the peer's bytes were
-        wrong.
-        """
+        """Tell whether the peer's bytes were wrong, so that nothing more can be read."""
         return self.state is LinkState.FAILED
 
     # -- bytes in
-    # -------------------------------------------------------------------------------------------
 
     def receive_data(self, data: Buffer) -> None:
-        """Take bytes of the data connection; what is wrong with them shows when they are read."""
+        """Take bytes of the data connection; an error in them is raised when they are read."""
         try:
             if self.state is LinkState.INTRODUCTION:
                 assert self._connector is not None
@@ -230,26 +242,25 @@ class LinkMachine:
             self._fail(error)
 
     def data_ended(self) -> None:
-        """Say that the data connection has ended."""
+        """Take note that the data connection has ended."""
         self._on(LinkEvent.DATA_END)
 
     def message_ended(self) -> None:
-        """Say that the message connection has ended."""
+        """Take note that the message connection has ended."""
         self._take(self._messages.finish())
         self._on(LinkEvent.MESSAGE_END)
 
     def doubt_over(self) -> None:
-        """Say that `doubt` seconds have passed without a byte on either connection."""
+        """Take note that `doubt` seconds have passed without a byte on either connection."""
         self._on(LinkEvent.DOUBT_OVER)
 
     @property
     def doubt(self) -> float | None:
-        """Return after how many silent seconds the shell shall call `doubt_over()`; None: it need
-        not.
+        """Return after how many silent seconds the shell calls `doubt_over()`; None for never.
 
-        One connection has told of the end and the other should follow at once: message 9 after the
-        data connection's end, or (data may still be under way) the data connection's end after
-        message 9.
+        In doubt, one connection has ended and the other should follow: message 9 after the data
+        connection's end, or the data connection's end after message 9. The second may take longer,
+        because data may still be on its way.
         """
         if self.state is LinkState.DATA_GONE:
             return 1.0
@@ -269,18 +280,15 @@ class LinkMachine:
         self._on(LinkEvent.FAULT)
 
     # -- reading
-    # --------------------------------------------------------------------------------------------
 
     @property
     def unread(self) -> int:
-        """Return how many bytes of the data connection wait for a reader; the shell pauses reading
-        on it.
-        """
+        """Return how many bytes of data wait for a reader; the shell stops reading at a bound."""
         return self._reader.unread
 
     @property
     def messages_full(self) -> bool:
-        """Tell whether so many messages wait that the message connection should not be read."""
+        """Tell whether too many messages wait, so that the message connection is not to be read."""
         return len(self._queue) >= _MESSAGES
 
     def poll(self) -> bool:
@@ -304,10 +312,10 @@ class LinkMachine:
         """Return the next complete expression, or NEED_DATA.
 
         Raises:
-            LinkClosed: everything that came has been read, and the link was closed in order.
-            LinkLost: likewise, but without a word.
-            RemoteProtocolError: the peer's bytes are wrong; for good.
-            LimitExceeded: a bound was passed; for good.
+            LinkClosed: everything has been read, and the link was closed with message 9.
+            LinkLost: everything has been read, and the connection ended without message 9.
+            RemoteProtocolError: the peer's bytes are wrong. Every later call raises it too.
+            LimitExceeded: a bound was passed. Every later call raises it too.
         """
         if self.poll():
             if self._ready is NEED_DATA:
@@ -337,7 +345,6 @@ class LinkMachine:
         return bool(self._queue)
 
     # -- writing
-    # --------------------------------------------------------------------------------------------
 
     def _queue_out(self, data: Buffer) -> None:
         if len(data):
@@ -350,7 +357,7 @@ class LinkMachine:
         return self.state in _WRITABLE
 
     def check_writable(self) -> None:
-        """Raise the error that says why nothing can be written, if nothing can."""
+        """Raise the error that says why nothing can be written, when nothing can."""
         if self.writable:
             return
         if self.state in (LinkState.INTRODUCTION, LinkState.GREETING):
@@ -358,9 +365,7 @@ class LinkMachine:
         raise self.end_error()
 
     def put(self, expr: Expr, *, end_packet: bool = False) -> None:
-        """Queue an expression; raises as `wstp.expression.write_expression` and `check_writable()`
-        do.
-        """
+        """Queue an expression; raises as `write_expression()` and `check_writable()` do."""
         self.check_writable()
         buffers = write_expression(expr, self.peer_features)
         if end_packet:
@@ -389,7 +394,7 @@ class LinkMachine:
         self._out_size += sum(len(data) for data in buffers)
 
     def put_message(self, code: int, parameter: int = 0) -> None:
-        """Queue a message; raises as `wstp.messages.encode_message` and `check_writable()` do."""
+        """Queue a message; raises as `encode_message()` and `check_writable()` do."""
         self.check_writable()
         self._message_out += encode_message(code, parameter)
 
@@ -399,17 +404,19 @@ class LinkMachine:
         return out
 
     # -- closing
-    # --------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Ask to close. In state CLOSING the shell writes what is queued, then calls
-        `say_closing()`.
+        """Start to close; in state CLOSING the shell then calls `say_closing()`.
+
+        What is still queued goes out before (PROTOCOL.md section 7): once the state is CLOSING, the
+        machine takes no more data.
         """
         self._on(LinkEvent.CLOSE)
 
     def say_closing(self) -> bytes:
-        """Return the last bytes of the message connection (message 9), if any are due; the link is
-        closed then.
+        """Return the last bytes of the message connection (message 9), and end in state CLOSED.
+
+        Return no bytes when the link has ended some other way.
         """
         if self.state is not LinkState.CLOSING:
             return b""

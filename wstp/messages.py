@@ -15,7 +15,7 @@ _CODE = struct.Struct(">i")
 
 
 class MessageCode(IntEnum):
-    """Name the message codes of PROTOCOL.md section 6; 128 to 255 are the user's own."""
+    """The message codes of PROTOCOL.md section 6; 128 to 255 are the user's own."""
 
     TERMINATE = 1
     INTERRUPT = 2
@@ -33,7 +33,11 @@ class MessageCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Hold one out-of-band message: a code (1 to 255) and its parameter (a signed 32-bit integer).
+    """An out-of-band message.
+
+    Attributes:
+        code: 1 to 255; `MessageCode` names the first twelve.
+        parameter: a signed 32-bit integer.
     """
 
     code: int
@@ -45,6 +49,9 @@ def encode_message(code: int, parameter: int = 0) -> bytes:
 
     Raises:
         LocalProtocolError: the code is not in 1..255 or the parameter does not fit 32 bits.
+
+    >>> encode_message(MessageCode.ABORT).hex(" ", 4)
+    '00000003 00000000'
     """
     if not 1 <= code <= 255:
         raise LocalProtocolError(f"message code {code} is not in 1..255")
@@ -54,8 +61,13 @@ def encode_message(code: int, parameter: int = 0) -> bytes:
 
 
 class MessageReader:
-    """Cut the bytes of a message connection into messages; at most seven bytes are kept between
-    feeds.
+    """Cut the bytes of a message connection into messages; keep at most seven bytes between feeds.
+
+    >>> reader = MessageReader()
+    >>> reader.feed(bytes.fromhex("00000003 00"))
+    []
+    >>> reader.feed(bytes.fromhex("000000"))
+    [Message(code=3, parameter=0)]
     """
 
     def __init__(self) -> None:
@@ -67,7 +79,7 @@ class MessageReader:
         """Take the next bytes and return the messages that they complete.
 
         Raises:
-            RemoteProtocolError: a code outside 1..255; the reader stays in that error.
+            RemoteProtocolError: a code is outside 1..255. Every later call raises it too.
         """
         if self._error is not None:
             raise self._error
@@ -90,8 +102,10 @@ class MessageReader:
         return messages
 
     def finish(self) -> list[Message]:
-        """Say that the connection has ended; a code 9 whose parameter never came still counts as
-        CLOSING.
+        """Take note that the connection has ended, and return what that completes.
+
+        A library that closes may send code 9 without its parameter (PROTOCOL.md section 7); that
+        counts as CLOSING.
         """
         rest, self._rest = self._rest, b""
         if len(rest) >= 4 and rest[:4] == b"\0\0\0\x09":

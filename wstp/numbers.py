@@ -1,6 +1,4 @@
-"""Numbers that Python's own conversions refuse or do not know: huge decimal texts and 80-bit reals.
-No I/O.
-"""
+"""Conversions that Python does not have: huge decimal texts and 80-bit reals. No I/O."""
 
 from __future__ import annotations
 
@@ -9,15 +7,15 @@ from typing import Final
 
 __all__ = ["decimal_to_int", "extended_to_float", "extended_to_real_text", "int_to_decimal"]
 
-# Below this Python converts by itself, whatever sys.set_int_max_str_digits says (its floor is 640).
+# Up to this many digits Python converts by itself, whatever sys.set_int_max_str_digits says (the
+# lowest limit that it takes is 640).
 _PLAIN: Final = 600
 
 
 def decimal_to_int(text: str) -> int:
     """Return the integer in a decimal text of any length, in less than quadratic time.
 
-    `int()` refuses more than 4300 digits; the bound on digits is the caller's
-    (`Limits.integer_digits`).
+    `int()` refuses more than 4300 digits. The caller bounds the digits (`Limits.integer_digits`).
     """
     if len(text) <= _PLAIN:
         return int(text)
@@ -26,7 +24,7 @@ def decimal_to_int(text: str) -> int:
     powers: dict[int, int] = {}
 
     def value(start: int, end: int) -> int:
-        # Halving: the recursion is as deep as the logarithm of the length.
+        # The text is halved, so the recursion is only as deep as the logarithm of its length.
         if end - start <= _PLAIN:
             return int(digits[start:end])
         low = (end - start) // 2
@@ -43,8 +41,8 @@ def int_to_decimal(number: int) -> str:
     """Return the decimal text of an integer of any size; `str()` refuses more than 4300 digits."""
     if -(1 << 1900) < number < 1 << 1900:
         return str(number)
-    # Binary halves are put together in decimal arithmetic, whose multiplication is fast and whose
-    # text is free.
+    # Put binary halves together in decimal arithmetic: its multiplication is fast, and the decimal
+    # text of its numbers costs nothing.
     import decimal
 
     magnitude = abs(number)
@@ -75,8 +73,9 @@ def int_to_decimal(number: int) -> str:
 
 
 def _extended_parts(data: bytes) -> tuple[int, int, int]:
-    """Return (sign, exponent, mantissa) of an x87 real: 10 bytes little-endian, six more without
-    meaning.
+    """Return (sign, exponent, mantissa) of an x87 real.
+
+    It has 10 bytes, little-endian; six more bytes have no meaning.
     """
     mantissa = int.from_bytes(data[:8], "little")
     top = int.from_bytes(data[8:10], "little")
@@ -99,8 +98,7 @@ def extended_to_float(data: bytes) -> float:
 
 
 def extended_to_real_text(data: bytes) -> str | None:
-    """Return the InputForm of a real of type 0xF8 that no machine real equals; None when one does.
-    """
+    """Return a real of type 0xF8 in InputForm; None when a machine real equals it."""
     sign, exponent, mantissa = _extended_parts(data)
     nearest = extended_to_float(data)
     if exponent == 0x7FFF or (nearest - nearest == 0 and _is_exact(nearest, sign, exponent, mantissa)):

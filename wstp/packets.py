@@ -1,5 +1,6 @@
-"""Whole packets as bytes and back, for whoever speaks on a link whose token stream it otherwise
-only passes on. No I/O.
+"""Whole packets as bytes and back. No I/O.
+
+For programs that pass a token stream on undecoded and now and then say something of their own.
 """
 
 from __future__ import annotations
@@ -16,23 +17,25 @@ __all__ = ["decode_expression", "encode_packet", "packet"]
 
 
 def packet(head: str, *arguments: Expr) -> Function:
-    """Give the packet `head[arguments...]` (PROTOCOL.md section 8)."""
+    """Return the packet `head[arguments...]` (PROTOCOL.md section 8).
+
+    >>> encode_packet(packet("ReturnTextPacket", "4"))
+    b'FA#SA~PReturnTextPacket\\n"DD~A4\\n]'
+    """
     return Function(Symbol(head), *arguments)
 
 
 def encode_packet(expression: Function, features: Features = OURS) -> bytes:
-    """Give the bytes of `expression`, and the end of packet behind it, for a peer that announced
-    `features`.
-    """
+    """Return `expression` and an end of packet as bytes, for a peer that announced `features`."""
     return b"".join([*write_expression(expression, features), b"]"])
 
 
 def decode_expression(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> Expr:
-    """Read the one expression that `data` holds.
+    """Return the first expression in `data`.
 
     Raises:
-        RemoteProtocolError: it holds none, or only part of one.
-        LimitExceeded: a bound of `limits`.
+        RemoteProtocolError: the bytes are wrong, or no complete expression.
+        LimitExceeded: a bound of `limits` was passed.
     """
     reader = ExpressionReader(limits)
     reader.feed(data)

@@ -1,9 +1,13 @@
-"""Links whose token bytes pass undecoded: what a frontend and a kernel host put between a client
-and a kernel.
+"""Links whose token bytes pass undecoded, for a server between a client and a kernel.
 
-A :class:`RelayListener` accepts links (PROTOCOL.md sections 2 and 3), a :class:`RelayLink` ends the
-greeting (section 4), hands token bytes and messages to its owner as they come, and closes as
-section 7 says. Nothing here knows what the bytes mean.
+`RelayListener` accepts links (PROTOCOL.md sections 2 and 3). `RelayLink` exchanges the greeting
+(section 4), hands token bytes and messages to its owner as they come, and closes as section 7 says.
+Nothing here knows what the bytes mean.
+
+Messages stay behind their data. The two connections of a link are read in no particular order. When
+a message comes, the bytes that wait unread on the data connection (FIONREAD) were sent before it or
+at the same time. So the link holds the message until those bytes have been handed on. It does not
+when reading is paused: then the owner has enough to do, and the message is handed on at once.
 """
 
 from __future__ import annotations
@@ -28,13 +32,13 @@ __all__ = ["RelayLink", "RelayLinkState", "RelayListener", "RelayOwner"]
 
 _log = logging.getLogger("kernelbus.link")
 
-#: How long the two connections of one peer may disagree about its having gone.
+#: The time in seconds between the ends of the two connections of one peer, at most.
 _DISAGREEMENT = 1.0
-#: How long a peer may take to read what was written before a close.
+#: The time in seconds that a peer may take to read what was written before a close.
 _LINGER = 10.0
 
 
-#: How a connection ends whose peer has vanished without a word.
+#: The errors with which a connection ends whose peer has vanished.
 _VANISHED = frozenset((errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH))
 
 #: The log's lines on connections that do not become links.
@@ -43,28 +47,29 @@ _LATE = "a connection from %s: %s and no WSTP greeting came; closed"
 
 
 class RelayOwner(Protocol):
-    """Whoever a relay link's events are for."""
+    """The object that takes a relay link's events."""
 
     def link_active(self, link: RelayLink) -> None:
-        """The greeting is done; token bytes may be written."""
+        """Take note that the greeting is done; token bytes may be written."""
 
     def link_data(self, link: RelayLink, data: bytes | memoryview) -> None:
-        """Token bytes came; the buffer stays valid and unchanged."""
+        """Take token bytes that came; the buffer stays valid and unchanged."""
 
     def link_message(self, link: RelayLink, message: Message) -> None:
-        """A message other than "link closing" came."""
+        """Take a message other than "link closing"."""
 
     def link_drained(self, link: RelayLink) -> None:
-        """:attr:`RelayLink.congested` has become false."""
+        """Take note that `RelayLink.congested` has become false."""
 
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
-        """Both connections are gone; `said_so`: the peer (or we) said message 9 first. Comes once,
-        after all data.
+        """Take note that both connections are gone; called once, after all data.
+
+        `said_so` tells whether the peer (or we) sent message 9 first.
         """
 
 
 class RelayLinkState(Enum):
-    """Where a link stands."""
+    """Where a relay link stands."""
 
     GREETING = "greeting"
     ACTIVE = "active"
@@ -73,7 +78,19 @@ class RelayLinkState(Enum):
 
 
 class RelayLink:
-    """One accepted link, from its greeting to its end."""
+    """One accepted link, from its greeting to its end.
+
+    Attributes:
+        owner: the object that takes its events.
+        state: where the link stands.
+        mode: the mode in which the link was made.
+        name: the peer's `host:port`, for the log.
+        bytes_in: the token bytes handed to the owner so far.
+        bytes_out: the token bytes written so far.
+        read_to_the_end: whether the data connection ended as one does whose reader has read all
+            that its machine acknowledged. A connection that is closed with something unread is
+            reset (RFC 1122, 4.2.2.13); one that we cut tells nothing.
+    """
 
     def __init__(self, data: ByteStream, message: ByteStream, mode: Mode, owner: RelayOwner) -> None:
         self.owner = owner
@@ -88,9 +105,6 @@ class RelayLink:
         self._reader = MessageReader()
         self._greeting = Greeting(OURS)
         self._said_closing = False
-        #: Whether the data connection ended as one does whose reader has read everything that its
-        #: machine acknowledged: a connection that is closed with something unread is reset instead
-        #: (RFC 1122, 4.2.2.13), and one that we cut tells nothing.
         self.read_to_the_end = False
         self._cut = False
         self._paused = False
@@ -99,32 +113,30 @@ class RelayLink:
 
     @property
     def congested(self) -> bool:
-        """Whether the peer reads more slowly than we write; what is written anyway is held in
-        memory.
-        """
+        """Tell whether the peer reads more slowly than we write; more bytes are held in memory."""
         return self._data.congested
 
     @property
     def paused(self) -> bool:
-        """Whether token bytes are not read at present."""
+        """Tell whether the reading of token bytes is paused."""
         return self._paused
 
     @property
     def written(self) -> int:
-        """Bytes written on the data connection so far, greeting included."""
+        """Return how many bytes were written on the data connection, the greeting included."""
         return self._data.written
 
     def acknowledged(self) -> int:
-        """How many of these the peer's machine has acknowledged."""
+        """Return how many of the bytes `written` the peer's machine has acknowledged."""
         return self._data.acknowledged()
 
     @property
     def peer_features(self) -> Features:
-        """What the peer announced in its greeting."""
+        """Return what the peer announced in its greeting."""
         return self._greeting.peer
 
     def begin(self, trailing: bytes, message_trailing: bytes) -> None:
-        """Start the greeting; the arguments are bytes that came behind the introductions."""
+        """Start the greeting; the arguments are the bytes that came after the introductions."""
         self._data.owner = self._message.owner = self
         if self.mode is Mode.UUID:
             self._data.write(SERVER_PREAMBLE)
@@ -137,7 +149,7 @@ class RelayLink:
             if stream.ended:
                 self.stream_ended(stream, None)
 
-    # ------------------------------------------------------------------ what the owner does
+    # -- for the owner
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write token bytes; the buffer must not change afterwards."""
@@ -149,11 +161,11 @@ class RelayLink:
         self._message.write(encode_message(code, parameter))
 
     def pause(self) -> None:
-        """Read no more token bytes until :meth:`resume`. Messages are read on."""
+        """Stop reading token bytes until `resume()`. Messages are still read."""
         self._paused = True
         self._data.pause()
         if self._early:
-            # What they were sent behind is not read for now; they must not be stuck behind it.
+            # The bytes that these messages wait for are not read for now; do not hold them up.
             self._loop.call_soon(self._release_messages)
 
     def resume(self) -> None:
@@ -162,11 +174,11 @@ class RelayLink:
         self._data.resume()
 
     def when_written(self, callback: Callable[[], None]) -> None:
-        """Call `callback` when everything written is with the operating system."""
+        """Call `callback` when the operating system has taken all that was written."""
         self._data.when_flushed(callback)
 
     def close(self) -> None:
-        """Close as section 7 says: what was written, then message 9, then both connections."""
+        """Close as section 7 says: flush, send message 9, then close both connections."""
         if self.state in (RelayLinkState.CLOSING, RelayLinkState.ENDED):
             return
         self.state = RelayLinkState.CLOSING
@@ -176,7 +188,7 @@ class RelayLink:
         self._data.when_flushed(self._say_closing)
 
     def abort(self) -> None:
-        """Close now, without a word."""
+        """Drop both connections at once; send nothing."""
         self._cut = True
         self._data.abort()
         self._message.abort()
@@ -189,7 +201,7 @@ class RelayLink:
         self._data.close()
         self._message.close()
 
-    # ------------------------------------------------------------------ what the streams tell
+    # -- called by the streams
 
     def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
         if self.state in (RelayLinkState.CLOSING, RelayLinkState.ENDED):
@@ -220,12 +232,12 @@ class RelayLink:
 
     def _take_message(self, message: Message) -> None:
         if message.code == MessageCode.CLOSING:
-            # What it wrote before is still to be read; its connections end behind it.
+            # The data that it wrote before is still to be read; its connections end after that.
             self._said_closing = True
             self._watch_disagreement()
         elif self.state is RelayLinkState.ACTIVE:
-            # The two connections are read in no particular order, but what was sent first is here
-            # first: an abort must not overtake the packet that it was sent behind.
+            # What was sent first is here first, although the two connections are read in no
+            # particular order: an abort must not overtake the packet before it.
             unread = 0 if self._paused else self._data.unread()
             if unread or self._early:
                 self._early.append((self.bytes_in + unread, message))
@@ -247,8 +259,7 @@ class RelayLink:
         if error is not None:
             _log.debug("link %s: %s connection: %s", self.name, "message" if stream is self._message else "data", end_of(error))
         if isinstance(error, OSError) and error.errno in _VANISHED:
-            # What the other connection still held cannot come any more, whether or not we are
-            # reading it.
+            # Nothing more can come on the other connection, whether or not we read it.
             self.abort()
         if stream is self._data:
             self.read_to_the_end = error is None and not self._cut
@@ -259,8 +270,9 @@ class RelayLink:
             self._watch_disagreement()
 
     def _watch_disagreement(self) -> None:
-        """One connection says that the peer has gone: the other must say so soon, unless it is we
-        who do not read it.
+        """Expect the end of the second connection soon after that of the first.
+
+        While we do not read the data connection, its end cannot show.
         """
         if self.state is not RelayLinkState.CLOSING:
             self._restart_timer(_DISAGREEMENT, self._settle_disagreement)
@@ -293,7 +305,7 @@ class RelayLink:
 
 
 class _Arrival(ByteStream):
-    """A connection that is not part of a link yet."""
+    """A connection that tells its listener when it is made."""
 
     def __init__(self, listener: RelayListener, first: bool) -> None:
         super().__init__(listener)
@@ -306,16 +318,19 @@ class _Arrival(ByteStream):
 
 
 class RelayListener:
-    """Accepts links at a port.
+    """Accept links at a port.
 
     Args:
-        on_link: makes the owner of a new link, whose greeting then begins; None refuses it (say why
-            in the log).
-        modes: which of "uuid" and "default" are accepted; with "default" a second port is opened
-            for message connections, and one link is made at a time.
-        greeting_timeout: seconds from a connection's being accepted to the end of its link's
-            greeting.
-        vanished_timeout: seconds after which a peer that went without a word is taken for gone.
+        on_link: the function that returns the owner of a new link, whose greeting then begins. To
+            return None refuses the link; the function then writes the reason to the log.
+        modes: the modes that are accepted, "uuid" and "default". With "default" a second port is
+            opened for message connections, and one link is made at a time.
+        greeting_timeout: the time in seconds for the introductions of a link, and for its greeting.
+        vanished_timeout: the time in seconds after which a silent peer is taken for gone.
+
+    Attributes:
+        port: the port of data connections.
+        local_only: whether connections from other machines are refused.
     """
 
     def __init__(
@@ -326,7 +341,6 @@ class RelayListener:
         vanished_timeout: float = 25.0,
     ) -> None:
         self.port = 0
-        #: Refuse connections from other machines.
         self.local_only = False
         self._loop = asyncio.get_running_loop()
         self._timeout = greeting_timeout
@@ -339,10 +353,10 @@ class RelayListener:
         self._greeting: dict[RelayLink, asyncio.TimerHandle] = {}
 
     async def listen(self, host: str, port: int) -> int:
-        """Bind, and give the port.
+        """Bind, and return the port.
 
         Raises:
-            OSError: it is taken, or the interface is not this machine's.
+            OSError: the port is taken, or the interface is not this machine's.
         """
         if "default" in self._modes:
             server = await self._loop.create_server(lambda: _Arrival(self, False), host, 0)
@@ -358,13 +372,14 @@ class RelayListener:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The addresses at which links are accepted; one may stand for all of the machine, as
-        0.0.0.0 does.
+        """Return the addresses at which links are accepted.
+
+        One may stand for all addresses of the machine, as 0.0.0.0 does.
         """
         return tuple(dict.fromkeys(str(bound.getsockname()[0]) for server in self._servers[-1:] for bound in server.sockets))
 
     def close(self) -> None:
-        """Accept no more, and drop what has not become a link; links stay."""
+        """Stop listening, and drop what has not become a link; links stay open."""
         if self._timer is not None:
             self._timer.cancel()
         for server in self._servers:
@@ -376,10 +391,10 @@ class RelayListener:
             link.abort()
         self._greeting.clear()
 
-    # ------------------------------------------------------------------ connections that are no links yet
+    # -- connections that are no links yet
 
     def arrived(self, stream: ByteStream, first: bool) -> None:
-        """A connection was accepted, on the first port or on that of message connections."""
+        """Take a connection that was accepted, on the first port or on the message port."""
         if self.local_only and not stream.local:
             _log.error("a connection from %s is refused: only programs of this machine are served (see -i)", stream.name)
             stream.abort()
@@ -396,7 +411,7 @@ class RelayListener:
         self._act(self._rendezvous.ended(stream), _REFUSED)
 
     def stream_drained(self, stream: ByteStream) -> None:
-        """What is written here always fits."""
+        """Do nothing: what is written here always fits."""
 
     def _set_timer(self) -> None:
         deadline = self._rendezvous.next_deadline()
@@ -427,15 +442,15 @@ class RelayListener:
             return
         link.owner = _Greeter(self, owner)
         self._greeting[link] = self._loop.call_later(self._timeout, self._late, link)
-        # Nobody has a reason not to read messages: on their connection a vanished peer shows even
-        # while data waits on the other.
+        # A live peer always reads its messages. So the message connection shows that a peer has
+        # vanished even while data waits on the other.
         matched.message.give_up_after(self._vanished, unread=True)
         link.begin(matched.data_trailing, matched.message_trailing)
 
-    # ------------------------------------------------------------------ links whose greeting is under way
+    # -- links whose greeting is under way
 
     def greeted(self, link: RelayLink, owner: RelayOwner) -> None:
-        """A link's greeting is over, well or badly."""
+        """Take note that a link's greeting is over, whether it succeeded or not."""
         timer = self._greeting.pop(link, None)
         if timer is not None:
             timer.cancel()
@@ -447,7 +462,7 @@ class RelayListener:
 
 
 class _Greeter:
-    """Stands in for a link's owner while its greeting is timed."""
+    """The owner of a link while its greeting is timed; it passes events on to the real owner."""
 
     def __init__(self, listener: RelayListener, owner: RelayOwner) -> None:
         self._listener = listener
@@ -472,7 +487,7 @@ class _Greeter:
 
 
 class _Nobody:
-    """Owns a link for the moment before its owner is known."""
+    """The owner of a link until its owner is known."""
 
     def link_active(self, link: RelayLink) -> None: ...
 

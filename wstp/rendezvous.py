@@ -1,8 +1,7 @@
-"""Match the connections that reach a listener into links, in any order and segmentation
-(PROTOCOL.md sections 2 and 3).
+"""Find the two connections of each link among those that reach a listener. No I/O and no clock.
 
-No I/O and no clock: connections are whatever the caller uses as keys, times are the caller's
-numbers (seconds).
+The connections and their bytes may come in any order (PROTOCOL.md sections 2 and 3). A connection
+is any hashable object of the caller's. Times are the caller's, in seconds.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ __all__ = ["HALF_TIMEOUT", "Action", "Dismissed", "Matched", "Rendezvous", "Repl
 
 K = TypeVar("K", bound=Hashable)
 
-# How long a connection may take to become a link, in seconds.
+# The time in seconds that a connection may take to become a link.
 HALF_TIMEOUT = 10.0
-# More connections that are not links yet than this are turned away.
+# The greatest number of connections that are not links yet; one more is refused.
 MAX_PENDING = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[K]):
-    """Write `data` on `connection`."""
+    """Ask to write `data` on `connection`."""
 
     connection: K
     data: bytes
@@ -34,7 +33,7 @@ class Reply(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class Matched(Generic[K]):
-    """Make a link of two connections; the trailing bytes came after the introductions."""
+    """Ask to make a link of two connections; the trailing bytes came after the introductions."""
 
     data: K
     message: K
@@ -45,7 +44,7 @@ class Matched(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class Dismissed(Generic[K]):
-    """Close `connection`; `reason` is one line for the log."""
+    """Ask to close `connection`; `reason` is one line for the log."""
 
     connection: K
     reason: str
@@ -58,7 +57,7 @@ Action: TypeAlias = Reply[K] | Matched[K] | Dismissed[K]
 class _Half:
     acceptor: Acceptor | None
     deadline: float
-    # A data connection in default mode is answered when it is its turn to open the message
+    # A data connection in default mode is answered only when its turn comes to open the message
     # connection.
     silent: bool = False
     early: bytes = b""
@@ -69,16 +68,25 @@ class _Half:
 class Rendezvous(Generic[K]):
     """Hold the connections that are not links yet.
 
+    Message connections in default mode do not say to which link they belong. So in default mode one
+    data connection at a time is told the message port, and the next message connection is its own.
+
     Attributes:
         message_port: the port to name to peers in default mode, None when there is none.
-        timed_out: how many connections were dismissed because the rest of them did not come.
-        refused: how many were dismissed because they are no WSTP link, or one too many.
+        timed_out: the number of connections dismissed because the rest of them did not come.
+        refused: the number dismissed because they are no WSTP link, or one too many.
     """
 
     def __init__(
         self, modes: Iterable[str] = ("uuid",), message_port: int | None = None, timeout: float = HALF_TIMEOUT
     ) -> None:
-        """Start; a listener that accepts "default" mode names its `message_port`."""
+        """Start.
+
+        Args:
+            modes: the modes that are accepted, "uuid" and "default".
+            message_port: the port for message connections; "default" mode needs it.
+            timeout: the time in seconds that a connection may take to become a link.
+        """
         self._modes = tuple(modes)
         self.message_port = message_port
         self._timeout = timeout
@@ -154,13 +162,13 @@ class Rendezvous(Generic[K]):
         return [self._match(self._data.pop(uuid), self._messages.pop(uuid), introduction)]
 
     def ended(self, connection: K) -> list[Action[K]]:
-        """Say that a connection has gone before it became a link."""
+        """Take note that a connection has ended before it became a link."""
         turn = bool(self._turns) and self._turns[0] == connection
         self._drop(connection)
         return self._next_turn() if turn else []
 
     def expire(self, now: float) -> list[Action[K]]:
-        """Dismiss the connections whose time is up."""
+        """Dismiss the connections that have taken too long."""
         actions: list[Action[K]] = []
         for connection in [key for key, half in self._halves.items() if half.deadline <= now]:
             half = self._halves[connection]
@@ -181,8 +189,6 @@ class Rendezvous(Generic[K]):
         """Return when `expire()` has something to do next; None when nothing waits."""
         return min((half.deadline for half in self._halves.values()), default=None)
 
-    # -- inside
-    # ---------------------------------------------------------------------------------------------
 
     def _refuse(self, connection: K, reason: str) -> list[Action[K]]:
         self.refused += 1

@@ -1,4 +1,4 @@
-"""What both kinds of link do to their sockets."""
+"""The socket options that every link sets."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
 def set_up(connection: socket.socket) -> None:
-    """Write each burst at once, and notice a peer that vanished."""
+    """Set TCP_NODELAY, keepalive and quick acknowledgements on a connected TCP socket.
+
+    TCP_NODELAY sends each write at once. Keepalive notices a peer that has vanished.
+    """
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     quick_acknowledge(connection)
 
 
 def quick_acknowledge(connection: socket.socket) -> None:
-    """Acknowledge what comes next at once; Linux forgets this after each read.
+    """Acknowledge at once what comes next; call it after each read, because Linux forgets it.
 
-    The C library leaves Nagle on: without this, about one small packet in two hundred waits 40 ms.
+    The C library leaves Nagle's algorithm on. Without quick acknowledgements, about one small
+    packet in two hundred waits 40 ms.
     """
     if _QUICKACK is not None:
         with contextlib.suppress(OSError):

@@ -1,10 +1,9 @@
-"""One TCP connection as the frontend and the host use it: quick, by callbacks, with flow control
-both ways.
+"""One TCP connection in an event loop: quick, by callbacks, with flow control in both directions.
 
-Small reads are copied out of one buffer that is used again; once a read fills it, larger buffers
-are handed over without copying. TCP_NODELAY is set, and TCP_QUICKACK is armed again after every
-read: the WSTP C library leaves Nagle on, and a delayed acknowledgement would stall about one small
-request in two hundred by 40 ms.
+Small reads are copied out of one buffer that is used again. Once a read fills it, larger buffers
+are handed over without a copy. TCP_NODELAY is set. TCP_QUICKACK is set again after every read: the
+WSTP C library leaves Nagle's algorithm on, and a delayed acknowledgement would stall about one
+small request in two hundred by 40 ms.
 """
 
 from __future__ import annotations
@@ -26,33 +25,43 @@ __all__ = ["ByteStream", "StreamOwner", "end_of"]
 _SMALL = 64 * 1024
 _LARGE = 512 * 1024
 _HIGH_WATER = 512 * 1024
-#: Seconds after which a peer that vanished without a word is noticed, if nothing else is said.
+#: The time in seconds after which a silent peer is taken for gone, unless the owner sets another.
 _VANISHED = 25.0
-#: Where Linux's tcp_info has tcpi_bytes_acked, an unsigned 64-bit number (linux/tcp.h).
+#: The offset of tcpi_bytes_acked in Linux's tcp_info, an unsigned 64-bit number (linux/tcp.h).
 _BYTES_ACKED = 120
 
 
 class StreamOwner(Protocol):
-    """Whoever the stream's events are for."""
+    """The object that takes a stream's events."""
 
     def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
-        """Bytes came. The buffer stays valid and unchanged."""
+        """Take bytes that came. The buffer stays valid and unchanged."""
 
     def stream_ended(self, stream: ByteStream, error: Exception | None) -> None:
-        """The connection is gone: at end of file, by an error, or closed here. Comes once."""
+        """Take note that the connection is gone; called once.
+
+        `error` is None at end of file and after a close on this side.
+        """
 
     def stream_drained(self, stream: ByteStream) -> None:
-        """:attr:`ByteStream.congested` has become false."""
+        """Take note that `ByteStream.congested` has become false."""
 
 
 def end_of(error: Exception | None) -> str:
-    """Say in words how a connection ended."""
+    """Return in words how a connection ended."""
     return "closed" if error is None else f"{error.strerror or error}" if isinstance(error, OSError) else str(error)
 
 
 class ByteStream(asyncio.BufferedProtocol):
-    """A connection. `owner` may be changed while it lives: a link takes over what an acceptor
-    began.
+    """A TCP connection.
+
+    Attributes:
+        owner: the object that takes its events. It may be changed: a link takes over from a
+            listener.
+        congested: whether the peer reads more slowly than we write.
+        ended: whether the connection is gone.
+        name: the peer's `host:port`, for the log.
+        local: whether the peer is a program on this machine.
     """
 
     def __init__(self, owner: StreamOwner) -> None:
@@ -60,11 +69,10 @@ class ByteStream(asyncio.BufferedProtocol):
         self.congested = False
         self.ended = False
         self.name = "?"
-        #: Whether the peer is a program of this machine.
         self.local = False
         self._transport: asyncio.Transport | None = None
-        # A descriptor of our own for the same connection: the event loop's would make a new object
-        # at every use.
+        # A descriptor of our own for the same connection: the event loop makes a new object each
+        # time that it is asked for its socket.
         self._socket: socket.socket | None = None
         self._small = bytearray(_SMALL)
         self._buffer = self._small
@@ -73,16 +81,16 @@ class ByteStream(asyncio.BufferedProtocol):
         self._written = 0
         self._acknowledged = 0
 
-    # ------------------------------------------------------------------ what the owner does
+    # -- for the owner
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write `data`, which must not change afterwards. After the end it goes nowhere."""
+        """Write `data`, which must not change afterwards; drop it when the connection has ended."""
         if self._transport is not None and not self.ended and len(data):
             self._written += len(data)
             self._transport.write(data)
 
     def pause(self) -> None:
-        """Read no more until :meth:`resume`."""
+        """Stop reading until `resume()`."""
         if self._reading and self._transport is not None and not self._transport.is_closing():
             self._reading = False
             self._transport.pause_reading()
@@ -94,19 +102,20 @@ class ByteStream(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def unread(self) -> int:
-        """How many bytes have come that the owner has not been given yet."""
+        """Return how many bytes have come that the owner has not been given yet (FIONREAD)."""
         if self.ended or self._socket is None:
             return 0
         return int.from_bytes(fcntl.ioctl(self._socket, termios.FIONREAD, bytes(4)), sys.byteorder)
 
     @property
     def written(self) -> int:
-        """Bytes written so far."""
+        """Return how many bytes have been written so far."""
         return self._written
 
     def acknowledged(self) -> int:
-        """How many of the bytes written the peer's machine has acknowledged; where that cannot be
-        known, has been given to it.
+        """Return how many of the bytes written the peer's machine has acknowledged (TCP_INFO).
+
+        On other systems than Linux, return how many the operating system has taken.
         """
         if self._socket is None or self._transport is None or self.ended:
             return self._acknowledged
@@ -118,19 +127,18 @@ class ByteStream(asyncio.BufferedProtocol):
         return self._written - self._transport.get_write_buffer_size()
 
     def give_up_after(self, seconds: float, *, unread: bool = False) -> None:
-        """Notice within `seconds` that the peer has vanished without a word, as long as nothing is
-        being sent to it.
+        """Notice within `seconds` that the peer has vanished, while nothing is being sent to it.
 
-        With `unread` also while something is, and then a peer that is there and reads nothing for
-        so long counts as vanished too.
+        With `unread` notice it also while something is being sent. Then a peer that is there and
+        reads nothing for `seconds` counts as vanished too.
         """
         if self._socket is None:
             return
         interval = max(1, round(seconds / 5))
         options = {"TCP_KEEPIDLE": max(1, round(seconds) - 3 * interval), "TCP_KEEPINTVL": interval, "TCP_KEEPCNT": 3}
         if unread:
-            # What waits to be acknowledged keeps the probes away, and would be sent again for a
-            # quarter of an hour.
+            # While sent bytes wait to be acknowledged, there are no keepalive probes; the bytes
+            # would be sent again for a quarter of an hour.
             options["TCP_USER_TIMEOUT"] = max(1000, round(seconds * 1000))
         for name, value in options.items():
             option = getattr(socket, name, None)
@@ -138,9 +146,7 @@ class ByteStream(asyncio.BufferedProtocol):
                 self._socket.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def when_flushed(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once everything written is with the operating system, or the connection
-        has ended.
-        """
+        """Call `callback` once the operating system has all that was written, or at the end."""
         if self.ended or self._transport is None or self._transport.get_write_buffer_size() == 0:
             callback()
             return
@@ -148,7 +154,7 @@ class ByteStream(asyncio.BufferedProtocol):
         self._transport.set_write_buffer_limits(0, 0)
 
     def close(self) -> None:
-        """Close after what was written."""
+        """Write what is left, then close."""
         if self._transport is not None:
             self._transport.close()
 
@@ -157,7 +163,7 @@ class ByteStream(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
-    # ------------------------------------------------------------------ what asyncio calls
+    # -- called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -165,7 +171,7 @@ class ByteStream(asyncio.BufferedProtocol):
         peer = transport.get_extra_info("peername")
         self.name = f"{peer[0]}:{peer[1]}" if peer else "?"
         own = transport.get_extra_info("sockname")
-        # A connection from this machine to an address of its own has that address at both ends.
+        # A connection from this machine to one of its own addresses has that address at both ends.
         self.local = bool(peer and own) and (peer[0] == own[0] or ip_address(peer[0].split("%")[0]).is_loopback)
         sock = transport.get_extra_info("socket")
         self._socket = socket.socket(sock.family, sock.type, sock.proto, os.dup(sock.fileno()))

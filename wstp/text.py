@@ -14,14 +14,11 @@ ENCODINGS: Final = b"ABCDEF"
 
 
 class TextError(ValueError):
-    """Say that bytes are no text in their encoding; the reader turns it into a
-    `RemoteProtocolError`.
-    """
+    """Bytes are no text in their encoding; the reader turns it into a `RemoteProtocolError`."""
 
 
 # Named characters that a program can write into a 7-bit string. The language documents about a
-# thousand names; only those with an unmistakable code point are here, any other name stays as it is
-# written.
+# thousand names. Only those whose code point is certain are here; any other name stays as written.
 _GREEK: Final = [
     "Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta", "Eta", "Theta", "Iota", "Kappa", "Lambda", "Mu", "Nu", "Xi",
     "Omicron", "Pi", "Rho", "FinalSigma", "Sigma", "Tau", "Upsilon", "Phi", "Chi", "Psi", "Omega",
@@ -62,8 +59,8 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def _decode_a(data: bytes, chars: int) -> str:
-    # The count is not checked: real peers count what they do not know as an escape in ways of their
-    # own.
+    # The count is not checked: real peers differ in how they count a backslash sequence that they
+    # do not know as an escape.
     text = data.decode("latin-1")
     return _ESCAPE.sub(_unescape, text) if "\\" in text else text
 
@@ -74,11 +71,13 @@ def decode_text(encoding: int, data: bytes, chars: int) -> str:
     Args:
         encoding: the encoding's letter as a byte, one of `ENCODINGS`.
         data: the text's bytes.
-        chars: how many characters the token has; in `C` a character outside the BMP is counted as
-            two.
+        chars: the token's number of characters; in `C` a character outside the BMP counts as two.
 
     Raises:
-        TextError: the bytes are no text in this encoding, or their number of characters is another.
+        TextError: the bytes are no text in this encoding, or have another number of characters.
+
+    >>> decode_text(ord("A"), rb"\\351 \\:03b1", 3)
+    'é α'
     """
     try:
         if encoding == 68:  # D
@@ -94,7 +93,7 @@ def decode_text(encoding: int, data: bytes, chars: int) -> str:
         elif encoding == 69:  # E
             text = data.decode("utf-16-le")
         elif encoding == 70:  # F
-            # A lone surrogate is a character of its own here: real peers take it.
+            # Real peers take a lone surrogate here as a character of its own.
             text = data.decode("utf-32-le", "surrogatepass")
         else:
             raise TextError(f"unknown text encoding {encoding:#04x}")
@@ -115,11 +114,13 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def encode_text(text: str, features: Features = OURS) -> tuple[bytes, bytes, int]:
-    """Return (encoding letter, bytes, number of characters to announce) for a peer with these
-    features.
+    """Return (encoding letter, bytes, number of characters) of a text for a peer.
 
-    UTF-8 for everything; UCS-2 for the texts that UTF-8 cannot hold (lone surrogates: real peers
-    refuse them in UTF-8); 7-bit with escapes for a peer that takes nothing else.
+    The encoding is UTF-8 wherever it serves. UCS-2 is for texts with lone surrogates, which real
+    peers refuse in UTF-8. Seven bits with escapes are for a peer that takes nothing else.
+
+    >>> encode_text("é")
+    (b'D', b'\\xc3\\xa9', 1)
     """
     if features.utf8:
         if text.isascii():
@@ -135,11 +136,11 @@ def encode_text(text: str, features: Features = OURS) -> tuple[bytes, bytes, int
 
 
 def count_characters(encoding: int, data: bytes) -> tuple[int, int]:
-    """Count the whole characters in a piece of a text that begins at a character's start.
+    """Count the whole characters in a piece of text that begins where a character begins.
 
     Returns:
-        The number of characters and how many bytes they took; what is left is a character cut in
-        two. A UTF-16 high surrogate at the end counts as cut.
+        The number of characters, and the number of their bytes. The rest is a part of a character.
+        A UTF-16 high surrogate at the end counts as such a part.
     """
     size = len(data)
     if encoding == 68:
@@ -170,7 +171,7 @@ def count_characters(encoding: int, data: bytes) -> tuple[int, int]:
     if b"\\" not in data:
         return size, size
     partial = _PARTIAL_ESCAPE.search(data)
-    # A backslash that ends the piece may itself be the second half of an escaped backslash.
+    # A backslash at the end of the piece may be the second half of an escaped backslash.
     if partial and (partial.start() - len(data[: partial.start()].rstrip(b"\\"))) % 2 == 0:
         data = data[: partial.start()]
     escaped = _ESCAPE_BYTES.findall(data)

@@ -1,8 +1,7 @@
-"""Tokens: bytes to tokens and back, one at a time, with no idea of expressions (PROTOCOL.md section
-5). No I/O.
+"""Bytes as tokens and back, one at a time (PROTOCOL.md section 5). No I/O.
 
-The reader is incremental: feed it pieces of any size. Bulk can be taken in chunks, so that a packed
-run of any size passes in bounded memory.
+This module knows nothing of expressions. The reader takes pieces of any size. It can give long
+bodies in chunks, so that a packed run of any size passes in bounded memory.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ IntegerArray: TypeAlias = np.ndarray[Any, Any]
 
 
 class NeedData(Enum):
-    """Be the type of `NEED_DATA`."""
+    """The type of `NEED_DATA`."""
 
     NEED_DATA = "need data"
 
@@ -72,66 +71,66 @@ class NeedData(Enum):
         return "NEED_DATA"
 
 
-# Returned by readers when what they have is right so far, but not complete.
+# Readers return it when what they have is right so far, but not complete.
 NEED_DATA: Final = NeedData.NEED_DATA
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionToken:
-    """Open a function: its head and `arguments` arguments follow."""
+    """The start of a function; its head and `arguments` arguments follow."""
 
     arguments: int
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolToken:
-    """Hold a symbol's name."""
+    """A symbol."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class StringToken:
-    """Hold a string."""
+    """A string."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class IntegerToken:
-    """Hold an integer of any size, in binary or as text."""
+    """An integer of any size, sent in binary or as text."""
 
     value: int
 
 
 @dataclass(frozen=True, slots=True)
 class RealToken:
-    """Hold a machine real."""
+    """A machine real."""
 
     value: float
 
 
 @dataclass(frozen=True, slots=True)
 class BigRealToken:
-    """Hold a real as its InputForm text."""
+    """A real as its text in InputForm."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class WrongNumberToken:
-    """Hold the text of a number that is none, or is too long (only from a reader made with
-    `tolerant=True`).
-    """
+    """A number whose text is no number or is too long (only from a reader with `tolerant=True`)."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class PackedToken:
-    """Hold a packed run: `values` is a one-dimensional array, `type` its type byte.
+    """A packed run.
 
-    Reals of type 0xF8 are rounded to machine reals.
+    Attributes:
+        type: the type byte of its numbers.
+        values: a one-dimensional array; reals of type 0xF8 are rounded to machine reals.
     """
 
     type: int
@@ -140,9 +139,7 @@ class PackedToken:
 
 @dataclass(frozen=True, slots=True)
 class ArrayToken:
-    """Open an array of `leaves` numbers, which follow as packed runs or numbers; no leaves: nothing
-    follows.
-    """
+    """The start of an array; its `leaves` numbers follow as packed runs or single numbers."""
 
     leaves: int
     dimensions: tuple[int, ...]
@@ -151,18 +148,18 @@ class ArrayToken:
 
 @dataclass(frozen=True, slots=True)
 class EndPacketToken:
-    """End a packet."""
+    """The end of a packet."""
 
 
 @dataclass(frozen=True, slots=True)
 class BodyStart:
-    """Open a body that comes in chunks (only from a reader made with `chunked=True`).
+    """The start of a body that comes in chunks (only from a reader with `chunked=True`).
 
     Attributes:
         token: the token's byte: a packed run (0x50), a string (0x22), a symbol or a number as text.
-        count: numbers, or characters.
-        detail: the packed type byte, or the text encoding's letter as a byte.
-        size: bytes that follow in `BodyChunk`s.
+        count: the number of numbers or characters.
+        detail: the type byte of a packed run, or the letter of a text's encoding as a byte.
+        size: the number of bytes that follow in `BodyChunk`s.
     """
 
     token: int
@@ -173,14 +170,14 @@ class BodyStart:
 
 @dataclass(frozen=True, slots=True)
 class BodyChunk:
-    """Hold some bytes of a body, as they came on the wire."""
+    """Some bytes of a body, as they came on the wire."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class BodyEnd:
-    """End a body that came in chunks."""
+    """The end of a body that came in chunks."""
 
 
 Token: TypeAlias = (
@@ -209,12 +206,13 @@ _SCALARS: Final = {
     0xF4: struct.Struct("<f"), 0xF6: struct.Struct("<d"),
 }  # fmt: skip
 _INTEGER: Final = re.compile(r"-?[0-9]+")
-# Bodies longer than this are collected apart, so that nothing is copied twice or read again.
+# Bodies longer than this are collected in a buffer of their own, so that no byte is copied twice or
+# read again.
 _BULK: Final = 1 << 16
 
 
 def decode_packed(type_byte: int, data: Buffer) -> np.ndarray[Any, Any]:
-    """Return the numbers of a packed run, as an array over `data` where that is possible."""
+    """Return the numbers of a packed run, as a view of `data` where that is possible."""
     dtype = DTYPES.get(type_byte)
     if dtype is not None:
         return np.frombuffer(data, dtype=dtype)
@@ -226,8 +224,13 @@ class TokenReader:
     """Read tokens from pieces of a stream.
 
     With `chunked=True` every packed run, and every text of more than 64 KiB, comes as `BodyStart`,
-    `BodyChunk`s and `BodyEnd`, and is never assembled. With `tolerant=True` a well-framed number
-    whose text is none comes as a `WrongNumberToken`, and reading goes on behind it.
+    `BodyChunk`s and `BodyEnd`, and is never assembled. With `tolerant=True` a number in the right
+    frame whose text is no number comes as a `WrongNumberToken`, and reading goes on behind it.
+
+    >>> reader = TokenReader()
+    >>> reader.feed(b"FA#GA~DPlus\\n")
+    >>> reader.next_token(), reader.next_token(), reader.next_token()
+    (FunctionToken(arguments=1), SymbolToken(name='Plus'), NEED_DATA)
     """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, chunked: bool = False, tolerant: bool = False) -> None:
@@ -255,8 +258,7 @@ class TokenReader:
 
     @property
     def plain(self) -> bool:
-        """Tell whether a token begins at `buffer[at]`: no body is under way, and no error has come.
-        """
+        """Tell whether a token begins at `buffer[at]`: there is no open body, and no error."""
         return self._bulk_header is None and self._error is None
 
     def feed(self, data: Buffer) -> None:
@@ -289,8 +291,8 @@ class TokenReader:
         """Return the next token, or NEED_DATA.
 
         Raises:
-            RemoteProtocolError: at the first wrong byte; the reader stays in that error.
-            LimitExceeded: a bound was passed; likewise.
+            RemoteProtocolError: a byte is wrong. Every later call raises it too.
+            LimitExceeded: a bound was passed. Every later call raises it too.
         """
         if self._error is not None:
             raise self._error
@@ -418,9 +420,8 @@ class TokenReader:
 
 
 # -- writing
-# -----------------------------------------------------------------------------------------------------
 
-# Arrays from this size on are handed over as they are, smaller ones are copied into the bytes
+# Arrays of this size or more are handed over as they are; smaller ones are copied into the bytes
 # around them.
 _PASS_THROUGH: Final = 1 << 14
 _symbols: dict[tuple[str, bool], bytes] = {}
@@ -441,8 +442,9 @@ def encode_string(text: str, features: Features = OURS) -> bytes:
 
 
 def encode_symbol(name: str, features: Features = OURS, head: bool = False) -> bytes:
-    """Return a symbol's token; `head` when it heads a function (the libraries write those in 7
-    bits).
+    """Return a symbol's token; `head` tells whether it heads a function.
+
+    The libraries write heads in seven bits.
     """
     key = (name, head)
     if features.utf8:
@@ -486,8 +488,8 @@ def encode_big_real(text: str) -> bytes:
 def encode_singles(values: np.ndarray[Any, Any]) -> bytes:
     """Return an array's numbers as single tokens, for a peer that does not take their type packed.
 
-    32 and 64-bit integers, bytes and 64-bit reals only, as the libraries write them; smaller ones
-    are widened.
+    The tokens are 32-bit and 64-bit integers, bytes and 64-bit reals, as the libraries write them;
+    smaller types are widened.
     """
     kind = values.dtype.kind
     if kind == "u" and values.dtype.itemsize == 1:
@@ -498,7 +500,7 @@ def encode_singles(values: np.ndarray[Any, Any]) -> bytes:
         token, code = 0xF6, "<f8"
     record = np.empty(values.size, dtype=[("token", "u1"), ("value", code), ("end", "u1")])
     record["token"] = token
-    with np.errstate(invalid="ignore"):  # a signalling NaN that is widened is no news
+    with np.errstate(invalid="ignore"):  # a signalling NaN may be widened without a warning
         record["value"] = values.ravel()
     record["end"] = 0x0A
     return record.tobytes()
@@ -508,15 +510,23 @@ TYPE_BYTES: Final = {"u1": 0xA1, "i2": 0xE2, "i4": 0xE4, "i8": 0xE6, "f4": 0xF4,
 
 
 def type_byte_of(values: np.ndarray[Any, Any]) -> int | None:
-    """Return the binary type that holds an array's numbers on the wire; None when there is none."""
+    """Return the type byte that an array's numbers have on the wire; None when there is none."""
     return TYPE_BYTES.get(values.dtype.str[1:])
 
 
 class TokenWriter:
     """Write tokens for a peer with given features; `take()` returns the buffers so far.
 
-    Nothing here checks that arguments add up: `wstp.expression.write_expression` does that by
-    construction.
+    The caller sees to it that functions get their arguments; `wstp.write_expression` does.
+
+    >>> writer = TokenWriter()
+    >>> writer.function(2)
+    >>> writer.symbol("Plus", head=True)
+    >>> writer.integer(2)
+    >>> writer.integer(2)
+    >>> writer.end_packet()
+    >>> writer.take()
+    [b'FB#GA~DPlus\\n\\xe4\\x02\\x00\\x00\\x00\\n\\xe4\\x02\\x00\\x00\\x00\\n]']
     """
 
     def __init__(self, features: Features = OURS) -> None:
@@ -530,7 +540,7 @@ class TokenWriter:
         self._parts.append(b"F" + encode_count(arguments))
 
     def symbol(self, symbol: Symbol | str, head: bool = False) -> None:
-        """Put a symbol; `head` when it is a function's head."""
+        """Put a symbol; `head` tells whether it heads a function."""
         self._parts.append(encode_symbol(str(symbol), self.features, head))
 
     def string(self, text: str) -> None:
@@ -558,13 +568,12 @@ class TokenWriter:
         self._parts.append(data)
 
     def packed(self, values: np.ndarray[Any, Any]) -> None:
-        """Put a one-dimensional array's numbers as a packed run, or one by one when the peer wants
-        that.
+        """Put a one-dimensional array's numbers, as a packed run if the peer takes their type.
 
-        A big array is not copied: it must stay as it is until its bytes have been written.
+        A big array is not copied: do not change it before its bytes have been written.
 
         Raises:
-            LocalProtocolError: the numbers' type is none of the wire's.
+            LocalProtocolError: the wire has no type for the numbers.
         """
         type_byte = type_byte_of(values)
         if type_byte is None:
@@ -584,12 +593,11 @@ class TokenWriter:
     def array(self, values: np.ndarray[Any, Any], heads: Sequence[str]) -> None:
         """Put an array with one head for each dimension.
 
-        As the libraries do, dimensions after one of length 0 are left out: there is nothing they
-        could hold.
+        Dimensions after one of length 0 are left out, as the libraries do: they hold nothing.
 
         Raises:
-            LocalProtocolError: the numbers' type is none of the wire's, or the heads are not one a
-                dimension.
+            LocalProtocolError: the wire has no type for the numbers, or the number of heads is not
+                that of the dimensions.
         """
         if len(heads) != values.ndim or not values.ndim:
             raise LocalProtocolError(f"an array of rank {values.ndim} with {len(heads)} heads")

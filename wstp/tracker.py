@@ -1,10 +1,9 @@
-"""Follow a token stream without decoding it: where expressions begin and end, and which packets
-pass.
+"""Follow a token stream without decoding it: find where expressions begin and end. No I/O.
 
-Bulk is skipped by its length, dense scalars and short texts go through compiled regular
-expressions, and what is kept between two feeds is a token's header at most. The marks depend on the
-stream only, never on how it was cut into pieces. This module may not decode values (but for the
-head of a packet, and its first argument on request) and knows no time and no I/O.
+A server between two links needs this. Bulk is skipped by its length. Runs of scalars and short
+texts are skipped by compiled regular expressions. Between two feeds the tracker keeps a token's
+header at most. The marks depend on the stream only, and not on how it was cut into pieces. The only
+values that are decoded are the head of a packet, and on request its first argument.
 """
 
 from __future__ import annotations
@@ -41,24 +40,23 @@ from wstp.text import ENCODINGS, TextError, count_characters, decode_text
 __all__ = ["Argument", "End", "Head", "Mark", "PacketEnd", "Start", "Tracker", "TrackerState"]
 
 
-# Marks are not frozen: that would make each three times as dear, and every packet makes four of
-# them twice.
+# Marks are not frozen: a frozen one takes three times as long to make, and every packet makes four
+# of them at each of two trackers.
 @dataclass(slots=True)
 class Start:
-    """Mark where a top-level expression begins: the offset of its first byte."""
+    """A top-level expression begins; `offset` is that of its first byte."""
 
     offset: int
 
 
 @dataclass(slots=True)
 class Head:
-    """Mark that the head of a top-level expression is known.
+    """The head of a top-level expression is known.
 
     Attributes:
-        offset: just after the head's token; for an array just after its header, for an atom its
-            end.
+        offset: the offset just after the head's token, an array's header, or an atom.
         name: the head symbol's name; None when the head is no symbol or the expression is an atom.
-        arguments: how many arguments it has; 0 for an atom.
+        arguments: the number of arguments; 0 for an atom.
     """
 
     offset: int
@@ -68,8 +66,11 @@ class Head:
 
 @dataclass(slots=True)
 class Argument:
-    """Mark the first argument of a packet whose name was asked for: its value, and the offset after
-    it.
+    """The first argument of a packet whose name was asked for.
+
+    Attributes:
+        offset: the offset just after it.
+        value: the argument.
     """
 
     offset: int
@@ -78,14 +79,14 @@ class Argument:
 
 @dataclass(slots=True)
 class End:
-    """Mark that a top-level expression is complete: the offset just after its last byte."""
+    """A top-level expression is complete; `offset` is that just after its last byte."""
 
     offset: int
 
 
 @dataclass(slots=True)
 class PacketEnd:
-    """Mark an end-of-packet token between expressions: the offset just after it."""
+    """An end-of-packet token stands between expressions; `offset` is that just after it."""
 
     offset: int
 
@@ -94,7 +95,7 @@ Mark: TypeAlias = Start | Head | Argument | End | PacketEnd
 
 
 class TrackerState(Enum):
-    """Name where the stream stands."""
+    """Where the stream stands."""
 
     IDLE = "between expressions"
     INSIDE = "inside an expression"
@@ -125,10 +126,10 @@ def _text_pattern(leads: bytes, longest: int) -> bytes:
 
 @cache
 def _blocks(numbers_only: bool) -> tuple[tuple[int, re.Pattern[bytes]], ...]:
-    """Return (how many, pattern that matches exactly so many) for arguments, the largest first.
+    """Return pairs (count, pattern that matches so many arguments), the largest count first.
 
-    An argument here is a scalar, a short text, or a function of a symbol and up to four of these:
-    what lists of numbers, of strings, of points and of rules are made of.
+    An argument here is a scalar, a short text, or a function with a symbol as head and up to four
+    of these. Lists of numbers, of strings, of points and of rules are made of such arguments.
     """
     scalar = _number_pattern()
     if numbers_only:
@@ -145,10 +146,19 @@ def _blocks(numbers_only: bool) -> tuple[tuple[int, re.Pattern[bytes]], ...]:
 
 
 class Tracker:
-    """Follow one token stream; `feed()` it bytes in pieces of any size.
+    """Follow one token stream; `feed()` takes bytes in pieces of any size.
+
+    >>> tracker = Tracker(want_first_argument=["TextPacket"])
+    >>> for mark in tracker.feed(b'FA#MA~JTextPacket\\n"HD~Ehello\\n]'):
+    ...     print(mark)
+    Start(offset=0)
+    Head(offset=18, name='TextPacket', arguments=1)
+    Argument(offset=29, value='hello')
+    End(offset=29)
+    PacketEnd(offset=30)
 
     Attributes:
-        marks_before_error: after a feed that raised, the marks that it found before the error.
+        marks_before_error: the marks before the error, after a feed that raised one.
     """
 
     def __init__(
@@ -157,39 +167,39 @@ class Tracker:
         """Start at offset 0, between expressions.
 
         Args:
-            limits: bounds; what passes them raises `LimitExceeded`.
-            want_first_argument: the packets (head names) whose first argument shall be marked when
-                it is an atom of at most 64 KiB.
+            limits: bounds; a bound that is passed raises `LimitExceeded`.
+            want_first_argument: the packets, by their head's name, whose first argument is marked
+                when it is an atom of at most 64 KiB.
         """
         self._limits = limits
         self._wanted = frozenset(want_first_argument)
         self._position = 0
         self._carry = b""
         self._error: RemoteProtocolError | LimitExceeded | None = None
-        # One entry for each open function: arguments still due, or ~arguments while its head is
-        # due.
+        # One entry for each open function: the arguments due, or ~arguments while its head is due.
         self._stack: list[int] = []
-        self._array_left = -1  # leaves still due of the array being read; -1: none
+        self._array_left = -1  # leaves due of the open array; -1 when no array is open
         self._array_fresh = True
         self._array: ArrayHeader | None = None
         self._inside = False
         self._start = 0
         self._top_arguments = 0
         self._argument_due = False
-        # The body being skipped.
+        # The body that is being skipped.
         self._body: Header | None = None
         self._left = 0
         self._seen_chars = 0
-        self._cut = b""  # the bytes of a character cut in two
-        self._last = b""  # a text's last bytes
+        self._cut = b""  # the first bytes of a character that is cut in two
+        self._last = b""  # the last bytes of a text
         self._collected: bytearray | None = None
         self._cooldown = 0
-        # The patterns know no limits: they are for limits that nothing they match can pass.
+        # The patterns check no limits, so they are only for limits that nothing they match can
+        # pass.
         self._quick = min(limits.token_size, limits.symbol_size) >= _QUICK_SIZE
         self.marks_before_error: list[Mark] = []
 
     def want_first_argument(self, heads: Collection[str]) -> None:
-        """From the next packet's head on, mark the first argument of these packets."""
+        """Mark the first argument of these packets, from the next packet's head on."""
         self._wanted = frozenset(heads)
 
     @property
@@ -215,13 +225,14 @@ class Tracker:
         return len(self._stack)
 
     def feed(self, data: Buffer) -> list[Mark]:
-        """Take the next bytes and return what they complete.
+        """Take the next bytes, and return the marks that they complete.
+
+        After an error `marks_before_error` has the marks before it, and every later call raises it
+        too.
 
         Raises:
-            RemoteProtocolError: at the first wrong byte; its offset is counted from the tracker's
-                start. The marks found before it are in `marks_before_error`; the tracker stays in
-                that error.
-            LimitExceeded: a bound was passed; likewise.
+            RemoteProtocolError: a byte is wrong; its offset is counted from the tracker's start.
+            LimitExceeded: a bound was passed.
         """
         if self._error is not None:
             raise self._error
@@ -337,10 +348,10 @@ class Tracker:
             self._carry = bytes(buffer[at:end])
 
     def _glide(self, buffer: Buffer, at: int, end: int, base: int, marks: list[Mark]) -> int:
-        """Pass over short tokens that are wholly here, which is all that small packets are made of.
+        """Pass over short tokens that are complete, which is all that small packets consist of.
 
-        Does what the general way does, in fewer steps; stops, and leaves the rest to that, before
-        any token that is not short, not whole or not right.
+        Do what `_run()` does, in fewer steps. Stop before any token that is not short, not complete
+        or not right, and leave it to `_run()`.
         """
         stack = self._stack
         depth = self._limits.nesting_depth
@@ -413,9 +424,7 @@ class Tracker:
             )
 
     def _many(self, buffer: Buffer, at: int, end: int, due: int, numbers_only: bool) -> tuple[int, int]:
-        """Pass over as many arguments as compiled patterns can; return how many, and where they
-        end.
-        """
+        """Pass over as many arguments as the patterns match; return (how many, where they end)."""
         total = 0
         for count, pattern in _blocks(numbers_only):
             while due >= count and (end - at) >= 3 * count:
@@ -426,14 +435,12 @@ class Tracker:
                 due -= count
                 total += count
         if total == 0:
-            # Something else is next (or the buffer ends): leave it to the slow way for a while, so
-            # that streams of other things are not tried again and again. Near the buffer's end the
-            # next feed starts afresh.
+            # The next token is of another kind (or the buffer ends). Try no patterns for a while,
+            # so that a stream of other tokens does not pay for them at each one.
             self._cooldown = 8
         return total, at
 
     # -- bodies
-    # ---------------------------------------------------------------------------------------------
 
     def _open_body(self, header: Header, base: int) -> None:
         self._body = header
@@ -451,7 +458,7 @@ class Tracker:
             self._collected = bytearray()
 
     def _skip(self, buffer: Buffer, at: int, end: int, base: int, marks: list[Mark]) -> int:
-        """Pass over (a part of) the body that has been opened; return where that ends."""
+        """Pass over the open body, or the part of it that has come; return where that ends."""
         header = self._body
         assert header is not None
         if self._array is not None:
@@ -530,7 +537,6 @@ class Tracker:
             self._close_atom(offset, marks, array=True)
 
     # -- ends
-    # -----------------------------------------------------------------------------------------------
 
     def _mark_argument(
         self, token: int, data: bytes, offset: int, marks: list[Mark], header: Header | None = None
@@ -549,8 +555,9 @@ class Tracker:
             marks.append(Argument(offset, text))
 
     def _close_atom(self, offset: int, marks: list[Mark], name: str | None = None, array: bool = False) -> None:
-        """Count off an atom (or array) that ends at `offset`; `name` when it is a top-level head
-        symbol.
+        """Count off an atom or array that ends at `offset`.
+
+        `name` is the symbol's name when it is the head of a top-level expression.
         """
         stack = self._stack
         if not stack:
@@ -591,20 +598,24 @@ class Tracker:
                 stack[-1] = due - 1
 
     # -- completion
-    # -----------------------------------------------------------------------------------------
 
     def completion(self) -> Completion:
-        """Return the bytes that complete the expression in progress legally; empty between
-        expressions.
+        """Return the bytes that complete the open expression legally; none between expressions.
 
-        The token in progress is filled up (texts with spaces or letters, numbers with zeros), every
-        missing head and argument becomes the symbol Null, every missing array leaf a zero. The
-        result is lazy: iterate over its buffers, ask its `size` first; `bytes()` of it assembles
-        all.
+        The open token is filled up, texts with spaces or letters, numbers with zeros. Every missing
+        head and argument becomes the symbol Null, every missing array leaf a zero. The result is
+        lazy: `size` is its length, to iterate over it gives its buffers, `bytes()` assembles it.
 
         Raises:
             RemoteProtocolError: the stream is in error.
-            LimitExceeded: no completion was found (only for a cut array header made to have none).
+            LimitExceeded: no completion was found. Only a cut array header can be made so that it
+                has none.
+
+        >>> tracker = Tracker()
+        >>> tracker.feed(b'FB#GA~DPlus\\n"HD~Ehel')
+        [Start(offset=0), Head(offset=12, name='Plus', arguments=2)]
+        >>> bytes(tracker.completion())
+        b'  \\n#GA~DNull\\n'
         """
         if self._error is not None:
             raise self._error

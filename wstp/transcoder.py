@@ -1,9 +1,8 @@
-"""Write a token stream anew for a peer that takes fewer kinds of tokens than our fixed features
-promise (PROTOCOL.md section 4).
+"""Rewrite a token stream for a peer that takes fewer kinds of tokens than `features.OURS`. No I/O.
 
-The exception to "bytes pass through": a peer that lists fewer number types or text encodings gets
-every expression decoded and written again in what it does list. Whole expressions are held while
-this is done.
+A server passes token bytes on undecoded. A peer that lists fewer number types or text encodings in
+its greeting (PROTOCOL.md section 4) is the exception: each expression for it is decoded, and
+written again with what it does list. A whole expression is held in memory meanwhile.
 """
 
 from __future__ import annotations
@@ -23,19 +22,25 @@ def covers(peer: Features, ours: Features) -> bool:
 
 
 class Transcoder:
-    """Rewrites one stream for `features`."""
+    """Rewrite one stream for a peer that announced `features`.
+
+    >>> [utf8] = write_expression("\u03b1")
+    >>> Transcoder(Features(tokens=(), formats=(1,))).feed(utf8)
+    [b'"IA~A\\\\:03b1\\n', b']']
+    """
 
     def __init__(self, features: Features, limits: Limits = DEFAULT_LIMITS) -> None:
         self._features = features
         self._reader = ExpressionReader(limits)
 
     def feed(self, data: Buffer) -> list[Buffer]:
-        """Take the stream's next bytes and give what they complete, each expression closed by an
-        end of packet.
+        """Take the stream's next bytes, and return the expressions that they complete as tokens.
+
+        An end of packet follows each expression.
 
         Raises:
             RemoteProtocolError: the bytes are not tokens.
-            LimitExceeded: an expression is larger than `limits` allow.
+            LimitExceeded: an expression passes a bound of `limits`.
         """
         self._reader.feed(data)
         out: list[Buffer] = []
