@@ -140,7 +140,7 @@ class Link(LinkBase):
     def _deadline(self, timeout: float | None) -> float | None:
         return None if timeout is None else self._loop.time() + timeout
 
-    # -- what the connections tell
+    # -- called by the connections
 
     def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
         """Take bytes of either connection (called by `ByteStream`)."""
@@ -540,7 +540,7 @@ class Listener:
                 raise LinkTimeout(f"no link at {self.link_name} in {timeout:g} s")
         return self._done.popleft()
 
-    # -- what the connections tell
+    # -- called by the connections
 
     def _arrived(self, stream: _Connection, first: bool) -> None:
         self._act(self._reception.accept(stream, self._loop.time(), message_port=not first))
