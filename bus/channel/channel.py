@@ -33,7 +33,20 @@ from typing import Final, NamedTuple
 from kernelbus.bus.channel.frames import Flag, Frame, Kind
 from kernelbus.bus.errors import ChannelUsageError, ChannelViolation
 
-__all__ = ["TRANSITIONS", "Channel", "ChannelOptions", "ChannelState", "Data", "EndReason", "Ended", "Event", "Reset", "Trigger", "Urgent", "Writable"]
+__all__ = [
+    "TRANSITIONS",
+    "Channel",
+    "ChannelOptions",
+    "ChannelState",
+    "Data",
+    "EndReason",
+    "Ended",
+    "Event",
+    "Reset",
+    "Trigger",
+    "Urgent",
+    "Writable",
+]
 
 #: Pieces at least this large become frames without being copied; smaller ones are joined.
 NO_COPY = 64 * 1024

@@ -29,7 +29,7 @@ from kernelbus.bus.security.keys import KeyPair, KeysError, KeyStore, default_fo
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import fields
 
-__all__ = ["ClientSecurity", "Handshake", "Introduction", "allow_command", "client_security", "is_local", "key_store"]
+__all__ = ["ClientSecurity", "Handshake", "Introduction", "allow_command", "client_security", "is_local", "key_store", "own_name"]
 
 _log = logging.getLogger("kernelbus.bus")
 

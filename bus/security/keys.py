@@ -28,6 +28,7 @@ from typing import Final, NamedTuple
 import zmq
 
 from kernelbus.bus.errors import BusError
+from kernelbus.bus.settings.config import user_folder
 from kernelbus.bus.settings.schema import offer, shown
 
 __all__ = ["AllowedKey", "KeyPair", "KeyStore", "KeysError", "check_key", "default_folder", "is_key", "key_text"]
@@ -80,9 +81,7 @@ def default_folder(environment: Mapping[str, str] | None = None) -> Path:
     """Give the folder of keys where none is configured: ``kernelbus/keys`` in the user's
     configuration folder.
     """
-    environment = os.environ if environment is None else environment
-    home = environment.get("HOME") or os.path.expanduser("~")
-    return Path(environment.get("XDG_CONFIG_HOME") or Path(home, ".config"), "kernelbus", "keys")
+    return user_folder(environment) / "keys"
 
 
 def is_key(text: str) -> bool:

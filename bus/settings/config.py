@@ -37,6 +37,7 @@ __all__ = [
     "loads",
     "nearest",
     "searched",
+    "user_folder",
 ]
 
 #: What the file is called where no name is given.
@@ -276,10 +277,16 @@ def find(directory: Path | None = None, environment: Mapping[str, str] | None = 
 
 def searched(directory: Path | None = None, environment: Mapping[str, str] | None = None) -> tuple[Path, ...]:
     """Give the places in which :func:`find` looks, in order."""
+    return tuple(folder / DEFAULT_NAME for folder in (directory or Path(), user_folder(environment), Path("/etc/kernelbus")))
+
+
+def user_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Return the folder of the user's configuration: ``kernelbus`` in ``$XDG_CONFIG_HOME``, else in
+    ``~/.config``.
+    """
     environment = os.environ if environment is None else environment
     home = environment.get("HOME") or os.path.expanduser("~")
-    personal = Path(environment.get("XDG_CONFIG_HOME") or Path(home, ".config"))
-    return tuple(folder / DEFAULT_NAME for folder in (directory or Path(), personal / "kernelbus", Path("/etc/kernelbus")))
+    return Path(environment.get("XDG_CONFIG_HOME") or Path(home, ".config"), "kernelbus")
 
 
 def load(path: str | Path | None = None) -> Config:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from kernelbus.bus.settings.config import Config, ConfigError
 from kernelbus.bus.settings.schema import shown, spelled
@@ -25,6 +25,18 @@ class Keys(NamedTuple):
     live: tuple[str, ...]
     restart: tuple[str, ...]
 
+
+# A frontend and a kernel host take their membership of the bus from these keys.
+_MEMBER_RESTART: Final = (
+    "Bus.BrokerKey",
+    "Bus.Endpoint",
+    "Bus.HeartbeatTimeout",
+    "Bus.Keys",
+    "Discovery.",
+    "Limits.Chunk",
+    "Limits.ShutdownTimeout",
+    "Limits.Window",
+)
 
 BROKER_KEYS = Keys(
     (
@@ -46,17 +58,10 @@ FRONTEND_KEYS = Keys(
         "Limits.TokenSize",
     ),
     (
+        *_MEMBER_RESTART,
         "Access.",
-        "Bus.BrokerKey",
-        "Bus.Endpoint",
-        "Bus.HeartbeatTimeout",
-        "Bus.Keys",
-        "Discovery.",
-        "Limits.Chunk",
         "Limits.ClientTimeout",
         "Limits.GreetingTimeout",
-        "Limits.ShutdownTimeout",
-        "Limits.Window",
     ),
 )
 HOST_KEYS = Keys(
@@ -74,16 +79,7 @@ HOST_KEYS = Keys(
         "Limits.OutputBuffer",
         "Limits.TokenSize",
     ),
-    (
-        "Bus.BrokerKey",
-        "Bus.Endpoint",
-        "Bus.HeartbeatTimeout",
-        "Bus.Keys",
-        "Discovery.",
-        "Limits.Chunk",
-        "Limits.ShutdownTimeout",
-        "Limits.Window",
-    ),
+    _MEMBER_RESTART,
 )
 
 

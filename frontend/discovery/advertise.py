@@ -24,7 +24,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import ifaddr
 from zeroconf import (  # type: ignore[attr-defined]  # DNSService is there, and in none of the library's lists
     DNSQuestionType,
     DNSService,
@@ -36,9 +35,10 @@ from zeroconf import (  # type: ignore[attr-defined]  # DNSService is there, and
 )
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
+from kernelbus.frontend.discovery.adapters import adapters
 from kernelbus.frontend.discovery.services import Adapter, Reach, Service, is_loopback, keeps_name, target
 
-__all__ = ["INTERVAL", "Advertiser", "adapters"]
+__all__ = ["INTERVAL", "Advertiser"]
 
 _log = logging.getLogger("kernelbus.discovery")
 
@@ -51,17 +51,6 @@ _CALM = 1.0
 # Longer than an answer may be held back (RFC 6762, 6), which may so come after a change with what
 # was true before it.
 _AGAIN = 1.5
-
-
-def adapters() -> list[Adapter]:
-    """Give this machine's network interfaces that have addresses."""
-    found = []
-    for adapter in ifaddr.get_adapters():
-        addresses = [str(ip.ip if ip.is_IPv4 else ip.ip[0]) for ip in adapter.ips]
-        usable = tuple(address for address in addresses if not address.lower().startswith("fe80:"))
-        if usable:
-            found.append(Adapter(str(adapter.name), usable))
-    return found
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from zeroconf import (
 )
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
-from kernelbus.frontend.discovery.advertise import adapters
+from kernelbus.frontend.discovery.adapters import adapters
 from kernelbus.frontend.discovery.found import Record
 from kernelbus.frontend.discovery.services import LOOPBACK, is_loopback
 
