@@ -1,26 +1,32 @@
-"""The reliable channel: one end of the two-way path between a frontend's link and a kernel host's
-kernel.
+"""The reliable channel: one end of the two-way path between a client's link and its kernel.
 
-Rules of this module: it holds no socket, clock or randomness; time is an argument. Whatever a frame
-carries, what the application at the other end sees is each byte once, in order; each urgent message
-once, in order, with the data offset at which it was sent; and one end, after everything that was
-sent before it.
+This module holds no socket, clock or randomness; time is an argument. Whatever a frame carries, the
+application at the other end receives each byte once and in order; each urgent message once and in
+order, with the data offset at which it was sent; and one end, after everything that was sent before
+it.
 
-What it promises against: frames lost, repeated, delayed, overtaken or cut off for a time, on either
-lane. What it does not promise
-against: a peer that is gone for good; the broker tells of that, and the owner drops the channel.
+The channel tolerates frames that are lost, repeated, delayed, reordered or cut off for a time, on
+either lane. It does not detect a peer that is gone for good: the broker reports that, and the owner
+drops the channel.
 
-How: ordered frames are numbered; the receiver takes only the next number and acknowledges
-cumulatively, on any frame that goes the other way or after `acknowledge_delay`. A sender keeps
-frames until they are acknowledged, and never has more than the peer's window of bytes beyond what
-the peer's application has consumed. Nothing is sent again on suspicion: after a silence the sender
-*probes*; the answer names the next frame awaited, and what was sent before the probe and is not
-acknowledged by its answer was lost (exactly so on a lane that keeps order; a needless repetition,
-which the receiver drops, on any other). After a break of the transport :meth:`Channel.resume`
-probes at once.
+A channel is one attachment of one link to one kernel. The header carries the channel's number,
+chosen at random by the frontend, and not a session's: a session may have many attachments, and a
+number for each keeps frames of an earlier attachment from being taken for a later one's.
 
-Urgent frames are numbered apart, travel on the control lane, and are simply repeated until
-acknowledged: they are small and few.
+Ordered frames are numbered. The receiver accepts only the next number and acknowledges
+cumulatively, on any frame that goes the other way or after `acknowledge_delay` (20 ms). A sender
+keeps frames until they are acknowledged, and never has more than the peer's window (8 MiB) of bytes
+beyond what the peer's application has consumed. So memory is bounded by the number of sessions
+times the window, and a slow client stops its own kernel and no other.
+
+Nothing is sent again on suspicion. After a silence the sender *probes*. The answer names the next
+frame awaited; what was sent before the probe and is not acknowledged by its answer was lost. This
+is exact on a lane that keeps order; on any other it can repeat frames without need, and the
+receiver drops them. After a break of the transport :meth:`Channel.resume` probes at once.
+
+Urgent frames are numbered apart, travel on the control lane, and are repeated until they are
+acknowledged: they are small and few. An end (`END`) closes one direction after everything before
+it.
 """
 
 from __future__ import annotations
@@ -50,18 +56,20 @@ __all__ = [
 
 #: Pieces at least this large become frames without being copied; smaller ones are joined.
 NO_COPY = 64 * 1024
-#: More urgent messages than this without acknowledgement are not from a program that means well.
+#: A well-behaved program never has more urgent messages than this unacknowledged.
 URGENT_BACKLOG = 1024
 
 _URGENT = struct.Struct("<ii")
 _END = struct.Struct("<BQ")
-#: In the place of a number of bytes that nobody knows.
+#: Stands for a number of bytes that is not known.
 _UNKNOWN = 2**64 - 1
 
 
 class ChannelState(Enum):
-    """Where one end stands. CLOSED: both ends have ended and ours is acknowledged. RESET: the peer
-    does not know the channel.
+    """The state of one end.
+
+    CLOSED: both ends have ended and ours is acknowledged. RESET: the peer does not know the
+    channel.
     """
 
     OPEN = "open"
@@ -89,8 +97,7 @@ TRANSITIONS: Final[dict[tuple[ChannelState, Trigger], ChannelState]] = {
     (_S.OPEN, _T.RESET): _S.RESET,
     (_S.ENDED_LOCALLY, _T.REMOTE_END): _S.ENDED,
     (_S.ENDED_LOCALLY, _T.ACKNOWLEDGED): _S.ENDED_LOCALLY,
-    # A peer that forgot the channel has closed it: our end was either delivered or no longer
-    # matters to anyone.
+    # A peer that forgot the channel has closed it: our end was delivered, or it no longer matters.
     (_S.ENDED_LOCALLY, _T.RESET): _S.CLOSED,
     (_S.ENDED_REMOTELY, _T.LOCAL_END): _S.ENDED,
     (_S.ENDED_REMOTELY, _T.RESET): _S.RESET,
@@ -102,18 +109,18 @@ TRANSITIONS: Final[dict[tuple[ChannelState, Trigger], ChannelState]] = {
 class EndReason(IntEnum):
     """Why a stream ended."""
 
-    CLIENT_CLOSED = 1  #: the client said message 9
-    CLIENT_LOST = 2  #: the client's connection went away without a word
-    KERNEL_ENDED = 3  #: the kernel process ended (after all it had said)
-    DETACHED = 4  #: the host let the client's attachment go
+    CLIENT_CLOSED = 1  #: the client sent message 9
+    CLIENT_LOST = 2  #: the client's connection broke without message 9
+    KERNEL_ENDED = 3  #: the kernel process ended (after all its output)
+    DETACHED = 4  #: the attachment was given up, by either side
     REFUSED = 5  #: a limit or rule was broken; the text says which
-    ANSWER = 6  #: the peer's end, answered
-    CLOSE_KERNEL = 7  #: the client is done with the kernel, which is to end
-    UNUSED = 8  #: the client wants another kernel, and has asked this one for nothing
+    ANSWER = 6  #: this end answers the peer's end
+    CLOSE_KERNEL = 7  #: the client has finished with the kernel, which must end
+    UNUSED = 8  #: the client wants another kernel and has sent this one nothing
 
 
 class ChannelOptions(NamedTuple):
-    """Sizes in bytes, times in seconds."""
+    """The options of a channel: sizes in bytes, times in seconds."""
 
     window: int = 8 * 2**20  #: how far the peer may send beyond what was consumed here
     chunk: int = 2**20  #: the largest frame payload
@@ -124,8 +131,9 @@ class ChannelOptions(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Bytes of the peer's stream, from `offset` on. The application owes :meth:`Channel.consume`
-    for them.
+    """Bytes of the peer's stream, from `offset` on.
+
+    The application must call :meth:`Channel.consume` for them when they have left.
     """
 
     offset: int
@@ -133,9 +141,7 @@ class Data(NamedTuple):
 
 
 class Urgent(NamedTuple):
-    """A WSTP message (PROTOCOL.md section 6) sent when the peer had put `offset` bytes into its
-    stream.
-    """
+    """A WSTP message (PROTOCOL.md section 6), sent when the peer's stream had `offset` bytes."""
 
     offset: int
     code: int
@@ -145,8 +151,9 @@ class Urgent(NamedTuple):
 class Ended(NamedTuple):
     """The peer's stream ended, after everything before it was delivered.
 
-    `taken`: how many bytes of our stream its client has taken, as nearly as can be known; None: the
-    peer does not know.
+    Attributes:
+        taken: how many bytes of our stream the peer's client has taken, as nearly as can be known;
+            None if the peer does not know.
     """
 
     reason: EndReason
@@ -155,7 +162,7 @@ class Ended(NamedTuple):
 
 
 class Reset(NamedTuple):
-    """The peer knows nothing of this channel (any more)."""
+    """The peer does not know this channel, or no longer knows it."""
 
 
 class Writable(NamedTuple):
@@ -176,7 +183,7 @@ class Channel:
     """One end of a channel.
 
     The owner calls :meth:`send`, :meth:`send_urgent`, :meth:`end`, :meth:`consume` and
-    :meth:`receive`, and after any of them takes :meth:`frames_to_send` to the transport and
+    :meth:`receive`. After any of them it takes :meth:`frames_to_send` to the transport and
     :meth:`events` to the application. It calls :meth:`handle_timeout` when :meth:`deadline` has
     passed.
     """
@@ -185,10 +192,10 @@ class Channel:
         self.channel = channel
         self.options = options or ChannelOptions()
         self.state = ChannelState.OPEN
-        #: Whether nothing more will happen; the owner may forget the channel.
+        #: Whether nothing more can happen; the owner may then forget the channel.
         self.closed = False
         self._events: list[Event] = []
-        # -- what we send
+        # -- sending
         self._pending: deque[bytes | bytearray | memoryview] = deque()
         self._pending_bytes = 0
         self._accepted = 0
@@ -207,7 +214,7 @@ class Channel:
         self._probe_at: float | None = None
         self._probe_wait = self.options.probe_delay
         self._probe_now = False
-        # -- what we receive
+        # -- receiving
         self._expected = 1
         self._urgent_expected = 1
         self._received = 0
@@ -224,31 +231,31 @@ class Channel:
 
     @property
     def writable(self) -> bool:
-        """Whether the application should put more in now; false while the peer's window is closed
-        and the backlog is full.
+        """Whether the application should send more now.
+
+        False while the peer's window is closed and the backlog is full, and after :meth:`end`.
         """
         return self._pending_bytes <= self.options.backlog and self._end is None
 
     @property
     def accepted(self) -> int:
-        """Bytes the application has put into this direction so far."""
+        """The number of bytes that the application has sent in this direction."""
         return self._accepted
 
     @property
     def peer_consumed(self) -> int:
-        """Bytes of our stream that the peer has said it consumed."""
+        """The number of bytes of our stream that the peer has reported as consumed."""
         return self._peer_limit - self.options.window
 
     @property
     def in_flight(self) -> int:
-        """Bytes held here because the peer has not acknowledged them, or has not given room for
-        them.
-        """
+        """The number of bytes held: not acknowledged by the peer, or beyond its window."""
         return self._pending_bytes + sum(len(sent.payload) for sent in self._in_flight)
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
-        """Append `data` to the stream. The buffer is kept, not copied: it must not change
-        afterwards.
+        """Append `data` to the stream.
+
+        The buffer is kept, not copied: it must not change afterwards.
 
         Raises:
             ChannelUsageError: after :meth:`end`.
@@ -260,8 +267,8 @@ class Channel:
             self._pending_bytes += len(data)
             self._accepted += len(data)
             if self._pending_bytes > self.options.backlog:
-                # Whoever sees this, if only until the next frames are cut, may wait to be told
-                # otherwise.
+                # A caller that sees this state, even only until the next frames are cut, may wait
+                # for Writable.
                 self._was_writable = False
 
     def send_urgent(self, code: int, parameter: int) -> None:
@@ -280,29 +287,24 @@ class Channel:
         self._urgent_new.append(sent)
 
     def end(self, reason: EndReason, text: str = "", taken: int | None = None) -> None:
-        """End our stream after what was sent so far. A second call does nothing.
+        """End our stream after what was sent so far; a second call does nothing.
 
-        `taken`: how many bytes of the peer's stream reached their reader, where that is known
-        better than by :meth:`consume`.
+        Args:
+            taken: how many bytes of the peer's stream reached their reader, where that is known
+                better than by :meth:`consume`.
         """
         if self._end is None and not self.closed:
             self._end = (reason, text, _UNKNOWN if taken is None else taken)
             self._change(Trigger.LOCAL_END)
 
     def abandon_pending(self) -> None:
-        """Drop what has not been put into a frame yet: for an owner that is about to end and whose
-        reader is gone.
-        """
+        """Drop what is not in a frame yet: for an owner about to end, whose reader is gone."""
         self._pending.clear()
         self._accepted -= self._pending_bytes
         self._pending_bytes = 0
 
     def consume(self, count: int) -> None:
-        """Say that `count` more bytes have left for good, so that the peer may send as many more.
-
-        Raises:
-            ChannelUsageError: more than was delivered.
-        """
+        """Count `count` more received bytes as gone for good, so that the peer may send as many."""
         self._consumed += count
         if self._consumed > self._received:
             raise ChannelUsageError(f"channel {self.channel:x}: {self._consumed} bytes consumed of {self._received} received")
@@ -312,7 +314,7 @@ class Channel:
             self._owes_acknowledgement = True
 
     def events(self) -> list[Event]:
-        """Take what happened since the last call, in order."""
+        """Return the events since the last call, in order, and forget them."""
         if self.writable and not self._was_writable:
             self._events.append(Writable())
         self._was_writable = self.writable or self._end is not None
@@ -322,10 +324,10 @@ class Channel:
     # ------------------------------------------------------------------ the network's side
 
     def receive(self, frame: Frame) -> None:
-        """Take a frame of this channel from the transport.
+        """Process a frame of this channel from the transport.
 
         Raises:
-            ChannelViolation: the peer broke the rules; the channel is of no more use.
+            ChannelViolation: the peer broke the rules; the channel cannot be used any more.
         """
         if self.closed:
             return
@@ -346,20 +348,20 @@ class Channel:
             raise ChannelViolation(f"channel {self.channel:x}: a frame of kind {kind}")
 
     def resume(self) -> None:
-        """The transport is back after a break: find out at once what was lost."""
+        """Probe at once for what was lost: the transport is back after a break."""
         self._probe_now = True
         self._probe_wait = self.options.probe_delay
         self._urgent_new = list(self._urgent_out)
 
     def frames_to_send(self, now: float) -> list[Frame]:
-        """Take the frames that are due, in the order in which they must be sent."""
+        """Return the frames that are due at `now`, in the order in which they must be sent."""
         frames: list[Frame] = []
         for sent in self._urgent_new:
             frames.append(self._frame(sent))
         self._urgent_new = []
         if self._report_gap or self._reply_to is not None:
-            # First, so that the peer learns of the gap before anything else, and as a frame of its
-            # own, since it has marks.
+            # The report goes first, so that the peer learns of the gap before anything else. It is
+            # a frame of its own because it carries flags.
             flags = (Flag.GAP if self._report_gap else Flag.NONE) | (Flag.REPLY if self._reply_to is not None else Flag.NONE)
             frames.append(self._acknowledgement(self._reply_to or 0, int(flags)))
             self._report_gap, self._reply_to = False, None
@@ -383,8 +385,9 @@ class Channel:
         return frames
 
     def deadline(self) -> float | None:
-        """When :meth:`handle_timeout` is next due, on the clock whose readings are passed in; None:
-        not before something happens.
+        """Return when :meth:`handle_timeout` is next due, on the clock of `now`.
+
+        None if nothing is due before something happens.
         """
         if self._acknowledge_at is None:
             return self._probe_at
@@ -393,7 +396,7 @@ class Channel:
         return min(self._acknowledge_at, self._probe_at)
 
     def handle_timeout(self, now: float) -> None:
-        """Do what is due at `now`; then take :meth:`frames_to_send`."""
+        """Do what is due at `now`; call :meth:`frames_to_send` afterwards."""
         if self._acknowledge_at is not None and now >= self._acknowledge_at:
             self._acknowledge_at = None
             if self._owes_acknowledgement:
@@ -444,8 +447,7 @@ class Channel:
         return self._frame(_Sent(Kind.ACKNOWLEDGE, sequence, 0, b""))._replace(flags=flags)
 
     def _cut(self, frames: list[Frame]) -> None:
-        """Cut what waits into frames, as far as the peer's window goes; then the end, if it is due.
-        """
+        """Cut pending bytes into frames as far as the window allows; add the end if it is due."""
         while self._pending and self._next_offset < self._peer_limit:
             payload = self._next_payload(min(self.options.chunk, self._peer_limit - self._next_offset))
             sent = _Sent(Kind.DATA, self._next_sequence, self._next_offset, payload)
@@ -454,7 +456,7 @@ class Channel:
             self._pending_bytes -= len(payload)
             self._in_flight.append(sent)
             frames.append(self._frame(sent))
-        # Urgent messages travel on the other lane, where the end could overtake them: it waits for
+        # The end waits for urgent messages: they travel on the other lane, where it could overtake
         # them.
         if self._end is not None and not self._end_framed and not self._pending and not self._urgent_out:
             reason, text, taken = self._end
@@ -513,7 +515,7 @@ class Channel:
         if frame.sequence != self._expected:
             self._owes_acknowledgement = True
             if frame.sequence > self._expected and self._gap_reported != self._expected:
-                # Told once for each missing frame: the repetition starts there and brings all that
+                # Report each missing frame once: the repetition starts there and brings all that
                 # follows.
                 self._gap_reported = self._expected
                 self._report_gap = True

@@ -1,12 +1,12 @@
 """Frames: the units that travel on the bus, and their fixed 64-byte header.
 
 A frame belongs to a *channel*: one attachment of one client link to one kernel. Its header is a
-fixed struct (never JSON), so that the broker forwards by reading one number; control messages (kind
-``CONTROL``) carry JSON in their payload, checked at the door by
-:mod:`kernelbus.bus.protocol.messages`. This module does no I/O.
+fixed struct (never JSON), so that the broker forwards a frame by reading one number. Control
+messages (kind ``CONTROL``) carry JSON in their payload; :mod:`kernelbus.bus.protocol.messages`
+checks it when it arrives. This module does no I/O.
 
-On ZeroMQ a frame is a message of two parts, header and payload (ZeroMQ RFC 23 multipart message);
-between parts of one process the :class:`Frame` object itself is handed over.
+On ZeroMQ a frame is a message of two parts, header and payload (ZeroMQ RFC 23, multipart message).
+Between parts of one process the :class:`Frame` object itself is handed over.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kernelbus.bus.errors import FrameError
 
 __all__ = ["HEADER_SIZE", "MAXIMUM_PAYLOAD", "Flag", "Frame", "Kind", "Lane", "control_frame", "decode_frame", "encode_header"]
 
-#: Version of the header's layout; a peer that speaks another is refused, never guessed at.
+#: Version of the header's layout; a peer that uses another version is refused.
 VERSION = 1
 
 # version, kind, flags, 4 reserved bytes, channel, sequence, offset, acknowledged, urgent
@@ -27,24 +27,24 @@ VERSION = 1
 _HEADER = struct.Struct("<BBH4xQQQQQQI4x")
 HEADER_SIZE = _HEADER.size
 
-#: No sender cuts larger pieces; a larger one is refused before it is looked at.
+#: No sender makes larger payloads; a larger one is refused before it is read.
 MAXIMUM_PAYLOAD = 16 * 2**20
 
 
 class Kind(IntEnum):
-    """What a frame is."""
+    """The kind of a frame."""
 
-    CONTROL = 0  #: JSON for the broker or a part, not of any channel
+    CONTROL = 0  #: JSON for the broker or a part; belongs to no channel
     DATA = 1  #: bytes of the ordered stream
     END = 2  #: the ordered stream ends here; payload: reason code and text
-    ACKNOWLEDGE = 3  #: nothing but the acknowledgement fields every frame has
-    PROBE = 4  #: asks for an ACKNOWLEDGE at once; its sequence is the sender's next one
+    ACKNOWLEDGE = 3  #: nothing but the acknowledgement fields that every frame has
+    PROBE = 4  #: asks for an ACKNOWLEDGE at once; `sequence` is the sender's next number
     URGENT = 5  #: a WSTP message: code and parameter, and the data offset at which it was sent
-    RESET = 6  #: the receiver knows no such channel
+    RESET = 6  #: the sender of this frame does not know the channel
 
 
 class Flag(IntFlag):
-    """Marks on a frame."""
+    """Flags on a frame."""
 
     NONE = 0
     GAP = 1  #: with ACKNOWLEDGE: frames after the acknowledged one were missing; send again from there
@@ -52,15 +52,20 @@ class Flag(IntFlag):
 
 
 class Lane(IntEnum):
-    """The two connections a part keeps to the broker, so that bulk never delays what is urgent."""
+    """The two connections of a part to the broker.
+
+    BULK carries data, acknowledgements, probes and ends; CONTROL carries urgent frames and control
+    messages. A gigabyte on the one does not delay an abort on the other.
+    """
 
     CONTROL = 0
     BULK = 1
 
 
 class Frame(NamedTuple):
-    """One frame. Numbers are unsigned; `offset` and `consumed` count bytes of the ordered stream
-    since the channel opened.
+    """One frame; all numbers are unsigned.
+
+    `offset` and `consumed` count bytes of the ordered stream since the channel opened.
     """
 
     kind: Kind | int
@@ -75,17 +80,17 @@ class Frame(NamedTuple):
 
     @property
     def lane(self) -> Lane:
-        """The lane this kind travels on."""
+        """The lane on which a frame of this kind travels."""
         return Lane.CONTROL if self.kind == Kind.URGENT or self.kind == Kind.CONTROL else Lane.BULK
 
 
 def control_frame(payload: bytes) -> Frame:
-    """Wrap the JSON text of a control message into a frame."""
+    """Return a frame with the JSON text of a control message."""
     return Frame(Kind.CONTROL, 0, payload=payload)
 
 
 def encode_header(frame: Frame) -> bytes:
-    """Give the 64 bytes that precede `frame`'s payload."""
+    """Return the 64 bytes that precede the payload of `frame`."""
     return _HEADER.pack(
         VERSION,
         frame.kind,
@@ -101,7 +106,7 @@ def encode_header(frame: Frame) -> bytes:
 
 
 def decode_frame(header: bytes, payload: bytes | bytearray | memoryview) -> Frame:
-    """Read a frame from its two parts.
+    """Return the frame of a header and a payload.
 
     Raises:
         FrameError: the header has the wrong size or version, an unknown kind, or a length that is

@@ -1,6 +1,6 @@
 """Channels over a transport: the I/O shell around :class:`kernelbus.bus.channel.channel.Channel`.
 
-Every operation on a :class:`ChannelHandle` takes the channel's frames to the transport at once and
+Every operation on a :class:`ChannelHandle` passes the channel's frames to the transport at once and
 its events to the owner. One timer of the event loop serves all channels, however many there are.
 """
 
@@ -21,19 +21,20 @@ _log = logging.getLogger("kernelbus.bus")
 
 
 class ChannelOwner(Protocol):
-    """Whoever the channel's events are for."""
+    """Receives the events of a channel."""
 
     def channel_event(self, event: Event) -> None:
-        """Something happened on the channel."""
+        """Handle an event of the channel."""
 
     def channel_closed(self) -> None:
-        """The channel has ended at both ends, or was dropped as broken; its handle is of no more
-        use.
+        """Handle the end of the channel: both ends have ended, or it was dropped as broken.
+
+        Its handle cannot be used any more.
         """
 
 
 class ChannelHandle:
-    """One end of a channel, with its transport behind it."""
+    """One end of a channel, joined to its transport."""
 
     def __init__(self, multiplexer: Multiplexer, channel: Channel, owner: ChannelOwner) -> None:
         self._multiplexer = multiplexer
@@ -68,14 +69,13 @@ class ChannelHandle:
         self.pump()
 
     def drop(self) -> None:
-        """Forget the channel without a word to the peer; the owner hears nothing more."""
+        """Forget the channel without telling the peer; the owner receives nothing more."""
         self._multiplexer.remove(self)
 
     def pump(self) -> None:
-        """Take frames to the transport and events to the owner until there are no more."""
+        """Pass frames to the transport and events to the owner until there are no more."""
         if self._pumping:
-            # What the owner did to the channel when it was told something: there may be more to
-            # take.
+            # The owner used the channel while it handled an event: there may be more to pass on.
             self._again = True
             return
         self._pumping = True
@@ -105,8 +105,8 @@ class Multiplexer:
     """All channels of one part.
 
     Args:
-        transmit: takes a frame to the broker.
-        options: for the channels opened here.
+        transmit: sends a frame to the broker.
+        options: of the channels opened here.
     """
 
     def __init__(self, transmit: Callable[[Frame], None], options: ChannelOptions) -> None:
@@ -120,15 +120,13 @@ class Multiplexer:
         self._fires_at = 0.0
 
     def open(self, channel: int, owner: ChannelOwner) -> ChannelHandle:
-        """Make this side's end of channel number `channel`."""
+        """Create this side's end of channel number `channel`."""
         handle = ChannelHandle(self, Channel(channel, self.options), owner)
         self._handles[channel] = handle
         return handle
 
     def receive(self, frame: Frame) -> None:
-        """Take a frame from the transport to its channel; an unknown channel is answered with
-        RESET.
-        """
+        """Pass a frame from the transport to its channel; answer an unknown channel with RESET."""
         handle = self._handles.get(frame.channel)
         if handle is None:
             if frame.kind in (Kind.DATA, Kind.END, Kind.PROBE, Kind.URGENT):
@@ -140,30 +138,28 @@ class Multiplexer:
             _log.error("%s; the channel is dropped", error)
             reset = Frame(Kind.RESET, frame.channel)
             self.transmit(reset)
-            # The owner is told of what came before, and then what it would be told if the peer had
-            # gone.
+            # The owner first gets the events from before the violation, then the one it would get
+            # if the peer had reset the channel.
             handle.channel.receive(reset)
         handle.pump()
 
     def resume(self) -> None:
-        """The transport is back after a break: every channel finds out what was lost."""
+        """Have every channel find out what was lost: the transport is back after a break."""
         for handle in list(self._handles.values()):
             handle.channel.resume()
             handle.pump()
 
     @property
     def channels(self) -> list[int]:
-        """The channels that are not forgotten yet: those that are open, and those that still have
-        to be heard of to their end.
-        """
+        """The numbers of the channels that are not forgotten: open, or awaiting their end."""
         return list(self._handles)
 
     def has(self, handle: ChannelHandle) -> bool:
-        """Whether a channel is not forgotten yet."""
+        """Whether the channel of `handle` is not forgotten yet."""
         return self._handles.get(handle.channel.channel) is handle
 
     def remove(self, handle: ChannelHandle) -> bool:
-        """Forget a channel; False when it was forgotten already."""
+        """Forget a channel; return False if it was forgotten already."""
         self._armed.pop(handle, None)
         if not self.has(handle):
             return False
@@ -171,14 +167,14 @@ class Multiplexer:
         return True
 
     def close(self) -> None:
-        """Forget everything."""
+        """Forget all channels and stop the timer."""
         self._handles.clear()
         self._armed.clear()
         if self._timer is not None:
             self._timer.cancel()
 
     def arm(self, handle: ChannelHandle, deadline: float) -> None:
-        """Have `handle`'s channel looked after at `deadline` or earlier."""
+        """Call the channel's `handle_timeout` at `deadline` (the loop's clock) or earlier."""
         self._armed[handle] = deadline
         if self._timer is not None and not self._timer.cancelled():
             if deadline >= self._fires_at - 0.001:
@@ -187,7 +183,7 @@ class Multiplexer:
         self._wake_at(deadline)
 
     def _wake_at(self, deadline: float) -> None:
-        # Kept here: what uvloop gives for a time that is past has no `when`.
+        # Kept here because the timer that uvloop returns for a past time has no `when`.
         self._fires_at = deadline
         self._timer = self._loop.call_at(deadline, self._fire)
 

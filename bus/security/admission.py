@@ -1,10 +1,11 @@
-"""Which machines a broker admits, while it runs: its side of the keys. No sockets and no clock; the
-files of keys are looked at.
+"""The broker's decisions on keys: which machines it admits, while it runs.
 
-At a handshake the file of allowed machines counts as it is then. For connections that exist it is
-looked at once a second (:meth:`look`): a machine whose key is missing at two looks in a row is
-revoked. Two, because editors take a file away and put it back. A file that cannot be used, because
-of a mistake in it or of its mode, changes nothing but the log.
+This module has no socket and no clock; it only reads the files of keys.
+
+At a handshake the file of allowed machines counts as it is at that moment. For connections that
+exist the file is read once a second (:meth:`Admission.look`): a machine whose key is missing at two
+looks in a row is revoked. Two, because editors take a file away and put it back. A file that cannot
+be used, because of a mistake in it or because of its mode, changes nothing; the fault is logged.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ __all__ = ["LOOK", "Admission", "Refusal"]
 
 _log = logging.getLogger("kernelbus.broker")
 
-#: Of refused keys these many are remembered, the latest.
+#: How many refused keys are remembered, the latest.
 _REMEMBERED: Final = 32
-#: Seconds between two lines of the log on the same matter, and lines in that time on all of them.
+#: Seconds between two lines of the log on the same matter, and the most lines in that time.
 _QUIET: Final = 60.0
 _LINES: Final = 20
 #: Seconds between two looks at the file.
@@ -33,7 +34,7 @@ LOOK: Final = 1.0
 
 @dataclass(slots=True)
 class Refusal:
-    """A key that was refused: how often, and where it came from last."""
+    """A key that was refused: how often, and the address it came from last."""
 
     count: int
     address: str
@@ -44,13 +45,13 @@ class Admission:
 
     Args:
         store: this machine's keys.
-        pair: its own; parts of this machine show the same, and are admitted.
+        pair: its own key pair; parts of this machine show the same key, and are admitted.
 
     Attributes:
-        refused: handshakes that were refused, since the start: unknown keys, and peers without keys
-            or with a wrong idea of ours.
-        ignored: messages that came from machines after they were revoked.
-        refusals: the keys that were refused lately, the latest last.
+        refused: number of handshakes refused since the start: unknown keys, peers without keys, and
+            peers that expect another key of this machine.
+        ignored: number of messages from machines after they were revoked.
+        refusals: the keys refused lately, the latest last.
 
     Raises:
         KeysError: the file of allowed machines cannot be used.
@@ -69,8 +70,7 @@ class Admission:
         self._seen: dict[tuple[str, str], float] = {}
 
     def decide(self, key: str, address: str, now: float) -> bool:
-        """Whether the holder of `key`, at `address`, may connect; a refusal is counted and logged.
-        """
+        """Whether the holder of `key`, at `address`, may connect; count and log a refusal."""
         names = self._read()
         name = (self._names if names is None else names).get(key)
         if name is not None:
@@ -95,8 +95,10 @@ class Admission:
         return False
 
     def failed(self, keyless: bool, now: float) -> None:
-        """A peer did not come as far as showing its key: it has none (`keyless`), or thinks that
-        ours is another.
+        """Count and log a handshake in which the peer did not show its key.
+
+        Args:
+            keyless: whether the peer has no key; otherwise it expects another key of this machine.
         """
         self.refused += 1
         kind = "that comes without keys" if keyless else f"that expects another key than this machine's, {self.pair.public},"
@@ -104,12 +106,14 @@ class Admission:
             _log.error("a connection %s is refused (%d refused so far)", kind, self.refused)
 
     def name(self, key: str) -> str | None:
-        """Give the name of an admitted machine; None: it is not, or no longer."""
+        """Return the name of the admitted machine with this key; None if it is not admitted."""
         return self._names.get(key)
 
     def look(self, now: float) -> bool:
-        """See who is still allowed, to be called every :data:`LOOK` seconds; True: some machine is
-        revoked.
+        """Read who is still allowed; call this every :data:`LOOK` seconds.
+
+        Returns:
+            Whether a machine is revoked.
         """
         self._seen = {who: at for who, at in self._seen.items() if now - at < _QUIET}
         self._said = {what: at for what, at in self._said.items() if now - at < _QUIET}
@@ -126,7 +130,7 @@ class Admission:
         return bool(revoked)
 
     def ignore(self, key: str, now: float) -> None:
-        """A message came from a machine that is no longer admitted."""
+        """Count and log a message from a machine that is no longer admitted."""
         self.ignored += 1
         if self._may_say(f"ignored {key}", now):
             text = "what comes from the machine with the key %s is ignored, since it is no longer allowed"
@@ -147,6 +151,6 @@ class Admission:
         if now - self._said.get(what, -_QUIET) < _QUIET:
             return False
         if what not in self._said and len(self._said) >= _LINES:
-            return False  # who tries many keys fills no disk
+            return False  # so that a peer that tries many keys cannot fill the disk
         self._said[what] = now
         return True

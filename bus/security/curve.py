@@ -1,14 +1,16 @@
-"""Who needs keys, and with which ones a part introduces itself to its broker.
+"""Which endpoints need keys, and which keys a part shows to its broker.
 
-A bus endpoint on a loopback address, or an ipc path, is this machine's own and works without keys.
-Any other is spoken to by CURVE (ZeroMQ RFC 26) alone: the broker proves that it has the key that is
-expected of it, and the part that it has one the broker allows.
+A bus endpoint on a loopback address, or an ipc path (mode 0600), belongs to this machine and works
+without keys. Every other endpoint uses CURVE (ZeroMQ RFC 26): the broker proves that it has the key
+that is expected of it, and the part proves that it has a key that the broker allows. A broker
+without keys refuses to bind such an endpoint, and a part without keys to connect to one.
 
 CURVE is a property of a whole socket, and a wildcard address is one socket: a broker on every
-interface wants keys on loopback too. A part finds that out by trying: on loopback it comes with
-this machine's key, if there is one, and when the mechanisms do not match, once more without (or the
-other way round, if the keys were made later). With keys first, since a broker counts and logs who
-comes without.
+interface requires keys on loopback too. A part finds that out by trying. On loopback it first shows
+this machine's key, if there is one, and expects the same key. When ZeroMQ's monitor reports that
+the mechanisms do not match, the part connects once more without keys (or with keys, if they were
+made later) and sends again what it has sent meanwhile. It begins with keys because a broker counts
+and logs peers that come without.
 """
 
 from __future__ import annotations
@@ -35,23 +37,23 @@ _log = logging.getLogger("kernelbus.bus")
 
 
 class Handshake(Enum):
-    """How a connection's handshake ended."""
+    """How the handshake of a connection ended."""
 
     DONE = "done"
     REFUSED = "refused"  #: the broker does not allow this machine's key
-    MISMATCH = "mismatch"  #: one side wants keys, and the other has none to show
-    WRONG_KEY = "wrong key"  #: told to the broker only: the other side took it for another
-    BROKEN = "broken"  #: the broker closed the connection; a wrong broker's key looks so
+    MISMATCH = "mismatch"  #: one side requires keys, and the other shows none
+    WRONG_KEY = "wrong key"  #: seen by the broker only: the part expects another key of it
+    BROKEN = "broken"  #: the broker closed the connection; a wrong broker's key looks like this
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSecurity:
-    """What a part shows, and expects, at the handshake.
+    """What a part shows and expects in the handshake.
 
     Attributes:
         server: the broker's public key.
-        server_name: what this machine calls the broker.
-        pair: this machine's own.
+        server_name: this machine's name for the broker.
+        pair: this machine's own key pair.
     """
 
     server: str
@@ -59,28 +61,28 @@ class ClientSecurity:
     pair: KeyPair
 
     def apply(self, socket: zmq.Socket[Any]) -> None:
-        """Have `socket`, which is not connected yet, speak CURVE."""
+        """Make `socket`, which is not connected yet, use CURVE."""
         socket.setsockopt(zmq.CURVE_PUBLICKEY, self.pair.public.encode())
         socket.setsockopt(zmq.CURVE_SECRETKEY, self.pair.secret.encode())
         socket.setsockopt(zmq.CURVE_SERVERKEY, self.server.encode())
 
 
 def key_store(config: Config) -> KeyStore:
-    """Give this machine's keys: those of the configured folder, else of the user's."""
+    """Return the keys of this machine: in the configured folder, else in the user's."""
     return KeyStore(default_folder() if config.bus.keys is None else Path(config.bus.keys))
 
 
 def allow_command(public: str, name: str | None = None) -> str:
-    """Give the command to type where the machine with the key `public` is to be allowed."""
+    """Return the command that allows the key `public`; it must be run on the other machine."""
     return f"kernelbus keys allow '{public}' {name or own_name()}"
 
 
 def own_name() -> str:
-    """Give what this machine calls itself: its host name."""
+    """Return this machine's name for itself: its host name, as a valid name of a key."""
     return re.sub(r"[^0-9A-Za-z._+]+", "-", socket.gethostname()).strip("-") or "this"
 
 
-# ---- addresses -----------------------------------------------------------------------------------------------
+# ---- addresses -----------------------------------------------------------------------------------
 
 
 def _host(endpoint: str) -> str:
@@ -94,15 +96,15 @@ def _loopback(address: str) -> bool:
 
 
 def is_local(endpoint: str) -> bool:
-    """Whether only this machine reaches `endpoint`: ipc, inproc, or tcp on loopback addresses
-    alone.
+    """Whether only this machine can reach `endpoint`.
 
-    A name counts by what it resolves to now; one that does not resolve, a wildcard, and an
-    interface's name are not local.
+    That is so for ipc, inproc, and tcp on loopback addresses alone. A host name counts by what it
+    resolves to now; a name that does not resolve, a wildcard, and the name of an interface are not
+    local.
 
     Raises:
-        EndpointError: it is no endpoint of the bus, or an abstract ipc address, which has no file
-            and so no mode that keeps others out.
+        EndpointError: it is no endpoint of the bus, or it is an abstract ipc address, which has no
+            file and so no mode that keeps other users out.
     """
     if endpoint.startswith("ipc://@"):
         raise EndpointError(f"the bus endpoint {endpoint} is open to every user of this machine: name a path instead, ipc:///run/...")
@@ -123,7 +125,7 @@ def is_local(endpoint: str) -> bool:
 
 
 def _is_own(endpoint: str) -> bool:
-    """Whether the address is one of this machine's: then it can be bound."""
+    """Whether the address of `endpoint` is one of this machine's, that is, can be bound."""
     host = _host(endpoint)
     try:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
@@ -138,17 +140,16 @@ def _is_own(endpoint: str) -> bool:
     return bool(found)
 
 
-# ---- a part's side ---------------------------------------------------------------------------------------------
+# ---- a part's side -------------------------------------------------------------------------------
 
 
 def client_security(endpoint: str, config: Config) -> ClientSecurity | None:
-    """Give what a socket that connects to the broker at `endpoint` needs; None: nothing, it is on
-    this machine.
+    """Return the keys for a socket that connects to `endpoint`; None if it is on this machine.
 
-    See :class:`Introduction` for what to do when the broker sees it differently.
+    :class:`Introduction` handles a broker that requires something else.
 
     Raises:
-        KeysError: keys are needed and missing, or unusable, or it is not clear which one is the
+        KeysError: keys are needed and missing or unusable, or it is not clear which one is the
             broker's; the text says what to do.
         EndpointError: as for :func:`is_local`.
     """
@@ -156,7 +157,7 @@ def client_security(endpoint: str, config: Config) -> ClientSecurity | None:
 
 
 def _curve(endpoint: str, config: Config, own: bool) -> ClientSecurity:
-    """Find the keys for a broker; `own`: it is on this machine, and so has this machine's key."""
+    """Return the keys for a broker; with `own` it is on this machine and has its key."""
     store = key_store(config)
     pair = store.pair()
     if pair is None:
@@ -170,7 +171,7 @@ def _curve(endpoint: str, config: Config, own: bool) -> ClientSecurity:
         try:
             return ClientSecurity(store.find(wanted), wanted, pair)
         except KeysError as error:
-            # The broker's own machine may have the same configuration, and has no name for itself.
+            # The broker's own machine may use the same configuration, and has no name for itself.
             if not own:
                 raise KeysError(f"Bus/BrokerKey is neither a key nor the name of one: {error}") from None
     if own:
@@ -191,13 +192,13 @@ def _curve(endpoint: str, config: Config, own: bool) -> ClientSecurity:
 class Introduction:
     """How this machine introduces itself to the broker at one endpoint, over all attempts.
 
-    Call :meth:`begin` before each attempt, and tell :meth:`heard` how its handshakes end. What is
-    in the way is logged once, when it changes, and can be read from `trouble`.
+    Call :meth:`begin` before each attempt, and :meth:`heard` with the outcome of each handshake. An
+    obstacle is logged once, when it changes, and can be read from `trouble`.
 
     Attributes:
-        local: whether the endpoint is of this machine alone.
-        current: what is shown; None: no keys.
-        trouble: what is in the way, in a line that says what to do; empty: nothing that is known.
+        local: whether only this machine can reach the endpoint.
+        current: the keys to show; None: no keys.
+        trouble: the obstacle, in a line that says what to do; empty if none is known.
 
     Raises:
         KeysError, EndpointError: as for :func:`client_security`.
@@ -215,13 +216,14 @@ class Introduction:
         try:
             self.current = _curve(endpoint, config, self._own)
         except KeysError:
-            # What is wrong with keys that are not asked for need not be said.
+            # A fault in keys that are not required is not worth reporting.
             if not self.local:
                 raise
 
     def begin(self) -> ClientSecurity | None:
-        """Start an attempt; gives `current`. Keys are read anew; while they cannot be used the last
-        ones hold.
+        """Start an attempt: read the keys again and return `current`.
+
+        While the keys cannot be used, the last ones hold.
         """
         self._broken, self._switched = 0, False
         if self.current is not None:
@@ -229,8 +231,10 @@ class Introduction:
         return self.current
 
     def heard(self, outcome: Handshake, shown: ClientSecurity | None) -> bool:
-        """A handshake in which `shown` was shown has ended so; True: it is worth trying once more
-        at once, with another `current`.
+        """Handle the outcome of a handshake in which `shown` was shown.
+
+        Returns:
+            Whether to try once more at once, with another `current`.
         """
         match outcome:
             case Handshake.MISMATCH if shown != self.current:
@@ -253,7 +257,7 @@ class Introduction:
                 self._say(f"the broker at {self.endpoint} does not allow this machine's key: say there: {command}")
             case Handshake.BROKEN if self.current is not None:
                 self._broken += 1
-                if self._broken > 1:  # one may be the broker's end
+                if self._broken > 1:  # a single one may be a broker that is shutting down
                     self._say(
                         f"the broker at {self.endpoint} ends the handshake: most likely its key is not {self.current.server} "
                         f"({self.current.server_name}), which is expected here; kernelbus keys show says there which it is, "

@@ -1,14 +1,13 @@
-"""The keys of this machine: its own CURVE pair, and the machines it trusts, in a folder of two text
-files.
+"""The keys of this machine: its own CURVE pair and the keys it trusts, in two text files.
 
-`machine.key` is the pair. Whoever can read it can be this machine, so it is created with mode 0600,
-and not used once anyone else may read or write it. `allowed` has a line for each machine whose key
-is trusted, as a broker's (by those who connect) or as a part's (by the broker): the public key, a
-name, and a comment if wanted; a line that begins with # is a comment. It may be edited by hand, and
-is read again whenever it has changed. Keys are written in Z85 (ZeroMQ RFC 32), 40 characters; none
-of ours begins with # or -, so that they are neither comments nor options.
+`machine.key` is the pair. Whoever can read it can act as this machine, so it is created with mode
+0600, and is not used once anyone else may read or write it. `allowed` has a line for each machine
+whose key is trusted, as a broker's (by parts that connect) or as a part's (by the broker): the
+public key, a name, and optionally a comment. A line that begins with # is a comment. The file may
+be edited by hand, and is read again whenever it has changed. Keys are written in Z85 (ZeroMQ RFC
+32), 40 characters; ours never begin with # or -, so that they are neither comments nor options.
 
-This module uses ZeroMQ for making keys only; it has no socket.
+This module uses ZeroMQ only to make keys; it has no socket.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 _VALUES: Final = {character: value for value, character in enumerate(_ALPHABET)}
 _KEY_LENGTH: Final = 40
 _NAME: Final = re.compile(r"[^\s#'\"\\-][^\s'\"\\]{0,99}")
-#: More than anyone has machines for.
+#: A bound on the size of a file of keys, in bytes, far above what any real one has.
 _LARGEST_FILE: Final = 2**20
 
 _SECRET_TEXT: Final = """\
@@ -55,22 +54,22 @@ _ALLOWED_TEXT: Final = """\
 
 
 class KeysError(BusError):
-    """Keys that cannot be used; the text names the file and says what to do."""
+    """Keys cannot be used; the text names the file and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """A CURVE key pair, both in Z85."""
+    """A CURVE key pair, both keys in Z85."""
 
     public: str
     secret: str
 
     def __repr__(self) -> str:
-        return f"KeyPair({self.public!r}, ...)"  # a secret is not for logs and tracebacks
+        return f"KeyPair({self.public!r}, ...)"  # keep the secret out of logs and tracebacks
 
 
 class AllowedKey(NamedTuple):
-    """A line of the file of trusted machines."""
+    """A line of the file of trusted machines; `line` is its number, from 1."""
 
     name: str
     comment: str
@@ -78,14 +77,12 @@ class AllowedKey(NamedTuple):
 
 
 def default_folder(environment: Mapping[str, str] | None = None) -> Path:
-    """Give the folder of keys where none is configured: ``kernelbus/keys`` in the user's
-    configuration folder.
-    """
+    """Return the folder of keys where none is configured: `keys` in the user's folder."""
     return user_folder(environment) / "keys"
 
 
 def is_key(text: str) -> bool:
-    """Whether `text` is a public (or secret) key: 32 bytes in Z85."""
+    """Whether `text` has the form of a public or secret key: 32 bytes in Z85."""
     if len(text) != _KEY_LENGTH or not all(character in _VALUES for character in text):
         return False
     for start in range(0, _KEY_LENGTH, 5):
@@ -98,7 +95,7 @@ def is_key(text: str) -> bool:
 
 
 def key_text(key: bytes) -> str:
-    """Write the bytes of a key in Z85."""
+    """Return the bytes of a key in Z85."""
     text = ""
     for start in range(0, len(key), 4):
         value = int.from_bytes(key[start : start + 4])
@@ -107,7 +104,7 @@ def key_text(key: bytes) -> str:
 
 
 def check_key(text: str) -> str:
-    """Give `text` back if it is a key.
+    """Return `text` if it is a key.
 
     Raises:
         KeysError: it is not; the text says what it looks like instead.
@@ -137,7 +134,7 @@ class KeyStore:
     """The keys in one folder.
 
     Args:
-        folder: need not exist; it is made, for its owner alone, when something is written.
+        folder: need not exist; it is created, for its owner alone, when something is written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -149,14 +146,14 @@ class KeyStore:
         self._names: Mapping[str, str] = MappingProxyType({})
 
     def command(self, words: str) -> str:
-        """Give the command to type for `kernelbus keys` to do `words` in this folder."""
+        """Return the command line of `kernelbus keys` with `words`, for this folder."""
         elsewhere = "" if self.folder == default_folder() else f" --keys {shlex.quote(str(self.folder))}"
         return f"kernelbus keys {words}{elsewhere}"
 
-    # ---- this machine's pair -----------------------------------------------------------------------------------
+    # ---- this machine's pair ---------------------------------------------------------------------
 
     def pair(self) -> KeyPair | None:
-        """Give this machine's key pair; None: it has none.
+        """Return this machine's key pair, or None if it has none.
 
         Raises:
             KeysError: the file is open to others, or damaged.
@@ -170,7 +167,7 @@ class KeyStore:
             if not words or words[0].startswith("#"):
                 continue
             if len(words) != 2 or words[0] not in ("public", "secret") or words[0] in found or not is_key(words[1]):
-                # Not shown: it may be the secret.
+                # Do not show the line: it may be the secret.
                 raise KeysError(f"{self.secret_file}:{number}: this is neither `public KEY` nor `secret KEY`: {self._renew()}")
             found[words[0]] = words[1]
         if len(found) != 2:
@@ -181,13 +178,13 @@ class KeyStore:
         return pair
 
     def new(self, force: bool = False) -> KeyPair:
-        """Make this machine's key pair.
+        """Create this machine's key pair.
 
         Args:
-            force: replace one that is there, whatever its state.
+            force: replace a pair that exists, whatever its state.
 
         Raises:
-            KeysError: there is one already, or the folder cannot be written.
+            KeysError: there is a pair already, or the folder cannot be written.
         """
         with self._locked():
             if not force and os.path.lexists(self.secret_file):
@@ -205,11 +202,12 @@ class KeyStore:
     def _renew(self) -> str:
         return f"put back the one that was there, or make another: {self.command('new --force')}"
 
-    # ---- the machines that are trusted --------------------------------------------------------------------------
+    # ---- the machines that are trusted -----------------------------------------------------------
 
     def allowed(self) -> Mapping[str, str]:
-        """Give the names of the trusted machines by public key. Cheap while the file does not
-        change.
+        """Return the names of the trusted machines by public key.
+
+        The call is cheap while the file does not change.
 
         Raises:
             KeysError: a line cannot be read, or others may write the file.
@@ -218,7 +216,7 @@ class KeyStore:
         return self._names
 
     def entries(self) -> Mapping[str, AllowedKey]:
-        """Give the lines of the trusted machines by public key.
+        """Return the lines of the trusted machines by public key.
 
         Raises:
             KeysError: as for :meth:`allowed`.
@@ -227,10 +225,10 @@ class KeyStore:
         return MappingProxyType(self._entries)
 
     def find(self, key_or_name: str) -> str:
-        """Give the public key of a trusted machine, from that key or from its name.
+        """Return the public key of a trusted machine, given that key or the machine's name.
 
         Raises:
-            KeysError: there is none; the nearest name is offered.
+            KeysError: there is none; the text offers the nearest name.
         """
         names = self.allowed()
         if key_or_name in names:
@@ -244,12 +242,11 @@ class KeyStore:
         raise KeysError(f"{self.allowed_file}: no key is named {shown(key_or_name)}: {told}")
 
     def allow(self, key: str, name: str, comment: str = "") -> None:
-        """Trust the machine with the public key `key`; one that is trusted already gets the new
-        name.
+        """Trust the machine with the public key `key`; rename it if it is trusted already.
 
         Raises:
-            KeysError: `key` is none, or the secret one of this machine; the name cannot be one, or
-                is another key's.
+            KeysError: `key` is not a key, or is this machine's secret key; or the name is invalid
+                or another key's.
         """
         pair = self.pair()
         if pair is not None and key == pair.secret:
@@ -270,10 +267,10 @@ class KeyStore:
                 self._write(self.allowed_file, text + ("" if text.endswith("\n") else "\n") + line + "\n")
 
     def revoke(self, key_or_name: str) -> tuple[str, str]:
-        """Trust a machine no longer; gives its public key and name.
+        """Stop trusting a machine, and return its public key and name.
 
         Raises:
-            KeysError: it was not trusted; the nearest name is offered.
+            KeysError: it was not trusted; the text offers the nearest name.
         """
         with self._locked():
             key = self.find(key_or_name)
@@ -287,7 +284,7 @@ class KeyStore:
             status = os.stat(self.allowed_file)
             seen = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode, status.st_uid)
         except FileNotFoundError:
-            seen = (0,)  # as good a state as any other, and not the first
+            seen = (0,)  # a missing file is a state too, and differs from the initial one
         except PermissionError:
             raise KeysError(f"{self.allowed_file}: this user may not read it: make keys as the user whom kernelbus runs as") from None
         except OSError as error:
@@ -327,10 +324,10 @@ class KeyStore:
         lines[number - 1 : number] = [] if line is None else [line]
         self._write(self.allowed_file, "".join(f"{each}\n" for each in lines))
 
-    # ---- files ---------------------------------------------------------------------------------------------------
+    # ---- files -----------------------------------------------------------------------------------
 
     def _read(self, path: Path, forbidden: int, verb: str) -> str | None:
-        """Read a file that others can not have meddled with; None: there is none."""
+        """Return the text of a file that others cannot have changed; None if there is none."""
         try:
             with open(path, "rb") as file:
                 status = os.fstat(file.fileno())
@@ -358,7 +355,7 @@ class KeyStore:
             raise KeysError(f"{path}: others can {verb} it (mode {mode:04o}), so it is not used: say chmod {wanted:o} {path}")
 
     def _write(self, path: Path, text: str) -> None:
-        """Put a file in the place of another, whole or not at all."""
+        """Replace a file with `text`, completely or not at all."""
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -377,14 +374,14 @@ class KeyStore:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other `kernelbus keys` from changing the folder meanwhile."""
+        """Keep other runs of `kernelbus keys` from changing the folder meanwhile."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise KeysError(f"{self.folder}: cannot have this folder for keys: {error.strerror}") from None
         try:
-            import fcntl  # not on Windows, where nothing of this is
+            import fcntl  # not on Windows, where nothing locks
 
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             self._check(self.folder, os.fstat(descriptor), 0o022, "write", 0o700)

@@ -1,11 +1,12 @@
-"""ZAP (ZeroMQ RFC 27): how ZeroMQ asks whether a connection may be made. Bytes to requests, and
-decisions to bytes; no I/O.
+"""ZAP (ZeroMQ RFC 27): how ZeroMQ asks whether a connection may be made.
 
-A request comes as frames behind an empty delimiter, over inproc, from ZeroMQ itself. CURVE has
-proved by then that the peer holds the secret of the key that it shows; what is asked is whether
-that key is welcome. Its text becomes the User-Id of every message that comes over the connection:
-the key and not the machine's name, so that it says both whether the sender is still welcome and who
-it is.
+The functions turn bytes into requests and decisions into bytes; they do no I/O.
+
+A request comes from ZeroMQ itself, over inproc, as frames behind an empty delimiter. By then CURVE
+has proved that the peer holds the secret of the key that it shows; the question is whether that key
+is allowed. The key's text becomes the User-Id of every message of the connection. It is the key and
+not the machine's name, so that it tells both whether the sender is still allowed and who it is,
+also after the machine was renamed.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from kernelbus.bus.security.keys import key_text
 
 __all__ = ["ADDRESS", "DOMAIN", "ZapError", "ZapRequest", "accept", "parse_request", "refuse"]
 
-#: Where ZeroMQ looks for who decides, in each context.
+#: The address at which ZeroMQ looks for the handler of requests, in each context.
 ADDRESS: Final = "inproc://zeromq.zap.01"
-#: What sockets of the bus are called in requests.
+#: The domain of the bus's sockets in requests.
 DOMAIN: Final = "kernelbus"
 
 _VERSION: Final = b"1.0"
@@ -28,10 +29,10 @@ _KEY_SIZE: Final = 32
 
 
 class ZapError(BusError):
-    """A request that cannot be decided on.
+    """A request that cannot be decided.
 
     Attributes:
-        request: its number; None: it has none, and cannot be answered.
+        request: its number; None if it has none and cannot be answered.
     """
 
     def __init__(self, text: str, request: bytes | None = None) -> None:
@@ -40,10 +41,12 @@ class ZapError(BusError):
 
 
 class ZapRequest(NamedTuple):
-    """May the holder of `key` connect?
+    """The question whether the holder of `key` may connect.
 
-    `request` is the number that the answer repeats, `address` the peer's, without its port; `key`
-    its public key, in Z85.
+    Attributes:
+        request: the number that the answer repeats.
+        address: the peer's address, without its port.
+        key: the peer's public key, in Z85.
     """
 
     request: bytes
@@ -73,17 +76,15 @@ def parse_request(frames: Sequence[bytes]) -> ZapRequest:
         raise ZapError(f"a request of the mechanism {mechanism[:20]!r}", request)
     if [len(each) for each in credentials] != [_KEY_SIZE]:
         raise ZapError(f"a request with {len(credentials)} credentials, which are not one key of {_KEY_SIZE} bytes", request)
-    # With IPv6 on, ZeroMQ shows an IPv4 address in its mapped form, which nobody has written.
+    # With IPv6 on, ZeroMQ shows an IPv4 address in its mapped form, which users do not write.
     return ZapRequest(request, address.decode("ascii", "replace").removeprefix("::ffff:"), key_text(credentials[0]))
 
 
 def accept(request: bytes, user: str) -> list[bytes]:
-    """Give the frames that let a connection be; its messages have `user` for their User-Id."""
+    """Return the frames that admit a connection; its messages carry `user` as their User-Id."""
     return [b"", _VERSION, request, b"200", b"OK", user.encode(), b""]
 
 
 def refuse(request: bytes, text: str) -> list[bytes]:
-    """Give the frames that refuse a connection; the peer learns that it was refused, and not
-    `text`.
-    """
+    """Return the frames that refuse a connection; the peer does not receive `text`."""
     return [b"", _VERSION, request, b"400", text.encode("ascii", "replace"), b"", b""]

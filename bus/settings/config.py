@@ -1,9 +1,9 @@
 """The configuration file: WSTPServer's keys and our own, checked, with defaults filled in.
 
-The file is JSON as people write it (:mod:`kernelbus.bus.settings.relaxedjson`). Every fault is a
+The file is relaxed JSON (:mod:`kernelbus.bus.settings.relaxedjson`). Every fault is a
 :class:`ConfigError` of one line that names the file, the line and the key, and says what to do. A
-thing that may be right on another machine, or tomorrow (a program or file that does not exist here
-and now), is no fault but one of :attr:`Config.warnings`.
+value that may be right on another machine or at another time (a program or file that does not exist
+here and now) is no fault, but one of :attr:`Config.warnings`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
     "user_folder",
 ]
 
-#: What the file is called where no name is given.
+#: The file's name where none is given.
 DEFAULT_NAME = "wstpserver.conf"
 
 #: The KernelPath that names the embedded kernel.
@@ -51,8 +51,8 @@ class ConfigError(BusError):
     """A configuration that cannot be used.
 
     Attributes:
-        problems: one line for each fault, in the file's order; the error's own text is the first,
-            and how many more there are.
+        problems: one line for each fault, in the file's order; the error's own text is the first
+            line and the number of the others.
     """
 
     def __init__(self, *problems: str) -> None:
@@ -239,10 +239,10 @@ class Config:
         return next((pool for pool in self.pools if pool.parallel_kernel_default), self.pools[0])
 
     def named(self, name: str) -> Config:
-        """Give the same with another `Bus`/`Name`.
+        """Return this configuration with another `Bus`/`Name`.
 
         Raises:
-            ConfigError: nothing can be called so.
+            ConfigError: `name` is not a valid name.
         """
         try:
             return replace(self, bus=replace(self.bus, name=configschema.check_name(name)))
@@ -250,10 +250,10 @@ class Config:
             raise ConfigError(str(error)) from None
 
     def pool(self, name: str) -> PoolConfig:
-        """Give the pool called `name`.
+        """Return the pool called `name`.
 
         Raises:
-            ConfigError: there is none; the nearest name is offered.
+            ConfigError: there is none; the text offers the nearest name.
         """
         for pool in self.pools:
             if pool.name == name:
@@ -262,11 +262,11 @@ class Config:
         raise ConfigError(f"no pool is named {shown(name)}: {offer(name, known, 'pools')}")
 
 
-# ---- finding and reading -----------------------------------------------------------------------------------
+# ---- finding and reading -------------------------------------------------------------------------
 
 
 def find(directory: Path | None = None, environment: Mapping[str, str] | None = None) -> Path | None:
-    """Look for the file where none is named; None: there is none, and the defaults hold.
+    """Return the configuration file to read where none is named, or None: then the defaults hold.
 
     In this order: ``wstpserver.conf`` in `directory` (the working directory),
     ``kernelbus/wstpserver.conf`` in the user's configuration folder (``$XDG_CONFIG_HOME``, else
@@ -276,25 +276,22 @@ def find(directory: Path | None = None, environment: Mapping[str, str] | None = 
 
 
 def searched(directory: Path | None = None, environment: Mapping[str, str] | None = None) -> tuple[Path, ...]:
-    """Give the places in which :func:`find` looks, in order."""
+    """Return the places in which :func:`find` looks, in order."""
     return tuple(folder / DEFAULT_NAME for folder in (directory or Path(), user_folder(environment), Path("/etc/kernelbus")))
 
 
 def user_folder(environment: Mapping[str, str] | None = None) -> Path:
-    """Return the folder of the user's configuration: ``kernelbus`` in ``$XDG_CONFIG_HOME``, else in
-    ``~/.config``.
-    """
+    """Return the user's folder: ``kernelbus`` in ``$XDG_CONFIG_HOME``, else in ``~/.config``."""
     environment = os.environ if environment is None else environment
     home = environment.get("HOME") or os.path.expanduser("~")
     return Path(environment.get("XDG_CONFIG_HOME") or Path(home, ".config"), "kernelbus")
 
 
 def load(path: str | Path | None = None) -> Config:
-    """Read the file at `path`; without one, the file that :func:`find` finds; without that, give
-    the defaults.
+    """Read the file at `path`, or the file that :func:`find` finds, or return the defaults.
 
     Raises:
-        ConfigError: the file cannot be read, is not JSON, or says what cannot be.
+        ConfigError: the file cannot be read, is not JSON, or has an invalid key or value.
     """
     path = find() if path is None else Path(path)
     if path is None:
@@ -314,11 +311,13 @@ def load(path: str | Path | None = None) -> Config:
 
 
 def loads(text: str, source: str | Path | None = None) -> Config:
-    """Read a configuration from `text`; `source` is the file it came from, for errors and for paths
-    relative to it.
+    """Read a configuration from `text`.
+
+    Args:
+        source: the file it came from, for errors and for paths relative to it.
 
     Raises:
-        ConfigError: it is not JSON, or says what cannot be.
+        ConfigError: it is not JSON, or has an invalid key or value.
     """
     label = "configuration" if source is None else str(source)
     try:
@@ -337,8 +336,7 @@ def loads(text: str, source: str | Path | None = None) -> Config:
     for key in ("journal", "keys"):
         if bus.get(key):
             bus[key] = settled.absolute(bus[key])
-    # As for pools: an empty string is for what is not wanted. (An empty Journal says that there is
-    # to be none.)
+    # As in pools, an empty string stands for nothing. (An empty Journal means no journal.)
     bus.update((key, bus.get(key) or None) for key in ("keys", "broker_key"))
     if settled.faults:
         raise _located(label, document, settled.faults)
@@ -355,7 +353,7 @@ def loads(text: str, source: str | Path | None = None) -> Config:
 
 
 def check_endpoint(text: str) -> str:
-    """Give `text` back if it is a bus endpoint, ``tcp://address:port`` or ``ipc://path``.
+    """Return `text` if it is a bus endpoint, ``tcp://address:port`` or ``ipc://path``.
 
     Raises:
         ConfigError: it is not.
@@ -366,7 +364,7 @@ def check_endpoint(text: str) -> str:
         raise ConfigError(str(error)) from None
 
 
-# ---- what depends on more than one key, or on this machine -------------------------------------------------
+# ---- what depends on more than one key, or on this machine ---------------------------------------
 
 
 def _located(label: str, document: Document, faults: Iterable[tuple[relaxedjson.Path, str]]) -> ConfigError:
@@ -375,9 +373,7 @@ def _located(label: str, document: Document, faults: Iterable[tuple[relaxedjson.
 
 
 class _Settler:
-    """Checks keys against each other and against this machine, and fills in the defaults that
-    depend on either.
-    """
+    """Checks keys against each other and against this machine, and fills in dependent defaults."""
 
     def __init__(self, document: Document, label: str, folder: Path) -> None:
         self._document = document
@@ -409,7 +405,7 @@ class _Settler:
         )
 
     def _compare(self, section: str, defaults: dict[str, float], *, strictly: bool = False) -> None:
-        """Refuse a first key that is not below the second, at the one of them that the file has."""
+        """Refuse a first key that is not below the second, at whichever of them the file has."""
         (small, low), (large, high) = defaults.items()
         given = self._document.value.get(section, {})
         low, high = given.get(small, low), given.get(large, high)
@@ -434,7 +430,7 @@ class _Settler:
             text = f"{least} is more than MaximumKernelNumber, {most}: lower the one, or raise the other"
             self._fault(text, *path, "MinimumKernelNumber")
         settled = dict(content, minimum_kernel_number=least, maximum_kernel_number=most)
-        # WSTPServer's files may carry empty strings for what is not wanted.
+        # WSTPServer's files may have empty strings for values that are not wanted.
         for key in ("kernel_path", "initialization_file", "initialization_code"):
             settled[key] = content.get(key) or None
         if (program := settled["kernel_path"]) not in (None, EMBEDDED):
@@ -450,15 +446,11 @@ class _Settler:
         return PoolConfig(name, **settled)
 
     def _program(self, given: str) -> str:
-        """Leave a bare name, which is searched for in PATH when it is run; make anything else an
-        absolute path.
-        """
+        """Return a bare name as it is, for a search in PATH; else an absolute path."""
         return self.absolute(given) if "/" in given or os.sep in given else given
 
     def absolute(self, given: str) -> str:
-        """Give a path as an absolute one; what is relative is so to the folder of the configuration
-        file.
-        """
+        """Return an absolute path; a relative one starts from the configuration file's folder."""
         return str((self._folder / Path(given).expanduser()).absolute())
 
     def _fault(self, text: str, *path: str) -> None:

@@ -1,28 +1,27 @@
-"""What the parts say about themselves: WSTPServer's three levels, one line an event, for people or
-for machines.
+"""Logging: WSTPServer's three levels, one line for each event, as text for people or as JSON.
 
 A line of text is ``YYYY-MM-DD HH:MM:SS.mmm [LEVEL] part: text``, in local time, on standard error
-or in a file. Level 1 (error) shows errors and warnings, among them every kernel's death; level 2
-(debug) also what happens in an orderly way; level 3 (trace) every packet's passing. Of other
+or in a file. Level 1 (error) shows errors and warnings, among them every kernel's death. Level 2
+(debug) also shows orderly events. Level 3 (trace) also shows every packet that passes. Of other
 libraries only warnings are shown, at every level: their details say nothing about links and
 kernels.
 
-Parts log to ``logging.getLogger("kernelbus.<part>")``; traces go through ``logger.log(TRACE,
-...)``. What an event is about goes beside its text, as *fields*, which lines of JSON show and lines
-of text do not: an :class:`EventLogger` has those of one thing (a kernel, a link), looked up when an
-event is logged; ``extra=fields(pool=name)`` gives those of one event. The names of fields:
+Parts log to ``logging.getLogger("kernelbus.<part>")``; traces use ``logger.log(TRACE, ...)``. The
+subject of an event is given beside its text as *fields*. JSON shows them, text does not. An
+:class:`EventLogger` has the fields of one thing (a kernel, a link) and looks them up when an event
+is logged; ``extra=fields(pool=name)`` gives the fields of one event. The names of fields:
 
 | field | meaning |
 |---|---|
 | `kernel` | the whole id (text has its first 8 characters) |
-| `session` | the same, of a kernel that has had a client |
+| `session` | the same, for a kernel that has had a client |
 | `pool` | the pool's name |
 | `client` | the client's address, as `address:port` |
 | `host`, `frontend` | the part's name |
 | `channel` | the attachment's number, in hexadecimal |
-| `broker` | where the broker is looked for |
-| `machine`, `key`, `address` | of a machine that connects with keys: its name here, its public key, where it is |
-| `direction`, `head`, `bytes`, `contents` | of a packet; contents only where they are asked for |
+| `broker` | the broker's endpoint |
+| `machine`, `key`, `address` | of a machine that connects with keys: name, public key, address |
+| `direction`, `head`, `bytes`, `contents` | of a packet; contents only where the log shows them |
 """
 
 from __future__ import annotations
@@ -54,10 +53,10 @@ __all__ = [
     "setup",
 ]
 
-#: Below DEBUG: what passes, packet by packet.
+#: Below DEBUG: each packet that passes.
 TRACE: Final = 5
 
-#: The names and numbers of the levels on the command line, and the least severity that each shows.
+#: The names and numbers of the levels on the command line, and the least severity each shows.
 LEVELS: Final = {
     "error": logging.WARNING,
     "debug": logging.DEBUG,
@@ -71,19 +70,18 @@ _FAMILY: Final = "kernelbus"
 
 _contents = False
 
-# A client's text may be part of a line; it must not be able to forge another, or to steer a
-# terminal.
+# A client's text may be part of a line; it must not be able to forge a line or control a terminal.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class LineFormatter(logging.Formatter):
-    """Formats a record as one line; what follows in it (a traceback) is indented."""
+    """Formats a record as one line; the lines of a traceback follow, indented."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s.%(msecs)03d [%(levelname)s] %(part)s: %(message)s", "%Y-%m-%d %H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the record's text, control characters made visible."""
+        """Return the record's text, with control characters made visible."""
         record.part = _part(record)
         text = _CONTROL.sub(lambda found: ascii(found.group())[1:-1], super().format(record))
         return text.rstrip("\n").replace("\n", "\n    ")
@@ -94,11 +92,11 @@ class JsonFormatter(logging.Formatter):
 
     Its members: `time` (ISO 8601 with the offset from UTC, to the millisecond), `level` (error,
     warning, info, debug or trace), `part`, `message`, then the event's fields (the module's table),
-    and `exception`, a traceback, where there is one.
+    and `exception`, a traceback, if there is one.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the record's line."""
+        """Return the record's line."""
         entry: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -122,19 +120,20 @@ def _part(record: logging.LogRecord) -> str:
 
 
 def fields(**values: object) -> dict[str, object]:
-    """Give the `extra` of a call to a logger: what the event is about. What is None or empty is
-    left out of the line.
+    """Return the `extra` argument of a logging call, with the fields of the event.
+
+    Fields that are None or empty do not appear in the line.
     """
     return {"fields": values}
 
 
 class EventLogger(logging.LoggerAdapter[logging.Logger]):
-    """A logger whose events have the fields of one thing.
+    """A logger whose events carry the fields of one thing.
 
     Args:
-        logger: the part's.
-        about: gives the fields; called for each event that is shown, so that they are those of that
-            moment.
+        logger: the part's logger.
+        about: returns the fields; called for each event that is shown, so that they are those of
+            that moment.
     """
 
     def __init__(self, logger: logging.Logger, about: Callable[[], Mapping[str, object]]) -> None:
@@ -142,7 +141,7 @@ class EventLogger(logging.LoggerAdapter[logging.Logger]):
         self._about = about
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        """Give the event its fields; those of the call come before the thing's."""
+        """Add the thing's fields to the event; fields of the call take precedence."""
         extra = dict(kwargs.get("extra") or {})
         extra["fields"] = {**self._about(), **extra.get("fields", {})}
         kwargs["extra"] = extra
@@ -150,7 +149,7 @@ class EventLogger(logging.LoggerAdapter[logging.Logger]):
 
 
 def parse_level(text: str) -> int:
-    """Give the least severity that the level called `text` (error, debug, trace, 1, 2 or 3) shows.
+    """Return the least severity that the level `text` shows (error, debug, trace, 1, 2 or 3).
 
     Raises:
         ConfigError: there is no such level.
@@ -162,7 +161,7 @@ def parse_level(text: str) -> int:
 
 
 def set_level(level: int | str) -> None:
-    """Show what is at least of `level` from now on, in this process.
+    """Show events of at least `level` from now on, in this process.
 
     Raises:
         ConfigError: there is no such level.
@@ -171,26 +170,25 @@ def set_level(level: int | str) -> None:
 
 
 def current_level() -> str:
-    """Give the name of the level that is shown: error, debug or trace."""
+    """Return the name of the current level: error, debug or trace."""
     severity = logging.getLogger(_FAMILY).getEffectiveLevel()
     return "trace" if severity <= TRACE else "debug" if severity <= logging.INFO else "error"
 
 
 def contents_shown() -> bool:
-    """Whether the log is to show what packets say, at trace level: only where that was asked for.
-    """
+    """Whether the log shows the contents of packets, at trace level; only if asked to."""
     return _contents
 
 
 def setup(level: int | str = "error", file: str | Path | None = None, format: str = "text", contents: bool = False) -> None:
-    """Send every part's lines of at least `level` to `file` (appended; opened again after a log
-    rotation), or to standard error.
+    """Send every part's lines of at least `level` to `file`, or to standard error.
 
-    Called again, it replaces what it set up before.
+    The file is appended to, and opened again after a log rotation. A second call replaces what the
+    first set up.
 
     Args:
         format: `text` or `json`.
-        contents: whether packets' contents are shown too, at trace level.
+        contents: whether the contents of packets are shown too, at trace level.
 
     Raises:
         ConfigError: there is no such level or format, or the file cannot be written.

@@ -1,9 +1,9 @@
-"""JSON as people write it in configuration files, read with the line of every key.
+"""Relaxed JSON for configuration files, read with the line of every key.
 
-Tolerated beyond RFC 8259: ``#`` comments anywhere outside strings, a comma after the last element,
-a UTF-8 byte order mark, any line ends. Refused although Python's own reader takes it: a key given
-twice, ``NaN`` and ``Infinity``, lone surrogates. This module does no I/O and knows nothing of what
-the keys mean.
+Accepted beyond RFC 8259: ``#`` comments anywhere outside strings, a comma after the last element, a
+UTF-8 byte order mark, any line ends. Refused although Python's own reader accepts it: a key given
+twice, ``NaN`` and ``Infinity``, lone surrogates. This module does no I/O and does not know what the
+keys mean.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ Path = tuple[str | int, ...]
 #: Deeper nesting is refused, so that a hostile file cannot exhaust Python's stack.
 MAXIMUM_DEPTH = 64
 
-# Longer numbers are a mistake, and int() of them takes time that grows with the square of their
-# length.
+# Longer numbers are a mistake, and the time of int() grows with the square of their length.
 _MAXIMUM_NUMBER = 400
 
 _TOKEN = re.compile(
@@ -42,7 +41,7 @@ _CLOSING = {"{": "}", "[": "]"}
 
 
 class SyntaxFault(ValueError):
-    """Text that is not JSON, not even as people write it.
+    """The text is not JSON, not even in the relaxed form.
 
     Attributes:
         line: the line of the fault, from 1.
@@ -55,19 +54,18 @@ class SyntaxFault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a text says, and where.
+    """A parsed text: its value and where its parts stand.
 
     Attributes:
         value: dicts, lists, strings, numbers, booleans, None.
-        lines: for the path of every key and list element (and ``()``, the whole), the line where it
-            stands, from 1.
+        lines: for the path of every key and list element (and ``()``, the whole), its line, from 1.
     """
 
     value: Any
     lines: Mapping[Path, int]
 
     def line(self, path: Path) -> int:
-        """Give the line of `path`, or of the nearest thing around it."""
+        """Return the line of `path`, or of the nearest thing around it."""
         while path not in self.lines:
             path = path[:-1]
         return self.lines[path]
@@ -80,10 +78,10 @@ class _Token(NamedTuple):
 
 
 def parse(text: str) -> Document:
-    """Read `text`.
+    """Parse `text`.
 
     Raises:
-        SyntaxFault: it is not JSON; the text says what was found, and what to do.
+        SyntaxFault: it is not JSON; the error says what was found and what to do.
     """
     return _Parser(_tokens(text)).document()
 

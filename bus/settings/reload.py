@@ -1,8 +1,7 @@
-"""Reading the configuration again while everything runs: what has changed, what a part goes by at
-once, and what needs a restart. No I/O.
+"""Reloading the configuration: what has changed, what applies at once, and what needs a restart.
 
-Each part (broker, frontend, kernel host) has its own file, or the same one, and reads it again for
-itself; sessions go on whatever has changed.
+This module does no I/O. Each part (broker, frontend, kernel host) has its own file, or shares one,
+and reads it again for itself; sessions continue whatever has changed.
 """
 
 from __future__ import annotations
@@ -18,15 +17,18 @@ __all__ = ["BROKER_KEYS", "FRONTEND_KEYS", "HOST_KEYS", "Change", "Keys", "Reloa
 
 
 class Keys(NamedTuple):
-    """The configuration's keys that a part goes by, as prefixes of dotted paths: at once when they
-    change, or from its next start.
+    """The configuration keys that a part uses, as prefixes of dotted paths.
+
+    Attributes:
+        live: keys that apply at once when they change.
+        restart: keys that apply from the part's next start.
     """
 
     live: tuple[str, ...]
     restart: tuple[str, ...]
 
 
-# A frontend and a kernel host take their membership of the bus from these keys.
+# What a frontend and a kernel host read at their start to join the bus.
 _MEMBER_RESTART: Final = (
     "Bus.BrokerKey",
     "Bus.Endpoint",
@@ -84,7 +86,7 @@ HOST_KEYS = Keys(
 
 
 class Change(NamedTuple):
-    """A key whose value is another; None: there was none, or there is none any more."""
+    """A key whose value has changed; None: there was no value before, or there is none after."""
 
     key: str
     before: Any
@@ -99,7 +101,7 @@ class Change(NamedTuple):
 
 
 def changes(before: Config, after: Config) -> list[Change]:
-    """Give what is another in `after`, by dotted keys as the file spells them, in its order."""
+    """Return what differs in `after`: dotted keys as the file spells them, in the file's order."""
     old, new = _flat(before), _flat(after)
     pools = {f"Pools.{pool.name}" for pool in before.pools}, {f"Pools.{pool.name}" for pool in after.pools}
     whole = pools[0] ^ pools[1]
@@ -134,10 +136,10 @@ class Reloader:
     """A part's configuration, which can be read again.
 
     Args:
-        config: what the part goes by at present.
-        read: reads it again.
-        keys: those that the part goes by.
-        apply: has the part go by another.
+        config: the present configuration.
+        read: reads it again; None if that is not possible.
+        keys: the keys that the part uses.
+        apply: makes the part use another configuration, and returns lines to report.
     """
 
     def __init__(self, config: Config, read: Callable[[], Config] | None, keys: Keys, apply: Callable[[Config], list[str]]) -> None:
@@ -145,13 +147,15 @@ class Reloader:
         self._read = read
         self._keys = keys
         self._apply = apply
-        # What the part was started with, and goes by until its next start, whatever has been read
+        # The configuration at the start, which holds for `restart` keys whatever was read
         # meanwhile.
         self._started = config
 
     def reload(self) -> tuple[bool, list[str]]:
-        """Read it again and go by it; gives whether that could be done, and what has changed or
-        what is wrong, a line each.
+        """Read the configuration again and apply it.
+
+        Returns:
+            Whether that was possible, and what has changed or what is wrong, one line each.
         """
         if self._read is None:
             return True, []

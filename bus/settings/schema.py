@@ -1,7 +1,6 @@
-"""Which keys the configuration file has, and what may stand at each: marshmallow schemas, and their
-refusals in words.
+"""The keys of the configuration file and their valid values: marshmallow schemas and their errors.
 
-What depends on more than one key, or on this machine, is not checked here but in
+Checks that depend on more than one key, or on this machine, are in
 :mod:`kernelbus.bus.settings.config`.
 """
 
@@ -29,8 +28,10 @@ _UNKNOWN = "unknown"
 
 
 class Faults(ValueError):
-    """What is wrong with a configuration: for each fault the path of its key, and a line that says
-    what to do.
+    """The faults of a configuration.
+
+    Attributes:
+        faults: for each fault the path of its key, and a line that says what to do.
     """
 
     def __init__(self, faults: Iterable[tuple[Path, str]]) -> None:
@@ -39,11 +40,13 @@ class Faults(ValueError):
 
 
 def check(value: Any) -> dict[str, Any]:
-    """Check `value`, a whole configuration as JSON has it; give what it says, with Python's names
-    for keys, without defaults.
+    """Check `value`, a whole configuration as JSON has it.
+
+    Returns:
+        The values in the file, under Python's names for the keys, without defaults.
 
     Raises:
-        Faults: it has unknown keys, or values that cannot be.
+        Faults: it has unknown keys or invalid values.
     """
     try:
         return dict(_ConfigSchema().load(value))
@@ -52,8 +55,10 @@ def check(value: Any) -> dict[str, Any]:
 
 
 def check_endpoint(text: str) -> str:
-    """Give `text` back if it is a bus endpoint, ``tcp://address:port`` or ``ipc://path``; a
-    ValueError in words if it is not.
+    """Return `text` if it is a bus endpoint, ``tcp://address:port`` or ``ipc://path``.
+
+    Raises:
+        ValueError: it is not; the text says what to write.
     """
     tcp = re.fullmatch(r"tcp://(?:\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]+):(\d+)", text)
     if (tcp and int(tcp[1]) <= 65535) or re.fullmatch(r"ipc://\S.*", text):
@@ -62,8 +67,10 @@ def check_endpoint(text: str) -> str:
 
 
 def check_name(text: str) -> str:
-    """Give `text` back if a broker, frontend or host can be called so; a ValueError in words if
-    not.
+    """Return `text` if it can name a broker, frontend or host.
+
+    Raises:
+        ValueError: it cannot; the text says what to write.
     """
     if re.fullmatch(r"[^\s/]{1,64}", text) and text.isprintable():
         return text
@@ -71,7 +78,7 @@ def check_name(text: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Give the one of `known` that is most like `name`, in any case of letters; None: none is."""
+    """Return the entry of `known` that is most like `name`, ignoring case, or None."""
     folded = {candidate.casefold(): candidate for candidate in reversed(list(known))}
     matches = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     return folded[matches[0]] if matches else None
@@ -104,7 +111,7 @@ class _Flag(_Field[bool]):
 
 
 class _Count(_Field[int]):
-    """A whole number of at least `least`, and at most `most`, of `what`."""
+    """A whole number from `least` to `most` of `what`."""
 
     def __init__(self, what: str, meaning: str, *, least: int = 1, most: int = 2**63 - 1) -> None:
         super().__init__(meaning)
@@ -192,7 +199,7 @@ class _Choice(_Text):
 
 
 class _ServiceName(_Text):
-    """A service's name as RFC 6335 (5.1) has it."""
+    """A service's name as RFC 6335 (section 5.1) defines it."""
 
     takes = "a string of up to 15 letters, digits and hyphens"
 
@@ -278,7 +285,7 @@ class _PoolSchema(_Section):
 
 
 class _Pools(_Field[dict[str, dict[str, Any]]]):
-    """Pools by name, each checked by _PoolSchema, with all faults of all of them told at once."""
+    """Pools by name, each checked by _PoolSchema; the faults of all pools are reported together."""
 
     takes = "an object of pools by name"
 
@@ -452,7 +459,7 @@ class _ConfigSchema(_Section):
 
 
 def spelled(name: str) -> str:
-    """Give the file's spelling of one of Python's names: keep_alive is KeepAlive."""
+    """Return the file's spelling of a Python name: keep_alive is KeepAlive."""
     return "".join(part.capitalize() for part in name.split("_"))
 
 
@@ -477,7 +484,8 @@ def _keys(schema: type[_Section]) -> tuple[Key, ...]:
     return tuple(Key(name, spelled(name), field.metadata["meaning"], getattr(field, "takes", "an object")) for name, field in declared)
 
 
-#: The keys that may stand in each place of the file: "" is the outermost object, "a pool" each object in Pools.
+#: The keys that may stand in each place of the file: "" is the outermost object, "a pool" each
+#: object in Pools.
 PLACES: dict[str, tuple[Key, ...]] = {
     "": _keys(_ConfigSchema),
     "a pool": _keys(_PoolSchema),
@@ -490,7 +498,7 @@ PLACES: dict[str, tuple[Key, ...]] = {
 _KEYS = {place: tuple(key.spelled for key in keys) for place, keys in PLACES.items()}
 
 
-# ---- faults, in words --------------------------------------------------------------------------------------
+# ---- faults, in words ----------------------------------------------------------------------------
 
 
 def _problems(messages: Any, path: Path) -> Iterator[tuple[Path, str]]:
@@ -520,20 +528,19 @@ def _unknown_key(path: Path) -> str:
 
 
 def offer(name: str, known: Iterable[str], what: str) -> str:
-    """Say which of `known`, which are `what`, may have been meant by `name`; else, all there are.
-    """
+    """Return a hint at which of `known` was meant by `name`; else a list of all, called `what`."""
     known = list(known)
     near = nearest(name, known)
     return f"did you mean {shown(near)}?" if near is not None else f"the {what} are {_listed(known)}"
 
 
 def dotted(path: Path) -> str:
-    """Write a path of keys as one word for a message."""
+    """Return a path of keys as one word for a message."""
     return ".".join(str(part) if str(part).isprintable() else shown(part) for part in path)
 
 
 def shown(value: Any) -> str:
-    """Write a value as JSON for a message, shortened."""
+    """Return a value as JSON for a message, shortened."""
     text = json.dumps(value, ensure_ascii=False)
     text = text if text.isprintable() else json.dumps(value)
     return text if len(text) <= 200 else text[:197] + "..."

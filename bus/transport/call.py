@@ -1,8 +1,8 @@
 """The transport between parts of one process: a plain call.
 
-Frames wait in one queue and are handed over in the order of sending, at once, from inside the first
-`send`. What is for that sender itself waits until the event loop's next turn: neither a part nor
-the broker is ever called back from inside its own call, however long the chain of answers.
+Frames wait in one queue and are handed over in the order of sending, from inside the first `send`.
+Frames for the sender itself wait until the next turn of the event loop: neither a part nor the
+broker is ever called back from inside its own call, however long the chain of answers.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ class CallHub:
     def __init__(self, on_frame: RouteHandler) -> None:
         self._on_frame = on_frame
         self._loop = asyncio.get_running_loop()
-        # Who is called (a transport, or this hub for the broker), and with what.
+        # Each entry: the receiver (a transport, or this hub for the broker), its handler and the
+        # arguments.
         self._queue: deque[tuple[object, Callable[..., None], tuple[object, ...]]] = deque()
         self._running = False
         self._scheduled = False
         self.closed = False
 
     def connect(self, on_frame: FrameHandler) -> _CallTransport:
-        """Make a part's transport (a :data:`kernelbus.bus.transport.interface.TransportFactory`).
-        """
+        """Return a part's transport, as a `TransportFactory` does."""
         return _CallTransport(self, on_frame)
 
     def close(self) -> None:
-        """Drop what waits, and what is still sent."""
+        """Drop what waits, and everything that is sent from now on."""
         self.closed = True
         self._queue.clear()
 
@@ -46,7 +46,7 @@ class CallHub:
                 self._run(sender)
 
     def _run(self, sender: object) -> None:
-        """Hand over what waits, but to `sender`, who is in the middle of something."""
+        """Hand over what waits, except to `sender`, which is inside a call of its own."""
         queue = self._queue
         kept: list[tuple[object, Callable[..., None], tuple[object, ...]]] = []
         self._running = True
@@ -59,7 +59,8 @@ class CallHub:
                 try:
                     handler(*arguments)
                 except Exception as error:
-                    # Not the sender's fault, nor its to handle: as with any callback of the loop.
+                    # The receiver's failure is not the sender's to handle: report it as the loop
+                    # does for a callback.
                     self._loop.call_exception_handler({"message": "a frame's receiver has failed", "exception": error})
         finally:
             self._running = False

@@ -1,13 +1,13 @@
-"""The transport: how frames get from a part to the broker and back.
+"""The contract of the transports: how frames get from a part to the broker and back.
 
-A part (frontend or host) holds a :class:`Transport`; the broker holds a :class:`Route` for each
-part that speaks to it. There are two implementations, and everything above is the same over both:
+A part (frontend or kernel host) holds a :class:`Transport`; the broker holds a :class:`Route` for
+each part that sends to it. There are two implementations, and all other code is the same over both:
 ZeroMQ (:mod:`kernelbus.bus.transport.zeromq`; tcp, ipc, inproc) and, between parts of one process,
 a plain call (:mod:`kernelbus.bus.transport.call`).
 
 The contract, which the tests check for both: frames of one lane arrive in order or, after a break,
 not at all; `send` never blocks and never calls back before it returns; memory is bounded by what
-the channels' windows allow to be sent.
+the windows of the channels allow.
 """
 
 from __future__ import annotations
@@ -23,37 +23,38 @@ FrameHandler = Callable[[Frame], None]
 
 
 class Transport(Protocol):
-    """A part's way to its broker."""
+    """A part's connection to its broker."""
 
     def send(self, frame: Frame) -> None:
         """Send `frame` on its lane."""
 
     def close(self) -> None:
-        """Give the way up; frames not yet sent may be lost (the channels see to that)."""
+        """Close the connection; frames not yet sent may be lost, and the channels repeat them."""
 
 
 class Route(Protocol):
-    """The broker's way to one part. Compared by identity; the broker keeps one for as long as the
-    part speaks over it.
+    """The broker's connection to one part.
+
+    Routes are compared by identity; the broker keeps one for as long as the part sends over it.
     """
 
     @property
     def name(self) -> str:
-        """For the log."""
+        """The name of the connection, for the log."""
 
     def send(self, frame: Frame) -> bool:
-        """Send `frame` on its lane; False when the part is known not to be reachable."""
+        """Send `frame` on its lane; return False when the part is known to be unreachable."""
 
 
 RouteHandler = Callable[[Route, Frame], None]
 
 
 class BrokerTransport(Protocol):
-    """Where the broker listens."""
+    """The endpoint at which the broker listens."""
 
     def close(self) -> None:
         """Stop listening."""
 
 
-#: Makes a part's transport; called again for each attempt to reach the broker.
+#: Makes a part's transport; called for each attempt to reach the broker.
 TransportFactory = Callable[[FrameHandler], Transport]

@@ -1,13 +1,20 @@
-"""The transport over ZeroMQ: ROUTER at the broker, two DEALERs (one a lane) at each part.
+"""The transport over ZeroMQ: a ROUTER at the broker, two DEALERs (one for each lane) at each part.
 
 High-water marks are 0: they count messages, not bytes, and a ROUTER drops at them. Memory is
-bounded by the channels' windows. ROUTER_MANDATORY makes a send to a peer that is gone an error
-instead of silence. The DEALERs' ZeroMQ identities only pair the lanes of one connection: 16 random
-bytes and the lane's number; who a part is, it says in its Register message.
+bounded by the windows of the channels. ROUTER_MANDATORY turns a send to a peer that is gone into an
+error instead of silence. The ZeroMQ identities of the DEALERs only pair the two lanes of one
+connection: 16 random bytes and the lane's number. A part names itself in its Register message.
 
-The broker has a ROUTER for the endpoints of its own machine, without keys, and another for all
-others, with CURVE; see :mod:`kernelbus.bus.security.curve` for which is which, and
-:mod:`kernelbus.bus.security.admission` for whom it admits.
+CURVE is a property of a socket. So the broker has a ROUTER without keys for the endpoints of its
+own machine, and another with CURVE for all others, and one table of routes over both.
+:mod:`kernelbus.bus.security.curve` decides which endpoint needs which, and
+:mod:`kernelbus.bus.security.admission` which machines are admitted.
+
+ZeroMQ asks for each connection whether its key is allowed (ZAP), and the key becomes the User-Id of
+the connection's messages. One look-up of it for each message tells whether the sender is still
+allowed and who it is, also after it was renamed. ZeroMQ cannot close one connection of a ROUTER. So
+messages from a revoked machine are ignored, nothing is sent to it, and the broker treats its parts
+as lost at once.
 """
 
 from __future__ import annotations
@@ -44,8 +51,9 @@ _log = logging.getLogger("kernelbus.bus")
 
 _TOKEN = 16
 
-#: After so many seconds of silence ZeroMQ gives a connection up: the control lane's, and those on
-#: which megabytes may be under way.
+#: Seconds of silence after which ZeroMQ closes a connection: on the control lane, and on
+#: connections where megabytes may be under way. Our own heartbeats decide who is up; these remove
+#: connections to machines that are gone.
 _CONTROL_ALIVE = 15.0
 _BULK_ALIVE = 60.0
 
@@ -55,7 +63,7 @@ def _read(header: zmq.Frame, payload: zmq.Frame) -> Frame:
     return decode_frame(header.bytes, payload.buffer if size >= NO_COPY else payload.bytes)
 
 
-# ---- a part's side -------------------------------------------------------------------------------------------
+# ---- a part's side -------------------------------------------------------------------------------
 
 
 class _DealerTransport:
@@ -74,8 +82,8 @@ class _DealerTransport:
         self._introduction = introduction
         self._lanes: dict[Lane, LoopSocket] = {}
         self._monitor: HandshakeMonitor | None = None
-        #: What was sent before the broker let us in: sent again if we come once more, with other
-        #: keys. None: it did.
+        #: Frames sent before the broker accepted the connection: they are sent again if we connect
+        #: once more with other keys. None after it accepted.
         self._unheard: list[Frame] | None = [] if introduction is not None and not endpoint.startswith("inproc:") else None
         self._open(introduction.begin() if introduction is not None else None)
 
@@ -84,13 +92,13 @@ class _DealerTransport:
             self._unheard.append(frame)
         lane = self._lanes.get(frame.lane)
         if lane is not None:
-            # A connection that was refused is not made again, and then there is nowhere to send to.
-            # The next attempt says it all anew.
+            # ZeroMQ does not reconnect after a refusal, and then there is no peer to send to. The
+            # next attempt of the membership sends everything again.
             with contextlib.suppress(zmq.Again):
                 lane.send([encode_header(frame), frame.payload], len(frame.payload) >= NO_COPY)
 
     def close(self) -> None:
-        # What is said last (Leave) may still go out; nobody waits for it.
+        # The last message (Leave) may still go out; nothing waits for it.
         self._close(linger=200)
         self._unheard = None
 
@@ -101,7 +109,8 @@ class _DealerTransport:
             socket = self._context.socket(zmq.DEALER)
             configure(socket, alive=_CONTROL_ALIVE if lane is Lane.CONTROL else _BULK_ALIVE)
             socket.setsockopt(zmq.IDENTITY, token + bytes([lane]))
-            # Only one side may be slow to learn that the other went; ours reconnects at this pace.
+            # Reconnect at this pace, in milliseconds: only one of the two sides may be slow to
+            # notice that the other has gone.
             socket.setsockopt(zmq.RECONNECT_IVL, 100)
             socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2000)
             if security is not None:
@@ -154,18 +163,18 @@ def dealer_factory(
     make_token: Callable[[int], bytes],
     introduction: Introduction | None = None,
 ) -> Callable[[FrameHandler], _DealerTransport]:
-    """Give the factory of transports to the broker at `endpoint`.
+    """Return the factory of transports to the broker at `endpoint`.
 
     Args:
         context: the ZeroMQ context; for inproc endpoints the broker's own.
         endpoint: `tcp://host:port`, `ipc://path` or `inproc://name`.
-        make_token: gives that many random bytes (``secrets.token_bytes``).
+        make_token: returns that many random bytes (``secrets.token_bytes``).
         introduction: how the part introduces itself; None: without keys.
     """
     return lambda on_frame: _DealerTransport(context, endpoint, make_token, on_frame, introduction)
 
 
-# ---- the broker's side ---------------------------------------------------------------------------------------
+# ---- the broker's side ---------------------------------------------------------------------------
 
 
 class _RouterRoute(Route):
@@ -173,7 +182,7 @@ class _RouterRoute(Route):
         self._router = router
         self._identities = {lane: token + bytes([lane]) for lane in Lane}
         self._name = token[:4].hex()
-        #: Of the machine at the other end; empty: it is this one.
+        #: The key of the machine at the other end; empty if that is this machine.
         self.key = key
         self.closed = False
 
@@ -193,20 +202,21 @@ class _Router:
         self._on_frame = on_frame
         self._admission = admission
         self._loop = asyncio.get_running_loop()
-        # For as long as the broker keeps them: whoever connects and is no part leaves nothing here.
+        # Kept only as long as the broker keeps them: a peer that connects and is no part leaves
+        # nothing.
         self._routes: weakref.WeakValueDictionary[bytes, _RouterRoute] = weakref.WeakValueDictionary()
         self.socket = context.socket(zmq.ROUTER)
         configure(self.socket, alive=_BULK_ALIVE)
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
-        # Of what a peer announces memory is taken at once, also before it has shown its key.
+        # ZeroMQ allocates what a peer announces at once, even before the peer has shown its key.
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAXIMUM_PAYLOAD + 65536)
         self._monitor: HandshakeMonitor | None = None
         if admission is not None:
             self.socket.setsockopt(zmq.CURVE_SERVER, 1)
             self.socket.setsockopt(zmq.CURVE_PUBLICKEY, admission.pair.public.encode())
             self.socket.setsockopt(zmq.CURVE_SECRETKEY, admission.pair.secret.encode())
-            # Enforced: nobody is let in when nobody decides.
+            # Enforce the domain: when nothing answers ZAP, no connection is admitted.
             self.socket.setsockopt_string(zmq.ZAP_DOMAIN, DOMAIN)
             self.socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
             self._monitor = HandshakeMonitor(context, self.socket, self._handshake)
@@ -231,7 +241,7 @@ class _Router:
         return True
 
     def revoked(self) -> list[Route]:
-        """Close the routes to machines that are no longer admitted, and give them."""
+        """Close the routes to machines that are no longer admitted, and return them."""
         admission = self._admission
         if admission is None:
             return []
@@ -246,7 +256,8 @@ class _Router:
             del self._routes[token]
 
     def _handshake(self, outcome: Handshake) -> None:
-        # Refusals are counted where they are decided; a broken one is a peer that went.
+        # Refusals are counted where they are decided; a broken handshake is a peer that
+        # disconnected.
         if self._admission is not None and outcome in (Handshake.MISMATCH, Handshake.WRONG_KEY):
             self._admission.failed(outcome is Handshake.MISMATCH, self._loop.time())
 
@@ -270,8 +281,8 @@ class _Router:
         token = identity[:_TOKEN]
         route = self._routes.get(token)
         if route is not None and route.key != key:
-            # ROUTER_HANDOVER gives an identity to who says it last, and another machine should not
-            # have known it.
+            # ROUTER_HANDOVER gives an identity to the connection that used it last, and another
+            # machine should not have known it.
             self._forget(route)
             route = None
         if route is None:
@@ -283,10 +294,10 @@ class RouterTransport:
     """The broker's sockets, bound to one or more endpoints.
 
     Args:
-        on_frame: takes what parts send.
-        keys: this machine's, for endpoints that others reach; None: there are none.
-        on_revoked: is told of the routes to machines that are no longer admitted; nothing comes
-            from them any more, or goes to them.
+        on_frame: receives the frames that parts send, with their route.
+        keys: this machine's keys, for endpoints that other machines reach; None if there are none.
+        on_revoked: called with each route to a machine that is no longer admitted; frames neither
+            come from it nor go to it any more.
     """
 
     def __init__(
@@ -306,21 +317,22 @@ class RouterTransport:
         self._timer: asyncio.TimerHandle | None = None
         self._zap: LoopSocket | None = None
         self._zap_socket: zmq.Socket[bytes] | None = None
-        #: Whom the broker admits; None: it has no endpoint that others reach.
+        #: The broker's decisions on keys; None while no endpoint can be reached from other
+        #: machines.
         self.admission: Admission | None = None
 
     def bind(self, endpoint: str) -> str:
-        """Listen at `endpoint` and give it back with its real port.
+        """Listen at `endpoint` and return it with its real port.
 
         Raises:
-            EndpointError: it is taken or makes no sense, or it needs keys and this machine has
-                none.
+            EndpointError: it is in use or malformed, or it needs keys and this machine has none.
             KeysError: it needs keys, and they cannot be used.
         """
         local = is_local(endpoint)
         socket = (self._plain if local else self._secured(endpoint)).socket
         try:
-            # Who may write a socket's file may connect. (For ipc://* ZeroMQ makes a folder too.)
+            # Whoever may write a socket's file may connect. For ipc://* ZeroMQ creates a folder
+            # too.
             with _mask(0o077 if endpoint == "ipc://*" else 0o177) if endpoint.startswith("ipc://") else contextlib.nullcontext():
                 socket.bind(endpoint)
         except zmq.ZMQError as error:
@@ -329,7 +341,7 @@ class RouterTransport:
         if local and not is_local(bound):
             socket.unbind(bound)
             raise EndpointError(f"the bus endpoint {endpoint} is at {bound}, where others reach it: name an address")
-        # With IPv6 on, ZeroMQ shows an IPv4 address in its mapped form, which nobody has written.
+        # With IPv6 on, ZeroMQ shows an IPv4 address in its mapped form, which users do not write.
         return re.sub(r"\[::ffff:([0-9.]+)\]", r"\1", bound)
 
     def close(self) -> None:
@@ -340,7 +352,8 @@ class RouterTransport:
         if self._curve is not None:
             self._curve.close()
         if self._zap is not None and self._zap_socket is not None:
-            # At once, and not when ZeroMQ comes to it: the context's next broker wants the address.
+            # Unbind now, because ZeroMQ would do it later and the context's next broker needs the
+            # address.
             with contextlib.suppress(zmq.ZMQError):
                 self._zap_socket.unbind(ADDRESS)
             self._zap.close(linger=0)

@@ -1,9 +1,9 @@
-"""A ZeroMQ socket in the event loop, without zmq.asyncio, and what all sockets of the bus have set.
+"""A ZeroMQ socket in the event loop, without zmq.asyncio, and the options of all the bus's sockets.
 
 Sockets are read by callback on ZeroMQ's descriptor. That descriptor is edge-triggered, and any call
-on the socket, sending included, can swallow the edge; so after every send the socket's EVENTS are
-read again, and what has come is drained in the loop's next turn (ZeroMQ manual, zmq_getsockopt,
-ZMQ_FD).
+on the socket, sending included, can consume the edge. So after every send the socket's EVENTS are
+read again, and messages that have come are drained in the loop's next turn (ZeroMQ manual,
+zmq_getsockopt, ZMQ_FD).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from kernelbus.bus.security.curve import Handshake
 
 __all__ = ["NO_COPY", "HandshakeMonitor", "LoopSocket", "configure"]
 
-#: Below this a copy is cheaper than handing buffers over to ZeroMQ's I/O thread.
+#: Below this size a copy is cheaper than handing buffers over to ZeroMQ's I/O thread.
 NO_COPY: Final = 64 * 1024
-#: Messages, and bytes, taken in one turn of the loop, so that one socket does not starve the rest;
-#: bulk not the control lane above all.
+#: Messages and bytes read in one turn of the loop, so that one socket does not starve the others:
+#: above all, bulk must not starve the control lane.
 BURST: Final = 64
 BURST_BYTES: Final = 2**20
 
 
 class LoopSocket:
-    """One ZeroMQ socket in the event loop; `on_message` takes the parts of each message."""
+    """One ZeroMQ socket in the event loop; `on_message` receives the parts of each message."""
 
     def __init__(self, socket: zmq.Socket[bytes], on_message: Callable[[list[zmq.Frame]], None]) -> None:
         self._socket = socket
@@ -41,13 +41,17 @@ class LoopSocket:
         self._schedule()
 
     def send(self, parts: list[Any], large: bool) -> None:
-        """Send a message; `large`: its buffers are handed over, and not copied."""
+        """Send a message; with `large` its buffers are handed over instead of copied.
+
+        Raises:
+            zmq.ZMQError: the message cannot be sent now (also as its subclass zmq.Again).
+        """
         self._socket.send_multipart(parts, zmq.NOBLOCK, copy=not large)
         if int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             self._schedule()
 
     def close(self, linger: int) -> None:
-        """Close the socket; what is still to be sent has `linger` ms."""
+        """Close the socket; unsent messages have `linger` milliseconds to go out."""
         if not self._socket.closed:
             self._loop.remove_reader(self._descriptor)
             self._socket.close(linger)
@@ -73,7 +77,7 @@ class LoopSocket:
             try:
                 self._on_message(parts)
             except Exception as error:
-                # What waits behind this message would otherwise wait for an edge that is past.
+                # Go on: messages behind this one would otherwise wait for an edge that has passed.
                 self._loop.call_exception_handler({"message": "a frame's receiver has failed", "exception": error})
             room -= len(parts[-1])
             if room <= 0:
@@ -82,19 +86,19 @@ class LoopSocket:
 
 
 def configure(socket: zmq.Socket[bytes], *, alive: float) -> None:
-    """Set what all sockets of the bus have.
+    """Set the options that all sockets of the bus share.
 
     Args:
-        alive: seconds of silence after which ZeroMQ gives a connection up (ZMTP's heartbeats,
-            answered by its I/O thread). They must allow for what is on its way before a PING: at
-            the broker, whose socket has both lanes, and on the bulk lane that may be megabytes.
+        alive: seconds of silence after which ZeroMQ closes a connection (ZMTP heartbeats, answered
+            by ZeroMQ's I/O thread). The value must allow for what is queued before a PING: at the
+            broker, whose socket has both lanes, and on the bulk lane that may be megabytes.
     """
     socket.setsockopt(zmq.SNDHWM, 0)
     socket.setsockopt(zmq.RCVHWM, 0)
     socket.setsockopt(zmq.IPV6, 1)
     socket.setsockopt(zmq.HEARTBEAT_IVL, int(alive / 4 * 1000))
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(alive * 1000))
-    # For what is between the machines, and forgets connections over which nothing is said.
+    # For network equipment that drops idle connections.
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
     socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 30)
     socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 10)
@@ -111,11 +115,11 @@ _WATCHED: Final = (
 
 
 class HandshakeMonitor:
-    """Tells how the handshakes of a socket's connections end (zmq_socket_monitor).
+    """Reports how the handshakes of a socket's connections end (zmq_socket_monitor).
 
     Args:
         socket: not connected or bound yet.
-        on_handshake: is called from the event loop.
+        on_handshake: called from the event loop.
     """
 
     _numbers = itertools.count()
@@ -132,7 +136,7 @@ class HandshakeMonitor:
         self._events = LoopSocket(events, self._receive)
 
     def close(self) -> None:
-        """Watch no longer; to be called before the socket is closed."""
+        """Stop watching; call this before the socket is closed."""
         self._watched.disable_monitor()
         self._events.close(linger=0)
 
