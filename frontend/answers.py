@@ -1,7 +1,7 @@
-"""What the broker says of its status, as Wolfram Language associations. No I/O.
+"""The broker's status as Wolfram Language associations. No I/O.
 
-Who knows a kernel's id can take the kernel. So a client is told the whole id of its own only, and
-the first eight characters of others.
+Whoever knows a kernel's id can attach to the kernel. So a client receives the whole id of its own
+kernel only, and the first eight characters of others.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from wstp import Expr
 
 __all__ = ["SHOWN", "kernels", "pools", "status"]
 
-#: Characters of an id that may be shown to anyone.
+#: The number of characters of an id that anyone may see.
 SHOWN = 8
 
 
 def status(answer: Status, kernel: str) -> Expr:
-    """Give the server's state as a whole; `kernel`: the asker's own."""
+    """Return the state of the server as a whole; `kernel` is the id of the asker's own."""
     states = [known.state for known in answer.kernels]
     return {
         "Broker": answer.broker,
@@ -35,12 +35,12 @@ def status(answer: Status, kernel: str) -> Expr:
 
 
 def pools(answer: Status, kernel: str) -> Expr:
-    """Give the pools by name."""
+    """Return the pools by name."""
     return {pool.pool: _named(pool, without="pool") for pool in answer.pools}
 
 
 def kernels(answer: Status, kernel: str) -> Expr:
-    """Give the kernels by id; `kernel`: the asker's own."""
+    """Return the kernels by id, other clients' shortened; `kernel` is the id of the asker's own."""
     return {
         known.kernel if known.kernel == kernel else known.kernel[:SHOWN]: _named(known, without="kernel")
         for known in answer.kernels

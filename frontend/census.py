@@ -1,4 +1,4 @@
-"""What a frontend counts of its links, for the status. No I/O, no clock."""
+"""The counts of a frontend's links, for the status. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ __all__ = ["Census", "CountedLink"]
 
 
 class CountedLink(Protocol):
-    """A link, as far as it is counted. Bytes are of tokens, from and to its client."""
+    """The counts of one link, in token bytes."""
 
     @property
     def bytes_in(self) -> int:
-        """From its client."""
+        """Bytes that came from the client."""
 
     @property
     def bytes_out(self) -> int:
-        """To its client."""
+        """Bytes given to the client."""
 
 
 class Census:
-    """A frontend's counts since it began.
+    """A frontend's counts since it began; they never fall.
 
     Attributes:
-        accepted: links that were let in; refused: that were not.
+        accepted: number of links that were accepted.
+        refused: number of links that were refused.
     """
 
     def __init__(self, now: float) -> None:
@@ -39,12 +40,12 @@ class Census:
         self._bytes_out = 0
 
     def gone(self, link: CountedLink) -> None:
-        """A link has ended."""
+        """Add the bytes of a link that has ended."""
         self._bytes_in += link.bytes_in
         self._bytes_out += link.bytes_out
 
     def report(self, links: Iterable[CountedLink], now: float) -> FrontendReport:
-        """Give the counts, with the links that are open."""
+        """Return the counts, with those of the open `links`; `now` is on the clock of the start."""
         links = list(links)
         return FrontendReport(
             self.port,

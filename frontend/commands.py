@@ -1,9 +1,9 @@
-"""The command language: what a client may ask of the server itself (DESIGN.md, "The command
-language").
+"""The command language: what a client may ask of the server itself.
 
-A top-level expression whose head is a symbol in the context ``WSTPServer` `` is a command. One
-table holds them all; a command takes the link it came over and its arguments, and answers by giving
-an expression, or by raising :class:`CommandRefused`.
+DESIGN.md, "The command language", specifies it. A top-level expression whose head is a symbol in
+the context ``WSTPServer` `` is a command. One table holds them all. A command receives the link it
+came over and its arguments. It answers by returning an expression, or by raising
+:class:`CommandRefused`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CONTEXT = "WSTPServer`"
 
 
 class CommandRefused(Exception):
-    """A command that cannot be carried out; `tag` is stable, the text is for people."""
+    """A command cannot be carried out; `tag` is stable, the text is for people."""
 
     def __init__(self, tag: str, text: str) -> None:
         super().__init__(text)
@@ -44,11 +44,14 @@ class CommandRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The kernel that a client asks for: a fresh one (of a pool, where one is named), or the one
-    with the id `kernel`.
+    """The kernel that a client asks for.
 
-    `wait`: whether to wait for a kernel that evaluates; `resume`, `point`: as in
-    :class:`kernelbus.bus.protocol.messages.Open`.
+    Attributes:
+        kernel: the id of an existing kernel; empty: a fresh one.
+        pool: the pool of a fresh kernel; empty: the default one.
+        parallel: whether the request is for a parallel kernel.
+        wait: whether to wait for a kernel that is evaluating.
+        resume, point, profile: as in :class:`kernelbus.bus.protocol.messages.Open`.
     """
 
     kernel: str = ""
@@ -61,48 +64,48 @@ class Wanted:
 
 
 class CommandTarget(Protocol):
-    """The link that commands act on."""
+    """The link on which commands act."""
 
     @property
     def kernel(self) -> str:
-        """The id of the attached kernel; empty without one."""
+        """The id of the attached kernel; empty if there is none."""
 
     @property
     def pool(self) -> str:
-        """The pool of the attached kernel; empty without one."""
+        """The pool of the attached kernel; empty if there is none."""
 
     @property
     def resume_point(self) -> int:
-        """How many packets of the session's output have been passed to this link's client, or were
-        before it came.
+        """The number of packets of the session's output up to now.
+
+        It counts those that were passed to this link's client and those from before it attached.
         """
 
     @property
     def replaceable(self) -> bool:
-        """Whether the kernel that is attached was attached unasked, and has not been asked for
-        anything.
-        """
+        """Whether the kernel was attached without a request and has not been used yet."""
 
     def connect_kernel(self, wanted: Wanted) -> None:
         """Ask for a kernel; the answer comes later: its id and prompt, or a refusal."""
 
     def keep_alive(self, keep: bool) -> None:
-        """Say whether the kernel is kept when the client leaves."""
+        """Set whether the kernel is kept when the client leaves."""
 
     def ask_status(self, show: Callable[[Status], Expr]) -> None:
-        """Ask the broker how everything stands; what `show` makes of it is the answer, later."""
+        """Ask the broker for its status; `show` makes the answer of it, later."""
 
     def disconnect(self) -> None:
-        """Let the kernel go; the link stays."""
+        """Detach the kernel; the link stays open."""
 
     def close_kernel(self) -> None:
-        """End the kernel; the link stays."""
+        """End the kernel; the link stays open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: its usage, what it does in a sentence, and how. `run` gives None when the answer
-    comes later.
+    """One command: its usage, its help text and its function.
+
+    `run` returns None if the answer comes later.
     """
 
     usage: str
@@ -116,7 +119,7 @@ def is_command(head: str | None) -> bool:
 
 
 def run(target: CommandTarget, expression: Expr) -> Expr | None:
-    """Carry out a command and give its answer; None when that comes later.
+    """Carry out a command and return its answer; None if that comes later.
 
     Raises:
         CommandRefused: it is unknown, its arguments are wrong, or it cannot be carried out now.
@@ -158,14 +161,12 @@ def _pool_name(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
 
 
 def asks_for_kernel(expression: Expr) -> bool:
-    """Whether this command asks for a kernel, so that none has to be found for the link unasked."""
+    """Whether this command asks for a kernel, so that the link needs no automatic one."""
     return _name(expression) in ("ConnectKernel", "Reconnect")
 
 
 def needs_no_kernel(expression: Expr) -> bool:
-    """Whether this command says the same whether or not the link has a kernel, and so need not wait
-    for one.
-    """
+    """Whether this command's answer does not depend on the kernel, so that it need not wait."""
     return _name(expression) in ("Help", "Status", "Pools", "Kernels")
 
 
@@ -220,7 +221,7 @@ def _ask(target: CommandTarget, wanted: Wanted) -> None:
 
 
 def _options(command: str, arguments: tuple[Expr, ...], known: tuple[str, ...], what: str) -> dict[str, Expr]:
-    """Read rules, by themselves or in an association or list."""
+    """Return the options given as rules, alone or in an association or list."""
     found: dict[str, Expr] = {}
     for argument in arguments:
         match argument:

@@ -1,8 +1,9 @@
-"""How much of a kernel's output has reached its client.
+"""How much of a kernel's output its client has received.
 
-Rules of this module: no I/O. What is written to a client's connection is the kernel's output,
-between answers of the server's own, and for some clients in another form. Its machine acknowledges
-bytes of the connection; this tells how many bytes of the output these are.
+This module does no I/O. The bytes written to a client's connection are the kernel's output, mixed
+with answers of the server's own and, for some clients, written anew in another form. The client's
+machine acknowledges bytes of the connection (TCP_INFO); a :class:`Delivery` converts them to bytes
+of the output. The frontend reports the result to the host in the frame that ends the channel.
 """
 
 from __future__ import annotations
@@ -15,35 +16,35 @@ _MANY = 256
 
 
 class Delivery:
-    """One attachment's."""
+    """The delivery of one attachment's output."""
 
     def __init__(self) -> None:
         #: Bytes of the output that were written.
         self.written = 0
-        # Pieces whose acknowledgement is not known: where each lies on the connection, how long it
-        # is there, and how long it was in the output; the two differ where it was written anew.
+        # Pieces that are not acknowledged yet: position on the connection, size there, and size in
+        # the output. The sizes differ where the output was written anew.
         self._pieces: deque[tuple[int, int, int]] = deque()
 
     def wrote(self, position: int, size: int, output: int) -> None:
-        """`output` bytes of the kernel's were written as `size` bytes, at `position` of the
-        connection.
-        """
+        """Record `output` bytes of the output, written as `size` bytes at `position`."""
         self.written += output
         self._pieces.append((position, size, output))
 
     @property
     def many(self) -> bool:
-        """Whether :meth:`forget` should be called."""
+        """Whether there are so many pieces that :meth:`forget` should be called."""
         return len(self._pieces) > _MANY
 
     def forget(self, acknowledged: int) -> None:
-        """Let go of what has been acknowledged."""
+        """Drop the pieces that lie within the first `acknowledged` bytes of the connection."""
         while self._pieces and self._pieces[0][0] + self._pieces[0][1] <= acknowledged:
             self._pieces.popleft()
 
     def taken(self, acknowledged: int) -> int:
-        """Give how many bytes of the output the client's machine has, when it has acknowledged so
-        many of the connection.
+        """Return how many bytes of the output the client's machine has received.
+
+        Args:
+            acknowledged: how many bytes of the connection it has acknowledged.
         """
         missing = 0
         for position, size, output in reversed(self._pieces):

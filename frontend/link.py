@@ -2,13 +2,23 @@
 
 | state | meaning |
 |---|---|
-| GREETING | the greeting is not done |
+| GREETING | the greeting is not complete |
 | ALONE | no kernel; only commands are understood |
-| OPENING | a kernel has been asked for; nothing more is carried out until the answer |
+| OPENING | a kernel has been requested; nothing more is carried out until the answer |
 | ATTACHED | bytes pass |
-| PARTING | the kernel is being let go (by a command); its stream's end is awaited, then ALONE |
-| CLOSING | what was said last is written, then the link is closed |
-| ENDED | gone |
+| PARTING | a command detaches or ends the kernel; ALONE follows when its stream has ended |
+| CLOSING | the last answer is written, then the link is closed |
+| ENDED | the link is closed |
+
+While a kernel that the client asked for is awaited, nothing is read from the client. Answers of the
+server's own are written between two of the kernel's expressions, never inside one. When the kernel
+is gone, all its output is written first, then message 9, then both connections are closed.
+
+How much of the output has the client *taken*? What its machine has acknowledged
+(:mod:`kernelbus.frontend.delivery`), if the connection ended like one whose reader has read all of
+it. A connection that was reset, or that fell silent, may have held unread output. Then only the
+output from before the client's last input counts as taken, so that output may be sent twice but is
+never lost.
 """
 
 from __future__ import annotations
@@ -44,7 +54,7 @@ _log = logging.getLogger("kernelbus.frontend")
 
 
 class LinkState(Enum):
-    """See the module's table."""
+    """The state of a link; the module's table says what each means."""
 
     GREETING = "greeting"
     ALONE = "alone"
@@ -68,34 +78,37 @@ TRANSITIONS: Final[dict[LinkState, frozenset[LinkState]]] = {
 
 
 class LinkServer(Protocol):
-    """What a link needs of the frontend it belongs to."""
+    """What a link needs of its frontend."""
 
     config: Config
     multiplexer: Multiplexer
 
     def new_channel(self) -> int:
-        """Give a channel number that nobody has."""
+        """Return a channel number that is not in use."""
 
     def request_kernel(self, link: ClientLink, request: Open) -> None:
-        """Ask the broker. The answer comes as `opened` or `refused`, perhaps before this returns.
+        """Ask the broker for a kernel.
+
+        The answer comes as `opened` or `refused`, perhaps before this returns.
         """
 
     def tell_broker(self, message: BusMessage) -> None:
-        """Send it a control message about this link's channel."""
+        """Send the broker a control message about this link's channel."""
 
     def request_status(self, link: ClientLink) -> None:
-        """Ask the broker for its status. The answer comes as `told_status`, perhaps before this
-        returns.
+        """Ask the broker for its status.
+
+        The answer comes as `told_status`, perhaps before this returns.
         """
 
     def channel_done(self, channel: int, text: str) -> None:
-        """A channel is of no more use; the broker is told."""
+        """Forget a channel, and tell the broker with `text` that it is not used any more."""
 
     def channel_forgotten(self, channel: int) -> None:
-        """A channel is of no more use, which the broker knows."""
+        """Forget a channel that the broker knows to be over."""
 
     def link_gone(self, link: ClientLink) -> None:
-        """The link has ended."""
+        """Forget a link that has ended."""
 
 
 class ClientLink(RelayOwner):
@@ -125,14 +138,13 @@ class ClientLink(RelayOwner):
         self._answers: list[bytes] = []
         self._unopened: list[bytes | bytearray | memoryview] = []
         self._asked_by_command = False
-        self._automatic = False  # the kernel that is attached or asked for was not asked for by the client
-        self._next: Wanted | None = None  # what is asked for once the kernel at hand is let go
+        self._automatic = False  # the kernel attached or awaited was not requested by the client
+        self._next: Wanted | None = None  # the kernel to request when the present one is detached
         self._show_status: Callable[[Status], Expr] | None = None
         self._position = 0
         self._delivery = Delivery()
-        # What the client's machine had acknowledged when the client last said something: what it
-        # answered to, it has read. Of what came later that is not sure, and where it is not, it is
-        # better said twice than never.
+        # What the client's machine had acknowledged at the client's last input. The client has read
+        # what it replied to. Later output may be unread, and sending it twice is better than never.
         self._answered = 0
 
     def __str__(self) -> str:
@@ -140,7 +152,7 @@ class ClientLink(RelayOwner):
 
     @property
     def state(self) -> LinkState:
-        """See the module's table."""
+        """The state of the link; see the module's table."""
         return self._state
 
     @state.setter
@@ -160,7 +172,7 @@ class ClientLink(RelayOwner):
         return self._link.bytes_out
 
     def status(self, frontend: str, now: float) -> LinkStatus:
-        """Say how the link is; `now` is on the loop's clock."""
+        """Return the status of the link; `now` is on the loop's clock."""
         return LinkStatus(
             self.name, frontend, self.state.value, self.kernel, self.pool, max(0.0, now - self._since), self.bytes_in, self.bytes_out
         )
@@ -198,8 +210,9 @@ class ClientLink(RelayOwner):
         self._process()
 
     def _process(self) -> None:
-        """Deal with what the client has sent, as far as the state allows; read on when all is dealt
-        with and there is room.
+        """Process the client's input as far as the state allows.
+
+        Read on when all of it is processed and there is room.
         """
         while self._pieces and self._show_status is None:
             if self.state is LinkState.ATTACHED:
@@ -224,7 +237,8 @@ class ClientLink(RelayOwner):
                 break
             else:
                 self._pieces.clear()
-        # While a kernel is asked for unasked, the client's first word may be that it wants another.
+        # While an automatic kernel is awaited, the client's first command may ask for another
+        # kernel.
         waits = self.state is LinkState.OPENING and (bool(self._pieces) or not self._automatic)
         full = self._handle is not None and not self._handle.writable
         if waits or full or self.state is LinkState.PARTING or self._show_status is not None:
@@ -275,7 +289,7 @@ class ClientLink(RelayOwner):
                 self._answer(packet("ReturnPacket", answer))
 
     def _first_is(self, kind: Callable[[Expr], bool]) -> bool:
-        """Whether what is to be dealt with next is a command of this kind."""
+        """Whether the next piece is a command of this kind."""
         piece = self._pieces[0]
         try:
             return piece.command and kind(decode_expression(piece.data))
@@ -313,7 +327,7 @@ class ClientLink(RelayOwner):
         self._server.request_status(self)
 
     def told_status(self, answer: Status | None) -> None:
-        """The broker has answered; None: it has not, for too long."""
+        """Answer the client with the broker's status; None: the broker did not answer in time."""
         show, self._show_status = self._show_status, None
         if show is None or self.state in (LinkState.CLOSING, LinkState.ENDED):
             return
@@ -337,9 +351,7 @@ class ClientLink(RelayOwner):
         self._handle.end(reason, f"client {self.name} asked for it", self._delivery.written)
 
     def _answer(self, answer: Function) -> None:
-        """Write an answer of the server's own: between two of the kernel's expressions, never
-        inside one.
-        """
+        """Write an answer of the server's own, between two of the kernel's expressions."""
         self._answers.append(encode_packet(answer, self._link.peer_features))
         self._write_answers()
 
@@ -348,7 +360,7 @@ class ClientLink(RelayOwner):
             self._link.write(self._answers.pop(0))
 
     def _answer_refused(self, tag: str, text: str, symbol: str = CONTEXT + "Command", failed: bool = True) -> None:
-        """Refuse as a kernel refuses: a message, its text, and for a command $Failed."""
+        """Refuse as a kernel does: with a message, its text, and $Failed for a command."""
         self._answer(packet("MessagePacket", Symbol(symbol), tag))
         self._answer(packet("TextPacket", f"{symbol}::{tag}: {text}"))
         if failed:
@@ -375,7 +387,8 @@ class ClientLink(RelayOwner):
         self.channel = self._server.new_channel()
         self._handle = self._server.multiplexer.open(self.channel, self)
         self._received = self._owed = 0
-        # Of the channel before, which may have been given up before it was known to be open.
+        # These are from the previous channel, which may have been dropped before it was known to be
+        # open.
         self._unopened = []
         self._urgent.clear()
         self._delivery = Delivery()
@@ -393,7 +406,7 @@ class ClientLink(RelayOwner):
         self._server.request_kernel(self, request)
 
     def opened(self, kernel: str, pool: str, position: int) -> None:
-        """The channel leads to a kernel, and packet `position` is the first to come through it."""
+        """Attach the kernel to which the channel leads; packet `position` is the first to come."""
         if self.state is not LinkState.OPENING:
             return
         self.kernel, self.pool, self._position = kernel, pool, position
@@ -408,7 +421,7 @@ class ClientLink(RelayOwner):
         self._process()
 
     def refused(self, code: str, text: str) -> None:
-        """There is no kernel for this link."""
+        """Tell the client that it gets no kernel; close the link unless a command had asked."""
         if self.state is not LinkState.OPENING:
             return
         self.log.error("%s gets no kernel: %s", self, text)
@@ -422,7 +435,7 @@ class ClientLink(RelayOwner):
         self._process()
 
     def lost(self, text: str) -> None:
-        """What the channel led to is gone for good."""
+        """Tell the client that its kernel is lost, and close the link."""
         if self.state in (LinkState.CLOSING, LinkState.ENDED):
             if self._handle is not None:
                 self._drop_channel(text, tell=False)
@@ -431,7 +444,7 @@ class ClientLink(RelayOwner):
         self._close_with("lost", text)
 
     def shut_down(self) -> None:
-        """The frontend ends: close the link in an orderly way."""
+        """Close the link in order, because the frontend ends."""
         if self.state not in (LinkState.CLOSING, LinkState.ENDED):
             if self._handle is not None:
                 self._handle.end(EndReason.CLIENT_LOST, "the frontend is shutting down")
@@ -439,7 +452,7 @@ class ClientLink(RelayOwner):
             self._link.close()
 
     def abort(self) -> None:
-        """Close now."""
+        """Close the link at once."""
         self._link.abort()
 
     def _drop_channel(self, text: str, tell: bool = True) -> None:
@@ -455,13 +468,13 @@ class ClientLink(RelayOwner):
     # ------------------------------------------------------------------ from the kernel
 
     def channel_event(self, event: Event) -> None:
-        """Something came from the kernel's host."""
+        """Handle an event of the channel from the kernel's host."""
         match event:
             case Data(_, payload):
                 if self.state is LinkState.ATTACHED:
                     self._pass_to_client(payload)
                 elif self.state is LinkState.OPENING:
-                    # The control lane, on which "opened" comes, has been overtaken.
+                    # Data has overtaken the message "opened", which travels on the control lane.
                     self._unopened.append(payload)
                 elif self._handle is not None:
                     self._handle.consume(len(payload))
@@ -488,14 +501,16 @@ class ClientLink(RelayOwner):
             self._link.close()
 
     def _replaced(self) -> bool:
-        """Whether a client whose kernel has ended gets another: unless it has asked for nothing, or
-        there would be no end to it.
+        """Whether a client whose kernel has ended gets another.
+
+        Not one that has sent its kernel nothing: a kernel that ends by itself would be replaced
+        without end.
         """
         handle = self._handle
         return self._server.config.allow_silent_kernel_replacement and handle is not None and handle.channel.accepted > 0
 
     def channel_closed(self) -> None:
-        """Both ends of the channel have ended."""
+        """Handle the end of both directions of the channel."""
         self._handle = None
         self._server.channel_done(self.channel, "ended")
         self.channel, self.kernel, self.pool = 0, "", ""
@@ -505,7 +520,7 @@ class ClientLink(RelayOwner):
         if self.state is LinkState.PARTING:
             self.state = LinkState.ALONE
             if not self._output.idle:
-                # What the kernel was saying when it was let go will never be whole.
+                # The expression that the kernel was writing will never be complete.
                 self.log.error("%s: the kernel was let go in the middle of what it said; closed", self)
                 self.state = LinkState.CLOSING
                 self._link.close()
@@ -524,7 +539,7 @@ class ClientLink(RelayOwner):
             self._delivery.wrote(self._link.written, len(data), len(data))
             self._link.write(data)
         else:
-            # Packet by packet, so that it is known which of them the client has.
+            # Packet by packet, so that it is known which of them the client has received.
             view = memoryview(data)
             for start, end in itertools.pairwise([0, *ends, *([len(view)] if ends[-1:] != [len(view)] else [])]):
                 written = self._link.written

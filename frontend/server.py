@@ -33,12 +33,12 @@ __all__ = ["Frontend", "PortError"]
 _log = logging.getLogger("kernelbus.frontend")
 
 
-#: Seconds between two reports of what has changed.
+#: Seconds between two reports to the broker, if something has changed.
 _REPORT_INTERVAL = 1.0
 
 
 class PortError(BusError):
-    """The WSTP port cannot be had; the text names it."""
+    """The WSTP port cannot be used; the text names it."""
 
 
 class Frontend:
@@ -91,18 +91,18 @@ class Frontend:
 
     @property
     def open_links(self) -> int:
-        """How many links there are."""
+        """The number of open links."""
         return len(self._links)
 
     async def listen(self, interface: str | None, port: int) -> int:
-        """Listen for clients, and give the port.
+        """Listen for clients and return the port.
 
-        Without an interface, programs of this machine are served, at whatever address of its they
-        connect to: the C library takes a bare port for the first interface's address, not for
-        loopback. Other machines are served where an interface is named.
+        Without an interface, only programs of this machine are served, at whichever of its
+        addresses they connect to: the C library resolves a bare port to the first interface's
+        address, not to loopback. Other machines are served when an interface is named.
 
         Raises:
-            PortError: the port is taken or the interface is not this machine's.
+            PortError: the port is in use, or the interface is not this machine's.
         """
         self._listener.local_only = interface is None
         try:
@@ -120,9 +120,7 @@ class Frontend:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The addresses that are listened at; one may stand for all of the machine, as 0.0.0.0
-        does.
-        """
+        """The addresses it listens on; one may stand for all of the machine's, like 0.0.0.0."""
         return self._listener.addresses
 
     @property
@@ -131,7 +129,7 @@ class Frontend:
         return self._listener.local_only
 
     async def run(self) -> None:
-        """Be a member of the bus until cancelled; then close every link."""
+        """Be a member of the bus until cancelled; then forget all channels."""
         telling = self._loop.create_task(self._tell())
         try:
             await self.membership.run()
@@ -140,7 +138,7 @@ class Frontend:
             self.multiplexer.close()
 
     async def _tell(self) -> None:
-        """Tell the broker of what has changed."""
+        """Report to the broker what has changed, until cancelled."""
         while True:
             await asyncio.sleep(_REPORT_INTERVAL)
             self._report()
@@ -152,8 +150,10 @@ class Frontend:
             self.membership.send(report)
 
     async def close(self, grace: float = 1.0) -> None:
-        """Accept no more and close the links in an orderly way; what does not close in `grace`
-        seconds is cut.
+        """Accept no more links and close the open ones in order.
+
+        Args:
+            grace: seconds after which links that have not closed are cut.
         """
         self._listener.close()
         for link in list(self._links):
@@ -187,7 +187,7 @@ class Frontend:
     def request_kernel(self, link: ClientLink, request: Open) -> None:
         """See :class:`kernelbus.frontend.link.LinkServer`."""
         self._channels[request.channel] = (link, request)
-        # The broker answers in time when it is there; this is for when it is not.
+        # A broker that is there answers in time; this is for one that is not.
         patience = self.config.limits.connection_timeout + self.config.bus.heartbeat_timeout
         self._loop.call_later(patience, self._unanswered, request.channel)
         self.membership.send(request)
@@ -207,7 +207,7 @@ class Frontend:
         self._ask_status(link.told_status)
 
     async def status(self) -> Status | None:
-        """Ask the broker how everything stands but for kernels; None: it does not answer."""
+        """Ask the broker for its status without the kernels; return None if it does not answer."""
         answer: asyncio.Future[Status | None] = self._loop.create_future()
         self._ask_status(lambda told: None if answer.done() else answer.set_result(told), brief=True)
         return await answer
@@ -288,7 +288,7 @@ class Frontend:
                 self._log.error("the broker sent %s, which is not for a frontend; ignored", type(message).__name__)
 
     def _configure(self, config: Config) -> list[str]:
-        """Go by another configuration; links that there are look at it when they need it."""
+        """Use another configuration; open links read it when they need it."""
         self.config = config
         return []
 
@@ -298,5 +298,5 @@ class Frontend:
 
 
 def _reason(error: OSError) -> str:
-    # asyncio's own text repeats the address; the system's is what a person needs.
+    # asyncio's text repeats the address; the system's text is what a person needs.
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)

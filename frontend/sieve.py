@@ -1,8 +1,8 @@
-"""The sieve: tells a client's commands to the server from what is for its kernel.
+"""The sieve: separates a client's commands to the server from expressions for its kernel.
 
-Rules of this module: no I/O. Bytes go in, pieces come out in order: bytes that pass, or a whole
-command. Bulk passes unheld; only an expression whose head is not known yet, and a command that is
-not complete yet, are held, both within bounds.
+This module does no I/O. Bytes go in, pieces come out in order: bytes that pass, or a whole command.
+It follows the token stream without decoding it. Bulk passes without being held. Only an expression
+whose head is not known yet and a command that is not complete yet are held, both within bounds.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class _State(Enum):
 
 
 class Piece(NamedTuple):
-    """Bytes for the kernel (`command` false), or one whole command without its end of packet.
+    """Bytes for the kernel, or with `command` one whole command without its end of packet.
 
-    `expressions`: how many expressions begin in these bytes.
+    `expressions` is the number of expressions that begin in these bytes.
     """
 
     command: bool
@@ -40,11 +40,11 @@ class Piece(NamedTuple):
 
 
 class Sieve:
-    """Sorts one client's stream.
+    """Separates one client's stream.
 
     Raises (from :meth:`feed`):
         RemoteProtocolError: the bytes are not tokens.
-        LimitExceeded: a bound of `limits`, or a command of more than 1 MiB.
+        LimitExceeded: a bound of `limits` is exceeded, or a command has more than 1 MiB.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -52,14 +52,14 @@ class Sieve:
         self._state = _State.BETWEEN
         self._held: list[bytes | memoryview] = []
         self._held_bytes = 0
-        self._undecided = 0  # whether an expression has begun that no piece tells of yet
+        self._undecided = 0  # expressions (0 or 1) that have begun and that no piece counts yet
 
     def feed(self, data: bytes | memoryview) -> list[Piece]:
-        """Take the client's next bytes."""
+        """Process the client's next bytes and return the pieces that are complete."""
         base = self._tracker.position
         marks = self._tracker.feed(data)
         if self._state is _State.BETWEEN and not self._held:
-            # Nearly always: whole expressions, none of them a command.
+            # The usual case: whole expressions, none of them a command.
             started, last = _plain(marks)
             if started and last == base + len(data):
                 return [Piece(False, data, started)]
@@ -95,8 +95,8 @@ class Sieve:
             if self._state is _State.PASSING:
                 self._pass(pieces, rest)
             else:
-                # Between expressions too: what is left is the beginning of a token that cannot be
-                # told yet.
+                # Between expressions too: the rest is the beginning of a token that cannot be
+                # recognised yet.
                 self._hold(rest)
         return pieces
 
@@ -116,9 +116,7 @@ class Sieve:
 
 
 def _plain(marks: list[Mark]) -> tuple[int, int]:
-    """Give how many expressions begin, and where the last one ends; (0, 0) when there is a command
-    among them.
-    """
+    """Return how many expressions begin and where the last ends; (0, 0) if one is a command."""
     started = last = 0
     for mark in marks:
         kind = type(mark)

@@ -1,17 +1,20 @@
-"""Advertises services by multicast DNS while a server runs: registers them, follows what changes,
-and withdraws them at the end.
+"""Advertising by multicast DNS while a server runs: register, follow changes, withdraw at the end.
 
-What is told is decided in :mod:`kernelbus.frontend.discovery.services`; here it is compared with
-what has been told, every :data:`INTERVAL` seconds.
+:mod:`kernelbus.frontend.discovery.services` decides what is announced. This module compares it
+every :data:`INTERVAL` seconds with what has been announced: the pools' numbers come from the
+broker's status, the addresses from the machine's interfaces.
 
-Importing this module imports zeroconf, so only a process that advertises does, and only once it has
-been asked to.
+Importing this module imports zeroconf, so only a process that advertises imports it, and only once
+it has been asked to. Kernels are forked from other processes.
 
-Names are looked for before they are taken, and changed as python-zeroconf does it, by -2, -3 ... at
-the end. Its probes ask to be answered by unicast, and on a machine with several programs at the
-mDNS port such an answer reaches any one of them. So a browser that asks to be answered by multicast
-goes along, and what is heard later is watched too: of two that have one name, the younger gives
-way.
+A name is looked up before it is used, and changed as python-zeroconf does it, with -2, -3 ... at
+the end. The library's probes ask for answers by unicast, and on a machine with several programs on
+the mDNS port such an answer reaches any one of them. So a browser that asks for answers by
+multicast runs too, and records that come later are watched: of two programs that have one name, the
+younger drops it. It does so in silence, because to withdraw the name would withdraw both.
+
+A change is announced twice, because an answer that was already under way may arrive after the first
+announcement. The last record that arrives counts.
 """
 
 from __future__ import annotations
@@ -42,26 +45,25 @@ __all__ = ["INTERVAL", "Advertiser"]
 
 _log = logging.getLogger("kernelbus.discovery")
 
-#: Seconds between two looks at what is to be told and at which addresses.
+#: Seconds between two looks at what to announce and at which addresses.
 INTERVAL = 2.0
 
-# Longer than the time in which python-zeroconf passes over a packet that it has had already.
+# Seconds; longer than the time in which python-zeroconf ignores a packet that it has had already.
 _CALM = 1.0
 
-# Longer than an answer may be held back (RFC 6762, 6), which may so come after a change with what
-# was true before it.
+# Seconds; longer than an answer may be delayed (RFC 6762, section 6). A delayed answer may arrive
+# after a change with the data from before.
 _AGAIN = 1.5
 
 
 @dataclass(slots=True)
 class _Told:
-    """A service that others have been told of, and the announcements of it that are still to come.
-    """
+    """A service that has been announced, and the announcements of it that are still to come."""
 
     service: Service
     info: AsyncServiceInfo
     announcing: set[asyncio.Future[Any]] = field(default_factory=set)
-    again: float = 0.0  #: when it is to be announced once more, on the loop's clock; 0: not
+    again: float = 0.0  #: when to announce it once more, on the loop's clock; 0: not again
 
     @property
     def label(self) -> str:
@@ -73,14 +75,13 @@ class _Told:
         task.add_done_callback(self.announcing.discard)
 
     def hush(self) -> None:
-        """Announce no more: what is withdrawn must not be heard of again."""
+        """Cancel further announcements: a withdrawn service must not be announced again."""
         for task in self.announcing:
             task.cancel()
 
 
 class _Watch(RecordUpdateListener):
-    """Tells of each SRV record that is heard: the instance's name and the host, in small letters.
-    """
+    """Reports each SRV record heard: the instance's name and the host, in small letters."""
 
     def __init__(self, heard: Callable[[str, str], None]) -> None:
         self._heard = heard
@@ -92,12 +93,12 @@ class _Watch(RecordUpdateListener):
 
 
 class Advertiser:
-    """Advertises what `describe` says, where `reach` says, while :meth:`run` runs.
+    """Announces what `describe` returns, where `reach` says, while :meth:`run` runs.
 
     Args:
-        reach: says for this machine's interfaces where to speak and which addresses to tell.
-        describe: gives what is to be told at these addresses, knowing the names under which
-            services (by their keys) are advertised.
+        reach: returns for this machine's interfaces where to announce which addresses.
+        describe: returns the services to announce at these addresses; it receives the names under
+            which services (by their keys) are announced.
         machine: this machine's name.
         interval: seconds between two looks.
     """
@@ -118,7 +119,7 @@ class Advertiser:
         self._browsers: dict[str, AsyncServiceBrowser] = {}
         self._where = Reach()
         self._told: dict[str, _Told] = {}
-        self._lost: set[str] = set()  # keys of services whose names are an older program's
+        self._lost: set[str] = set()  # keys of services whose names belong to an older program
         self._defend = False
         self._calm: asyncio.TimerHandle | None = None
         self._soon = asyncio.Event()
@@ -126,13 +127,11 @@ class Advertiser:
 
     @property
     def names(self) -> dict[str, str]:
-        """The names under which services are advertised, by their keys."""
+        """The names under which services are announced, by their keys."""
         return {key: told.label for key, told in self._told.items()}
 
     async def run(self) -> None:
-        """Advertise until cancelled; then withdraw everything, which takes about a quarter of a
-        second.
-        """
+        """Advertise until cancelled; then withdraw everything, which takes about 250 ms."""
         try:
             while True:
                 self._soon.clear()
@@ -174,7 +173,7 @@ class Advertiser:
             if told.again and asyncio.get_running_loop().time() >= told.again:
                 told.again = 0.0
                 told.announce(await zeroconf.async_update_service(told.info))
-        # A name that has just been got may let more be told.
+        # A name that was just registered may allow more services to be announced.
         while await self._reconcile(zeroconf, where):
             pass
 
@@ -189,7 +188,7 @@ class Advertiser:
     async def _speak(self, where: Reach) -> AsyncZeroconf:
         interfaces = list(where.interfaces)
         if self._zeroconf is None:
-            # Without IPv4 there is IPv6; a socket for both is one that not every system can make.
+            # Without IPv4, use IPv6; not every system can create a socket for both.
             version = IPVersion.V4Only if any("." in address for address in interfaces) else IPVersion.V6Only
             zeroconf = AsyncZeroconf(interfaces=interfaces, ip_version=version)
             try:
@@ -204,7 +203,11 @@ class Advertiser:
         return self._zeroconf
 
     async def _reconcile(self, zeroconf: AsyncZeroconf, where: Reach) -> bool:
-        """Tell what is new or has changed, withdraw what is gone; say whether a name was got."""
+        """Announce what is new or changed and withdraw what is gone.
+
+        Returns:
+            Whether a name was registered.
+        """
         services = await self._describe(where, self.names) if where.addresses else ()
         wanted = {service.key: service for service in services}
         for key, told in list(self._told.items()):
@@ -250,7 +253,7 @@ class Advertiser:
             port=service.port,
             properties=service.text,
             server=self._target,
-            # The library tells the last one first.
+            # The library announces the last address first.
             parsed_addresses=list(reversed(service.addresses)),
         )
 
@@ -265,8 +268,8 @@ class Advertiser:
                     self._stand_by_names()
                     if self._calm is not None:
                         self._calm.cancel()
-                    # Once more when the other has given way: what is said twice in short time is
-                    # heard once.
+                    # Announce once more when the other has dropped the name: the library ignores a
+                    # packet that is repeated within a short time.
                     self._calm = asyncio.get_running_loop().call_later(_CALM, self._stand_by_names)
                 else:
                     self._lost.add(key)
@@ -277,10 +280,9 @@ class Advertiser:
         self._soon.set()
 
     def _give_way(self) -> None:
-        """Drop names that are another's, in silence: to withdraw them would be to withdraw the
-        other's.
+        """Drop names that others have, in silence: to withdraw them would withdraw the other's.
 
-        Other services are named for these, so all are told anew.
+        Other services are named after these, so all are announced anew.
         """
         assert self._zeroconf is not None
         for key in self._lost & self._told.keys():
@@ -306,4 +308,4 @@ class Advertiser:
 
 
 def _unheeded(**_: object) -> None:
-    """Browsing fills the library's table of names; that is all it is for."""
+    """Ignore an event: browsing only serves to fill the library's table of names."""

@@ -1,8 +1,9 @@
-"""Finds what is advertised by multicast DNS, and resolves it; connects nowhere.
+"""Finding services that are advertised by multicast DNS, and resolving them; nothing is connected.
 
-Loopback and the other interfaces are listened to apart, because a record does not say which way it
-came: what is heard on loopback counts only when its sender is this machine, and only then may it
-name loopback addresses.
+A record does not tell on which interface it came. So loopback and the other interfaces are listened
+to separately. What is heard on loopback counts only if its sender is this machine, and only then
+may it name loopback addresses: what another machine says of loopback addresses is never taken for
+this machine's.
 """
 
 from __future__ import annotations
@@ -32,20 +33,20 @@ __all__ = ["BrowseError", "Finder"]
 
 _RESOLVE_MS = 3000
 
-# Seconds after which a record that another has replaced is gone for good.
+# Seconds after which a replaced record is gone for good.
 _REPLACED = 1.1
 
-# Of DNS (RFC 1035, 3.2; RFC 3596; RFC 2782).
+# Codes of DNS (RFC 1035, section 3.2; RFC 3596; RFC 2782).
 _CLASS_IN = 1
 _TYPE_A, _TYPE_TXT, _TYPE_AAAA, _TYPE_SRV = 1, 16, 28, 33
 
 
 class BrowseError(Exception):
-    """There is no way to look; the text is one line."""
+    """Looking for services is not possible; the text is one line."""
 
 
 class _OwnOnly(asyncio.DatagramProtocol):
-    """Lets through to the library what this machine itself has sent."""
+    """Passes to the library only what this machine itself has sent."""
 
     def __init__(self, inner: Any, own: frozenset[str]) -> None:
         self._inner = inner
@@ -64,8 +65,9 @@ class _OwnOnly(asyncio.DatagramProtocol):
 
 
 class _Refreshed(RecordUpdateListener):
-    """Tells of each SRV and TXT record that comes, by its name in small letters; a browser tells
-    not of one that it has had before.
+    """Reports each SRV and TXT record that comes, by its name in small letters.
+
+    A browser does not report a record that it has had before.
     """
 
     def __init__(self, come: Callable[[str], None]) -> None:
@@ -89,7 +91,7 @@ class Finder:
         interface: an address of the interface to look on; None: all of them.
 
     Raises:
-        BrowseError: on entering: there is no such interface, or multicast DNS cannot be had.
+        BrowseError: on entering: there is no such interface, or multicast DNS cannot be used.
     """
 
     def __init__(self, types: Sequence[str], interface: str | None = None) -> None:
@@ -103,12 +105,14 @@ class Finder:
 
     @property
     def records(self) -> list[Record]:
-        """What is known at present."""
+        """The records known at present."""
         return list(self._records.values())
 
     async def changed(self, timeout: float) -> bool:
-        """Wait until something is found, changed or gone since this was asked last; False: nothing
-        in `timeout` seconds.
+        """Wait until a record is found, changed or gone since the last call.
+
+        Returns:
+            False if nothing changed in `timeout` seconds.
         """
         try:
             await asyncio.wait_for(self._changed.wait(), max(timeout, 0))
@@ -182,12 +186,12 @@ class Finder:
         def come(name: str) -> None:
             if name in known:
                 resolve(name)
-                # What has been replaced counts for another second (RFC 6762, 10.2).
+                # A replaced record counts for another second (RFC 6762, section 10.2).
                 if name in later:
                     later[name].cancel()
                 later[name] = loop.call_later(_REPLACED, resolve, name)
 
-        # Answered by multicast: an answer by unicast reaches any one of the programs at this
+        # Ask for answers by multicast: an answer by unicast reaches any one of the programs on this
         # machine's mDNS port.
         browser = AsyncServiceBrowser(zeroconf.zeroconf, self._types, handlers=[noted], question_type=DNSQuestionType.QM)
         zeroconf.zeroconf.async_add_listener(_Refreshed(come), None)
@@ -196,8 +200,8 @@ class Finder:
     async def _resolve(self, local: bool, zeroconf: Zeroconf, type_: str, name: str) -> None:
         info = AsyncServiceInfo(type_, name)
         await info.async_request(zeroconf, _RESOLVE_MS, question_type=DNSQuestionType.QM)
-        # Not what the library has made of it: of several records it takes one that has been
-        # replaced when another has come back since.
+        # Do not use the library's result: of several records it takes a replaced one if another has
+        # come back since.
         services, texts = _fresh(zeroconf, name, _TYPE_SRV), _fresh(zeroconf, name, _TYPE_TXT)
         if not (services and texts):
             return
@@ -226,8 +230,9 @@ class Finder:
 
 
 def _fresh(zeroconf: Zeroconf, name: str, kind: int) -> list[Any]:
-    """Give the records that came last, the very last first; those of a second and more before have
-    been replaced by them.
+    """Return the records that came last, the very last first.
+
+    Records a second or more older have been replaced by them.
     """
     now = current_time_millis()
     records: list[Any] = [record for record in zeroconf.cache.get_all_by_details(name, kind, _CLASS_IN) if not record.is_expired(now)]

@@ -1,8 +1,8 @@
-"""What others tell by DNS-SD, as :mod:`kernelbus.frontend.discovery.services` writes it and as
-WSTP's C library does. No I/O.
+"""Reading what others announce by DNS-SD: servers, pools and brokers. No I/O.
 
-It is read with care: everything in it may be wrong, and what cannot be, or cannot be reached from
-here, is left out.
+The records are as :mod:`kernelbus.frontend.discovery.services` writes them and as WSTP's C library
+does. Everything in them may be wrong: what is malformed, or cannot be reached from here, is left
+out.
 """
 
 from __future__ import annotations
@@ -27,9 +27,7 @@ __all__ = ["Broker", "Listing", "Pool", "Record", "Server", "listing", "read_tex
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One instance, as it was resolved. `local`: it was heard from this machine itself, on
-    loopback.
-    """
+    """One resolved instance; with `local` it was heard from this machine itself, on loopback."""
 
     type: str
     label: str
@@ -42,7 +40,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A pool, as its server told of it last. `maximum` is the cap on its kernels."""
+    """A pool, as its server announced it last; `maximum` is the cap on its kernels."""
 
     pool: str
     ready: int
@@ -56,8 +54,11 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A link server. `service`: what follows in its name; "" for none. `addresses`: where it may be
-    reached, the preferred first.
+    """A link server.
+
+    Attributes:
+        service: what follows in its name; "" for none.
+        addresses: where it may be reached, the preferred first.
     """
 
     instance: str
@@ -73,14 +74,18 @@ class Server:
 
     @property
     def ready(self) -> int:
-        """How many kernels are ready in all its pools."""
+        """The number of ready kernels in all its pools."""
         return sum(pool.ready for pool in self.pools)
 
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """A broker. `key`: the public key that it claims, "" for none; `local`: it is on this machine's
-    loopback alone.
+    """A broker.
+
+    Attributes:
+        key: the public key that it claims; "" for none. Nothing relies on it: the key that counts
+            comes from the list of allowed keys, and the handshake proves it.
+        local: whether it is on this machine's loopback alone.
     """
 
     instance: str
@@ -98,13 +103,15 @@ class Listing:
 
 
 def listing(records: Iterable[Record], protocol: str) -> Listing:
-    """Make of `records` what can be used: a thing that cannot be reached from here, or makes no
-    sense, is left out.
+    """Return what can be used of `records`: unreachable and malformed things are left out.
+
+    Args:
+        protocol: of the WSTP service.
     """
     servers: dict[tuple[str, str], Server] = {}
     brokers: dict[tuple[str, str], Broker] = {}
     pools: list[tuple[str, str, Pool]] = []
-    # What was heard on loopback first: of two that tell of one thing, it knows more addresses.
+    # What was heard on loopback comes first: of two records about one thing, it has more addresses.
     for record in sorted(records, key=lambda record: (record.label, not record.local, record.host)):
         about = read_text(record.text)
         key = (record.label, record.host.lower())
@@ -128,8 +135,9 @@ def listing(records: Iterable[Record], protocol: str) -> Listing:
 
 
 def read_text(text: bytes) -> dict[str, str | None]:
-    """Read a TXT record (RFC 6763, 6): keys in small letters, of several alike the first; what
-    makes no sense is passed over.
+    """Read a TXT record (RFC 6763, section 6).
+
+    Keys are in small letters; of equal keys the first counts; malformed entries are left out.
     """
     about: dict[str, str | None] = {}
     position = 0
@@ -154,7 +162,7 @@ def _server(record: Record, about: dict[str, str | None]) -> Server | None:
     known = list(record.addresses)
     number = record.port
     if at and re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536:
-        # The C library goes by this alone, and its own SRV records have the port's bytes swapped.
+        # The C library uses this alone, and its own SRV records have the bytes of the port swapped.
         number = int(port)
         known.insert(0, address)
     addresses = _usable(known, record.local)
@@ -190,8 +198,9 @@ def _broker(record: Record, about: dict[str, str | None]) -> Broker | None:
 
 
 def _usable(addresses: Iterable[str], local: bool) -> tuple[str, ...]:
-    """Leave out what is no address, or none that can be reached from here: loopback is another
-    machine's unless that is this one.
+    """Return the addresses that are valid and can be reached from here.
+
+    A loopback address is another machine's, unless the record is from this one.
     """
     usable = []
     for address in addresses:

@@ -1,17 +1,29 @@
-"""What is told by DNS-SD: names, addresses and TXT records, as plain functions. No I/O. Reading
-them is :mod:`kernelbus.frontend.discovery.found`'s.
+"""The services that are announced by DNS-SD: names, addresses and TXT records.
 
-| type | instances | TXT, in this order |
-|---|---|---|
-| `_<service protocol>._tcp` | a server: `WSTPServer-Instance`, or with `-<service>` | `linkname=<port>@<ip>`, `protocol=TCPIP`,
-| | | `interface=<ip>`, `options=260`, `startOfList` (without a value) |
-| `_kernelbus-pool._tcp` | a pool of a server: `<pool> of <server>` | `pool`, `ready`, `attached`, `detached`, `maximum` (counts),
-| | | `parallel`, `default`, `pdefault` (0 or 1; the last: for parallel kernels), `server`, `linkname` |
-| `_kernelbus-bus._tcp` | a broker: `kernelbus on <machine>` | `key` (its public key, Z85; left out when it has none) |
+The functions do no I/O; :mod:`kernelbus.frontend.discovery.found` reads what they write.
 
-The first is what WSTP's C library registers and resolves (it reads TXT and passes over the SRV
-record's port; ours is right in both). The others are our own; all counts are as of some seconds
-ago. Where a broker is, is said by SRV and address records alone.
+| type | instances |
+|---|---|
+| `_<service protocol>._tcp` | a server: `WSTPServer-Instance`, or with `-<service>` |
+| `_kernelbus-pool._tcp` | a pool of a server: `<pool> of <server>` |
+| `_kernelbus-bus._tcp` | a broker: `kernelbus on <machine>` |
+
+The entries of the TXT records, in this order:
+
+* server: `linkname=<port>@<ip>`, `protocol=TCPIP`, `interface=<ip>`, `options=260`, `startOfList`
+  (without a value)
+* pool: `pool`, `ready`, `attached`, `detached`, `maximum` (counts), `parallel`, `default`,
+  `pdefault` (0 or 1; the last: for parallel kernels), `server`, `linkname`
+* broker: `key` (its public key, Z85; left out when it has none)
+
+The first type is what WSTP's C library registers and resolves. The library reads the TXT record and
+ignores the SRV record's port; ours is right in both. The other types are our own. All counts are
+some seconds old. The address of a broker is in SRV and address records only.
+
+A server that serves this machine alone is announced on loopback alone. Each process has an SRV
+target of its own, because two processes of one machine announce different addresses. The target
+contains the time at which the process began: of two that have taken one name at the same moment the
+older keeps it.
 """
 
 from __future__ import annotations
@@ -49,14 +61,13 @@ INSTANCE = "WSTPServer-Instance"
 POOL_TYPE = "_kernelbus-pool._tcp.local."
 BUS_TYPE = "_kernelbus-bus._tcp.local."
 
-#: On which multicast DNS is spoken within a machine.
+#: The address on which multicast DNS is used within a machine.
 LOOPBACK = "127.0.0.1"
 
-#: UUID mode (4), and not to ask a person anything (256): what a client of a link server opens its
-#: link with.
+#: UUID mode (4), and no questions to a person (256): how a client of a link server opens its link.
 _LINK_OPTIONS = 260
 
-#: Bytes of a label; some of them are kept for what a name is given on collision.
+#: The most bytes of a label, and how many of them are kept for a suffix on a collision.
 _LABEL = 63
 _KEPT = 4
 
@@ -68,14 +79,14 @@ _MAXIMUM_STRING = 255
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One instance to be advertised.
+    """One instance to be announced.
 
     Attributes:
-        key: what it is to us, for as long as it is advertised.
+        key: our name for it, for as long as it is announced.
         type: ends with `._tcp.local.`.
-        label: the instance's name that is wanted.
-        unique: whether the name may be in use by others, so that it is looked for, and changed
-            where it is.
+        label: the wanted name of the instance.
+        unique: whether others may use the name, so that it is looked up first and changed if in
+            use.
         port: of the SRV record.
         text: of the TXT record.
         addresses: of the A and AAAA records, the preferred first.
@@ -92,8 +103,9 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A network interface of this machine with its addresses; link-local IPv6 ones, which need more
-    than an address, left out.
+    """A network interface of this machine with its addresses.
+
+    Link-local IPv6 addresses are left out: they need more than an address.
     """
 
     name: str
@@ -102,8 +114,9 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """On which interfaces to speak (an address of each), and which addresses to tell there, the
-    preferred first. Empty: nowhere.
+    """The interfaces to use (an address of each) and the addresses to announce there.
+
+    The preferred address is first. Empty: nowhere.
     """
 
     interfaces: tuple[str, ...] = ()
@@ -111,12 +124,15 @@ class Reach:
 
 
 def reach(bound: Iterable[str], adapters: Sequence[Adapter], *, local_only: bool = False) -> Reach:
-    """Say where a listener can be reached that is bound to the addresses `bound` of a machine with
-    these `adapters`.
+    """Return where a listener can be reached.
 
-    With `local_only` it serves programs of this machine, and nobody else needs to know. A listener
-    on every interface tells of loopback only when there is nothing else; on loopback it is told of
-    all the same.
+    With `local_only` it serves programs of this machine, and is announced on loopback alone. A
+    listener on every interface announces loopback addresses only when there are no others; on
+    loopback it is announced all the same.
+
+    Args:
+        bound: the addresses to which the listener is bound.
+        adapters: this machine's interfaces.
     """
     if local_only:
         return Reach((LOOPBACK,), (LOOPBACK,))
@@ -136,27 +152,29 @@ def reach(bound: Iterable[str], adapters: Sequence[Adapter], *, local_only: bool
     interfaces = [LOOPBACK] if inside else []
     for adapter in adapters:
         if any(address in outside for address in adapter.addresses):
-            # A multicast group is joined once on an interface, whatever number of addresses it has.
+            # A multicast group is joined once on an interface, however many addresses it has.
             interfaces.append(next((other for other in adapter.addresses if _version(other) == 4), adapter.addresses[0]))
     return Reach(tuple(interfaces), tuple(sorted(told, key=lambda address: _version(address) or 0)))
 
 
 def target(machine: str, milliseconds: int, number: int) -> str:
-    """Give the host name of SRV records, a process's own: two of one machine tell different
-    addresses of it.
+    """Return the host name for SRV records, which is this process's own.
 
-    It says when the process began, by which two that want one name agree who keeps it. `number` (0
-    to 65535) is random.
+    Two processes of one machine announce different addresses. The name contains the time at which
+    the process began, by which two that want one name agree who keeps it.
+
+    Args:
+        milliseconds: when the process began, since the epoch.
+        number: random, 0 to 65535.
     """
     label = re.sub("[^0-9A-Za-z-]+", "-", machine.partition(".")[0]).strip("-")[:32] or "host"
     return f"{label}-{milliseconds:012x}{number:04x}.local."
 
 
 def keeps_name(own: str, other: str) -> bool:
-    """Say whether, of two that advertise one name, the one with the SRV target `own` keeps it: the
-    older does.
+    """Whether, of two that announce one name, the SRV target `own` keeps it: the older does.
 
-    One that does not say when it began is not ours, and will not give way.
+    A target that does not contain a time is not ours, and will not give way.
     """
     began = re.compile(r"-([0-9a-f]{16})\.local\.$")
     mine, its = began.search(own.lower()), began.search(other.lower())
@@ -164,22 +182,22 @@ def keeps_name(own: str, other: str) -> bool:
 
 
 def server_type(protocol: str) -> str:
-    """Give the type of the WSTP service `protocol`."""
+    """Return the type of the WSTP service `protocol`."""
     return f"_{protocol}._tcp.local."
 
 
 def server_services(
     protocol: str, service: str, port: int, addresses: Sequence[str], pools: Iterable[PoolStatus], name: str = ""
 ) -> tuple[Service, ...]:
-    """Give what a link server tells of itself and its pools.
+    """Return what a link server announces about itself and its pools.
 
     Args:
         protocol: of the WSTP service.
         service: "" for none.
-        port: clients'.
+        port: for clients.
         addresses: at least one.
-        pools: as the broker says.
-        name: by which the server is advertised; pools are told of when it has one.
+        pools: the status of the pools, from the broker.
+        name: the name under which the server is announced; pools are announced when it has one.
     """
     addresses = tuple(addresses)
     link_name = f"{port}@{addresses[0]}"
@@ -203,9 +221,9 @@ def server_services(
         try:
             text = write_text(about.items())
         except ValueError:
-            continue  # a name of a hundred characters of four bytes: it can still be asked for, by who knows it
-        # The server's name is nobody else's, so neither is this; but two pools' names may look
-        # alike without their dots.
+            continue  # too long a name (100 characters of four bytes); clients can still ask for it
+        # No other server has this server's name, so the label is unique too; but the names of two
+        # pools may look alike without their dots.
         label, number = _pool_label(pool.pool, name), 1
         while label in (service.label for service in services):
             number += 1
@@ -216,20 +234,20 @@ def server_services(
 
 def _pool_label(pool: str, name: str, suffix: str = "") -> str:
     if len(name.encode()) > 40:
-        # There must be room for the pool's, and it must still be nobody else's.
+        # There must be room for the pool's name, and the server's must still be unique.
         name = f"{_shortened(name, 31)}-{hashlib.blake2s(name.encode(), digest_size=4).hexdigest()}"
     tail = f"{suffix} of {name}"
     return _shortened(_label(pool), _LABEL - len(tail.encode())) + tail
 
 
 def broker_service(machine: str, port: int, addresses: Sequence[str], key: str = "") -> Service:
-    """Give what a broker tells of itself; `key`: its public key, "" when it has none."""
+    """Return what a broker announces; `key` is its public key, "" if it has none."""
     label = _shortened(_label(f"kernelbus on {machine}"), _LABEL - _KEPT)
     return Service("broker", BUS_TYPE, label, True, port, write_text([("key", key)] if key else []), tuple(addresses))
 
 
 def write_text(entries: Iterable[tuple[str, str | None]]) -> bytes:
-    """Write a TXT record (RFC 6763, 6); None: a key without a value.
+    """Return a TXT record (RFC 6763, section 6); None stands for a key without a value.
 
     Raises:
         ValueError: an entry is longer than 255 bytes.
@@ -244,7 +262,7 @@ def write_text(entries: Iterable[tuple[str, str | None]]) -> bytes:
 
 
 def _label(text: str) -> str:
-    # A dot would part the label in two.
+    # A dot would split the label in two.
     return "".join(character if character.isprintable() and character not in ".\\" else "-" for character in text)
 
 
@@ -253,13 +271,13 @@ def _shortened(text: str, most: int) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Say whether `address` leads nowhere but to the machine itself."""
+    """Whether `address` leads only to this machine itself."""
     parsed = parsed_address(address)
     return parsed is not None and parsed.is_loopback
 
 
 def parsed_address(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Read an address, without its zone; None: it is none."""
+    """Return the parsed address, without its zone; None if it is not one."""
     try:
         return ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
