@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-# ---- what may be typed --------------------------------------------------------------------------------------
+# ---- what may be typed ---------------------------------------------------------------------------
 
 
 class _Version(argparse.Action):
@@ -382,7 +382,7 @@ def _add_part(parser: argparse.ArgumentParser) -> None:
     )
 
 
-# ---- what is then called ------------------------------------------------------------------------------------
+# ---- what is then called -------------------------------------------------------------------------
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -20,7 +20,19 @@ from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.transport.interface import Route
 
-__all__ = ["SHORT_ID", "TRANSITIONS", "BrokerOptions", "BrokerTables", "ChannelEntry", "ChannelPhase", "GoneHost", "Note", "Peer", "PeerState", "Send"]
+__all__ = [
+    "SHORT_ID",
+    "TRANSITIONS",
+    "BrokerOptions",
+    "BrokerTables",
+    "ChannelEntry",
+    "ChannelPhase",
+    "GoneHost",
+    "Note",
+    "Peer",
+    "PeerState",
+    "Send",
+]
 
 #: Characters of a part's id that are shown.
 SHORT_ID = 8

@@ -32,7 +32,20 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
-__all__ = ["TRANSITIONS", "Action", "Attach", "KernelEntry", "KernelState", "Pool", "PoolOptions", "PoolState", "Refuse", "Request", "Start", "Stop"]
+__all__ = [
+    "TRANSITIONS",
+    "Action",
+    "Attach",
+    "KernelEntry",
+    "KernelState",
+    "Pool",
+    "PoolOptions",
+    "PoolState",
+    "Refuse",
+    "Request",
+    "Start",
+    "Stop",
+]
 
 #: Seconds before another kernel is started after the licence has not let one run.
 LICENCE_RETRY = 60.0

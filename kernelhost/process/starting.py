@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-import kernelbus
 from kernelbus.bus.settings.config import EMBEDDED
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.process.wolfram import default_kernel
@@ -40,7 +39,7 @@ _log = logging.getLogger("kernelbus.host")
 
 #: The folder in which this package was found, whether it is installed or not. The embedded kernel's
 #: interpreter gets it on its path, so that it runs the same code.
-_ROOT = str(Path(kernelbus.__file__).resolve().parent.parent)
+_ROOT = str(Path(__file__).absolute().parents[3])
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _EMBEDDED = ("-m", "kernelbus.kernelhost.mathics")

@@ -87,7 +87,7 @@ class CommandShell(cmd2.Cmd):
             raise ShellError("nothing is done")
 
 
-# ---- completion, as cmd2 asks for it --------------------------------------------------------------
+# ---- completion, as cmd2 asks for it -------------------------------------------------------------
 
 
 def kernels(shell: CommandShell) -> Choices:

@@ -32,7 +32,7 @@ CATEGORY = "Follow it"
 WATCHABLE = ("status", "pools", "kernels", "sessions", "hosts", "links", "frontends", "show", "version")
 
 
-# ---- waiting for time to pass, or for a key ----------------------------------------------------------------------
+# ---- waiting for time to pass, or for a key ------------------------------------------------------
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def _sleep(seconds: float) -> bool:
     return False
 
 
-# ---- who uses the processors -------------------------------------------------------------------------------------
+# ---- who uses the processors ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ TOP = (
 )
 
 
-# ---- the commands ------------------------------------------------------------------------------------------------
+# ---- the commands --------------------------------------------------------------------------------
 
 
 def _watchable(shell: CommandShell) -> Choices:

@@ -104,7 +104,7 @@ def host_of(status: Status, text: str) -> HostStatus:
     return hosts[find_named(text, known, "host")]
 
 
-# ---- what would be lost ----------------------------------------------------------------------------------------
+# ---- what would be lost --------------------------------------------------------------------------
 
 
 def _named(kernel: KernelStatus) -> str:

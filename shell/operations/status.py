@@ -148,7 +148,7 @@ def view(stream: TextIO) -> tuple[int | None, bool]:
     return shutil.get_terminal_size().columns, not plain
 
 
-# ---- what is told ----------------------------------------------------------------------------------------------
+# ---- what is told --------------------------------------------------------------------------------
 
 
 def rows_of(status: Status, part: str) -> Sequence[Message]:

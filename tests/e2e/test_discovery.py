@@ -112,7 +112,7 @@ def test_a_second_of_the_same_name_is_renamed_and_its_end_is_told(lab: Lab, serv
         assert second.process.wait(15) == 0
 
 
-# ---- machines of their own ----------------------------------------------------------------------------------
+# ---- machines of their own -----------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ F, G, X = Symbol("f"), Symbol("g"), Symbol("x")
 EXPRESSION = F(1, 2.5, "é\n]", X, [1, 2, 3], 10**30)
 FLAT = flat_expression(EXPRESSION)
 CLOSED = 11
-"""The library's error number when the other side has closed; it says the same when the other side has died."""
+"""The library's error number when the other side has closed, or has died."""
 LINK_SERVER = "C listens, UUID mode"
 
 

@@ -64,7 +64,7 @@ def digest(values: np.ndarray[Any, Any]) -> str:
     return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
 
 
-# ---- every recording -------------------------------------------------------------------------------------------
+# ---- every recording -----------------------------------------------------------------------------
 
 
 def test_recordings_written_by_us_are_read_by_the_library(pair: Pair) -> None:
@@ -90,7 +90,7 @@ def test_recordings_put_by_the_library_are_read_by_us(pair: Pair) -> None:
         assert flat_expression(pair.link.get(TIMEOUT)) == flat, record["label"]
 
 
-# ---- numbers ---------------------------------------------------------------------------------------------------
+# ---- numbers -------------------------------------------------------------------------------------
 
 INTEGERS = [
     0,
@@ -167,7 +167,7 @@ def test_reals_put_as_text(pair: Pair, call: str, text: str) -> None:
     assert pair.link.get(TIMEOUT) == BigReal(text)
 
 
-# ---- text ------------------------------------------------------------------------------------------------------
+# ---- text ----------------------------------------------------------------------------------------
 
 
 def fits(call: str, text: str) -> bool:
@@ -203,7 +203,7 @@ def test_symbols(pair: Pair, call: str, name: str) -> None:
     assert pair.c("get") == [["#", name]]
 
 
-# ---- functions -------------------------------------------------------------------------------------------------
+# ---- functions -----------------------------------------------------------------------------------
 
 F, X = Symbol("f"), Symbol("x")
 FUNCTIONS = [
@@ -263,7 +263,7 @@ def test_deep_heads(pair: Pair) -> None:
     assert flat_expression(pair.link.get(TIMEOUT)) == flat
 
 
-# ---- lists and arrays ------------------------------------------------------------------------------------------
+# ---- lists and arrays ----------------------------------------------------------------------------
 
 KINDS = ["Integer8", "Integer16", "Integer32", "Integer64", "Real32", "Real64"]
 SHAPES = [[1], [3], [63], [64], [300], [2, 3], [100, 3], [2, 3, 4], [2, 1, 2, 1, 2]]

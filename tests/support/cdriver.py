@@ -56,7 +56,7 @@ def pattern(kind: str, shape: Sequence[int]) -> npt.NDArray[Any]:
     return np.arange(int(np.prod(shape))).astype(dtype).reshape(tuple(shape))
 
 
-# ---- the child --------------------------------------------------------------------------------------------------
+# ---- the child -----------------------------------------------------------------------------------
 
 
 class Commands:
@@ -312,7 +312,7 @@ def run_kernel(path: str, arguments: Sequence[str]) -> None:
     link.close()
 
 
-# ---- the parent -------------------------------------------------------------------------------------------------
+# ---- the parent ----------------------------------------------------------------------------------
 
 
 class CDriver:

@@ -24,8 +24,10 @@ import numpy.typing as npt
 __all__ = ["CLibrary", "CLibraryError", "CLink", "CLinkServer", "FlatToken"]
 
 FlatToken = list[str | int]
-"""One token of an expression in prefix order: ``["F", n]``, ``["#", name]``, ``['"', text]``, ``["i", digits]``,
-``["r", repr of a machine real]`` or ``["R", text of an arbitrary-precision real]``."""
+"""One token of an expression in prefix order.
+
+It is ``["F", n]``, ``["#", name]``, ``['"', text]``, ``["i", digits]``, ``["r", repr of a machine
+real]`` or ``["R", text of an arbitrary-precision real]``."""
 
 TOKEN_END, TOKEN_FUNCTION, TOKEN_STRING, TOKEN_SYMBOL, TOKEN_REAL, TOKEN_INTEGER = 13, 70, 34, 35, 42, 43
 
@@ -293,7 +295,7 @@ class CLink:
         """Close the link: the library says message 9."""
         self._library("Close", self.handle)
 
-    # ---- messages -------------------------------------------------------------------------------------------
+    # ---- messages --------------------------------------------------------------------------------
 
     def message(self, timeout: float) -> tuple[int, int] | None:
         """Wait for the next urgent message: (code, parameter), or None when none came in `timeout`
@@ -304,7 +306,7 @@ class CLink:
         except queue.Empty:
             return None
 
-    # ---- putting --------------------------------------------------------------------------------------------
+    # ---- putting ---------------------------------------------------------------------------------
 
     def put(self, name: str, *arguments: Any) -> None:
         """Put one thing by the name of its call without ``Put``, as ``put("UTF8String", "text")``.
@@ -375,7 +377,7 @@ class CLink:
             self.call("PutNext", TOKEN_INTEGER)
             self.put("String", str(value))
 
-    # ---- getting --------------------------------------------------------------------------------------------
+    # ---- getting ---------------------------------------------------------------------------------
 
     def get_flat(self) -> list[FlatToken]:
         """Read one expression token by token (GetNext) and return its tokens in prefix order."""

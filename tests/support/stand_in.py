@@ -13,7 +13,8 @@ asks of it.
 | `Zeros[n]` | n machine reals |
 | `Size[array]` | how many leaves it has |
 | `Tell[code]` | sends message `code` to the client, then Null |
-| `Switch[Get[file], ...]`, `Switch[ToExpression[code], ...]` | an initialisation: what :func:`initialise` says |
+| `Switch[Get[file], ...]` | an initialisation (:func:`initialise`) |
+| `Switch[ToExpression[code], ...]` | the same |
 | `Await["file"]` | the text of that file, once it has one |
 | `Question["text"]` | asks by an InputStringPacket, and gives the answer |
 | anything else | itself |

@@ -186,7 +186,7 @@ def test_a_console_needs_no_registration_and_is_not_asked_for_one(bus: BrokerPla
     assert console not in [peer.route for peer in bus.broker.peers.values()]
 
 
-# ---- pools ------------------------------------------------------------------------------------------------------
+# ---- pools ---------------------------------------------------------------------------------------
 
 
 def state(pool: str, is_in: str, **keys: object) -> PoolReport:
@@ -283,7 +283,7 @@ def test_no_kernel_is_started_where_none_is_given_out(bus: BrokerPlayer, console
     assert answer(bus).code == "no-host"
 
 
-# ---- hosts that are gone ----------------------------------------------------------------------------------------
+# ---- hosts that are gone -------------------------------------------------------------------------
 
 
 def gone(bus: BrokerPlayer) -> list[str]:
@@ -313,7 +313,7 @@ def test_a_session_whose_host_is_away_can_be_forgotten(console: Peer) -> None:
     assert bus.broker.sessions.awaited == {}
 
 
-# ---- links and stories ------------------------------------------------------------------------------------------
+# ---- links and stories ---------------------------------------------------------------------------
 
 
 def test_links_are_asked_of_the_frontends(bus: BrokerPlayer, console: Peer) -> None:
@@ -345,7 +345,7 @@ def test_the_story_of_a_kernel_is_told(bus: BrokerPlayer, console: Peer) -> None
     assert answer(bus).code == "unknown-kernel"
 
 
-# ---- traces -----------------------------------------------------------------------------------------------------
+# ---- traces --------------------------------------------------------------------------------------
 
 
 def test_a_trace_goes_to_who_asks_as_long_as_they_ask(bus: BrokerPlayer, console: Peer) -> None:

@@ -1,4 +1,4 @@
-"""The journal: what is written comes back, also after a crash, and what cannot be used is refused."""
+"""The journal: records come back, also after a crash, and an unusable file is refused."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def test_a_host_that_is_only_asked_is_sent_no_frame_that_it_would_deny(bus: Brok
     assert bus.broker.forward(frontend, probe) is host
 
 
-# ---------------------------------------------------------------------- who is asked, and in which order
+# ----------------------------------------------------------------- who is asked, and in which order
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def data(sequence: int, payload: bytes = b"") -> Frame:
     return Frame(Kind.DATA, 1, sequence, payload=payload)
 
 
-# ---------------------------------------------------------------------- order, wholeness, both directions
+# ---------------------------------------------------------------- order, wholeness, both directions
 
 
 async def test_frames_of_a_lane_arrive_in_order_and_whole(hub: Hub) -> None:
