@@ -1,3 +1,13 @@
-"""Everything a person types: the `kernelbus` command, its clients and operators' tools, and the
-pool of kernels for Python programs, which `kernelbus` itself offers as `KernelPool`.
+"""What people and Python programs use: the `kernelbus` command, and the library behind `kernelbus`.
+
+=============== ============================================================================
+``clients``     `kernelbus eval`, `repl`, `connect` and `discover`: one kernel for a person
+``pool``        `KernelPool` and `connect` for Python programs
+``operations``  the server's processes, and `status`, `check-config` and `keys` for operators
+``admin``       `kernelbus shell`
+=============== ============================================================================
+
+``main`` alone knows the command line and imports all rooms; nothing imports it. Beside the rooms
+stand small modules that several of them need (``address``, ``commands``, ``defaults``, ``exits``,
+``extras``, ``state``). The part may import all others. Begin reading at ``main``.
 """

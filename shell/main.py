@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from kernelbus.shell.defaults import BUS_ENDPOINT, DEFAULT_PORT, STATUS_PARTS
+from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
 from kernelbus.shell.extras import MissingExtra, needed
 
 if TYPE_CHECKING:
@@ -25,13 +26,10 @@ __all__ = ["main"]
 
 _DISCOVERED = "find one that is advertised, and whose key is trusted here"
 
-_USAGE_STATUS = 2
-_INTERRUPTED_STATUS = 130
-
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(_USAGE_STATUS, f"{self.prog}: {message}; {self.prog} --help tells more\n")
+        self.exit(UNUSABLE, f"{self.prog}: {message}; {self.prog} --help tells more\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,14 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run(options)
     except MissingExtra as error:
         print(f"{options.parser.prog}: {error}", file=sys.stderr)
-        return _USAGE_STATUS
+        return UNUSABLE
     except KeyboardInterrupt:
-        return _INTERRUPTED_STATUS
+        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; what Python still holds of it must not raise once more
         # at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return FAILED
 
 
 # ---- what may be typed ---------------------------------------------------------------------------
@@ -456,7 +454,7 @@ def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], in
         setup(options.log_level, options.log_file, options.log_format, options.log_contents)
     except ConfigError as error:
         print(f"kernelbus {name}: {error}", file=sys.stderr)
-        return _USAGE_STATUS
+        return UNUSABLE
     import logging
 
     for warning in config.warnings:
@@ -528,7 +526,7 @@ def _eval(options: argparse.Namespace) -> int:
     except (OSError, UnicodeDecodeError, ValueError) as error:
         what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
         print(f"kernelbus eval: {what}", file=sys.stderr)
-        return _USAGE_STATUS
+        return UNUSABLE
 
     def run(choice: Choice) -> int:
         from kernelbus.shell.clients.eval import run_eval
@@ -563,7 +561,7 @@ def _discover(options: argparse.Namespace) -> int:
         config = load(options.configuration_file)
     except ConfigError as error:
         print(f"kernelbus discover: {error}", file=sys.stderr)
-        return _USAGE_STATUS
+        return UNUSABLE
     from kernelbus.shell.clients.discover import run_discover
 
     interface = options.interface or config.discovery.interface
@@ -588,7 +586,7 @@ def _run_client(options: argparse.Namespace, run: Callable[[Choice], int]) -> in
         )
     except ChoiceError as error:
         print(f"{options.parser.prog}: {error}", file=sys.stderr)
-        return _USAGE_STATUS
+        return UNUSABLE
     return run(choice)
 
 

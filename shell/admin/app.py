@@ -19,17 +19,17 @@ from cmd2 import Cmd2ArgparseError, Statement
 
 from kernelbus.bus.client import AdminClient, BrokerUnreachable
 from kernelbus.bus.errors import BusError
-from kernelbus.shell.admin.commands import FAILED, OK, CommandShell, ShellError
+from kernelbus.shell.admin.commands import CommandShell, ShellError
 from kernelbus.shell.admin.live import Live
 from kernelbus.shell.admin.looking import Looking
 from kernelbus.shell.admin.names import Names
 from kernelbus.shell.admin.parsing import commands_of
 from kernelbus.shell.admin.steering import Steering
-from kernelbus.shell.clients.console import make_private
-from kernelbus.shell.clients.profile import state_directory
+from kernelbus.shell.exits import FAILED, OK, UNUSABLE
 from kernelbus.shell.operations.adminclient import admin_client
-from kernelbus.shell.operations.status import UNREACHABLE_STATUS, forgive_encoding
+from kernelbus.shell.operations.status import forgive_encoding
 from kernelbus.shell.operations.tables import duration, printable
+from kernelbus.shell.state import private_file, state_directory
 
 __all__ = ["AdminShell", "run_lines", "run_shell"]
 
@@ -90,7 +90,7 @@ class AdminShell(CommandShell):
             self.outcome = OK if asked else FAILED
             raise
         except BrokerUnreachable as error:
-            self.fail(str(error), UNREACHABLE_STATUS)
+            self.fail(str(error), UNUSABLE)
         except (BusError, ShellError) as error:
             self.fail(str(error))
         except BaseException:
@@ -151,7 +151,7 @@ def run_shell(
         text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
         text = f"{script}: it is not UTF-8: {error.reason}" if isinstance(error, UnicodeDecodeError) else text
         print(f"kernelbus shell: {text}", file=sys.stderr)
-        return UNREACHABLE_STATUS
+        return UNUSABLE
     given = bool(commands or script)
     unattended = given or not sys.stdin.isatty()
     with client, completing:
@@ -178,13 +178,11 @@ def run_lines(app: AdminShell, lines: Iterable[str], *, keep_going: bool = False
 
 
 def _history() -> str:
-    """Give the file in which what this user types is kept; empty: it cannot be."""
-    path = state_directory() / "shell-history"
+    """Return the file that keeps what this user types; "" if it cannot be written."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        make_private(path)
+        path = private_file("shell-history")
         os.chmod(path, 0o600)
     except OSError as error:
-        print(f"kernelbus shell: no history: {path}: {error.strerror}", file=sys.stderr)
+        print(f"kernelbus shell: no history: {state_directory() / 'shell-history'}: {error.strerror}", file=sys.stderr)
         return ""
     return str(path)

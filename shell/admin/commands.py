@@ -14,13 +14,11 @@ from cmd2 import Choices
 
 from kernelbus.bus.client import AdminClient
 from kernelbus.shell.admin.names import Names
+from kernelbus.shell.exits import FAILED, OK
 from kernelbus.shell.operations.status import view
 from kernelbus.shell.operations.tables import printable
 
-__all__ = ["FAILED", "OK", "CommandShell", "ShellError", "everything", "hosts", "kernels", "pools", "sessions"]
-
-OK, FAILED = 0, 1
-
+__all__ = ["CommandShell", "ShellError", "everything", "hosts", "kernels", "pools", "sessions"]
 
 class ShellError(Exception):
     """A command cannot be carried out as it was typed; the text says why."""

@@ -8,11 +8,9 @@ from dataclasses import replace
 from kernelbus.shell.clients.choice import Choice
 from kernelbus.shell.clients.profile import ProfileError
 from kernelbus.shell.clients.session import SessionError
+from kernelbus.shell.exits import INTERRUPTED, UNUSABLE
 
 __all__ = ["run_connect"]
-
-_UNREACHABLE = 2
-_INTERRUPTED = 130
 
 
 def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = False) -> int:
@@ -33,7 +31,7 @@ def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = Fal
     except (SessionError, ProfileError) as error:
         return _complain(str(error))
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
     session = attachment.session
     if close_kernel:
         with session:
@@ -59,4 +57,4 @@ def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = Fal
 
 def _complain(text: str) -> int:
     print(f"kernelbus connect: {' '.join(text.split())}", file=sys.stderr)
-    return _UNREACHABLE
+    return UNUSABLE

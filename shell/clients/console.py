@@ -9,14 +9,13 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Protocol
 
 from kernelbus.shell.clients.events import Event, Events, Typed
 from kernelbus.shell.clients.output import Output
-from kernelbus.shell.clients.profile import state_directory
+from kernelbus.shell.state import private_file, state_directory
 
-__all__ = ["Console", "Overtaken", "Plain", "make_private", "terminal"]
+__all__ = ["Console", "Overtaken", "Plain", "terminal"]
 
 
 class Overtaken(Exception):
@@ -178,21 +177,13 @@ def terminal(events: Events, offers: Callable[[str], Iterable[str]]) -> Console:
             super().append_string(text)
 
     def _history() -> _Whole:
-        path = state_directory() / "history"
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            make_private(path)
+            return _Whole(str(private_file("history")))
         except OSError as error:
-            print(f"kernelbus repl: no history: {path}: {error.strerror}", file=sys.stderr)
+            print(f"kernelbus repl: no history: {state_directory() / 'history'}: {error.strerror}", file=sys.stderr)
             return _Whole(os.devnull)
-        return _Whole(str(path))
 
     return Terminal()
-
-
-def make_private(path: Path) -> None:
-    """Have a file be there that only its user reads."""
-    os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
 
 
 def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:

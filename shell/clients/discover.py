@@ -29,6 +29,7 @@ from kernelbus.frontend.discovery.browse import BrowseError, Finder
 from kernelbus.frontend.discovery.found import Listing, Pool, Server, listing
 from kernelbus.frontend.discovery.services import BUS_TYPE, POOL_TYPE, server_type
 from kernelbus.shell.clients.session import SessionError
+from kernelbus.shell.exits import FAILED, OK, UNUSABLE
 
 __all__ = ["TIMEOUT", "DiscoveryError", "choose", "pick", "run_discover"]
 
@@ -38,9 +39,6 @@ TIMEOUT = 3.0
 # When nothing more has come for so long, what there is has come: answers are spread over some
 # tenths of a second.
 _SETTLED = 0.5
-
-_FOUND_NOTHING = 1
-_CANNOT = 2
 
 
 class DiscoveryError(SessionError):
@@ -64,14 +62,14 @@ def run_discover(protocol: str, *, timeout: float = TIMEOUT, interface: str | No
             found = asyncio.run(_look(protocol, timeout, interface))
     except BrowseError as error:
         print(f"kernelbus discover: {error}", file=sys.stderr)
-        return _CANNOT
+        return UNUSABLE
     if as_json:
         print(json.dumps(_as_json(found), indent=1, ensure_ascii=False))
     elif not (found.servers or found.brokers):
         print(f"kernelbus discover: nothing is advertised (kernelbus serve -a advertises); looked for {timeout:g} s", file=sys.stderr)
     else:
         print("\n\n".join(filter(None, [_server_table(found.servers), _broker_table(found)])))
-    return 0 if found.servers or found.brokers else _FOUND_NOTHING
+    return OK if found.servers or found.brokers else FAILED
 
 
 @contextlib.contextmanager

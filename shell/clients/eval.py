@@ -23,7 +23,9 @@ from kernelbus.shell.clients.choice import Attachment, Choice
 from kernelbus.shell.clients.forms import full_form
 from kernelbus.shell.clients.output import Output
 from kernelbus.shell.clients.profile import ProfileError
-from kernelbus.shell.clients.session import SessionError, packet_name
+from kernelbus.shell.clients.session import SessionError
+from kernelbus.shell.commands import name_of
+from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
 from wstp import Expr, Function, Symbol
 
 __all__ = ["Outcome", "run_eval"]
@@ -34,10 +36,6 @@ _TICK = 0.2
 
 _ABORT_SECONDS = 10.0
 _QUIT_SECONDS = 3.0
-
-_FAILED = 1
-_UNREACHABLE = 2
-_INTERRUPTED = 130
 
 _FAILURES = ("$Failed", "$Aborted")
 
@@ -68,14 +66,14 @@ def run_eval(codes: Sequence[str], *, choice: Choice, timeout: float | None = No
     try:
         attachment = choice.attach(keep=False)
     except (SessionError, ProfileError) as error:
-        return _complain(str(error), _UNREACHABLE)
+        return _complain(str(error), UNUSABLE)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
     with attachment.session:
         try:
             return _Evaluation(attachment, choice, timeout).run(codes)
         except ProfileError as error:
-            return _complain(str(error), _FAILED)
+            return _complain(str(error), FAILED)
 
 
 def _complain(text: str, status: int) -> int:
@@ -126,16 +124,16 @@ class _Evaluation:
                 for number, code in enumerate(codes, 1):
                     if outcome in (Outcome.GONE, Outcome.LEFT):
                         number -= 1
-                        status = _FAILED
+                        status = FAILED
                         break
                     expression = Symbol("ToString")(Symbol("ToExpression")(code), Symbol("InputForm"))
                     outcome = self._evaluate(expression, f"evaluation {number}", interrupts)
                     self._attachment.save(self._session.position)
-                    status = status if outcome is Outcome.DONE else _FAILED
+                    status = status if outcome is Outcome.DONE else FAILED
                     if interrupts.count or outcome in (Outcome.GONE, Outcome.LEFT):
                         break
                 if interrupts.count:
-                    status = _INTERRUPTED
+                    status = INTERRUPTED
                 elif number < len(codes):
                     _complain(f"{len(codes) - number} more not evaluated", status)
                 if outcome is Outcome.LEFT:
@@ -179,14 +177,14 @@ class _Evaluation:
                 pressed = interrupts.count - before
                 if not aborted and (pressed or (deadline is not None and time.monotonic() >= deadline)):
                     if not pressed:
-                        _complain(f"{what} took longer than {limit:g} s: aborting it", _FAILED)
+                        _complain(f"{what} took longer than {limit:g} s: aborting it", FAILED)
                     self._session.link.put_message(wstp.MessageCode.ABORT)
                     deadline = time.monotonic() + _ABORT_SECONDS
                     aborted = True
                 if pressed > 1:
                     return Outcome.LEFT
                 if aborted and deadline is not None and time.monotonic() >= deadline:
-                    _complain(f"{what} did not obey the abort in {_ABORT_SECONDS:.0f} s", _FAILED)
+                    _complain(f"{what} did not obey the abort in {_ABORT_SECONDS:.0f} s", FAILED)
                     return Outcome.LEFT
                 tick = _TICK if deadline is None else min(_TICK, max(deadline - time.monotonic(), 0.0))
                 unsaved = self._attachment.unsaved
@@ -208,14 +206,14 @@ class _Evaluation:
         except KeyboardInterrupt:
             return Outcome.LEFT
         except wstp.LinkClosed:
-            _complain(f"the kernel closed the link during {what}", _FAILED)
+            _complain(f"the kernel closed the link during {what}", FAILED)
         except wstp.WSTPError as error:
-            _complain(f"{what}: {error}", _FAILED)
+            _complain(f"{what}: {error}", FAILED)
         return Outcome.GONE
 
     def _take(self, packet: Function) -> Outcome | None:
         """Show one packet; a ReturnPacket ends the evaluation."""
-        name, value = packet_name(packet.head), packet.args[0] if packet.args else None
+        name, value = name_of(packet.head), packet.args[0] if packet.args else None
         if name == "ReturnPacket":
             return self._result(value)
         if name == "MessagePacket":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import wstp
-from kernelbus.shell.clients.session import packet_name
+from kernelbus.shell.commands import name_of
 from wstp import Function, Symbol
 
 __all__ = ["full_form"]
@@ -20,7 +20,7 @@ def full_form(value: object) -> str:
         if isinstance(item, _Piece):
             pieces.append(item)
         elif isinstance(item, Symbol):
-            pieces.append(packet_name(item))
+            pieces.append(name_of(item))
         elif isinstance(item, Function | list):
             head, arguments = (item.head, item.args) if isinstance(item, Function) else (Symbol("List"), item)
             parted = [part for argument in arguments for part in (_Piece(", "), argument)]

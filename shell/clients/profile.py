@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kernelbus.shell.address import Address, AddressError
+from kernelbus.shell.state import state_directory
 
 if TYPE_CHECKING:
     from marshmallow import Schema
 
-__all__ = ["VERSION", "Profile", "ProfileError", "ProfileFile", "state_directory"]
+__all__ = ["VERSION", "Profile", "ProfileError", "ProfileFile"]
 
 #: The version of the form written here.
 VERSION = 1
@@ -88,16 +89,6 @@ def _schema() -> Schema:
         "Used": fields.String(load_default=""),
     }
     return Schema.from_dict(dict(known), name="Profile")(unknown=EXCLUDE)
-
-
-def state_directory() -> Path:
-    """Give the directory for what is kept between runs: profiles, and the history of what was
-    typed.
-    """
-    given = os.environ.get("XDG_STATE_HOME", "")
-    # The XDG specification: a relative path is to be ignored.
-    base = Path(given) if os.path.isabs(given) else Path.home() / ".local" / "state"
-    return base / "kernelbus"
 
 
 class ProfileFile:

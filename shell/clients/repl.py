@@ -31,15 +31,13 @@ from kernelbus.shell.clients.console import Console, Overtaken, Plain, terminal
 from kernelbus.shell.clients.events import Ended, Event, Events, Interrupts, Pressed, Said, listen
 from kernelbus.shell.clients.forms import full_form
 from kernelbus.shell.clients.profile import ProfileError
-from kernelbus.shell.clients.session import KernelRefused, SessionError, packet_name
+from kernelbus.shell.clients.session import KernelRefused, SessionError
+from kernelbus.shell.commands import name_of
+from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
 from kernelbus.shell.extras import require
 from wstp import Expr, Symbol
 
 __all__ = ["run_repl"]
-
-_FAILED = 1
-_UNREACHABLE = 2
-_INTERRUPTED = 130
 
 # How soon, and then how often, a server is asked whether a kernel that says nothing is idle.
 _ASK_SECONDS = 0.3
@@ -88,15 +86,15 @@ def run_repl(choice: Choice) -> int:
         attachment = choice.attach(keep=interactive, resume=True)
     except (SessionError, ProfileError) as error:
         print(f"kernelbus repl: {' '.join(str(error).split())}", file=sys.stderr)
-        return _UNREACHABLE
+        return UNUSABLE
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
     repl = _Repl(attachment, kept=interactive or choice.kept, interactive=interactive)
     try:
         return repl.run()
     except ProfileError as error:
         print(f"kernelbus repl: {error}", file=sys.stderr)
-        return _FAILED
+        return FAILED
     finally:
         attachment.session.close()
 
@@ -175,7 +173,7 @@ class _Repl:
     def _offer_more(self) -> None:
         """Ctrl-C was pressed again."""
         if not self._console.interactive:
-            self._leave(_INTERRUPTED)
+            self._leave(INTERRUPTED)
         question = "It has not obeyed the abort. [w]ait, interrupt [m]enu, [l]eave it evaluating, [q]uit and end it? "
         try:
             typed = self._console.read(lambda: question, self._still_busy).strip().lower()
@@ -205,13 +203,13 @@ class _Repl:
             return
         except KeyboardInterrupt:
             if not self._console.interactive:
-                self._leave(_INTERRUPTED)
+                self._leave(INTERRUPTED)
             self._lines.clear()
             return
         except EOFError:
             if self._lines and not self._console.interactive:
                 self._show_held()
-                self._leave(_FAILED)
+                self._leave(FAILED)
             self._leave(0)
         if not line.strip() and not self._lines:
             return
@@ -245,7 +243,7 @@ class _Repl:
             if not self._console.interactive:
                 asks = f"the kernel asks for input ({prompt.strip()})"
                 self._console.errors.line(f"kernelbus repl: {asks}, and there are no more lines")
-                self._leave(_FAILED)
+                self._leave(FAILED)
             self._leave(0)
         self._turn = _Turn.BUSY
         match name:
@@ -315,7 +313,7 @@ class _Repl:
                 self._prompt = str(table.get("Prompt") or "")
                 self._turn = _Turn.IDLE
             return
-        name, value = packet_name(packet.head), packet.args[0] if packet.args else ""
+        name, value = name_of(packet.head), packet.args[0] if packet.args else ""
         self._shown = said.position
         if name in _QUESTIONS:
             self._show_held()
@@ -423,7 +421,7 @@ class _Repl:
         if not self._kept:
             if not self._quitting:
                 self._console.errors.line("kernelbus repl: the kernel has ended, or the connection to it is lost")
-            raise _Over(0 if self._quitting else _FAILED)
+            raise _Over(0 if self._quitting else FAILED)
         # When the kernel has ended the server says so at once, and there is nothing to be told
         # before.
         quiet = [True]
@@ -448,18 +446,18 @@ class _Repl:
         except KernelRefused as refused:
             if not refused.gone:
                 self._console.errors.line(f"kernelbus repl: {refused}")
-                raise _Over(_UNREACHABLE) from None
+                raise _Over(UNUSABLE) from None
             if not self._quitting:
                 self._console.errors.line(f"The kernel has ended: {refused.reason}.")
             elif self._console.interactive:
                 self._console.errors.line("The kernel has ended.")
-            raise _Over(0 if self._quitting else _FAILED) from None
+            raise _Over(0 if self._quitting else FAILED) from None
         except SessionError as failed:
             self._console.errors.line(f"kernelbus repl: {failed}")
-            raise _Over(_UNREACHABLE) from None
+            raise _Over(UNUSABLE) from None
         except KeyboardInterrupt:
             self._console.errors.line(f"To try again:\n  {self._attachment.way_back('repl')}")
-            raise _Over(_UNREACHABLE) from None
+            raise _Over(UNUSABLE) from None
         if not quiet[0]:
             self._console.errors.line("Back at the kernel.")
         self._turn = _Turn.UNKNOWN

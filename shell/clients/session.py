@@ -14,12 +14,10 @@ from collections.abc import Sequence
 
 import wstp
 from kernelbus.shell.address import Address
+from kernelbus.shell.commands import command, name_of, unreachable
 from wstp import Expr, Function, Symbol
 
-__all__ = ["CONTEXT", "KernelRefused", "Session", "SessionError", "connect_command", "packet_name", "reconnect_command"]
-
-#: The context of the commands to a server (frontend/commands.py).
-CONTEXT = "WSTPServer`"
+__all__ = ["KernelRefused", "Session", "SessionError", "connect_command", "reconnect_command"]
 
 _CONNECT_SECONDS = 10.0
 # The server gives up on a kernel sooner, and says so; this is for one that says nothing at all.
@@ -57,7 +55,7 @@ def connect_command(kernel: str = "", *, pool: str = "", parallel: bool = False,
         options["Parallel"] = Symbol("True")
     if profile:
         options["Profile"] = profile
-    return _command("ConnectKernel", *([kernel] if kernel else []), *([options] if options else []))
+    return command("ConnectKernel", *([kernel] if kernel else []), *([options] if options else []))
 
 
 def reconnect_command(kernel: str, point: int | None = None, *, profile: str = "") -> Function:
@@ -67,17 +65,7 @@ def reconnect_command(kernel: str, point: int | None = None, *, profile: str = "
     rules = [Symbol("Rule")("Resume", Symbol("True") if point is None else point)]
     if profile:
         rules.append(Symbol("Rule")("Profile", profile))
-    return _command("Reconnect", kernel, *rules)
-
-
-def _command(name: str, *arguments: Expr) -> Function:
-    return Symbol(CONTEXT + name)(*arguments)
-
-
-def packet_name(head: object) -> str:
-    """Give a symbol's name without the context that a kernel may write, "" for what is no symbol.
-    """
-    return head.name.removeprefix("System`") if isinstance(head, Symbol) else ""
+    return command("Reconnect", kernel, *rules)
 
 
 class Session:
@@ -113,8 +101,7 @@ class Session:
         try:
             self.link = wstp.connect(address.spec, mode="uuid", timeout=_CONNECT_SECONDS)
         except (wstp.WSTPError, OSError) as error:
-            where = "" if address.link_name in str(error) else f"{address.link_name}: "
-            raise SessionError(f"cannot reach a server: {where}{error}") from None
+            raise SessionError(unreachable(address, error)) from None
         try:
             self._attach(request, keep)
         except BaseException:
@@ -124,18 +111,18 @@ class Session:
     def _attach(self, request: Function, keep: bool) -> None:
         # Our own id comes back last: who reads it knows that all the answers before it have come.
         asked = ("PoolName", "ResumePoint", "KernelID")
-        keeping = _command("KeepAlive", Symbol("True" if keep else "False"))
+        keeping = command("KeepAlive", Symbol("True" if keep else "False"))
         deadline = time.monotonic() + _KERNEL_SECONDS
         tag, said = "", []
         try:
-            for command in (request, keeping, *(_command(name) for name in asked)):
-                self.link.put(command, end_packet=True)
+            for sent in (request, keeping, *(command(name) for name in asked)):
+                self.link.put(sent, end_packet=True)
             self.link.flush(timeout=_CONNECT_SECONDS)
             # What comes before the answer is about a kernel that nobody asked for.
-            while packet_name((packet := self._get(deadline)).head) != "ReturnPacket":
-                if packet_name(packet.head) == "MessagePacket":
+            while name_of((packet := self._get(deadline)).head) != "ReturnPacket":
+                if name_of(packet.head) == "MessagePacket":
                     tag = str(packet.args[-1])
-                elif packet_name(packet.head) == "TextPacket":
+                elif name_of(packet.head) == "TextPacket":
                     said += [str(argument).strip() for argument in packet.args[:1]]
             if not isinstance(packet.args[0], str):
                 raise self._refused(tag, "; ".join(said) or "it refused")
@@ -183,7 +170,7 @@ class Session:
 
     def command(self, name: str, *arguments: Expr) -> None:
         """Send a command to the server; its answer comes among the packets."""
-        self.put(_command(name, *arguments))
+        self.put(command(name, *arguments))
 
     def wait_for(self, answer: Expr, seconds: float = 10.0) -> None:
         """Read on until a command has been answered so, or the link has ended, or it has taken too
@@ -200,7 +187,7 @@ class Session:
         """Give what a packet that answers the command Kernels[] says of this kernel; None for any
         other packet.
         """
-        if packet_name(packet.head) != "ReturnPacket" or len(packet.args) != 1:
+        if name_of(packet.head) != "ReturnPacket" or len(packet.args) != 1:
             return None
         for key, value in _rules(packet.args[0]):
             if key == self.kernel:
@@ -222,14 +209,14 @@ def _take_last(answers: list[Function], kind: type) -> Expr | None:
     """Take out the last answer of a kind, and give what it says."""
     for index in reversed(range(len(answers))):
         answer = answers[index]
-        if packet_name(answer.head) == "ReturnPacket" and len(answer.args) == 1 and isinstance(answer.args[0], kind):
+        if name_of(answer.head) == "ReturnPacket" and len(answer.args) == 1 and isinstance(answer.args[0], kind):
             del answers[index]
             return answer.args[0]
     return None
 
 
 def _rules(value: Expr) -> Sequence[tuple[Expr, Expr]]:
-    if not isinstance(value, Function) or packet_name(value.head) != "Association":
+    if not isinstance(value, Function) or name_of(value.head) != "Association":
         return ()
     rules = [rule for rule in value.args if isinstance(rule, Function) and len(rule.args) == 2]
     return [(rule.args[0], rule.args[1]) for rule in rules]

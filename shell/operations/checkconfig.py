@@ -27,10 +27,9 @@ from kernelbus.kernelhost.process.memory import amount
 from kernelbus.kernelhost.process.watch import settled
 from kernelbus.kernelhost.process.wolfram import choose_kernel
 from kernelbus.shell.defaults import BUS_ENDPOINT
+from kernelbus.shell.exits import OK, UNUSABLE
 
 __all__ = ["explain", "run_check_config"]
-
-_USAGE_STATUS = 2
 
 _Path = relaxedjson.Path
 
@@ -52,7 +51,7 @@ def run_check_config(file: str | None, *, as_json: bool) -> int:
             _print_json({"file": str(path), "valid": False, "problems": list(error.problems)})
         for problem in error.problems:
             print(problem, file=sys.stderr)
-        return _USAGE_STATUS
+        return UNUSABLE
     lines = {} if path is None else dict(relaxedjson.parse(path.read_text(encoding="utf-8")).lines)
     if as_json:
         _print_json(_described(config, path, lines))
@@ -60,7 +59,7 @@ def run_check_config(file: str | None, *, as_json: bool) -> int:
         print("\n".join(explain(config, lines)))
     for warning in config.warnings:
         print(warning, file=sys.stderr)
-    return 0
+    return OK
 
 
 def explain(config: Config, lines: Mapping[_Path, int]) -> Iterator[str]:

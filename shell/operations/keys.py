@@ -14,6 +14,7 @@ from pathlib import Path
 from kernelbus.bus.security.curve import allow_command, key_store, own_name
 from kernelbus.bus.security.keys import KeysError, KeyStore
 from kernelbus.bus.settings.config import Config, ConfigError, load
+from kernelbus.shell.exits import OK, UNUSABLE
 
 __all__ = ["allow_key", "list_keys", "new_key", "revoke_key", "run_keys", "show_key"]
 
@@ -35,7 +36,7 @@ def run_keys(action: Callable[[KeyStore], int], *, program: str, folder: str | N
         return action(key_store(config) if folder is None else KeyStore(Path(folder)))
     except (ConfigError, KeysError) as error:
         print(f"{program}: {error}", file=sys.stderr)
-        return 2
+        return UNUSABLE
 
 
 def new_key(store: KeyStore, *, force: bool = False, as_json: bool = False, quiet: bool = False) -> int:
@@ -67,7 +68,7 @@ def show_key(store: KeyStore, *, as_json: bool = False, quiet: bool = False) -> 
         print(pair.public)
     else:
         print(f"The key of this machine is {pair.public}\nTo have another machine trust it, say there:\n  {allow_command(pair.public)}")
-    return 0
+    return OK
 
 
 def allow_key(store: KeyStore, key: str, name: str, comment: str = "") -> int:
@@ -81,7 +82,7 @@ def allow_key(store: KeyStore, key: str, name: str, comment: str = "") -> int:
         raise KeysError("this is the key of this machine itself, which is always allowed here: say it on the other machine")
     store.allow(key, name, comment)
     print(f"{name} is allowed")
-    return 0
+    return OK
 
 
 def revoke_key(store: KeyStore, key: str) -> int:
@@ -92,7 +93,7 @@ def revoke_key(store: KeyStore, key: str) -> int:
     """
     _, name = store.revoke(key)
     print(f"{name} is no longer allowed")
-    return 0
+    return OK
 
 
 def list_keys(store: KeyStore, *, as_json: bool = False) -> int:
@@ -105,7 +106,7 @@ def list_keys(store: KeyStore, *, as_json: bool = False) -> int:
     if as_json:
         allowed = [{"key": key, "name": entry.name, "comment": entry.comment} for key, entry in entries.items()]
         _print_json({"key": pair.public if pair else None, "name": own_name(), "folder": str(store.folder), "allowed": allowed})
-        return 0
+        return OK
     rows = [(pair.public, own_name(), "this machine")] if pair is not None else []
     rows += [(key, entry.name, entry.comment) for key, entry in entries.items()]
     width = max((len(name) for _, name, _ in rows), default=0)
@@ -113,7 +114,7 @@ def list_keys(store: KeyStore, *, as_json: bool = False) -> int:
         print(f"{key}  {name:{width}}  {comment}".rstrip())
     if pair is None:
         print(_NONE.format(store.command("new")), file=sys.stderr)
-    return 0
+    return OK
 
 
 def _print_json(value: object) -> None:

@@ -26,6 +26,7 @@ from kernelbus.bus.settings.config import Config, load
 from kernelbus.bus.settings.reload import Reloader
 from kernelbus.bus.transport.interface import TransportFactory
 from kernelbus.bus.transport.zeromq import dealer_factory
+from kernelbus.shell.exits import OK, UNUSABLE
 from kernelbus.shell.operations.notify import Notifier
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def run_part(main: Coroutine[Any, Any, None]) -> int:
             runner.run(main)
         except BusError as error:
             _log.error("%s", error)
-            return 2
-    return 0
+            return UNUSABLE
+    return OK
 
 
 def part_name(config: Config) -> str:

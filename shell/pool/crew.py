@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kernelbus.shell.address import Address
+from kernelbus.shell.commands import name_of
 from kernelbus.shell.pool.kernellink import (
     EvaluationAborted,
     EvaluationError,
@@ -26,7 +27,7 @@ from kernelbus.shell.pool.kernellink import (
     KernelMessage,
     NoKernel,
 )
-from kernelbus.shell.pool.values import name_of, to_python
+from kernelbus.shell.pool.values import to_python
 from wstp import Expr, Function
 from wstp.lexer import Buffer
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import wstp
 from kernelbus.shell.address import Address
-from kernelbus.shell.pool.values import name_of
+from kernelbus.shell.commands import CONTEXT, command, name_of, unreachable
 from wstp import Expr, Function, MessageCode, Symbol
 from wstp.lexer import Buffer
 
@@ -28,7 +28,6 @@ __all__ = [
     "encode",
 ]
 
-_CONTEXT = "WSTPServer`"
 _EVALUATE = Symbol("EvaluatePacket")
 _CONNECT_SECONDS = 10.0
 _CLOSE_SECONDS = 3.0
@@ -142,18 +141,17 @@ class KernelLink:
         try:
             link = wstp.connect(address.spec, timeout=min(timeout, _CONNECT_SECONDS))
         except (wstp.WSTPError, OSError) as error:
-            where = "" if address.link_name in str(error) else f"{address.link_name}: "
-            raise NoKernel(f"cannot reach a server: {where}{error}") from None
+            raise NoKernel(unreachable(address, error)) from None
         wanted: list[Expr] = [kernel] if kernel else []
         if address.pool and not kernel:
             wanted.append({"Pool": address.pool})
         elif parallel and not kernel:
             wanted.append({"Parallel": Symbol("True")})
         try:
-            identity = _command(link, "ConnectKernel", *wanted, deadline=deadline, stop=stop)
+            identity = _ask(link, "ConnectKernel", *wanted, deadline=deadline, stop=stop)
             if isinstance(identity, str):
                 # Without it none is left behind, whatever becomes of this program.
-                _command(link, "KeepAlive", Symbol("True" if keep else "False"), deadline=deadline, stop=stop)
+                _ask(link, "KeepAlive", Symbol("True" if keep else "False"), deadline=deadline, stop=stop)
                 return cls(link, identity)
             why = "it refused"
         except _Refused as error:
@@ -227,7 +225,7 @@ class KernelLink:
             return
         self._closed = True
         try:
-            _command(self._link, "CloseKernel", deadline=time.monotonic() + _CLOSE_SECONDS, stop=lambda: False)
+            _ask(self._link, "CloseKernel", deadline=time.monotonic() + _CLOSE_SECONDS, stop=lambda: False)
         except (wstp.WSTPError, _Refused):
             pass  # a kernel that does not answer ends with its link, as it has been told to
         self._link.close()
@@ -256,7 +254,7 @@ class KernelLink:
                 case "MessagePacket", (symbol, tag, *_):
                     told = (name_of(symbol) or str(symbol), str(tag))
                 case "TextPacket", (text, *_) if told is not None:
-                    if told[0].startswith(_CONTEXT + "Kernel"):
+                    if told[0].startswith(CONTEXT + "Kernel"):
                         lost = " ".join(str(text).partition(f"::{told[1]}: ")[2].split()) or str(text)
                     else:
                         on_message(KernelMessage(*told, str(text)))
@@ -296,14 +294,14 @@ class _Refused(Exception):
     """The server refused a command; the text says why."""
 
 
-def _command(link: wstp.Link, name: str, *arguments: Expr, deadline: float, stop: Callable[[], bool]) -> Expr:
+def _ask(link: wstp.Link, name: str, *arguments: Expr, deadline: float, stop: Callable[[], bool]) -> Expr:
     """Give a command to the server, and give its answer. What comes before that is not for us.
 
     Raises:
         _Refused: refused, or given up because of `stop`.
         wstp.WSTPError: the link is gone, or the deadline passed.
     """
-    link.put(Symbol(_CONTEXT + name)(*arguments), end_packet=True)
+    link.put(command(name, *arguments), end_packet=True)
     link.flush(timeout=max(deadline - time.monotonic(), 0.0))
     said: list[str] = []
     while True:

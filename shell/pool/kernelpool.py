@@ -26,9 +26,10 @@ from types import TracebackType
 from typing import Any
 
 from kernelbus.shell.address import Address
+from kernelbus.shell.commands import CONTEXT, name_of
 from kernelbus.shell.pool.crew import Crew, Orders, Task, check_value
 from kernelbus.shell.pool.kernellink import EvaluationFailed, KernelMessage, encode
-from kernelbus.shell.pool.values import code_to_expr, name_of, to_expr, to_python
+from kernelbus.shell.pool.values import code_to_expr, to_expr, to_python
 from wstp import Expr, Function, Symbol
 
 __all__ = ["KernelFuture", "KernelPool", "KernelWarning"]
@@ -37,7 +38,7 @@ _WORD = r"(?:[^\W\d_]|\$)(?:[^\W_]|\$)*"
 _NAME = re.compile(rf"{_WORD}(?:`{_WORD})*")
 # The head of what a chunk is: one that means nothing to a kernel, so that it holds a Nothing as
 # well.
-_CHUNK = "WSTPServer`Chunk"
+_CHUNK = f"{CONTEXT}Chunk"
 # Chunks are made so large that a kernel gets a few of them, but neither too many calls nor too many
 # bytes in one.
 _CHUNKS_PER_KERNEL = 4

@@ -19,19 +19,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
+from kernelbus.shell.commands import name_of
 from wstp import Expr, Function, Symbol
 
-__all__ = ["code_to_expr", "name_of", "to_expr", "to_python"]
+__all__ = ["code_to_expr", "to_expr", "to_python"]
 
 _CONSTANTS: Final = {"True": True, "False": False, "Null": None}
 _PLAIN: Final = frozenset((int, float, str, bool, Symbol, type(None)))
-
-
-def name_of(symbol: Expr) -> str:
-    """Return a symbol's name without the context System` that a kernel may write; "" for what is no
-    symbol.
-    """
-    return symbol.name.removeprefix("System`") if isinstance(symbol, Symbol) else ""
 
 
 def code_to_expr(code: str | Expr) -> Expr:

@@ -1,0 +1,31 @@
+"""Commands to a server (DESIGN.md, "The command language"), and names of symbols in its answers.
+
+Shared by the clients that people use and by the pool for Python programs. No I/O.
+"""
+
+from __future__ import annotations
+
+import wstp
+from kernelbus.shell.address import Address
+from wstp import Expr, Function, Symbol
+
+__all__ = ["CONTEXT", "command", "name_of", "unreachable"]
+
+#: The context of the commands (:mod:`kernelbus.frontend.commands`).
+CONTEXT = "WSTPServer`"
+
+
+def command(name: str, *arguments: Expr) -> Function:
+    """Return the expression that gives a server the command `name`."""
+    return Symbol(CONTEXT + name)(*arguments)
+
+
+def name_of(symbol: object) -> str:
+    """Return a symbol's name without the context System` that a kernel may write; "" for anything else."""
+    return symbol.name.removeprefix("System`") if isinstance(symbol, Symbol) else ""
+
+
+def unreachable(address: Address, error: wstp.WSTPError | OSError) -> str:
+    """Say in one line that no link to the server at `address` could be opened, and why."""
+    where = "" if address.link_name in str(error) else f"{address.link_name}: "
+    return f"cannot reach a server: {where}{error}"

@@ -1,0 +1,28 @@
+"""Where a user's state is kept between runs: profiles, and the history of what was typed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["private_file", "state_directory"]
+
+
+def state_directory() -> Path:
+    """Return `kernelbus` in `$XDG_STATE_HOME`, or in `~/.local/state`."""
+    given = os.environ.get("XDG_STATE_HOME", "")
+    # The XDG specification: a relative path is to be ignored.
+    base = Path(given) if os.path.isabs(given) else Path.home() / ".local" / "state"
+    return base / "kernelbus"
+
+
+def private_file(name: str) -> Path:
+    """Make a file in the state directory that only its user can read, unless it exists.
+
+    Raises:
+        OSError: it cannot be made or written to.
+    """
+    path = state_directory() / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
+    return path
