@@ -1,7 +1,7 @@
-"""Kernel hosts on machines of their own, which know each other by keys, and whose network fails.
+"""Test a server of several machines that authenticate by keys and whose network fails.
 
-The machines are network namespaces that the tests make (tests/support/namespaces.py), where they
-are allowed to.
+The machines are network namespaces that the tests make (tests/support/namespaces.py), where the
+system permits it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PORT = 31416
 
 
 class Site:
-    """A broker and a frontend on one machine, and machines with kernels."""
+    """A broker and a frontend on one machine, and other machines with kernel hosts."""
 
     def __init__(self, network: Network, folder: Path) -> None:
         self.network = network
@@ -43,7 +43,7 @@ class Site:
         self.broker = self.front.start("broker", "--bus", bind, "-l", "debug", "-c", self.config, ready="Broker listening")
         port = self.broker.endpoint.rpartition(":")[2]
         self.endpoint = f"tcp://{self.front.address}:{port}"
-        # On the broker's machine by loopback, where it is asked for keys all the same.
+        # On the broker's machine, over loopback; the broker requires keys there too.
         near = f"tcp://127.0.0.1:{port}" if apart else self.endpoint
         self.frontend = self.front.start("frontend", "--bus", near, "-p", "0", "-l", "debug", "-c", self.config, wait=False)
         self.hosts = [self.host(lab) for lab in self.labs]
@@ -51,12 +51,12 @@ class Site:
             part.__enter__()
 
     def introduce(self, lab: Machine) -> None:
-        """Have a machine and the broker's trust each other."""
+        """Make a machine and the broker's machine trust each other."""
         self.front.keys.allow(public(lab), lab.name)
         lab.keys.allow(public(self.front), "front")
 
     def host(self, machine: Machine) -> Part:
-        """Start a host, and do not wait for it."""
+        """Start a host without waiting until it is ready."""
         return machine.start("host", "--bus", self.endpoint, "-l", "debug", "-c", self.config, ready="has joined", wait=False)
 
     def link(self) -> wstp.Link:
@@ -64,7 +64,7 @@ class Site:
             return connect(self.frontend)
 
     def kernels(self, stack: ExitStack, host: Part) -> wstp.Link:
-        """Give a link to a kernel of `host`; others that are given first are kept until the end."""
+        """Return a link to a kernel of `host`; links to other hosts are kept until the end."""
         for _ in range(8):
             link = stack.enter_context(self.link())
             if self.where(link) is host:
@@ -72,7 +72,7 @@ class Site:
         raise AssertionError("no kernel of that host")
 
     def where(self, link: wstp.Link) -> Part:
-        """Give the host whose kernel a link has."""
+        """Return the host of the kernel to which a link is attached."""
         pid = value(link, Symbol("Pid")())
         (found,) = [host for host in self.hosts if pid in {child.pid for child in host.children()}]
         return found
@@ -179,7 +179,7 @@ def test_a_machine_is_refused_until_its_key_is_allowed(apart: Site) -> None:
     wait_until(lambda: any("has joined" in line for line in host.output), "it joins, and nothing was started anew")
     with ExitStack() as stack:
         link = apart.kernels(stack, host)
-        # And once it is revoked, it is out.
+        # Once the machine is revoked, its host is cut off.
         apart.front.keys.revoke("lab3")
         assert link.get(timeout=20).head == Symbol("MessagePacket")
         assert "its machine's key is not allowed any more" in str(link.get(timeout=10))

@@ -1,4 +1,4 @@
-"""The channel against a network that loses, repeats, delays, overtakes and cuts."""
+"""Test the channel over a network that loses, repeats, delays and reorders frames, and breaks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OPTIONS = ChannelOptions(window=4096, chunk=512, backlog=1024, acknowledge_delay
 
 @dataclass
 class Network:
-    """Two lanes each way. Within a lane order is kept unless `overtaking`."""
+    """A network with two lanes in each direction; a lane keeps the order unless `overtaking`."""
 
     random: Random
     loss: float
@@ -41,7 +41,7 @@ class Network:
 
     def send(self, to: int, frames: list[Frame]) -> None:
         for frame in frames:
-            # Through the real encoding, so that what is tested is what travels.
+            # Encode and decode, so that the test covers the bytes that travel.
             frame = decode_frame(encode_header(frame), bytes(frame.payload))
             self.sent += 1
             if self.now < self.cut_until or self.random.random() < self.loss:
@@ -57,7 +57,7 @@ class Network:
 
 @dataclass
 class Application:
-    """What one side's program saw."""
+    """What the application at one end has seen."""
 
     channel: Channel
     got: bytearray = field(default_factory=bytearray)
@@ -83,8 +83,9 @@ class Application:
 
 
 def run(network: Network, plans: list[list[tuple[str, int]]], cuts: list[tuple[float, float]], slow: bool) -> list[Application]:
-    """Play both sides' plans to the end and give what each saw. A plan is a list of ('data', n),
-    ('urgent', code), ('wait', ms).
+    """Play the plans of both ends to their end, and return what each application has seen.
+
+    A plan is a list of ('data', n), ('urgent', code) and ('wait', ms).
     """
     sides = [Application(Channel(7, OPTIONS)), Application(Channel(7, OPTIONS))]
     random = network.random
@@ -124,7 +125,7 @@ def run(network: Network, plans: list[list[tuple[str, int]]], cuts: list[tuple[f
         while network.queue and network.queue[0][0] <= network.now:
             _, _, to, frame = heapq.heappop(network.queue)
             if sides[to].channel.closed:
-                # What the owner of a forgotten channel does.
+                # A multiplexer answers so for a channel that it has forgotten.
                 if frame.kind in (Kind.DATA, Kind.END, Kind.PROBE, Kind.URGENT):
                     network.send(1 - to, [Frame(Kind.RESET, 7)])
                 continue
@@ -183,7 +184,7 @@ def test_nothing_is_sent_twice_on_a_faultless_network() -> None:
     count = 200
     sides = run(network, [[("data", 512)] * count, []], [], False)
     assert len(sides[1].got) == 512 * count
-    # Data, its acknowledgements, both ends: repetition of any part of the stream would show.
+    # Data, its acknowledgements and both ends: a repetition of data would exceed this bound.
     assert network.sent < 2.5 * count + 10
 
 

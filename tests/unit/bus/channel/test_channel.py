@@ -1,4 +1,4 @@
-"""The channel's rules, one by one."""
+"""Test the rules of the channel one by one."""
 
 from __future__ import annotations
 

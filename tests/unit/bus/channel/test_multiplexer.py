@@ -1,5 +1,6 @@
-"""Channels over a real broker, by call and over tcp: nothing is lost, nothing comes twice, nobody
-waits for another's reader.
+"""Test channels over a real broker, by call and over tcp.
+
+Nothing is lost or delivered twice, and a slow reader does not delay other channels.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
 
 
 async def several(bus: Bus, count: int) -> list[tuple[Stream, Stream]]:
-    """Channels between one frontend and one host: pairs of a client's end and a kernel's."""
+    """Channels between one frontend and one host: pairs of a client's end and a kernel's end."""
     await bus.part("host")
     frontend = await bus.part("frontend")
     clients = [await frontend.open() for _ in range(count)]
@@ -170,11 +171,11 @@ async def test_a_peer_that_breaks_the_rules_is_dropped_and_its_owner_told(bus: B
     await until(lambda: opposite.received == 10)
 
 
-# ---------------------------------------------------------------------- the handle alone
+# ---- the handle alone
 
 
 class Owner:
-    """Notes what it is told, and does `react` then."""
+    """An owner that records its events and calls `react` for each."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -190,7 +191,7 @@ class Owner:
 
 
 class Desk:
-    """A multiplexer whose other side is the test."""
+    """A multiplexer whose peer is the test."""
 
     def __init__(self, options: ChannelOptions = CHANNEL) -> None:
         self.sent: list[Frame] = []
@@ -205,9 +206,7 @@ class Desk:
 
 
 async def test_credit_that_comes_while_frames_are_sent_is_used_at_once() -> None:
-    """A transport may bring the answer before the last frame has been handed over; what waits for
-    the window goes then.
-    """
+    """The answer may arrive before the last frame is passed on; waiting bytes then follow."""
     options = CHANNEL._replace(probe_delay=1000.0)
     peer = Channel(1, options)
     got = bytearray()
@@ -275,9 +274,7 @@ async def test_frames_of_unknown_channels_are_answered_unless_they_are_answers(k
 
 
 async def test_one_timer_looks_after_all_channels() -> None:
-    """Nobody answers: each of many channels probes, again and again, though they were used at
-    different times.
-    """
+    """Without answers, each of many channels probes repeatedly, at its own time."""
     desk = Desk(CHANNEL._replace(probe_delay=0.05, probe_delay_limit=0.1))
     handles = [desk.open(number)[0] for number in range(1, 41)]
     for handle in handles:
@@ -325,7 +322,7 @@ async def test_a_violation_is_told_after_what_came_before_it() -> None:
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 async def test_deadlines_may_be_past_when_they_are_set(loop: str) -> None:
-    """On a machine that is busy they are; uvloop then has no timer for them, but a call at once."""
+    """That happens on a busy machine; uvloop then returns the handle of a call, not of a timer."""
     factory = pytest.importorskip("uvloop").new_event_loop if loop == "uvloop" else asyncio.new_event_loop
 
     async def arm() -> None:

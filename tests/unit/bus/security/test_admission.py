@@ -1,4 +1,4 @@
-"""Whom a broker admits while it runs, whom it cuts off, and what it says."""
+"""Test which machines a running broker admits and cuts off, and what it logs."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_file_that_is_away_for_a_moment_revokes_nobody(admission: Admission, s
     store.allow(one, "lab1")
     assert admission.decide(one, "10.0.0.5", 0)
     text = store.allowed_file.read_text()
-    store.allowed_file.unlink()  # as editors do
+    store.allowed_file.unlink()  # as editors do it
     assert not admission.look(1)
     store.allowed_file.write_text(text)
     store.allowed_file.chmod(0o600)

@@ -1,4 +1,4 @@
-"""Which endpoints need keys, and which keys a part shows and expects."""
+"""Test which endpoints need keys, and which keys a part shows and expects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kernelbus.bus.security.curve import Handshake, Introduction, client_securit
 from kernelbus.bus.security.keys import KeysError, KeyStore
 from kernelbus.bus.settings.config import BusConfig, Config
 
-#: Of the block for documentation: nobody's.
+#: An address reserved for documentation, which no machine has (RFC 5737).
 ELSEWHERE = "tcp://192.0.2.1:31416"
 HERE = "tcp://127.0.0.1:31416"
 
@@ -101,14 +101,14 @@ def test_a_broker_on_an_address_of_this_machine_has_this_machines_key(store: Key
     store.allow(key(), "lab1")
     store.allow(key(), "lab2")
     monkeypatch.setattr("kernelbus.bus.security.curve.is_local", lambda endpoint: False)
-    for said in (None, "headnode"):  # the same configuration on all machines
+    for said in (None, "headnode"):  # all machines share one configuration
         found = client_security("tcp://127.0.0.1:1", config(store, broker_key=said))
         assert found is not None
         assert found.pair == store.pair()
         assert found.server == found.pair.public
 
 
-# ---- over all attempts
+# ---- introductions over several attempts
 
 
 def test_on_loopback_keys_are_shown_first_and_not_insisted_on(store: KeyStore, caplog: pytest.LogCaptureFixture) -> None:
@@ -120,10 +120,10 @@ def test_on_loopback_keys_are_shown_first_and_not_insisted_on(store: KeyStore, c
     assert introduction.current is None
     assert not introduction.heard(Handshake.DONE, None)
     assert introduction.begin() is None, "what was right the last time"
-    # A broker on all interfaces has taken its place.
+    # A broker on all interfaces replaces it, and requires keys on loopback.
     assert introduction.heard(Handshake.MISMATCH, None)
     assert introduction.current == shown
-    # Something that is no broker at all is not asked without end.
+    # A server that is no broker is not tried without end.
     assert not introduction.heard(Handshake.MISMATCH, shown)
     assert not caplog.records
 

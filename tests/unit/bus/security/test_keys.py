@@ -1,4 +1,4 @@
-"""This machine's key pair, and the file of machines that it trusts."""
+"""Test this machine's key pair, and the file of the machines that it trusts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def store(tmp_path: Path) -> KeyStore:
 
 
 def key() -> str:
-    """A public key that can stand in the file."""
+    """Return a public key that the file may contain."""
     while True:
         made = zmq.curve_keypair()[0].decode()
         if made[0] not in "#-":
@@ -88,7 +88,7 @@ def test_files_of_another_user_are_refused(store: KeyStore) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a while")
 def test_files_that_this_user_may_not_read_are_said_to_be() -> None:
-    with tempfile.TemporaryDirectory() as folder:  # pytest's own are for root alone
+    with tempfile.TemporaryDirectory() as folder:  # only root can enter the folders that pytest makes
         os.chmod(folder, 0o711)
         store = KeyStore(Path(folder, "keys"))
         store.new()
@@ -180,7 +180,7 @@ def test_the_file_is_read_again_when_it_has_changed_and_not_otherwise(store: Key
 )
 def test_a_line_that_cannot_be_read_is_named(store: KeyStore, text: str, fault: str) -> None:
     write(store, text.format(key(), key()))
-    for _ in range(2):  # it is not forgotten
+    for _ in range(2):  # a fault is reported again
         with pytest.raises(KeysError, match=fault):
             store.allowed()
 
@@ -224,7 +224,7 @@ def test_who_is_not_known_is_told_the_nearest_name(store: KeyStore) -> None:
 
 def test_what_a_key_is() -> None:
     assert all(is_key(half.decode()) for _ in range(20) for half in zmq.curve_keypair())
-    assert not is_key("#" * 40)  # five of them are more than 32 bits
+    assert not is_key("#" * 40)  # five such characters exceed 32 bits
     assert is_key("0" * 40)
     with pytest.raises(KeysError, match="begins with -"):
         check_key("-" + "0" * 39)

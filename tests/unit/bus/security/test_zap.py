@@ -1,4 +1,4 @@
-"""ZeroMQ's questions (ZAP, RFC 27): read, answered, and refused when they are malformed."""
+"""Test that ZAP requests (ZeroMQ RFC 27) are decoded, answered, and refused when malformed."""
 
 from __future__ import annotations
 

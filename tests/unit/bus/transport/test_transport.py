@@ -1,4 +1,4 @@
-"""One contract, four transports: plain call, ZeroMQ inproc, ZeroMQ tcp, and that with keys."""
+"""Test one contract with four transports: plain call, ZeroMQ inproc, tcp, and tcp with keys."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEBIBYTE = 1 << 20
 
 
 class Hub:
-    """A broker that notes every frame and deals with it by `answer`."""
+    """A broker that records every frame and passes it to `answer`."""
 
     def __init__(self) -> None:
         self.frames: list[tuple[Route, Frame]] = []
@@ -47,7 +47,7 @@ class Hub:
 
 async def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is awaited tells nobody
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.002)
 
 
@@ -86,7 +86,7 @@ async def hub(
 
 @pytest_asyncio.fixture
 async def router(context: zmq.Context[zmq.Socket[bytes]]) -> AsyncIterator[tuple[Hub, RouterTransport, str]]:
-    """A broker's ZeroMQ socket alone, at a tcp endpoint."""
+    """Run only a broker's ZeroMQ socket, at a tcp endpoint."""
     made = Hub()
     listening = RouterTransport(context, made.take)
     endpoint = listening.bind("tcp://127.0.0.1:0")
@@ -101,7 +101,7 @@ def data(sequence: int, payload: bytes = b"") -> Frame:
     return Frame(Kind.DATA, 1, sequence, payload=payload)
 
 
-# ---------------------------------------------------------------- order, wholeness, both directions
+# ---- order, complete frames, both directions
 
 
 async def test_frames_of_a_lane_arrive_in_order_and_whole(hub: Hub) -> None:
@@ -163,12 +163,12 @@ async def test_both_lanes_lead_to_one_route(hub: Hub) -> None:
     assert hub.frames[0][0] is hub.frames[1][0]
 
 
-# ---------------------------------------------------------------------- nobody waits for another
+# ---- no part delays another
 
 
 @pytest.mark.parametrize("up", [True, False], ids=["to the broker", "to the part"])
 async def test_a_backlog_of_bulk_does_not_delay_control(hub: Hub, up: bool) -> None:
-    """64 MiB are on their way when a control message is sent: it comes before the last of them."""
+    """A control message that is sent after 64 MiB of bulk data arrives before the last of them."""
     got: list[Frame] = []
     part = hub.connect(got.append)
     part.send(control_frame(b"hello"))
@@ -186,12 +186,12 @@ async def test_a_backlog_of_bulk_does_not_delay_control(hub: Hub, up: bool) -> N
     send_all()
     seen: Callable[[], list[Kind | int]] = lambda: [f.kind for f in ([f for _, f in hub.frames[2:]] if up else got)]  # noqa: E731
     await until(lambda: len(seen()) == 65)
-    if not isinstance(getattr(hub.factory, "__self__", None), CallHub):  # a call has no backlog: what is sent has arrived
+    if not isinstance(getattr(hub.factory, "__self__", None), CallHub):  # a call has no backlog: a frame that is sent has arrived
         assert seen().index(Kind.CONTROL) < 64
 
 
 async def test_parts_that_play_ping_pong_side_by_side_all_finish(hub: Hub) -> None:
-    """The trap of an edge-triggered descriptor: a send can swallow the news of what has come."""
+    """On an edge-triggered descriptor a send can consume the edge of a message that arrives."""
     hub.answer = lambda route, frame: route.send(frame)
     done = []
     parts: list[Transport] = []
@@ -212,9 +212,7 @@ async def test_parts_that_play_ping_pong_side_by_side_all_finish(hub: Hub) -> No
 
 
 async def test_parts_that_send_in_bursts_on_both_lanes_all_finish(hub: Hub) -> None:
-    """More messages than one turn takes, answered while more are sent from the loop: none is left
-    lying.
-    """
+    """No message stays unread when more come than one turn reads, and answers go out meanwhile."""
     hub.answer = lambda route, frame: route.send(frame)
     got = [0] * 8
     total = 400
@@ -236,7 +234,7 @@ async def test_parts_that_send_in_bursts_on_both_lanes_all_finish(hub: Hub) -> N
     await until(lambda: got == [total] * 8)
 
 
-# ---------------------------------------------------------------------- no call inside a call
+# ---- no call inside a call
 
 
 async def test_no_part_is_called_back_before_its_send_returns(hub: Hub) -> None:
@@ -254,14 +252,14 @@ async def test_no_part_is_called_back_before_its_send_returns(hub: Hub) -> None:
             send(data(frame.sequence + 1))
 
     part = hub.connect(take)
-    for first in (1, 6, 11):  # from the loop, three at once, and then from inside a callback
+    for first in (1, 6, 11):  # three at once from the loop, and then from inside a callback
         send(data(first))
     await until(lambda: len(seen) == 15)
     assert sorted(seen) == [(sequence, False) for sequence in range(1, 16)]
 
 
 async def test_the_broker_is_not_called_back_before_its_send_returns(hub: Hub) -> None:
-    """What a part sends when it is told something comes when the broker has finished telling."""
+    """A part's answer to a frame arrives after the broker's call that sent it has returned."""
     parts: list[Transport] = []
     parts += [hub.connect(lambda frame, number=number: parts[number].send(data(10 + number))) for number in range(3)]  # type: ignore[misc]
     for part in parts:
@@ -281,9 +279,7 @@ async def test_the_broker_is_not_called_back_before_its_send_returns(hub: Hub) -
 
 
 async def test_order_is_kept_when_answers_wait_for_a_send_to_return(hub: Hub) -> None:
-    """One part's long send makes others talk to it; what they say comes in their order, whoever
-    sends in between.
-    """
+    """Answers to a part that is still sending arrive in order, whichever part sends in between."""
     got: list[int] = []
     first = hub.connect(lambda frame: got.append(frame.sequence))
     first.send(data(0))
@@ -317,7 +313,7 @@ async def test_a_receiver_that_fails_stops_nobody(hub: Hub) -> None:
     assert [str(what["exception"]) for what in told] == [str(sequence) for sequence in range(1, 100, 2)]
 
 
-# ---------------------------------------------------------------------- coming and going
+# ---- connecting and closing
 
 
 async def test_a_part_that_is_gone_cannot_be_reached(hub: Hub) -> None:
@@ -359,7 +355,7 @@ async def test_a_part_that_comes_again_has_another_route(hub: Hub) -> None:
     assert all(route.name for route in routes)
 
 
-# ---------------------------------------------------------------------- ZeroMQ's own troubles
+# ---- ZeroMQ only: what is not a frame
 
 _GOOD = encode_header(data(1, b"x"))
 

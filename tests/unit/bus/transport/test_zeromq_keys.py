@@ -1,6 +1,4 @@
-"""Brokers and parts with keys, over real sockets: who is let in, who is not, and what becomes of
-who no longer is.
-"""
+"""Test brokers and parts with keys over real sockets: admission, refusal and revocation."""
 
 from __future__ import annotations
 
@@ -35,8 +33,9 @@ pytestmark = pytest.mark.asyncio
 
 
 class Machines:
-    """A broker's machine and others, all of them this one: loopback counts for an address that
-    others reach.
+    """A broker's machine and others, all simulated on this one.
+
+    Loopback addresses are treated as ones that other machines reach.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,7 +54,7 @@ class Machines:
         return KeyStore(self.folder / machine)
 
     def machine(self, name: str, *, allowed: bool = True) -> KeyStore:
-        """Make a machine that knows the broker's key, and is `allowed` there."""
+        """Make a machine that knows the broker's key; the broker allows its key if `allowed`."""
         store = self.store(name)
         store.allow(self.public(self.keys), "broker")
         public = store.new().public
@@ -149,7 +148,7 @@ async def test_a_machine_that_is_revoked_is_cut_off_though_it_is_connected(
     await until(lambda: host.ups and frontend.ups)
     stream = await frontend.open()
     machines.keys.revoke("lab1")
-    # At once, and not after HostTimeout: the frontend is told that its kernel is lost.
+    # The frontend learns at once, and not after HostTimeout, that its kernel is lost.
     await until(lambda: not [peer for peer in machines.server.broker.peers.values() if peer.role == "host"])
     await until(lambda: any(type(message).__name__ == "Lost" for message in frontend.messages))
     assert "may no longer join: its machine's key is not allowed any more; given up" in caplog.text
@@ -225,7 +224,7 @@ async def test_an_endpoint_that_others_reach_is_not_bound_without_keys(machines:
 
 
 async def test_nobody_is_let_in_when_nobody_decides(machines: Machines) -> None:
-    """ZAP_ENFORCE_DOMAIN: without a handler CURVE would let every key in."""
+    """Without ZAP_ENFORCE_DOMAIN, CURVE admits every key if there is no ZAP handler."""
     machines.server._router._zap_socket.unbind("inproc://zeromq.zap.01")  # type: ignore[union-attr]
     outcomes: list[Handshake] = []
     socket = machines.context.socket(zmq.DEALER)
@@ -248,12 +247,12 @@ async def test_one_broker_after_the_other_decides_in_one_process(machines: Machi
     await until(lambda: host.membership.state is not MembershipState.UP)
     machines.server = BrokerServer(machines.options, machines.context, keys=machines.keys)
     async with asyncio.timeout(20):
-        while True:  # ZeroMQ closes the last one's socket in the background
+        while True:  # ZeroMQ closes the previous broker's socket in the background
             try:
                 machines.server.bind(machines.remote)
                 break
             except EndpointError as error:
-                if "cannot be bound" not in str(error):  # what decides on keys is free at once
+                if "cannot be bound" not in str(error):  # the address of the ZAP handler is free at once
                     raise
                 await asyncio.sleep(0.01)
     machines._task = asyncio.get_running_loop().create_task(machines.server.run())
@@ -289,11 +288,11 @@ async def test_an_administrators_client_on_the_brokers_machine_has_its_keys(mach
         assert (await asyncio.to_thread(client.status)).broker == machines.options.name
 
 
-# ---- the transport alone
+# ---- only the transport
 
 
 class Frames:
-    """A transport's broker that notes what comes, and over which route."""
+    """A broker that records each frame and its route."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[Route, Frame]] = []
@@ -305,7 +304,7 @@ class Frames:
 async def test_a_part_that_was_refused_says_nothing_and_does_not_fail(machines: Machines) -> None:
     part = machines.dial(machines.machine("lab1", allowed=False))(lambda frame: None)
     await until(lambda: machines.server.refused_handshakes >= 2)
-    for sequence in range(100):  # ZeroMQ does not make a connection again that was refused: it has nowhere to go
+    for sequence in range(100):  # ZeroMQ does not retry a connection that was refused: the frame has no peer
         part.send(Frame(Kind.DATA, 1, sequence))
         await asyncio.sleep(0.001)
     part.close()
@@ -340,9 +339,7 @@ async def test_a_revoked_route_is_closed_both_ways(machines: Machines, tmp_path:
 
 
 async def test_one_machine_cannot_take_the_place_of_another(machines: Machines) -> None:
-    """Who knows a part's ZeroMQ identity could have what is sent to it (ROUTER_HANDOVER): the route
-    ends instead.
-    """
+    """A machine that claims a part's ZeroMQ identity (ROUTER_HANDOVER) ends the part's route."""
     await machines.stop()
     machines.context = zmq.Context()
     machines.server = BrokerServer(machines.options, machines.context)  # for the fixture
@@ -386,7 +383,7 @@ async def test_what_was_sent_before_the_broker_turned_out_to_want_no_keys_is_sen
 
 
 async def test_what_is_bound_is_looked_at_too(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name may come to lead elsewhere between two questions."""
+    """A host name may resolve differently between the check and the bind."""
     monkeypatch.setattr("kernelbus.bus.transport.zeromq.is_local", lambda endpoint: endpoint == "tcp://127.0.0.1:0")
     listening = RouterTransport(machines.context, Frames().take)
     with pytest.raises(EndpointError, match=r"the bus endpoint tcp://127.0.0.1:0 is at tcp://.*, where others reach it"):
