@@ -1,5 +1,7 @@
 """The people's clients against a real server with the embedded kernel: profiles, `repl` in a pipe
 and in a terminal, `connect`.
+
+Tests kernelbus.shell.clients.connect and its siblings as people run them.
 """
 
 from __future__ import annotations

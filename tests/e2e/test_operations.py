@@ -1,5 +1,8 @@
 """Servers as a service manager runs them, and the set for two machines of configs/, with real
 processes.
+
+Tests kernelbus.shell.operations.broker, kernelbus.shell.operations.frontend and
+kernelbus.shell.operations.host.
 """
 
 from __future__ import annotations

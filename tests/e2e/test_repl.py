@@ -1,5 +1,8 @@
 """`kernelbus repl` where a kernel asks, does not obey, or loses its client; and what profiles bring
 back.
+
+Tests kernelbus.shell.clients.repl, with its kernelbus.shell.clients.console and
+kernelbus.shell.clients.events.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The whole way with a stand-in kernel: clients, kernels, and what happens when either goes."""
+"""The whole way with a stand-in kernel: clients, kernels, and what happens when either goes.
+
+Tests kernelbus.shell.operations.serve and kernelbus.shell.operations.parts.
+"""
 
 from __future__ import annotations
 
