@@ -1,7 +1,7 @@
 """Describe the state of the server for a status: one source for everybody who asks.
 
 A client asks over its link, a console over the bus, and the metrics within the process.
-docs/STATUS.md says what each field means. Rules of this module: no I/O, and no change of state.
+docs/status.md says what each field means. Rules of this module: no I/O, and no change of state.
 """
 
 from __future__ import annotations

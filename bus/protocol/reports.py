@@ -5,7 +5,7 @@ status. Parts report what the broker cannot see itself: a host its pools and ker
 change, its counts once a second and its machine every five seconds; a frontend the numbers of its
 links. The links themselves are asked for only when somebody asks for them.
 
-docs/STATUS.md is the specification of each field; a test checks that it names them all. Times are
+docs/status.md is the specification of each field; a test checks that it names them all. Times are
 in seconds, and a time at which something happened is in seconds ago, unless a field says otherwise;
 sizes are in bytes.
 """

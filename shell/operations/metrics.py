@@ -2,7 +2,7 @@
 
 Requests are answered by prometheus_client's own server in threads of its own; the broker is never
 touched from there. Each request has a :class:`Snapshot` taken on the event loop, and what
-:class:`StatusCollector` makes of it. docs/METRICS.md says what each metric means.
+:class:`StatusCollector` makes of it. docs/metrics.md says what each metric means.
 """
 
 from __future__ import annotations

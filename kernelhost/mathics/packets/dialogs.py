@@ -3,7 +3,7 @@
 The evaluation stays where it is on the main thread, *suspended*: nothing is raised in it, and the
 packets that arrive go to the code that asks, which can run other evaluations for them. An abort, or
 the end of a time limit, ends the waiting and is raised when the evaluation goes on. The interrupt
-menu is asked by the signal handler, so that it comes up in the middle of anything. docs/PACKETS.md
+menu is asked by the signal handler, so that it comes up in the middle of anything. docs/packets.md
 lists the packets.
 
 The kernel sends, and takes as the answer:
