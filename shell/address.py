@@ -1,15 +1,15 @@
-"""Where a server is, as people and WSTP programs write it.
+"""Addresses of servers, as people and WSTP programs write them.
 
 | written | meaning |
 |---|---|
 | `31415` | that port of this machine |
-| `31415@host`, `host:31415` | that port of `host`; the first is a WSTP link name |
+| `31415@host`, `host:31415` | that port of `host`; the first form is a WSTP link name |
 | `host` | port 31415 of `host` |
-| `wstp://host:31415/pool` | the same, and the pool that kernels are asked of; port and pool may be left out |
+| `wstp://host:31415/pool` | the same, and a pool of that server; port and pool are optional |
 
-IPv6 addresses stand in brackets, as in `[::1]:31415` (after an @ they need none). In the pool's
-name, what cannot stand in an address is written %20 and so on. The pool is notation of the clients
-here: to the server they name it with ``WSTPServer`ConnectKernel``.
+IPv6 addresses stand in brackets, as in `[::1]:31415`; after an @ they need none. In the name of the
+pool, characters that an address cannot hold are percent-encoded (%20). The pool is a notation of
+these clients: they name it to the server with ``WSTPServer`ConnectKernel``.
 """
 
 from __future__ import annotations
@@ -31,19 +31,17 @@ _HOW = "write PORT@HOST, HOST:PORT or wstp://HOST:PORT/POOL"
 
 
 class AddressError(ValueError):
-    """An address that cannot be understood; the text is one line that quotes it and says what to
-    write.
-    """
+    """An address cannot be understood; the text quotes it and says what to write, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A server, and the pool asked for there.
+    """A server, and perhaps a pool of it.
 
     Attributes:
         host: a name, or an IPv4 or IPv6 address without brackets.
         port: 1 to 65535.
-        pool: "" when none is named.
+        pool: the name of the pool; "" without one.
     """
 
     host: str = _LOCAL
@@ -55,7 +53,7 @@ class Address:
         """Read an address in any of the forms above; a number is a port of this machine.
 
         Raises:
-            AddressError: it is none of them.
+            AddressError: `text` has none of these forms.
         """
         if isinstance(text, Address):
             return text
@@ -75,16 +73,16 @@ class Address:
 
     @property
     def link_name(self) -> str:
-        """The place as a WSTP link name, PORT@HOST."""
+        """Return the place as a WSTP link name, PORT@HOST."""
         return f"{self.port}@{self.host}"
 
     @property
     def spec(self) -> wstp.LinkSpec:
-        """What `wstp.connect` takes: a link to a link server."""
+        """Return what `wstp.connect` takes: the specification of a link to a link server."""
         return wstp.LinkSpec(name=self.link_name, options=USE_UUID)
 
     def __str__(self) -> str:
-        """Write the whole as `wstp://host:port/pool`."""
+        """Return the address as `wstp://host:port/pool`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"wstp://{host}:{self.port}" + (f"/{quote(self.pool, safe='')}" if self.pool else "")
 
@@ -95,7 +93,7 @@ def _wrong(text: str, why: str) -> AddressError:
 
 
 def _place(place: str, text: str) -> tuple[str, int]:
-    """Read host and port, in either order; `text` is the whole, for errors."""
+    """Read host and port, in either order; `text` is the whole address, for errors."""
     if place.isdigit():
         return _LOCAL, _port(place, text)
     if "@" in place:

@@ -21,7 +21,7 @@ def command(name: str, *arguments: Expr) -> Function:
 
 
 def name_of(symbol: object) -> str:
-    """Return a symbol's name without the context System` that a kernel may write; "" for anything else."""
+    """Return a symbol's name without its context System`; "" for anything but a symbol."""
     return symbol.name.removeprefix("System`") if isinstance(symbol, Symbol) else ""
 
 

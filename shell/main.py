@@ -1,8 +1,8 @@
-"""The `kernelbus` command: what may be typed, and nothing of what is then done.
+"""The `kernelbus` command: its options, and which function each sub-command calls.
 
-Each sub-command imports what it needs when it runs, so that a one-shot does not wait for the
-server's libraries. A mistake in what was typed, or in the configuration, is one line on standard
-error and exit status 2.
+Each sub-command imports what it needs when it runs, so that a one-shot command does not load the
+server's libraries. A mistake on the command line or in the configuration, and a missing package
+(:mod:`kernelbus.shell.extras`), are one line on standard error and exit status 2.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from kernelbus.shell.defaults import BUS_ENDPOINT, DEFAULT_PORT, STATUS_PARTS
 from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
-from kernelbus.shell.extras import MissingExtra, needed, require
+from kernelbus.shell.extras import MissingExtra, needed
 
 if TYPE_CHECKING:
     from kernelbus.bus.security.keys import KeyStore
@@ -33,7 +33,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line `arguments` (default: the process's own) and give the exit status."""
+    """Run the command line `arguments` (None: those of the process) and return the exit status."""
     options, unknown = _parser().parse_known_args(arguments)
     if unknown:
         hint = " (code that begins with - goes after --)" if options.run is _eval else ""
@@ -48,17 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone; what Python still holds of it must not raise once more
-        # at exit.
+        # The reader of our output has gone; what Python has still buffered must not raise again at
+        # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
 
-# ---- what may be typed ---------------------------------------------------------------------------
+# ---- what may be typed -------------------------------------------------------------------------
 
 
 class _Version(argparse.Action):
-    """Looks the version up only when it is asked for."""
+    """Prints the version; looks it up only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import PackageNotFoundError, version
@@ -203,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
         "can be reached from here. Connects to none of them.",
         epilog="exit status: 0; 1 nothing was found; 2 it cannot be looked for.",
     )
-    discover.add_argument("--json", action="store_true", help="print an object for programs, whose keys docs/discovery.md lists")
+    discover.add_argument("--json", action="store_true", help="print an object for programs, whose keys README.md lists")
     discover.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=3.0, help="how long to look (%(default)g)")
     discover.add_argument("--interface", metavar="ADDRESS", help="look only on the interface that has this address (all)")
     discover.add_argument("-c", "--configuration-file", metavar="FILE", help="the configuration (wstpserver.conf)")
@@ -272,7 +272,7 @@ def _add_metrics(parser: argparse.ArgumentParser) -> None:
 
 
 class _Watch(argparse.Action):
-    """`--watch`, with or without seconds behind it: a word that names a part is no number of
+    """Reads `--watch`, whose seconds are optional: a following name of a part is not a number of
     seconds.
     """
 
@@ -280,8 +280,8 @@ class _Watch(argparse.Action):
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option_string: str | None = None
     ) -> None:
         if values in STATUS_PARTS:
-            # In a place of its own: argparse still comes to the part that is absent, and notes
-            # that.
+            # In an attribute of its own: argparse visits the absent PART later, and sets it to
+            # None.
             namespace.watched, values = values, None
         try:
             namespace.watch = 2.0 if values is None else _seconds(str(values))
@@ -293,11 +293,11 @@ def _add_status(commands: argparse._SubParsersAction[_Parser]) -> None:
     status = commands.add_parser(
         "status",
         help="say how a server stands",
-        description="Show how everything stands: an overview, or one table. docs/status.md says what each column means.",
+        description="Show how everything stands: an overview, or one table. docs/STATUS.md says what each column means.",
         epilog="exit status: 0 healthy; 1 degraded (a pool is under its minimum or its kernels do not start, a host is gone); "
         "2 no answer from a broker; 130 interrupted.",
     )
-    # With a choice of its own, an absent part would be none of the choices.
+    # None is a choice, since argparse checks an absent PART too.
     status.add_argument("part", metavar="PART", nargs="?", choices=(*STATUS_PARTS, None), help=", ".join(STATUS_PARTS))
     status.add_argument("--json", action="store_true", help="print JSON, as docs/status.schema.json describes it")
     status.add_argument("--watch", metavar="SECONDS", nargs="?", action=_Watch, help="show it again every so many seconds (2)")
@@ -380,7 +380,7 @@ def _add_part(parser: argparse.ArgumentParser) -> None:
     )
 
 
-# ---- what is then called -------------------------------------------------------------------------
+# ---- what is then called -----------------------------------------------------------------------
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -441,7 +441,7 @@ def _endpoint(options: argparse.Namespace, config: Config) -> str:
 
 
 def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], int]) -> int:
-    """Read the configuration, set logging up, and run one part of the server on it."""
+    """Read the configuration, set up logging, and run one part of the server."""
     from kernelbus.bus.settings.config import ConfigError, check_endpoint, load
     from kernelbus.bus.settings.logs import setup
 
@@ -537,9 +537,6 @@ def _eval(options: argparse.Namespace) -> int:
 
 
 def _repl(options: argparse.Namespace) -> int:
-    # At once, with all that the extra brings: a client alone would ask for another extra first.
-    require("admin", "prompt_toolkit")
-
     def run(choice: Choice) -> int:
         from kernelbus.shell.clients.repl import run_repl
 

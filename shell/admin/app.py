@@ -1,7 +1,8 @@
-"""The admin shell itself: a line is read, its commands are run, and what goes wrong is one line.
+"""The admin shell itself: it reads lines, runs their commands, and reports failures in one line.
 
-Nothing of cmd2's own that would run another program stays: no editor, no shell, no Python. Its
-pipes and redirections stay, which run what whoever types could run anyway.
+cmd2's own commands that run other programs (editor, shell, Python) are removed. Its pipes and
+redirections stay: they run what the user could run anyway. A line is divided at its semicolons
+before cmd2 sees it (:mod:`kernelbus.shell.admin.parsing`).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from kernelbus.shell.state import private_file, state_directory
 
 __all__ = ["AdminShell", "run_lines", "run_shell"]
 
-#: Commands of cmd2's that do not belong here.
+#: Commands of cmd2 that do not belong in this shell.
 _UNWANTED = ("alias", "edit", "macro", "run_pyscript", "set", "shell", "shortcuts", "_relative_run_script")
 
 cmd2.Cmd.DEFAULT_CATEGORY = "The shell itself"
@@ -67,12 +68,15 @@ class AdminShell(CommandShell):
     # ------------------------------------------------------------------ running what was typed
 
     def onecmd_plus_hooks(self, line: str, **options: Any) -> bool:
-        """Run the commands of a line up to the first that fails; gives whether the shell is to end.
+        """Run the commands of a line up to the first that fails.
+
+        Returns:
+            Whether the shell is to end.
         """
         self.outcome = OK
         stop = False
         for command in commands_of(line):
-            # Until it has come to its end, which what cannot even be parsed does not.
+            # The outcome until the command ends; a line that cannot be parsed never gets there.
             self.outcome = FAILED
             stop = super().onecmd_plus_hooks(command, **options)
             if stop or self.outcome != OK:
@@ -80,12 +84,12 @@ class AdminShell(CommandShell):
         return stop
 
     def onecmd(self, statement: Statement | str, *, add_to_history: bool = True) -> bool:
-        """Run one command, and make one line of what goes wrong."""
+        """Run one command, and report in one line what goes wrong."""
         self.outcome = OK
         try:
             return super().onecmd(statement, add_to_history=add_to_history)
         except Cmd2ArgparseError as error:
-            # argparse leaves this way, too, when it has shown the help.
+            # argparse also exits this way after it has shown the help.
             asked = isinstance(error.__cause__, SystemExit) and error.__cause__.code == 0
             self.outcome = OK if asked else FAILED
             raise
@@ -99,18 +103,22 @@ class AdminShell(CommandShell):
         return False
 
     def default(self, statement: Statement) -> bool | None:
-        """Say that there is no such command, and offer the nearest."""
+        """Report an unknown command, and offer the nearest one."""
         near = difflib.get_close_matches(statement.command, self.get_visible_commands(), 1)
         offered = f"did you mean {near[0]}?" if near else "help lists the commands"
         self.fail(f"there is no command {printable(statement.command)}: {offered}")
         return None
 
     def run_editor(self, file_path: str | None = None) -> None:
-        """Not here: an editor can run anything."""
+        """Refuse: an editor can run any program.
+
+        Raises:
+            ShellError: always.
+        """
         raise ShellError("there is no editor in this shell")
 
     def greet(self) -> None:
-        """Say which broker this is, and how it stands."""
+        """Print which broker this is, and its status."""
         try:
             status = self.client.status()
         except BusError as error:
@@ -164,8 +172,15 @@ def run_shell(
 
 
 def run_lines(app: AdminShell, lines: Iterable[str], *, keep_going: bool = False) -> int:
-    """Run lines with nobody there, up to the first that fails; gives the exit status, that of the
-    first failure.
+    """Run lines without a person, up to the first that fails.
+
+    Args:
+        app: the shell.
+        lines: what to run.
+        keep_going: go on after a failure.
+
+    Returns:
+        The exit status: that of the first command that failed, or 0.
     """
     worst = OK
     for line in lines:

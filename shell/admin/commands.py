@@ -1,6 +1,6 @@
-"""What the commands of the admin shell stand on: the shell as they see it, and completion of names.
+"""The base of the admin shell's commands: the shell as they see it, and completion of names.
 
-The modules of commands import this one, and :mod:`kernelbus.shell.admin.app` imports them.
+The modules of commands import this one; :mod:`kernelbus.shell.admin.app` imports them all.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class CommandShell(cmd2.Cmd):
         self.perror(printable(text))
 
     def room(self) -> tuple[int | None, bool]:
-        """Return how many columns a table may have (None: any number), and whether headings are bold."""
+        """Return the columns for a table (None: any number), and whether headings are bold."""
         try:
             return view(self.stdout)
         except ValueError:  # the reader of a pipe has gone
@@ -85,7 +85,7 @@ class CommandShell(cmd2.Cmd):
             raise ShellError("nothing is done")
 
 
-# ---- completion, as cmd2 asks for it -------------------------------------------------------------
+# ---- completion, as cmd2 asks for it -----------------------------------------------------------
 
 
 def kernels(shell: CommandShell) -> Choices:

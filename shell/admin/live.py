@@ -1,4 +1,4 @@
-"""Commands of the admin shell that go on until they are left: `watch`, `top`, `trace`."""
+"""Commands of the admin shell that run until they are stopped: `watch`, `top`, `trace`."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ __all__ = ["CATEGORY", "Live", "Share", "shares"]
 
 CATEGORY = "Follow it"
 
-#: What may be watched: what shows something, and changes nothing.
+#: The commands that `watch` runs: those that change nothing.
 WATCHABLE = ("status", "pools", "kernels", "sessions", "hosts", "links", "frontends", "show", "version")
 
 
-# ---- waiting for time to pass, or for a key ------------------------------------------------------
+# ---- waiting for time to pass, or for a key ----------------------------------------------------
 
 
 @contextmanager
 def keys(stream: TextIO) -> Iterator[Callable[[float], bool]]:
-    """Give a function that waits so many seconds, and says whether q was pressed meanwhile; without
-    a terminal it only waits.
+    """Yield a function that waits so many seconds and returns whether q was pressed meanwhile.
+
+    Without a terminal the function only waits. In the block the terminal passes keys one by one.
     """
     try:
         import termios
@@ -70,13 +71,17 @@ def _sleep(seconds: float) -> bool:
     return False
 
 
-# ---- who uses the processors ---------------------------------------------------------------------
+# ---- who uses the processors -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A kernel, and the part of one processor that it has used between two statuses; 1.5: one and a
-    half.
+    """A kernel, and the share of a processor that it has used between two statuses.
+
+    Attributes:
+        share: 1 for one processor, 1.5 for one and a half.
+        cpu: processor time that the kernel has used in all, in seconds.
+        memory: resident bytes.
     """
 
     kernel: str
@@ -90,8 +95,11 @@ class Share:
 
 
 def shares(before: Status, after: Status, seconds: float) -> list[Share]:
-    """Give what each kernel has used between two statuses, `seconds` apart; who has used most comes
-    first.
+    """Return the share of each kernel between two statuses, the largest first.
+
+    Args:
+        before, after: the two statuses.
+        seconds: the time between them.
     """
     used = {kernel.kernel: kernel.cpu for kernel in before.kernels}
     found = []
@@ -110,7 +118,7 @@ TOP = (
 )
 
 
-# ---- the commands --------------------------------------------------------------------------------
+# ---- the commands ------------------------------------------------------------------------------
 
 
 def _watchable(shell: CommandShell) -> Choices:
@@ -155,7 +163,7 @@ def _trace_parser() -> Parser:
 
 
 class Live(CommandSet[CommandShell]):
-    """Commands that go on until they are left."""
+    """Commands that run until they are stopped."""
 
     DEFAULT_CATEGORY = CATEGORY
 
@@ -174,8 +182,8 @@ class Live(CommandSet[CommandShell]):
                 shell.poutput(f"{time.strftime('%H:%M:%S')}  {line}, every {args.seconds:g} s; q or Ctrl-C ends\n")
             elif number:
                 shell.poutput("")
-            # Not as a line that is typed: cmd2 sets the terminal up anew behind each, and keys are
-            # no longer read one by one.
+            # Not as a typed line: cmd2 resets the terminal after each, and keys would no longer
+            # come one by one.
             shell.onecmd(line, add_to_history=False)
 
         self._again(args.seconds, args.count, draw)
@@ -232,7 +240,7 @@ class Live(CommandSet[CommandShell]):
             trace.close()
 
     def _tell(self, traced: Traced | None, event: TraceEvent | None, as_json: bool) -> None:
-        """Show a packet; without one, how many were not told of."""
+        """Show a packet; without one, the number of packets that were not reported."""
         shell = self._cmd
         assert traced is not None
         if as_json:
@@ -241,7 +249,7 @@ class Live(CommandSet[CommandShell]):
             shell.print_lines([_packet(event) if event else f"... {traced.missed} more, which were too many to be shown"])
 
     def _clear(self) -> None:
-        # Not by poutput, which lets nothing pass but colours.
+        # Not by poutput, which removes every escape sequence but colours.
         self._cmd.stdout.write(CLEAR)
         self._cmd.stdout.flush()
 
@@ -249,7 +257,7 @@ class Live(CommandSet[CommandShell]):
         return self._cmd.interactive and self._cmd.room()[0] is not None
 
     def _left(self) -> None:
-        """Ctrl-C: with nobody there it ends everything, else only this."""
+        """Stop the command on Ctrl-C; without a person, stop the whole shell."""
         if not self._cmd.interactive:
             raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""Commands of the admin shell that show something, once."""
+"""Commands of the admin shell that show something once."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _version_parser() -> Parser:
 
 
 class Looking(CommandSet[CommandShell]):
-    """Commands that show something, once."""
+    """Commands that show something once."""
 
     DEFAULT_CATEGORY = CATEGORY
 

@@ -1,4 +1,4 @@
-"""Names and ids for Tab, from the live server."""
+"""Names and ids that Tab completes, from the live server."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from kernelbus.shell.operations.tables import SHORT_ID, printable
 
 __all__ = ["Names"]
 
-#: Seconds for which a status serves several presses of the key.
+#: Seconds for which one status answers repeated presses of Tab.
 _FRESH = 1.0
 
 
 class Names:
-    """What things are called at present. Asked from the thread in which cmd2 completes, so it has a
-    client of its own.
+    """The present names of kernels, pools, hosts, links and frontends.
+
+    cmd2 completes in a thread of its own, so this has a client of its own.
+
+    Args:
+        client: asks the broker; used by nothing else.
     """
 
     def __init__(self, client: AdminClient) -> None:
@@ -33,10 +37,13 @@ class Names:
         self._asked = 0.0
 
     def status(self, links: bool = False) -> Status:
-        """Give how everything stands, or stood a moment ago; `links`: with the clients' links.
+        """Return the status, which may be up to a second old.
+
+        Args:
+            links: whether the clients' links are needed.
 
         Raises:
-            CompletionError: there is no answer; its text is shown above the prompt.
+            CompletionError: the broker does not answer; cmd2 shows the text above the prompt.
         """
         with self._lock:
             if self._status is None or links > self._with_links or time.monotonic() - self._asked > _FRESH:
@@ -48,29 +55,29 @@ class Names:
             return self._status
 
     def forget(self) -> None:
-        """Ask anew the next time, since something has been changed."""
+        """Ask the broker again the next time, since something has been changed."""
         with self._lock:
             self._status = None
 
     def kernels(self) -> Choices:
-        """Give the kernels there are."""
+        """Return the ids of the kernels, shortened."""
         return _ids(rows_of(self.status(), "kernels"))
 
     def sessions(self) -> Choices:
-        """Give the sessions there are."""
+        """Return the ids of the sessions, shortened."""
         return _ids(rows_of(self.status(), "sessions"))
 
     def pools(self) -> Choices:
-        """Give the pools."""
+        """Return the names of the pools."""
         told = [(pool.pool, f"{pool.state}, {pool.ready} ready, {pool.attached} attached") for pool in self.status().pools]
         return _choices(told)
 
     def hosts(self) -> Choices:
-        """Give the hosts."""
+        """Return the names of the hosts."""
         return _choices((host.name, f"{host.state}, {host.kernels} kernels") for host in self.status().hosts)
 
     def everything(self) -> Choices:
-        """Give all that `show` shows."""
+        """Return the name of everything that `show` can show."""
         status = self.status(links=True)
         parts = [(part.name, "frontend") for part in status.frontends] + [(link.client, "link") for link in status.links]
         items = [*_ids(status.kernels), *self.pools(), *self.hosts(), *_choices(parts)]

@@ -1,5 +1,6 @@
-"""What is typed into the admin shell, before cmd2 sees it: several commands on one line, comments,
-and ids that look like options.
+"""Lines and arguments of the admin shell, before cmd2 sees them.
+
+A line may hold several commands and a comment, and ids that look like options. No I/O.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ __all__ = ["Parser", "add_json", "commands_of", "parser", "positive", "seconds"]
 
 
 def commands_of(line: str) -> list[str]:
-    """Part a line at its semicolons, and leave its comment out; neither counts within quotes."""
+    """Divide a line at its semicolons and drop its comment; neither counts within quotes."""
     commands, current, quote = [], "", ""
     for index, character in enumerate(line):
         if quote:
@@ -31,14 +32,14 @@ def commands_of(line: str) -> list[str]:
 
 
 class Parser(Cmd2ArgumentParser):
-    """Takes the id of a kernel for one, and for no option, although it may begin with a hyphen."""
+    """A parser that takes a kernel id for an argument, although it may begin with a hyphen."""
 
     def _parse_optional(self, arg_string: str) -> Any:
         known = self._option_string_actions
         short = known.get(arg_string[:2])
         if len(arg_string) < 3 or arg_string.partition("=")[0] in known or (short is not None and short.nargs != 0):
             return super()._parse_optional(arg_string)
-        # What no option is called is argparse's error otherwise.
+        # An argument; argparse would report an unknown option.
         return None
 
 
@@ -53,12 +54,16 @@ def parser(description: str, *examples: str) -> Parser:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """Add the option for programs."""
+    """Add the option `--json`."""
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def seconds(text: str) -> float:
-    """Read a length of time for argparse."""
+    """Read a length of time, in seconds, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: `text` is not a number above 0.
+    """
     try:
         value = float(text)
     except ValueError:
@@ -69,7 +74,11 @@ def seconds(text: str) -> float:
 
 
 def positive(text: str) -> int:
-    """Read a number of things for argparse."""
+    """Read a whole number above 0 for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: `text` is not one.
+    """
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**31):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)

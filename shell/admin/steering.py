@@ -1,4 +1,8 @@
-"""Commands of the admin shell that change something."""
+"""Commands of the admin shell that change something, by orders to the broker.
+
+An order carries the name or id as it was typed: the broker decides what it means, and refuses what
+it does not know. Only a command that has to ask first finds its target in a status itself.
+"""
 
 from __future__ import annotations
 
@@ -50,16 +54,16 @@ def _count(text: str) -> int:
 
 
 class _Actions:
-    """A command that has actions: `kernel abort ID`."""
+    """The parser of a command that has actions, as in `kernel abort ID`."""
 
     def __init__(self, description: str, *examples: str) -> None:
         self.parser = parser(description, *examples)
         self._actions = self.parser.add_subparsers(metavar="ACTION", dest="action", required=True)
 
     def add(self, name: str, told: str, *examples: str, ends: bool = False) -> Parser:
-        """Add an action; `ends`: it may end work, and asks before."""
+        """Add an action; `ends`: it may end work, so it has `--yes` and asks without it."""
         made = parser(told[:1].upper() + told[1:] + ".", *examples)
-        # cmd2's parsers take more than texts for these, which argparse's own types do not know.
+        # cmd2's parsers take more than strings for these, which argparse's types do not allow.
         told_at_length: dict[str, Any] = {"description": made.description, "epilog": made.epilog, "formatter_class": made.formatter_class}
         action: Parser = self._actions.add_parser(name, help=told, allow_abbrev=False, **told_at_length)
         add_json(action)
@@ -197,8 +201,12 @@ class Steering(CommandSet[CommandShell]):
         self.order(ReloadOrder(0, ""), as_json=args.json, unchanged="nothing has changed")
 
     def order(self, order: Order, *, as_json: bool, unchanged: str = "done") -> None:
-        """Give an order, and show what was answered; `unchanged`: what a part has done that says
-        nothing.
+        """Give an order, and show the answer.
+
+        Args:
+            order: what is to be done.
+            as_json: print the answer as JSON.
+            unchanged: what to print for a part that has carried the order out and says nothing.
         """
         shell = self._cmd
         try:
@@ -219,7 +227,7 @@ class Steering(CommandSet[CommandShell]):
 
 
 def _told(answer: Answer, unchanged: str) -> tuple[list[str], list[str]]:
-    """Give the lines of what is done, and of what is not."""
+    """Return the lines about what was done, and those about what was not."""
     lines: dict[bool, list[str]] = {True: [], False: []}
     lines[answer.ok] += [printable(line) for line in answer.lines]
     for part in answer.parts:
@@ -235,6 +243,6 @@ def _log_level(commands: Steering, args: argparse.Namespace) -> None:
     commands.order(LogLevelOrder(0, "", args.level), as_json=args.json, unchanged=f"logs at level {args.level}")
 
 
-# A method cannot be named so in Python's own words.
+# The command's name has a hyphen, which a method in a class body cannot have.
 _log_level.__name__ = "do_log-level"
 setattr(Steering, _log_level.__name__, with_argparser(_level_parser)(_log_level))

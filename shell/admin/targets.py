@@ -1,5 +1,6 @@
-"""What a command of the admin shell is about, found in a status by what was typed; and what would
-be lost by carrying it out. No I/O.
+"""The target of a command, found in a status by what was typed, and what the command would lose.
+
+No I/O.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ __all__ = [
 
 @dataclass(slots=True)
 class Found:
-    """All that is called by one name."""
+    """Everything that has one name."""
 
     kernels: list[KernelStatus] = field(default_factory=list)
     pools: list[PoolStatus] = field(default_factory=list)
@@ -49,11 +50,13 @@ class Found:
 
 
 def called(status: Status, text: str) -> Found:
-    """Find all that is called `text`: kernels and sessions by id, or its beginning, pools, hosts
-    and frontends by name, links by address.
+    """Find everything that is called `text`.
+
+    Kernels and sessions are found by id or its beginning, pools by name, hosts and frontends by
+    name or the beginning of their id, links by the client's address.
 
     Raises:
-        NotFound: nothing is; the text offers the nearest.
+        NotFound: nothing has that name; the text offers the nearest.
     """
     found = Found(
         pools=[pool for pool in status.pools if pool.pool == text],
@@ -74,7 +77,7 @@ def called(status: Status, text: str) -> Found:
 
 
 def kernel_of(status: Status, text: str) -> KernelStatus:
-    """Find a kernel that is there.
+    """Find a kernel by its id, or its beginning.
 
     Raises:
         NotFound: there is none, or several; the text offers the nearest.
@@ -84,7 +87,7 @@ def kernel_of(status: Status, text: str) -> KernelStatus:
 
 
 def session_of(status: Status, text: str) -> KernelStatus:
-    """Find a session; raises as :func:`kernel_of`."""
+    """Find a session by its kernel's id; raises as :func:`kernel_of`."""
     sessions = {kernel.kernel: kernel for kernel in rows_of(status, "sessions") if isinstance(kernel, KernelStatus)}
     return sessions[find_id(text, sessions, "session")]
 
@@ -98,13 +101,13 @@ def pool_of(status: Status, text: str) -> PoolStatus:
 def host_of(status: Status, text: str) -> HostStatus:
     """Find a host by its name or id; raises as :func:`kernel_of`."""
     hosts = {host.id: host for host in status.hosts}
-    # One that is lost and has come back has one name and two ids.
+    # A host that was lost and has come back has one name and two ids: the present one is meant.
     known = {host.id: host.name for host in status.hosts if host.state != "lost"}
     known |= {host.id: host.name for host in status.hosts if host.state == "lost" and host.name not in known.values()}
     return hosts[find_named(text, known, "host")]
 
 
-# ---- what would be lost --------------------------------------------------------------------------
+# ---- what would be lost ------------------------------------------------------------------------
 
 
 def _named(kernel: KernelStatus) -> str:
@@ -112,7 +115,7 @@ def _named(kernel: KernelStatus) -> str:
 
 
 def closing_kernel(kernel: KernelStatus) -> str:
-    """Say what is lost when a kernel ends; empty: nothing, nobody has had it."""
+    """Say what is lost when a kernel ends; "" if no client has ever had it."""
     if kernel.client:
         doing = " and evaluates" if kernel.state == "busy" else ""
         return f"{_named(kernel)} has client {printable(kernel.client)}{doing}; the client loses its session."
@@ -131,7 +134,7 @@ def closing_session(session: KernelStatus) -> str:
 
 
 def draining_pool(pool: PoolStatus) -> str:
-    """Say what becomes of a pool that is drained."""
+    """Say what happens to a pool that is drained."""
     waiting = f", and {counted(pool.waiting, 'request')} that wait now" if pool.waiting else ""
     sessions = pool.attached + pool.detached
     going_on = f" Sessions go on: {sessions}." if sessions else ""
@@ -139,13 +142,13 @@ def draining_pool(pool: PoolStatus) -> str:
 
 
 def draining_host(host: HostStatus) -> str:
-    """Say what becomes of a host that is drained."""
+    """Say what happens to a host that is drained."""
     end = "ends when it has no session left" if host.separate else "has none when its sessions have ended"
     return f"Host {printable(host.name)} starts no more kernels, and {end}; now: {counted(host.sessions, 'session')}."
 
 
 def evicting_host(status: Status, host: HostStatus) -> str:
-    """Say what is lost with a host that is evicted; empty: nothing, it is gone already."""
+    """Say what is lost with an evicted host; "" if the host is lost already."""
     if host.state == "lost":
         return ""
     kernels = [kernel for kernel in status.kernels if kernel.host == host.name]

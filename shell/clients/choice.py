@@ -1,5 +1,7 @@
-"""Which kernel a person's client is to use: a fresh one, the one named, or the one that a profile
-leads back to.
+"""Which kernel a client is to use: a fresh one, a named one, or the one of a profile.
+
+:class:`Choice` is what was asked for; :meth:`Choice.attach` gets the kernel, and the
+:class:`Attachment` keeps the profile up to date.
 """
 
 from __future__ import annotations
@@ -11,30 +13,31 @@ from dataclasses import dataclass, replace
 from kernelbus.shell.address import Address, AddressError
 from kernelbus.shell.clients.profile import Profile, ProfileError, ProfileFile
 from kernelbus.shell.clients.session import KernelRefused, Session, connect_command, reconnect_command
+from kernelbus.shell.extras import needed
 
 __all__ = ["Attachment", "Choice", "ChoiceError"]
 
 
-# While much is said, the profile is written so often; when nothing more comes, at once.
+# Seconds between two writes of the profile during output; when output pauses, it is written.
 _SAVE_SECONDS = 0.1
 
 
 class ChoiceError(Exception):
-    """What was asked for makes no sense; the text is one line."""
+    """The options contradict each other, or one is wrong; the text is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was asked for, checked.
+    """The kernel that was asked for, checked.
 
     Attributes:
         address: the server; None: the default one, or the profile's.
-        discover: the name of a server to look for, "" for any; None: it is not looked for.
-        pool: "" for the server's choice.
-        kernel: the id of the one that is wanted; "" without one.
-        file: the profile.
-        start, resume: whether a kernel may be got for the profile, and whether the profile's may be
-            gone back to.
+        discover: the name of an advertised server, "" for any; None: do not look for one.
+        pool: the pool; "" for the server's choice.
+        kernel: the id of an existing kernel; "" without one.
+        file: the profile; None without one.
+        start: whether a fresh kernel may be attached for the profile.
+        resume: whether the profile's present kernel may be attached.
     """
 
     address: Address | None = None
@@ -98,20 +101,21 @@ class Choice:
 
     @property
     def kept(self) -> bool:
-        """Whether the kernel is wanted later too."""
+        """Whether the kernel is to outlive the client."""
         return bool(self.kernel) or self.file is not None
 
     def attach(self, *, keep: bool, resume: bool = False) -> Attachment:
-        """Get the kernel.
+        """Attach the kernel.
 
         Args:
-            keep: whether the kernel lives on when the link goes.
-            resume: whether what a kernel named by its id said meanwhile is wanted (of a profile's
-                kernel it always is).
+            keep: whether a fresh kernel lives on when the link closes.
+            resume: whether to get the output that a kernel named by its id gave meanwhile; that of
+                a profile's kernel always comes.
 
         Raises:
-            SessionError: there is no server, or no kernel from it.
+            SessionError: there is no server, or it gave no kernel.
             ProfileError: the profile cannot be used.
+            MissingExtra: a package is missing that looking for a server needs.
         """
         if self.file is not None and self.resume and (not self.start or self.file.exists()):
             profile = self.file.read()
@@ -141,7 +145,9 @@ class Choice:
         if self.discover is None:
             return self.address or Address()
         from kernelbus.bus.settings.config import ConfigError, load
-        from kernelbus.shell.clients.discover import DiscoveryError, pick
+
+        with needed():
+            from kernelbus.shell.clients.discover import DiscoveryError, pick
 
         try:
             discovery = load().discovery
@@ -183,11 +189,12 @@ def _place(address: Address) -> tuple[str, int]:
 
 
 class Attachment:
-    """A session, and the profile in which it is kept how to get back to it.
+    """A session, and the profile that says how to get back to it.
 
     Attributes:
-        session: the session; another one after :meth:`again`.
-        fresh: whether the kernel was nobody's before.
+        session: the session; :meth:`again` replaces it.
+        file: the profile; None without one.
+        fresh: whether no client had the kernel before.
     """
 
     def __init__(self, session: Session, file: ProfileFile | None, profile: Profile | None, *, fresh: bool) -> None:
@@ -200,8 +207,7 @@ class Attachment:
         self.save(session.position)
 
     def save(self, position: int) -> None:
-        """Note in the profile, if there is one, that everything before packet `position` has been
-        shown.
+        """Note in the profile, if there is one, that all packets before `position` have been shown.
 
         Raises:
             ProfileError: it cannot be written.
@@ -213,8 +219,12 @@ class Attachment:
         self._saved = position
 
     def save_soon(self, position: int) -> None:
-        """As :meth:`save`, but seldom: while much is said, once in a while is enough. The caller
-        sees to what :attr:`unsaved` says.
+        """Note the same, but write it at most every tenth of a second.
+
+        The caller calls :meth:`save_now` when :attr:`unsaved` says so.
+
+        Raises:
+            ProfileError: it cannot be written.
         """
         self._position = position
         if time.monotonic() >= self._next_save:
@@ -223,14 +233,13 @@ class Attachment:
 
     @property
     def unsaved(self) -> float | None:
-        """After how many seconds without news :meth:`save_now` is to be called; None: all is saved.
-        """
+        """After how many seconds to call :meth:`save_now`; None: all is saved."""
         if self.file is None or self._position == self._saved:
             return None
         return max(self._next_save - time.monotonic(), 0.0)
 
     def save_now(self) -> None:
-        """Note what :meth:`save_soon` was told last.
+        """Write what :meth:`save_soon` was told last.
 
         Raises:
             ProfileError: it cannot be written.
@@ -238,21 +247,23 @@ class Attachment:
         self.save(self._position)
 
     def again(self, position: int | None) -> None:
-        """Go back to the kernel after the link was lost; None: whatever was missed, as far as the
-        server knows it.
+        """Attach the kernel again after the link was lost.
+
+        Args:
+            position: the first packet to get; None: all missed packets that the server still knows.
 
         Raises:
-            SessionError: not this time.
+            SessionError: this attempt failed.
         """
         old = self.session
         label = self.file.label if self.file is not None else ""
         self.session = Session(old.address, reconnect_command(old.kernel, position, profile=label), keep=True)
 
     def way_back(self, command: str) -> str:
-        """Give the command line that leads back to the kernel."""
+        """Return the command line with which `kernelbus COMMAND` attaches the kernel again."""
         if self.file is not None:
             return f"kernelbus {command} --continue-profile {shlex.quote(self.file.name)}"
         address = self.session.address
         server = "" if address == Address() else f"--server {shlex.quote(address.link_name)} "
-        # An id that begins with - must not be taken for an option.
+        # With =, since an id may begin with - and would look like an option.
         return f"kernelbus {command} {server}--kernel-id={shlex.quote(self.session.kernel)}"

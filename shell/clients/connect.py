@@ -1,4 +1,4 @@
-"""`kernelbus connect`: get a kernel for later, print how to reach it, and leave; or end one."""
+"""`kernelbus connect`: attach a kernel for later, print how to reach it, and leave; or end one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["run_connect"]
 
 
 def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = False) -> int:
-    """Get the kernel, print its id and the way to it, and leave it; give the exit status.
+    """Attach the kernel, print its id and how to reach it, and leave it; or end it.
 
     Args:
         choice: which kernel.
@@ -22,7 +22,7 @@ def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = Fal
         close_kernel: end the kernel.
 
     Returns:
-        0; 2: no server, or no kernel from it; 130: interrupted.
+        The exit status: 0; 2: no server, or no kernel from it; 130: interrupted.
     """
     if close_kernel and not choice.kernel and not (choice.resume and not choice.start):
         return _complain("--close-kernel ends a kernel that is there: say which with --kernel-id or --continue-profile")
@@ -40,8 +40,8 @@ def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = Fal
         if not quiet:
             print(f"kernel  {session.kernel} is ended")
         return 0
-    # Dropped and not closed: what has come meanwhile counts as missed by us, and is kept for who
-    # comes next.
+    # Dropped and not closed: output that came meanwhile then counts as missed, and the next client
+    # gets it.
     session.link.abort()
     if quiet:
         print(session.kernel)

@@ -1,4 +1,4 @@
-"""Where a person types, and sees what the kernel says meanwhile: a terminal, or a plain stream."""
+"""Where a person types and sees the kernel's output meanwhile: a terminal, or a plain stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Console", "Overtaken", "Plain", "terminal"]
 
 
 class Overtaken(Exception):
-    """What was to be typed is wanted no more; `text` is what of it was there."""
+    """The line is no longer wanted; `text` is what had been typed of it."""
 
     def __init__(self, text: str = "") -> None:
         super().__init__(text)
@@ -27,10 +27,10 @@ class Overtaken(Exception):
 
 
 class Console(Protocol):
-    """Where one types.
+    """An input for lines, and outputs for the kernel and for us.
 
     Attributes:
-        interactive: whether a person sits there.
+        interactive: whether a person types.
         out: for what the kernel prints and answers.
         errors: for its messages, and ours.
     """
@@ -43,23 +43,23 @@ class Console(Protocol):
         """Read a line.
 
         Args:
-            prompt: gives what stands before it, and is asked anew when events have been dealt with.
-            take: deals with an event; gives whether the line is still wanted.
-            default: what stands there already.
-            names: whether the names of symbols are offered.
+            prompt: returns the prompt; called again after each batch of events.
+            take: handles an event, and returns whether the line is still wanted.
+            default: text that stands in the line already.
+            names: whether names of symbols are completed.
 
         Raises:
             EOFError: there are no more lines.
             KeyboardInterrupt: Ctrl-C was pressed.
-            Overtaken: `take` said that it is not wanted.
+            Overtaken: `take` returned False.
         """
 
     def remember(self, text: str) -> None:
-        """Keep what was typed, to be called back in later lines and sessions."""
+        """Add what was typed to the history, of this session and of later ones."""
 
 
 class Plain:
-    """Standard input that is no terminal: nothing of ours is shown. Implements :class:`Console`."""
+    """Standard input that is not a terminal: no prompts are shown. Implements :class:`Console`."""
 
     interactive = False
 
@@ -85,8 +85,7 @@ class Plain:
                 return
 
     def read(self, prompt: Callable[[], str], take: Callable[[Event], bool], default: str = "", *, names: bool = False) -> str:
-        """See :class:`Console`. A line that comes although it is no longer wanted is the next one.
-        """
+        """See :class:`Console`. A line that arrives after it was wanted becomes the next one."""
         if not self._asked:
             self._asked = True
             self._wanted.release()
@@ -108,8 +107,13 @@ class Plain:
 
 
 def terminal(events: Events, offers: Callable[[str], Iterable[str]]) -> Console:
-    """Make the console for a terminal; `offers` gives the names that begin with a text."""
-    # Only who sits at a terminal waits for the library.
+    """Make the console for a terminal.
+
+    Args:
+        events: what to handle while a person types.
+        offers: returns the names that begin with a text.
+    """
+    # Imported here, since only a terminal needs the library.
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
     from prompt_toolkit.document import Document
@@ -190,4 +194,4 @@ def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
     try:
         loop.call_soon_threadsafe(what)
     except RuntimeError:
-        pass  # the line is typed and its loop gone; the event waits for the next
+        pass  # the line is complete and its loop closed; the next read handles the event

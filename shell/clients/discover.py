@@ -1,17 +1,32 @@
-"""`kernelbus discover`, which lists what is advertised, and `--discover`, which picks a server of
-it.
+"""`kernelbus discover`, which lists advertised servers, and `--discover`, which picks one.
 
-What is advertised is anyone's word: it says where to connect, and nothing more is believed of it.
+Anyone can advertise anything: an advertisement says where to connect, and nothing else in it is
+trusted.
 
-`--json` prints one object; its keys stay as they are, others may be added:
+`--json` prints one object. Its keys stay as they are; others may be added:
 
-| key | value |
-|---|---|
-| `servers` | a list: `instance` (its name), `service` (what follows WSTPServer-Instance- in it), `addresses`, `port`,
-| | `link_name` (PORT@ADDRESS, for a WSTP program with `-linkoptions 4`), `pools` |
-| `pools` in it | a list, the default pool first: `pool`, `ready`, `attached`, `detached`, `maximum` (numbers of kernels, as of
-| | some seconds ago), `parallel`, `default`, `parallel_default` |
-| `brokers` | a list: `instance`, `endpoints`, `key` (the public key it claims; "" for none), `local` (on this machine's loopback alone) |
+`servers`: a list of objects
+    | key | value |
+    |---|---|
+    | `instance` | its name |
+    | `service` | what follows `WSTPServer-Instance-` in the name |
+    | `addresses`, `port` | where it listens |
+    | `link_name` | PORT@ADDRESS, for a WSTP program with `-linkoptions 4` |
+    | `pools` | a list, the default pool first |
+
+`pools` of a server: a list of objects
+    | key | value |
+    |---|---|
+    | `pool` | its name |
+    | `ready`, `attached`, `detached`, `maximum` | numbers of kernels, some seconds old |
+    | `parallel`, `default`, `parallel_default` | which requests it serves |
+
+`brokers`: a list of objects
+    | key | value |
+    |---|---|
+    | `instance`, `endpoints` | its name, and where it is bound |
+    | `key` | the public key that it claims; "" for none |
+    | `local` | whether it is on the loopback of this machine alone |
 """
 
 from __future__ import annotations
@@ -33,11 +48,10 @@ from kernelbus.shell.exits import FAILED, OK, UNUSABLE
 
 __all__ = ["TIMEOUT", "DiscoveryError", "choose", "pick", "run_discover"]
 
-#: Seconds to look for servers, unless said otherwise.
+#: Seconds to look for servers, by default.
 TIMEOUT = 3.0
 
-# When nothing more has come for so long, what there is has come: answers are spread over some
-# tenths of a second.
+# Seconds without an answer after which all have come: they are spread over some tenths of a second.
 _SETTLED = 0.5
 
 
@@ -55,7 +69,7 @@ def run_discover(protocol: str, *, timeout: float = TIMEOUT, interface: str | No
         as_json: print an object instead of tables.
 
     Returns:
-        0; 1: nothing was found; 2: it cannot be looked for.
+        The exit status: 0; 1: nothing was found; 2: this machine cannot look.
     """
     try:
         with _quiet():
@@ -74,9 +88,7 @@ def run_discover(protocol: str, *, timeout: float = TIMEOUT, interface: str | No
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the library's warnings, of interfaces that cannot be had and such, from a person's
-    terminal.
-    """
+    """Hide the library's warnings, about unusable interfaces and such, from a person's terminal."""
     library = logging.getLogger("zeroconf")
     level = library.level
     library.setLevel(logging.ERROR)
@@ -93,7 +105,7 @@ async def _look(protocol: str, timeout: float, interface: str | None) -> Listing
 
 
 def pick(protocol: str, name: str = "", pool: str = "", *, only: bool = False, interface: str | None = None) -> Server:
-    """Look for a server until one that fits is found and no more come, or for :data:`TIMEOUT`.
+    """Look for a server until one fits and no more come, for :data:`TIMEOUT` at most.
 
     Args:
         protocol: of the WSTP service.
@@ -101,7 +113,7 @@ def pick(protocol: str, name: str = "", pool: str = "", *, only: bool = False, i
         interface: an address of the interface to look on; None: all.
 
     Raises:
-        DiscoveryError: there is none to be picked.
+        DiscoveryError: none can be picked.
     """
     try:
         with _quiet():
@@ -126,14 +138,13 @@ async def _pick(protocol: str, name: str, pool: str, only: bool, interface: str 
 
 
 def choose(servers: Sequence[Server], name: str = "", pool: str = "", *, only: bool = False) -> Server:
-    """Pick one of `servers`: of those that fit, one with many ready kernels in the pool that is
-    asked for.
+    """Pick one of `servers`: among those that fit, one with the most ready kernels in the pool.
 
     Args:
         servers: what was found.
         name: of the instance, or what follows WSTPServer-Instance- in it; "" for any.
         pool: one that it must have; "" for any.
-        only: whether any of several will not do, since what is wanted is on one of them.
+        only: fail if several fit, since only one of them has what is wanted.
 
     Raises:
         DiscoveryError: none fits, or it is not clear which is meant.
@@ -167,7 +178,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-# ---- showing -------------------------------------------------------------------------------------
+# ---- showing -----------------------------------------------------------------------------------
 
 
 def _as_json(found: Listing) -> dict[str, object]:

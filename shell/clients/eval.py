@@ -1,11 +1,10 @@
-"""`kernelbus eval`: evaluate codes on one kernel of a server, show what comes, and leave nothing
-behind that was not asked for.
+"""`kernelbus eval`: evaluate codes on one kernel of a server, and print what it says.
 
-Each code travels as ``EvaluatePacket[ToString[ToExpression[code], InputForm]]``: nothing is defined
-in the session, In and Out stay as they are, and the code meets the same evaluation as if it had
-been sent bare. What went wrong is read from what comes back: a value that is the symbol $Failed (so
-also wrong syntax, of which the kernel tells in a message) or $Aborted, or an answer that is no text
-at all because the evaluation never came back to ToString (aborted, or left by an uncaught Throw).
+Each code travels as ``EvaluatePacket[ToString[ToExpression[code], InputForm]]``: it defines nothing
+of its own in the session, In and Out stay as they are, and the code is evaluated as if it had been
+sent bare. An evaluation failed if its value is the symbol $Failed (as for wrong syntax, which the
+kernel reports in a message) or $Aborted, or if the answer is not text: then the evaluation never
+returned to ToString (it was aborted, or left by an uncaught Throw).
 """
 
 from __future__ import annotations
@@ -30,8 +29,7 @@ from wstp import Expr, Function, Symbol
 
 __all__ = ["Outcome", "run_eval"]
 
-# How often a wait looks whether Ctrl-C was pressed or the time is up; data that comes ends a wait
-# at once.
+# Seconds between two checks for Ctrl-C and the time limit; data ends a wait at once.
 _TICK = 0.2
 
 _ABORT_SECONDS = 10.0
@@ -51,17 +49,16 @@ class Outcome(Enum):
 
 
 def run_eval(codes: Sequence[str], *, choice: Choice, timeout: float | None = None) -> int:
-    """Evaluate `codes` in order on one kernel and give the exit status.
+    """Evaluate `codes` in order on one kernel.
 
     Args:
-        codes: Wolfram Language texts; of a text with several expressions the last one's value is
-            shown.
-        choice: which kernel. Unless it was named, or got by a profile, it is ended afterwards.
+        codes: Wolfram Language texts; of a text with several expressions, the last value is shown.
+        choice: which kernel. It is ended afterwards, unless it was named or came by a profile.
         timeout: seconds after which an evaluation is aborted; None: no limit.
 
     Returns:
-        0; 1: an evaluation failed or was aborted; 2: no server, or no kernel from it; 130:
-        interrupted.
+        The exit status: 0; 1: an evaluation failed or was aborted; 2: no server, or no kernel from
+        it; 130: interrupted.
     """
     try:
         attachment = choice.attach(keep=False)
@@ -83,8 +80,7 @@ def _complain(text: str, status: int) -> int:
 
 
 class _Interrupts:
-    """Counts Ctrl-C while a link is in use, so that none cuts a read or write of the link in two.
-    """
+    """Counts Ctrl-C while a link is in use, so that none interrupts a read or write of the link."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -99,11 +95,13 @@ class _Interrupts:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
         if self.count > 2:
-            # Whatever does not look at the count must still be left.
+            # A way out of code that does not check the count.
             raise KeyboardInterrupt
 
 
 class _Evaluation:
+    """Evaluates on one attached kernel."""
+
     def __init__(self, attachment: Attachment, choice: Choice, timeout: float | None) -> None:
         self._attachment = attachment
         self._session = attachment.session
@@ -112,10 +110,10 @@ class _Evaluation:
         self._timeout = timeout
         self._out = Output(lambda: sys.stdout)
         self._errors = Output(lambda: sys.stderr)
-        self._message = False  # the next TextPacket is a message's text
+        self._message = False  # whether the next TextPacket is the text of a message
 
     def run(self, codes: Sequence[str]) -> int:
-        """Evaluate `codes` in order, end the kernel, and give the exit status."""
+        """Evaluate `codes` in order, end the kernel, and return the exit status."""
         status, outcome = 0, Outcome.DONE
         with _Interrupts() as interrupts:
             try:
@@ -141,32 +139,37 @@ class _Evaluation:
                 elif outcome is not Outcome.GONE and not self._kept:
                     self._quit(interrupts)
             except OSError:
-                # Whoever read our output has gone.
+                # The reader of our output has gone.
                 self.abandon()
                 raise
         return status
 
     def abandon(self) -> None:
-        """Tell the kernel to end without waiting for what it is doing; one that is kept may go on.
-        """
+        """Tell the kernel to end at once; leave one alone that is kept."""
         if self._kept:
             return
         try:
             self._session.link.put_message(wstp.MessageCode.TERMINATE)
         except wstp.WSTPError:
-            pass  # the link has gone already, and with it what could be told
+            pass  # the link has gone, and the kernel with it
 
     def _show_missed(self, interrupts: _Interrupts) -> Outcome:
-        """Show what the kernel said since the profile was written, up to where it has nothing more
-        to say.
-        """
-        # What it answers to this it says after everything before.
+        """Show the output since the profile was written, up to the present."""
+        # The kernel answers this after everything that it was asked before.
         mark = f"kernelbus {uuid.uuid4()}"
         outcome = self._evaluate(mark, "what was asked before", interrupts, mark=mark)
         self._attachment.save(self._session.position)
         return outcome
 
     def _evaluate(self, expression: Expr, what: str, interrupts: _Interrupts, *, mark: str = "") -> Outcome:
+        """Evaluate, show what comes, and return how it ended.
+
+        Args:
+            expression: what is evaluated.
+            what: the words for it in errors.
+            interrupts: counts Ctrl-C.
+            mark: a text whose return ends the wait, instead of the first result; "" without one.
+        """
         limit = self._timeout
         deadline = None if limit is None else time.monotonic() + limit
         before = interrupts.count
@@ -198,8 +201,8 @@ class _Evaluation:
                     return Outcome.MARK
                 outcome = self._take(packet)
                 if not self._message:
-                    # Not before it is shown: who is killed in between shall be shown it again,
-                    # rather than never.
+                    # Only after it is shown: if we are killed in between it is shown twice, rather
+                    # than never.
                     self._attachment.save_soon(self._session.position)
                 if outcome is not None and not mark:
                     return outcome
@@ -212,7 +215,7 @@ class _Evaluation:
         return Outcome.GONE
 
     def _take(self, packet: Function) -> Outcome | None:
-        """Show one packet; a ReturnPacket ends the evaluation."""
+        """Show one packet; return the outcome if the packet ends the evaluation."""
         name, value = name_of(packet.head), packet.args[0] if packet.args else None
         if name == "ReturnPacket":
             return self._result(value)
@@ -225,14 +228,14 @@ class _Evaluation:
                 self._out.write(str(value))
             self._message = False
         elif name in ("ReturnTextPacket", "ReturnExpressionPacket"):
-            # Missed: what a session at a prompt had asked for.
+            # Missed output of a session at a prompt.
             self._out.line(value if isinstance(value, str) else full_form(value))
         elif name in ("InputPacket", "InputStringPacket"):
-            # The code asks a person; there is none to answer.
+            # The code asks a person, and there is none.
             self._errors.line(f"kernelbus eval: the code asks for input ({str(value).strip()}); it gets none")
             self._session.put("" if name == "InputStringPacket" else Symbol("$Failed"))
         elif name == "MenuPacket":
-            # A kernel that was interrupted asks what to do: abort.
+            # An interrupted kernel asks what to do: abort.
             self._session.put("a")
         return None
 
@@ -244,7 +247,7 @@ class _Evaluation:
         return Outcome.FAILED
 
     def _quit(self, interrupts: _Interrupts) -> None:
-        """End the kernel, and wait until it has said so."""
+        """End the kernel, and wait until it has closed the link."""
         deadline = time.monotonic() + _QUIT_SECONDS
         before = interrupts.count
         try:
@@ -258,5 +261,5 @@ class _Evaluation:
         except KeyboardInterrupt:
             return
         except wstp.WSTPError:
-            return  # closed, as was asked for
+            return  # closed, as it was asked to
         self.abandon()

@@ -1,5 +1,6 @@
-"""What a session at a prompt waits for: what the kernel says, what is typed, Ctrl-C. One queue, one
-thread that deals with it.
+"""Events of a session at a prompt: the kernel's packets, typed lines, Ctrl-C, the end of the link.
+
+One thread reads the link, and one thread handles all events, from one queue.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ from wstp import Function
 
 __all__ = ["Ended", "Event", "Events", "Interrupts", "Pressed", "Said", "Typed", "listen"]
 
-# So many packets wait to be shown; then the link is not read, and the kernel waits.
+# Packets that may wait in the queue; beyond them the link is not read, and the kernel waits.
 _ROOM = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The kernel said something. `position`: the number of the packet behind it
-    (:attr:`kernelbus.shell.clients.session.Session.position`).
+    """The kernel said something.
+
+    Attributes:
+        position: the number of the next packet (`Session.position`).
     """
 
     session: Session
@@ -48,17 +51,17 @@ class Pressed:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A line of standard input has come, or its end: the console has it."""
+    """The console has a line of standard input, or its end."""
 
 
 Event: TypeAlias = Said | Ended | Pressed | Typed
 
 
 class Events:
-    """The queue. Anything may put; one thread gets.
+    """The queue. Any thread may put; one thread gets.
 
     Attributes:
-        on_put: called after each put, by whoever puts.
+        on_put: called after each put, in the thread that puts; None: nothing is called.
     """
 
     def __init__(self) -> None:
@@ -67,7 +70,7 @@ class Events:
         self.on_put: Callable[[], None] | None = None
 
     def put(self, event: Event) -> None:
-        """Put; of what a kernel says only so much at a time."""
+        """Put an event; wait while too many of the kernel's packets are in the queue."""
         if isinstance(event, Said):
             self._room.acquire()
         self._queue.put(event)
@@ -75,7 +78,7 @@ class Events:
             told()
 
     def get(self, timeout: float | None) -> Event | None:
-        """Give the next one, None when there was none in `timeout` seconds."""
+        """Return the next event, or None when there was none in `timeout` seconds (None: wait)."""
         try:
             event = self._queue.get(timeout=timeout) if timeout != 0 else self._queue.get_nowait()
         except queue.Empty:
@@ -86,7 +89,7 @@ class Events:
 
 
 def listen(session: Session, events: Events) -> None:
-    """Put what comes over a session's link into `events` until it ends."""
+    """Put a session's packets into `events` until its link ends, from a thread of their own."""
 
     def run() -> None:
         while True:
@@ -101,7 +104,7 @@ def listen(session: Session, events: Events) -> None:
 
 
 class Interrupts:
-    """While this is entered, Ctrl-C is an event and cuts nothing in two."""
+    """While this is entered, Ctrl-C is an event and interrupts no call."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
@@ -114,5 +117,5 @@ class Interrupts:
         signal.signal(signal.SIGINT, self._before)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        # A SimpleQueue may be put to from a signal handler.
+        # A signal handler may put to a SimpleQueue.
         self._events.put(Pressed())

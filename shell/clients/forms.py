@@ -10,8 +10,9 @@ __all__ = ["full_form"]
 
 
 def full_form(value: object) -> str:
-    """Write an answer that came as an expression, not as text; without recursion, as it may be
-    nested deeply.
+    """Return an expression in FullForm, for an answer that did not come as text.
+
+    Without recursion, since expressions may be nested deeply.
     """
     pieces: list[str] = []
     waiting: list[object] = [value]
@@ -36,4 +37,4 @@ def full_form(value: object) -> str:
 
 
 class _Piece(str):
-    """Text that stands as it is."""
+    """Text that is written as it is."""

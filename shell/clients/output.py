@@ -1,4 +1,4 @@
-"""Streams for what a kernel says."""
+"""Streams for a kernel's output."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["Output"]
 
 
 class Output:
-    """A stream that can begin a new line only where one is not begun already.
+    """A stream that begins a new line only where the last one is not ended.
 
-    The stream is asked for at each write, since it is another one while a person types.
+    The stream is looked up at each write, since it is another one while a person types.
     """
 
     def __init__(self, stream: Callable[[], TextIO]) -> None:
@@ -27,9 +27,9 @@ class Output:
             self._fresh = text.endswith("\n")
 
     def line(self, text: str) -> None:
-        """Write `text` as a line, or lines, of its own."""
+        """Write `text` on a line, or lines, of its own."""
         self.write(("" if self._fresh else "\n") + text.rstrip("\n") + "\n")
 
     def typed(self) -> None:
-        """Note that a person has ended a line."""
+        """Note that the person has ended a line."""
         self._fresh = True

@@ -1,10 +1,13 @@
-"""Profiles: small files that say how to get back to a kernel (DESIGN.md, "Profiles").
+"""Profiles: small files that say how to attach a kernel again (DESIGN.md, "Profiles").
 
-A profile is named by a path (anything with a / in it, or that ends in .json) or by a bare name,
-which stands for a file under the user's state directory (`$XDG_STATE_HOME`, or `~/.local/state`).
-Who can read the kernel's id can take the kernel, so a profile is its owner's alone (0600). It is
-replaced as a whole, by a rename: whenever the writer is killed, the old one or the new one is
-there.
+A profile is named by a path (a name with a / in it, or one that ends in .json) or by a bare name,
+for a file in the user's state directory. Who can read the kernel's id can take the kernel, so only
+its owner can read a profile (mode 0600). It is replaced as a whole, by a rename: whenever the
+writer is killed, the old file or the new one is there.
+
+The resume point in it counts the packets of the session's output that have been shown. It is
+written at every prompt, every tenth of a second during output, and when output pauses; never before
+the packets that it counts are shown.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VERSION", "Profile", "ProfileError", "ProfileFile"]
 
-#: The version of the form written here.
+#: The version of the format written here.
 VERSION = 1
 
 _BARE = re.compile(r"[\w][\w.+-]*")
@@ -35,23 +38,22 @@ _LARGEST = 1 << 16
 
 
 class ProfileError(Exception):
-    """A profile that cannot be used; the text is one line that names the file and says what to do.
-    """
+    """A profile cannot be used; the text names the file and says what to do, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How to get back to a kernel.
+    """How to attach a kernel again.
 
     Attributes:
         server: where it is.
         kernel: its id.
         pool: the pool that was asked for; "" for the server's choice.
         parallel: whether a parallel kernel was asked for.
-        resume_point: how many packets of the session's output have been shown: the number of the
-            next one.
-        created, used: when the kernel was got, and when the profile was last written (ISO 8601,
-            UTC).
+        resume_point: how many packets of the session's output have been shown, which is the number
+            of the next one.
+        created, used: when the kernel was attached first, and when the profile was last written
+            (ISO 8601, UTC).
     """
 
     server: Address
@@ -75,7 +77,7 @@ _KEYS = {
 
 @functools.cache
 def _schema() -> Schema:
-    # Only who reads a profile waits for marshmallow.
+    # Imported here, since only reading a profile needs marshmallow.
     from marshmallow import EXCLUDE, Schema, fields, validate
 
     known: dict[str, fields.Field[Any]] = {
@@ -92,7 +94,7 @@ def _schema() -> Schema:
 
 
 class ProfileFile:
-    """A profile's place.
+    """The file of a profile.
 
     Attributes:
         name: as it was given.
@@ -103,12 +105,12 @@ class ProfileFile:
         """Take a path or a bare name.
 
         Raises:
-            ProfileError: it is neither.
+            ProfileError: `name` is neither.
         """
         self.name = name
         self._durable = False
         if os.sep in name or name.endswith(".json"):
-            # A link is followed, so that the file it leads to is replaced and not the link.
+            # Follow a symbolic link, so that its target is replaced and not the link.
             self.path = Path(os.path.realpath(os.path.expanduser(name)))
         elif _BARE.fullmatch(name):
             self.path = state_directory() / "profiles" / f"{name}.json"
@@ -122,18 +124,18 @@ class ProfileFile:
 
     @property
     def label(self) -> str:
-        """Give what the server is told the session is called."""
+        """Return what the server is told that the session is called."""
         return self.path.name.removesuffix(".json")[:100]
 
     def exists(self) -> bool:
-        """Tell whether there is such a file."""
+        """Tell whether the file exists."""
         return self.path.exists()
 
     def read(self) -> Profile:
         """Read the profile.
 
         Raises:
-            ProfileError: it is not there, cannot be read, or is not what a profile is.
+            ProfileError: there is none, or it cannot be read, or is not a valid profile.
         """
         try:
             with open(self.path, "rb") as file:
@@ -177,7 +179,7 @@ class ProfileFile:
         return ProfileError(f"profile {self} {why}: mend it, or make it anew with --start-profile {self.name}")
 
     def check_writable(self) -> None:
-        """Check that the profile can be written, before a kernel is got for it.
+        """Check that the profile can be written, before a kernel is attached for it.
 
         Raises:
             ProfileError: it cannot.
@@ -197,7 +199,10 @@ class ProfileFile:
             raise ProfileError(f"profile {self} cannot be written: {error.strerror}") from None
 
     def write(self, profile: Profile) -> Profile:
-        """Replace the file, and give what is in it now: `profile` with its times.
+        """Replace the file.
+
+        Returns:
+            `profile` with the times that are in the file now.
 
         Raises:
             ProfileError: it cannot be written.
@@ -209,15 +214,14 @@ class ProfileFile:
         content |= {key: known[name] for name, key in _KEYS.items()}
         try:
             self._make_directory()
-            # Made with mode 0600.
+            # mkstemp makes it with mode 0600.
             handle, temporary = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
             try:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:
                     json.dump(content, file, indent=1, ensure_ascii=False)
                     file.write("\n")
                     if not self._durable:
-                        # The kernel's id must outlive a power cut; how far its output was read need
-                        # not.
+                        # The kernel's id must survive a power cut; the resume point need not.
                         file.flush()
                         os.fsync(file.fileno())
                 os.replace(temporary, self.path)

@@ -1,14 +1,14 @@
 """`kernelbus repl`: a session with a kernel, at its own prompts.
 
-What is typed goes to the kernel in ``EnterTextPacket``; what it says is shown as it comes, also
-while one types. The kernel decides what is incomplete: it says so in a message before
-``SyntaxPacket``, and uses up no number; then more lines are read and all are sent together.
+Typed text goes to the kernel in ``EnterTextPacket``; its output is shown as it comes, also while
+the person types. The kernel decides what is incomplete: it says so in a message before
+``SyntaxPacket``, and uses up no line number. Then more lines are read, and all are sent together.
 
 | turn | meaning |
 |---|---|
 | UNKNOWN | just attached: the kernel may be idle or evaluate; the server is asked which |
 | BUSY | the kernel evaluates |
-| IDLE | the kernel awaits input |
+| IDLE | the kernel waits for input |
 | ASKED | the kernel asks something in the middle of an evaluation |
 | LOST | the link has ended |
 """
@@ -39,18 +39,18 @@ from wstp import Expr, Symbol
 
 __all__ = ["run_repl"]
 
-# How soon, and then how often, a server is asked whether a kernel that says nothing is idle.
+# Seconds until the server is asked whether a silent kernel is idle, and between two such questions.
 _ASK_SECONDS = 0.3
 _ASK_AGAIN_SECONDS = 2.0
-# How long a script waits for a server that has gone; a person waits as long as they like.
+# Seconds that a script waits for a lost server; a person waits as long as they like.
 _PATIENCE = 120.0
 _NAMES_SECONDS = 2.0
 _MARK = "kernelbus completes "
 
-# The messages of a kernel to which more lines are the answer.
+# Messages that say that the input is incomplete.
 _INCOMPLETE = ("sntxi", "tsntxi", "bktmcp")
 
-# What a kernel that waits for an answer does not say.
+# Packets that a kernel does not send while it waits for an answer.
 _GOES_ON = ("TextPacket", "OutputNamePacket", "ReturnTextPacket", "ReturnExpressionPacket", "BeginDialogPacket", "EndDialogPacket")
 
 _QUESTIONS = ("InputPacket", "InputStringPacket", "MenuPacket")
@@ -65,18 +65,22 @@ class _Turn(Enum):
 
 
 class _Over(Exception):
+    """The session is over, with this exit status."""
+
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
 
 
 def run_repl(choice: Choice) -> int:
-    """Hold a session until the person leaves, standard input ends, or the kernel does; give the
-    exit status.
+    """Hold a session until the person leaves, standard input ends, or the kernel does.
 
     Returns:
-        0; 1: the kernel ended unasked, or what was typed was left incomplete; 2: no server, or no
-        kernel from it; 130: interrupted.
+        The exit status: 0; 1: the kernel ended unasked, or input was left incomplete; 2: no server,
+        or no kernel from it; 130: interrupted.
+
+    Raises:
+        MissingExtra: there is a terminal, and prompt_toolkit is not installed.
     """
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     if interactive:
@@ -100,6 +104,8 @@ def run_repl(choice: Choice) -> int:
 
 
 class _Repl:
+    """One session."""
+
     def __init__(self, attachment: Attachment, *, kept: bool, interactive: bool) -> None:
         self._attachment = attachment
         self._kept = kept
@@ -108,11 +114,11 @@ class _Repl:
         self._turn = _Turn.UNKNOWN
         self._ask_at = time.monotonic() + _ASK_SECONDS
         self._prompt = ""
-        self._lines: list[str] = []  # of an input that is not complete
+        self._lines: list[str] = []  # of an incomplete input
         self._sent_at = ""  # the prompt at which the last input was sent
         self._question = ("", "")
-        self._message = ""  # the tag of the message whose text comes next
-        self._held: list[str] = []  # texts of messages that say no more than that input is incomplete
+        self._message = ""  # the tag of the message whose text is the next packet
+        self._held: list[str] = []  # texts of messages about incomplete input
         self._incomplete = False
         self._label = ""
         self._shown = attachment.session.position
@@ -125,6 +131,7 @@ class _Repl:
     # ------------------------------------------------------------------ the session's course
 
     def run(self) -> int:
+        """Run the session, and return the exit status."""
         self._greet()
         listen(self._attachment.session, self._events)
         try:
@@ -149,7 +156,7 @@ class _Repl:
             )
 
     def _await_turn(self) -> None:
-        """Deal with what comes until it is the person's turn."""
+        """Handle events until it is the person's turn."""
         self._presses = 0
         try:
             with Interrupts(self._events):
@@ -171,7 +178,7 @@ class _Repl:
             self._offer_more()
 
     def _offer_more(self) -> None:
-        """Ctrl-C was pressed again."""
+        """Ask what to do after a second Ctrl-C."""
         if not self._console.interactive:
             self._leave(INTERRUPTED)
         question = "It has not obeyed the abort. [w]ait, interrupt [m]enu, [l]eave it evaluating, [q]uit and end it? "
@@ -196,7 +203,7 @@ class _Repl:
         return self._turn in (_Turn.BUSY, _Turn.UNKNOWN)
 
     def _read(self) -> None:
-        """Read a line at the kernel's prompt, and send what has come together."""
+        """Read a line at the kernel's prompt, and send the input so far."""
         try:
             line = self._console.read(self._shown_prompt, self._still_idle, names=True)
         except Overtaken:
@@ -229,7 +236,7 @@ class _Repl:
         return self._turn is _Turn.IDLE
 
     def _answer(self) -> None:
-        """Let the person answer what the kernel asks."""
+        """Read the answer to a question of the kernel, and send it."""
         name, prompt = self._question
         try:
             line = self._console.read(lambda: prompt, self._still_asked)
@@ -274,7 +281,7 @@ class _Repl:
         try:
             self._attachment.session.put(expression)
         except wstp.WSTPError:
-            pass  # the link has ended, of which the listener tells, and which is dealt with then
+            pass  # the link has ended: the listener puts an event, which is handled later
 
     def _send_command(self, name: str) -> None:
         try:
@@ -319,7 +326,7 @@ class _Repl:
             self._show_held()
             self._question = (name, "Interrupt> " if name == "MenuPacket" else str(value))
             self._turn = _Turn.ASKED
-            # The server asks again whoever comes back before it is answered.
+            # The server repeats the question for a client that attaches before it is answered.
             self._attachment.save(self._shown)
             return
         after_message = bool(self._message)
@@ -329,7 +336,7 @@ class _Repl:
             self._attachment.save(self._shown)
         else:
             if self._turn is _Turn.ASKED and name in _GOES_ON and not after_message:
-                # What was missed had a question in it that somebody has answered.
+                # The missed output had a question that another client has answered.
                 self._turn = _Turn.BUSY
             if not (self._message or self._label):
                 self._attachment.save_soon(self._shown)
@@ -374,7 +381,7 @@ class _Repl:
                     return
                 self._show_result(value if isinstance(value, str) else full_form(value))
             case "BeginDialogPacket" | "EndDialogPacket" | "SuspendPacket" | "ResumePacket":
-                pass  # the prompts tell
+                pass  # the prompts show it
             case _:
                 console.errors.line(f"kernelbus repl: the kernel says {name or 'something'}, which cannot be shown here")
 
@@ -393,8 +400,9 @@ class _Repl:
     # ------------------------------------------------------------------ names
 
     def _names(self, beginning: str) -> Iterable[str]:
-        """Give the names that begin so, as the kernel knows them; asked from another thread, while
-        the prompt is shown.
+        """Return the names that begin so, from the kernel.
+
+        Called in another thread, while the prompt is shown.
         """
         if self._turn is not _Turn.IDLE:
             return []
@@ -417,13 +425,16 @@ class _Repl:
     # ------------------------------------------------------------------ the link's end
 
     def _ended(self, error: wstp.WSTPError) -> None:
-        """The link has ended: with the kernel, or so that there is a way back."""
+        """Handle the end of the link: attach the kernel again, or end the session.
+
+        Raises:
+            _Over: the kernel has ended, or cannot be attached again.
+        """
         if not self._kept:
             if not self._quitting:
                 self._console.errors.line("kernelbus repl: the kernel has ended, or the connection to it is lost")
             raise _Over(0 if self._quitting else FAILED)
-        # When the kernel has ended the server says so at once, and there is nothing to be told
-        # before.
+        # If the kernel has ended, the server says so at once: print nothing before that.
         quiet = [True]
 
         def before_sleep(state: tenacity.RetryCallState) -> None:
@@ -480,7 +491,7 @@ def _is_passing(error: BaseException) -> bool:
 
 
 class _Default:
-    """While this is entered Ctrl-C raises, whatever it does else."""
+    """While this is entered, Ctrl-C raises KeyboardInterrupt."""
 
     def __enter__(self) -> None:
         import signal

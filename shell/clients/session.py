@@ -1,8 +1,7 @@
-"""A link to a server with a kernel attached, as the people's clients use it: got by a command,
-counted, left or ended.
+"""A link to a server with a kernel attached, as the clients for people use it.
 
-Every packet that the kernel says is counted, from where the server says the session stands when the
-link is attached: the count is the resume point, from which the next client goes on.
+Every packet of the kernel is counted, from where the server says that the session stands when the
+link is attached. The count is the resume point, from which the next client goes on.
 """
 
 from __future__ import annotations
@@ -20,19 +19,22 @@ from wstp import Expr, Function, Symbol
 __all__ = ["KernelRefused", "Session", "SessionError", "connect_command", "reconnect_command"]
 
 _CONNECT_SECONDS = 10.0
-# The server gives up on a kernel sooner, and says so; this is for one that says nothing at all.
+# The server gives up on a kernel sooner, and says so; this limit is for a silent server.
 _KERNEL_SECONDS = 180.0
 
 _ORIGIN = re.compile(r"[\w$`]+::\w+: ")
 
 
 class SessionError(Exception):
-    """No server, or no kernel from it; the text says which and why."""
+    """There is no server, or it gave no kernel; the text says which and why."""
 
 
 class KernelRefused(SessionError):
-    """The server gave no kernel. `tag`: the server's word for why, "" without one; `reason`: the
-    server's text alone.
+    """The server gave no kernel.
+
+    Attributes:
+        tag: the server's word for why; "" without one.
+        reason: the server's text alone.
     """
 
     def __init__(self, tag: str, reason: str, text: str) -> None:
@@ -42,12 +44,12 @@ class KernelRefused(SessionError):
 
     @property
     def gone(self) -> bool:
-        """Whether the kernel that was named is no more."""
+        """Whether the named kernel does not exist any more."""
         return self.tag == "unknownkernel"
 
 
 def connect_command(kernel: str = "", *, pool: str = "", parallel: bool = False, profile: str = "") -> Function:
-    """Ask for a kernel of a pool, or for the one named and nothing that it said before."""
+    """Return the command for a fresh kernel, or for a named one without its earlier output."""
     options: dict[Expr, Expr] = {}
     if pool:
         options["Pool"] = pool
@@ -59,8 +61,9 @@ def connect_command(kernel: str = "", *, pool: str = "", parallel: bool = False,
 
 
 def reconnect_command(kernel: str, point: int | None = None, *, profile: str = "") -> Function:
-    """Ask for a kernel and what was missed of its output: from packet `point` on, or as far as the
-    server knows it.
+    """Return the command for a named kernel and its output from packet `point` on.
+
+    None for `point` asks for all missed output that the server still knows.
     """
     rules = [Symbol("Rule")("Resume", Symbol("True") if point is None else point)]
     if profile:
@@ -69,7 +72,7 @@ def reconnect_command(kernel: str, point: int | None = None, *, profile: str = "
 
 
 class Session:
-    """A kernel, and the link to it. A context manager: leaving it closes the link.
+    """An attached kernel, and the link to it. A context manager: leaving it closes the link.
 
     One thread may read (:meth:`next`) while another writes.
 
@@ -77,21 +80,22 @@ class Session:
         address: the server.
         kernel: the kernel's id.
         pool: its pool.
+        link: the link to the server.
         position: how many packets of the session's output have been read, by this link or before
             it: the resume point.
     """
 
     def __init__(self, address: Address, request: Function, *, keep: bool) -> None:
-        """Connect, and get a kernel.
+        """Connect, and attach a kernel.
 
         Args:
             address: the server.
             request: :func:`connect_command` or :func:`reconnect_command`.
-            keep: whether the kernel lives on when the link goes.
+            keep: whether the kernel lives on when the link closes.
 
         Raises:
-            KernelRefused: the server said no.
-            SessionError: there is no server, or it says nothing of use.
+            KernelRefused: the server refused.
+            SessionError: there is no server, or its answer is of no use.
         """
         self.address = address
         self.kernel = ""
@@ -109,7 +113,7 @@ class Session:
             raise
 
     def _attach(self, request: Function, keep: bool) -> None:
-        # Our own id comes back last: who reads it knows that all the answers before it have come.
+        # The kernel's id comes back last: then all answers before it have come.
         asked = ("PoolName", "ResumePoint", "KernelID")
         keeping = command("KeepAlive", Symbol("True" if keep else "False"))
         deadline = time.monotonic() + _KERNEL_SECONDS
@@ -118,7 +122,7 @@ class Session:
             for sent in (request, keeping, *(command(name) for name in asked)):
                 self.link.put(sent, end_packet=True)
             self.link.flush(timeout=_CONNECT_SECONDS)
-            # What comes before the answer is about a kernel that nobody asked for.
+            # Packets before the answer come from a kernel that was attached unasked.
             while name_of((packet := self._get(deadline)).head) != "ReturnPacket":
                 if name_of(packet.head) == "MessagePacket":
                     tag = str(packet.args[-1])
@@ -137,7 +141,7 @@ class Session:
         self.position = int(_take_last(answers, int) or 0)
         _take_last(answers, Symbol)
         self.pool = str(_take_last(answers, str) or "")
-        # The kernel said the rest, before the server gave the point, which counts it.
+        # The rest came from the kernel before the server gave the resume point, which counts it.
         self._backlog.extend(answers)
         self.position -= len(answers)
 
@@ -147,11 +151,14 @@ class Session:
 
     def _get(self, deadline: float | None) -> Function:
         expression = self.link.get(timeout=None if deadline is None else max(deadline - time.monotonic(), 0.0))
-        # A kernel may say what is no packet; it is counted all the same, and is to be seen.
+        # A kernel may send what is no packet; it is counted and shown all the same.
         return expression if isinstance(expression, Function) else Symbol("ReturnPacket")(expression)
 
     def next(self, timeout: float | None = None) -> Function:
-        """Give the next packet, and count it.
+        """Return the next packet, and count it.
+
+        Args:
+            timeout: seconds; None: no limit.
 
         Raises:
             wstp.LinkTimeout: none came in time.
@@ -173,19 +180,18 @@ class Session:
         self.put(command(name, *arguments))
 
     def wait_for(self, answer: Expr, seconds: float = 10.0) -> None:
-        """Read on until a command has been answered so, or the link has ended, or it has taken too
-        long.
-        """
+        """Read until a command has this answer, the link has ended, or the time is up."""
         deadline = time.monotonic() + seconds
         try:
             while self._get(deadline) != Symbol("ReturnPacket")(answer):
                 pass
         except wstp.WSTPError:
-            pass  # an answer that does not come is no longer needed
+            pass  # without a link nobody needs the answer
 
     def table(self, packet: Function) -> dict[str, Expr] | None:
-        """Give what a packet that answers the command Kernels[] says of this kernel; None for any
-        other packet.
+        """Return what an answer to the command Kernels[] says of this kernel.
+
+        None for any other packet.
         """
         if name_of(packet.head) != "ReturnPacket" or len(packet.args) != 1:
             return None
@@ -195,7 +201,7 @@ class Session:
         return None
 
     def close(self) -> None:
-        """Close the link; the kernel lives on, or not, as was said."""
+        """Close the link; the kernel lives on, or not, as `keep` said."""
         self.link.close()
 
     def __enter__(self) -> Session:
@@ -206,7 +212,7 @@ class Session:
 
 
 def _take_last(answers: list[Function], kind: type) -> Expr | None:
-    """Take out the last answer of a kind, and give what it says."""
+    """Remove the last answer whose value is a `kind`, and return the value; None without one."""
     for index in reversed(range(len(answers))):
         answer = answers[index]
         if name_of(answer.head) == "ReturnPacket" and len(answer.args) == 1 and isinstance(answer.args[0], kind):

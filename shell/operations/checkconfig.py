@@ -114,7 +114,7 @@ def _print_json(value: Mapping[str, Any]) -> None:
     print(json.dumps(value, indent=4, ensure_ascii=False))
 
 
-# ---- a configuration as JSON ---------------------------------------------------------------------
+# ---- a configuration as JSON -------------------------------------------------------------------
 
 
 def _plain_config(config: Config) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-# ---- what holds where nothing is given -----------------------------------------------------------
+# ---- what holds where nothing is given ---------------------------------------------------------
 
 
 def _notes(config: Config) -> dict[_Path, str]:

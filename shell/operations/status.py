@@ -1,4 +1,4 @@
-"""`kernelbus status`: how everything stands, for people, and as JSON for programs (docs/status.md
+"""`kernelbus status`: how everything stands, for people, and as JSON for programs (docs/STATUS.md
 is its specification).
 """
 
@@ -148,7 +148,7 @@ def view(stream: TextIO) -> tuple[int | None, bool]:
     return shutil.get_terminal_size().columns, not plain
 
 
-# ---- what is told --------------------------------------------------------------------------------
+# ---- what is told ------------------------------------------------------------------------------
 
 
 def rows_of(status: Status, part: str) -> Sequence[Message]:

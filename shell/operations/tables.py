@@ -1,7 +1,7 @@
 """The tables in which people see how everything stands: what their columns are called and mean, and
 how they fit a terminal.
 
-Each column is written down once, here: the tables, the help of the admin shell and docs/status.md
+Each column is written down once, here: the tables, the help of the admin shell and docs/STATUS.md
 are all made of it. A table that is too wide for its terminal loses its least important columns, and
 then the ends of its longest texts.
 """
@@ -48,7 +48,7 @@ _GAP = 2
 _SHORTEST = 16
 
 
-# ---- values for people ---------------------------------------------------------------------------
+# ---- values for people -------------------------------------------------------------------------
 
 
 def printable(value: object) -> str:
@@ -119,7 +119,7 @@ def _load(value: float) -> str:
     return f"{value:.2f}" if value else ""
 
 
-# ---- the columns ---------------------------------------------------------------------------------
+# ---- the columns -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +289,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 NAMES = {name: name.removesuffix("s") for name in COLUMNS}
 
 
-# ---- making tables -------------------------------------------------------------------------------
+# ---- making tables -----------------------------------------------------------------------------
 
 
 def width(text: str) -> int:

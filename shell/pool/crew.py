@@ -171,7 +171,7 @@ class Crew:
             task.told = True
             return task.future.set_running_or_notify_cancel()
 
-    # ---- one thread ------------------------------------------------------------------------------
+    # ---- one thread -----------------------------------------------------------------------------
 
     def _work(self) -> None:
         kernel: KernelLink | None = None
@@ -298,7 +298,7 @@ class Crew:
             if self._settle(each):
                 each.future.set_exception(self._fault or NoKernel("no kernel is left"))
 
-    # ---- what evaluations say --------------------------------------------------------------------
+    # ---- what evaluations say -------------------------------------------------------------------
 
     def _message(self, task: Task, message: KernelMessage) -> None:
         task.messages.append(message)

@@ -64,7 +64,7 @@ def _rebuild(root, inner, leaf, whole):  # type: ignore[no-untyped-def]  # three
     return made[0]
 
 
-# ---- to the kernel -------------------------------------------------------------------------------
+# ---- to the kernel -----------------------------------------------------------------------------
 
 
 def _inner_out(node: Expr) -> Sequence[Expr] | None:
@@ -91,7 +91,7 @@ def _whole_out(node: Expr, made: list[Expr]) -> Expr:
     return made
 
 
-# ---- from the kernel -----------------------------------------------------------------------------
+# ---- from the kernel ---------------------------------------------------------------------------
 
 
 def _inner_in(node: Expr) -> Sequence[Expr] | None:

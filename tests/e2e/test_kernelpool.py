@@ -1,8 +1,5 @@
 """Kernels as an Executor: with real servers, stand-in kernels for what goes wrong and embedded ones
 for what is computed.
-
-Tests kernelbus.shell.pool.kernelpool, with its threads (kernelbus.shell.pool.crew) and links
-(kernelbus.shell.pool.kernellink).
 """
 
 from __future__ import annotations
@@ -91,7 +88,7 @@ def pids(pool: KernelPool, count: int) -> set[int]:
     return found
 
 
-# ---- what is computed ----------------------------------------------------------------------------
+# ---- what is computed --------------------------------------------------------------------------
 
 
 def test_map_gives_the_values_in_order(two: KernelPool) -> None:
@@ -215,7 +212,7 @@ def test_asyncio_can_wait_and_cancel(two: KernelPool) -> None:
     asyncio.run(main())
 
 
-# ---- kernels and their ends ----------------------------------------------------------------------
+# ---- kernels and their ends --------------------------------------------------------------------
 
 
 def test_kernels_are_of_the_pool_that_is_named_and_end_with_ours(server: Part) -> None:

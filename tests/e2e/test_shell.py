@@ -1,8 +1,5 @@
 """The admin shell and `kernelbus status` against live servers: through cmd2's own bridge for
 programs, and by the command line.
-
-Tests kernelbus.shell.admin.commands, kernelbus.shell.admin.looking and
-kernelbus.shell.admin.steering.
 """
 
 from __future__ import annotations
@@ -135,7 +132,7 @@ def answering(console: Console, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
     assert not answers, "not everything was asked"
 
 
-# ---- what shows something ------------------------------------------------------------------------
+# ---- what shows something ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("part", KINDS)
@@ -187,7 +184,7 @@ def test_version(console: Console) -> None:
     assert json.loads(console.out("version --json"))["name"] == HOST
 
 
-# ---- what changes something ----------------------------------------------------------------------
+# ---- what changes something --------------------------------------------------------------------
 
 
 def test_kernel_start(console: Console) -> None:
@@ -337,7 +334,7 @@ def test_what_no_schema_lets_pass_is_refused_and_logged_with_its_sender(console:
     wait_until(lambda: console.part.logged(r"\(eve@lab\) sent control message KernelOrder: action"), "it is logged")
 
 
-# ---- what goes on until it is left ---------------------------------------------------------------
+# ---- what goes on until it is left -------------------------------------------------------------
 
 
 def test_trace(console: Console, link: wstp.Link) -> None:
@@ -378,7 +375,7 @@ def test_top(console: Console) -> None:
     assert {row["kernel"] for row in rows} <= {kernel.kernel for kernel in console.status().kernels}
 
 
-# ---- the shell itself ----------------------------------------------------------------------------
+# ---- the shell itself --------------------------------------------------------------------------
 
 
 def test_a_line_of_commands_ends_at_the_first_that_fails(console: Console) -> None:
@@ -492,7 +489,7 @@ def test_status_by_the_command_line(console: Console, link: wstp.Link, capsys: p
         wait_until(agree, f"as many lines as there are {part}")
 
 
-# ---- brokers and hosts that come and go ----------------------------------------------------------
+# ---- brokers and hosts that come and go --------------------------------------------------------
 
 
 def test_brokers_and_hosts_that_come_and_go(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

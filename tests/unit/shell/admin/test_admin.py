@@ -33,7 +33,7 @@ STATUS = Status(
 )  # fmt: skip
 
 
-# ---- lines ---------------------------------------------------------------------------------------
+# ---- lines -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_numbers() -> None:
                 read(text)
 
 
-# ---- what is meant -------------------------------------------------------------------------------
+# ---- what is meant -----------------------------------------------------------------------------
 
 
 def test_all_that_is_called_so_is_found() -> None:
@@ -122,7 +122,7 @@ def test_a_host_that_came_back_is_meant_and_not_what_was_lost() -> None:
     assert targets.host_of(STATUS, "beta").state == "lost"
 
 
-# ---- what would be lost --------------------------------------------------------------------------
+# ---- what would be lost ------------------------------------------------------------------------
 
 
 def test_what_would_be_lost() -> None:
@@ -146,7 +146,7 @@ def test_what_clients_have_named_moves_no_cursor_of_who_is_asked() -> None:
     assert "\x1b" not in targets.closing_kernel(replace(DETACHED, profile="\x1b[2J"))
 
 
-# ---- who uses the processors ---------------------------------------------------------------------
+# ---- who uses the processors -------------------------------------------------------------------
 
 
 def test_shares_of_the_processors() -> None:

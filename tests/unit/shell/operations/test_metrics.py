@@ -185,7 +185,7 @@ def test_the_page_names_them_all() -> None:
         assert all(f"`{label}`" in line for label in labels)
 
 
-# ---- over HTTP -----------------------------------------------------------------------------------
+# ---- over HTTP ---------------------------------------------------------------------------------
 
 
 def get(url: str, method: str = "GET", accept: str = "") -> tuple[int, str, str]:
