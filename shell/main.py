@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from kernelbus.shell.defaults import BUS_ENDPOINT, DEFAULT_PORT, STATUS_PARTS
 from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
-from kernelbus.shell.extras import MissingExtra, needed
+from kernelbus.shell.extras import MissingExtra, needed, require
 
 if TYPE_CHECKING:
     from kernelbus.bus.security.keys import KeyStore
@@ -203,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
         "can be reached from here. Connects to none of them.",
         epilog="exit status: 0; 1 nothing was found; 2 it cannot be looked for.",
     )
-    discover.add_argument("--json", action="store_true", help="print an object for programs, whose keys README.md lists")
+    discover.add_argument("--json", action="store_true", help="print an object for programs, whose keys docs/discovery.md lists")
     discover.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=3.0, help="how long to look (%(default)g)")
     discover.add_argument("--interface", metavar="ADDRESS", help="look only on the interface that has this address (all)")
     discover.add_argument("-c", "--configuration-file", metavar="FILE", help="the configuration (wstpserver.conf)")
@@ -293,7 +293,7 @@ def _add_status(commands: argparse._SubParsersAction[_Parser]) -> None:
     status = commands.add_parser(
         "status",
         help="say how a server stands",
-        description="Show how everything stands: an overview, or one table. docs/STATUS.md says what each column means.",
+        description="Show how everything stands: an overview, or one table. docs/status.md says what each column means.",
         epilog="exit status: 0 healthy; 1 degraded (a pool is under its minimum or its kernels do not start, a host is gone); "
         "2 no answer from a broker; 130 interrupted.",
     )
@@ -537,6 +537,9 @@ def _eval(options: argparse.Namespace) -> int:
 
 
 def _repl(options: argparse.Namespace) -> int:
+    # At once, with all that the extra brings: a client alone would ask for another extra first.
+    require("admin", "prompt_toolkit")
+
     def run(choice: Choice) -> int:
         from kernelbus.shell.clients.repl import run_repl
 

@@ -1,4 +1,4 @@
-"""`kernelbus status`: how everything stands, for people, and as JSON for programs (docs/STATUS.md
+"""`kernelbus status`: how everything stands, for people, and as JSON for programs (docs/status.md
 is its specification).
 """
 

@@ -1,7 +1,7 @@
 """The tables in which people see how everything stands: what their columns are called and mean, and
 how they fit a terminal.
 
-Each column is written down once, here: the tables, the help of the admin shell and docs/STATUS.md
+Each column is written down once, here: the tables, the help of the admin shell and docs/status.md
 are all made of it. A table that is too wide for its terminal loses its least important columns, and
 then the ends of its longest texts.
 """

@@ -1,5 +1,8 @@
 """Kernels as an Executor: with real servers, stand-in kernels for what goes wrong and embedded ones
 for what is computed.
+
+Tests kernelbus.shell.pool.kernelpool, with its threads (kernelbus.shell.pool.crew) and links
+(kernelbus.shell.pool.kernellink).
 """
 
 from __future__ import annotations

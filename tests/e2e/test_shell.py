@@ -1,5 +1,8 @@
 """The admin shell and `kernelbus status` against live servers: through cmd2's own bridge for
 programs, and by the command line.
+
+Tests kernelbus.shell.admin.commands, kernelbus.shell.admin.looking and
+kernelbus.shell.admin.steering.
 """
 
 from __future__ import annotations
