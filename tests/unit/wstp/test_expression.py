@@ -1,8 +1,8 @@
-"""Numbers whose text is none: an error for most, a `Misread` for a tolerant reader, which reads on
-behind it.
-"""
+"""Expressions: numbers with a wrong text, limits, and the values that can be put."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +11,14 @@ from wstp import (
     NEED_DATA,
     BigReal,
     ExpressionReader,
+    Features,
     LimitExceeded,
     Limits,
+    LocalProtocolError,
     Misread,
     RemoteProtocolError,
     Symbol,
+    same,
     write_expression,
 )
 
@@ -88,3 +91,99 @@ def test_what_is_no_token_is_an_error_all_the_same() -> None:
     reader.feed(b"\x01\x02\x03")
     with pytest.raises(RemoteProtocolError):
         reader.next()
+
+
+@pytest.mark.parametrize(
+    ("data", "limits", "bound"),
+    [
+        (b"FAFAFAFA", {"nesting_depth": 3}, "nesting_depth"),
+        (b'FB#DA~Af\n"DD~Ax\n"DD~Ax\n', {"total_size": 15}, "total_size"),
+        (b"FZ#DA~Af\n" + b"\xe4\0\0\0\0\n" * 26, {"total_size": 100}, "total_size"),
+        (b"F9 #DA~Af\n" + b'"80 D~77 ', {"total_size": 50, "token_size": 200}, None),
+    ],
+)
+def test_limits_of_expressions(data: bytes, limits: dict[str, int], bound: str | None) -> None:
+    reader = ExpressionReader(Limits(**limits))
+    reader.feed(data)
+    if bound is None:
+        assert reader.next() is NEED_DATA
+    else:
+        with pytest.raises(LimitExceeded, match=bound):
+            reader.next()
+
+
+def test_an_array_that_unfolds_to_too_much() -> None:
+    header = b"F1000000000000000 #DA~Af\nF@#GA~DList\n."
+    reader = ExpressionReader()
+    reader.feed(b"A@D%d %b\n" % (len(header), header) if len(header) >= 64 else b"A@D%c%b\n" % (0x40 + len(header), header))
+    with pytest.raises(LimitExceeded, match="array_nodes"):
+        reader.next()
+
+
+def test_a_claim_allocates_nothing() -> None:
+    reader = ExpressionReader(Limits(token_size=1 << 61, count_digits=19))
+    reader.feed(b"F1000000000000000 #GA~DList\nP1000000000000000 \xf6")
+    reader.feed(bytes(100_000))
+    assert reader.next() is NEED_DATA
+    assert reader.unread < 200_000
+
+
+def test_big_arrays_are_not_copied() -> None:
+    values = np.arange(10_000.0)
+    buffers = write_expression(values)
+    assert any(isinstance(part, memoryview) and np.shares_memory(np.frombuffer(part, np.uint8), values) for part in buffers)
+
+
+LITTLE = Features(tokens=(), formats=(1,))
+
+
+@pytest.mark.parametrize(
+    ("expr", "data"),
+    [
+        (np.array([1, 2], "i4"), b"FB#GA~DList\n\xe4\1\0\0\0\n\xe4\2\0\0\0\n"),
+        (b"\x05", b"AADRFA#LA~IByteArray\n.\n\xa1\x05\n"),
+        (Symbol("α"), b"#IA~A\\:03b1\n"),
+        ("é\\", b'"IA~B\\351\\\\\n'),
+        ("😀", b'"KA~A\\|01f600\n'),
+    ],
+)
+def test_a_peer_that_takes_little(expr: Any, data: bytes) -> None:
+    assert b"".join(write_expression(expr, LITTLE)) == data
+
+
+@pytest.mark.parametrize("value", [object(), np.array(["2020"], "M8[Y]"), {1}, f"{1}".encode, np.longdouble(1) / 3])
+def test_what_stands_for_no_expression(value: Any) -> None:
+    with pytest.raises(TypeError):
+        write_expression([1, value])
+
+
+@pytest.mark.parametrize(
+    ("value", "expr"),
+    [
+        (True, Symbol("True")), (None, Symbol("Null")), (np.bool_(False), Symbol("False")), (np.int16(3), 3), (np.float32(0.5), 0.5),
+        (1 + 2j, Symbol("Complex")(1.0, 2.0)), ({"a": 1}, Symbol("Association")(Symbol("Rule")("a", 1))), ((1, 2), [1, 2]),
+        (np.array(5), 5), (np.array([True, False]), [Symbol("True"), Symbol("False")]),
+        (bytearray(b"x"), b"x"), (np.array([1, None]), [1, Symbol("Null")]),
+        (np.array([1, 2], ">i8"), np.array([1, 2], "i8")), (np.arange(6.0).reshape(2, 3).T, np.array([[0.0, 3], [1, 4], [2, 5]])),
+        (np.array([1], "i1"), np.array([1], "i2")), (np.array([1], "u2"), np.array([1], "i4")), (np.array([1], "u4"), np.array([1], "i8")),
+        (np.array([1], "u8"), np.array([1], "i8")),
+        (np.array([1 << 63], "u8"), [1 << 63]), (np.array([1], "f2"), np.array([1], "f4")),
+        (np.zeros((0, 3)), []), (np.zeros((2, 0)), [[], []]), (np.zeros(0), []), (b"", b""), (np.zeros((1,) * 40), None), ("", ""),
+    ],
+)  # fmt: skip
+def test_other_values_that_can_be_put(value: Any, expr: Any) -> None:
+    reader = ExpressionReader()
+    reader.feed(b"".join(write_expression(value)))
+    found = reader.next()
+    if expr is None:
+        for _ in range(40):
+            (found,) = found
+        expr = 0.0
+    assert same(found, expr)
+
+
+def test_a_list_that_holds_itself() -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    with pytest.raises(LocalProtocolError):
+        write_expression(circle)

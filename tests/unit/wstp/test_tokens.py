@@ -1,6 +1,4 @@
-"""Tokens both ways: one table, each case whole, byte by byte and with bytes behind it; numbers,
-texts, chunks, limits.
-"""
+"""Tokens in both directions: one table, each case whole, byte by byte and with bytes after it."""
 
 from __future__ import annotations
 
@@ -9,23 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from wire_forms import text_token
 
 from wstp import (
     NEED_DATA,
     BigReal,
-    ExpressionReader,
-    Features,
     LimitExceeded,
     Limits,
-    LocalProtocolError,
     RemoteProtocolError,
     Symbol,
     same,
 )
-from wstp.expression import write_expression
-from wstp.numbers import decimal_to_int, int_to_decimal
-from wstp.text import count_characters, decode_text, encode_text
 from wstp.tokens import (
     DTYPES,
     ArrayToken,
@@ -223,41 +214,6 @@ def test_limits(data: bytes, limits: dict[str, int], bound: str) -> None:
             reader.next_token()
 
 
-@pytest.mark.parametrize(
-    ("data", "limits", "bound"),
-    [
-        (b"FAFAFAFA", {"nesting_depth": 3}, "nesting_depth"),
-        (b'FB#DA~Af\n"DD~Ax\n"DD~Ax\n', {"total_size": 15}, "total_size"),
-        (b"FZ#DA~Af\n" + b"\xe4\0\0\0\0\n" * 26, {"total_size": 100}, "total_size"),
-        (b"F9 #DA~Af\n" + b'"80 D~77 ', {"total_size": 50, "token_size": 200}, None),
-    ],
-)
-def test_limits_of_expressions(data: bytes, limits: dict[str, int], bound: str | None) -> None:
-    reader = ExpressionReader(Limits(**limits))
-    reader.feed(data)
-    if bound is None:
-        assert reader.next() is NEED_DATA
-    else:
-        with pytest.raises(LimitExceeded, match=bound):
-            reader.next()
-
-
-def test_an_array_that_unfolds_to_too_much() -> None:
-    header = b"F1000000000000000 #DA~Af\nF@#GA~DList\n."
-    reader = ExpressionReader()
-    reader.feed(b"A@D%d %b\n" % (len(header), header) if len(header) >= 64 else b"A@D%c%b\n" % (0x40 + len(header), header))
-    with pytest.raises(LimitExceeded, match="array_nodes"):
-        reader.next()
-
-
-def test_a_claim_allocates_nothing() -> None:
-    reader = ExpressionReader(Limits(token_size=1 << 61, count_digits=19))
-    reader.feed(b"F1000000000000000 #GA~DList\nP1000000000000000 \xf6")
-    reader.feed(bytes(100_000))
-    assert reader.next() is NEED_DATA
-    assert reader.unread < 200_000
-
-
 def test_chunks_are_never_assembled() -> None:
     reader = TokenReader(chunked=True)
     size = 200_000_000
@@ -284,97 +240,3 @@ def test_long_texts_in_chunks() -> None:
     assert reader.next_token() == BodyStart(0x22, 70000, ord("D"), 70000)
     assert reader.next_token() == BodyChunk(b"x" * 70000)
     assert [reader.next_token(), reader.next_token()] == [BodyEnd(), EndPacketToken()]
-
-
-def test_big_arrays_are_not_copied() -> None:
-    values = np.arange(10_000.0)
-    buffers = write_expression(values)
-    assert any(isinstance(part, memoryview) and np.shares_memory(np.frombuffer(part, np.uint8), values) for part in buffers)
-
-
-LITTLE = Features(tokens=(), formats=(1,))
-
-
-@pytest.mark.parametrize(
-    ("expr", "data"),
-    [
-        (np.array([1, 2], "i4"), b"FB#GA~DList\n\xe4\1\0\0\0\n\xe4\2\0\0\0\n"),
-        (b"\x05", b"AADRFA#LA~IByteArray\n.\n\xa1\x05\n"),
-        (Symbol("α"), b"#IA~A\\:03b1\n"),
-        ("é\\", b'"IA~B\\351\\\\\n'),
-        ("😀", b'"KA~A\\|01f600\n'),
-    ],
-)
-def test_a_peer_that_takes_little(expr: Any, data: bytes) -> None:
-    assert b"".join(write_expression(expr, LITTLE)) == data
-
-
-@pytest.mark.parametrize("value", [object(), np.array(["2020"], "M8[Y]"), {1}, f"{1}".encode, np.longdouble(1) / 3])
-def test_what_stands_for_no_expression(value: Any) -> None:
-    with pytest.raises(TypeError):
-        write_expression([1, value])
-
-
-@pytest.mark.parametrize(
-    ("value", "expr"),
-    [
-        (True, Symbol("True")), (None, Symbol("Null")), (np.bool_(False), Symbol("False")), (np.int16(3), 3), (np.float32(0.5), 0.5),
-        (1 + 2j, Symbol("Complex")(1.0, 2.0)), ({"a": 1}, Symbol("Association")(Symbol("Rule")("a", 1))), ((1, 2), [1, 2]),
-        (np.array(5), 5), (np.array([True, False]), [Symbol("True"), Symbol("False")]),
-        (bytearray(b"x"), b"x"), (np.array([1, None]), [1, Symbol("Null")]),
-        (np.array([1, 2], ">i8"), np.array([1, 2], "i8")), (np.arange(6.0).reshape(2, 3).T, np.array([[0.0, 3], [1, 4], [2, 5]])),
-        (np.array([1], "i1"), np.array([1], "i2")), (np.array([1], "u2"), np.array([1], "i4")), (np.array([1], "u4"), np.array([1], "i8")),
-        (np.array([1], "u8"), np.array([1], "i8")),
-        (np.array([1 << 63], "u8"), [1 << 63]), (np.array([1], "f2"), np.array([1], "f4")),
-        (np.zeros((0, 3)), []), (np.zeros((2, 0)), [[], []]), (np.zeros(0), []), (b"", b""), (np.zeros((1,) * 40), None), ("", ""),
-    ],
-)  # fmt: skip
-def test_other_values_that_can_be_put(value: Any, expr: Any) -> None:
-    reader = ExpressionReader()
-    reader.feed(b"".join(write_expression(value)))
-    found = reader.next()
-    if expr is None:
-        for _ in range(40):
-            (found,) = found
-        expr = 0.0
-    assert same(found, expr)
-
-
-def test_a_list_that_holds_itself() -> None:
-    circle: list[Any] = []
-    circle.append(circle)
-    with pytest.raises(LocalProtocolError):
-        write_expression(circle)
-
-
-@pytest.mark.parametrize("digits", [1, 599, 601, 5000, 50_001])
-def test_integers_of_any_size(digits: int) -> None:
-    for number in (10**digits, -(10**digits) + 1, 7 * 10**digits // 9):
-        text = int_to_decimal(number)
-        assert decimal_to_int(text) == number
-        if digits < 4000:
-            assert text == str(number)
-
-
-@pytest.mark.parametrize("encoding", "ABCDEF")
-def test_characters_are_counted_wherever_a_text_is_cut(encoding: str) -> None:
-    text = "ab\\" if encoding == "B" else "aé€\\b\\\\]"
-    if encoding in "DEFA":
-        text += "😀x"
-    token = text_token(b'"', text, encoding)
-    start = token.index(b"~") + 2
-    data = token[start:-1]
-    letter = ord(encoding)
-    for place in range(len(data) + 1):
-        seen, whole = count_characters(letter, data[:place])
-        more, end = count_characters(letter, data[whole:])
-        assert seen + more == len(text)
-        assert whole + end == len(data)
-    assert decode_text(letter, data, len(text)) == text
-
-
-def test_the_encoding_chosen() -> None:
-    assert encode_text("a\ud800")[0] == b"C"
-    assert encode_text("a\ud800", Features(formats=(1, 4)))[0] == b"A"
-    assert encode_text("é", Features(formats=(1, 3)))[0] == b"A"
-    assert encode_text("é")[0] == b"D"

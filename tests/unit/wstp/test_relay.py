@@ -1,0 +1,168 @@
+"""Links whose bytes pass undecoded: a relay listener and this library's own clients."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+import wstp.aio
+from wstp import LinkClosed, LinkLost, Message, Symbol, write_expression
+from wstp.relay import RelayLink, RelayLinkState, RelayListener
+
+F = Symbol("f")
+
+
+class Owner:
+    """Keep what a relay link tells."""
+
+    def __init__(self) -> None:
+        self.link: RelayLink | None = None
+        self.events: list[object] = []
+        self.data = b""
+        self.changed = asyncio.Event()
+
+    def _note(self, event: object) -> None:
+        self.events.append(event)
+        self.changed.set()
+
+    def link_active(self, link: RelayLink) -> None:
+        self.link = link
+        self._note("active")
+
+    def link_data(self, link: RelayLink, data: bytes | memoryview) -> None:
+        self.data += data
+        self.changed.set()
+
+    def link_message(self, link: RelayLink, message: Message) -> None:
+        self._note((message, len(self.data)))
+
+    def link_drained(self, link: RelayLink) -> None:
+        self._note("drained")
+
+    def link_ended(self, link: RelayLink, said_so: bool) -> None:
+        self._note(("ended", said_so))
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(60):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@contextlib.asynccontextmanager
+async def relayed(mode: str = "uuid") -> AsyncIterator[tuple[Owner, RelayLink, wstp.aio.Link]]:
+    owner = Owner()
+    listener = RelayListener(lambda link: owner, modes=[mode])
+    port = await listener.listen("127.0.0.1", 0)
+    assert listener.addresses == ("127.0.0.1",)
+    client = await wstp.aio.connect(f"{port}@127.0.0.1", mode="uuid" if mode == "uuid" else "default", timeout=60)
+    try:
+        await owner.until(lambda: owner.link)
+        assert owner.link is not None
+        yield owner, owner.link, client
+    finally:
+        client.abort()
+        listener.close()
+        await owner.until(lambda: ("ended", True) in owner.events or ("ended", False) in owner.events)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("mode", ["uuid", "default"])
+async def test_bytes_and_messages_pass(mode: str) -> None:
+    async with relayed(mode) as (owner, link, client):
+        assert link.state is RelayLinkState.ACTIVE
+        client.put(F(1), end_packet=True)
+        await client.flush(60)
+        client.put_message(3)
+        sent = b"".join(write_expression(F(1))) + b"]"
+        await owner.until(lambda: len(owner.events) == 2)
+        assert owner.data == sent
+        assert link.bytes_in == len(sent)
+        assert owner.events == ["active", (Message(3), len(sent))]
+        link.write(sent)
+        link.write_message(130, 5)
+        assert await client.next_packet(60) == F(1)
+        while (message := client.get_message()) is None:
+            await client.wait(60)
+        assert message == Message(130, 5)
+
+
+@pytest.mark.asyncio
+async def test_messages_stay_behind_their_data() -> None:
+    async with relayed() as (owner, _, client):
+        for number in range(40):  # together less than what the receiving socket takes in unread
+            client.put("x" * 3000)
+            await client.flush(60)
+            client.put_message(130, number)
+        size = len(b"".join(write_expression("x" * 3000)))
+        await owner.until(lambda: len(owner.events) == 41)
+        seen = [event for event in owner.events if isinstance(event, tuple)]
+        assert [message.parameter for message, _ in seen] == list(range(40))
+        assert all(behind >= size * (message.parameter + 1) for message, behind in seen)
+
+
+@pytest.mark.asyncio
+async def test_a_pause_holds_up_data_but_no_messages() -> None:
+    async with relayed() as (owner, link, client):
+        link.pause()
+        assert link.paused
+        client.put(F(1))
+        await client.flush(60)
+        client.put_message(3)
+        await owner.until(lambda: len(owner.events) == 2)
+        assert owner.data == b""
+        link.resume()
+        await owner.until(lambda: owner.data)
+
+
+@pytest.mark.asyncio
+async def test_a_close_of_either_side_is_told_from_a_loss() -> None:
+    async with relayed() as (owner, link, client):
+        client.put(F(2))
+        await client.close()
+        await owner.until(lambda: ("ended", True) in owner.events)
+        assert owner.data == b"".join(write_expression(F(2)))
+        assert link.read_to_the_end
+    async with relayed() as (owner, link, client):
+        link.write(b"".join(write_expression(F(3))))
+        link.close()
+        assert await client.get(60) == F(3)
+        with pytest.raises(LinkClosed):
+            await client.get(60)
+    async with relayed() as (owner, link, client):
+        client.abort()
+        await owner.until(lambda: ("ended", False) in owner.events)
+    async with relayed() as (owner, link, client):
+        link.abort()
+        with pytest.raises(LinkLost):
+            await client.get(60)
+        assert not link.read_to_the_end
+
+
+@pytest.mark.asyncio
+async def test_who_is_no_wstp_peer_is_turned_away(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, "kernelbus.link")
+    listener = RelayListener(lambda link: Owner(), greeting_timeout=0.2)
+    port = await listener.listen("127.0.0.1", 0)
+    for words, reason in ((b"GET / HTTP/1.1\r\n\r\n", "an HTTP request"), (b"", "no WSTP greeting came")):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(words)
+        async with asyncio.timeout(60):
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        assert reason in caplog.text
+        writer.close()
+    listener.close()
+
+
+@pytest.mark.asyncio
+async def test_a_link_that_nobody_wants_is_dropped() -> None:
+    listener = RelayListener(lambda link: None)
+    port = await listener.listen("127.0.0.1", 0)
+    with pytest.raises(wstp.ConnectFailed):
+        await wstp.aio.connect(port, timeout=60)
+    listener.close()

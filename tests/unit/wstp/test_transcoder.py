@@ -1,0 +1,50 @@
+"""A stream is rewritten for a peer that takes less."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from wstp import (
+    ExpressionReader,
+    Features,
+    LimitExceeded,
+    Limits,
+    RemoteProtocolError,
+    Symbol,
+    same,
+    write_expression,
+)
+from wstp.features import OURS
+from wstp.transcoder import Transcoder, covers
+
+LITTLE = Features(tokens=(), formats=(1,))
+
+
+def test_who_needs_it() -> None:
+    assert covers(OURS, OURS)
+    assert covers(Features(tokens=(*OURS.tokens, 120), formats=(*OURS.formats, 7)), OURS)
+    assert not covers(LITTLE, OURS)
+    assert not covers(Features(formats=(1, 4)), OURS)
+
+
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+def test_the_meaning_stays(step: int) -> None:
+    sent = [Symbol("f")("é€", 10**40), np.arange(6.0).reshape(2, 3), [1, 2.5]]
+    data = b"]".join(b"".join(write_expression(expr)) for expr in sent)
+    transcoder, reader = Transcoder(LITTLE), ExpressionReader()
+    out = [part for at in range(0, len(data), step) for part in transcoder.feed(data[at : at + step])]
+    written = b"".join(out)
+    assert "é".encode() not in written
+    assert b"\xf6" + bytes(8) not in written.replace(b"\xf6" + bytes(8) + b"\n", b"")  # no packed run of reals
+    reader.feed(written)
+    assert out.count(b"]") == len(sent)
+    for expr in sent:
+        assert same(reader.next(), expr)
+
+
+def test_bytes_that_are_no_tokens() -> None:
+    with pytest.raises(RemoteProtocolError):
+        Transcoder(LITTLE).feed(b"x")
+    with pytest.raises(LimitExceeded):
+        Transcoder(LITTLE, Limits(token_size=10)).feed(b'"99 D')
