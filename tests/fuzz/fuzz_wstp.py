@@ -1,9 +1,8 @@
 """Feed wrong bytes to everything in wstp that takes bytes.
 
-The invariant: whatever comes, in whatever pieces, ends in values, in NEED_DATA or in a WSTPError,
-never in another exception, a hang, or memory out of proportion; the marks and errors of a stream do
-not depend on its pieces; and what a tracker completes, a reader reads, as far as it got without an
-error in a text.
+Three things hold. Any bytes in any pieces end in values, in NEED_DATA or in a WSTPError, and never
+in another exception, a hang, or memory out of proportion. The marks and errors of a stream do not
+depend on its pieces. A reader reads what a tracker completes, unless a text in it is wrong.
 
 Run: python tests/fuzz/fuzz_wstp.py --seconds 60 [--seed N]. A failure prints the seed and the
 bytes.
@@ -43,7 +42,7 @@ RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 UUID = "01234567-89ab-4def-8123-456789abcdef"
 LIMITS = Limits(nesting_depth=2000, token_size=1 << 22, total_size=1 << 24, array_nodes=100_000, integer_digits=10_000)
 ALPHABET = b'F#"+*AP]~ABCDEF\n @\x7f.0123456789\xa0\xa1\xe2\xe4\xe6\xf4\xf6\xf8\\'
-SLOW = 20.0  # seconds that no input of this size can need
+SLOW = 20.0  # seconds; no input of this size needs so many
 MEMORY = 1 << 31
 LOST = ("a head symbol:", "a packet's argument:", "an array's head:", "packed numbers where")
 
@@ -65,7 +64,7 @@ def corpus() -> list[bytes]:
 
 
 def mutated(rng: random.Random, seeds: list[bytes]) -> bytes:
-    """Return some recordings in a row, damaged; or noise of the grammar's own bytes."""
+    """Return some damaged recordings in a row, or random bytes that occur in the grammar."""
     if rng.random() < 0.2:
         return bytes(rng.choice(ALPHABET) for _ in range(rng.randint(0, 120)))
     data = bytearray(b"".join(rng.choice(seeds) for _ in range(rng.randint(1, 4))))
@@ -100,9 +99,7 @@ def cut(rng: random.Random, data: bytes) -> Iterator[bytes]:
 
 
 def check_reader(rng: random.Random, data: bytes) -> None:
-    """Read whole and in pieces: the same values, the same error; and what was read is written and
-    read again.
-    """
+    """Read whole and in pieces, with the same result; then write the values and read them again."""
     outcomes = []
     for pieces in ([data], cut(rng, data)):
         reader = ExpressionReader(LIMITS)
@@ -134,7 +131,7 @@ def check_chunks(rng: random.Random, data: bytes) -> None:
 
 
 def check_tracker(rng: random.Random, data: bytes) -> None:
-    """Track whole and in pieces, then complete what is open."""
+    """Track whole and in pieces: marks and error are the same. Then complete what is open."""
     outcomes = []
     for pieces in ([data], cut(rng, data)):
         tracker = Tracker(LIMITS, want_first_argument={"InputNamePacket", "TextPacket", "f"})
@@ -153,7 +150,7 @@ def check_tracker(rng: random.Random, data: bytes) -> None:
     try:
         completion = tracker.completion()
     except LimitExceeded:
-        return  # an array header that has no legal rest
+        return  # a cut array header that has no legal rest
     if completion.size > 1 << 22:
         return
     rest = bytes(completion)
@@ -163,7 +160,7 @@ def check_tracker(rng: random.Random, data: bytes) -> None:
     except LimitExceeded:
         return
     except RemoteProtocolError as error:
-        # Only what was lost already: a text whose own counts contradict each other, a count beyond
+        # Only what was wrong already: a text whose counts contradict each other, a count beyond
         # what is due.
         if not any(lost in str(error) for lost in LOST):
             raise

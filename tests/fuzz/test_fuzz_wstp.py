@@ -1,4 +1,4 @@
-"""Run the fuzzer of wstp: shortly in every run, as long as FUZZ_SECONDS says under `make fuzz`."""
+"""Run wstp's fuzzer: briefly in every test run, for FUZZ_SECONDS under `make fuzz`."""
 
 from __future__ import annotations
 

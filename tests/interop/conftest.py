@@ -1,6 +1,4 @@
-"""Fixtures of the tests against a WSTP C library: which library, its processes, and links between
-it and `wstp`.
-"""
+"""Fixtures of the tests against a WSTP C library: its path, its processes, and links to `wstp`."""
 
 from __future__ import annotations
 
@@ -16,8 +14,9 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a library, say so in one line: skip the first test that needs it, and leave the
-    others out.
+    """Without a library, skip the first test that needs it and leave the others out.
+
+    So the report has one line about it.
     """
     ours = [item for item in items if HERE in item.path.parents]
     if os.environ.get("WSTP_LIBRARY") or not ours:
@@ -30,7 +29,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def library() -> str:
-    """The path of the C library."""
+    """Return the path of the C library."""
     path = os.environ["WSTP_LIBRARY"]
     if not Path(path).is_file():
         pytest.fail(f"WSTP_LIBRARY={path}: there is no such file")
@@ -48,7 +47,7 @@ def drivers(library: str) -> Iterator[Drivers]:
 
 @pytest.fixture(params=list(KINDS))
 def any_pair(request: pytest.FixtureRequest, drivers: Drivers) -> Iterator[Pair]:
-    """A connected pair, once for each way to connect."""
+    """Yield a connected pair, once for each way to connect."""
     pair = make_pair(drivers.get(), request.param)
     with pair.link:
         yield pair
@@ -56,7 +55,7 @@ def any_pair(request: pytest.FixtureRequest, drivers: Drivers) -> Iterator[Pair]
 
 @pytest.fixture(params=["C connects, UUID mode", "C listens, default mode"])
 def pair(request: pytest.FixtureRequest, drivers: Drivers) -> Iterator[Pair]:
-    """A connected pair, in each role and each mode once."""
+    """Yield a connected pair, once in each role and each mode."""
     pair = make_pair(drivers.get(), request.param)
     with pair.link:
         yield pair
@@ -64,7 +63,7 @@ def pair(request: pytest.FixtureRequest, drivers: Drivers) -> Iterator[Pair]:
 
 @pytest.fixture
 def mortal(drivers: Drivers) -> Iterator[Pair]:
-    """A pair whose C process the test may kill."""
+    """Yield a pair whose C process the test may kill."""
     driver = drivers.new()
     pair = make_pair(driver, "C connects, UUID mode")
     with pair.link:

@@ -1,8 +1,7 @@
-"""What we advertise, browsed and resolved by the C library, which on Linux asks Avahi: all of it on
-machines of their own.
+"""The C library browses and resolves our advertisement, in network namespaces of their own.
 
-It needs an avahi-daemon (AVAHI_DAEMON names another than the one in PATH), which runs on a bus of
-its own beside the library.
+On Linux the library asks Avahi. The test needs an avahi-daemon, which runs on a bus of its own
+beside the library; AVAHI_DAEMON names another daemon than the one in PATH.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ def test_the_library_browses_and_resolves_a_server(network: Network, library: st
     with ExitStack() as stack:
         stack.enter_context(program(client, "dbus-daemon", f"--config-file={tmp_path / 'bus.conf'}", "--nofork", "--nopidfile"))
         wait_until(bus.exists, "the bus is there")
-        # It keeps its process number under /run, where another of this machine may have its own.
+        # The daemon keeps its process id under /run, where another one of this machine has its own.
         line = f'mount -t tmpfs none /run && exec "$0" -f "{tmp_path / "avahi.conf"}" --no-drop-root --no-chroot --no-rlimits'
         avahi = stack.enter_context(program(client, "unshare", "--mount", "sh", "-c", line, daemon, **own))
         assert avahi.stdout is not None

@@ -1,6 +1,4 @@
-"""Opening, packets, messages and closing between `wstp` and a C library, each connecting and each
-listening.
-"""
+"""Opening, packets, messages and closing between `wstp` and a C library, in both roles."""
 
 from __future__ import annotations
 
@@ -44,7 +42,7 @@ def test_messages_pass_both_ways(any_pair: Pair) -> None:
         assert next_message(any_pair.link) == Message(code, parameter)
         if (
             any_pair.kind != LINK_SERVER
-        ):  # the library's link server hears no messages, not even of its own clients
+        ):  # the library's link server receives no messages, not even from its own clients
             any_pair.link.put_message(code, -parameter)
             assert any_pair.c("message", seconds=TIMEOUT / 2) == [code, -parameter]
 
@@ -54,8 +52,8 @@ def test_many_messages_keep_their_order(pair: Pair) -> None:
     for message in sent:
         pair.c("put_message", code=message.code, parameter=message.parameter)
     assert [next_message(pair.link) for _ in sent] == sent
-    # To the library one at a time: of messages that come together it hears some. And none with
-    # parameter 9, which it takes for message 9, the link's closing.
+    # Send one message at a time to the library: of messages that come together it loses some. Send
+    # none with parameter 9: it takes that for message 9, the closing of the link.
     for message in sent:
         pair.link.put_message(message.code, message.parameter)
         assert pair.c("message", seconds=TIMEOUT / 2) == [message.code, message.parameter]
@@ -124,7 +122,7 @@ def test_the_library_closes(any_pair: Pair) -> None:
     any_pair.c("put_flat", tokens=FLAT, end_packet=True)
     any_pair.c("close")
     assert any_pair.link.get(TIMEOUT) == EXPRESSION
-    # The library's link server closes its links without a word.
+    # The library's link server closes its links without message 9.
     with pytest.raises(wstp.LinkLost if any_pair.kind == LINK_SERVER else wstp.LinkClosed):
         any_pair.link.get(TIMEOUT)
 
@@ -147,7 +145,7 @@ def test_the_library_is_killed_in_the_middle_of_an_expression(mortal: Pair) -> N
 def test_we_close(any_pair: Pair) -> None:
     any_pair.link.put(EXPRESSION, end_packet=True)
     any_pair.link.flush(TIMEOUT)
-    # Once the message connection says 9 or ends, the library reads no more than what it has in its
+    # After message 9, or the message connection's end, the library reads only what it has in its
     # own buffer.
     assert any_pair.c("ready", seconds=TIMEOUT / 2)
     any_pair.link.close()

@@ -1,4 +1,4 @@
-"""A program of the C library against a running server, with the embedded kernel behind it."""
+"""Programs of the C library against a running server with the embedded kernel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGE = 4 * 2**20
 
 
 class CClient:
-    """A link of the C library, opened as a C program opens it."""
+    """Yield a link of the C library, opened as a C program opens it."""
 
     def __init__(self, driver: CDriver, port: int) -> None:
         self.driver = driver
@@ -43,7 +43,7 @@ class CClient:
         return self.driver(operation, timeout, link=self.number, **arguments)
 
     def evaluate(self, *tokens: FlatToken) -> list[Any]:
-        """Put EvaluatePacket[tokens] and give the packets up to the answer, flat."""
+        """Put EvaluatePacket[tokens], and return the packets up to the answer as flat tokens."""
         self("put_flat", tokens=[["F", 1], ["#", "EvaluatePacket"], *tokens], end_packet=True)
         packets = []
         while True:
@@ -129,7 +129,7 @@ def test_a_large_array_comes_back(client: CClient) -> None:
 
 
 def test_a_bare_port(server: Part, drivers: Drivers) -> None:
-    """The library takes it for a port of the machine's own address."""
+    """Connect with a bare port, which the library takes for one of the machine's own address."""
     driver = drivers.get()
     arguments = f"-linkmode connect -linkname {server.port} -linkprotocol TCPIP -linkoptions 4"
     number = driver("open_string", specification=arguments)
@@ -140,7 +140,7 @@ def test_a_bare_port(server: Part, drivers: Drivers) -> None:
 
 @pytest.fixture(scope="module")
 def c_kernels(library: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
-    """A server whose kernels are echo programs of the C library."""
+    """Yield a server whose kernels are echo programs of the C library."""
     folder = tmp_path_factory.mktemp("c_kernels")
     wrapper = folder / "kernel"
     wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{cdriver.__file__}" --kernel "{library}" "$@"\n')
@@ -164,7 +164,7 @@ def test_a_kernel_of_the_c_library(c_kernels: Part, drivers: Drivers) -> None:
 
 
 def test_what_a_kernel_said_last_is_read(library: str, drivers: Drivers, tmp_path: Path) -> None:
-    """Even by the library, which reads no more once it has heard message 9."""
+    """Read all of it even with the library, which stops reading after message 9."""
     config = write_config(tmp_path / "c.conf", Pools={"StandIn": stand_in_pool(tmp_path)})
     with Part("serve", "-p", "0", "-l", "debug", "-c", config) as server:
         client = CClient(drivers.get(), server.port)

@@ -1,5 +1,6 @@
-"""Every kind of expression between `wstp` and a C library, both ways, whole and by every call that
-reads or puts it.
+"""Every kind of expression between `wstp` and a C library, in both directions.
+
+Each is passed whole, and by every call that reads or puts it.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def digest(values: np.ndarray[Any, Any]) -> str:
     return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
 
 
-# ---- every recording -----------------------------------------------------------------------------
+# -- every recording
 
 
 def test_recordings_written_by_us_are_read_by_the_library(pair: Pair) -> None:
@@ -75,7 +76,7 @@ def test_recordings_written_by_us_are_read_by_the_library(pair: Pair) -> None:
 
 
 def test_recordings_decoded_and_written_again_are_read_by_the_library(pair: Pair) -> None:
-    """Packed data passes as numpy arrays here, not number by number."""
+    """Pass packed data as numpy arrays, not number by number."""
     for record in RECORDS:
         reader = wstp.ExpressionReader()
         reader.feed(bytes.fromhex(record["hex"]))
@@ -90,7 +91,7 @@ def test_recordings_put_by_the_library_are_read_by_us(pair: Pair) -> None:
         assert flat_expression(pair.link.get(TIMEOUT)) == flat, record["label"]
 
 
-# ---- numbers -------------------------------------------------------------------------------------
+# -- numbers
 
 INTEGERS = [
     0,
@@ -160,14 +161,15 @@ def test_arbitrary_precision(pair: Pair, text: str) -> None:
 @pytest.mark.parametrize("text", ["1.5", "-3", "1.5*^400", "12345678901234567890"])
 @pytest.mark.parametrize("call", ["RealNumberAsString", "RealNumberAsUCS2String"])
 def test_reals_put_as_text(pair: Pair, call: str, text: str) -> None:
-    """The library writes 1.5e400 for 1.5*^400 then (and, put as UTF-8 or UTF-32, a zero byte too
-    many).
+    """Put reals as text, for which the library writes 1.5e400 instead of 1.5*^400.
+
+    Put as UTF-8 or UTF-32, it writes a zero byte too many.
     """
     pair.c("put", puts=[[call, text], ["EndPacket"]])
     assert pair.link.get(TIMEOUT) == BigReal(text)
 
 
-# ---- text ----------------------------------------------------------------------------------------
+# -- text
 
 
 def fits(call: str, text: str) -> bool:
@@ -203,7 +205,7 @@ def test_symbols(pair: Pair, call: str, name: str) -> None:
     assert pair.c("get") == [["#", name]]
 
 
-# ---- functions -----------------------------------------------------------------------------------
+# -- functions
 
 F, X = Symbol("f"), Symbol("x")
 FUNCTIONS = [
@@ -227,8 +229,8 @@ FUNCTIONS = [
     "expression", [pytest.param(one, id=f"{number}") for number, one in enumerate(FUNCTIONS)]
 )
 def test_functions(pair: Pair, expression: Expr) -> None:
-    # A function headed by a text is written Function("name") for the symbol; what the library reads
-    # decides.
+    # Function("name") stands for a function whose head is the symbol; the test looks at what the
+    # library reads.
     flat = flat_expression(expression)
     to_c(pair, expression)
     assert pair.c("get") == flat
@@ -263,7 +265,7 @@ def test_deep_heads(pair: Pair) -> None:
     assert flat_expression(pair.link.get(TIMEOUT)) == flat
 
 
-# ---- lists and arrays ----------------------------------------------------------------------------
+# -- lists and arrays
 
 KINDS = ["Integer8", "Integer16", "Integer32", "Integer64", "Real32", "Real64"]
 SHAPES = [[1], [3], [63], [64], [300], [2, 3], [100, 3], [2, 3, 4], [2, 1, 2, 1, 2]]
@@ -358,7 +360,7 @@ def test_a_large_array_passes_both_ways(pair: Pair) -> None:
 
 
 def test_a_large_array_is_echoed(pair: Pair) -> None:
-    """Both ends write before they read."""
+    """Let both ends write before they read."""
     pair.post("echo_array", count=LARGE)
     packet = pair.link.next_packet(timeout=60)
     pair.link.put(Symbol("ReturnPacket")(*packet.args), end_packet=True)

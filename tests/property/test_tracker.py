@@ -1,6 +1,4 @@
-"""The tracker: its marks depend on the stream alone, right or wrong, however it is cut, and agree
-with the reader.
-"""
+"""The tracker's marks agree with the reader and do not depend on how the stream is cut."""
 
 from __future__ import annotations
 

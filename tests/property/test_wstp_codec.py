@@ -1,6 +1,4 @@
-"""Properties of the token stream: what is written is read, wherever it is cut, and wrong bytes end
-in typed errors.
-"""
+"""Properties of the token stream: what is written is read, and wrong bytes end in typed errors."""
 
 from __future__ import annotations
 
@@ -48,7 +46,7 @@ def read_all(data: bytes, cuts: list[int]) -> list[Any]:
 
 
 def track_all(data: bytes, cuts: list[int]) -> tuple[list[Mark], Tracker, str | None]:
-    """Return the marks, the tracker, and the error's text if there was one."""
+    """Return (marks, the tracker, the text of the error or None)."""
     tracker = Tracker(want_first_argument=WANTED)
     marks: list[Mark] = []
     for piece in pieces(data, cuts):
@@ -60,7 +58,7 @@ def track_all(data: bytes, cuts: list[int]) -> tuple[list[Mark], Tracker, str | 
 
 
 def boundaries(data: bytes) -> list[Mark]:
-    """Return the reader's idea of where expressions and packets end."""
+    """Return where expressions and packets end, as the reader finds it."""
     reader = ExpressionReader()
     reader.feed(data)
     marks: list[Mark] = []
@@ -93,7 +91,7 @@ def test_a_limited_peer_gets_the_same_expression_in_other_tokens(expr: Any) -> N
         token.feed(data)
         while (found := token.next_token()) is not NEED_DATA:
             assert type(found).__name__ != "PackedToken"
-    # All of it is 7-bit but the numbers' own bytes: texts are escaped.
+    # All bytes are 7-bit but those of the numbers: texts are escaped.
     (event,) = read_all(data, [])
     assert same(plain(event), plain(expr))
 
@@ -143,7 +141,7 @@ def test_completion_of_any_truncated_stream_makes_legal_expressions(data: bytes,
     try:
         completion = tracker.completion()
     except LimitExceeded:
-        # Its one documented refusal: an array header that is cut, and made to have no legal rest.
+        # The one documented refusal: a cut array header that was made so that it has no legal rest.
         assert b"A" in data[:place]
         reject()
     rest = bytes(completion)
@@ -158,15 +156,13 @@ def test_completion_of_any_truncated_stream_makes_legal_expressions(data: bytes,
     assert len(after) == len(before) + bool(rest)
     assert reader.unread == 0
     assert not reader.inside
-    # And for the tracker too.
+    # The same holds for the tracker.
     tracker.feed(rest)
     assert tracker.idle
 
 
 def outcome(data: bytes, places: list[int], limits: Limits) -> tuple[int, type[Exception] | None]:
-    """Return how many events a reader finds and the error it ends in; nothing but a typed error may
-    come.
-    """
+    """Return (number of events, type of the error or None) of a reader; allow typed errors only."""
     reader = ExpressionReader(limits)
     found = 0
     for piece in pieces(data, places):

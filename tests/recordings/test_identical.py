@@ -1,7 +1,7 @@
-"""Which recordings we write byte for byte as the library that wrote them.
+"""The recordings that we write byte for byte as the library did.
 
-All but those below, where the recorded choice is not the only sensible one: we write every machine
-integer in 32 or 64 bits (an 8-bit one is recorded), every text in UTF-8 where that can be (7-bit,
+These are all but the ones below, where more than one choice is sensible. We write every machine
+integer in 32 or 64 bits (an 8-bit one is recorded), every text in UTF-8 where possible (7-bit,
 8-bit and UCS-2 are recorded), and a short list of machine numbers as a function with packed
 arguments (an array of one element is recorded).
 """

@@ -1,9 +1,8 @@
-"""Recorded bytes of a real library: each decodes to the expression that was meant, and is written
-so that it decodes again.
+"""Recorded bytes of a real library are decoded as meant, and written so that they decode again.
 
-Scalars, symbols and functions are written byte for byte. Not the same are texts written in another
-encoding than UTF-8, integers put as 8 or 16 bits (we write 32), and lists that it packed as a run
-of arguments (we write arrays).
+We write scalars, symbols and functions byte for byte as recorded. We differ in texts recorded in
+other encodings than UTF-8, in integers put as 8 or 16 bits (we write 32), and in lists that the
+library packed as a run of arguments (we write arrays).
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ JLINK = json.loads((HERE / "jlink.json").read_text())["records"]
 
 
 def meant(content: Any) -> Any:
-    """A recording's expression as nested tuples: (head, arguments...) or (kind, text)."""
+    """Return a recording's expression as nested tuples: (head, arguments...) or (kind, text)."""
     if "head" in content:
         return ("f", meant(content["head"]), *(meant(argument) for argument in content["args"]))
     ((kind, value),) = content.items()
@@ -46,7 +45,7 @@ def meant(content: Any) -> Any:
 
 
 def seen(expression: Expr) -> Any:
-    """The same of what was read; packed data spelled out."""
+    """Return a value that was read as such nested tuples, packed data number by number."""
     match expression:
         case np.ndarray():
             return listed(expression)
@@ -131,7 +130,7 @@ def test_a_peer_that_takes_little_is_sent_little(record: dict[str, Any]) -> None
 
 
 def read_texts(data: bytes) -> bytes:
-    """The bytes of every text token."""
+    """Return the bytes of every text token."""
     from wstp.tokens import NEED_DATA as MORE
     from wstp.tokens import StringToken, SymbolToken, TokenReader
 

@@ -1,8 +1,7 @@
-"""Browse for link services with the C library, and resolve what is found: ``python cbrowse.py
-LIBRARY PROTOCOL``.
+"""Browse for link services with the C library and resolve them: ``cbrowse.py LIBRARY PROTOCOL``.
 
-Each thing that it is told is a line of JSON on standard output. It never ends by itself: kill it.
-On Linux the library asks Avahi.
+Each report of the library is a line of JSON on standard output. The program never ends by itself:
+kill it. On Linux the library asks Avahi.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def main(path: str, protocol: bytes) -> None:
     browse, resolve = getattr(library, f"{prefix}BrowseForLinkServices"), getattr(library, f"{prefix}ResolveLinkService")
     browse.argtypes = [c.c_void_p, BROWSED, c.c_char_p, c.c_char_p, c.c_void_p, c.c_void_p]
     resolve.argtypes = [c.c_void_p, RESOLVED, c.c_char_p, c.c_char_p, c.c_void_p, c.c_void_p]
-    # The library keeps the addresses of these.
+    # The library keeps the addresses of these objects.
     kept = [BROWSED(browsed), RESOLVED(resolved), c.c_void_p(), c.c_void_p()]
     tell("browses", browse(environment, kept[0], protocol, None, None, c.byref(kept[2])))
     while True:

@@ -1,10 +1,10 @@
 """Run the C library in a child process and command it from a test.
 
-As a program (``python cdriver.py LIBRARY``) this reads one JSON command a line on standard input
-and answers each with one JSON line on standard output.  ``python cdriver.py --kernel LIBRARY
--linkmode connect ...`` is an echo kernel. As a module it gives `CDriver`, the parent's side: every
-answer is awaited with a deadline, and ending the driver kills the child with SIGKILL, because the
-library can ignore SIGTERM and can block for ever.
+As a program (``python cdriver.py LIBRARY``) this reads one JSON command a line on standard input,
+and answers each with one JSON line on standard output. ``python cdriver.py --kernel LIBRARY
+-linkmode connect ...`` is an echo kernel. As a module it has `CDriver`, the parent's side. Every
+answer has a deadline. The driver ends its child with SIGKILL, because the library can ignore
+SIGTERM and can block for ever.
 """
 
 from __future__ import annotations
@@ -35,9 +35,7 @@ POLL_SECONDS = 0.001
 
 
 class DriverError(Exception):
-    """The library refused a command; `code` is its error number, None when it was not the library's
-    own error.
-    """
+    """A command failed; `code` is the library's error number, None for an error of another kind."""
 
     def __init__(self, text: str, code: int | None) -> None:
         super().__init__(text)
@@ -49,19 +47,17 @@ class DriverTimeout(DriverError, TimeoutError):
 
 
 def pattern(kind: str, shape: Sequence[int]) -> npt.NDArray[Any]:
-    """Return the array that both sides know: 0, 1, 2, ... modulo what `kind` can hold, in `shape`.
-    """
+    """Return an array that both sides can make: 0, 1, 2, ... in `shape`, as `kind` can hold it."""
     dtype = {"Integer8": np.uint8, "Integer16": np.int16, "Integer32": np.int32, "Integer64": np.int64,
              "Real32": np.float32, "Real64": np.float64}[kind]  # fmt: skip
     return np.arange(int(np.prod(shape))).astype(dtype).reshape(tuple(shape))
 
 
-# ---- the child -----------------------------------------------------------------------------------
+# -- the child
 
 
 class Commands:
-    """What the child can be told; one method an operation, taking and returning what JSON can say.
-    """
+    """The child's commands: one method each, whose arguments and results JSON can hold."""
 
     def __init__(self, library: CLibrary) -> None:
         self._library = library
@@ -75,16 +71,16 @@ class Commands:
         return self._last
 
     def open(self, arguments: list[str]) -> tuple[int, str]:
-        """Open a link by its argument list: (its number here, its name)."""
+        """Open a link from an argument list; return (its number here, its name)."""
         link = self._library.open(arguments)
         return self._add(link), link.name
 
     def open_string(self, specification: str) -> int:
-        """Open a link by one string."""
+        """Open a link from one string; return its number here."""
         return self._add(self._library.open_string(specification))
 
     def server(self, port: int, interface: str) -> tuple[int, int]:
-        """Start a link server: (its number here, its port)."""
+        """Start a link server; return (its number here, its port)."""
         server = self._library.link_server(port, interface)
         self._last += 1
         self._servers[self._last] = server
@@ -99,13 +95,11 @@ class Commands:
         self._servers.pop(server).close()
 
     def call(self, link: int, name: str) -> int:
-        """Call a function that takes only the link: Activate, EndPacket, Flush, NewPacket,
-        NextPacket, ...
-        """
+        """Call a function that takes only the link, such as Activate, EndPacket or NextPacket."""
         return self._links[link].call(name)
 
     def put(self, link: int, puts: list[list[Any]]) -> None:
-        """Put things by the names of their calls, then flush."""
+        """Put values, each by the name of its call, then flush."""
         one = self._links[link]
         for name, *arguments in puts:
             if name == "EndPacket":
@@ -140,7 +134,7 @@ class Commands:
         return tokens
 
     def get_number(self, link: int, kind: str) -> str:
-        """Read a number by a given call: its repr."""
+        """Read a number by a given call; return its repr."""
         value = self._links[link].get_number(kind)
         self._links[link].call("NewPacket")
         return repr(value)
@@ -152,13 +146,13 @@ class Commands:
         return text
 
     def get_array(self, link: int, kind: str) -> tuple[str, list[int], list[str]]:
-        """Read an array: (digest, dimensions, heads)."""
+        """Read an array; return (digest, dimensions, heads)."""
         values, heads = self._links[link].get_array(kind)
         self._links[link].call("NewPacket")
         return digest(values), list(values.shape), heads
 
     def get_list(self, link: int, kind: str) -> list[str]:
-        """Read a list of numbers by one call: their reprs."""
+        """Read a list of numbers by one call; return their reprs."""
         values = self._links[link].get_list(kind)
         self._links[link].call("NewPacket")
         return [repr(v) for v in values.tolist()]
@@ -174,7 +168,7 @@ class Commands:
         return _poll(lambda: self._links[link].ready() or None, seconds) is not None
 
     def message(self, link: int, seconds: float) -> tuple[int, int] | None:
-        """Wait for an urgent message: (code, parameter), None when the time has passed."""
+        """Wait for an urgent message; return (code, parameter), None when the time has passed."""
         return self._links[link].message(seconds)
 
     def put_message(self, link: int, code: int, parameter: int | None) -> None:
@@ -202,7 +196,7 @@ class Commands:
         self._links.pop(link).close()
 
     def roundtrips(self, link: int, count: int) -> list[int]:
-        """Evaluate Plus[2, 2] `count` times: the nanoseconds that each took."""
+        """Evaluate Plus[2, 2] `count` times; return the nanoseconds that each took."""
         one = self._links[link]
         times = []
         for _ in range(count):
@@ -219,8 +213,9 @@ class Commands:
         return times
 
     def echo_array(self, link: int, count: int) -> int:
-        """Send ``EvaluatePacket[array of count reals]`` and read the answer as an array:
-        nanoseconds taken.
+        """Send ``EvaluatePacket[array of count reals]`` and read the answer as an array.
+
+        Return the nanoseconds that this took.
         """
         one = self._links[link]
         values = pattern("Real64", [count])
@@ -256,8 +251,8 @@ def _die_with_parent() -> None:
 def _settle() -> None:
     """Wait until every other thread of this process sleeps.
 
-    The library starts threads of its own when it is initialised, and crashes now and then when a
-    link is opened before they have all come to rest.
+    The library starts threads when it is initialised. It crashes now and then when a link is opened
+    before all of them sleep.
     """
     calm = 0
     for _ in range(200):
@@ -274,7 +269,7 @@ def _settle() -> None:
 
 def _serve(path: str, environment_id: str | None) -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever the library prints must not get among the answers
+    os.dup2(2, 1)  # what the library prints must not get between the answers
     commands = Commands(CLibrary(path, environment_id))
     _settle()
     for line in sys.stdin:
@@ -290,8 +285,9 @@ def _serve(path: str, environment_id: str | None) -> None:
 
 
 def run_kernel(path: str, arguments: Sequence[str]) -> None:
-    """Be an echo kernel: prompt first, then ``ReturnPacket[e]`` for each ``EvaluatePacket[e]``
-    until the link ends.
+    """Run an echo kernel until its link ends.
+
+    It sends a prompt, then answers each ``EvaluatePacket[e]`` with ``ReturnPacket[e]``.
     """
     library = CLibrary(path)
     _settle()
@@ -312,7 +308,7 @@ def run_kernel(path: str, arguments: Sequence[str]) -> None:
     link.close()
 
 
-# ---- the parent ----------------------------------------------------------------------------------
+# -- the parent
 
 
 class CDriver:
@@ -320,7 +316,7 @@ class CDriver:
 
     Args:
         library: path of the shared library.
-        environment_id: what the library announces as ``-envid``.
+        environment_id: the id that the library announces as ``-envid``.
     """
 
     def __init__(self, library: str, environment_id: str | None = None) -> None:
@@ -340,25 +336,23 @@ class CDriver:
 
     @property
     def pid(self) -> int:
-        """The child's process id."""
+        """Return the child's process id."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether the child still runs."""
+        """Tell whether the child still runs."""
         return self._process.poll() is None
 
     def post(self, operation: str, **arguments: Any) -> None:
-        """Send a command without waiting, as for an accept that the caller's own connect will
-        complete.
-        """
+        """Send a command and do not wait, for instance for an accept before one's own connect."""
         assert self._process.stdin is not None
         self._process.stdin.write((json.dumps([operation, arguments]) + "\n").encode())
         self._process.stdin.flush()
         self._waiting.append(operation)
 
     def result(self, timeout: float = DEFAULT_TIMEOUT) -> Any:
-        """Return the answer to the oldest command that still awaits one.
+        """Return the answer to the oldest command that has none yet.
 
         Raises:
             DriverTimeout: no answer came within `timeout` seconds; the child is killed.
@@ -380,12 +374,12 @@ class CDriver:
         return answer["value"]
 
     def __call__(self, operation: str, timeout: float = DEFAULT_TIMEOUT, **arguments: Any) -> Any:
-        """Send a command and return its answer; errors as `result`."""
+        """Send a command and return its answer; raises as `result()` does."""
         self.post(operation, **arguments)
         return self.result(timeout)
 
     def kill(self) -> None:
-        """Kill the child and wait for its end; its TCP connections go without a closing message."""
+        """Kill the child and wait for its end; its TCP connections end without message 9."""
         self._process.kill()
         self._process.wait(10)
 
@@ -403,7 +397,7 @@ class CDriver:
 
 
 def main(arguments: list[str]) -> None:
-    """Run as a program: the echo kernel, or the driven child."""
+    """Run the echo kernel or the driven child, as the command line says."""
     if arguments[0] == "--kernel":
         run_kernel(arguments[1], arguments[2:])
         return

@@ -1,12 +1,11 @@
-"""Bind the public C interface of a WSTP (or MathLink) library through ctypes, with every prototype
-declared.
+"""Bind the public C interface of a WSTP (or MathLink) library through ctypes.
 
-The library is a black box: only functions of its documented C interface are called, and only over
-the loopback interface.  It can block for ever and can take its process down, so this module is
-meant to be used in a child
-process: `cdriver` is the program that does so and the class with which tests talk to it.
+The library is a black box: only functions of its documented C interface are called, each with its
+prototype, and only over the loopback interface. It can block for ever and can crash its process. So
+this module is meant for a child process: `cdriver` has the program for it, and the class with which
+tests talk to that program.
 
-This module does not import `wstp`: what it says is what the library says.
+This module does not import `wstp`: what it reports is what the library reports.
 """
 
 from __future__ import annotations
@@ -27,7 +26,8 @@ FlatToken = list[str | int]
 """One token of an expression in prefix order.
 
 It is ``["F", n]``, ``["#", name]``, ``['"', text]``, ``["i", digits]``, ``["r", repr of a machine
-real]`` or ``["R", text of an arbitrary-precision real]``."""
+real]`` or ``["R", text of an arbitrary-precision real]``.
+"""
 
 TOKEN_END, TOKEN_FUNCTION, TOKEN_STRING, TOKEN_SYMBOL, TOKEN_REAL, TOKEN_INTEGER = 13, 70, 34, 35, 42, 43
 
@@ -56,8 +56,7 @@ MESSAGE_HANDLER = c.CFUNCTYPE(None, LINK, c.c_int, c.c_int)
 
 
 class CLibraryError(Exception):
-    """A call of the library failed: `code` is its error number (MLError), the text its own message.
-    """
+    """A call of the library failed; `code` is its error number, the text its own message."""
 
     def __init__(self, call: str, code: int, message: str) -> None:
         super().__init__(f"{call}: error {code}: {message}")
@@ -66,7 +65,7 @@ class CLibraryError(Exception):
 
 
 def _prototypes() -> dict[str, tuple[Any, list[Any]]]:
-    """Return (result, arguments) of every function used, without the ``ML`` or ``WS`` prefix."""
+    """Return (result, arguments) of every function used, by its name without ``ML`` or ``WS``."""
     table: dict[str, tuple[Any, list[Any]]] = {
         "NewParameters": (c.c_void_p, [c.c_ulong, c.c_ulong]),
         "ReleaseParameters": (None, [c.c_void_p]),
@@ -118,7 +117,7 @@ def _prototypes() -> dict[str, tuple[Any, list[Any]]]:
         table[name] = (c.c_int, [LINK])
     for name, number in NUMBER_TYPES.items():
         data, dims, heads = POINTER(number), POINTER(c.c_int), POINTER(c.c_char_p)
-        # Put<Real32> takes its number as a C double, as old prototypes did.
+        # PutReal32 takes its number as a C double, as old C declarations had it.
         table[f"Put{name}"] = (c.c_int, [LINK, c.c_double if name == "Real32" else number])
         table[f"Get{name}"] = (c.c_int, [LINK, data])
         table[f"Put{name}List"] = (c.c_int, [LINK, data, c.c_int])
@@ -149,8 +148,8 @@ class CLibrary:
 
     Args:
         path: the shared library, exporting its functions with the prefix ``WS`` or ``ML``.
-        environment_id: an id to announce in the greeting (``-envid``), or None for the library's
-            own (empty).
+        environment_id: the id to announce in the greeting (``-envid``); None for the library's own,
+            which is empty.
     """
 
     def __init__(self, path: str, environment_id: str | None = None) -> None:
@@ -172,12 +171,13 @@ class CLibrary:
             self("SetEnvIDString", self.environment, environment_id.encode())
 
     def __call__(self, name: str, *arguments: Any) -> Any:
-        """Call a function by its name without prefix and return what it returns, unchecked."""
+        """Call a function by its name without prefix, and return its result without a check."""
         return self._functions[name](*arguments)
 
     def open(self, arguments: Sequence[str]) -> CLink:
-        """Open a link from an argument list, as ``-linkmode listen -linkprotocol TCPIP``; not yet
-        activated.
+        """Open a link from an argument list, as ``-linkmode listen -linkprotocol TCPIP``.
+
+        The link is still to be activated.
         """
         argv = (c.c_char_p * (len(arguments) + 2))(b"driver", *[a.encode() for a in arguments], None)
         error = c.c_int(0)
@@ -211,13 +211,13 @@ class CLibrary:
 
 
 class CLinkServer:
-    """A link server of the library."""
+    """One link server of the library."""
 
     def __init__(self, library: CLibrary, handle: int) -> None:
         self._library = library
         self._handle = handle
-        # WaitForNewLinkFromLinkServer does not notice a client that comes while it waits until some
-        # half a minute later; a callback is called at once.
+        # WaitForNewLinkFromLinkServer notices a client that comes while it waits only half a minute
+        # later; a callback is called at once.
         self._clients: queue.Queue[int] = queue.Queue()
         handler = LINK_HANDLER(lambda _, link: self._clients.put(link))
         library.handlers.append(handler)
@@ -225,7 +225,7 @@ class CLinkServer:
 
     @property
     def port(self) -> int:
-        """The port on which it listens."""
+        """Return the port on which it listens."""
         error = c.c_int(0)
         return int(self._library("PortFromLinkServer", self._handle, byref(error)))
 
@@ -239,21 +239,25 @@ class CLinkServer:
 
 
 class CLink:
-    """One link of the library: its own calls by name (`call`), and a few compositions of them."""
+    """One link of the library: its calls by name (`call`), and some that combine several."""
 
     def __init__(self, library: CLibrary, handle: int) -> None:
         self._library = library
         self.handle = handle
-        # Messages are taken by a handler, which a thread of the library calls.  Asking MessageReady
-        # and GetMessage instead races with that thread for the bytes of the connection: messages
-        # are lost, or put together from the code of one and the parameter of another.
+        # A handler takes the messages; a thread of the library calls it. MessageReady and
+        # GetMessage would race with that thread for the bytes of the connection. Then messages are
+        # lost, or have the code of one and the parameter of another.
         self._messages: queue.Queue[tuple[int, int]] = queue.Queue()
         handler = MESSAGE_HANDLER(lambda _, code, parameter: self._messages.put((code, parameter)))
-        library.handlers.append(handler)  # the library keeps its address for as long as it likes
+        library.handlers.append(handler)  # the library keeps its address
         self.call("SetMessageHandler", handler)
 
     def call(self, name: str, *arguments: Any) -> int:
-        """Call ``name(link, *arguments)``; raise `CLibraryError` when it returns 0."""
+        """Call ``name(link, *arguments)``.
+
+        Raises:
+            CLibraryError: the call returned 0.
+        """
         result = int(self._library(name, self.handle, *arguments))
         if result == 0:
             raise self.error(name)
@@ -265,7 +269,7 @@ class CLink:
 
     @property
     def error_message(self) -> str:
-        """The text of the link's error."""
+        """Return the text of the link's error."""
         pointer = self._library("ErrorMessage", self.handle)
         text = c.string_at(pointer).decode() if pointer else ""
         if pointer:
@@ -274,7 +278,7 @@ class CLink:
 
     @property
     def name(self) -> str:
-        """The link's name: ``port@host,port@host`` for a listening link."""
+        """Return the link's name: ``port@host,port@host`` for a listening link."""
         pointer = self._library("LinkName", self.handle)
         text = c.string_at(pointer).decode()
         self._library("ReleaseLinkName", self.handle, pointer)
@@ -282,43 +286,41 @@ class CLink:
 
     @property
     def peer_environment_id(self) -> str:
-        """The id that the peer announced in its greeting."""
+        """Return the id that the peer announced in its greeting."""
         pointer = c.c_void_p()
         self.call("GetLinkedEnvIDString", byref(pointer))
         return c.string_at(pointer.value).decode() if pointer.value else ""
 
     def ready(self) -> bool:
-        """Whether there is data to read now."""
+        """Tell whether there is data to read now."""
         return bool(self._library("Ready", self.handle))
 
     def close(self) -> None:
-        """Close the link: the library says message 9."""
+        """Close the link; the library sends message 9."""
         self._library("Close", self.handle)
 
-    # ---- messages --------------------------------------------------------------------------------
+    # -- messages
 
     def message(self, timeout: float) -> tuple[int, int] | None:
-        """Wait for the next urgent message: (code, parameter), or None when none came in `timeout`
-        seconds.
-        """
+        """Return (code, parameter) of the next urgent message; None if none came in `timeout` s."""
         try:
             return self._messages.get(timeout=timeout)
         except queue.Empty:
             return None
 
-    # ---- putting ---------------------------------------------------------------------------------
+    # -- putting
 
     def put(self, name: str, *arguments: Any) -> None:
-        """Put one thing by the name of its call without ``Put``, as ``put("UTF8String", "text")``.
+        """Put a value by the name of its call without ``Put``, as ``put("UTF8String", "text")``.
 
-        Text of the ``UTF8``, ``UCS2``, ``UTF16`` and ``UTF32`` calls is a str; that of the 8-bit
-        calls (``String``, ``Symbol``, ``Function``, ``ByteString``, ...) a str of code points below
-        256.  ``...List`` takes a sequence, ``...Array`` a (nested) sequence or numpy array and
-        optionally the heads of its dimensions.
+        The text of the ``UTF8``, ``UCS2``, ``UTF16`` and ``UTF32`` calls is a str. That of the
+        8-bit calls (``String``, ``Symbol``, ``Function``, ``ByteString``, ...) is a str of code
+        points below 256. ``...List`` takes a sequence. ``...Array`` takes a (nested) sequence or
+        numpy array and, if wanted, the heads of its dimensions.
         """
         for unit in UNIT_TYPES:
             if name.startswith(unit) or name.startswith(f"RealNumberAs{unit}"):
-                # Without a mark the library takes UTF-16 and UTF-32 for big-endian.
+                # Without a byte order mark the library takes UTF-16 and UTF-32 for big-endian.
                 mark = "\ufeff" if unit in {"UTF16", "UTF32"} else ""
                 data = (mark + arguments[0]).encode(CODECS[unit], "surrogatepass")
                 units = len(data) // WIDTHS[unit]
@@ -360,7 +362,7 @@ class CLink:
             elif kind == "r":
                 self.put("Real64", float(value))
             else:
-                # PutRealNumberAsString and its like corrupt a text that tells its precision
+                # PutRealNumberAsString and the calls like it corrupt a text with a precision
                 # (1.5`20).
                 self.call("PutNext", TOKEN_REAL)
                 self.put("String", value)
@@ -372,15 +374,14 @@ class CLink:
         elif -(2**63) <= value < 2**63:
             self.put("Integer64", value)
         else:
-            # The C interface has no call of its own for this: it is an integer token with text for
-            # its data.
+            # The C interface has no call for this: put an integer token whose data is text.
             self.call("PutNext", TOKEN_INTEGER)
             self.put("String", str(value))
 
-    # ---- getting ---------------------------------------------------------------------------------
+    # -- getting
 
     def get_flat(self) -> list[FlatToken]:
-        """Read one expression token by token (GetNext) and return its tokens in prefix order."""
+        """Read one expression token by token (GetNext), and return its tokens in prefix order."""
         tokens: list[FlatToken] = []
         missing = 1
         while missing:
@@ -418,9 +419,7 @@ class CLink:
         return result
 
     def get_text(self, name: str) -> str:
-        """Read the next text by the name of a call without ``Get``, as ``UTF8String`` or
-        ``String``.
-        """
+        """Read the next text by the name of a call without ``Get``, such as ``UTF8String``."""
         unit = next((u for u in UNIT_TYPES if u in name), None)
         if unit is None:
             return self._get_bytes(name)
@@ -448,9 +447,7 @@ class CLink:
         return text.decode("latin-1")
 
     def get_array(self, kind: str) -> tuple[npt.NDArray[Any], list[str]]:
-        """Read the next expression as an array: (a copy of its data in its shape, the heads of its
-        dimensions).
-        """
+        """Read the next expression as an array; return (a copy of it, its dimensions' heads)."""
         data = POINTER(NUMBER_TYPES[kind])()
         dims = POINTER(c.c_int)()
         heads = POINTER(c.c_char_p)()
@@ -473,5 +470,5 @@ class CLink:
 
 
 def digest(values: npt.NDArray[Any]) -> str:
-    """Return the SHA-256 of an array's bytes, so that large ones need not be passed about."""
+    """Return the SHA-256 of an array's bytes, for the comparison of large arrays."""
     return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()

@@ -28,7 +28,7 @@ KINDS = {
 
 
 class Drivers:
-    """Child processes of the library, kept from test to test as long as they live."""
+    """Child processes of the library, kept from test to test while they live."""
 
     def __init__(self, library: str) -> None:
         self._library = library
@@ -36,13 +36,13 @@ class Drivers:
         self._others: list[CDriver] = []
 
     def get(self) -> CDriver:
-        """The common child: a new one when the last has died."""
+        """Return the common child; start a new one when the last has died."""
         if self._driver is None or not self._driver.alive:
             self._driver = self.new()
         return self._driver
 
     def new(self, environment_id: str | None = None) -> CDriver:
-        """A child of one's own, to be killed or to announce an id."""
+        """Return a child of the caller's own, to be killed or to announce an id."""
         driver = CDriver(self._library, environment_id)
         self._others.append(driver)
         return driver
@@ -66,16 +66,16 @@ class Pair:
         return self.driver(operation, timeout, link=self.number, **arguments)
 
     def post(self, operation: str, **arguments: Any) -> None:
-        """Command the C end; `result()` gives its answer."""
+        """Command the C end and do not wait; `result()` returns its answer."""
         self.driver.post(operation, link=self.number, **arguments)
 
     def result(self, timeout: float = TIMEOUT) -> Any:
-        """The answer to what was posted."""
+        """Return the answer to the command that was posted."""
         return self.driver.result(timeout)
 
 
 def in_thread(action: Callable[[], Any]) -> Callable[[], Any]:
-    """Run `action` in a thread; what is returned waits for it and gives what it gave."""
+    """Run `action` in a thread; return a function that waits for its result and returns it."""
     outcome: list[Any] = []
 
     def run() -> None:

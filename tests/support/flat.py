@@ -1,8 +1,7 @@
-"""Expressions as flat lists of tokens in prefix order, in which `wstp`, a C library and the
-recordings can be compared.
+"""Expressions as flat lists of tokens in prefix order, to compare `wstp`, a C library, recordings.
 
-See `clibrary.FlatToken`. Flat, because JSON and Python's `==` do not survive 5000 levels. Arrays
-are what they read as: nested functions whose leaves are numbers.
+`clibrary.FlatToken` is the token. The lists are flat because JSON and Python's `==` fail at 5000
+levels. Arrays are nested functions whose leaves are numbers, as they read.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ __all__ = ["flat_expression", "flat_record", "unflatten"]
 
 
 def flat_expression(expression: Expr) -> list[FlatToken]:
-    """Flatten a value of `wstp`'s."""
+    """Flatten a value of `wstp`."""
     tokens: list[FlatToken] = []
     stack: list[Any] = [expression]
     while stack:
@@ -61,7 +60,7 @@ def _parts(node: Any) -> tuple[Any, list[Any]]:
 
 
 def flat_record(record: dict[str, Any]) -> list[FlatToken]:
-    """Flatten the meaning of a recording, as tokens.json writes it."""
+    """Flatten the expression that a recording means, as tokens.json writes it."""
     tokens: list[FlatToken] = []
     stack: list[dict[str, Any]] = [record]
     while stack:
@@ -80,7 +79,7 @@ def flat_record(record: dict[str, Any]) -> list[FlatToken]:
 
 
 def unflatten(tokens: Iterable[FlatToken]) -> Expr:
-    """Build `wstp`'s value of a flat expression: every function a `Function`, but List a list."""
+    """Build the value of a flat expression: a list for List, a `Function` for other functions."""
     done: list[Any] = []
     for kind, value in reversed(list(tokens)):
         if kind == "F":

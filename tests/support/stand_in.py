@@ -1,26 +1,26 @@
-"""A kernel that stands in for a real one: a WSTP program that answers at once and does what a test
-asks of it.
+"""A kernel for tests: a WSTP program that answers at once and does what a test asks of it.
 
 | evaluated | answer |
 |---|---|
 | `Say["text", n]` | n TextPackets, then Null |
 | `Wait[]` | `$Aborted`, when message 3 comes |
-| `Stubborn[]` | `$Aborted`, when SIGINT comes; message 3 is ignored |
-| `Deaf[]` | none, ever; message 3 and SIGINT are ignored |
+| `Stubborn[]` | `$Aborted`, when SIGINT comes; it ignores message 3 |
+| `Deaf[]` | none, ever; it ignores message 3 and SIGINT |
 | `Hoard[n]` | Null; n bytes more are in use from now on |
 | `Exit[n]` | TextPacket["bye"], then the process exits with status n |
-| `Pid[]`, `Arguments[]`, `Defined[]` | what they say; `Defined` gives the names that were Set |
+| `Pid[]`, `Arguments[]` | the process id, the command line |
+| `Defined[]` | the names that were Set |
 | `Zeros[n]` | n machine reals |
-| `Size[array]` | how many leaves it has |
-| `Tell[code]` | sends message `code` to the client, then Null |
-| `Switch[Get[file], ...]` | an initialisation (:func:`initialise`) |
+| `Size[array]` | the number of its leaves |
+| `Tell[code]` | Null, after message `code` was sent to the client |
+| `Switch[Get[file], ...]` | an initialisation, which `initialise()` carries out |
 | `Switch[ToExpression[code], ...]` | the same |
 | `Await["file"]` | the text of that file, once it has one |
-| `Question["text"]` | asks by an InputStringPacket, and gives the answer |
+| `Question["text"]` | the client's answer to an InputStringPacket |
 | anything else | itself |
 
-Options: `-exitatonce n` writes a line and exits with status n; `-silent` never connects; `-uuid`
-connects in UUID mode; `-licences folder n` has it run only while fewer than n others do with that
+Options: `-exitatonce n` writes a line and exits with status n. `-silent` never connects. `-uuid`
+connects in UUID mode. `-licences folder n` runs only while fewer than n others run with that
 folder.
 """
 
@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
 
 
 def licensed(folder: str, number: int) -> bool:
-    """Hold one of so many licences until the process ends; tell whether one was free."""
+    """Take one of a number of licences until the process ends; tell whether one was free."""
     for each in range(number):
         descriptor = os.open(os.path.join(folder, str(each)), os.O_RDWR | os.O_CREAT)
         try:
@@ -82,7 +82,7 @@ def serve(link: wstp.Link, arguments: list[str]) -> int:
     terminated: list[int] = []
 
     def note(message: Message) -> None:
-        # An abort is for what is being evaluated, or for what is just being read.
+        # An abort is for the packet that is being evaluated or read.
         {MessageCode.ABORT: aborts, MessageCode.TERMINATE: terminated}.get(MessageCode(message.code), []).append(message.code)
 
     link.on_message = note
@@ -171,8 +171,9 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
 
 
 def initialise(link: wstp.Link, kind: str, given: str, defined: list[str]) -> Expr:
-    """Obey an initialisation: its words are `say TEXT`, `exit N`, `hang`, `fail`, `abort` and
-    `define NAME`, one a line.
+    """Carry out an initialisation, one command a line.
+
+    The commands are `say TEXT`, `exit N`, `hang`, `fail`, `abort` and `define NAME`.
     """
     if kind == "Get":
         try:

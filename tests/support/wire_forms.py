@@ -1,8 +1,7 @@
-"""Expressions and the many ways to write them on the wire, for tests of wstp: hypothesis strategies
-and small tools.
+"""Hypothesis strategies for expressions and for their many forms on the wire, with small tools.
 
 `expressions()` are values in the form in which `get` returns them. `streams()` are legal token
-bytes, written by hand here and not by the library's writer, in every form a peer may choose.
+bytes in every form that a peer may choose; this module writes them, and not the library's writer.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ LIST = Symbol("List")
 
 
 # -- recordings
-# --------------------------------------------------------------------------------------------------
 
 
 def expression_of(tree: dict[str, Any]) -> Any:
@@ -63,7 +61,7 @@ def same_as_recorded(data: bytes) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Turn what `get` returns into integers, reals, texts, symbols, lists and functions only."""
+    """Rewrite what `get` returns with integers, reals, texts, symbols, lists and functions only."""
     if isinstance(value, np.ndarray):
         return plain(value.tolist())
     if isinstance(value, complex):
@@ -78,7 +76,6 @@ def plain(value: Any) -> Any:
 
 
 # -- segmentation
-# ------------------------------------------------------------------------------------------------
 
 
 def pieces(data: bytes, cuts: Sequence[int]) -> Iterator[bytes]:
@@ -94,7 +91,6 @@ cuts = st.lists(st.integers(0, 1 << 16), max_size=8)
 
 
 # -- values
-# --------------------------------------------------------------------------------------------------
 
 integers = st.one_of(
     st.integers(-300, 300),
@@ -106,8 +102,7 @@ reals = st.floats(allow_nan=True, allow_infinity=True)
 
 
 def _is_decodable(text: str) -> bool:
-    # A lone high and a lone low surrogate side by side are one character to everyone who reads
-    # UTF-16.
+    # A lone high surrogate before a lone low one is a single character to a reader of UTF-16.
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass") == text
 
 
@@ -157,16 +152,15 @@ def expressions() -> st.SearchStrategy[Any]:
 
 
 # -- bytes, written by hand
-# --------------------------------------------------------------------------------------
 
 
 def count(number: int, digits: bool = False) -> bytes:
-    """Write a count, in digits if asked to even when one byte would do (real peers take that)."""
+    """Write a count; `digits` asks for digits even where one byte serves (real peers take them)."""
     return b"%d " % number if digits or number >= 64 else bytes((0x40 + number,))
 
 
 def text_token(lead: bytes, text: str, encoding: str) -> bytes:
-    """Write a text in one of the six encodings; it must be possible."""
+    """Write a text in one of the six encodings, which must be able to hold it."""
     chars = len(text)
     if encoding == "A":
         data = b"".join(_escaped(character) for character in text)
@@ -177,7 +171,7 @@ def text_token(lead: bytes, text: str, encoding: str) -> bytes:
         chars = len(data) // 2
     else:
         data = text.encode({"D": "utf-8", "E": "utf-16-le", "F": "utf-32-le"}[encoding])
-    # From 64 characters on, the encodings of one width leave the number out: a space stands there.
+    # From 64 characters on, encodings with characters of one size have a space for the number.
     counted = b" " if chars >= 64 and encoding in "BCF" else count(chars)
     return lead + count(len(data) + len(counted) + 2) + encoding.encode() + b"~" + counted + data + b"\n"
 
@@ -270,6 +264,6 @@ _expression = st.recursive(_wire_atoms, lambda inner: _function(inner), max_leav
 
 @st.composite
 def streams(draw: st.DrawFn) -> bytes:
-    """Draw legal token bytes: some expressions, each followed by ends of packets or not."""
+    """Draw legal token bytes: some expressions, with or without ends of packets after each."""
     parts = draw(st.lists(st.tuples(_expression, st.sampled_from([b"", b"]", b"]"])), min_size=1, max_size=4))
     return b"".join(expression + end for expression, end in parts)

@@ -1,5 +1,4 @@
-"""Asyncio links over loopback: the same promises as the blocking ones, under asyncio's debug mode.
-"""
+"""Asyncio links over loopback: what blocking links promise, under asyncio's debug mode."""
 
 from __future__ import annotations
 
@@ -60,7 +59,7 @@ async def test_a_slow_reader_holds_up_the_writer_and_no_more(pair: Pair) -> None
     with pytest.raises(LinkTimeout):
         await one.flush(0.5)
     assert 0 < other._machine.unread <= (1 << 20) + (1 << 20)
-    # And when it reads, everything comes, in order.
+    # When it reads, everything comes in order.
     one.put("behind")
     flushing = asyncio.create_task(one.flush(60))
     assert np.array_equal(await other.get(60), BIG)
@@ -107,7 +106,7 @@ async def test_waiting_and_cancelling_lose_nothing(pair: Pair) -> None:
         await other.get(0.05)
     one.put_raw([b"\xa1\x05\n"])
     one.end_packet()
-    # Who waits for an answer wants the question gone.
+    # A reader that waits for an answer flushes the question first.
     with pytest.raises(LinkTimeout):
         await one.get(0.0)
     assert await other.get(20) == f(5)
@@ -198,7 +197,7 @@ async def test_listeners_close_and_time_out() -> None:
 
 @asynccontextmanager
 async def stranger(words: bytes) -> AsyncIterator[int]:
-    """Listen at the port that is given, say `words` to whoever connects, and read until they go."""
+    """Yield a port whose listener sends `words` to each client, and reads until the client goes."""
     gone: list[asyncio.Event] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,6 +1,4 @@
-"""Blocking links over real sockets: both roles, both modes, messages, closing, and peers that are
-none.
-"""
+"""Links of both kinds over real sockets: roles, modes, messages, closing, and strangers."""
 
 from __future__ import annotations
 
@@ -173,7 +171,7 @@ async def test_the_asyncio_link_speaks_to_the_blocking_one(mode: str) -> None:
 
 
 def guarded(action: Callable[[], None], failed: list[BaseException]) -> Callable[[], None]:
-    """`action` for a thread, its failure kept."""
+    """Wrap `action` for a thread, so that its error is added to `failed`."""
 
     def run() -> None:
         try:

@@ -32,7 +32,7 @@ def wire(expr: object) -> bytes:
 
 
 def wrong(expr: object) -> bytes:
-    """Give an expression's bytes with its big numbers misspelt, as long as they were."""
+    """Return an expression's bytes in which big numbers have a wrong text of the same length."""
     return wire(expr).replace(str(BIG).encode(), b"abc" * 10).replace(REAL.text.encode(), b"x" * len(REAL.text))
 
 

@@ -1,4 +1,4 @@
-"""Introductions of both modes and roles and the greeting, whole and byte by byte."""
+"""The introductions of both modes and roles, and the greeting: whole and byte by byte."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Blocking links over loopback where it is rough: slow readers, two writers, threads, strangers at
-the port, time-outs.
-"""
+"""Blocking links under difficulties: slow readers, two writers, threads, strangers, time-outs."""
 
 from __future__ import annotations
 
@@ -44,7 +42,7 @@ def test_sixty_four_megabytes_both_ways(pair: tuple[wstp.Link, wstp.Link], run: 
         sending = run(source.flush, 60)
         assert np.array_equal(target.get(60), BIG)
         sending.result(60)
-    # At once, and each end writes before it reads: neither may wait for the other for good.
+    # Each end writes before it reads, at the same time: neither may wait for the other for ever.
     def exchange(link: wstp.Link) -> Any:
         link.read_ahead = 1 << 30
         link.put(BIG)
@@ -61,7 +59,7 @@ def test_a_slow_reader_holds_up_the_writer_and_no_more(pair: tuple[wstp.Link, ws
     one.put(BIG)
     with pytest.raises(LinkTimeout):
         one.flush(0.3)
-    # Flushing on the other end reads meanwhile, but not beyond its bound.
+    # The flush at the other end reads meanwhile, but not beyond its bound.
     other.put(BIG)
     with pytest.raises(LinkTimeout):
         other.flush(0.5)
@@ -70,7 +68,7 @@ def test_a_slow_reader_holds_up_the_writer_and_no_more(pair: tuple[wstp.Link, ws
         one.get(0.0)
     assert not one.closed
     for link in pair:
-        link.abort()  # a close would wait for what nobody reads
+        link.abort()  # a close would wait for data that nobody reads
 
 
 def test_what_timed_out_is_written_later(pair: tuple[wstp.Link, wstp.Link], run: Run) -> None:
@@ -128,7 +126,7 @@ def test_waiting(pair: tuple[wstp.Link, wstp.Link]) -> None:
     assert not other.ready()
     assert not other.message_ready()
     assert other.get_message() is None
-    # What is queued is written when its writer waits for the answer.
+    # Queued data is written when the writer waits for the answer.
     one.put(1)
     one.wait(0.0)
     assert other.wait(20) == Ready(True, False)
@@ -193,7 +191,7 @@ def test_closing_while_another_thread_reads(pair: tuple[wstp.Link, wstp.Link], r
 
 def test_last_words_survive_unread_bytes(pair: tuple[wstp.Link, wstp.Link]) -> None:
     one, other = pair
-    # A close over bytes that nobody read resets the connection, and takes back what was written
+    # A close over unread bytes would reset the connection, and the peer would lose what was written
     # before.
     other.put("never read")
     other.flush()

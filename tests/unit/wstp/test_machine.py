@@ -1,4 +1,4 @@
-"""The link machine against itself, in memory: the table, both modes, ends of every kind."""
+"""Two link machines against each other, in memory: the table, both modes, every kind of end."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_every_state_is_in_the_table_and_ends_are_final() -> None:
     assert set(TRANSITIONS) == set(LinkState)
     assert TRANSITIONS[LinkState.CLOSED] == {}
     for state in LinkState:
-        # From every state some events lead to an end, whatever else happens.
+        # From every state some events lead to an end.
         reached = {state}
         while True:
             more = {TRANSITIONS[at][event] for at in reached for event in TRANSITIONS[at]}

@@ -1,4 +1,4 @@
-"""The message connection's eight bytes."""
+"""The eight bytes of a message on the message connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections become links: any order, any segmentation, and what is no link goes in time."""
+"""Connections become links, in any order and pieces; others are dismissed in time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_halves_are_matched_in_any_order(order: tuple[int, ...], step: int) -> N
     for name, _ in every:
         assert meeting.add(name, 0.0) == []
     left = {every[at][0]: every[at][1] for at in order}
-    # One piece of each in turn.
+    # Take one piece of each connection in turn.
     while left:
         for name, data in list(left.items()):
             # A client's other half comes in its own time, but its words may be spread over both.

@@ -36,7 +36,7 @@ from wstp.tokens import (
     TokenWriter,
 )
 
-# What both directions agree on: (token, bytes, how the writer is asked).
+# Tokens in both directions: (token, bytes, the writer's call).
 BOTH: list[tuple[Token, bytes, Any]] = [
     (FunctionToken(0), b"F@", lambda w: w.function(0)),
     (FunctionToken(63), b"F\x7f", lambda w: w.function(63)),
@@ -53,7 +53,7 @@ BOTH: list[tuple[Token, bytes, Any]] = [
     (StringToken("\ud800" * 64), b'"131 C~ ' + b"\xd8\0" * 64 + b"\n", lambda w: w.string("\ud800" * 64)),
     (EndPacketToken(), b"]", lambda w: w.end_packet()),
 ]
-# What only peers write.
+# Tokens that only peers write.
 READ: list[tuple[Token, bytes]] = [
     (FunctionToken(5), b"F5 "),
     (FunctionToken(65), b"F065 "),
@@ -64,13 +64,13 @@ READ: list[tuple[Token, bytes]] = [
     (IntegerToken(0xFFFFFFFF), b"\xe5\xff\xff\xff\xff\n"),
     (IntegerToken((1 << 64) - 1), b"\xe7" + b"\xff" * 8 + b"\n"),
     (RealToken(0.5), b"\xf4" + struct.pack("<f", 0.5) + b"\n"),
-    # C's long double as recorded: 80 bits and six bytes of whatever was there.
+    # C's long double as recorded: 80 bits, and six bytes without meaning.
     (RealToken(1.5), b"\xf8\x00\x00\x00\x00\x00\x00\x00\xc0\xff?~\xe8\xdf\x7f\x00\x00\n"),
     (RealToken(0.1), b"\xf8\x00\xd0\xcc\xcc\xcc\xcc\xcc\xcc\xfb?~\xe8\xdf\x7f\x00\x00\n"),
     (RealToken(float("-inf")), b"\xf8" + bytes(7) + b"\x80\xff\xff" + bytes(6) + b"\n"),
     (RealToken(0.0), b"\xf8" + bytes(16) + b"\n"),
     (BigRealToken("1.00000000000000000011`19.27*^0"), b"\xf8\x01\x00\x00\x00\x00\x00\x00\x80\xff?" + bytes(6) + b"\n"),
-    # As C's printf spells them; the first is recorded.
+    # Reals as C's printf writes them; the first is recorded.
     (BigRealToken("1.5*^400"), b"*JA~G1.5e400\n"),
     (BigRealToken("-.5*^-7"), b"*JA~G-.5E-07\n"),
     (BigRealToken("1.5*^300"), b"*KA~H1.5e+300\n"),

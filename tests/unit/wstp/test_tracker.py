@@ -1,4 +1,4 @@
-"""The tracker's marks, its limits, and completions that are too big to be held."""
+"""The tracker's marks and limits, and completions that are too large to be held."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stream is rewritten for a peer that takes less."""
+"""Streams that are rewritten for a peer that takes less."""
 
 from __future__ import annotations
 
