@@ -1,4 +1,4 @@
-"""How many bytes of a kernel's output a client's machine has."""
+"""How many bytes of a kernel's output a client's machine has received."""
 
 from __future__ import annotations
 

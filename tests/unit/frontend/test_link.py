@@ -1,4 +1,4 @@
-"""Clients' links on a real frontend, with a host that says what it likes, when it likes."""
+"""Clients' links on a real frontend, with a host that the test controls."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from kernelbus.bus.channel.multiplexer import ChannelHandle
 from kernelbus.bus.protocol.messages import Acquire, Acquired, KernelReport, Release
 from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.settings.config import Config
+from kernelbus.frontend.link import TRANSITIONS, LinkState
 from kernelbus.frontend.server import Frontend
 from wstp import Symbol
 from wstp.packets import encode_packet, packet
@@ -37,9 +38,7 @@ class End:
 
 
 class Host(Part):
-    """A host that sends a kernel's prompt at once, and says that it has attached it only when it is
-    told to.
-    """
+    """A host that sends a kernel's prompt at once; the test says when it reports it attached."""
 
     def __init__(self, bus: Bus) -> None:
         self.asked: list[Acquire] = []
@@ -73,10 +72,8 @@ async def host() -> AsyncIterator[Host]:
     await bus.stop()
 
 
-async def test_what_came_for_a_channel_that_was_given_up_is_not_the_next_ones(host: Host) -> None:
-    """Over ZeroMQ the data overtakes the word that a channel is open, since that comes by another
-    lane.
-    """
+async def test_data_of_a_dropped_channel_is_not_given_to_the_next(host: Host) -> None:
+    """Over ZeroMQ data may overtake the message that its channel is open, on another lane."""
     frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
     port = await frontend.listen("127.0.0.1", 0)
     running = asyncio.get_running_loop().create_task(frontend.run())
@@ -84,8 +81,8 @@ async def test_what_came_for_a_channel_that_was_given_up_is_not_the_next_ones(ho
         await frontend.membership.wait_until_up(20)
         async with await wstp.aio.connect(port, mode="uuid") as link:
             await until(lambda: host.asked)
-            # Its prompt is there, and nobody has said yet that the channel is open; the client
-            # wants another kernel.
+            # The prompt is there before the channel is reported open; the client asks for another
+            # kernel.
             link.put(Symbol("WSTPServer`ConnectKernel")(), end_packet=True)
             await link.flush(20)
             await until(lambda: len(host.asked) == 2)
@@ -98,3 +95,49 @@ async def test_what_came_for_a_channel_that_was_given_up_is_not_the_next_ones(ho
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+
+
+async def test_a_link_without_a_kernel_refuses_expressions_and_answers_commands(host: Host) -> None:
+    config = Config(enable_automatic_kernel_connection=False)
+    frontend = Frontend(config, host.bus.connect, name="f", version="1", where="the test's broker")
+    port = await frontend.listen("127.0.0.1", 0)
+    async with await wstp.aio.connect(port, mode="uuid") as link:
+        await until(lambda: [own.state for own in frontend._links] == [LinkState.ALONE])
+        link.put(packet("EvaluatePacket", 1), end_packet=True)
+        link.put(Symbol("WSTPServer`KernelID")(), end_packet=True)
+        await link.flush(20)
+        heads = [await link.next_packet(20) for _ in range(4)]
+        assert [str(answer.head) for answer in heads] == ["MessagePacket", "TextPacket", "ReturnPacket", "ReturnPacket"]
+        assert heads[2:] == [packet("ReturnPacket", Symbol("$Failed")), packet("ReturnPacket", Symbol("None"))]
+        assert "no kernel is attached" in heads[1].args[0]
+        (own,) = frontend._links
+        with pytest.raises(AssertionError, match="alone to attached"):
+            own.state = LinkState.ATTACHED
+    await until(lambda: own.state is LinkState.ENDED)
+    assert frontend.open_links == 0
+    assert host.asked == []
+    await frontend.close()
+
+
+async def test_a_link_without_an_answer_of_the_broker_is_closed_with_a_reason(host: Host) -> None:
+    frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
+    port = await frontend.listen("127.0.0.1", 0)
+    async with await wstp.aio.connect(port, mode="uuid") as link:
+        await until(lambda: [own.state for own in frontend._links] == [LinkState.OPENING])
+        (own,) = frontend._links
+        frontend._unanswered(own.channel)
+        assert own.state is LinkState.CLOSING
+        assert await link.next_packet(20) == packet("MessagePacket", Symbol("WSTPServer`ConnectKernel"), "nobroker")
+    await until(lambda: own.state is LinkState.ENDED)
+    await frontend.close()
+
+
+async def test_every_state_of_a_link_can_end() -> None:
+    assert TRANSITIONS.keys() == set(LinkState)
+    for state in LinkState:
+        reached, new = {state}, {state}
+        while new:
+            new = {after for before in new for after in TRANSITIONS[before]} - reached
+            reached |= new
+        assert LinkState.ENDED in reached
+    assert not TRANSITIONS[LinkState.ENDED]

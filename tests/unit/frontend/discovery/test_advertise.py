@@ -1,5 +1,6 @@
-"""Advertising and finding over multicast DNS on loopback. Names are random: others on this machine
-may be at it too.
+"""Advertising and finding over multicast DNS on loopback.
+
+Names are random, because other programs on this machine may advertise too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from zeroconf import ServiceInfo, Zeroconf
 
 from kernelbus.bus.protocol.reports import PoolStatus
 from kernelbus.frontend.discovery.advertise import Advertiser
-from kernelbus.frontend.discovery.browse import BrowseError, Finder
+from kernelbus.frontend.discovery.browse import Finder
 from kernelbus.frontend.discovery.found import Record, Server, listing
 from kernelbus.frontend.discovery.services import (
     POOL_TYPE,
@@ -37,7 +38,7 @@ def pool(name: str, ready: int) -> PoolStatus:
 
 
 class Told:
-    """A server that is advertised, and what it has to tell."""
+    """A server that is advertised, and what it announces."""
 
     def __init__(self, protocol: str, service: str = "lab", port: int = 4000) -> None:
         self.where = LOOPBACK
@@ -64,7 +65,7 @@ class Told:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have names be looked for in a tenth of the time."""
+    """Shorten the time for which the library looks up a name to a tenth."""
     monkeypatch.setattr("zeroconf._core._CHECK_TIME", 50)
     monkeypatch.setattr("zeroconf._core._PROBE_RANDOM_DELAY_INTERVAL", (15, 25))
 
@@ -101,7 +102,7 @@ async def finding(protocol: str) -> AsyncIterator[Seen]:
         yield Seen(finder, protocol)
 
 
-async def test_a_server_is_found_and_followed_and_is_withdrawn(protocol: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_server_is_found_followed_and_withdrawn(protocol: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "kernelbus")
     told = Told(protocol)
     async with finding(protocol) as seen:
@@ -121,16 +122,16 @@ async def test_a_server_is_found_and_followed_and_is_withdrawn(protocol: str, ca
             await seen.until(lambda servers: not servers)
             told.where = LOOPBACK
             await seen.until(lambda servers: servers and servers[0].pools)
-        # The records live for two minutes and more: whoever knows sooner has been told.
+        # The records live for two minutes and more: only a withdrawal removes them sooner.
         await seen.until(lambda servers: not servers, 10)
     assert caplog.messages.count(f"advertised as WSTPServer-Instance-lab, _{protocol}._tcp") == 2
     assert "there is no address at which to advertise; waiting for one" in caplog.messages
 
 
-async def test_of_two_that_begin_together_the_older_keeps_the_name(
+async def test_of_two_servers_that_begin_together_the_older_keeps_the_name(
     protocol: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Neither is there when the other looks for it.
+    # Neither is registered when the other looks up the name.
     look = Zeroconf.async_check_service
     looked: list[str] = []
 
@@ -154,19 +155,19 @@ async def test_of_two_that_begin_together_the_older_keeps_the_name(
     assert "advertised as WSTPServer-Instance-lab-2, since WSTPServer-Instance-lab is there already" in caplog.messages
 
 
-async def test_a_taken_name_is_left_to_who_has_it(protocol: str) -> None:
+async def test_a_second_server_does_not_take_a_name_in_use(protocol: str) -> None:
     first = Told(protocol, port=4001)
     async with first.advertised(), finding(protocol) as seen:
         await seen.until(lambda servers: servers and servers[0].pools)
         async with Told(protocol, port=4002).advertised():
             servers = await seen.until(lambda servers: [server.port for server in servers] == [4001, 4002])
             assert [server.instance for server in servers] == ["WSTPServer-Instance-lab", "WSTPServer-Instance-lab-2"]
-        # The second's goodbye is its own only.
+        # The second withdraws its own records only.
         await seen.until(lambda servers: [server.port for server in servers] == [4001])
         assert first.advertiser.names == {"server": "WSTPServer-Instance-lab", "pool Main": "Main of WSTPServer-Instance-lab"}
 
 
-async def test_trouble_is_told_once_and_does_no_harm(
+async def test_a_failure_is_logged_once_and_advertising_goes_on(
     protocol: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = 0
@@ -183,9 +184,3 @@ async def test_trouble_is_told_once_and_does_no_harm(
     async with Told(protocol).advertised():
         await asyncio.wait_for(thrice.wait(), 20)
     assert caplog.messages == ["cannot advertise: [Errno 98] Address already in use; the server works without, and trying goes on"]
-
-
-async def test_an_interface_that_is_not_there() -> None:
-    with pytest.raises(BrowseError, match=r"192\.0\.2\.254 is no address of this machine: these are 127\.0\.0\.1"):
-        async with Finder([POOL_TYPE], "192.0.2.254"):
-            pass
