@@ -1,9 +1,9 @@
-"""The broker among hosts and frontends that come, go, fall silent and come back, and brokers that
-are restarted.
+"""The broker among hosts and frontends that come, leave, fall silent and come back, with restarts.
 
-The parts here do what :mod:`kernelbus.kernelhost.host` and :mod:`kernelbus.frontend.server` do with
-control messages; when peace returns, all three must agree on who is attached to what, every request
-must have been answered, and when all have left nothing may be left.
+The parts here do with control messages what :mod:`kernelbus.kernelhost.host` and
+:mod:`kernelbus.frontend.server` do. When all messages have arrived, the broker, the hosts and the
+frontends must agree on who is attached to what, and every request must be answered. When all parts
+have left, nothing may be left in the tables.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.transport.interface import Route
 
 OPTIONS = BrokerOptions(heartbeat_interval=1.0, heartbeat_timeout=3.0, host_timeout=20.0, connection_timeout=10.0)
-#: How long a frontend waits for an answer (frontend/server.py).
+#: How long a frontend waits for an answer, in seconds (frontend/server.py).
 PATIENCE = OPTIONS.connection_timeout + OPTIONS.heartbeat_timeout
 _NAMES = itertools.count(1)
 
 
 class Way(Route):
-    """A route that only says whose it is."""
+    """A route that only says to which part it leads."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
@@ -70,7 +70,7 @@ class Way(Route):
 
 
 class Part:
-    """What frontends and hosts have in common: membership, and messages on their way."""
+    """What frontends and hosts have in common: membership, and messages under way."""
 
     role = ""
 
@@ -80,7 +80,7 @@ class Part:
         self.inbox: deque[Message] = deque()
         self.outbox: deque[tuple[Way, Message]] = deque()
         self.paused = False  #: it does nothing at all
-        self.unreachable = False  #: the network to it is down; what it says waits, what is said to it is refused
+        self.unreachable = False  #: the network to it is down: what it sends waits, what is sent to it is refused
         self.heard = 0.0
         self.register()
 
@@ -91,8 +91,9 @@ class Part:
         self.say(self.describe())
 
     def reconnect(self) -> None:
-        """What a membership does after a silence: everything anew, and what the old connection
-        still held is lost.
+        """Connect again, as a membership does after a silence.
+
+        What the old connection still held is lost.
         """
         if self.unreachable:
             self.outbox.clear()
@@ -125,14 +126,14 @@ class Part:
 
 
 class Host(Part):
-    """Kernels by name, with the channel each is attached to; requests that wait."""
+    """A host: kernels by name, with the channel each is attached to, and requests that wait."""
 
     role = "host"
 
     def __init__(self, tells_of_ending: bool) -> None:
         self.kernels: dict[str, int] = {}
         self.queue: dict[int, tuple[Acquire, float]] = {}
-        self.ending: set[int] = set()  # channels whose end is on its way
+        self.ending: set[int] = set()  # channels whose end is under way
         self.serial = 0
         self.state = "serving"
         self.drained = False
@@ -156,7 +157,7 @@ class Host(Part):
         return self.state == "serving" and not self.drained
 
     def carry_out(self, order: Order) -> None:
-        """What :mod:`kernelbus.kernelhost.administration.orders` does."""
+        """Carry out an order as :mod:`kernelbus.kernelhost.administration.orders` does."""
         ok = True
         match order:
             case PoolOrder(action="resize"):
@@ -249,7 +250,10 @@ class Host(Part):
 
 
 class Frontend(Part):
-    """Links by their channel: requests not answered yet, and attachments."""
+    """A frontend: links by their channels.
+
+    Each is a request that is not answered yet or an attachment.
+    """
 
     role = "frontend"
 
@@ -258,7 +262,7 @@ class Frontend(Part):
         self.attached: set[int] = set()
         self.asked: Counter[int] = Counter()
         self.answers: dict[int, list[str]] = {}
-        self.excused: set[int] = set()  # requests that a broker or the way to it was in no state to answer in time
+        self.excused: set[int] = set()  # requests that the broker or its network could not answer in time
         super().__init__()
 
     def describe(self) -> Register:
@@ -291,7 +295,7 @@ class Frontend(Part):
                 raise AssertionError(f"a frontend was sent {message}")
         told = self.answers.setdefault(channel, [])
         told.append(type(message).__name__)
-        # A request made again behind its answer, which it did not know yet, is answered once more.
+        # A request that was made again before its answer arrived is answered once more.
         assert told.count("Opened") + told.count("Refused") <= self.asked[channel], f"channel {channel} was told {told} unasked"
 
     def leave(self, channel: int) -> None:
@@ -312,7 +316,7 @@ class Frontend(Part):
 
 
 class Console:
-    """Orders by their numbers, with when each was sent, and the answers. It is no part."""
+    """A console, which is no part: orders by number, when each was sent, and the answers."""
 
     identity = "console"
 
@@ -328,7 +332,7 @@ class Console:
 
 
 class BrokerMachine(RuleBasedStateMachine):
-    """The rules: anything may happen at any time; messages of one part come in order."""
+    """Any event may happen at any time; only messages of one part come in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -347,7 +351,7 @@ class BrokerMachine(RuleBasedStateMachine):
         if settled:
             self.flush()
 
-    # ------------------------------------------------------------------ what carries messages
+    # ------------------------------------------------------------------ messages are carried
 
     def perform(self, actions: list[Action]) -> None:
         self.broker.validate()
@@ -366,7 +370,7 @@ class BrokerMachine(RuleBasedStateMachine):
         self.perform(self.broker.control(route, message, self.now))
 
     def flush(self) -> None:
-        """Everything that can arrive does; what the network holds back waits."""
+        """Deliver everything that can arrive; what the network holds back waits."""
         moving = True
         while moving:
             moving = False
@@ -382,7 +386,7 @@ class BrokerMachine(RuleBasedStateMachine):
                     moving |= self.deliver_end(host, channel)
 
     def deliver_end(self, host: Host, channel: int) -> bool:
-        """The end of a channel travels on the bulk lane, through the broker's table."""
+        """Deliver the end of a channel; it travels on the bulk lane, through the broker's table."""
         frame = Frame(Kind.END, channel)
         route = self.broker.forward(host.route, frame)
         part = None if route is None else route.part  # type: ignore[attr-defined]
@@ -407,7 +411,7 @@ class BrokerMachine(RuleBasedStateMachine):
         late = [number for number, sent in self.console.waiting.items() if self.now - sent > OPTIONS.heartbeat_timeout + 1]
         assert not late, f"orders {late} were not answered in time"
 
-    # ------------------------------------------------------------------ who is there
+    # ------------------------------------------------------------------ parts come and go
 
     def hosts(self) -> list[Host]:
         return [part for part in self.parts if isinstance(part, Host)]
@@ -455,8 +459,9 @@ class BrokerMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(not part.unreachable and not part.inbox and not part.outbox for part in self.parts))
     @rule(data=st.data())
     def cut(self, data: st.DataObject) -> None:
-        """Nothing is on its way: what a break takes without anybody noticing is not found out
-        before a time-out.
+        """Cut a part's network while nothing is under way on it.
+
+        What a break takes away without a trace would only be found out after a time-out.
         """
         quiet = [part for part in self.parts if not part.unreachable and not part.inbox and not part.outbox]
         part = data.draw(st.sampled_from(quiet))
@@ -493,7 +498,7 @@ class BrokerMachine(RuleBasedStateMachine):
             case "host":
                 self.order(HostOrder(number, "me", data.draw(st.sampled_from(hosts)), data.draw(st.sampled_from(["drain", "resume"]))))
             case "evict":
-                # One that can be reached would end by itself, as in `go`.
+                # A host that can be reached would end by itself, as in `go`.
                 away = [p.id for p in self.broker.peers_of("host") if p.state is PeerState.SUSPECT] or list(self.broker.gone_hosts)
                 if away:
                     self.order(HostOrder(number, "me", data.draw(st.sampled_from(away)), "evict"))
@@ -504,7 +509,7 @@ class BrokerMachine(RuleBasedStateMachine):
             case _:
                 self.order(PoolOrder(number, "me", "Q", "pause"))
 
-    # ------------------------------------------------------------------ what they do
+    # ------------------------------------------------------------------ what the parts do
 
     @precondition(lambda self: any(not part.paused for part in self.frontends()))
     @rule(data=st.data(), want=st.sampled_from(["any", "any", "any", "pool", "nowhere", "named", "named"]))
@@ -532,7 +537,7 @@ class BrokerMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(not part.paused for part in self.frontends()))
     @rule(data=st.data())
     def open_and_see(self, data: st.DataObject) -> None:
-        """The ordinary course of things, which chance alone seldom takes to its end."""
+        """Open a channel and let it take its ordinary course, which chance rarely completes."""
         self.open(data, "any")
         self.flush()
         for host in self.hosts():
@@ -579,7 +584,7 @@ class BrokerMachine(RuleBasedStateMachine):
         if hasattr(self, "broker"):
             self.broker.validate()
 
-    # ------------------------------------------------------------------ how it ends
+    # ------------------------------------------------------------------ the end
 
     def teardown(self) -> None:
         if not hasattr(self, "broker"):

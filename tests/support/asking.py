@@ -1,4 +1,4 @@
-"""What a client does, in the words of the tests."""
+"""Act as a client, in the words of the tests."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ EVALUATE = Symbol("EvaluatePacket")
 
 
 def command(name: str, *arguments: Expr) -> Function:
+    """Return the expression of a command to the server."""
     return Symbol("WSTPServer`" + name)(*arguments)
 
 
@@ -25,13 +26,14 @@ def connect(server: Part) -> wstp.Link:
 
 
 def ask(link: wstp.Link, expression: Expr) -> list[Function]:
-    """Evaluate and give every packet up to the answer."""
+    """Evaluate an expression and return every packet up to the answer."""
     link.put(EVALUATE(expression), end_packet=True)
     link.flush(timeout=10)
     return answers(link)
 
 
 def answers(link: wstp.Link) -> list[Function]:
+    """Return every packet up to the next answer."""
     packets = []
     while True:
         packet = link.get(timeout=60)
@@ -42,12 +44,12 @@ def answers(link: wstp.Link) -> list[Function]:
 
 
 def value(link: wstp.Link, expression: Expr) -> Expr:
-    """Evaluate and give the value."""
+    """Evaluate an expression and return its value."""
     return ask(link, expression)[-1].args[0]
 
 
 def order(link: wstp.Link, request: Function) -> Expr:
-    """Give a command to the server and give its value."""
+    """Give a command to the server and return its value."""
     link.put(request, end_packet=True)
     link.flush(timeout=10)
     return answers(link)[-1].args[0]

@@ -1,5 +1,6 @@
-"""The broker's state machine among parts that are nothing but names, by events and the clock of the
-test.
+"""Drive the broker's state machine by events and the test's clock.
+
+Its parts are nothing but names.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ OPTIONS = BrokerOptions(heartbeat_interval=1.0, heartbeat_timeout=5.0, host_time
 
 
 class Peer(Route):
-    """A part as the broker sees it."""
+    """A part, as the broker sees it."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -43,16 +44,22 @@ class Peer(Route):
 
 
 def report(pool: str = "P", ready: int = 1, **counts: int) -> PoolReport:
+    """Return a report of a pool with `ready` kernels; `counts`: attached, detached, spare."""
     attached, detached, spare = (counts.get(name, 0) for name in ("attached", "detached", "spare"))
     return PoolReport(pool, pool == "P", pool == "P", 0, ready, attached, detached, 0, 1, 8, spare=spare)
 
 
 def kernel(identity: str = "k", channel: int = 0, serial: int = 1) -> KernelReport:
+    """Return a host's report of a kernel: attached if it has a channel, else detached."""
     return KernelReport(identity, "P", "attached" if channel else "detached", serial, channel, attachments=1)
 
 
 class BrokerPlayer:
-    """A broker with what it has sent to whom."""
+    """A broker, with what it has sent and to whom.
+
+    `sent`: the names of the parts and the messages of the last step, without heartbeats. `notes`:
+    its log. `local`: what its own process is to carry out.
+    """
 
     def __init__(self, options: BrokerOptions = OPTIONS) -> None:
         self.broker = Broker(options, 0.0)
@@ -62,6 +69,7 @@ class BrokerPlayer:
         self.local: list[Order] = []
 
     def take(self, actions: list[Action]) -> None:
+        """Keep what the broker has decided, and check its invariants."""
         self.broker.validate()
         for action in actions:
             if isinstance(action, Note):
@@ -72,11 +80,14 @@ class BrokerPlayer:
                 self.sent.append((action.route.name, action.message))
 
     def say(self, peer: Peer, message: Message) -> list[tuple[str, Message]]:
+        """Have `peer` send a message; return what the broker sends then."""
         self.sent = []
         self.take(self.broker.control(peer, message, self.now))
         return self.sent
 
     def wait(self, seconds: float, *alive: Peer) -> list[tuple[str, Message]]:
+        """Let `seconds` pass with `alive` parts sending heartbeats; return what the broker sends.
+        """
         self.sent = []
         until = self.now + seconds
         while self.now < until:
@@ -87,11 +98,13 @@ class BrokerPlayer:
         return self.sent
 
     def unreachable(self, peer: Peer) -> list[tuple[str, Message]]:
+        """Have the transport report that `peer` cannot be reached; return what the broker sends."""
         self.sent = []
         self.take(self.broker.unreachable(peer, self.now))
         return self.sent
 
     def expel(self, peer: Peer) -> list[tuple[str, Message]]:
+        """Have the transport report that `peer` is not admitted; return what the broker sends."""
         self.sent = []
         self.take(self.broker.expel(peer, "is not welcome", self.now))
         return self.sent
@@ -104,16 +117,19 @@ class BrokerPlayer:
         ending: list[ChannelReport] | None = None,
         peer: Peer | None = None,
     ) -> Peer:
+        """Register a host with these pools, kernels and channels that end; return it."""
         peer = peer or Peer(name)
         self.say(peer, Register(name, "host", name, "1", list(pools or [report()]), kernels or [], ending or []))
         return peer
 
     def frontend(self, name: str, channels: list[ChannelReport] | None = None, peer: Peer | None = None) -> Peer:
+        """Register a frontend with these channels; return it."""
         peer = peer or Peer(name)
         self.say(peer, Register(name, "frontend", name, "1", channels=channels or []))
         return peer
 
     def attach(self, frontend: Peer, host: Peer, channel: int, identity: str = "k") -> None:
+        """Attach a client of `frontend` to a kernel of `host`."""
         self.say(frontend, Open(channel, "a"))
         self.say(host, Acquired(channel, kernel(identity, channel)))
         assert self.broker.channels[channel].phase is ChannelPhase.OPEN

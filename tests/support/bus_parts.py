@@ -1,6 +1,4 @@
-"""A broker with parts of its own making: frontends and hosts that are nothing but their side of the
-bus.
-"""
+"""Run a real broker with frontends and hosts that are nothing but their side of the bus."""
 
 from __future__ import annotations
 
@@ -45,26 +43,32 @@ from kernelbus.bus.transport.interface import FrameHandler, Transport
 from kernelbus.bus.transport.zeromq import dealer_factory
 
 OPTIONS = BrokerOptions(name="test", heartbeat_interval=0.1, heartbeat_timeout=1.0, host_timeout=20.0, connection_timeout=10.0)
-#: Small, so that windows close and losses are noticed while a test waits.
+#: Small, so that windows close and losses are noticed during a test.
 CHANNEL = ChannelOptions(window=64 * 1024, chunk=8 * 1024, backlog=32 * 1024, probe_delay=0.2, probe_delay_limit=0.4)
 
 
 async def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
-    """Wait until `condition` holds; a test fails when it does not in `seconds`."""
+    """Wait until `condition` holds.
+
+    Raises:
+        TimeoutError: it does not hold within `seconds`.
+    """
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is awaited tells nobody
+        while not condition():  # noqa: ASYNC110 - nothing signals the condition
             await asyncio.sleep(0.002)
 
 
 def pattern(start: int, count: int) -> bytes:
-    """Bytes `start` to `start + count` of a stream of which each place looks different."""
+    """Return bytes `start` to `start + count` of a stream in which no two places look the same."""
     first = start // 8
     return b"".join(number.to_bytes(8) for number in range(first, (start + count) // 8 + 1))[start % 8 :][:count]
 
 
 class Stream:
-    """The owner of one end of a channel: checks that each byte comes once and in order, and puts in
-    what it is told to.
+    """The owner of one end of a channel.
+
+    It checks that each byte comes once and in order, and writes as many bytes of the pattern as
+    asked.
     """
 
     def __init__(self) -> None:
@@ -106,13 +110,13 @@ class Stream:
         self.closed += 1
 
     def read(self) -> None:
-        """Consume what has come, and go on so."""
+        """Consume what has come and what comes from now on."""
         self.reading = True
         owed, self.owed = self.owed, 0
         self.handle.consume(owed)
 
     def write(self, count: int = 0) -> None:
-        """Put `count` more bytes of the pattern into the stream, as there is room."""
+        """Write `count` more bytes of the pattern, as there is room."""
         self._goal += count
         while self._put < self._goal and self.handle.writable:
             size = min(5000, self._goal - self._put)
@@ -162,7 +166,7 @@ class Part:
     def control(self, message: Message) -> None:
         self.messages.append(message)
         if isinstance(message, Acquire):
-            # As the real host does it: told first, opened next.
+            # As the real host does: it reports the kernel first and opens the channel next.
             self.membership.send(Acquired(message.channel, self.report(message.channel)))
             self.stream(message.channel)
         elif isinstance(message, Release):
@@ -176,7 +180,7 @@ class Part:
         return stream
 
     async def open(self) -> Stream:
-        """As a frontend, get a channel to a kernel."""
+        """Return a new channel to a kernel; the part is a frontend."""
         channel = next(self.bus.numbers)
         stream = self.stream(channel)
         self.membership.send(Open(channel, "client"))
@@ -191,7 +195,7 @@ class Part:
 
 
 class Bus:
-    """A broker that can be killed and started again, by `call` or over `tcp`."""
+    """A broker that can be killed and restarted; parts reach it by `call` or over `tcp`."""
 
     def __init__(self, kind: str, options: BrokerOptions = OPTIONS) -> None:
         self.kind = kind
@@ -200,16 +204,16 @@ class Bus:
         self.numbers = itertools.count(0x100)
         self.parts: list[Part] = []
         self.endpoint = "tcp://127.0.0.1:0"
-        self.cut = False  #: while true, no frame gets through in either direction
+        self.cut = False  #: if true, no frame passes in either direction
         self.server: BrokerServer | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start a broker that knows nothing, where the last one was."""
+        """Start a broker that knows nothing, at the last one's endpoint."""
         server = BrokerServer(self.options, self.context)
         if self.kind == "tcp":
             async with asyncio.timeout(20):
-                while True:  # ZeroMQ closes the last one's socket in the background
+                while True:  # ZeroMQ closes the last broker's socket in the background
                     try:
                         self.endpoint = server.bind(self.endpoint)
                         break
@@ -219,7 +223,7 @@ class Bus:
         self._task = asyncio.get_running_loop().create_task(server.run())
 
     async def kill(self) -> None:
-        """End the broker without a word to anyone."""
+        """End the broker without a message to anyone."""
         assert self.server is not None and self._task is not None
         self._task.cancel()
         with suppress(asyncio.CancelledError):
@@ -228,11 +232,11 @@ class Bus:
         self.server = None
 
     def connect(self, on_frame: FrameHandler) -> Transport:
-        """Make a part's transport to the broker that is there now."""
+        """Return a new transport to the broker that runs now."""
         return _Cuttable(self, on_frame)
 
     async def part(self, role: str, up: bool = True) -> Part:
-        """Start a frontend or a host, and wait until it is registered."""
+        """Start a frontend or a host; with `up`, wait until it is registered."""
         part = Part(self, role, self.connect)
         self.parts.append(part)
         if up:
@@ -240,7 +244,7 @@ class Bus:
         return part
 
     def host_end(self, stream: Stream) -> Stream:
-        """Give the other end of a frontend's stream."""
+        """Return the host's end of a frontend's stream."""
         channel = stream.handle.channel.channel
         return next(part.streams[channel] for part in self.parts if part.role == "host" and channel in part.streams)
 
@@ -253,7 +257,7 @@ class Bus:
 
 
 class _Cuttable:
-    """A transport that lets nothing through while the bus is cut."""
+    """A transport that passes nothing while the bus is cut."""
 
     def __init__(self, bus: Bus, on_frame: FrameHandler) -> None:
         self._bus = bus

@@ -1,4 +1,4 @@
-"""JSON Schema, as far as kernelbus's own schemas use it."""
+"""Check values against a JSON Schema, as far as kernelbus's own schemas use the language."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def faults(schema: dict[str, Any], value: Any) -> list[str]:
-    """Give what in `value` is not as `schema` says, with its path."""
+    """Return what in `value` is not as `schema` says, each with its path."""
     return list(_faults(schema, schema, value, "$"))
 
 

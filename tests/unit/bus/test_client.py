@@ -1,4 +1,4 @@
-"""The administrators' client, against a broker that answers as each test wants."""
+"""The administrators' client, against a broker that answers as each test needs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ORDER = KernelOrder(0, "", "abcdef", "abort")
 
 
 class FakeBroker:
-    """A ROUTER that answers each message by what `answers` gives for it."""
+    """A ROUTER that answers each message with what `answers` returns for it."""
 
     def __init__(self, endpoint: str, answers: Answers) -> None:
         self.heard: list[Message] = []
@@ -103,7 +103,7 @@ def obedient(message: Message) -> list[Message | bytes | list[bytes]]:
             return [Story(request, kernel + "xyz", [StoryEvent(1.0, "began")])]
         case TraceOrder(request, _, kernel, on):
             traced = Traced(kernel, [TraceEvent(2.0, "to", "EvaluatePacket", 12)], 3)
-            # What is still on its way to an earlier trace may come first.
+            # What is still under way for an earlier trace may come first.
             return [Traced("another", []), Answer(request, True, target=kernel), *[traced] * on]
     return [Answer(message.request, True, lines=["done"], target="abcdef")]  # type: ignore[attr-defined]
 
@@ -267,7 +267,7 @@ def test_a_trace_is_renewed_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
         assert told == [Traced("abcdef", [TraceEvent(2.0, "to", "EvaluatePacket", 12)], 3)] * 4
         _until(lambda: fake.heard[-1] == TraceOrder(fake.heard[-1].request, "ann@lab", "abcdef", False))  # type: ignore[attr-defined]
         assert len(fake.heard) >= 5
-        # What was still on its way is nothing to the next request, and nothing to another trace.
+        # What was still under way affects neither the next request nor another trace.
         assert client.status().broker == "lab"
         other = client.trace("fedcba", wait=20)
         assert next(traced for traced in other if traced).kernel == "fedcba"

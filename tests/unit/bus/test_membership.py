@@ -1,6 +1,4 @@
-"""A part's membership as ZeroMQ's Paranoid Pirate has it, in time that passes as fast as it can be
-computed.
-"""
+"""A part's membership, as in ZeroMQ's Paranoid Pirate pattern, on a simulated clock."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ INTERVAL = 1.0
 
 
 class _Selector(selectors.SelectSelector):
-    """Waits for nothing: the time that would be waited has passed."""
+    """A selector that never waits: the time that it would wait counts as passed."""
 
     passed = 0.0
 
@@ -45,13 +43,13 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def in_quick_time(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run `main` to its end."""
+    """Run `main` to its end on a clock that passes as fast as it can be computed."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         runner.run(main())
 
 
 class Way:
-    """One transport: what was sent over it, and when."""
+    """A transport that keeps what was sent over it, and when."""
 
     def __init__(self, broker: Broker, on_frame: FrameHandler) -> None:
         self.on_frame = on_frame
@@ -74,7 +72,7 @@ class Way:
 
 
 class Broker:
-    """The other side: answers, and sends heartbeats, while it is `there`."""
+    """The other side: it answers and sends heartbeats while it is `there`."""
 
     def __init__(self) -> None:
         self.now = asyncio.get_running_loop().time
@@ -142,8 +140,8 @@ def test_a_silent_broker_is_looked_for_without_end_each_time_over_a_new_connecti
         assert broker.membership.state is not MembershipState.UP
         attempts = [way.made for way in broker.ways[1:]]
         assert TIMEOUT <= attempts[0] - gone <= TIMEOUT + 2 * INTERVAL
-        # Each attempt has the time that a broker may be silent, and then there is a pause of up to
-        # ten seconds.
+        # Each attempt lasts as long as a broker may be silent, and a pause of up to ten seconds
+        # follows.
         pauses = [later - earlier - TIMEOUT for earlier, later in itertools.pairwise(attempts)]
         assert len(pauses) > 3600 / (TIMEOUT + 10) - 2
         assert all(-1e-6 <= pause <= 10.01 for pause in pauses)

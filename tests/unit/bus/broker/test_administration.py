@@ -1,6 +1,4 @@
-"""Administration: orders find who is to carry them out, answers find who has ordered, and nobody
-waits for ever.
-"""
+"""Administration: orders reach their parts, answers reach the console, no one waits for ever."""
 
 from __future__ import annotations
 
@@ -70,7 +68,7 @@ def session(identity: str = KERNEL, channel: int = 0) -> KernelReport:
 
 
 def answer(bus: BrokerPlayer) -> Answer:
-    """What the console has been answered, which is one thing."""
+    """Return the one answer that the console got."""
     (found,) = [message for to, message in bus.sent if to == "console" and isinstance(message, Answer)]
     return found
 

@@ -1,4 +1,4 @@
-"""The journal: records come back, also after a crash, and an unusable file is refused."""
+"""The journal: what is written comes back, and what cannot be used is refused."""
 
 from __future__ import annotations
 

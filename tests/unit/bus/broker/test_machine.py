@@ -1,5 +1,6 @@
-"""The broker's state machine, by events and the clock of the test; every step is followed by
-`validate`.
+"""The broker's state machine, driven by events and the test's clock.
+
+Every step is followed by :meth:`kernelbus.bus.broker.machine.Broker.validate`.
 """
 
 from __future__ import annotations
@@ -192,7 +193,7 @@ def test_a_host_that_is_only_asked_is_sent_no_frame_that_it_would_deny(bus: Brok
     assert bus.broker.forward(frontend, probe) is host
 
 
-# ----------------------------------------------------------------- who is asked, and in which order
+# ------------------------------------------------------------ which host is asked, in which order
 
 
 @pytest.mark.parametrize(
@@ -328,9 +329,7 @@ def test_a_host_that_is_back_is_asked_for_what_waits(bus: BrokerPlayer) -> None:
 
 
 def test_a_named_kernel_on_a_host_that_does_not_answer_is_refused_in_time(bus: BrokerPlayer) -> None:
-    """Before the frontend's own patience ends, which knows nothing better to say than that no
-    broker answers.
-    """
+    """It comes before the frontend gives up, which could only say that no broker answers."""
     bus.host("h", kernels=[kernel("mine")])
     frontend = bus.frontend("f")
     bus.say(frontend, Open(1, "a", kernel="mine"))
@@ -370,8 +369,9 @@ def test_time_in_which_the_broker_itself_stood_still_is_nobodys_silence(bus: Bro
 
 
 def test_a_restarted_broker_is_told_everything_in_any_order() -> None:
-    """Two hosts, two frontends, crosswise attachments and a request: in each order of their coming
-    back the same tables.
+    """Rebuild the tables from the parts in every order of their coming.
+
+    Two hosts and two frontends have crosswise attachments and a request.
     """
     for order in itertools.permutations(["h1", "h2", "f1", "f2"]):
         bus = BrokerPlayer()
@@ -391,8 +391,8 @@ def test_a_restarted_broker_is_told_everything_in_any_order() -> None:
             answers += bus.sent
         ways = {11: ("f1", "h1"), 12: ("f2", "h1"), 21: ("f1", "h2"), 13: ("f1", "h2")}
         if order.index("h1") < order.index("h2") > order.index("f1"):
-            # The other host was asked before anyone knew: the first kernel, which nobody has used,
-            # is given up.
+            # The other host was asked before it was known where the kernel is: the first kernel,
+            # which nobody has used, is given up.
             assert ("h2", Release(13, "another kernel serves it")) in answers, order
             answers += bus.say(peers["h1"], Acquired(13, kernel("other", 13)))
             assert ("f1", Opened(13, "other", "P", "h1")) in answers, order
@@ -481,7 +481,7 @@ def test_a_part_cannot_be_host_and_frontend(bus: BrokerPlayer) -> None:
     assert "which is not for it to send" in bus.notes[-1].text
 
 
-# ---------------------------------------------------------------------- what must not be
+# ---------------------------------------------------------------------- messages that are refused
 
 
 @pytest.mark.parametrize(
@@ -570,7 +570,7 @@ def test_who_was_taken_from_a_host_does_not_go_back_while_frames_may_be_under_wa
     frontend = bus.frontend("f")
     assert [to for to, _ in bus.say(frontend, Open(1, "a"))] == ["one"]
     two = bus.host("two", report(ready=0))
-    # It has attached a kernel, and that is still on its way when another has one ready.
+    # Its report of an attached kernel is still under way when the other host has a kernel ready.
     assert [to for to, _ in bus.say(two, report(ready=1))] == ["one", "two"]
     assert bus.say(one, Acquired(1, kernel(channel=1))) == [("one", Release(1, "nobody waits for it any more"))]
     bus.say(two, report(ready=0))

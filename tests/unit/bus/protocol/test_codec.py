@@ -1,4 +1,4 @@
-"""Control messages and the door they are checked at."""
+"""Control messages survive encoding and decoding; what the schema forbids is refused."""
 
 from __future__ import annotations
 
@@ -119,14 +119,14 @@ EXAMPLES: list[Message] = [
     PartAnswer(1, False, "busy", ["why"], "host h"),
     Answer(1, False, "busy", [], [PartAnswer(1, True)], "k"),
 ]
-#: What is no message of its own, but part of one.
+#: Messages that only stand inside others, and the base of the orders.
 PARTS = {ChannelReport, HostStatus, FrontendStatus, PoolStatus, KernelStatus, LinkStatus, Counted, Histogram, StoryEvent, TraceEvent, Order}
 
 
 def test_there_is_an_example_of_every_message() -> None:
     defined = {*Message.__subclasses__(), *Order.__subclasses__()}
-    # Slotted dataclasses are made anew from the class as written, which stays a subclass of its
-    # base until it is collected.
+    # `slots=True` makes a class anew; the class as written stays a subclass of its base until it is
+    # collected.
     ours = {cls for cls in defined if cls.__module__.startswith("kernelbus.")}
     names = {cls.__name__ for cls in ours} - {cls.__name__ for cls in PARTS}
     assert {type(message).__name__ for message in EXAMPLES} == names
@@ -173,8 +173,8 @@ def test_half_a_surrogate_pair_passes() -> None:
     assert decode(encode(message)) == message
 
 
-def test_texts_too_long_for_the_door_are_cut_before_it() -> None:
-    """A refusal that quotes a megabyte, or a kernel id of one, must not end in a silence."""
+def test_texts_too_long_for_the_schema_are_cut_before_they_are_sent() -> None:
+    """A refusal that quotes a megabyte, or a kernel id of that length, must not be lost."""
     long = "x" * 10**6
     refused = decode(encode(Refused(1, "no-kernel", long)))
     assert isinstance(refused, Refused)
@@ -208,8 +208,8 @@ REGISTER = {"message": "Register", "peer": "p", "role": "host", "name": "n", "ve
         (b"{", "not JSON"),
         (b"GET / HTTP/1.1", "not JSON"),
         (b"\xff\xfe\xfd", "not JSON"),
-        # Which of the two it is depends on how long integers may be in this process, which the
-        # embedded kernel's tests change.
+        # Which of the two it is depends on the longest integer that this process allows, which
+        # tests of the embedded kernel change.
         (b'{"message": "Open", "client": "a", "channel": ' + b"9" * 5000 + b"}", "not JSON|channel: Must be"),
         (b"[" * 200_000, "not JSON"),
         (b'{"a":' * 200_000, "not JSON"),
