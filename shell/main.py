@@ -272,9 +272,7 @@ def _add_metrics(parser: argparse.ArgumentParser) -> None:
 
 
 class _Watch(argparse.Action):
-    """Reads `--watch`, whose seconds are optional: a following name of a part is not a number of
-    seconds.
-    """
+    """Reads `--watch`, whose seconds are optional: the name of a part may follow it."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option_string: str | None = None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import wstp
+from kernelbus.shell.clients.forms import full_form
 from wstp import Function, Symbol
 
 __all__ = ["KERNEL", "KernelPlayer", "Play", "message", "packet"]
@@ -168,6 +169,8 @@ class KernelPlayer:
                 self._send(link, [packet("ReturnPacket", len(self._greeting))])
             case "KernelID":
                 self._send(link, [packet("ReturnPacket", KERNEL)])
+            case "CloseKernel":
+                self._send(link, [packet("ReturnPacket", KERNEL)])
             case "KeepAlive":
                 self._send(link, [packet("ReturnPacket", asked.args[0])])
 
@@ -178,11 +181,13 @@ class KernelPlayer:
 
 
 def _code(asked: Function) -> str:
-    """Take the code out of EvaluatePacket[ToString[ToExpression[code], InputForm]]."""
-    if asked == packet("EvaluatePacket", Symbol("Quit")()):
-        return "Quit[]"
-    code = asked.args[0].args[0].args[0]
-    assert asked == packet(
-        "EvaluatePacket", Symbol("ToString")(Symbol("ToExpression")(code), Symbol("InputForm"))
-    )
-    return str(code)
+    """Return the code that is asked for: by `kernelbus eval`, at a prompt, or as any expression."""
+    (expression,) = asked.args
+    if asked == packet("EnterTextPacket", expression):
+        return str(expression)
+    assert asked == packet("EvaluatePacket", expression)
+    if isinstance(expression, Function) and expression.head == Symbol("ToString"):
+        code = expression.args[0].args[0]
+        assert expression == packet("ToString", packet("ToExpression", code), Symbol("InputForm"))
+        return str(code)
+    return full_form(expression)

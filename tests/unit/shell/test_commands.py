@@ -1,27 +1,28 @@
-"""Commands to a server as expressions, and the names in its answers."""
+"""Commands to a server, and the names in its answers."""
 
 from __future__ import annotations
 
 import pytest
 
-import wstp
 from kernelbus.shell.address import Address
-from kernelbus.shell.commands import command, name_of, unreachable
-from wstp import Symbol
+from kernelbus.shell.commands import CONTEXT, command, name_of, unreachable
+from wstp import ConnectFailed, Symbol
 
 
-def test_a_command_is_in_the_servers_context() -> None:
-    assert command("ConnectKernel", "id") == Symbol("WSTPServer`ConnectKernel")("id")
+def test_a_command_is_an_expression_in_the_servers_context() -> None:
+    assert command("Reconnect", "id", 3) == Symbol("WSTPServer`Reconnect")("id", 3)
+    assert command("Pools").head == Symbol(CONTEXT + "Pools")
 
 
 @pytest.mark.parametrize(
-    ("given", "name"), [(Symbol("System`Null"), "Null"), (Symbol("Null"), "Null"), (Symbol("a`b"), "a`b"), ("Null", ""), (1, "")]
+    ("value", "name"),
+    [(Symbol("True"), "True"), (Symbol("System`True"), "True"), (Symbol("Global`x"), "Global`x"), ("True", ""), (3, ""), (None, "")],
 )
-def test_a_name_comes_without_the_systems_context(given: object, name: str) -> None:
-    assert name_of(given) == name
+def test_names_of_symbols(value: object, name: str) -> None:
+    assert name_of(value) == name
 
 
-def test_an_address_is_named_once() -> None:
-    address = Address(port=4000)
-    for error in (OSError("Connection refused"), wstp.WSTPError(f"cannot connect to {address.link_name}: Connection refused")):
-        assert unreachable(address, error).count(address.link_name) == 1
+def test_an_unreachable_server_is_named_once() -> None:
+    address = Address("box", 4000)
+    assert unreachable(address, OSError("refused")) == "cannot reach a server: 4000@box: refused"
+    assert unreachable(address, ConnectFailed("4000@box: refused")) == "cannot reach a server: 4000@box: refused"

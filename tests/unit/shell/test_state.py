@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 
 import pytest
@@ -11,29 +9,27 @@ import pytest
 from kernelbus.shell.state import private_file, state_directory
 
 
-@pytest.mark.parametrize("given", ["", "relative/path"])
-def test_without_an_absolute_path_it_is_in_the_home(given: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", given)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert state_directory() == tmp_path / ".local" / "state" / "kernelbus"
+def test_the_directory_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert state_directory() == tmp_path / "kernelbus"
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    # The XDG specification: a relative path is to be ignored.
+    for ignored in ("", "relative"):
+        monkeypatch.setenv("XDG_STATE_HOME", ignored)
+        assert state_directory() == tmp_path / "home" / ".local" / "state" / "kernelbus"
 
 
-def test_a_private_file_is_its_users_alone_and_keeps_what_is_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_private_file_is_its_users_alone_and_keeps_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    umask = os.umask(0)
-    try:
-        path = private_file("history")
-    finally:
-        os.umask(umask)
-    assert path == tmp_path / "state" / "kernelbus" / "history"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    path.write_text("2+2\n")
-    assert private_file("history").read_text() == "2+2\n"
+    file = private_file("history")
+    assert file == tmp_path / "state" / "kernelbus" / "history"
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    file.write_text("typed\n")
+    assert private_file("history").read_text() == "typed\n"
 
 
-def test_a_folder_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    with pytest.raises(OSError, match="file"):
+def test_a_file_that_cannot_be_made_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kernelbus").write_text("a file in the way")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with pytest.raises(OSError, match="kernelbus"):
         private_file("history")

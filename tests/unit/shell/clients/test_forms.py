@@ -5,25 +5,26 @@ from __future__ import annotations
 import pytest
 
 from kernelbus.shell.clients.forms import full_form
-from wstp import BigReal, Expr, Symbol
+from wstp import BigReal, Expr, Function, Symbol
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (Symbol("f")(1, "a\"b\\", Symbol("System`x")), 'f[1, "a\\"b\\\\", x]'),
-        ([], "List[]"),
-        ([1, [2.5]], "List[1, List[2.5]]"),
-        (Symbol("f")(1)(2), "f[1][2]"),
+        (Symbol("System`Plus")(1, Symbol("x")), "Plus[1, x]"),
+        ([1, [2.5, "a"], []], 'List[1, List[2.5, "a"], List[]]'),
+        ('a "b" \\c', '"a \\"b\\" \\\\c"'),
         (BigReal("1.5`20."), "1.5`20."),
+        (Symbol("f")(1)(2), "f[1][2]"),
+        (Symbol("$Aborted"), "$Aborted"),
     ],
 )
-def test_it_is_full_form(value: Expr, text: str) -> None:
+def test_what_is_written(value: Expr, text: str) -> None:
     assert full_form(value) == text
 
 
-def test_depth_costs_no_stack() -> None:
-    value: Expr = 1
-    for _ in range(5000):
-        value = Symbol("f")(value)
-    assert full_form(value) == "f[" * 5000 + "1" + "]" * 5000
+def test_depth_does_not_matter() -> None:
+    deep: Expr = 1
+    for _ in range(50_000):
+        deep = Function(Symbol("f"), deep)
+    assert full_form(deep) == "f[" * 50_000 + "1" + "]" * 50_000

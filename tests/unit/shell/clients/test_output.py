@@ -1,4 +1,4 @@
-"""Streams that begin a new line only where one is not begun already."""
+"""Streams for a kernel's output: where a new line begins."""
 
 from __future__ import annotations
 
@@ -7,27 +7,19 @@ import io
 from kernelbus.shell.clients.output import Output
 
 
-def test_a_line_begins_at_the_margin() -> None:
+def test_a_line_begins_on_a_line_of_its_own() -> None:
     stream = io.StringIO()
     output = Output(lambda: stream)
     output.line("first")
-    output.write("printed")
+    output.write("unfinished")
     output.line("second\n\n")
-    output.write("")
-    output.line("third")
-    assert stream.getvalue() == "first\nprinted\nsecond\nthird\n"
-
-
-def test_what_a_person_typed_ends_a_line() -> None:
-    stream = io.StringIO()
-    output = Output(lambda: stream)
-    output.write("How many? ")
+    output.write("prompt")
     output.typed()
-    output.line("3")
-    assert stream.getvalue() == "How many? 3\n"
+    output.line("third")
+    assert stream.getvalue() == "first\nunfinished\nsecond\npromptthird\n"
 
 
-def test_the_stream_is_asked_for_at_each_write() -> None:
+def test_the_stream_is_looked_up_at_each_write() -> None:
     streams = [io.StringIO(), io.StringIO()]
     output = Output(lambda: streams[0])
     output.write("a")
