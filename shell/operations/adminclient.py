@@ -1,4 +1,4 @@
-"""Where the broker is that a console asks, and who asks."""
+"""The broker's client for operators' commands: where the broker is, and who asks."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ __all__ = ["admin_client"]
 
 
 def admin_client(bus: str | None = None, configuration_file: str | None = None, timeout: float = 5.0) -> AdminClient:
-    """Make the client for the broker that `bus`, or else the configuration, names.
+    """Make the client for the broker at `bus`, or at the configured or default endpoint.
 
     Args:
         bus: the broker's endpoint; None: the configuration's, or the default one.
         configuration_file: the configuration; None: the one that the parts would find.
-        timeout: seconds to wait for what the broker answers by itself.
+        timeout: seconds to wait for an answer that the broker gives by itself.
 
     Raises:
-        ConfigError: the configuration, or the endpoint that is named, cannot be used.
+        ConfigError: the configuration, or `bus`, cannot be used.
         BusError: keys are needed, and missing.
     """
-    # What is in the way of a connection is said where it is met.
+    # Without a handler the log's warnings would go to standard error; the client raises its own
+    # errors.
     logging.getLogger("kernelbus").addHandler(logging.NullHandler())
     if bus is not None:
         check_endpoint(bus)
@@ -46,5 +47,5 @@ def admin_client(bus: str | None = None, configuration_file: str | None = None, 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name
+    except (KeyError, OSError):  # the user has no name
         return "unknown"

@@ -1,4 +1,4 @@
-"""`kernelbus broker`: a broker in a process of its own; and what `kernelbus serve` does alike."""
+"""`kernelbus broker`: a broker in a process of its own; `kernelbus serve` shares its functions."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""`kernelbus check-config`: what a configuration file means, with the defaults filled in, or
-everything that is wrong with it.
+"""`kernelbus check-config`: what a configuration file means, or everything that is wrong with it.
 
-What is printed is itself a configuration file, and means the same on this machine: each value has a
-comment that says on which line it was given, or that it is a default. A key that has no value of
-its own, since what holds depends on the machine or on the command, stands in a comment that says
-what that would be here. Keys are found, not listed here: those that are added to
-:mod:`kernelbus.bus.settings.config` are shown as well.
+The output is itself a configuration file with the defaults filled in, and means the same on this
+machine: a comment behind each value says on which line it was given, or that it is a default. A key
+without a value of its own, whose effect depends on the machine or the command, stands in a comment
+that says what holds here. The keys come from the dataclasses of
+:mod:`kernelbus.bus.settings.config`, so a new key needs nothing here, except for a line in
+`_LEFT_OUT` if it has no value when it is left out.
 """
 
 from __future__ import annotations
@@ -37,14 +37,17 @@ _Path = relaxedjson.Path
 def run_check_config(file: str | None, *, as_json: bool) -> int:
     """Check `file`, or the one that the parts would find, and print what it means.
 
+    Args:
+        file: its path; None: look for it.
+        as_json: print JSON.
+
     Returns:
-        0: it can be used; there may be warnings, on standard error. 2: it cannot; each fault is one
-            line there, with its file and line.
+        The exit status: 0: it can be used; warnings are on standard error. 2: it cannot; each fault
+        is one line there, with its file and line.
     """
     path = Path(file) if file is not None else find()
     try:
-        # Without a file there is nothing that load could read instead: it looks where find has
-        # looked.
+        # Without a file load finds none either: it looks where find has looked.
         config = load(path)
     except ConfigError as error:
         if as_json:
@@ -63,8 +66,11 @@ def run_check_config(file: str | None, *, as_json: bool) -> int:
 
 
 def explain(config: Config, lines: Mapping[_Path, int]) -> Iterator[str]:
-    """Give the lines of a file that means what `config` means; `lines` are those on which keys
-    stand in the file it comes from.
+    """Yield the lines of a file that means what `config` means.
+
+    Args:
+        config: the configuration.
+        lines: the line of each key in the file that it comes from.
     """
     if config.source is None:
         yield "# There is no configuration file: these are the defaults. Looked for:"
@@ -76,7 +82,7 @@ def explain(config: Config, lines: Mapping[_Path, int]) -> Iterator[str]:
 
 
 def _section(label: str, values: Mapping[str, Any], path: _Path, lines: Mapping[_Path, int], notes: Mapping[_Path, str]) -> Iterator[str]:
-    """Give an object's lines; `label` is what stands before its brace."""
+    """Yield the lines of an object; `label` stands before its brace."""
     indent = "    " * len(path)
     line = lines.get(path) if path else None
     yield f"{indent}{label}{{" + (f"  # line {line}" if line is not None else "")
@@ -96,7 +102,7 @@ def _section(label: str, values: Mapping[str, Any], path: _Path, lines: Mapping[
 
 
 def _described(config: Config, path: Path | None, lines: Mapping[_Path, int]) -> dict[str, Any]:
-    """Give what `--json` prints of a configuration that can be used."""
+    """Return what `--json` prints of a valid configuration."""
     plain = _plain_config(config)
     leaves = dict(_leaves(plain, ()))
     return {
@@ -118,7 +124,7 @@ def _print_json(value: Mapping[str, Any]) -> None:
 
 
 def _plain_config(config: Config) -> dict[str, Any]:
-    """Give all keys as the file spells them, with their values as JSON has them; None: none."""
+    """Return all keys as the file spells them, with their values as in JSON; None: no value."""
     plain: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         if field.name in ("source", "warnings"):
@@ -164,7 +170,7 @@ def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _notes(config: Config) -> dict[_Path, str]:
-    """Say for keys without a value what they would have on this machine."""
+    """Say, for each key without a value, what holds on this machine."""
     notes: dict[_Path, str] = {path: say(config) for path, say in _LEFT_OUT.items()}
     program, why = choose_kernel(os.environ, sys.platform)
     kernel = f"{shown(program) if program else 'the embedded kernel'}: {why}"

@@ -1,10 +1,9 @@
-"""`--bus discover`: a host or frontend finds its broker by DNS-SD, and again when it has moved; and
-a broker lets itself be found.
+"""`--bus discover`: find the broker by DNS-SD, and again after it has moved; advertise a broker.
 
-An advertisement is believed in one thing only, where to connect. Whose key is not among those that
-this machine trusts is passed over, and whose is has to prove it: CURVE's handshake is made with the
-key from our list, and fails with anyone who merely says so. A broker without keys counts only on
-this machine's own loopback, where one that is named needs none either.
+An advertisement is trusted in one thing only: where to connect. A broker whose key is not among
+those that this machine trusts is passed over, and one whose key is must prove it: CURVE's handshake
+is made with the key from our list, and fails with anyone who merely claims it. A broker without a
+key counts only on this machine's own loopback, where a configured one needs no key either.
 """
 
 from __future__ import annotations
@@ -33,22 +32,26 @@ __all__ = ["Candidate", "DiscoveredBus", "advertise_broker", "candidates"]
 
 _log = logging.getLogger("kernelbus.discovery")
 
-# Seconds for one look, which are doubled while nothing is found; a look is begun anew because
-# interfaces come and go.
+# Seconds of one look, doubled while nothing is found. Each look begins anew, since interfaces come
+# and go.
 _FIRST_LOOK = 5.0
 _LONGEST_LOOK = 60.0
 
-# When nothing more has come for so long, what there is has come.
+# Seconds without an answer after which all have come.
 _SETTLED = 0.5
 
-# Seconds between two looks at whether the broker is there.
+# Seconds between two checks whether the broker is there.
 _WATCH = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A broker that may be joined at `endpoint`. `key`: its public key, "" for one without; `name`:
-    what it is called here.
+    """A broker that may be joined.
+
+    Attributes:
+        endpoint: where it is.
+        key: its public key; "" for one without.
+        name: what it is called here.
     """
 
     endpoint: str
@@ -57,11 +60,11 @@ class Candidate:
 
 
 def candidates(brokers: Iterable[Broker], trusted: Mapping[str, str]) -> tuple[list[Candidate], list[str]]:
-    """Say which of `brokers` may be joined, where, and for each other one, in a line, why not.
+    """Say which of `brokers` may be joined, and for each other one, in a line, why not.
 
     Args:
         brokers: what was found.
-        trusted: the names of the keys that may be a broker's.
+        trusted: the names of the keys that may belong to a broker.
     """
     good: list[Candidate] = []
     refused: list[str] = []
@@ -79,11 +82,14 @@ def candidates(brokers: Iterable[Broker], trusted: Mapping[str, str]) -> tuple[l
 
 
 class DiscoveredBus:
-    """The broker that was found; :attr:`connect` leads to it wherever it is at the time.
+    """The broker that was found; :attr:`connect` leads to its present address.
 
     Args:
         config: says which keys are trusted, and where to look.
         context: the ZeroMQ context.
+
+    Raises:
+        KeysError: this machine's keys cannot be used.
     """
 
     def __init__(self, config: Config, context: zmq.Context[zmq.Socket[bytes]]) -> None:
@@ -101,12 +107,12 @@ class DiscoveredBus:
         return self._current.endpoint
 
     def connect(self, on_frame: FrameHandler) -> Transport:
-        """Make a transport to where the broker is now (a TransportFactory)."""
+        """Make a transport to the present address of the broker (a TransportFactory)."""
         assert self._factory is not None
         return self._factory(on_frame)
 
     async def find(self) -> None:
-        """Look until a broker is found that may be joined, for ever.
+        """Look, without limit, until a broker is found that may be joined.
 
         Raises:
             KeysError: this machine's keys cannot be used.
@@ -119,8 +125,9 @@ class DiscoveredBus:
         self._take(found[0])
 
     async def follow(self, membership: Membership) -> None:
-        """Look for the broker again whenever it is gone: its address may be another one then. Runs
-        until cancelled.
+        """Look for the broker whenever it is gone, since its address may have changed.
+
+        Run until cancelled. A part that has been joined goes back only to the same broker.
         """
         joined = False
         while True:
@@ -131,11 +138,11 @@ class DiscoveredBus:
             try:
                 found = await self._look(_FIRST_LOOK)
                 if joined:
-                    # What it knows of our kernels no other does.
+                    # No other broker knows our kernels.
                     found = [one for one in found if (one.key, one.key or one.name) == self._identity]
                 if found and found != [self._current] and not _up(membership):
-                    # One after the other, when a broker tells of several addresses and only some
-                    # lead to it.
+                    # In turn: a broker may advertise several addresses, of which only some can be
+                    # reached.
                     position = found.index(self._current) if self._current in found else -1
                     self._take(found[(position + 1) % len(found)])
                     membership.where = self.endpoint
@@ -157,13 +164,13 @@ class DiscoveredBus:
         _log.info("the broker %s is at %s", candidate.name, candidate.endpoint)
 
     async def _look(self, seconds: float) -> list[Candidate]:
-        """Look for so long, or until something is found and no more comes."""
+        """Look for `seconds`, or until something is found and no more comes."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         try:
             async with Finder([BUS_TYPE], self._config.discovery.interface) as finder:
                 while True:
-                    # Keys may be allowed meanwhile.
+                    # Read the trusted keys each time, since more may be allowed meanwhile.
                     found, refused = candidates(listing(finder.records, "").brokers, self._trusted())
                     left = deadline - loop.time()
                     if not await finder.changed(min(left, _SETTLED)):
@@ -193,7 +200,7 @@ class DiscoveredBus:
 
 
 async def advertise_broker(config: Config, bound: str, machine: str) -> None:
-    """Advertise the broker of `machine` that is bound to the endpoint `bound`, until cancelled."""
+    """Advertise the broker of `machine` that is bound to `bound`, until cancelled."""
     if not bound.startswith("tcp://"):
         _log.warning("the bus endpoint %s is a path of this machine: it is not advertised", bound)
         await asyncio.Event().wait()

@@ -1,4 +1,5 @@
-"""`kernelbus frontend`: a frontend in a process of its own; and what `kernelbus serve` does alike."""
+"""`kernelbus frontend`: a frontend in a process of its own; `kernelbus serve` shares its functions.
+"""
 
 from __future__ import annotations
 

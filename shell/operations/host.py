@@ -1,4 +1,5 @@
-"""`kernelbus host`: a kernel host in a process of its own; and what `kernelbus serve` does alike."""
+"""`kernelbus host`: a kernel host in a process of its own; `kernelbus serve` shares its functions.
+"""
 
 from __future__ import annotations
 

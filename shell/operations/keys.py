@@ -31,7 +31,7 @@ def run_keys(action: Callable[[KeyStore], int], *, program: str, folder: str | N
         configuration_file: the configuration; None: the one that the parts would find.
     """
     try:
-        # A folder that is named needs no configuration, which may be the broken thing.
+        # A named folder needs no configuration, which may be what is broken.
         config = Config() if folder is not None else load(configuration_file)
         return action(key_store(config) if folder is None else KeyStore(Path(folder)))
     except (ConfigError, KeysError) as error:
@@ -54,7 +54,12 @@ def new_key(store: KeyStore, *, force: bool = False, as_json: bool = False, quie
 
 
 def show_key(store: KeyStore, *, as_json: bool = False, quiet: bool = False) -> int:
-    """Print this machine's public key and the command that allows it on another; `quiet`: the key alone.
+    """Print this machine's public key, and the command that allows it on another machine.
+
+    Args:
+        store: the keys.
+        as_json: print JSON.
+        quiet: print the key alone.
 
     Raises:
         KeysError: there is no pair, or it cannot be read.

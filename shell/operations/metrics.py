@@ -1,8 +1,9 @@
-"""Metrics for Prometheus: what the broker knows, in its text format, over HTTP.
+"""Metrics for Prometheus: the broker's status in its text format, over HTTP.
 
-Requests are answered by prometheus_client's own server in threads of its own; the broker is never
-touched from there. Each request has a :class:`Snapshot` taken on the event loop, and what
-:class:`StatusCollector` makes of it. docs/metrics.md says what each metric means.
+One scrape covers all hosts, since the broker knows them all. prometheus_client's own server answers
+requests in threads; these never touch the broker. For each request a :class:`Snapshot` is taken on
+the event loop, and :class:`StatusCollector` makes metrics of it; a loop that does not answer in
+time gives a 503. docs/metrics.md says what each metric means.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ __all__ = ["MetricsError", "MetricsServer", "Snapshot", "StatusCollector"]
 
 _log = logging.getLogger("kernelbus.server")
 
-#: Seconds that the event loop is given to tell how everything stands.
+#: Seconds in which the event loop must give a snapshot.
 _PATIENCE = 5.0
-#: Seconds after which a client that does not ask, or does not read, is let go.
+#: Seconds after which a client that does not ask, or does not read, is dropped.
 _CLIENT_PATIENCE = 10.0
-#: Seconds between two looks at whether it shall end.
+#: Seconds between two checks whether the server is to end.
 _POLL = 0.1
 _PART_STATES = ("up", "suspect", "draining")
 
@@ -55,11 +56,11 @@ class MetricsError(BusError):
 
 
 class Snapshot(NamedTuple):
-    """What there is to tell at one moment.
+    """What there is to report at one moment.
 
     Attributes:
-        status: as the broker tells it to whoever asks.
-        dropped: frames for which the broker had no way.
+        status: the status that the broker gives to anyone who asks.
+        dropped: frames that the broker could not route.
         strangers: connections to the bus that were refused for their keys.
     """
 
@@ -75,7 +76,7 @@ class StatusCollector(Collector):
         self._status, self._dropped, self._strangers = snapshot
 
     def collect(self) -> Iterator[Metric]:
-        """Give every metric, those without samples included."""
+        """Yield every metric, also those without samples."""
         yield from self._server()
         yield from self._kernels()
         yield from self._figures()
@@ -189,7 +190,7 @@ class MetricsServer:
     """Answers scrapes.
 
     Args:
-        take: gives a snapshot; called on the event loop.
+        take: returns a snapshot; called on the event loop.
     """
 
     def __init__(self, take: Callable[[], Snapshot]) -> None:
@@ -199,10 +200,10 @@ class MetricsServer:
         self._server: WSGIServer | None = None
 
     async def listen(self, interface: str, port: int) -> str:
-        """Begin to listen, and give the address for Prometheus.
+        """Begin to listen, and return the address for Prometheus.
 
         Raises:
-            MetricsError: the port is taken, or the interface is not this machine's.
+            MetricsError: the port is taken, or the interface is not of this machine.
         """
         try:
             ((family, *_), *_) = await self._loop.getaddrinfo(interface, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -210,7 +211,7 @@ class MetricsServer:
             class Server(ThreadingWSGIServer):
                 address_family = family
 
-            # It looks its own name up.
+            # In a thread, since the server looks up its own name.
             self._server = await asyncio.to_thread(make_server, interface, port, self._answer, Server, _Handler)
         except OSError as error:
             raise MetricsError(f"cannot serve metrics on port {port} of {interface}: {error.strerror or error}") from None
@@ -225,7 +226,7 @@ class MetricsServer:
         try:
             await asyncio.Event().wait()
         finally:
-            # Waits for one poll, not for requests.
+            # This waits for one poll, not for requests.
             server.shutdown()
             server.server_close()
 
@@ -234,7 +235,7 @@ class MetricsServer:
         try:
             snapshot = asyncio.run_coroutine_threadsafe(self._snapshot(), self._loop).result(_PATIENCE)
         except (concurrent.futures.TimeoutError, concurrent.futures.CancelledError, RuntimeError):
-            # The loop stands still, or is no more: there is nothing that would be true.
+            # The loop is blocked or closed: no figures would be true.
             start_response("503 Service Unavailable", [("Content-Type", "text/plain; charset=utf-8")])
             return [f"the broker has not answered in {_PATIENCE:g} s\n".encode()]
         registry = CollectorRegistry()

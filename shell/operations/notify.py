@@ -1,8 +1,9 @@
-"""Telling the service manager how a part fares: sd_notify(3)'s datagrams, for systemd units of
-`Type=notify`.
+"""The service manager, told by datagrams (sd_notify(3)), for systemd units of `Type=notify`.
 
-Where no service manager listens (``NOTIFY_SOCKET`` is not in the environment) nothing is told, and
-nothing else changes.
+It is told when the part is ready (when the ready line is printed), once a second, if it has
+changed, a line about the part's state, and, from the same timer of the event loop, that the loop
+still runs. Without a service manager (``NOTIFY_SOCKET`` is not in the environment) nothing is sent,
+and nothing else changes.
 """
 
 from __future__ import annotations
@@ -20,16 +21,20 @@ _log = logging.getLogger("kernelbus.server")
 
 #: Seconds that a datagram may wait for room in the service manager's queue.
 _PATIENCE = 1.0
-#: Seconds between two looks at what is to be told.
+#: Seconds between two reports.
 _INTERVAL = 1.0
 
 
 class Notifier:
-    """What the service manager is told.
+    """Tells the service manager.
 
     Args:
-        environment: of the process. What is meant for this process alone is taken out of it, so
-            that kernels do not speak in its name.
+        environment: of the process. Variables for this process alone are removed from it, so that
+            kernels do not report in its name.
+
+    Attributes:
+        watchdog: seconds within which the service manager wants a sign of life; 0: it does not
+            watch.
     """
 
     def __init__(self, environment: MutableMapping[str, str]) -> None:
@@ -37,7 +42,6 @@ class Notifier:
         period = environment.pop("WATCHDOG_USEC", "")
         process = environment.pop("WATCHDOG_PID", "")
         watched = period.isdigit() and process in ("", str(os.getpid()))
-        #: Seconds within which the service manager wants a sign of life; 0: it does not watch.
         self.watchdog = int(period) / 1e6 if watched and self._address else 0.0
         self._ready = False
         self._status = ""
@@ -45,38 +49,39 @@ class Notifier:
 
     @property
     def listens(self) -> bool:
-        """Whether there is a service manager to tell."""
+        """Whether there is a service manager."""
         return bool(self._address)
 
     def ready(self) -> None:
-        """The part can be used."""
+        """Report that the part can be used."""
         self._ready = True
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """The configuration is being read again; to be followed by :meth:`reloaded`."""
+        """Report that the configuration is being read again; :meth:`reloaded` follows."""
         if self._ready:
-            # systemd wants to know when, by its own clock, to tell this from what was sent before
-            # it asked.
+            # systemd wants the time on its own clock, to tell this from what was sent before it
+            # asked.
             self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def reloaded(self) -> None:
-        """It has been read, well or badly. A part that was not ready before is not ready now."""
+        """Report that it has been read, well or badly; a part that was not ready reports nothing.
+        """
         if self._ready:
             self._send("READY=1")
 
     def stopping(self) -> None:
-        """The part is ending."""
+        """Report that the part is ending."""
         self._send("STOPPING=1")
 
     def status(self, text: str) -> None:
-        """How it fares, in a line for `systemctl status`; told when it has changed."""
+        """Report a line for `systemctl status`, if it has changed."""
         if text != self._status:
             self._status = text
             self._send("STATUS=" + " ".join(text.split()))
 
     async def run(self, describe: Callable[[], str]) -> None:
-        """Tell what `describe` says, and that this loop still turns, until cancelled."""
+        """Report what `describe` returns, and that this loop still runs, until cancelled."""
         if not self._address:
             return
         interval = min(_INTERVAL, self.watchdog / 2) if self.watchdog else _INTERVAL
@@ -89,7 +94,7 @@ class Notifier:
     def _send(self, text: str) -> None:
         if not self._address:
             return
-        # An @ stands for the zero byte before the name of an abstract socket.
+        # An @ stands for the zero byte that begins the name of an abstract socket.
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:

@@ -1,7 +1,7 @@
-"""One process of the server: the tasks of its parts, how they are told to stop, and their end.
+"""One process of the server: the tasks of its parts, the signal to stop, and their end in order.
 
-:func:`run_part` runs the event loop; a part's main coroutine enters :func:`parts`, starts its tasks
-there, says when it is ready, and waits to be told to stop.
+:func:`run_part` runs the event loop. The main coroutine of a part enters :func:`parts`, starts its
+tasks there, reports that it is ready, and waits until it is told to stop.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def broker_there(membership: Membership, endpoint: str) -> str:
 
 
 class Parts:
-    """The tasks of one process, and how they are ended: last started, first ended."""
+    """The tasks of one process; the last one started is ended first."""
 
     def __init__(self, config: Config) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -110,22 +110,22 @@ class Parts:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._signalled, number)
         if not os.isatty(0):
-            # Where there is a terminal, this signal says that it has gone.
+            # With a terminal, SIGHUP says that the terminal has gone.
             self._loop.add_signal_handler(signal.SIGHUP, self._reload)
         self._reloaders: tuple[Reloader, ...] = ()
 
     def reread(self) -> Config:
-        """Read the configuration again, from where it was read.
+        """Read the configuration again, from the file that it came from.
 
         Raises:
             ConfigError: it cannot be used as it is now.
         """
         config = load(self._config.source)
-        # It may have been given on the command line, and nobody changes it while it runs.
+        # The name may come from the command line, and does not change while the process runs.
         return replace(config, bus=replace(config.bus, name=self._config.bus.name))
 
     def reload_with(self, *reloaders: Reloader) -> None:
-        """Have these parts go by what is read again on SIGHUP."""
+        """Have these parts apply what is read again on SIGHUP."""
         self._reloaders = reloaders
 
     def _reload(self) -> None:
@@ -150,24 +150,26 @@ class Parts:
         self._closers.append(closer)
 
     def start(self, main: Coroutine[Any, Any, None], on_stop: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
-        """Run a part; `on_stop` is awaited before it is cancelled."""
+        """Run a task; `on_stop` is awaited before the task is cancelled."""
         task = self._loop.create_task(main)
         task.add_done_callback(lambda _: self._stop.set())
         self._tasks.append((task, on_stop))
 
     def tell(self, describe: Callable[[], str]) -> None:
-        """Keep the service manager, if there is one, told of what `describe` says."""
+        """Report what `describe` returns to the service manager, if there is one."""
         if self.notifier.listens:
             self.start(self.notifier.run(describe))
 
     def ready(self, line: str) -> None:
-        """Say on standard output, and to the service manager, that the part can be used."""
+        """Report on standard output, and to the service manager, that the part can be used."""
         print(line, flush=True)
         self.notifier.ready()
 
     async def unless_stopped(self, main: Coroutine[Any, Any, None]) -> bool:
-        """Wait for `main`; it is cancelled when the process is told to stop before it is done,
-        which False tells.
+        """Wait for `main`; cancel it if the process is told to stop first.
+
+        Returns:
+            Whether `main` is done.
         """
         task, stop = self._loop.create_task(main), self._loop.create_task(self._stop.wait())
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -180,7 +182,7 @@ class Parts:
         return False
 
     async def wait_for_stop(self) -> None:
-        """Wait for a signal, or for a part to fail; a part's failure is raised."""
+        """Wait for a signal, or for a task to end; a failed task raises its error."""
         await self._stop.wait()
         for task, _ in self._tasks:
             if task.done() and not task.cancelled():
@@ -203,7 +205,7 @@ class Parts:
 
     def _signalled(self, number: int) -> None:
         if self._stop.is_set():
-            # Asked twice: whoever asks does not want to wait. Kernels end with us
+            # A second signal: do not wait any longer. Kernels end with this process
             # (PR_SET_PDEATHSIG).
             os._exit(128 + number)
         _log.info("stopping on %s", signal.Signals(number).name)

@@ -1,5 +1,6 @@
-"""`kernelbus status`: how everything stands, for people, and as JSON for programs (docs/status.md
-is its specification).
+"""`kernelbus status`: the status of a server as tables, or as JSON (docs/status.md specifies both).
+
+It loads none of the libraries of the admin shell.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ from kernelbus.shell.operations.tables import (
 
 __all__ = ["CLEAR", "PARTS", "forgive_encoding", "lines_of", "rows_of", "run_status", "to_json", "view"]
 
-#: What may be asked for alone.
+#: The parts that can be shown alone.
 PARTS = tuple(COLUMNS)
 
 HEALTHY_STATUS, DEGRADED_STATUS, UNREACHABLE_STATUS = 0, 1, 2
 
-#: The states of sessions whose kernels are not there.
+#: The states of sessions whose kernels are gone, or are awaited.
 _AWAY = ("awaited", "ended", "lost")
 
-#: Empties a terminal.
+#: The escape sequence that clears a terminal.
 CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 
@@ -131,17 +132,13 @@ def _watch(client: AdminClient, selection: _Selection, seconds: float) -> NoRetu
 
 
 def forgive_encoding() -> None:
-    """Have standard output show what its encoding has not in another way: that is no reason to show
-    nothing.
-    """
+    """Have standard output escape characters that its encoding lacks, instead of failing."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def view(stream: TextIO) -> tuple[int | None, bool]:
-    """Give how many columns there are to write to (None: it is no terminal), and whether bold
-    letters are wanted.
-    """
+    """Return how many columns `stream` has (None: it is not a terminal), and whether bold works."""
     if not stream.isatty():
         return None, False
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") == "dumb"
@@ -152,7 +149,7 @@ def view(stream: TextIO) -> tuple[int | None, bool]:
 
 
 def rows_of(status: Status, part: str) -> Sequence[Message]:
-    """Give what a part of the status is about."""
+    """Return the rows of a part of the status."""
     match part:
         case "kernels":
             return [kernel for kernel in status.kernels if kernel.state not in _AWAY]
@@ -167,17 +164,19 @@ def _is_session(kernel: KernelStatus) -> bool:
 
 
 def to_json(status: Status, part: str | None) -> Any:
-    """Give the status, or the list that a part of it is, as JSON has it."""
+    """Return the status, or the list of one of its parts, as JSON has it."""
     return dump(status) if part is None else [dump(row) for row in rows_of(status, part)]
 
 
 def lines_of(status: Status, part: str | None, *, room: int | None, bold: bool, wide: bool = False) -> list[str]:
-    """Give the status, or a part of it, as lines for people.
+    """Return the status, or a part of it, as lines for people.
 
     Args:
+        status: the status.
+        part: one of :data:`PARTS`; None: the overview.
         room: columns of the terminal; None: there is none.
         bold: whether headings are bold.
-        wide: with all columns, and whole ids.
+        wide: show all columns, and whole ids.
     """
     if part is not None:
         return table(COLUMNS[part], rows_of(status, part), room=room, bold=bold, wide=wide)

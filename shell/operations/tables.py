@@ -1,9 +1,8 @@
-"""The tables in which people see how everything stands: what their columns are called and mean, and
-how they fit a terminal.
+"""The tables of the status: names and meanings of their columns, and how they fit a terminal.
 
-Each column is written down once, here: the tables, the help of the admin shell and docs/status.md
-are all made of it. A table that is too wide for its terminal loses its least important columns, and
-then the ends of its longest texts.
+Each column is defined once, here: the tables, the help of the admin shell and docs/status.md are
+made from it. A table that is too wide for its terminal loses its least important columns, and then
+the ends of its longest texts. No I/O.
 """
 
 from __future__ import annotations
@@ -35,15 +34,13 @@ __all__ = [
     "width",
 ]
 
-#: The importance of what only JSON, `show` and `--wide` have.
+#: The rank of columns that only JSON, `show` and `--wide` have.
 NEVER = 99
 
-#: Characters of an id that are shown, where there is no reason to show all of it; the bus
-#: understands them.
+#: Characters of an id that tables show; the bus finds an id by its beginning.
 SHORT_ID = 8
 
-#: Columns of the terminal between two of a table, and those that are left of a text however narrow
-#: it is.
+#: Columns of the terminal between two columns of a table, and the least that a cut text keeps.
 _GAP = 2
 _SHORTEST = 16
 
@@ -52,15 +49,16 @@ _SHORTEST = 16
 
 
 def printable(value: object) -> str:
-    """Give a text on one line, without what would move a terminal's cursor: some of it is what
-    clients have chosen.
+    """Return a text on one line, without characters that move a terminal's cursor.
+
+    Clients choose some of these texts.
     """
     text = str(value)
     return text if text.isprintable() else "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text)
 
 
 def duration(seconds: float) -> str:
-    """Give a length of time in two figures or three: 0.4 s, 12 s, 3 min, 2.5 h, 4.2 d."""
+    """Return a length of time with two or three digits: 0.4 s, 12 s, 3 min, 2.5 h, 4.2 d."""
     if seconds < 0.05:
         return "0 s"
     if seconds < 99.5:
@@ -72,7 +70,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """Give a number of bytes in two figures or three: 812 B, 1.5 KiB, 12 MiB."""
+    """Return a number of bytes with two or three digits: 812 B, 1.5 KiB, 12 MiB."""
     if count < 1000:
         return f"{count} B"
     amount, names = count / 1024, ["TiB", "GiB", "MiB", "KiB"]
@@ -83,7 +81,7 @@ def size(count: int) -> str:
 
 
 def counted(count: int, what: str) -> str:
-    """Give so many of something: 1 kernel, 2 kernels."""
+    """Return a count of things: 1 kernel, 2 kernels."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
@@ -128,12 +126,12 @@ class Column:
 
     Attributes:
         name: what the schema of the status calls it.
-        heading: what stands above it.
+        heading: the text above it.
         meaning: what it says, in one sentence.
-        show: makes a text for people of a value.
-        rank: how soon it is left out where the terminal is narrow: 0 never, the larger the sooner;
-            NEVER: no table has it unless it is asked for.
-        right: whether it is set to the right.
+        show: makes the text for people from a value.
+        rank: how soon a narrow terminal loses it: 0 never, the larger the sooner; NEVER: no table
+            has it unless it is asked for.
+        right: whether it is aligned to the right.
     """
 
     name: str
@@ -275,7 +273,7 @@ FRONTENDS = (
     _time("up", "UP", "How long ago it was started.", 2),
 )
 
-#: By the word with which a table is asked for.
+#: The columns of each table, by its name.
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "pools": POOLS,
     "kernels": KERNELS,
@@ -285,7 +283,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "frontends": FRONTENDS,
 }
 
-#: What one row of each is.
+#: What one row of each table is called.
 NAMES = {name: name.removesuffix("s") for name in COLUMNS}
 
 
@@ -293,7 +291,7 @@ NAMES = {name: name.removesuffix("s") for name in COLUMNS}
 
 
 def width(text: str) -> int:
-    """Give how many columns of a terminal `text` takes."""
+    """Return how many columns of a terminal `text` takes."""
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
@@ -320,15 +318,17 @@ def fit(columns: Sequence[Column], cells: Sequence[Sequence[str]], room: int | N
     """Choose the columns that fit into `room` columns of a terminal (None: any number).
 
     Args:
+        columns: the columns of the table.
         cells: the texts of each row, for all of `columns`.
+        room: the columns of the terminal.
 
     Returns:
-        For each column that stays its index, and how wide it is.
+        The index and the width of each chosen column.
     """
     widths = {
         index: max([width(column.heading), *(width(row[index]) for row in cells)])
         for index, column in enumerate(columns)
-        # A column in which nothing stands says nothing, unless it is one that is always looked for.
+        # An empty column says nothing, unless it is one that people always look for.
         if column.rank == 0 or not cells or any(row[index] for row in cells)
     }
 
@@ -353,14 +353,14 @@ def fit(columns: Sequence[Column], cells: Sequence[Sequence[str]], room: int | N
 def table(
     columns: Iterable[Column], rows: Iterable[object], *, room: int | None = None, wide: bool = False, bold: bool = False
 ) -> list[str]:
-    """Make the lines of a table.
+    """Return the lines of a table.
 
     Args:
+        columns: the columns of the table.
         rows: messages of the status that have the columns' fields.
-        room: how many columns the terminal has; None: it is none, and nothing is left out or cut
-            for its sake.
-        wide: with every column, and whole ids.
-        bold: whether the headings are set in bold, as a terminal understands it.
+        room: columns of the terminal; None: there is none, and nothing is left out or cut.
+        wide: show every column, and whole ids.
+        bold: whether the headings are bold, by a terminal's escape sequences.
     """
     chosen = [column for column in columns if wide or column.rank != NEVER]
     cells = [[_shown(column, row, wide) for column in chosen] for row in rows]
@@ -371,7 +371,7 @@ def table(
 
 
 def records(columns: Iterable[Column], row: object) -> list[str]:
-    """Show everything that is known of one thing, a line each."""
+    """Return everything that is known of one thing, a line each."""
     shown = [(column.heading.capitalize(), _shown(column, row, True)) for column in columns]
     longest = max(width(heading) for heading, _ in shown)
     return [f"{_pad(heading, longest, False)}  {text}" for heading, text in shown if text]

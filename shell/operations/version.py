@@ -1,4 +1,4 @@
-"""The version that is installed."""
+"""The installed version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["version"]
 
 
 def version() -> str:
-    """Give this kernelbus's version; `unknown` where it is run from its source and not installed.
+    """Return the version of this kernelbus; `unknown` where it runs from its source, not installed.
     """
     try:
         return _version("kernelbus")

@@ -1,5 +1,7 @@
-"""The threads behind a `KernelPool`: one for each kernel, all fed from one queue. The pool itself
-is `kernelbus.shell.pool.kernelpool`.
+"""The threads behind a `KernelPool`: one for each kernel, all fed from one queue.
+
+A future stays cancellable while its evaluation runs: it is marked as running, in the standard's
+sense, only when its value has come. The pool itself is :mod:`kernelbus.shell.pool.kernelpool`.
 """
 
 from __future__ import annotations
@@ -35,18 +37,21 @@ __all__ = ["Crew", "Orders", "Task", "check_value"]
 
 _log = logging.getLogger("kernelbus.kernelpool")
 
-# A server that was restarted is there again after a moment.
+# Seconds in which a restarted server is expected back, and between two attempts.
 _RETURN_SECONDS = 10.0
 _PAUSE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What every kernel of a crew is asked for, and told.
+    """What a crew asks of each kernel.
 
-    `initializer`: what it evaluates first, None for nothing; `timeout`: seconds in which it must be
-    had; `on_message` and
-    `on_print`: who is called with what evaluations issue and print, None for the default.
+    Attributes:
+        address: the server and the pool.
+        initializer: the encoded expression that each kernel evaluates first; None: nothing.
+        timeout: seconds in which a kernel must be attached.
+        on_message: called with each message; None: messages are only kept with their evaluation.
+        on_print: called with each printed text; None: it goes to standard output.
     """
 
     address: Address
@@ -58,10 +63,17 @@ class Orders:
 
 @dataclass(eq=False, slots=True)
 class Task:
-    """One evaluation. `raw`: its value is handed on as the expression it is.
+    """One evaluation.
 
-    `told` says that nobody can cancel it any more: it is done, or is cancelled and that is known.
-    `kernel` is where it is at work.
+    Attributes:
+        request: the encoded expression.
+        future: where its value goes.
+        raw: whether the value stays an expression.
+        messages: what it has issued, in order.
+        tries: how many kernels have died during it.
+        told: whether it can no longer be cancelled: it is done, or its waiters know that it is
+            cancelled.
+        kernel: the kernel that evaluates it; None: none does.
     """
 
     request: Sequence[Buffer]
@@ -74,10 +86,10 @@ class Task:
 
 
 def check_value(value: Expr, messages: Sequence[KernelMessage] = ()) -> Expr:
-    """Return a value that is one.
+    """Return `value`, unless it says that the evaluation failed.
 
     Raises:
-        EvaluationFailed: it is $Failed, or that was called as a function.
+        EvaluationFailed: it is $Failed, or a call of $Failed.
         EvaluationAborted: it is $Aborted.
     """
     match name_of(value.head if isinstance(value, Function) else value):
@@ -89,7 +101,7 @@ def check_value(value: Expr, messages: Sequence[KernelMessage] = ()) -> Expr:
 
 
 class Crew:
-    """The queue and its threads. Lives as long as they do, which may be longer than the pool."""
+    """The queue and its threads; a crew lives as long as they do, maybe longer than the pool."""
 
     def __init__(self, size: int, orders: Orders) -> None:
         self.orders = orders
@@ -100,15 +112,14 @@ class Crew:
         self._left = size
         self._ready = 0
         self._fault: NoKernel | None = None
-        # Daemons, so that a program that forgot `shutdown` can end; `_at_exit` sees to their work
-        # then.
+        # Daemons, so that a program that forgot `shutdown` can end; `_at_exit` finishes their work.
         self._threads = [threading.Thread(target=self._work, name=f"kernelpool-{at}", daemon=True) for at in range(size)]
         _crews.add(self)
         for thread in self._threads:
             thread.start()
 
     def wait_for_kernel(self) -> None:
-        """Wait until there is a kernel.
+        """Wait until a kernel is ready.
 
         Raises:
             NoKernel: there will be none.
@@ -120,11 +131,11 @@ class Crew:
 
     @property
     def size(self) -> int:
-        """How many kernels there are, or are still awaited."""
+        """How many kernels there are, or are still expected."""
         return self._left
 
     def add(self, task: Task) -> None:
-        """Have `task` evaluated.
+        """Put `task` in the queue.
 
         Raises:
             RuntimeError: the crew is closed.
@@ -139,15 +150,18 @@ class Crew:
             self._changed.notify()
 
     def cancelled(self, task: Task) -> None:
-        """Tell who waits that the task's future is cancelled, and stop the work on it."""
+        """Wake the waiters of a task whose future is cancelled, and abort its evaluation."""
         kernel = task.kernel
         self._settle(task)
         if kernel is not None:
             kernel.abort(task)
 
     def close(self, *, cancel: bool = False, abort: bool = False) -> None:
-        """Take no more; what waits is done, or with `cancel` is not; what is being done is, unless
-        `abort`.
+        """Take no more tasks.
+
+        Args:
+            cancel: cancel the tasks in the queue; else they are evaluated first.
+            abort: cancel the tasks that kernels evaluate now; else these are finished.
         """
         with self._changed:
             self.closed = True
@@ -158,13 +172,13 @@ class Crew:
             task.future.cancel()
 
     def join(self) -> None:
-        """Wait until the threads are done and their kernels ended."""
+        """Wait until the threads are done and their kernels have ended."""
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
 
     def _settle(self, task: Task) -> bool:
-        """Say that the task can be cancelled no more; give whether it was not."""
+        """Make the task uncancellable; return whether it was not cancelled before."""
         with self._changed:
             if task.told:
                 return False
@@ -174,6 +188,7 @@ class Crew:
     # ---- one thread -----------------------------------------------------------------------------
 
     def _work(self) -> None:
+        """Run one thread: attach a kernel, evaluate tasks on it, and replace it when it dies."""
         kernel: KernelLink | None = None
         task: Task | None = None
         fault: BaseException | None = None
@@ -202,8 +217,13 @@ class Crew:
             self._leave(task, fault)
 
     def _find_kernel(self, *, again: bool) -> KernelLink:
-        """Get a kernel and initialise it. `again`: a server that cannot be reached is tried for a
-        while.
+        """Attach a kernel and initialise it.
+
+        Args:
+            again: keep trying for a while if the server cannot be reached.
+
+        Raises:
+            NoKernel: there is none, or its initializer failed.
         """
         deadline = time.monotonic() + (_RETURN_SECONDS if again else 0.0)
         while True:
@@ -231,7 +251,7 @@ class Crew:
             raise NoKernel(f"the initializer failed: {error}") from None
 
     def _idle(self) -> bool:
-        """Whether a further kernel is of no more use."""
+        """Whether another kernel would be of no use."""
         with self._changed:
             return self.closed and not self._tasks
 
@@ -248,10 +268,14 @@ class Crew:
                     return task
 
     def _carry_out(self, task: Task, kernel: KernelLink) -> None:
-        """Evaluate, and give the future what comes of it."""
+        """Evaluate a task, and give its future the outcome.
+
+        Raises:
+            KernelDied: the kernel died.
+        """
         task.messages.clear()
-        # In this order, so that who cancels it either finds the kernel and can abort, or has done
-        # so before we look.
+        # In this order: whoever cancels the task either finds the kernel and aborts, or did so
+        # before the check below.
         kernel.begin(task)
         task.kernel = kernel
         try:
@@ -271,7 +295,7 @@ class Crew:
             task.future.set_exception(error)
 
     def _died(self, task: Task, error: KernelDied) -> None:
-        """Have the task tried once more, before all others, or tell that its kernel died."""
+        """Put the task first in the queue again; after its second dead kernel, fail it."""
         task.tries += 1
         if task.tries < 2:
             with self._changed:
@@ -281,7 +305,7 @@ class Crew:
             task.future.set_exception(KernelDied(f"{error} (twice, on two kernels)"))
 
     def _leave(self, task: Task | None, fault: BaseException | None) -> None:
-        """End this thread; the last one tells whoever still waits."""
+        """End this thread; the last one fails all tasks that are left."""
         with self._changed:
             self._left -= 1
             if fault is not None:
@@ -312,7 +336,7 @@ class Crew:
             sys.stdout.flush()
 
     def _call(self, handler: Callable[[Any], None] | None, said: object) -> None:
-        """Call a handler of the user's, whose faults are not the kernel's."""
+        """Call a handler of the user's; its exceptions are logged, and do not end the thread."""
         if handler is None:
             return
         try:
@@ -325,9 +349,7 @@ _crews: weakref.WeakSet[Crew] = weakref.WeakSet()
 
 
 def _at_exit() -> None:
-    """What was submitted is done before the program ends, and no kernel is left behind, as with the
-    standard executors.
-    """
+    """Finish what was submitted before the program ends, as the standard executors do."""
     crews = list(_crews)
     for crew in crews:
         crew.close()

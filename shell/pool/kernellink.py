@@ -1,5 +1,9 @@
-"""One kernel of a server, over one link: asked for, evaluated on by one thread, aborted by any, and
-ended.
+"""One kernel of a server over one blocking link: one thread evaluates, any thread aborts.
+
+An abort is sent only after its request has been written, since before that it would abort nothing.
+It is followed by an evaluation of no consequence, which takes an abort that came too late. A kernel
+that is not kept is attached with `KeepAlive[False]`, so that it ends with the link, whatever
+happens to the program.
 """
 
 from __future__ import annotations
@@ -32,20 +36,21 @@ _EVALUATE = Symbol("EvaluatePacket")
 _CONNECT_SECONDS = 10.0
 _CLOSE_SECONDS = 3.0
 _TICK = 0.1
-# How often a late abort may spoil the evaluation that only looks whether there is one.
+# How many of the evaluations that take late aborts may be aborted, before the kernel counts as
+# dead.
 _FENCES = 10
 
 
 class KernelPoolError(Exception):
-    """The base of what goes wrong with the kernels of a pool and on them; the text is one line."""
+    """The base of all errors of kernels and evaluations; the text is one line."""
 
 
 class NoKernel(KernelPoolError, BrokenExecutor):
-    """No kernel can be had, or none any more; the text says why."""
+    """No kernel can be attached, or none is left; the text says why."""
 
 
 class KernelDied(KernelPoolError):
-    """The kernel ended during an evaluation, and so did the next one that tried it."""
+    """The kernel ended during an evaluation; in a pool, so did a second one that tried it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class KernelMessage:
 
     Attributes:
         symbol, tag: its name, as in Power::infy.
-        text: the whole, as the kernel words it.
+        text: the whole message, as the kernel words it.
     """
 
     symbol: str
@@ -69,7 +74,7 @@ class EvaluationError(KernelPoolError):
     """The base of what goes wrong in an evaluation.
 
     Attributes:
-        messages: what it issued, in order; the exception's text quotes the last.
+        messages: what the evaluation issued, in order; the exception's text quotes the last.
     """
 
     def __init__(self, text: str, messages: Sequence[KernelMessage] = ()) -> None:
@@ -79,15 +84,15 @@ class EvaluationError(KernelPoolError):
 
 
 class EvaluationFailed(EvaluationError):
-    """The value is $Failed, as of code with wrong syntax, or is not what was asked for."""
+    """The value is $Failed, as for wrong syntax, or is not of the expected form."""
 
 
 class EvaluationAborted(EvaluationError):
-    """The value is $Aborted: the code called Abort[], or somebody interrupted it."""
+    """The value is $Aborted: the code called Abort[], or the evaluation was interrupted."""
 
 
 def encode(expression: Expr) -> list[Buffer]:
-    """Give the bytes that ask a kernel to evaluate; big arrays are not copied.
+    """Return the bytes that ask a kernel to evaluate `expression`; large arrays are not copied.
 
     Raises:
         TypeError: it holds a value that stands for no expression.
@@ -96,7 +101,7 @@ def encode(expression: Expr) -> list[Buffer]:
 
 
 class KernelLink:
-    """A kernel of one's own.
+    """A kernel that this program alone uses.
 
     Attributes:
         identity: the kernel's id.
@@ -105,7 +110,7 @@ class KernelLink:
     def __init__(self, link: wstp.Link, identity: str) -> None:
         self.identity = identity
         self._link = link
-        # Guards the three below.
+        # Guards the three attributes below.
         self._lock = threading.Lock()
         self._running: object = None
         self._sent = False
@@ -129,13 +134,13 @@ class KernelLink:
         Args:
             address: the server, and the pool of a fresh kernel.
             timeout: seconds for all of it.
-            stop: asked while waiting; true gives up.
-            kernel: the id of the kernel to go back to; "" for a fresh one.
+            stop: called while waiting; True gives up.
+            kernel: the id of an existing kernel; "" for a fresh one.
             parallel: whether a fresh kernel is one for parallel work where no pool is named.
             keep: whether the kernel outlives the link.
 
         Raises:
-            NoKernel: no server, no kernel in time, or none at all; the text says which and why.
+            NoKernel: there is no server, or it gave no kernel in time; the text says which and why.
         """
         deadline = time.monotonic() + timeout
         try:
@@ -150,7 +155,7 @@ class KernelLink:
         try:
             identity = _ask(link, "ConnectKernel", *wanted, deadline=deadline, stop=stop)
             if isinstance(identity, str):
-                # Without it none is left behind, whatever becomes of this program.
+                # Without KeepAlive the kernel ends with the link, whatever happens to this program.
                 _ask(link, "KeepAlive", Symbol("True" if keep else "False"), deadline=deadline, stop=stop)
                 return cls(link, identity)
             why = "it refused"
@@ -167,7 +172,7 @@ class KernelLink:
         raise NoKernel(f"the server at {address} gave no kernel: {' '.join(why.split())}")
 
     def begin(self, token: object) -> None:
-        """Name the next evaluation, for `abort`."""
+        """Name the next evaluation, for :meth:`abort`."""
         with self._lock:
             self._running, self._sent, self._aborting = token, False, False
 
@@ -178,10 +183,10 @@ class KernelLink:
         on_message: Callable[[KernelMessage], None],
         on_print: Callable[[str], None],
     ) -> Expr:
-        """Evaluate, and give the value.
+        """Evaluate, and return the value.
 
         Args:
-            request: what `encode` gave.
+            request: what :func:`encode` returned.
             on_message: called with each message as it comes.
             on_print: called with each printed text as it comes.
 
@@ -192,8 +197,7 @@ class KernelLink:
             self._link.put_raw(request)
             self._link.flush()
             with self._lock:
-                # An abort is for what the kernel has been sent: before that it would be for
-                # nothing.
+                # Only now does an abort have something to abort.
                 self._sent = True
                 if self._aborting:
                     self._link.put_message(MessageCode.ABORT)
@@ -208,7 +212,7 @@ class KernelLink:
         return value
 
     def abort(self, token: object) -> None:
-        """Abort the evaluation `token`; one that is over, or another, is left alone."""
+        """Abort the evaluation `token`, if it is the one that runs."""
         with self._lock:
             if self._running is not token or self._aborting:
                 return
@@ -217,7 +221,7 @@ class KernelLink:
                 try:
                     self._link.put_message(MessageCode.ABORT)
                 except wstp.WSTPError:
-                    pass  # the link is gone, which the evaluating thread is told
+                    pass  # the link is gone: the evaluating thread notices
 
     def close(self) -> None:
         """End the kernel and the link. A second time does nothing."""
@@ -227,7 +231,7 @@ class KernelLink:
         try:
             _ask(self._link, "CloseKernel", deadline=time.monotonic() + _CLOSE_SECONDS, stop=lambda: False)
         except (wstp.WSTPError, _Refused):
-            pass  # a kernel that does not answer ends with its link, as it has been told to
+            pass  # a kernel that does not answer ends with its link, since it is not kept
         self._link.close()
 
     def leave(self) -> None:
@@ -236,8 +240,12 @@ class KernelLink:
         self._link.close()
 
     def _answer(self, on_message: Callable[[KernelMessage], None], on_print: Callable[[str], None]) -> Expr:
-        """Take packets up to the answer."""
-        told: tuple[str, str] | None = None  # the name of a message whose text comes next
+        """Read packets up to the answer, and return its value.
+
+        Raises:
+            KernelDied: the kernel is gone, or was replaced by another.
+        """
+        told: tuple[str, str] | None = None  # the name of a message, whose text is the next packet
         lost = ""
         while True:
             try:
@@ -266,7 +274,7 @@ class KernelLink:
                         raise KernelDied(lost or "the kernel ended, and the server put another in its place")
                     self._prompted = True
                 case "InputPacket" | "InputStringPacket" as asks, _:
-                    # There is nobody to answer.
+                    # Nobody can answer.
                     self._link.put("" if asks == "InputStringPacket" else Symbol("$Failed"), end_packet=True)
                     self._link.flush()
                 case "MenuPacket", _:
@@ -278,7 +286,11 @@ class KernelLink:
                     pass  # a packet for front ends
 
     def _fence(self) -> None:
-        """Let a late abort fall on an evaluation of no consequence, so that it spares the next."""
+        """Evaluate something of no consequence, so that a late abort spares the next evaluation.
+
+        Raises:
+            KernelDied: the kernel is gone, or answers nothing but $Aborted.
+        """
         for number in range(_FENCES):
             try:
                 self._link.put_raw(encode(number))
@@ -295,10 +307,10 @@ class _Refused(Exception):
 
 
 def _ask(link: wstp.Link, name: str, *arguments: Expr, deadline: float, stop: Callable[[], bool]) -> Expr:
-    """Give a command to the server, and give its answer. What comes before that is not for us.
+    """Give a command to the server, and return its answer. Earlier packets are passed over.
 
     Raises:
-        _Refused: refused, or given up because of `stop`.
+        _Refused: the server refused, or `stop` gave up.
         wstp.WSTPError: the link is gone, or the deadline passed.
     """
     link.put(command(name, *arguments), end_packet=True)
@@ -325,4 +337,4 @@ def _ask(link: wstp.Link, name: str, *arguments: Expr, deadline: float, stop: Ca
 
 
 def _ignore(_: object) -> None:
-    """Take what nobody asked for."""
+    """Ignore an output."""

@@ -5,10 +5,10 @@
 ...     list(pool.map("Prime", range(1, 6)))
 [2, 3, 5, 7, 11]
 
-Values go and come as `kernelbus.shell.pool.values` says. What an evaluation gives is the future's
-result, but $Failed and $Aborted, which are raised as `EvaluationFailed` and `EvaluationAborted`,
-with the messages that tell why; to have $Failed as a value, evaluate to something else (`"f[#] /.
-$Failed -> Null &"`).
+:mod:`kernelbus.shell.pool.values` lists the Python values that arguments and results may be. The
+result of an evaluation is its value, except for $Failed and $Aborted: these are raised as
+`EvaluationFailed` and `EvaluationAborted`, with the messages that say why. To get $Failed as a
+value, evaluate to something else (`"f[#] /. $Failed -> Null &"`).
 """
 
 from __future__ import annotations
@@ -36,11 +36,9 @@ __all__ = ["KernelFuture", "KernelPool", "KernelWarning"]
 
 _WORD = r"(?:[^\W\d_]|\$)(?:[^\W_]|\$)*"
 _NAME = re.compile(rf"{_WORD}(?:`{_WORD})*")
-# The head of what a chunk is: one that means nothing to a kernel, so that it holds a Nothing as
-# well.
+# The head of a chunk: it means nothing to a kernel, so that even a Nothing stays in it.
 _CHUNK = f"{CONTEXT}Chunk"
-# Chunks are made so large that a kernel gets a few of them, but neither too many calls nor too many
-# bytes in one.
+# Chunks are so large that each kernel gets a few, with a limit on calls and bytes in one.
 _CHUNKS_PER_KERNEL = 4
 _CHUNK_CALLS = 1024
 _CHUNK_BYTES = 1 << 20
@@ -48,71 +46,74 @@ _LAZY_CHUNK = 32
 
 
 class KernelWarning(UserWarning):
-    """A message that an evaluation issued on its way to a value."""
+    """A message that an evaluation issued although it has a value."""
 
 
 class KernelFuture(Future[Any]):
     """The outcome of one evaluation.
 
-    Unlike the standard's, it can be cancelled while it runs: the evaluation is then aborted on its
-    kernel.
+    Unlike a standard future, it can be cancelled while it runs: the kernel then aborts the
+    evaluation.
     """
 
     def __init__(self, crew: Crew, expression: Expr, *, raw: bool = False) -> None:
-        """Raises TypeError when the expression holds what stands for none."""
+        """Encode the expression.
+
+        Raises:
+            TypeError: it holds a value that stands for no expression.
+        """
         super().__init__()
         self._crew = crew
         self._task = Task(encode(expression), self, raw)
         self._shown = crew.orders.on_message is not None
 
     def cancel(self) -> bool:
-        """Cancel it, and abort the evaluation if it is running; False when it is done already."""
+        """Cancel it, and abort the evaluation if it runs; return False if it is done already."""
         if not super().cancel():
             return False
         self._crew.cancelled(self._task)
         return True
 
     def running(self) -> bool:
-        """Tell whether a kernel is evaluating it."""
+        """Tell whether a kernel evaluates it now."""
         return self._task.kernel is not None and not self.done()
 
     @property
     def messages(self) -> tuple[KernelMessage, ...]:
-        """What the evaluation has issued, in order."""
+        """What the evaluation has issued so far, in order."""
         return tuple(self._task.messages)
 
     def result(self, timeout: float | None = None) -> Any:
-        """Give the value; warn of the messages, the first time, unless the pool has an
-        `on_message`.
+        """Return the value. The first time, warn of the messages, unless the pool has `on_message`.
 
         Raises:
-            EvaluationFailed, EvaluationAborted: see the module's text.
-            KernelDied: two kernels ended during it.
+            EvaluationFailed, EvaluationAborted: the value is $Failed or $Aborted.
+            KernelDied: two kernels ended during the evaluation.
             NoKernel: no kernel is left.
-            CancelledError, TimeoutError: as in the standard.
+            CancelledError, TimeoutError: as for a standard future.
         """
         value = super().result(timeout)
         self.warn()
         return value
 
     def warn(self, depth: int = 3) -> None:
-        """Warn of the messages, once; `depth` frames up is who is concerned."""
+        """Warn of the messages, once; `depth` is the `stacklevel` of the warnings."""
         if not self._shown:
             self._shown = True
             for message in self._task.messages:
                 warnings.warn(" ".join(message.text.split()), KernelWarning, stacklevel=depth)
 
     def peek(self, timeout: float | None) -> Any:
-        """Give the value and warn of nothing."""
+        """Return the value without warnings."""
         return super().result(timeout)
 
 
 class KernelPool(Executor):
-    """Evaluate on several kernels of a server at once; see the module's text.
+    """Evaluate on several kernels of a server at once; the module's text has an example.
 
     Leaving the `with` block waits for what was submitted; leaving it by an exception (Ctrl-C, say)
-    cancels what waits and aborts what runs. The kernels are the pool's own and end with it. One
-    that dies is replaced, and what it was evaluating is tried once more.
+    cancels what waits and aborts what runs. The kernels belong to the pool and end with it. A
+    kernel that dies is replaced, and its evaluation is tried once more.
     """
 
     def __init__(
@@ -128,28 +129,28 @@ class KernelPool(Executor):
         """Ask for the kernels, and wait for the first of them.
 
         Args:
-            address: the server, and perhaps the pool, as in `kernelbus.shell.address`; without a
-                pool, kernels for parallel work are asked for.
+            address: the server, and perhaps a pool of it (:mod:`kernelbus.shell.address`); without
+                a pool, kernels for parallel work are asked for.
             kernels: how many; None: one for each processor here. If the server gives fewer, the
                 pool works with those.
             initializer: code, or an expression, that each kernel evaluates first.
-            timeout: seconds in which a kernel must be had.
+            timeout: seconds in which a kernel must be attached.
             on_message: called, in a thread of the pool, with each message as it comes; None:
                 results warn of them (`KernelWarning`).
             on_print: the same for printed text; None: it goes to standard output.
 
         Raises:
             AddressError: the address cannot be understood.
-            NoKernel: no kernel can be had; the text says why.
-            ValueError: not at least one kernel.
-            TypeError: the initializer is no expression.
+            NoKernel: no kernel can be attached; the text says why.
+            ValueError: `kernels` is below 1.
+            TypeError: the initializer is not an expression.
         """
         if kernels is not None and kernels < 1:
             raise ValueError(f"{kernels} kernels: at least one is needed")
         first = None if initializer is None else encode(code_to_expr(initializer))
         orders = Orders(Address.parse(address), first, timeout, on_message, on_print)
         self._crew = Crew(kernels or os.cpu_count() or 1, orders)
-        # A pool that nobody holds any more ends its kernels once what was submitted is done.
+        # A pool without references ends its kernels once what was submitted is done.
         weakref.finalize(self, Crew.close, self._crew).atexit = False
         try:
             self._crew.wait_for_kernel()
@@ -163,12 +164,11 @@ class KernelPool(Executor):
         Args:
             fn: a function of the Wolfram Language: its name (`"Prime"`), code for it (`"#^2 &"`),
                 or an expression.
-            args: its arguments, as Python values; leave big arrays unchanged until it is done.
+            args: its arguments, as Python values; do not change large arrays until it is done.
             kwargs: its options: `WorkingPrecision=30` is `WorkingPrecision -> 30`.
 
         Raises:
-            TypeError: no function of the Wolfram Language, or an argument that stands for no
-                expression.
+            TypeError: `fn` is not such a function, or an argument stands for no expression.
             NoKernel: no kernel is left.
             RuntimeError: the pool is shut down.
         """
@@ -176,7 +176,7 @@ class KernelPool(Executor):
         return self._add(KernelFuture(self._crew, _function(fn)(*map(to_expr, args), *options)))
 
     def evaluate(self, code: str | Expr) -> KernelFuture:
-        """Evaluate code, or an expression. Raises as `submit` does."""
+        """Evaluate code, or an expression; raises as :meth:`submit` does."""
         return self._add(KernelFuture(self._crew, code_to_expr(code)))
 
     def map(
@@ -188,25 +188,24 @@ class KernelPool(Executor):
         chunksize: int | None = None,
         buffersize: int | None = None,
     ) -> Iterator[Any]:
-        """Evaluate `fn[a, b, ...]` for each element of the iterables, and give the values in order.
+        """Evaluate `fn[a, b, ...]` for each element of the iterables; yield the values in order.
 
-        Work begins at once. When a value is raised, a time-out comes or the iterator is closed,
+        Work begins at once. When an error is raised, a time-out comes or the iterator is closed,
         what waits is cancelled and what runs is aborted.
 
         Args:
-            fn: as for `submit`. Arguments are evaluated before a `fn` that would hold them is
-                called, in chunks of more than one.
+            fn: as for :meth:`submit`. In chunks of more than one call, arguments are evaluated
+                before they reach `fn`, even if `fn` holds its arguments.
             timeout: seconds from now in which each value must be there, else TimeoutError.
             chunksize: how many calls go to a kernel together; None: so many that each kernel gets
                 about four chunks of modest size.
-            buffersize: how many chunks may be under way or waiting to be taken, so that the
-                iterables may be without end; None: the iterables are read to their end at once.
+            buffersize: how many chunks may run or wait to be taken, so that the iterables may be
+                endless; None: the iterables are read to their end at once.
 
         Raises:
-            TypeError: no function of the Wolfram Language, or an argument that stands for no
-                expression.
-            ValueError: a size below 1.
-            NoKernel, RuntimeError: as `submit`.
+            TypeError: `fn` is not such a function, or an argument stands for no expression.
+            ValueError: a size is below 1.
+            NoKernel, RuntimeError: as for :meth:`submit`.
         """
         for name, size in (("chunksize", chunksize), ("buffersize", buffersize)):
             if size is not None and size < 1:
@@ -232,10 +231,10 @@ class KernelPool(Executor):
         return _values(pending, futures, deadline)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more; do what was submitted, then end the kernels.
+        """Take no more; finish what was submitted, then end the kernels.
 
         Args:
-            wait: return only when all is done; else the threads go on behind.
+            wait: return only when all is done; else the threads finish in the background.
             cancel_futures: cancel what no kernel has begun.
         """
         self._crew.close(cancel=cancel_futures)
@@ -267,7 +266,7 @@ class KernelPool(Executor):
 def _values(
     pending: deque[tuple[KernelFuture, int]], more: Iterator[tuple[KernelFuture, int]], deadline: float | None
 ) -> Iterator[Any]:
-    """Give the values of the chunks in order, submitting one more for each that is taken."""
+    """Yield the values of the chunks in order, and submit one more chunk for each that is taken."""
     try:
         while pending:
             future, count = pending[0]
@@ -288,7 +287,7 @@ def _values(
 
 
 def _chunks(calls: Iterator[tuple[Any, ...]], size: int, *, bounded: bool) -> Iterator[list[tuple[Any, ...]]]:
-    """Cut into chunks of `size` calls; `bounded`: of less where their arguments are large."""
+    """Yield chunks of `size` calls; `bounded`: of fewer where their arguments are large."""
     chunk: list[tuple[Any, ...]] = []
     weight = 0
     for call in calls:
@@ -303,7 +302,7 @@ def _chunks(calls: Iterator[tuple[Any, ...]], size: int, *, bounded: bool) -> It
 
 
 def _weight(value: Any) -> int:
-    """Say roughly how many bytes a value takes."""
+    """Return roughly how many bytes a value takes."""
     if isinstance(value, int | float):
         return 8
     size = getattr(value, "nbytes", None)
@@ -311,7 +310,7 @@ def _weight(value: Any) -> int:
 
 
 def _function(fn: Any) -> Expr:
-    """Make an expression that can be called of what names a function.
+    """Return the function that `fn` names, as an expression that can be called.
 
     Raises:
         TypeError: it names none.

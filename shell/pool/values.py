@@ -1,16 +1,15 @@
-"""Python values that stand for expressions, beyond those of `wstp.expr`: both ways, for who calls
-kernels from Python. No I/O.
+"""Python values for expressions, beyond those of `wstp.expr`, in both directions. No I/O.
 
 | expression | put | got |
 |---|---|---|
 | `True`, `False`, `Null` | `True`, `False`, `None` | the same |
 | `Rational[n, d]` | `fractions.Fraction` | `fractions.Fraction` |
 | `Complex[re, im]` | `complex` | `complex`, if that holds both parts exactly |
-| `Association[...]` | `dict` | `dict`, if its keys can be a dict's |
-| `List[...]` | `list`, `tuple`, `range`, `numpy.ndarray` | `list`, or `numpy.ndarray` where the kernel sends it packed |
+| `Association[...]` | `dict` | `dict`, if its keys can be keys of one |
+| `List[...]` | `list`, `tuple`, `range`, `numpy.ndarray` | `list`; `numpy.ndarray` if packed |
 
-Everything else is as in `wstp.expr`'s table. What stands inside another function than these is left
-as it is: f[True] is an expression.
+Everything else is as in the table of `wstp.expr`. The arguments of other functions than these stay
+expressions: f[True] is one.
 """
 
 from __future__ import annotations
@@ -34,18 +33,19 @@ def code_to_expr(code: str | Expr) -> Expr:
 
 
 def to_expr(value: object) -> Expr:
-    """Return the value with what `wstp` does not know by itself made into expressions."""
+    """Return the value with everything that `wstp` does not know made into expressions."""
     return _rebuild(value, _inner_out, _leaf_out, _whole_out)
 
 
 def to_python(expr: Expr) -> Expr:
-    """Return the Python value for an expression; the expression itself where there is none."""
+    """Return the Python value of an expression; without one, the expression itself."""
     return _rebuild(expr, _inner_in, _leaf_in, _whole_in)
 
 
 def _rebuild(root, inner, leaf, whole):  # type: ignore[no-untyped-def]  # three callables over Any: types would say nothing
-    """Rebuild a tree from its leaves upwards, without recursion: expressions may be nested as deep
-    as memory allows.
+    """Rebuild a tree from its leaves upwards.
+
+    Without recursion, since expressions may be nested as deeply as memory allows.
     """
     made: list[Expr] = []
     pending: list[tuple[int, Expr]] = [(-1, root)]
@@ -128,5 +128,5 @@ def _whole_in(node: Expr, made: list[Expr]) -> Expr:
     try:
         mapping = dict(zip(made[::2], made[1::2], strict=True))
     except TypeError:
-        return node  # a key that cannot be a dict's, a list say
-    return mapping if 2 * len(mapping) == len(made) else node  # 1 and 1. are one key to Python
+        return node  # a key that a dict cannot have, such as a list
+    return mapping if 2 * len(mapping) == len(made) else node  # 1 and 1. are one key in Python

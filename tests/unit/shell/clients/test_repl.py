@@ -56,7 +56,8 @@ def test_incomplete_input_goes_on_in_the_next_line(
 def test_input_that_is_left_incomplete_is_a_failure(
     play: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    incomplete = [*message("Syntax", "sntxi", "Syntax::sntxi: Incomplete."), packet("SyntaxPacket", 3), packet("InputNamePacket", "In[1]:= ")]
+    said = message("Syntax", "sntxi", "Syntax::sntxi: Incomplete.")
+    incomplete = [*said, packet("SyntaxPacket", 3), packet("InputNamePacket", "In[1]:= ")]
     assert repl(play({"f[": incomplete}), "f[\n", monkeypatch) == 1
     assert capsys.readouterr().err == "Syntax::sntxi: Incomplete.\n"
 
