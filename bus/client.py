@@ -122,6 +122,13 @@ class _Connection:
 class AdminClient:
     """Asks the broker at an endpoint and gives it orders. Use it with `with`, from one thread.
 
+    :func:`kernelbus.admin_client` makes one for the broker of a configuration.
+
+    >>> from kernelbus import admin_client, orders
+    >>> with admin_client() as client:  # doctest: +SKIP
+    ...     client.order(orders.PoolOrder(0, "", "Default", "pause")).ok
+    True
+
     Args:
         endpoint: `tcp://host:port` or `ipc://path`.
         make_token: returns that many random bytes (``secrets.token_bytes``).

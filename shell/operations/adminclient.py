@@ -18,6 +18,11 @@ __all__ = ["admin_client"]
 def admin_client(bus: str | None = None, configuration_file: str | None = None, timeout: float = 5.0) -> AdminClient:
     """Make the client for the broker at `bus`, or at the configured or default endpoint.
 
+    >>> from kernelbus import admin_client
+    >>> with admin_client() as client:  # doctest: +SKIP
+    ...     [pool.ready for pool in client.status().pools]
+    [2]
+
     Args:
         bus: the broker's endpoint; None: the configuration's, or the default one.
         configuration_file: the configuration; None: the one that the parts would find.

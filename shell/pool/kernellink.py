@@ -84,7 +84,14 @@ class EvaluationError(KernelPoolError):
 
 
 class EvaluationFailed(EvaluationError):
-    """The value is $Failed, as for wrong syntax, or is not of the expected form."""
+    """The value is $Failed, as for wrong syntax, or is not of the expected form.
+
+    >>> try:  # doctest: +SKIP
+    ...     session.evaluate("1 +")
+    ... except EvaluationFailed as error:
+    ...     [message.tag for message in error.messages]
+    ['sntxi']
+    """
 
 
 class EvaluationAborted(EvaluationError):

@@ -54,6 +54,10 @@ class KernelFuture(Future[Any]):
 
     Unlike a standard future, it can be cancelled while it runs: the kernel then aborts the
     evaluation.
+
+    >>> future = pool.evaluate("While[True]")  # doctest: +SKIP
+    >>> future.cancel()  # doctest: +SKIP
+    True
     """
 
     def __init__(self, crew: Crew, expression: Expr, *, raw: bool = False) -> None:
@@ -109,7 +113,12 @@ class KernelFuture(Future[Any]):
 
 
 class KernelPool(Executor):
-    """Evaluate on several kernels of a server at once; the module's text has an example.
+    """Evaluate on several kernels of a server at once.
+
+    >>> from kernelbus import KernelPool
+    >>> with KernelPool("wstp://localhost", 2) as pool:  # doctest: +SKIP
+    ...     list(pool.map("#^2 &", range(4)))
+    [0, 1, 4, 9]
 
     Leaving the `with` block waits for what was submitted; leaving it by an exception (Ctrl-C, say)
     cancels what waits and aborts what runs. The kernels belong to the pool and end with it. A

@@ -73,6 +73,11 @@ def connect(
 class Session:
     """A kernel that one program uses; made by :func:`connect`.
 
+    >>> session = connect("wstp://localhost")  # doctest: +SKIP
+    >>> session.evaluate("x = 2"), session.evaluate("x^10")  # doctest: +SKIP
+    (2, 1024)
+    >>> session.close()  # doctest: +SKIP
+
     Several threads may evaluate: one evaluation follows the other. Leaving the `with` block ends
     the kernel, unless it is kept.
 
