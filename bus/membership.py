@@ -119,7 +119,8 @@ class Membership:
     async def wait_until_up(self, timeout: float) -> bool:
         """Wait for a registration; return False if none succeeds in `timeout` seconds."""
         try:
-            await asyncio.wait_for(self._registered.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._registered.wait()
         except TimeoutError:
             return False
         return True
@@ -131,7 +132,9 @@ class Membership:
         self._transport = self._connect(self._receive)
         self.send(self._describe())
         try:
-            await asyncio.wait_for(self._registered.wait(), self._timeout)
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes with the event.
+            async with asyncio.timeout(self._timeout):
+                await self._registered.wait()
         except TimeoutError:
             if not self._said_lost:
                 self._log.error("no broker answers at %s; trying on", self.where)

@@ -212,6 +212,7 @@ class Introduction:
         self._config = config
         self._broken = 0
         self._switched = False
+        self._doubted = False
         self.current: ClientSecurity | None = None
         try:
             self.current = _curve(endpoint, config, self._own)
@@ -225,7 +226,7 @@ class Introduction:
 
         While the keys cannot be used, the last ones hold.
         """
-        self._broken, self._switched = 0, False
+        self._broken, self._switched, self._doubted = 0, False, False
         if self.current is not None:
             self._read()
         return self.current
@@ -243,9 +244,11 @@ class Introduction:
                 if self.trouble:
                     text = "the broker at %s takes this machine's connections now"
                     _log.info(text, self.endpoint, extra=fields(broker=self.endpoint))
-                self.trouble, self._broken = "", 0
+                self.trouble, self._broken, self._doubted = "", 0, False
             case Handshake.MISMATCH if self.current is None:
                 self._read()
+                if self._doubted:
+                    self._say_wrong_key()
                 return self._switch(self.current is not None)
             case Handshake.MISMATCH if self.local:
                 self.current = None
@@ -258,12 +261,21 @@ class Introduction:
             case Handshake.BROKEN if self.current is not None:
                 self._broken += 1
                 if self._broken > 1:  # a single one may be a broker that is shutting down
-                    self._say(
-                        f"the broker at {self.endpoint} ends the handshake: most likely its key is not {self.current.server} "
-                        f"({self.current.server_name}), which is expected here; kernelbus keys show says there which it is, "
-                        "and Bus/BrokerKey says it here"
-                    )
+                    if self.local and not self._switched:
+                        # A broker without keys closes the connection, and libzmq does not always
+                        # read first that the mechanisms do not match.
+                        self.current, self._doubted = None, True
+                        return self._switch(True)
+                    self._say_wrong_key()
         return False
+
+    def _say_wrong_key(self) -> None:
+        if self.current is not None:
+            self._say(
+                f"the broker at {self.endpoint} ends the handshake: most likely its key is not {self.current.server} "
+                f"({self.current.server_name}), which is expected here; kernelbus keys show says there which it is, "
+                "and Bus/BrokerKey says it here"
+            )
 
     def _read(self) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import secrets
@@ -10,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import zmq
@@ -29,6 +31,9 @@ from kernelbus.bus.protocol.orders import (
 )
 from kernelbus.bus.protocol.reports import Status, StatusRequest, Story, StoryEvent, StoryRequest
 from kernelbus.bus.protocol.schema import Message
+from kernelbus.bus.security.curve import Introduction
+from kernelbus.bus.security.keys import KeyStore
+from kernelbus.bus.settings.config import Config
 
 Answers = Callable[[Message], list[Message | bytes | list[bytes]]]
 ORDER = KernelOrder(0, "", "abcdef", "abort")
@@ -326,3 +331,17 @@ def _until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_keys_that_were_made_after_the_broker_started_are_no_obstacle(tmp_path: Path) -> None:
+    """On loopback a broker without keys is asked without, whatever a handshake ends in."""
+    KeyStore(tmp_path / "keys").new()
+    config = dataclasses.replace(Config(), bus=dataclasses.replace(Config().bus, keys=str(tmp_path / "keys")))
+    broker = FakeBroker("tcp://127.0.0.1:0", lambda message: [Answer(1, True)])
+    try:
+        for _ in range(30):
+            introduction = Introduction(broker.endpoint, config)
+            with AdminClient(broker.endpoint, secrets.token_bytes, sender="me", timeout=60, introduction=introduction) as client:
+                assert client.order(ORDER).ok
+    finally:
+        broker.close()
