@@ -35,9 +35,12 @@ Where to begin:
   `WSTPError` is its root.
 
 The sections that docstrings cite are those of PROTOCOL.md, the description of the wire protocol.
-For contributors: `wstp.machine` is the life of a link without I/O. `wstp.link`, `wstp.aio` and
-`wstp.relay` add sockets. `wstp.linkbase`, `wstp.connecting` and `wstp.reception` are what the first
-two share.
+
+For contributors, from the bytes upwards: `lexer` and `text` find tokens, `tokens` reads and writes
+them, `expression` does so with expressions. `tracker` and `completion` follow a stream undecoded,
+`transcoder` rewrites one for a peer that takes less. `handshake` and `rendezvous` begin links,
+`machine` is the life of one link. All these do no I/O. `link`, `aio` and `relay` are shells that
+add sockets; `linkbase`, `connecting` and `reception` are what the first two share.
 """
 
 from __future__ import annotations
