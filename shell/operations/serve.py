@@ -10,7 +10,7 @@ import logging
 import secrets
 
 from kernelbus.bus.broker.server import BrokerServer
-from kernelbus.bus.errors import EndpointError
+from kernelbus.bus.errors import BusError, EndpointError
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.transport.interface import TransportFactory
 from kernelbus.bus.transport.zeromq import dealer_factory
@@ -84,9 +84,14 @@ async def _serve(
         host = make_host(process, config, connect, "this process")
         process.reload_with(broker.reloader, host.reloader, frontend.reloader)
         port = await frontend.listen(interface, port)
-        bound = _bind(broker, bus_endpoint or config.bus.endpoint, port)
-        process.start(broker.run())
-        await serve_metrics(process, broker, metrics)
+        try:
+            bound = _bind(broker, bus_endpoint or config.bus.endpoint, port)
+            process.start(broker.run())
+            await serve_metrics(process, broker, metrics)
+        except BusError:
+            # It listens, and nothing else ends it yet.
+            await frontend.close(0.0)
+            raise
         process.start(host.run(), on_stop=host.close)
         start_frontend(process, config, frontend)
         await frontend.membership.wait_until_up(config.bus.heartbeat_timeout)

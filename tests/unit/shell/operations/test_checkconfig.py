@@ -15,6 +15,7 @@ import pytest
 from kernelbus.bus.settings.config import Config, load, loads
 from kernelbus.bus.settings.schema import spelled
 from kernelbus.shell.main import main
+from kernelbus.shell.operations.checkconfig import explain
 
 ROOT = Path(__file__).parents[4]
 EVERYTHING = """\ufeff{
@@ -175,3 +176,12 @@ def test_json_says_what_is_a_default(tmp_path: Path, capsys: pytest.CaptureFixtu
     given, defaults, unset = set(told["lines"]), set(told["defaults"]), set(told["unset"])
     assert not given & defaults
     assert set(leaves(told["configuration"])) == (given | defaults) - unset
+
+
+def test_each_value_says_where_it_comes_from() -> None:
+    lines = list(explain(Config(), {}))
+    assert lines[0] == "# There is no configuration file: these are the defaults. Looked for:"
+    assert (lines[-1], [line for line in lines if "# line" in line]) == ("}", [])
+    given = list(explain(Config(source=Path("/etc/k.conf")), {("AllowStealingKernels",): 3}))
+    assert given[0] == '# What "/etc/k.conf" means on this machine.'
+    assert [line.partition(":")[0].strip() for line in given if line.endswith("# line 3")] == ['"AllowStealingKernels"']

@@ -11,6 +11,7 @@ import pytest
 
 from kernelbus.bus.security.keys import KeyStore, is_key
 from kernelbus.shell.main import main
+from kernelbus.shell.operations.keys import run_keys
 
 Typed = tuple[int, str, str]
 
@@ -112,3 +113,20 @@ def test_the_configuration_says_where_keys_are(tmp_path: Path, capsys: pytest.Ca
     capsys.readouterr()
     assert main(["keys", "show", "-c", str(file)]) == 2
     assert 'did you mean "Keys"?' in capsys.readouterr().err
+
+
+def test_the_folder_is_the_configurations_unless_one_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[Path] = []
+
+    def note(store: KeyStore) -> int:
+        seen.append(store.folder)
+        return 7
+
+    file = tmp_path / "k.conf"
+    file.write_text(f'{{"Bus": {{"Keys": "{tmp_path}/configured"}}}}')
+    assert run_keys(note, program="p", configuration_file=str(file)) == 7
+    # The configuration may be what is broken.
+    assert run_keys(note, program="p", folder=str(tmp_path / "named"), configuration_file="/nowhere") == 7
+    assert seen == [tmp_path / "configured", tmp_path / "named"]
+    assert run_keys(note, program="p", configuration_file="/nowhere") == 2
+    assert capsys.readouterr().err.startswith("p: /nowhere: ")

@@ -1,0 +1,102 @@
+"""One kernel over one link, against a server that plays: attaching, evaluating, aborting."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from kernel_player import KERNEL, KernelPlayer, message, packet
+
+import wstp
+from kernelbus.shell.address import Address
+from kernelbus.shell.pool.kernellink import KernelDied, KernelLink, KernelMessage, NoKernel, encode
+from wstp import Symbol
+
+Start = Callable[..., KernelPlayer]
+
+
+def attach(player: KernelPlayer, pool: str = "", **options: object) -> KernelLink:
+    address = Address("127.0.0.1", player.port, pool)
+    return KernelLink.attach(address, timeout=30, stop=lambda: False, **options)  # type: ignore[arg-type]
+
+
+def evaluate(link: KernelLink, expression: wstp.Expr, said: list[object] | None = None) -> wstp.Expr:
+    said = [] if said is None else said
+    return link.evaluate(encode(expression), on_message=said.append, on_print=said.append)
+
+
+@pytest.mark.parametrize(
+    ("pool", "options", "asked"),
+    [
+        ("Main", {}, [Symbol("Association")(Symbol("Rule")("Pool", "Main"))]),
+        ("", {}, [Symbol("Association")(Symbol("Rule")("Parallel", Symbol("True")))]),
+        ("", {"parallel": False}, []),
+        ("Main", {"kernel": "some-id", "keep": True}, ["some-id"]),
+    ],
+)
+def test_what_a_server_is_asked_for(play: Start, pool: str, options: dict[str, object], asked: list[wstp.Expr]) -> None:
+    kernel = play()
+    link = attach(kernel, pool, **options)
+    assert link.identity == KERNEL
+    keep = Symbol("True" if options.get("keep") else "False")
+    assert kernel.commands == [Symbol("WSTPServer`ConnectKernel")(*asked), Symbol("WSTPServer`KeepAlive")(keep)]
+    link.close()
+    assert kernel.commands[-1] == Symbol("WSTPServer`CloseKernel")()
+
+
+def test_the_value_and_what_is_said_before_it(play: Start) -> None:
+    kernel = play({"f[1]": [packet("TextPacket", "printed\n"), *message("f", "bad", "f::bad: Oh."), packet("ReturnPacket", 7)]})
+    link, said = attach(kernel), []
+    assert evaluate(link, Symbol("f")(1), said) == 7
+    assert said == ["printed\n", KernelMessage("f", "bad", "f::bad: Oh.")]
+    link.close()
+
+
+def test_a_late_abort_falls_on_an_evaluation_of_no_consequence(play: Start) -> None:
+    began = threading.Event()
+
+    def busy(player: KernelPlayer, link: wstp.Link) -> None:
+        began.set()
+        player.await_message(link, wstp.MessageCode.ABORT)
+        link.put(packet("ReturnPacket", Symbol("$Aborted")), end_packet=True)
+        link.flush()
+
+    # The abort is met again by the first evaluation that follows, as by a kernel that is slow.
+    kernel = play({"busy[]": busy, "0": [packet("ReturnPacket", Symbol("$Aborted"))], "1": [packet("ReturnPacket", 1)]})
+    link, token = attach(kernel), object()
+    link.begin(token)
+
+    def abort() -> None:
+        began.wait(30)
+        link.abort(object())
+        link.abort(token)
+
+    thread = threading.Thread(target=abort)
+    thread.start()
+    assert evaluate(link, Symbol("busy")()) == Symbol("$Aborted")
+    thread.join()
+    assert kernel.codes == ["busy[]", "0", "1"]
+    assert kernel.messages == [wstp.MessageCode.ABORT]
+    link.close()
+
+
+def test_a_kernel_that_goes_away(play: Start) -> None:
+    link = attach(play({"gone[]": lambda player, link: link.close()}))
+    with pytest.raises(KernelDied, match="the kernel is gone"):
+        evaluate(link, Symbol("gone")())
+    link.close()
+
+
+def test_a_server_that_gives_no_kernel(play: Start) -> None:
+    words = [*message("WSTPServer", "full", "WSTPServer::full: no kernel is free"), packet("ReturnPacket", Symbol("$Failed"))]
+    with pytest.raises(NoKernel, match=r"gave no kernel: WSTPServer::full: no kernel is free"):
+        attach(play(greeting=words, refuse=True))
+    with pytest.raises(NoKernel, match="cannot reach a server"):
+        KernelLink.attach(Address("127.0.0.1", 1), timeout=5, stop=lambda: False)
+
+
+def test_waiting_is_given_up_when_nobody_wants_the_kernel(play: Start) -> None:
+    kernel = play(greeting=[])
+    with pytest.raises(NoKernel, match="it was not wanted any more"):
+        KernelLink.attach(Address("127.0.0.1", kernel.port), timeout=60, stop=lambda: True)
