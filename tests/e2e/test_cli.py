@@ -1,4 +1,4 @@
-"""The `kernelbus` command as a process of its own: its streams, its signals, its exit status."""
+"""The `kernelbus` command as a process: its streams, its signals, its exit status."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def command() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start `kernelbus` processes; what still runs after the test is killed."""
+    """Start `kernelbus` processes; those that still run are killed after the test."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
@@ -49,7 +49,7 @@ def command() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 @pytest.fixture
 def play() -> Iterator[Callable[[dict[str, Play]], KernelPlayer]]:
-    """Start players of a kernel; they are ended after the test."""
+    """Start scripted kernels; they are ended after the test."""
     players: list[KernelPlayer] = []
 
     def start(plays: dict[str, Play]) -> KernelPlayer:
@@ -177,6 +177,7 @@ def test_the_whole_way_with_the_embedded_kernel(command: Any, tmp_path: Path) ->
         status, out, error = evaluate("x = 5; Print[x]", "1/0", "x", "1 +")
         assert (status, out) == (1, "5\nNull\nComplexInfinity\n5\n$Failed\n")
         assert [line.split(":")[0] for line in error.splitlines()] == ["Power", "ToExpression"]
-        # The session before has left nothing: x has no value, and no kernel is ever handed on.
+        # The earlier session has left nothing: x has no value, and no kernel has two clients in
+        # turn.
         assert evaluate("x") == (0, "x\n", "")
         assert evaluate("--timeout", "1", "While[True]", "1 + 1")[:2] == (1, "$Aborted\n2\n")

@@ -1,7 +1,7 @@
-"""The people's clients against a real server with the embedded kernel: profiles, `repl` in a pipe
-and in a terminal, `connect`.
+"""The clients for people against a server with the embedded kernel.
 
-Tests kernelbus.shell.clients.connect and its siblings as people run them.
+Profiles, `repl` in a pipe and in a terminal, and `connect`. Tests kernelbus.shell.clients.connect
+and its siblings as people run them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def test_a_profile_leads_back_to_its_kernel(server: Part, environment: dict[str,
     assert run(environment, "eval", "--continue-profile", "work", "x + 1", "x + 2") == (0, "6\n7\n", "")
     kernel = json.loads(file.read_text())["Kernel"]
     assert run(environment, "eval", "--server", server.server, f"--kernel-id={kernel}", "x + 3") == (0, "8\n", "")
-    # Killed while it evaluates: what comes is shown to who comes back, and nothing before it again.
+    # Killed during an evaluation: the next client shows the later output, and none of the earlier.
     assert run(environment, "eval", "--continue-profile", "work", "x + 4") == (0, "8\n9\n", "")
     with subprocess.Popen(
         [sys.executable, "-m", "kernelbus.shell.main", "eval", "--continue-profile", "work", "Print[seen]; Pause[1]; Print[missed]; 77"],
@@ -93,7 +93,7 @@ def test_in_a_terminal(server: Part, environment: dict[str, str], tmp_path: Path
         terminal.until(r"Out\[3\]= f\[1, 2\]")
         terminal.until(r"In\[4\]:=")
         terminal.type("FactorInte\t")
-        # What is typed already is not written again, unless the terminal is drawn anew.
+        # The terminal repeats typed text only when it redraws the line.
         terminal.until("ger")
         terminal.type("[12]\r")
         terminal.until(r"\{\{2, 2\}, \{3, 1\}\}")

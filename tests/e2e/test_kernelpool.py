@@ -1,8 +1,7 @@
-"""Kernels as an Executor: with real servers, stand-in kernels for what goes wrong and embedded ones
-for what is computed.
+"""Kernels as an Executor, with real servers.
 
-Tests kernelbus.shell.pool.kernelpool, with its threads (kernelbus.shell.pool.crew) and links
-(kernelbus.shell.pool.kernellink).
+Stand-in kernels show failures, embedded ones compute. Tests kernelbus.shell.pool.kernelpool, with
+its threads (kernelbus.shell.pool.crew) and links (kernelbus.shell.pool.kernellink).
 """
 
 from __future__ import annotations
@@ -41,8 +40,10 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
-    """Stand-in kernels: `Plain` by default, `Workers` for parallel work, `Few` that has two, `Bad`
-    that has none.
+    """A server with stand-in kernels.
+
+    Its pools: `Plain` by default, `Workers` for parallel work, `Few` with at most two kernels,
+    `Bad` with none.
     """
     folder = tmp_path_factory.mktemp("pool")
     bad = {**stand_in_pool(folder), "KernelPath": str(folder / "missing"), "MinimumKernelNumber": 0}
@@ -66,7 +67,7 @@ def mathics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
 
 @pytest.fixture(scope="module")
 def two(mathics: Part) -> Iterator[KernelPool]:
-    """Two embedded kernels that several tests share."""
+    """A pool of two embedded kernels that several tests share."""
     with KernelPool(f"wstp://127.0.0.1:{mathics.port}/M", 2, initializer="double[x_] := 2 x") as pool:
         yield pool
 
@@ -80,7 +81,7 @@ def kernels(server: Part) -> set[int]:
 
 
 def pids(pool: KernelPool, count: int) -> set[int]:
-    """The process ids of `count` kernels, all of them at work at once."""
+    """Return the process ids of `count` kernels, which evaluate at the same time."""
     found: set[int] = set()
 
     def all_seen() -> bool:
@@ -244,8 +245,8 @@ def test_what_dies_once_is_tried_elsewhere(server: Part, tmp_path: Path) -> None
         before = pids(pool, 2)
         future = pool.submit("Await", str(answer))
         wait_until(future.running, "it is at work")
-        # One after the other, so that it is certain that the one at work is among them; it is tried
-        # on what replaced the first.
+        # One after the other, so that the kernel at work is surely among them; the task is tried
+        # again on a replacement.
         busy = before - {pool.submit("Pid").result(10)}
         for pid in busy:
             psutil.Process(pid).kill()

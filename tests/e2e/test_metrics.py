@@ -1,4 +1,4 @@
-"""What Prometheus is told by a server that has done something, and by a broker alone."""
+"""Metrics of a server that has done some work, and of a broker alone."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Scraped:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
     tmp_path = tmp_path_factory.mktemp("metrics")
-    # No kernel in advance: the first client waits while one is started.
+    # No kernel is kept ready: the first client waits while one starts.
     pool = stand_in_pool(tmp_path, MinimumKernelNumber=0, KeepAlive=False)
     config = write_config(tmp_path / "k.conf", Pools={"StandIn": pool})
     with Part("serve", "-p", "0", "-c", config, "--metrics-port", "0") as part:
@@ -61,7 +61,7 @@ def test_what_a_client_does_is_counted_and_never_uncounted(server: Scraped) -> N
     found = server.scrape()
     of_pool = frozenset({("pool", "StandIn")})
     assert found["kernelbus_attach_seconds_count", of_pool] == found["kernelbus_start_seconds_count", of_pool] == 1
-    # None of them took longer than there has been a server.
+    # None of them took longer than the server has run.
     up = found["kernelbus_uptime_seconds", frozenset()]
     for name in ("attach", "start", "evaluation"):
         assert 0 < found[f"kernelbus_{name}_seconds_sum", of_pool] < up

@@ -1,5 +1,4 @@
-"""Servers as a service manager runs them, and the set for two machines of configs/, with real
-processes.
+"""Servers under a service manager, and the two-machine set of configs/, with real processes.
 
 Tests kernelbus.shell.operations.broker, kernelbus.shell.operations.frontend and
 kernelbus.shell.operations.host.
@@ -23,7 +22,7 @@ from kernelbus.shell.main import main
 
 
 class Manager:
-    """A service manager's end of NOTIFY_SOCKET: everything it has been told."""
+    """A service manager's end of NOTIFY_SOCKET, with everything it has received."""
 
     def __init__(self, path: Path) -> None:
         self.told: list[str] = []
@@ -38,7 +37,7 @@ class Manager:
             self.told.append(data.decode())
 
     def wait_for(self, line: str, since: int = 0) -> int:
-        """Wait until it has been told `line`, after it was told `since` lines; gives where."""
+        """Wait until `line` has come after the first `since` lines; return its position."""
         wait_until(lambda: line in self.told[since:], f"{line} in {self.told[-5:]}")
         return self.told.index(line, since)
 
@@ -88,7 +87,7 @@ def test_a_host_is_ready_when_it_has_joined_and_says_when_the_broker_is_lost(man
     )
     with Part("broker", "--bus", "tcp://127.0.0.1:0", "-c", config, ready="Broker listening") as broker:
         endpoint = broker.endpoint
-    # It is gone again: its port is where the host looks for it.
+    # It has ended; the host will look for the broker at its port.
     host = Part("host", "--bus", endpoint, "-c", config, ready="Kernel host has joined", environment=manager.environment)
     try:
         away = manager.wait_for(f"STATUS=0 kernels, 0 with a client; looking for the broker at {endpoint}")
@@ -103,8 +102,7 @@ def test_a_host_is_ready_when_it_has_joined_and_says_when_the_broker_is_lost(man
 
 
 def test_the_two_machine_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As it is in configs/, but for the addresses, which are this machine's, and a folder for each
-    of the two.
+    """The set as in configs/, but with addresses of this machine, and a folder for each of the two.
     """
 
     def here(name: str, **replaced: str) -> Path:

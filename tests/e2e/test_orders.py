@@ -1,6 +1,8 @@
-"""What administrators order, on parts that are processes of their own: hosts that are drained and
-evicted, pools that are paused under load, configurations that are read again under load, and
-brokers that are restarted in between."""
+"""Orders of administrators, on parts that are separate processes.
+
+Hosts are drained and evicted, pools are paused and configurations reloaded under load, and brokers
+are restarted meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +38,7 @@ LIMITS = {"HostTimeout": 20, "ConnectionTimeout": 40}
 
 
 class Site:
-    """A broker and a frontend for all tests, and the hosts that one test wants, with a pool that no
-    other test has.
-    """
+    """A broker and a frontend for all tests, and each test's hosts, with a pool of its own."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.stack = stack
@@ -52,7 +52,7 @@ class Site:
         self.console = stack.enter_context(AdminClient(self.endpoint, secrets.token_bytes, sender="tester@here"))
 
     def begin(self, stack: ExitStack) -> None:
-        """Begin a test, whose processes and links end with `stack`."""
+        """Begin a test; `stack` ends its processes and links."""
         self.test = stack
         self.name = f"Pool{next(self.names)}"
         self.pool = stand_in_pool(self.folder)
@@ -71,7 +71,7 @@ class Site:
         return host
 
     def until(self, holds: Callable[[Status], object], what: str) -> Status:
-        """Wait until the status says so, and give it."""
+        """Wait until the status fulfils the condition, and return it."""
         found: list[Status] = []
 
         def look() -> bool:
@@ -118,7 +118,7 @@ LOST = (wstp.LinkClosed, wstp.LinkLost)
 
 
 def last_words(link: wstp.Link) -> list[str]:
-    """Read until the link ends, and give what is said by then."""
+    """Read until the link ends, and return what came."""
     said = []
     while True:
         try:
@@ -132,7 +132,7 @@ def host_with(site: Site, kernel: str) -> str:
 
 
 def ended(part: Part) -> int:
-    """Wait until a process has ended by itself, and give its status."""
+    """Wait until a process has ended by itself, and return its status."""
     wait_until(lambda: part.process.poll() is not None, "it ends by itself")
     return part.process.wait()
 
@@ -304,7 +304,7 @@ def test_a_configuration_is_read_again_under_load_and_no_session_is_dropped(site
     assert [value(link, Symbol("Pid")()) for link, _ in links] == pids
     fresh, _ = site.attach()
     assert "-two" in str(value(fresh, Symbol("Arguments")()))
-    # What the file names no more goes when it is empty; what has a fault changes nothing.
+    # A pool that the file no longer names goes when it is empty; a faulty file changes nothing.
     site.configure({"New": {**site.pool, "KernelOptions": "-new"}})
     assert any(f"pool {site.name} is drained, and goes when its last session has ended" in line for line in host_lines(site))
     assert value(links[0][0], 1) == 1
@@ -347,7 +347,7 @@ def test_sessions_are_detached_and_closed_and_their_clients_told(site: Site) -> 
     site.until(lambda status: kernel not in [known.kernel for known in status.kernels], "it has ended")
     story = site.console.story(kernel[:5])
     happened = [event.text.split(" to ")[0].split(":")[0] for event in story.events][1:]
-    # That it was ending is told only where that took some time.
+    # The state of ending shows only if it lasted a while.
     assert [event for event in happened if event != "ending"] == ["attached", "detached", "attached", "ended"]
 
 

@@ -1,5 +1,4 @@
-"""`kernelbus repl` where a kernel asks, does not obey, or loses its client; and what profiles bring
-back.
+"""`kernelbus repl` where a kernel asks, disobeys, or loses its client; and returning by a profile.
 
 Tests kernelbus.shell.clients.repl, with its kernelbus.shell.clients.console and
 kernelbus.shell.clients.events.
@@ -36,12 +35,12 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def until_there(file: Path) -> str:
-    """Code that evaluates until there is such a file."""
+    """Return code that evaluates until a file exists."""
     return f'While[!FileExistsQ["{file}"], Pause[0.02]]'
 
 
 class Client:
-    """A client with pipes to it, which is read line by line."""
+    """A client with pipes, read line by line."""
 
     def __init__(self, environment: dict[str, str], *words: str) -> None:
         self.process = subprocess.Popen(
@@ -107,10 +106,10 @@ def test_questions_and_aborts_in_a_terminal(server: Part, environment: dict[str,
         terminal.type("Print[begun]; Pause[100]\r")
         terminal.until(r"\nbegun")
         terminal.type("\x03")
-        # Below what the terminal shows of Ctrl-C.
+        # Below the ^C that the terminal shows.
         terminal.until(r"\^C\s*\nOut\[4\]= \$Aborted")
         terminal.until(r"In\[5\]:=")
-        # What does not obey until it has ended.
+        # An evaluation that obeys no abort until it has ended.
         terminal.type(f"Print[begun]; AbortProtect[{until_there(tmp_path / 'go')}]\r")
         terminal.until(r"\nbegun")
         terminal.press_twice(r"It has not obeyed the abort\. \[w\]ait, interrupt \[m\]enu, \[l\]eave it evaluating, \[q\]uit and end it\?")
@@ -164,7 +163,7 @@ def test_a_resume_point_that_is_too_old_is_said_with_the_way_on(server: Part, en
     assert run(environment, "eval", "--server", server.server, "--start-profile", "old", "x = 5")[0] == 0
     file = tmp_path / "state/kernelbus/profiles/old.json"
     old = file.read_text()
-    # More than is kept of what was taken.
+    # More than the server keeps of output that was taken.
     code = 'With[{line = StringJoin[Table["x", {100000}]]}, Do[Print[line], {15}]]'
     assert run(environment, "eval", "--continue-profile", "old", code)[0] == 0
     file.write_text(old)
@@ -178,7 +177,7 @@ def test_a_resume_point_that_is_too_old_is_said_with_the_way_on(server: Part, en
 
 
 def test_what_is_killed_at_any_moment_is_continued_without_a_gap(server: Part, environment: dict[str, str], tmp_path: Path) -> None:
-    """What is shown twice is what the killed client showed last, before it had noted that."""
+    """Only output that the killed client showed last, before it noted that, is shown twice."""
     chance = random.Random(7)
     assert run(environment, "eval", "--server", server.server, "--start-profile", "k", "n = 0")[0] == 0
     file = tmp_path / "state/kernelbus/profiles/k.json"
@@ -192,7 +191,7 @@ def test_what_is_killed_at_any_moment_is_continued_without_a_gap(server: Part, e
                     break
             client.process.kill()
             lines += client.stdout.readlines()
-        # A last line may be cut in two.
+        # The last line may be incomplete.
         values = [int(line) for line in lines if line.strip().isdigit() and line.endswith("\n")]
         assert values == list(range(values[0], values[0] + len(values))) if values else True
         if values:
@@ -203,12 +202,11 @@ def test_what_is_killed_at_any_moment_is_continued_without_a_gap(server: Part, e
     assert status == 0
     assert [*range(rest[0] if rest else total + 1, total + 1)] == rest
     assert (rest[0] if rest else total + 1) <= shown + 1
-    # Once nothing more comes, it is noted at once how far that was shown, and nothing is shown
-    # twice.
+    # When output pauses, the resume point is written at once, so that nothing is shown twice.
     point = json.loads(file.read_text())["ResumePoint"]
     with Client(environment, "eval", "--continue-profile", "k", f"Print[a]; Print[b]; {until_there(tmp_path / 'go')}") as client:
         assert [client.stdout.readline() for _ in range(2)] == ["a\n", "b\n"]
-        # The answer to what eval asks first, and the two.
+        # The answer to the question that eval asks first, and the two values.
         wait_until(lambda: json.loads(file.read_text())["ResumePoint"] == point + 3, "the profile follows")
     (tmp_path / "go").touch()
     assert run(environment, "eval", "--continue-profile", "k", "c") == (0, "Null\nc\n", "")

@@ -1,4 +1,4 @@
-"""The whole way with a stand-in kernel: clients, kernels, and what happens when either goes.
+"""A whole server with a stand-in kernel: clients, kernels, and the loss of either.
 
 Tests kernelbus.shell.operations.serve and kernelbus.shell.operations.parts.
 """
@@ -63,7 +63,7 @@ def test_messages_pass_both_ways(server: Part) -> None:
     with connect(server) as link:
         link.put(EVALUATE(Symbol("Wait")()), end_packet=True)
         link.flush()
-        # No waiting: the abort must not arrive before what it is meant for.
+        # No waiting: the abort must not arrive before its evaluation.
         link.put_message(MessageCode.ABORT)
         assert link.get(timeout=10) == Symbol("ReturnPacket")(Symbol("$Aborted"))
         value(link, Symbol("Tell")(130))
@@ -166,7 +166,7 @@ def test_half_an_expression_never_reaches_a_kernel(server: Part) -> None:
     for length in range(1, len(request)):
         link = wstp.connect(server.server, mode="uuid", timeout=10)
         link.get(timeout=30)
-        # The kernel that it was given unasked goes back to its pool.
+        # The kernel that was attached unasked goes back to its pool.
         wait_until(lambda link=link: order(link, command("ConnectKernel", identity)) == identity, "the kernel is free again")
         assert link.get(timeout=10) == Symbol("InputNamePacket")("In[1]:= ")
         assert value(link, length) == length
@@ -269,7 +269,7 @@ def test_a_client_that_does_not_greet_is_closed(tmp_path: Path, words: bytes) ->
 
 
 def reads_end(client: socket.socket) -> bool:
-    """Whether the peer closes (or resets) the connection without sending anything."""
+    """Tell whether the peer closes (or resets) the connection without sending anything."""
     try:
         return client.recv(1) == b""
     except ConnectionResetError:

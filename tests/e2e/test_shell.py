@@ -1,8 +1,7 @@
-"""The admin shell and `kernelbus status` against live servers: through cmd2's own bridge for
-programs, and by the command line.
+"""The admin shell and `kernelbus status` against live servers, in this process and as commands.
 
 Tests kernelbus.shell.admin.commands, kernelbus.shell.admin.looking and
-kernelbus.shell.admin.steering.
+kernelbus.shell.admin.steering, through cmd2's bridge for programs.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ HOST = socket.gethostname()
 
 
 class Console:
-    """A shell in this process, and the server that it steers."""
+    """A shell in this process, and the server that it administers."""
 
     def __init__(self, part: Part, config: Path, content: dict[str, Any]) -> None:
         self.part, self.config, self.content = part, config, content
@@ -62,7 +61,7 @@ class Console:
         self._bridge = PyBridge(self.shell)
 
     def run(self, line: str, outcome: int = 0) -> tuple[str, str]:
-        """Run a line; gives what it wrote, and what went wrong."""
+        """Run a line; return its output and its errors."""
         told = self._bridge(line)
         assert self.shell.outcome == outcome, (told.stdout, told.stderr)
         return told.stdout, told.stderr
@@ -121,7 +120,7 @@ def link(console: Console) -> Iterator[wstp.Link]:
 
 @pytest.fixture
 def answering(console: Console, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What a person answers, in turn; and what they were asked."""
+    """A person's answers, in turn, and the questions."""
     answers: list[str] = []
     asked: list[str] = []
 
@@ -414,7 +413,7 @@ def test_every_command_has_a_category_help_and_examples(console: Console) -> Non
 
 
 def test_completion_knows_what_is_there(console: Console) -> None:
-    # cmd2 takes what begins with a hyphen for an option, and completes that.
+    # cmd2 takes a word that begins with a hyphen for an option, and completes options.
     kernels = _kernels(console)
     kernel = next(kernel for kernel in kernels if not kernel.kernel.startswith("-"))
     assert kernel.kernel[:8] in console.complete("kernel abort ")
@@ -488,7 +487,7 @@ def test_status_by_the_command_line(console: Console, link: wstp.Link, capsys: p
             assert main(["status", "-c", str(config), part]) == 0
             return len(capsys.readouterr().out.splitlines()) == len(rows) + 1
 
-        # Between the two the pool may have started a kernel, or ended one.
+        # Between the two requests the pool may have started or ended a kernel.
         wait_until(agree, f"as many lines as there are {part}")
 
 
@@ -503,7 +502,7 @@ def test_brokers_and_hosts_that_come_and_go(tmp_path: Path, capsys: pytest.Captu
         return main(["status", "--bus", endpoint, "-c", str(config)])
 
     with contextlib.ExitStack() as stack:
-        # A path, since a port that nobody listens on may be anyone's meanwhile.
+        # A path, since another process could take an unused port meanwhile.
         endpoint = f"ipc://{tmp_path}/bus"
         broker = stack.enter_context(Part("broker", "--bus", endpoint, "-c", config, ready="Broker listening"))
         assert status() == 1
@@ -518,7 +517,7 @@ def test_brokers_and_hosts_that_come_and_go(tmp_path: Path, capsys: pytest.Captu
         broker.kill()
         told = bridge("hosts; version")
         assert (shell.outcome, told.stdout) == (2, "") and told.stderr.count("\n") == 1, told
-        # Which of the two is said depends on whether the connection's end has been read by then.
+        # The message depends on whether the connection's end has been read by then.
         assert f"no broker at {endpoint}" in told.stderr or f"the broker at {endpoint} went away" in told.stderr
         assert shell.complete("", "pool drain ", 11, 11).error, "completion says so, too"
         assert status() == 2

@@ -1,4 +1,4 @@
-"""The admin shell as an administrator sits at it: in a terminal of its own."""
+"""The admin shell in a terminal, as an administrator uses it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_administrators_session(tmp_path: Path) -> None:
             terminal.until("nothing is done")
             terminal.until("kernelbus>")
             assert ask(link, 1) == [Symbol("ReturnPacket")(1)]
-            # Ctrl-C leaves a watch, and not the shell.
+            # Ctrl-C ends a watch, and not the shell.
             terminal.type("watch -n 0.1 pools\r")
             terminal.until("q or Ctrl-C ends")
             terminal.until("Main +serving")
@@ -73,7 +73,7 @@ def test_an_administrators_session(tmp_path: Path) -> None:
         assert stat.S_IMODE(os.stat(history).st_mode) == 0o600
         with Terminal(environment, "shell", "--bus", part.endpoint) as terminal:
             terminal.until("kernelbus>")
-            # What was typed the last time is there.
+            # The history of the last session is there.
             terminal.type("\x1b[A\x1b[A")
             terminal.until(f"kernel close {kernel[:6]}")
             terminal.type("\x15history --all\r")
@@ -91,9 +91,7 @@ def test_an_administrators_session(tmp_path: Path) -> None:
 
 
 def _link(part: Part) -> wstp.Link:
-    """Connect to a kernel whose id cmd2 completes: what begins with a hyphen it takes for an
-    option.
-    """
+    """Connect to a kernel whose id does not begin with a hyphen, so that cmd2 completes it."""
     while True:
         link = connect(part)
         if not str(order(link, command("KernelID"))).startswith("-"):

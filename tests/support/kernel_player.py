@@ -1,7 +1,6 @@
-"""A thread that serves WSTP links in UUID mode and answers as a kernel would, by the book of a
-test.
+"""A thread that serves WSTP links in UUID mode and answers as a kernel, by the script of a test.
 
-It stands in for a whole server where a client is what is tested: nothing of the bus is behind it.
+It replaces a whole server where a client is under test: there is no bus behind it.
 """
 
 from __future__ import annotations
@@ -37,14 +36,14 @@ def message(symbol: str, tag: str, text: str) -> list[Function]:
 
 
 class KernelPlayer:
-    """Accepts one link after the other, and answers what each evaluates from `plays`, by code.
+    """Accepts one link after the other, and answers each evaluation from `plays`, by its code.
 
     Attributes:
-        links: how many have been accepted.
-        codes: what was asked to be evaluated, in order; Quit[] as "Quit[]".
+        links: how many links have been accepted.
+        codes: what was evaluated, in order; Quit[] as "Quit[]".
         commands: the commands to the server, in order.
         messages: the codes of the WSTP messages that came.
-        ended: set when a link has ended, however.
+        ended: set when a link has ended, in whatever way.
     """
 
     def __init__(
@@ -72,16 +71,16 @@ class KernelPlayer:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which it listens."""
         return self._listener.port
 
     @property
     def server(self) -> str:
-        """The same as a server's name, PORT@HOST."""
+        """The server's address, PORT@HOST."""
         return f"{self.port}@127.0.0.1"
 
     def close(self) -> None:
-        """End the thread; a fault of the player is a fault of the test."""
+        """End the thread; an error of the player is an error of the test."""
         self._stop.set()
         self._thread.join(30)
         self._listener.close()
@@ -97,7 +96,7 @@ class KernelPlayer:
                 return
 
     def wait_until(self, condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-        """Wait for `condition` as long as the player is not closed; give what it is then."""
+        """Wait for `condition`, at most until the player is closed; return its value."""
         deadline = time.monotonic() + seconds
         while not condition() and time.monotonic() < deadline and not self._stop.wait(0.01):
             pass
@@ -115,7 +114,7 @@ class KernelPlayer:
                     try:
                         self._play(link)
                     except (wstp.LinkClosed, wstp.LinkLost):
-                        pass  # the client went; what it did before is in the records
+                        pass  # the client has gone; what it did is recorded
                     finally:
                         self._read_messages(link, 0)
                 self.ended.set()
@@ -181,7 +180,7 @@ class KernelPlayer:
 
 
 def _code(asked: Function) -> str:
-    """Return the code that is asked for: by `kernelbus eval`, at a prompt, or as any expression."""
+    """Return the code in a request: of `kernelbus eval`, of a prompt, or as any expression."""
     (expression,) = asked.args
     if asked == packet("EnterTextPacket", expression):
         return str(expression)

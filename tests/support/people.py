@@ -1,4 +1,4 @@
-"""`kernelbus` as people run it: its output taken as a whole, or in a terminal of its own."""
+"""`kernelbus` as people run it: to its end, or in a terminal of its own."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _TERMINAL = (
 
 
 def client_environment(tmp_path: Path) -> dict[str, str]:
-    """Give an environment in which what is kept for a user is kept under `tmp_path`."""
+    """Return an environment that keeps the user's state under `tmp_path`."""
     return dict(os.environ, PYTHONPATH=str(ROOT / "src"), XDG_STATE_HOME=str(tmp_path / "state"), TERM="xterm", PYTHONUNBUFFERED="1")
 
 
 def run(environment: dict[str, str], *words: str, typed: str = "") -> tuple[int, str, str]:
-    """Run a client to its end; give its status, its output and its errors."""
+    """Run a client to its end; return its status, its output and its errors."""
     done = subprocess.run(
         [sys.executable, "-m", "kernelbus.shell.main", *words], env=environment, input=typed, capture_output=True, text=True, timeout=100
     )
@@ -55,8 +55,9 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def press_twice(self, pattern: str) -> str:
-        """Press Ctrl-C, and again until `pattern` is shown: of two signals at once a process may
-        see one.
+        """Press Ctrl-C until `pattern` is shown.
+
+        More than once, since a process may see two signals at the same time as one.
         """
         self.type("\x03")
         for seconds in (0.5, 4, 10):
@@ -66,7 +67,7 @@ class Terminal:
         return self.until(pattern)
 
     def until(self, pattern: str) -> str:
-        """Read until `pattern` is shown; what comes behind it is kept."""
+        """Read until `pattern` is shown; keep what follows it."""
         found = self._shown(pattern, 30)
         assert found, (pattern, self.seen)
         self.seen = self.seen[found.end() :]

@@ -1,4 +1,4 @@
-"""Real servers for tests: `kernelbus serve` and its parts as processes, ended whatever happens."""
+"""Real servers for tests: `kernelbus serve` and its parts as processes, ended in any case."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STAND_IN = Path(__file__).with_name("stand_in.py")
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
-    """Wait until `condition` gives something true, and give that.
+    """Wait until `condition` returns something true, and return that.
 
     Raises:
         AssertionError: it did not in time; the text is `what`.
@@ -41,7 +41,7 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -
         time.sleep(0.01)
 
 
-#: What is kept in a user's folder for state is kept here, and ends with the tests.
+#: The user's state directory during the tests; it is removed after them.
 _STATE = tempfile.TemporaryDirectory(prefix="kernelbus-state-")
 
 
@@ -52,7 +52,7 @@ def write_config(path: Path, **content: Any) -> Path:
 
 
 def stand_in_program(path: Path, *options: str) -> Path:
-    """Write a program that is the stand-in, always with these options beside those it is given."""
+    """Write a program that runs the stand-in with these options, besides those it is given."""
     given = " ".join(f'"{option}"' for option in options)
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@" {given}\n')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -60,9 +60,7 @@ def stand_in_program(path: Path, *options: str) -> Path:
 
 
 def stand_in_pool(tmp_path: Path, *options: str, **keys: Any) -> dict[str, Any]:
-    """Give a pool whose kernels are the stand-in program (tests/support/stand_in.py), one of them
-    ready.
-    """
+    """Return a pool of stand-in kernels (tests/support/stand_in.py), one of them ready."""
     wrapper = stand_in_program(tmp_path / "stand-in-kernel")
     return {"KernelPath": str(wrapper), "KernelOptions": " ".join(options), "MinimumKernelNumber": 1, **keys}
 
@@ -88,7 +86,7 @@ class Part:
         self.log: list[str] = []
         paths = [str(ROOT / "src"), (environment or {}).get("PYTHONPATH", "")]
         own = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
-        # KERNELBUS_KERNEL: the same kernels on a machine that has a WolframKernel.
+        # KERNELBUS_KERNEL: the same kernels on a machine with a WolframKernel.
         ours = {"XDG_STATE_HOME": _STATE.name, "KERNELBUS_KERNEL": "embedded"}
         environment = {**os.environ, **ours, **(environment or {}), **own}
         self.process = subprocess.Popen(
@@ -140,32 +138,32 @@ class Part:
 
     @property
     def port(self) -> int:
-        """The port of the last line on standard output that names one."""
+        """The port in the last line on standard output that names one."""
         found = re.search(r"port (\d+)", self.output[-1])
         assert found, self.output
         return int(found.group(1))
 
     @property
     def server(self) -> str:
-        """The same, as clients name it."""
+        """The server's address, for clients."""
         return f"{self.port}@127.0.0.1"
 
     @property
     def endpoint(self) -> str:
-        """The bus endpoint that a broker says it listens at."""
+        """The bus endpoint at which a broker says that it listens."""
         found = re.search(r"tcp://\S+:(\d+)", " ".join([*self.output, *self.log]))
         assert found, self.output
         return f"tcp://127.0.0.1:{found.group(1)}"
 
     def children(self) -> list[psutil.Process]:
-        """The processes under it, kernels among them."""
+        """The processes below it, kernels among them."""
         try:
             return psutil.Process(self.process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return []
 
     def terminate(self, number: int = signal.SIGTERM, seconds: float = 15.0) -> int:
-        """Ask it to end and give its exit status; it is killed when it does not."""
+        """Ask it to end, and return its exit status; kill it if it does not."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
@@ -178,16 +176,17 @@ class Part:
         return status
 
     def kill(self) -> None:
-        """End it without a word."""
+        """Kill it."""
         self.process.kill()
         self.process.wait(10)
 
     def told(self, pattern: str) -> list[str]:
-        """As :meth:`logged`, once there is one: the log comes by another way than what a test sees
-        happen.
+        """Return :meth:`logged` once it has a line.
+
+        The log may lag behind what a test sees otherwise.
         """
         return list(wait_until(lambda: self.logged(pattern), f"in the log: {pattern}"))
 
     def logged(self, pattern: str) -> list[str]:
-        """The log's lines that hold `pattern`, a regular expression."""
+        """Return the lines of the log that match `pattern`, a regular expression."""
         return [line for line in self.log if re.search(pattern, line)]

@@ -1,4 +1,4 @@
-"""The admin shell in this process, over a broker that only notes what it is asked."""
+"""The admin shell in this process, over a broker that only records requests."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Broker:
         client = cast(AdminClient, self)
         self._out, self._err = io.StringIO(), io.StringIO()
         self.shell = AdminShell(client, Names(client), interactive=False, yes=yes, stdout=self._out)
-        # After its making, which would read the history of a person.
+        # Only now: an interactive shell would read the user's history when it is made.
         self.shell.interactive = interactive
 
     def run(self, *lines: str, outcome: int = 0) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""A WSTP server of one thread that plays a kernel, for the clients under test."""
+"""Scripted kernels for the clients under test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["play"]
 
 @pytest.fixture
 def play() -> Iterator[Callable[..., KernelPlayer]]:
-    """Start players; they are ended, and their threads awaited, after the test."""
+    """Start scripted kernels; they are ended, and their threads joined, after the test."""
     players: list[KernelPlayer] = []
 
     def start(plays: dict[str, Play] | None = None, **options: object) -> KernelPlayer:

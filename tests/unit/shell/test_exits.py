@@ -1,4 +1,4 @@
-"""Exit statuses: what scripts that call the commands rely on."""
+"""Exit statuses, on which scripts rely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command says when a package of an extra is not installed: one line, status 2."""
+"""A missing package of an extra: one line on standard error, status 2."""
 
 from __future__ import annotations
 

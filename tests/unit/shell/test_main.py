@@ -1,4 +1,4 @@
-"""The command line: what it hands to the parts, and its refusals: one line, status 2."""
+"""The command line: the arguments of each command, and refusals in one line with status 2."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 
 
 class Server:
-    """Stands in for the modules that run the parts, and notes how they are called."""
+    """Replaces the modules that run the parts, and records their calls."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, status: int = 0) -> None:
         self.calls: list[tuple[str, Config, dict[str, Any]]] = []
@@ -86,7 +86,7 @@ class TestParts:
     def test_arguments(self, server: Server, typed: str, part: str, arguments: dict[str, Any]) -> None:
         assert command.main(typed.split()) == 0
         ((called, config, given),) = server.calls
-        # What is None was not asked for.
+        # None means that nothing was given.
         given, arguments = ({key: value for key, value in named.items() if value is not None} for named in (given, arguments))
         assert (called, config, given) == (part, Config(), arguments)
 

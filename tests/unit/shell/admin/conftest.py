@@ -1,4 +1,4 @@
-"""The admin shell over a broker that only notes what it is asked."""
+"""The admin shell over a broker that only records requests."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from shells import Broker
 
 @pytest.fixture
 def broker() -> Broker:
-    """A shell with nobody there, over a broker."""
+    """A shell without a person, over a broker."""
     return Broker()

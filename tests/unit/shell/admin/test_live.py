@@ -1,4 +1,4 @@
-"""Commands that run until they are stopped: what `top` computes, and `watch` with nobody there."""
+"""Commands that run until they are stopped: the shares of `top`, and `watch` without a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that change something: which order they give, and what they ask before."""
+"""Commands that change something: the orders they give, and the questions they ask first."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from kernelbus.shell.admin.steering import LEVELS, Steering
     ("line", "order"),
     [
         ("kernel start Main --host alpha", StartOrder(0, "", "Main", "alpha")),
-        # What is not asked about is sent as it was typed: the broker decides what it means.
+        # Without a question the id is sent as it was typed: the broker decides what it means.
         ("kernel abort abcx", KernelOrder(0, "", "abcx", "abort")),
         ("kernel close abcd", KernelOrder(0, "", KERNEL.kernel, "close")),
         ("kernel restart abcx --yes", KernelOrder(0, "", ATTACHED.kernel, "restart")),

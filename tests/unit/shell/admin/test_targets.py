@@ -1,4 +1,4 @@
-"""What a command is about, and what would be lost by it."""
+"""The target of a command, and what the command would lose."""
 
 from __future__ import annotations
 

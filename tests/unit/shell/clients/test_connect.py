@@ -1,4 +1,4 @@
-"""`kernelbus connect` against a kernel that plays: what it prints, and what it leaves."""
+"""`kernelbus connect` against a scripted kernel: what it prints and what it leaves."""
 
 from __future__ import annotations
 

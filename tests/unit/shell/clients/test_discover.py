@@ -1,4 +1,4 @@
-"""Which of the servers found is picked, and how they are shown."""
+"""Which discovered server is picked, and how the list is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kernelbus eval` against a kernel that plays by the book: what goes where, and which status."""
+"""`kernelbus eval` against a scripted kernel: its streams and its exit status."""
 
 from __future__ import annotations
 

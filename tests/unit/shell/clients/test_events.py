@@ -39,7 +39,7 @@ def test_a_kernel_that_says_too_much_waits(monkeypatch: pytest.MonkeyPatch) -> N
     thread.start()
     thread.join(0.3)
     assert thread.is_alive(), "there is room for two"
-    # What a person does is never held up.
+    # Other events than the kernel's never wait.
     events.put(Pressed())
     assert events.get(10) == said[0]
     thread.join(30)

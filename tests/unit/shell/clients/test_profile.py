@@ -1,4 +1,4 @@
-"""Profiles: what is written is read, and what is wrong is said in a line that names the file."""
+"""Profiles: what is written can be read, and errors name the file in one line."""
 
 from __future__ import annotations
 

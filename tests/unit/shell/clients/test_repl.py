@@ -1,4 +1,4 @@
-"""`kernelbus repl` with lines from a pipe, against a kernel that plays."""
+"""`kernelbus repl` with lines from a pipe, against a scripted kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a console looks for the broker."""
+"""Where operators' commands look for the broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A broker in a process of its own: its journal, and what it says of itself."""
+"""A broker in a process of its own: its journal, and its line for the service manager."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def made(config: Config, name: str | None) -> str:
-    """Make a broker, and return what it says of itself."""
+    """Make a broker, and return its line for the service manager."""
     said = []
 
     async def main() -> None:

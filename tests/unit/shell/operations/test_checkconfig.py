@@ -1,6 +1,4 @@
-"""`kernelbus check-config`: that what it prints means the same, says where everything comes from,
-and tells every fault.
-"""
+"""The output of `kernelbus check-config`: its meaning, the origin of each value, and all faults."""
 
 from __future__ import annotations
 
@@ -72,7 +70,7 @@ def test_what_it_prints_means_the_same(text: str, tmp_path: Path, capsys: pytest
     file.write_text(text, encoding="utf-8")
     status, out, _ = check(capsys, file)
     assert status == 0
-    # Read as from another folder: what was relative is so no more.
+    # Read from another folder: relative paths have become absolute.
     assert meaning(loads(out, "/elsewhere/k.conf")) == meaning(load(file))
     status, out, _ = check(capsys, file, "--json")
     assert status == 0

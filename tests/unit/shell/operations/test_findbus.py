@@ -1,4 +1,4 @@
-"""Which of the brokers found may be joined."""
+"""Which discovered brokers may be joined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A frontend in a process of its own: the line that programs read, and ports that are taken."""
+"""A frontend in a process of its own: its ready line, and ports that are taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kernelbus keys`, as it is typed."""
+"""The command `kernelbus keys`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Typed = tuple[int, str, str]
 
 
 class Machine:
-    """Somebody's `kernelbus keys`, in a folder of their own."""
+    """A machine's `kernelbus keys`, with a folder of its own."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.store = KeyStore(folder)

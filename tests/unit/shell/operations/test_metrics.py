@@ -1,5 +1,4 @@
-"""Metrics: that they say what the status says, in a form that Prometheus takes, under names that
-its rules allow.
+"""Metrics: they agree with the status, parse as Prometheus's format, and keep its rules for names.
 """
 
 from __future__ import annotations
@@ -162,8 +161,8 @@ def test_promtools_rules_for_names() -> None:
     for family in families():
         assert re.fullmatch(r"kernelbus_[a-z]+(_[a-z]+)*", family.name)
         assert family.documentation.strip().endswith(".")
-        # Rules of `promtool check metrics`: units are base units and stand last, a type is no part
-        # of a name, only counters end in _total.
+        # Rules of `promtool check metrics`: units are base units and come last, a name holds no
+        # type, and only counters end in _total.
         assert not re.search(r"_(total|count|sum|bucket|gauge|counter|histogram|summary)\b", family.name)
         assert not re.search(r"_(milliseconds|ms|minutes|hours|kilobytes|megabytes|bits|percent)\b", family.name)
         if family.type == "counter":

@@ -1,4 +1,4 @@
-"""What the service manager is told, over a socket as it has one."""
+"""Datagrams to the service manager, over a socket such as it has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kernelbus.shell.operations.notify import Notifier
 
 
 class Manager:
-    """A service manager's end: the datagrams that have come."""
+    """The service manager's end of the socket."""
 
     def __init__(self, name: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -40,7 +40,7 @@ class Manager:
 @pytest.fixture(params=["a path", "an abstract name"])
 def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]:
     path = str(tmp_path / "notify")
-    # Abstract names are the machine's, not the folder's.
+    # Abstract names belong to the machine, not to a folder.
     made = Manager(path if request.param == "a path" else f"@kernelbus-test-{os.getpid()}-{time.monotonic_ns()}")
     with made.socket:
         yield made

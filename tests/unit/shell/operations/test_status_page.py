@@ -1,4 +1,4 @@
-"""docs/status.md and docs/status.schema.json say what the code does."""
+"""docs/status.md and docs/status.schema.json agree with the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables fit their terminal, and show people times, sizes and what clients have named."""
+"""Tables fit their terminal, and show times, sizes and clients' names."""
 
 from __future__ import annotations
 

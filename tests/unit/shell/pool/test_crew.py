@@ -1,4 +1,4 @@
-"""The threads of a pool: their queue, their end, and what becomes of tasks without a kernel."""
+"""The threads of a pool: their queue, their end, and tasks without a kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One kernel over one link, against a server that plays: attaching, evaluating, aborting."""
+"""One kernel over one link, against a scripted server: attaching, evaluating, aborting."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_late_abort_falls_on_an_evaluation_of_no_consequence(play: Start) -> N
         link.put(packet("ReturnPacket", Symbol("$Aborted")), end_packet=True)
         link.flush()
 
-    # The abort is met again by the first evaluation that follows, as by a kernel that is slow.
+    # The abort also hits the next evaluation, as it does when it reaches the kernel late.
     kernel = play({"busy[]": busy, "0": [packet("ReturnPacket", Symbol("$Aborted"))], "1": [packet("ReturnPacket", 1)]})
     link, token = attach(kernel), object()
     link.begin(token)

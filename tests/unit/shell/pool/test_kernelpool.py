@@ -1,4 +1,4 @@
-"""The executor: what becomes of functions and calls on their way to a kernel."""
+"""The executor: how functions and calls become expressions for a kernel."""
 
 from __future__ import annotations
 
