@@ -86,11 +86,12 @@ class EvaluationError(KernelPoolError):
 class EvaluationFailed(EvaluationError):
     """The value is $Failed, as for wrong syntax, or is not of the expected form.
 
-    >>> try:  # doctest: +SKIP
-    ...     session.evaluate("1 +")
-    ... except EvaluationFailed as error:
-    ...     [message.tag for message in error.messages]
-    ['sntxi']
+    Examples:
+        >>> try:  # doctest: +SKIP
+        ...     session.evaluate("1 +")
+        ... except EvaluationFailed as error:
+        ...     print(error.messages[-1].tag)
+        sntxi
     """
 
 
