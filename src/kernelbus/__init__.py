@@ -1,10 +1,8 @@
 """kernelbus: a server for long-lived Wolfram Language kernels, and what Python programs use of it.
 
-====================================== ===========================================================
-:func:`connect`, :class:`Session`      one kernel with its state, blocking
-:class:`KernelPool`                    a `concurrent.futures.Executor` over several kernels
-:func:`admin_client`, :class:`Status`  the status of a server, and orders to it
-====================================== ===========================================================
+* :func:`connect`, :class:`Session`: one kernel with its state, blocking;
+* :class:`KernelPool`: a `concurrent.futures.Executor` over several kernels;
+* :func:`admin_client`, :class:`Status`: the status of a server, and orders to it.
 
 >>> from kernelbus import connect
 >>> with connect("wstp://localhost") as session:  # doctest: +SKIP

@@ -151,3 +151,9 @@ class TestLinks:
     def test_they_lead_to_pages_of_the_site(self, hooks: Any, page: str, source: str, site: str) -> None:
         shown = SimpleNamespace(file=SimpleNamespace(src_uri=page))
         assert hooks.on_page_markdown(source, shown, None, None) == site
+
+
+def test_examples_of_docstrings_are_shown_as_code() -> None:
+    doctests = script("doctests")
+    text = "Do it (:class:`~a.B`).\n\n>>> 1 + 1\n2\n>>> 3\n3\n\nArgs:\n    x: it.\n"
+    assert doctests.shown(text) == "Do it (`a.B`).\n\n```pycon\n>>> 1 + 1\n2\n>>> 3\n3\n```\n\nArgs:\n    x: it.\n"
