@@ -33,7 +33,7 @@ from kernelbus.shell.pool.values import to_python
 from wstp import Expr, Function
 from wstp.lexer import Buffer
 
-__all__ = ["Crew", "Orders", "Task", "check_value"]
+__all__ = ["Crew", "Orders", "Task", "call_handler", "check_value", "show"]
 
 _log = logging.getLogger("kernelbus.kernelpool")
 
@@ -326,23 +326,29 @@ class Crew:
 
     def _message(self, task: Task, message: KernelMessage) -> None:
         task.messages.append(message)
-        self._call(self.orders.on_message, message)
+        call_handler(self.orders.on_message, message)
 
     def _print(self, text: str) -> None:
-        if self.orders.on_print is not None:
-            self._call(self.orders.on_print, text)
-        elif sys.stdout is not None:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+        show(self.orders.on_print, text)
 
-    def _call(self, handler: Callable[[Any], None] | None, said: object) -> None:
-        """Call a handler of the user's; its exceptions are logged, and do not end the thread."""
-        if handler is None:
-            return
-        try:
-            handler(said)
-        except Exception:
-            _log.exception("the handler of what kernels say failed")
+
+def show(on_print: Callable[[str], None] | None, text: str) -> None:
+    """Give printed text to the user's function, or without one to standard output."""
+    if on_print is not None:
+        call_handler(on_print, text)
+    elif sys.stdout is not None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def call_handler(handler: Callable[[Any], None] | None, said: object) -> None:
+    """Call a function of the user's; log its errors, since they are not the kernel's."""
+    if handler is None:
+        return
+    try:
+        handler(said)
+    except Exception:
+        _log.exception("the handler of what kernels say failed")
 
 
 _crews: weakref.WeakSet[Crew] = weakref.WeakSet()

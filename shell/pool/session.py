@@ -13,7 +13,6 @@ waits: the evaluation is aborted, and the session goes on.
 
 from __future__ import annotations
 
-import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from kernelbus.shell.address import Address
-from kernelbus.shell.pool.crew import check_value
+from kernelbus.shell.pool.crew import call_handler, check_value, show
 from kernelbus.shell.pool.kernellink import KernelLink, KernelMessage, NoKernel, encode
 from kernelbus.shell.pool.kernelpool import KernelWarning
 from kernelbus.shell.pool.values import code_to_expr, to_python
@@ -177,13 +176,13 @@ class Session:
 
         def on_message(message: KernelMessage) -> None:
             messages.append(message)
-            if self._on_message is not None:
-                self._on_message(message)
+            # Its errors are logged: raised here, they would leave the rest of the answer unread.
+            call_handler(self._on_message, message)
 
         self._link.begin(token)
         self._running = token
         try:
-            value = self._link.evaluate(request, on_message=on_message, on_print=self._on_print or _show)
+            value = self._link.evaluate(request, on_message=on_message, on_print=lambda text: show(self._on_print, text))
         finally:
             self._running = None
         return value, messages
@@ -196,9 +195,3 @@ class Session:
         if not evaluation.cancel():
             self._link.abort(token)
             evaluation.exception()
-
-
-def _show(text: str) -> None:
-    if sys.stdout is not None:
-        sys.stdout.write(text)
-        sys.stdout.flush()

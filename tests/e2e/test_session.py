@@ -75,6 +75,12 @@ def test_what_is_said_goes_to_the_callables(server: Part) -> None:
     assert [message.tag for message in said] == ["infy"]
 
 
+def test_a_callable_that_fails_leaves_the_session_in_step(server: Part) -> None:
+    with connect(server.port, on_print=lambda text: 1 / 0, on_message=lambda message: 1 / 0) as session:
+        assert session.evaluate("Print[1]; 1/0; 2") == 2
+        assert session.evaluate("3") == 3
+
+
 def test_a_time_out_aborts_and_the_session_goes_on(session: Session) -> None:
     session.evaluate("kept = 7")
     with pytest.raises(TimeoutError):
