@@ -9,11 +9,19 @@ __all__ = ["private_file", "state_directory"]
 
 
 def state_directory() -> Path:
-    """Return `kernelbus` in `$XDG_STATE_HOME`, or in `~/.local/state`."""
+    """Return `kernelbus` in `$XDG_STATE_HOME`, or in `~/.local/state`.
+
+    For a user without a home it is below the root folder, where only root can write.
+    """
     given = os.environ.get("XDG_STATE_HOME", "")
     # The XDG specification: a relative path is to be ignored.
-    base = Path(given) if os.path.isabs(given) else Path.home() / ".local" / "state"
-    return base / "kernelbus"
+    if os.path.isabs(given):
+        return Path(given) / "kernelbus"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = Path("/")
+    return home / ".local" / "state" / "kernelbus"
 
 
 def private_file(name: str) -> Path:

@@ -10,11 +10,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import zmq
 
 from kernelbus.bus.broker.administration import Local
-from kernelbus.bus.broker.journal import Journal, JournalError
+from kernelbus.bus.broker.keeper import Keeper
 from kernelbus.bus.broker.machine import Action, Broker
 from kernelbus.bus.broker.tables import BrokerOptions, Note, Send
 from kernelbus.bus.channel.frames import Frame, Kind, control_frame
@@ -43,30 +44,28 @@ class BrokerServer:
     Args:
         options: the options of the broker's state machine.
         context: the ZeroMQ context; the caller ends it.
-        journal: where sessions are kept beyond the broker's end; None: nowhere. The server closes
-            it.
+        journal: the file in which sessions are kept beyond the broker's end; None: none. The broker
+            goes on without a file that cannot be used, and tries again.
         config: the configuration that `options` were made of.
         reread: reads the configuration again, for an administrator's order.
         keys: this machine's keys, for endpoints that other machines reach.
-
-    Raises:
-        JournalError: the journal is damaged.
     """
 
     def __init__(
         self,
         options: BrokerOptions,
         context: zmq.Context[zmq.Socket[bytes]],
-        journal: Journal | None = None,
+        journal: Path | None = None,
         config: Config | None = None,
         reread: Callable[[], Config] | None = None,
         keys: KeyStore | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._journal = journal
         self._writing = False
         now = self._loop.time()
-        self.broker = Broker(options, now, time.time() - now, journal.sessions() if journal is not None else None)
+        self._keeper = Keeper(journal, now, time.time())
+        self.broker = Broker(options, now, time.time() - now, self._keeper.records)
+        self.broker.unjournaled = self._keeper.problem
         if self.broker.sessions.awaited:
             _log.info("%d sessions are known from before; waiting for their hosts", len(self.broker.sessions.awaited))
         self._hub = CallHub(self._receive)
@@ -106,16 +105,15 @@ class BrokerServer:
         """Keep the state machine's time until cancelled."""
         while True:
             await asyncio.sleep(self._interval)
+            self._keeper.check(self._loop.time())
             self._perform(self.broker.tick(self._loop.time()))
 
     def close(self) -> None:
         """Stop listening, write the journal and close it."""
         self._hub.close()
         self._router.close()
-        if self._journal is not None:
-            self._write_journal()
-            self._journal.close()
-            self._journal = None
+        self._write_journal()
+        self._keeper.close()
 
     def _receive(self, route: Route, frame: Frame) -> None:
         broker = self.broker
@@ -165,9 +163,6 @@ class BrokerServer:
 
     def _write_journal(self) -> None:
         self._writing = False
-        changes = self.broker.sessions.changes()
-        if changes and self._journal is not None:
-            try:
-                self._journal.write(changes)
-            except JournalError as error:
-                _log.error("%s; sessions are known from their hosts only until it can be written", error)
+        now = self._loop.time()
+        self._keeper.write(self.broker.sessions, now, now + self.broker.epoch)
+        self.broker.unjournaled = self._keeper.problem

@@ -144,13 +144,22 @@ class SessionTable:
         self._stories: dict[str, deque[StoryEvent]] = {}
 
     def restore(self, records: list[SessionRecord], now: float) -> None:
-        """Take the records that an earlier broker journaled."""
-        for record in sorted(records, key=lambda record: record.changed):
+        """Take the records that an earlier broker journaled.
+
+        Of a session that is known already, the record is passed over.
+        """
+        known = self.live.keys() | self.awaited.keys() | self.over.keys()
+        for record in sorted((record for record in records if record.kernel not in known), key=lambda record: record.changed):
             if record.over:
                 self.over[record.kernel] = record
             else:
                 self.awaited[record.kernel] = replace(record, state=AWAITED, client="")
         self._forget(now)
+
+    def records(self, now: float) -> list[SessionRecord]:
+        """Return all that has to outlive the broker, for a journal that is written anew."""
+        live = [session.record(now) for session in self.live.values() if session.report.attachments]
+        return [*self.over.values(), *self.awaited.values(), *live]
 
     def changes(self) -> dict[str, SessionRecord | None]:
         """Take the changes to journal since the last call, by kernel id.

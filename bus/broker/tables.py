@@ -203,6 +203,7 @@ class BrokerTables:
         attaches: how long clients waited for a kernel, by pool.
         past_figures: what hosts that are gone had counted, by pool.
         gone_hosts: the hosts that were lost, by id.
+        unjournaled: why sessions are not written to the journal; empty: they are, or are not to be.
     """
 
     def __init__(self, options: BrokerOptions, now: float, epoch: float) -> None:
@@ -217,6 +218,7 @@ class BrokerTables:
         self.attaches: dict[str, Latencies] = {}
         self.past_figures: dict[str, PoolFigures] = {}
         self.gone_hosts: dict[str, GoneHost] = {}
+        self.unjournaled = ""
 
     def peers_of(self, role: str) -> list[Peer]:
         """Return the parts of a role (frontend, host), in the order in which they came."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 from pathlib import Path
 
-from kernelbus.bus.broker.journal import Journal, JournalError
 from kernelbus.bus.broker.server import BrokerServer
 from kernelbus.bus.broker.status import describe
 from kernelbus.bus.broker.tables import BrokerOptions
@@ -18,6 +16,7 @@ from kernelbus.bus.settings.config import Config
 from kernelbus.shell.extras import require
 from kernelbus.shell.operations.parts import Parts, part_name, parts, run_part
 from kernelbus.shell.operations.version import version
+from kernelbus.shell.state import state_directory
 
 __all__ = ["advertise_bus", "broker_status", "make_broker", "run_broker", "serve_metrics"]
 
@@ -70,7 +69,6 @@ def make_broker(process: Parts, config: Config, journal: str | None) -> BrokerSe
         journal: the name of the default journal; None: there is none unless one is configured.
 
     Raises:
-        JournalError: the configured journal cannot be opened.
         BusError: keys are needed, and missing.
     """
     options = BrokerOptions(name=part_name(config), version=version()).of(config)
@@ -79,18 +77,11 @@ def make_broker(process: Parts, config: Config, journal: str | None) -> BrokerSe
     return broker
 
 
-def _journal(config: Config, name: str | None) -> Journal | None:
+def _journal(config: Config, name: str | None) -> Path | None:
     given = config.bus.journal
     if given is not None:
-        return Journal(Path(given)) if given else None
-    if name is None:
-        return None
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    try:
-        return Journal(state / "kernelbus" / f"{re.sub('[^0-9A-Za-z.]+', '-', name)}.sqlite")
-    except JournalError as error:
-        _log.warning("%s; sessions are kept without a journal", error)
-        return None
+        return Path(given) if given else None
+    return state_directory() / f"{re.sub('[^0-9A-Za-z.]+', '-', name)}.sqlite" if name is not None else None
 
 
 async def serve_metrics(process: Parts, server: BrokerServer, metrics: tuple[str, int] | None) -> None:

@@ -28,6 +28,7 @@ from kernelbus.kernelhost.process.watch import settled
 from kernelbus.kernelhost.process.wolfram import choose_kernel
 from kernelbus.shell.defaults import BUS_ENDPOINT
 from kernelbus.shell.exits import OK, UNUSABLE
+from kernelbus.shell.state import state_directory
 
 __all__ = ["explain", "run_check_config"]
 
@@ -185,8 +186,7 @@ def _endpoint(config: Config) -> str:
 
 
 def _journal(config: Config) -> str:
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return f"left out; a file in {shown(state + '/kernelbus')}, named for the endpoint"
+    return f"left out; a file in {shown(str(state_directory()))}, named for the endpoint"
 
 
 def _memory(config: Config) -> str:

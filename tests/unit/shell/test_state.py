@@ -19,6 +19,15 @@ def test_the_directory_is_where_the_environment_says(tmp_path: Path, monkeypatch
         assert state_directory() == tmp_path / "home" / ".local" / "state" / "kernelbus"
 
 
+def test_a_user_without_a_home_has_a_directory_that_only_root_can_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*_: object) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+    assert state_directory() == Path("/.local/state/kernelbus")
+
+
 def test_a_private_file_is_its_users_alone_and_keeps_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     file = private_file("history")

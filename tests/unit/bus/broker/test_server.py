@@ -11,7 +11,6 @@ import pytest
 import zmq
 from bus_parts import OPTIONS, Bus, until
 
-from kernelbus.bus.broker.journal import Journal
 from kernelbus.bus.broker.server import BrokerServer
 from kernelbus.bus.channel.frames import Frame, Kind, control_frame
 from kernelbus.bus.protocol.codec import decode, encode
@@ -124,12 +123,38 @@ async def test_a_channel_that_does_not_exist_is_reset_once_all_could_be_back(con
 
 
 async def test_sessions_are_journaled_and_awaited_by_the_next_broker(tmp_path: Path, context: zmq.Context[zmq.Socket[bytes]]) -> None:
-    server = BrokerServer(OPTIONS, context, Journal(tmp_path / "journal"))
+    server = BrokerServer(OPTIONS, context, tmp_path / "journal")
     host = Caller(server)
     host.send(HOST)
     await until(lambda: host.messages)
     server.close()
-    server = BrokerServer(OPTIONS, context, Journal(tmp_path / "journal"))
+    server = BrokerServer(OPTIONS, context, tmp_path / "journal")
+    assert list(server.broker.sessions.awaited) == ["k"]
+    server.close()
+
+
+async def test_a_broker_without_its_journal_says_so_in_its_status(tmp_path: Path, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    path = tmp_path / "journal"
+    path.mkdir()
+    server = BrokerServer(OPTIONS, context, path)
+    host = Caller(server)
+    host.send(HOST)
+    console = Caller(server)
+    console.send(StatusRequest(1))
+    status = await console.answer(1)
+    assert isinstance(status, Status)
+    assert status.health == "degraded"
+    assert f"the journal {path} is a folder: name a file as Bus/Journal" in " ".join(status.problems)
+    path.rmdir()
+    running = asyncio.ensure_future(server.run())
+    await until(lambda: not server.broker.unjournaled)
+    running.cancel()
+    console.send(StatusRequest(2))
+    again = await console.answer(2)
+    assert isinstance(again, Status)
+    assert not any("journal" in problem for problem in again.problems)
+    server.close()
+    server = BrokerServer(OPTIONS, context, path)
     assert list(server.broker.sessions.awaited) == ["k"]
     server.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,7 +51,20 @@ def test_a_configured_journal_is_the_one(state: Path, tmp_path: Path) -> None:
 def test_without_a_default_journal_it_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "kernelbus").write_text("a file in the way")
     made(Config(), "any")
-    assert "sessions are kept without a journal" in caplog.text
+    assert "the broker keeps sessions without a journal" in caplog.text
+
+
+@pytest.mark.parametrize("damage", ["pipe", "zero", "noise"])
+def test_a_broker_always_starts(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "j"
+    if damage == "pipe":
+        os.mkfifo(path)
+    elif damage == "zero":
+        path.symlink_to("/dev/zero")
+    else:
+        path.write_bytes(b"noise" * 5000)
+    made(replace(Config(), bus=replace(Config().bus, journal=str(path))), None)
+    assert str(path) in caplog.text
 
 
 def test_an_endpoint_that_cannot_be_bound(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
