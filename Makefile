@@ -11,19 +11,25 @@ PYTEST_ARGS ?=
 TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 
 BIN := .venv/bin
+# What a server needs is in .venv; and what tests and linters need, too.
+SERVER := .venv/.server
 STAMP := .venv/.installed
 # mkdocs-material tells of its successor at every start. With --quiet, --strict would find nothing.
 MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+UPGRADE ?=
+LOCK = echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
+  --custom-compile-command 'make lock' $(UPGRADE) pyproject.toml -
 
-.PHONY: help install serve test lint docs fuzz soak bench clean
+.PHONY: help install lock serve test lint docs fuzz soak bench clean
 
 help:
 	@echo 'make serve    install and serve (PORT=$(PORT) INTERFACE=$(INTERFACE) CONFIG=$(CONFIG))'
 	@echo 'make test     install and run the tests (PYTEST_ARGS=...)'
 	@echo 'make lint     install and run ruff, mypy and the checks of the documentation'
 	@echo 'make docs     build the documentation into site/'
-	@echo 'make install  make .venv from requirements.lock; instant when nothing changed'
+	@echo 'make install  make .venv from requirements-dev.lock; instant when nothing changed'
+	@echo 'make lock     write the lock files anew (UPGRADE=--upgrade takes the newest versions)'
 	@echo 'make fuzz     random bytes for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make soak     load for SOAK_SECONDS=$(SOAK_SECONDS)'
 	@echo 'make bench    measure'
@@ -31,18 +37,32 @@ help:
 
 install: $(STAMP)
 
+# Nothing is installed whose hash the lock does not have, the build backend included. $(1) is the lock, $(2) the stamp.
 # A virtual environment begun and not finished has no stamp, and is made anew.
-$(STAMP): pyproject.toml requirements.lock
+define INSTALL
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kernelbus needs Python 3.11 or later, $(PYTHON) is %d.%d: say make PYTHON=/path/to/python3.11" % sys.version_info[:2])'
 	@echo 'installing into .venv (about a minute, once) ...'
-	@test -x $(BIN)/python && test -f $(STAMP) || $(PYTHON) -m venv --clear .venv
-	@$(PIP) install --only-binary uvloop --requirement requirements.lock \
+	@test -x $(BIN)/python && { test -f $(SERVER) || test -f $(STAMP); } || $(PYTHON) -m venv --clear .venv
+	@$(PIP) install --require-hashes --only-binary uvloop --requirement $(1) \
 	  || { echo "once more without uvloop, in case this Python has no wheel of it (asyncio's own loop serves then)"; \
-	       grep -v '^uvloop' requirements.lock | $(PIP) install --requirement /dev/stdin; }
+	       sed '/^uvloop/,/[^\\]$$/d' $(1) | $(PIP) install --require-hashes --requirement /dev/stdin; }
 	@$(PIP) install --no-deps --no-build-isolation --editable .
-	@touch $(STAMP)
+	@touch $(2)
+endef
 
-serve: $(STAMP)
+$(SERVER): pyproject.toml requirements.lock
+	$(call INSTALL,requirements.lock,$(SERVER))
+
+$(STAMP): pyproject.toml requirements-dev.lock
+	$(call INSTALL,requirements-dev.lock,$(SERVER) $(STAMP))
+
+# What is locked stays as it is where pyproject.toml allows it; `make lock UPGRADE=--upgrade` takes the newest.
+lock: $(STAMP)
+	$(LOCK) --python-version 3.11 --extra all --output-file requirements.lock
+	$(LOCK) --python-version 3.11.5 --extra all --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(BIN)/python tests/support/audit.py
+
+serve: $(SERVER)
 	@exec $(BIN)/kernelbus serve --port $(PORT) \
 	  $(if $(INTERFACE),--interface $(INTERFACE)) $(if $(CONFIG),--configuration-file $(CONFIG))
 
@@ -52,6 +72,7 @@ test: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python tests/support/audit.py
 	$(BIN)/python docs/generate.py --check
 	$(MKDOCS)
 

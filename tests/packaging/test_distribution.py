@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -147,6 +148,28 @@ def test_their_checkers_find_nothing_to_say(built: Path, wheel: Path) -> None:
     for words in (["twine", "check", "--strict", *built.iterdir()], ["check_wheel_contents", wheel]):
         done = subprocess.run([sys.executable, "-m", *map(str, words)], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_image_is_made_of_what_its_file_copies(wheel: Path, tmp_path: Path) -> None:
+    """The Dockerfile copies what a wheel is built of, and no rule keeps that out."""
+    context = tmp_path / "context"
+    copied = re.findall(r"^COPY (?!--from)(.+) (\S+)$", (ROOT / "configs/Dockerfile").read_text(), re.MULTILINE)
+    let_through = [line[1:] for line in (ROOT / "configs/Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")]
+    for names, target in copied:
+        for name in names.split():
+            assert any(name == kept or name.startswith(f"{kept}/") for kept in let_through), name
+            source, to = ROOT / name, context / target
+            if source.is_dir():
+                shutil.copytree(source, to, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                to.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, to)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path, context],
+        check=True, timeout=300, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    (image,) = tmp_path.glob("*.whl")
+    assert sorted(zipfile.ZipFile(image).namelist()) == sorted(zipfile.ZipFile(wheel).namelist())
 
 
 # ---- what is installed, and works ----------------------------------------------------------------

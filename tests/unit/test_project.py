@@ -13,32 +13,80 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCK = {
-    canonicalize_name(requirement.name): requirement
-    for line in (ROOT / "requirements.lock").read_text().splitlines()
-    if line and not line.startswith("#")
-    for requirement in [Requirement(line)]
-}
-NEEDED = [
-    *PROJECT["project"]["dependencies"],
-    *(need for extra in PROJECT["project"]["optional-dependencies"].values() for need in extra),
-    *PROJECT["build-system"]["requires"],
-]
+OPTIONAL = PROJECT["project"]["optional-dependencies"]
+SERVER = ("wstp", "embedded", "admin", "discovery", "metrics")
+TOOLS = ("test", "docs", "dev")
 
 
-@pytest.mark.parametrize("need", [need for need in NEEDED if not need.startswith("kernelbus")])
-def test_the_lock_has_what_is_needed(need: str) -> None:
+def lock(name: str) -> dict[str, tuple[Requirement, list[str]]]:
+    """Give what a lock file pins: requirement and hashes, by name."""
+    entries = re.findall(
+        r"^([A-Za-z0-9].*?)\s*\\\n((?: {4}--hash=.*\n?)+)", (ROOT / name).read_text(), re.MULTILINE
+    )
+    return {
+        canonicalize_name(Requirement(pin).name): (Requirement(pin), re.findall(r"--hash=(\S+)", hashes))
+        for pin, hashes in entries
+    }
+
+
+LOCKS = {name: lock(name) for name in ("requirements.lock", "requirements-dev.lock")}
+
+
+def needs(*extras: str) -> list[str]:
+    return [
+        *PROJECT["project"]["dependencies"],
+        *PROJECT["build-system"]["requires"],
+        *(need for extra in extras for need in OPTIONAL[extra] if not need.startswith("kernelbus")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "need"),
+    [
+        *(("requirements.lock", need) for need in needs(*SERVER)),
+        *(("requirements-dev.lock", need) for need in needs(*SERVER, *TOOLS)),
+    ],
+)
+def test_a_lock_has_what_is_needed(name: str, need: str) -> None:
     wanted = Requirement(need)
-    (pin,) = LOCK[canonicalize_name(wanted.name)].specifier
+    locked, _ = LOCKS[name][canonicalize_name(wanted.name)]
+    (pin,) = locked.specifier
     assert pin.operator == "=="
     assert wanted.specifier.contains(pin.version)
-    assert str(wanted.marker) == str(LOCK[canonicalize_name(wanted.name)].marker)
+    for python in ("CPython", "PyPy"):
+        for system in ("linux", "win32"):
+            there = {"platform_python_implementation": python, "sys_platform": system}
+            assert wanted.marker is None or wanted.marker.evaluate(there) == (
+                locked.marker is None or locked.marker.evaluate(there)
+            )
 
 
-def test_everything_in_the_lock_is_pinned() -> None:
-    assert {
-        name for name, locked in LOCK.items() if [pin.operator for pin in locked.specifier] != ["=="]
-    } == set()
+@pytest.mark.parametrize("name", LOCKS)
+def test_everything_in_a_lock_is_pinned_and_has_hashes(name: str) -> None:
+    words = re.findall(r"^[A-Za-z0-9].*", (ROOT / name).read_text(), re.MULTILINE)
+    assert len(words) == len(LOCKS[name])
+    for requirement, hashes in LOCKS[name].values():
+        assert [pin.operator for pin in requirement.specifier] == ["=="], requirement
+        assert hashes, requirement
+        assert all(re.fullmatch("sha256:[0-9a-f]{64}", each) for each in hashes), requirement
+
+
+def test_the_locks_agree() -> None:
+    server, everything = LOCKS["requirements.lock"], LOCKS["requirements-dev.lock"]
+    for name, (requirement, hashes) in server.items():
+        also, its_hashes = everything[name]
+        assert (also.specifier, its_hashes) == (requirement.specifier, hashes)
+
+
+def test_a_server_needs_no_tool() -> None:
+    tools = {canonicalize_name(Requirement(need).name) for extra in TOOLS for need in OPTIONAL[extra]}
+    needed = {canonicalize_name(Requirement(need).name) for need in needs(*SERVER)}
+    assert (tools - needed) & set(LOCKS["requirements.lock"]) == {"pyyaml"}, "Mathics3 needs PyYAML, too"
+
+
+@pytest.mark.parametrize("base", re.findall(r"^FROM (\S+)", (ROOT / "configs/Dockerfile").read_text(), re.MULTILINE))
+def test_the_image_is_built_on_one_that_cannot_change(base: str) -> None:
+    assert re.fullmatch(r"python:[0-9.]+-slim@sha256:[0-9a-f]{64}", base)
 
 
 def test_the_changelog_begins_with_this_version() -> None:
@@ -53,7 +101,7 @@ def test_make_says_which_python_is_too_old(tmp_path: Path) -> None:
         '#!/bin/sh\nexec python3 -c "import sys; sys.version_info = (3, 9, 1); exec(sys.argv[1])" "$2"\n'
     )
     old.chmod(0o755)
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+    for name in ("Makefile", "pyproject.toml", "requirements-dev.lock"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     made = subprocess.run(
         ["make", "install", f"PYTHON={old}"],
