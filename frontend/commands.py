@@ -16,7 +16,8 @@ from typing import Protocol
 from kernelbus.bus.protocol.messages import NO_POINT
 from kernelbus.bus.protocol.reports import Status
 from kernelbus.frontend.answers import kernels, pools, status
-from wstp import Expr, Function, Symbol
+from wstp import Expr, Function, Limits, Symbol, WSTPError
+from wstp.packets import decode_expression
 
 __all__ = [
     "COMMANDS",
@@ -28,10 +29,15 @@ __all__ = [
     "asks_for_kernel",
     "is_command",
     "needs_no_kernel",
+    "read",
     "run",
 ]
 
 CONTEXT = "WSTPServer`"
+
+#: Bounds on what a command has in it. No argument of a command is a long number or a deep list, and
+#: to decode one takes long.
+_LIMITS = Limits(integer_digits=100, nesting_depth=32, array_nodes=1024)
 
 
 class CommandRefused(Exception):
@@ -91,8 +97,9 @@ class CommandTarget(Protocol):
     def keep_alive(self, keep: bool) -> None:
         """Set whether the kernel is kept when the client leaves."""
 
-    def ask_status(self, show: Callable[[Status], Expr]) -> None:
-        """Ask the broker for its status; `show` makes the answer of it, later."""
+    def ask_status(self, show: Callable[[Status, str], Expr]) -> None:
+        """Ask the broker for its status; `show` makes the answer of it and the kernel's id, later.
+        """
 
     def disconnect(self) -> None:
         """Detach the kernel; the link stays open."""
@@ -116,6 +123,18 @@ class Command:
 def is_command(head: str | None) -> bool:
     """Whether a packet with this head symbol is a command."""
     return head is not None and head.startswith(CONTEXT)
+
+
+def read(data: bytes | memoryview) -> Expr:
+    """Return the expression of a command.
+
+    Raises:
+        CommandRefused: it is malformed, or larger than any command is.
+    """
+    try:
+        return decode_expression(data, _LIMITS)
+    except WSTPError as error:
+        raise CommandRefused("command", f"a command that cannot be read: {error}") from None
 
 
 def run(target: CommandTarget, expression: Expr) -> Expr | None:
@@ -269,8 +288,7 @@ def _keep_alive(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
 def _asks_status(show: Callable[[Status, str], Expr], name: str) -> Callable[[CommandTarget, tuple[Expr, ...]], None]:
     def ask(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
         _nothing(name, arguments)
-        kernel = target.kernel
-        target.ask_status(lambda answer: show(answer, kernel))
+        target.ask_status(show)
 
     return ask
 

@@ -37,13 +37,24 @@ from kernelbus.bus.errors import ChannelUsageError
 from kernelbus.bus.protocol.messages import KeepAlive, Open
 from kernelbus.bus.protocol.reports import LinkStatus, Status
 from kernelbus.bus.protocol.schema import Message as BusMessage
+from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import TRACE, EventLogger, fields
-from kernelbus.frontend.commands import CONTEXT, CommandRefused, Wanted, asks_for_kernel, needs_no_kernel, run
+from kernelbus.bus.turns import Turn
+from kernelbus.frontend.commands import (
+    CONTEXT,
+    CommandRefused,
+    Wanted,
+    asks_for_kernel,
+    needs_no_kernel,
+    read,
+    run,
+)
 from kernelbus.frontend.delivery import Delivery
-from kernelbus.frontend.sieve import Piece, Sieve
-from wstp import OURS, Expr, Function, LimitExceeded, Limits, Message, RemoteProtocolError, Symbol, WSTPError
-from wstp.packets import decode_expression, encode_packet, packet
+from kernelbus.frontend.enquiries import Enquiries
+from kernelbus.frontend.intake import Intake
+from wstp import OURS, Expr, Function, LimitExceeded, Limits, Message, RemoteProtocolError, Symbol
+from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink, RelayOwner
 from wstp.tracker import End, Tracker
 from wstp.transcoder import Transcoder, covers
@@ -51,6 +62,11 @@ from wstp.transcoder import Transcoder, covers
 __all__ = ["TRANSITIONS", "ClientLink", "LinkServer", "LinkState"]
 
 _log = logging.getLogger("kernelbus.frontend")
+
+#: The bytes of the server's own answers that may wait for the end of a kernel's expression.
+_UNREAD = 64 * 1024
+#: The messages that may wait for the input before them.
+_MESSAGES = 64
 
 
 class LinkState(Enum):
@@ -82,6 +98,8 @@ class LinkServer(Protocol):
 
     config: Config
     multiplexer: Multiplexer
+    rounds: Rounds
+    enquiries: Enquiries[ClientLink]
 
     def new_channel(self) -> int:
         """Return a channel number that is not in use."""
@@ -128,19 +146,24 @@ class ClientLink(RelayOwner):
         self._link = link
         self._wstp_limits = limits = Limits(token_size=server.config.limits.token_size)
         self._transcoder: Transcoder | None = None
-        self._sieve = Sieve(limits)
-        self._pieces: deque[Piece] = deque()
+        self._intake = Intake(limits)
+        # The first piece that waits, if it is a command and has been decoded.
+        self._decoded: Expr | CommandRefused | None = None
+        # Messages that came behind input that waits for this link's turn: how many bytes are before
+        # them.
+        self._messages: deque[tuple[int, Message]] = deque()
         self._output = Tracker(limits)
         self._handle: ChannelHandle | None = None
         self._received = 0
         self._owed = 0
         self._urgent: deque[Urgent] = deque()
-        self._answers: list[bytes] = []
+        self._answers: deque[bytes] = deque()
+        self._answered_bytes = 0  # of answers that wait until the kernel's expression is complete
         self._unopened: list[bytes | bytearray | memoryview] = []
         self._asked_by_command = False
         self._automatic = False  # the kernel attached or awaited was not requested by the client
         self._next: Wanted | None = None  # the kernel to request when the present one is detached
-        self._show_status: Callable[[Status], Expr] | None = None
+        self._show_status: Callable[[Status, str], Expr] | None = None
         self._position = 0
         self._delivery = Delivery()
         # What the client's machine had acknowledged at the client's last input. The client has read
@@ -160,6 +183,11 @@ class ClientLink(RelayOwner):
         assert state in TRANSITIONS[self._state], f"{self}: {self._state.value} to {state.value}"
         self._state = state
         self._since = self._loop.time()
+
+    @property
+    def changed(self) -> float:
+        """When the state changed last, on the loop's clock."""
+        return self._since
 
     @property
     def bytes_in(self) -> int:
@@ -201,48 +229,99 @@ class ClientLink(RelayOwner):
 
     def link_data(self, link: RelayLink, data: bytes | memoryview) -> None:
         self._answered = link.acknowledged()
+        self._intake.add(data)
+        self._proceed()
+
+    def _proceed(self) -> None:
+        """Process the client's input as far as the state and this link's turn allow."""
+        self._server.rounds.ask(self)
+        if self._server.rounds.waits(self):
+            self._set_reading()
+
+    def work(self, turn: Turn) -> bool:
+        """Process the client's input; see :class:`kernelbus.bus.rounds.Worker`."""
+        goes_on = True
         try:
-            self._pieces.extend(self._sieve.feed(data))
+            while goes_on and not self._blocked():
+                if self._intake.first() is not None:
+                    self._carry_out_first()
+                    goes_on = turn.step()
+                elif self._intake.waiting:
+                    goes_on = self._intake.fill(turn)
+                    self._pass_to_kernel()
+                else:
+                    break
         except (RemoteProtocolError, LimitExceeded) as error:
             self.log.error("%s: %s; closed", self, error)
             self._close_with("protocol", str(error))
-            return
-        self._process()
+        more = not goes_on and self._intake.waiting > 0 and not self._blocked()
+        self._pass_messages(all=not more)
+        self._set_reading(soon=more)
+        return more
 
-    def _process(self) -> None:
-        """Process the client's input as far as the state allows.
+    def _blocked(self) -> bool:
+        """Whether what the client has sent must wait for something other than this link's turn."""
+        match self.state:
+            case LinkState.PARTING:
+                return True
+            case LinkState.CLOSING | LinkState.ENDED:
+                self._intake.clear()
+                return True
+            case LinkState.OPENING:
+                if self._show_status is not None or self._unread():
+                    return True
+                return self._intake.first() is not None and not self._first_is(needs_no_kernel) and not self._asks_for_another()
+            case LinkState.ATTACHED:
+                if self._show_status is not None or (self._handle is not None and not self._handle.writable):
+                    return True
+                return (piece := self._intake.first()) is not None and piece.command and self._unread()
+            case _:
+                return self._unread()
 
-        Read on when all of it is processed and there is room.
+    def _unread(self) -> bool:
+        """Whether a command must wait for the broker's answer, or for the client to read answers.
+
+        A client that does not read its answers is not read either. (What is for its kernel passes
+        on: what the kernel says has limits of its own.)
         """
-        while self._pieces and self._show_status is None:
-            if self.state is LinkState.ATTACHED:
-                piece = self._pieces.popleft()
-                if piece.command:
-                    self._command(piece.data)
-                elif self._handle is not None:
-                    self._automatic = False
-                    self._handle.send(piece.data)
-            elif self.state is LinkState.ALONE:
-                piece = self._pieces.popleft()
-                if piece.command:
-                    self._command(piece.data)
-                else:
-                    self._refuse_expression(piece)
-            elif self.state is LinkState.OPENING and self._first_is(needs_no_kernel):
-                self._command(self._pieces.popleft().data)
-            elif self.state is LinkState.OPENING and self._automatic and self._first_is(asks_for_kernel):
-                self._drop_channel(f"client {self.name} asks for a kernel itself")
-                self.state = LinkState.ALONE
-            elif self.state in (LinkState.OPENING, LinkState.PARTING):
-                break
-            else:
-                self._pieces.clear()
+        return self._show_status is not None or self._link.congested or self._answered_bytes > _UNREAD
+
+    def _asks_for_another(self) -> bool:
+        return self._automatic and self._first_is(asks_for_kernel)
+
+    def _carry_out_first(self) -> None:
+        """Process the first piece, in a state that allows it."""
+        piece = self._intake.first()
+        assert piece is not None
+        if self.state is LinkState.OPENING and not self._first_is(needs_no_kernel):
+            self._drop_channel(f"client {self.name} asks for a kernel itself")
+            self.state = LinkState.ALONE
+        elif piece.command:
+            command, self._decoded = self._decode(), None
+            self._intake.take()
+            self._command(command, len(piece.data))
+        elif self.state is LinkState.ATTACHED:
+            self._pass_to_kernel()
+        else:
+            self._refuse_expressions(self._intake.take().expressions)
+
+    def _pass_to_kernel(self) -> None:
+        if self.state is LinkState.ATTACHED and self._handle is not None and (pieces := self._intake.take_passing()):
+            self._automatic = False
+            self._handle.send_all(piece.data for piece in pieces)
+
+    def _set_reading(self, soon: bool = True) -> None:
+        """Read on when what has come is processed and there is room.
+
+        Args:
+            soon: whether reading is paused only until this link's next turn.
+        """
         # While an automatic kernel is awaited, the client's first command may ask for another
         # kernel.
-        waits = self.state is LinkState.OPENING and (bool(self._pieces) or not self._automatic)
+        waits = self.state is LinkState.OPENING and not self._automatic
         full = self._handle is not None and not self._handle.writable
-        if waits or full or self.state is LinkState.PARTING or self._show_status is not None:
-            self._link.pause()
+        if self._intake.waiting or waits or full or self.state is LinkState.PARTING or self._show_status is not None:
+            self._link.pause(soon=soon and self._intake.waiting > 0)
         else:
             self._link.resume()
 
@@ -251,13 +330,31 @@ class ClientLink(RelayOwner):
             self.log.debug("%s: message %d without a kernel; ignored", self, message.code)
             return
         self._automatic = False
+        if self._server.rounds.waits(self):
+            # What the client sent before it has come, and passes on in one of the next turns.
+            self._messages.append((self._link.bytes_in, message))
+            self._pass_messages(all=len(self._messages) > _MESSAGES)
+        else:
+            self._pass_message(message)
+
+    def _pass_messages(self, all: bool) -> None:
+        """Pass on the messages before which nothing waits any more, or all."""
+        while self._messages and (all or self._messages[0][0] <= self._link.bytes_in - self._intake.waiting):
+            self._pass_message(self._messages.popleft()[1])
+
+    def _pass_message(self, message: Message) -> None:
+        handle = self._handle
+        # One that is said again before the kernel's host has the first says nothing new.
+        if handle is None or self.state is not LinkState.ATTACHED or handle.channel.repeats(message.code, message.parameter):
+            return
         try:
-            self._handle.send_urgent(message.code, message.parameter)
+            handle.send_urgent(message.code, message.parameter)
         except ChannelUsageError as error:
             self.log.error("%s: %s; message dropped", self, error)
 
     def link_drained(self, link: RelayLink) -> None:
         self._credit()
+        self._proceed()
 
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
         if self.state is not LinkState.CLOSING:
@@ -269,32 +366,43 @@ class ClientLink(RelayOwner):
             reason = EndReason.CLIENT_CLOSED if said_so else EndReason.CLIENT_LOST
             taken = self._delivery.taken(link.acknowledged() if link.read_to_the_end else self._answered)
             self._handle.end(reason, f"client {self.name} {'closed its link' if said_so else 'is lost'}", taken)
+        self._server.rounds.forget(self)
         self._server.link_gone(self)
 
     # ------------------------------------------------------------------ commands
 
-    def _command(self, data: bytes | memoryview) -> None:
+    def _command(self, command: Expr | CommandRefused, size: int) -> None:
         try:
-            expression = decode_expression(data)
-            if self.log.isEnabledFor(TRACE) and isinstance(expression, Function) and isinstance(expression.head, Symbol):
-                head = expression.head.name
-                self.log.log(TRACE, "%s: command %s, %d bytes", self, head, len(data), extra=fields(head=head, bytes=len(data)))
-            answer = run(self, expression)
+            if isinstance(command, CommandRefused):
+                raise command
+            if self.log.isEnabledFor(TRACE) and isinstance(command, Function) and isinstance(command.head, Symbol):
+                head = command.head.name
+                self.log.log(TRACE, "%s: command %s, %d bytes", self, head, size, extra=fields(head=head, bytes=size))
+            answer = run(self, command)
         except CommandRefused as refused:
             self._answer_refused(refused.tag, str(refused))
-        except WSTPError as error:
-            self._answer_refused("command", f"a command that cannot be read: {error}")
         else:
             if answer is not None:
                 self._answer(packet("ReturnPacket", answer))
 
+    def _decode(self) -> Expr | CommandRefused:
+        """Return the first piece, a command, decoded; decode it once."""
+        if self._decoded is None:
+            piece = self._intake.first()
+            assert piece is not None
+            try:
+                self._decoded = read(piece.data)
+            except CommandRefused as refused:
+                self._decoded = refused
+        return self._decoded
+
     def _first_is(self, kind: Callable[[Expr], bool]) -> bool:
         """Whether the next piece is a command of this kind."""
-        piece = self._pieces[0]
-        try:
-            return piece.command and kind(decode_expression(piece.data))
-        except WSTPError:
+        piece = self._intake.first()
+        if piece is None or not piece.command:
             return False
+        command = self._decode()
+        return not isinstance(command, CommandRefused) and kind(command)
 
     @property
     def resume_point(self) -> int:
@@ -321,7 +429,7 @@ class ClientLink(RelayOwner):
         self._automatic = False
         self._server.tell_broker(KeepAlive(self.channel, keep))
 
-    def ask_status(self, show: Callable[[Status], Expr]) -> None:
+    def ask_status(self, show: Callable[[Status, str], Expr]) -> None:
         """See :class:`kernelbus.frontend.commands.CommandTarget`."""
         self._show_status = show
         self._server.request_status(self)
@@ -334,8 +442,12 @@ class ClientLink(RelayOwner):
         if answer is None:
             self._answer_refused("nobroker", "the server's broker does not answer; try again later")
         else:
-            self._answer(packet("ReturnPacket", show(answer)))
-        self._process()
+            kernel, features = self.kernel, self._link.peer_features
+            kind = (show, kernel, features)
+            self._write_answer(
+                self._server.enquiries.form(answer, kind, lambda: encode_packet(packet("ReturnPacket", show(answer, kernel)), features))
+            )
+        self._proceed()
 
     def disconnect(self) -> None:
         """See :class:`kernelbus.frontend.commands.CommandTarget`."""
@@ -351,13 +463,19 @@ class ClientLink(RelayOwner):
         self._handle.end(reason, f"client {self.name} asked for it", self._delivery.written)
 
     def _answer(self, answer: Function) -> None:
+        self._write_answer(encode_packet(answer, self._link.peer_features))
+
+    def _write_answer(self, answer: bytes) -> None:
         """Write an answer of the server's own, between two of the kernel's expressions."""
-        self._answers.append(encode_packet(answer, self._link.peer_features))
+        self._answers.append(answer)
+        self._answered_bytes += len(answer)
         self._write_answers()
 
     def _write_answers(self) -> None:
         while self._answers and self._output.idle:
-            self._link.write(self._answers.pop(0))
+            answer = self._answers.popleft()
+            self._answered_bytes -= len(answer)
+            self._link.write(answer)
 
     def _answer_refused(self, tag: str, text: str, symbol: str = CONTEXT + "Command", failed: bool = True) -> None:
         """Refuse as a kernel does: with a message, its text, and $Failed for a command."""
@@ -366,15 +484,17 @@ class ClientLink(RelayOwner):
         if failed:
             self._answer(packet("ReturnPacket", Symbol("$Failed")))
 
-    def _refuse_expression(self, piece: Piece) -> None:
-        for _ in range(piece.expressions):
+    def _refuse_expressions(self, count: int) -> None:
+        """Refuse expressions that need a kernel: by one message, and $Failed for each."""
+        if count:
             text = f"no kernel is attached to this link; ask for one with {CONTEXT}ConnectKernel[]"
-            self._answer_refused("nokernel", text)
+            self._answer_refused("nokernel", text if count == 1 else f"{text} (for {count} expressions)", failed=False)
+            self._write_answer(encode_packet(packet("ReturnPacket", Symbol("$Failed")), self._link.peer_features) * count)
 
     def _close_with(self, tag: str, text: str) -> None:
         self._drop_channel(text)
         self.state = LinkState.CLOSING
-        self._pieces.clear()
+        self._intake.clear()
         self._answer_refused(tag, text, CONTEXT + "ConnectKernel", failed=False)
         self._link.close()
 
@@ -418,7 +538,7 @@ class ClientLink(RelayOwner):
         unopened, self._unopened = self._unopened, []
         for data in unopened:
             self._pass_to_client(data)
-        self._process()
+        self._proceed()
 
     def refused(self, code: str, text: str) -> None:
         """Tell the client that it gets no kernel; close the link unless a command had asked."""
@@ -432,7 +552,7 @@ class ClientLink(RelayOwner):
         self._drop_channel(text, tell=False)
         self.state = LinkState.ALONE
         self._answer_refused(code.replace("-", ""), text, CONTEXT + "ConnectKernel")
-        self._process()
+        self._proceed()
 
     def lost(self, text: str) -> None:
         """Tell the client that its kernel is lost, and close the link."""
@@ -482,7 +602,7 @@ class ClientLink(RelayOwner):
                 self._urgent.append(event)
                 self._pass_urgent()
             case Writable():
-                self._process()
+                self._proceed()
             case Ended(reason, text):
                 self._kernel_side_ended(reason, text)
             case Reset():
@@ -529,7 +649,7 @@ class ClientLink(RelayOwner):
             if wanted is not None:
                 self._automatic = False
                 self._ask(wanted)
-            self._process()
+            self._proceed()
 
     def _pass_to_client(self, data: bytes | bytearray | memoryview) -> None:
         base = self._output.position

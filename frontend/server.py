@@ -20,11 +20,13 @@ from kernelbus.bus.protocol.messages import ChannelReport, Lost, Open, Opened, R
 from kernelbus.bus.protocol.orders import LogLevelOrder, ReloadOrder
 from kernelbus.bus.protocol.reports import FrontendReport, LinksAnswer, LinksRequest, Status, StatusRequest
 from kernelbus.bus.protocol.schema import Message
+from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import EventLogger, fields
 from kernelbus.bus.settings.reload import FRONTEND_KEYS, Reloader
 from kernelbus.bus.transport.interface import TransportFactory
 from kernelbus.frontend.census import Census
+from kernelbus.frontend.enquiries import Enquiries
 from kernelbus.frontend.link import ClientLink, LinkState
 from wstp.relay import RelayLink, RelayListener, RelayOwner
 
@@ -76,6 +78,8 @@ class Frontend:
         self._listener = RelayListener(self._accept, ("uuid",), config.limits.greeting_timeout, config.limits.client_timeout)
         self._empty = asyncio.Event()
         self._numbers = itertools.count(1)
+        self.rounds = Rounds()
+        self.enquiries: Enquiries[ClientLink] = Enquiries()
         self._status_asked: dict[int, Callable[[Status | None], None]] = {}
         options = ChannelOptions(window=config.limits.window, chunk=config.limits.chunk)
         self.multiplexer = Multiplexer(self._transmit, options)
@@ -204,7 +208,18 @@ class Frontend:
 
     def request_status(self, link: ClientLink) -> None:
         """See :class:`kernelbus.frontend.link.LinkServer`."""
-        self._ask_status(link.told_status)
+        answer, ask = self.enquiries.ask(link, link.changed, self._loop.time())
+        if answer is not None:
+            link.told_status(answer)
+        elif ask:
+            self._ask_status(self._enquiry_answered)
+
+    def _enquiry_answered(self, answer: Status | None) -> None:
+        told, again = self.enquiries.told(answer, self._loop.time())
+        if again:
+            self._ask_status(self._enquiry_answered)
+        for link in told:
+            link.told_status(answer)
 
     async def status(self) -> Status | None:
         """Ask the broker for its status without the kernels; return None if it does not answer."""

@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 from kernelbus.frontend.commands import is_command
 from wstp import LimitExceeded, Limits
-from wstp.tracker import End, Head, Mark, PacketEnd, Start, Tracker
+from wstp.tracker import End, Head, PacketEnd, Start, Tracker
 
 __all__ = ["Piece", "Sieve"]
 
-#: The longest command, and the longest head of any expression, in bytes.
-_LONGEST = 2**20
+#: The longest head of an expression, and the longest command, in bytes. A command is decoded in one
+#: step, so its length bounds how long that takes.
+_LONGEST, _LONGEST_COMMAND = 2**20, 2**14
 
 
 class _State(Enum):
@@ -44,87 +45,80 @@ class Sieve:
 
     Raises (from :meth:`feed`):
         RemoteProtocolError: the bytes are not tokens.
-        LimitExceeded: a bound of `limits` is exceeded, or a command has more than 1 MiB.
+        LimitExceeded: a bound of `limits` is exceeded, a command has more than 16 KiB, or the head
+            of an expression is not known after 1 MiB.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._tracker = Tracker(limits)
         self._state = _State.BETWEEN
-        self._held: list[bytes | memoryview] = []
-        self._held_bytes = 0
-        self._undecided = 0  # expressions (0 or 1) that have begun and that no piece counts yet
+        # Joined, since a client may send byte by byte.
+        self._held = bytearray()
+        self._begun = 0  # expressions that have begun and that no piece counts yet
+
+    @property
+    def skippable(self) -> int:
+        """How many of the next bytes are the rest of a body, which costs next to nothing."""
+        return self._tracker.skippable
 
     def feed(self, data: bytes | memoryview) -> list[Piece]:
         """Process the client's next bytes and return the pieces that are complete."""
         base = self._tracker.position
         marks = self._tracker.feed(data)
-        if self._state is _State.BETWEEN and not self._held:
-            # The usual case: whole expressions, none of them a command.
-            started, last = _plain(marks)
-            if started and last == base + len(data):
-                return [Piece(False, data, started)]
-        view = memoryview(data)
         pieces: list[Piece] = []
-        done = 0
+        view = memoryview(data)
+        # So many of the bytes are in a piece; there begins the expression whose head is not known.
+        done = start = 0
         for mark in marks:
-            match mark:
-                case Start(offset):
-                    self._pass(pieces, view[done : max(done, offset - base)])
-                    done = max(done, offset - base)
-                    self._state = _State.UNDECIDED
-                    self._undecided = 1
-                case Head():
-                    self._state = _State.COMMAND if is_command(mark.name) else _State.PASSING
-                case End(offset) if self._state is _State.COMMAND:
-                    self._hold(view[done : offset - base])
-                    pieces.append(Piece(True, b"".join(self._held)))
-                    self._held, self._held_bytes, self._undecided = [], 0, 0
-                    done = offset - base
+            kind = type(mark)
+            if kind is Start:
+                start = max(0, mark.offset - base)
+                self._state = _State.UNDECIDED
+                self._begun += 1
+            elif kind is Head:
+                if not is_command(mark.name):  # type: ignore[union-attr]
+                    self._state = _State.PASSING
+                    continue
+                self._state = _State.COMMAND
+                self._begun -= 1
+                if start > done:
+                    self._pass(pieces, view[done:start])
+                    done = start
+            elif kind is End:
+                if self._state is _State.COMMAND:
+                    self._hold(view[done : mark.offset - base], _LONGEST_COMMAND)
+                    pieces.append(Piece(True, bytes(self._held)))
+                    self._held.clear()
+                    done = mark.offset - base
                     self._state = _State.AFTER_COMMAND
-                case End(offset):
-                    self._pass(pieces, view[done : offset - base])
-                    done = offset - base
+                else:
                     self._state = _State.BETWEEN
-                case PacketEnd(offset):
-                    if self._state is not _State.AFTER_COMMAND:
-                        self._pass(pieces, view[done : offset - base])
-                    done = offset - base
-                    self._state = _State.BETWEEN
-        rest = view[done:]
-        if len(rest):
-            if self._state is _State.PASSING:
-                self._pass(pieces, rest)
-            else:
-                # Between expressions too: the rest is the beginning of a token that cannot be
-                # recognised yet.
-                self._hold(rest)
+            elif kind is PacketEnd:
+                if self._state is _State.AFTER_COMMAND:
+                    done = mark.offset - base
+                self._state = _State.BETWEEN
+        if self._state is _State.UNDECIDED:
+            if start > done:
+                # The expression that begins last belongs to what is held.
+                self._begun -= 1
+                self._pass(pieces, view[done:start])
+                self._begun, done = 1, start
+            self._hold(view[done:], _LONGEST)
+        elif self._state is _State.COMMAND:
+            self._hold(view[done:], _LONGEST_COMMAND)
+        elif done < len(view):
+            self._pass(pieces, data if done == 0 else view[done:])
         return pieces
 
-    def _pass(self, pieces: list[Piece], data: memoryview) -> None:
-        for held in self._held:
-            pieces.append(Piece(False, held))
-        self._held, self._held_bytes = [], 0
-        if len(data):
-            pieces.append(Piece(False, data, self._undecided))
-            self._undecided = 0
+    def _pass(self, pieces: list[Piece], data: bytes | memoryview) -> None:
+        if self._held:
+            pieces.append(Piece(False, bytes(self._held)))
+            self._held.clear()
+        pieces.append(Piece(False, data, self._begun))
+        self._begun = 0
 
-    def _hold(self, data: memoryview) -> None:
-        self._held.append(data)
-        self._held_bytes += len(data)
-        if self._held_bytes > _LONGEST:
-            raise LimitExceeded(f"a command, or the head of an expression, of more than {_LONGEST} bytes")
-
-
-def _plain(marks: list[Mark]) -> tuple[int, int]:
-    """Return how many expressions begin and where the last ends; (0, 0) if one is a command."""
-    started = last = 0
-    for mark in marks:
-        kind = type(mark)
-        if kind is Start:
-            started += 1
-        elif kind is Head:
-            if is_command(mark.name):  # type: ignore[union-attr]
-                return 0, 0
-        elif kind is End or kind is PacketEnd:
-            last = mark.offset
-    return started, last
+    def _hold(self, data: memoryview, longest: int) -> None:
+        self._held += data
+        if len(self._held) > longest:
+            what = "a command" if longest == _LONGEST_COMMAND else "the head of an expression"
+            raise LimitExceeded(f"{what} of more than {longest} bytes")

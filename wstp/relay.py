@@ -36,6 +36,10 @@ _log = logging.getLogger("kernelbus.link")
 _DISAGREEMENT = 1.0
 #: The time in seconds that a peer may take to read what was written before a close.
 _LINGER = 10.0
+#: The bytes of messages that are read at once: 64 messages.
+_MESSAGES = 512
+#: The number of messages that wait for the data before them, at most.
+_EARLY = 1024
 
 
 #: The errors with which a connection ends whose peer has vanished.
@@ -107,7 +111,7 @@ class RelayLink:
         self._said_closing = False
         self.read_to_the_end = False
         self._cut = False
-        self._paused = False
+        self._paused = self._soon = False
         self._early: deque[tuple[int, Message]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -138,6 +142,7 @@ class RelayLink:
     def begin(self, trailing: bytes, message_trailing: bytes) -> None:
         """Start the greeting; the arguments are the bytes that came after the introductions."""
         self._data.owner = self._message.owner = self
+        self._message.read_at_most(_MESSAGES)
         if self.mode is Mode.UUID:
             self._data.write(SERVER_PREAMBLE)
         self._data.write(self._greeting.data_to_send())
@@ -160,17 +165,22 @@ class RelayLink:
         """Write a message."""
         self._message.write(encode_message(code, parameter))
 
-    def pause(self) -> None:
-        """Stop reading token bytes until `resume()`. Messages are still read."""
-        self._paused = True
+    def pause(self, soon: bool = False) -> None:
+        """Stop reading token bytes until `resume()`. Messages are still read.
+
+        Args:
+            soon: whether the owner reads on soon, so that messages stay behind the data before
+                them.
+        """
+        self._paused, self._soon = True, soon
         self._data.pause()
-        if self._early:
+        if self._early and not soon:
             # The bytes that these messages wait for are not read for now; do not hold them up.
             self._loop.call_soon(self._release_messages)
 
     def resume(self) -> None:
         """Read on."""
-        self._paused = False
+        self._paused = self._soon = False
         self._data.resume()
 
     def when_written(self, callback: Callable[[], None]) -> None:
@@ -210,6 +220,10 @@ class RelayLink:
             if stream is self._message:
                 for message in self._reader.feed(data):
                     self._take_message(message)
+                if len(data) >= _MESSAGES:
+                    # More may follow without end: others come first.
+                    self._message.pause()
+                    self._loop.call_soon(self._read_messages)
             elif self.state is RelayLinkState.ACTIVE:
                 self.bytes_in += len(data)
                 self.owner.link_data(self, data)
@@ -238,19 +252,25 @@ class RelayLink:
         elif self.state is RelayLinkState.ACTIVE:
             # What was sent first is here first, although the two connections are read in no
             # particular order: an abort must not overtake the packet before it.
-            unread = 0 if self._paused else self._data.unread()
+            unread = 0 if self._paused and not self._soon else self._data.unread()
             if unread or self._early:
                 self._early.append((self.bytes_in + unread, message))
             else:
                 self.owner.link_message(self, message)
 
+    def _read_messages(self) -> None:
+        """Read on messages, unless too many wait for the data before them."""
+        if len(self._early) < _EARLY:
+            self._message.resume()
+
     def _release_messages(self) -> None:
         while self._early and self.state is RelayLinkState.ACTIVE:
             behind, message = self._early[0]
-            if behind > self.bytes_in and not self._paused and not self._data.ended:
-                return
+            if behind > self.bytes_in and (self._soon or not self._paused) and not self._data.ended:
+                break
             self._early.popleft()
             self.owner.link_message(self, message)
+        self._read_messages()
 
     def stream_ended(self, stream: ByteStream, error: Exception | None) -> None:
         if stream is self._message:

@@ -89,6 +89,10 @@ class ByteStream(asyncio.BufferedProtocol):
             self._written += len(data)
             self._transport.write(data)
 
+    def read_at_most(self, size: int) -> None:
+        """Hand over at most `size` bytes, less than 64 KiB, at once from now on."""
+        self._small = self._buffer = bytearray(size)
+
     def pause(self) -> None:
         """Stop reading until `resume()`."""
         if self._reading and self._transport is not None and not self._transport.is_closing():

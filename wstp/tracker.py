@@ -220,6 +220,11 @@ class Tracker:
         return not self._inside and self._error is None
 
     @property
+    def skippable(self) -> int:
+        """Return how many of the next bytes are the rest of a body, which is passed over fast."""
+        return self._left if self._body is not None and self._array is None else 0
+
+    @property
     def depth(self) -> int:
         """Return how many functions are open."""
         return len(self._stack)

@@ -286,6 +286,14 @@ class Channel:
         self._urgent_out.append(sent)
         self._urgent_new.append(sent)
 
+    def repeats(self, code: int, parameter: int) -> bool:
+        """Whether this message would say nothing new.
+
+        The last one that was sent is the same, from the same offset, and is not acknowledged yet.
+        """
+        last = self._urgent_out[-1] if self._urgent_out else None
+        return last is not None and last.offset == self._accepted and last.payload == _URGENT.pack(code, parameter)
+
     def end(self, reason: EndReason, text: str = "", taken: int | None = None) -> None:
         """End our stream after what was sent so far; a second call does nothing.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from kernelbus.bus.channel.channel import Channel, ChannelOptions, EndReason, Event
@@ -51,6 +51,12 @@ class ChannelHandle:
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """See :meth:`kernelbus.bus.channel.channel.Channel.send`."""
         self.channel.send(data)
+        self.pump()
+
+    def send_all(self, pieces: Iterable[bytes | bytearray | memoryview]) -> None:
+        """Send `pieces` one after the other, small ones in one frame."""
+        for data in pieces:
+            self.channel.send(data)
         self.pump()
 
     def send_urgent(self, code: int, parameter: int) -> None:

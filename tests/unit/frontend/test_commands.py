@@ -88,8 +88,8 @@ class Target:
     def keep_alive(self, keep: bool) -> None:
         self.asked.append(keep)
 
-    def ask_status(self, show: Callable[[Status], Expr]) -> None:
-        self.asked.append(show(STATUS))
+    def ask_status(self, show: Callable[[Status, str], Expr]) -> None:
+        self.asked.append(show(STATUS, self.kernel))
 
     def disconnect(self) -> None:
         self.asked.append("disconnect")

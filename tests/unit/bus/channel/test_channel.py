@@ -191,6 +191,21 @@ def test_more_consumed_than_received_is_our_own_error() -> None:
         Channel(1).consume(1)
 
 
+def test_a_message_repeats_the_last_until_that_is_acknowledged_or_data_follows() -> None:
+    a, b = pair()
+    assert not a.repeats(3, 0)
+    a.send_urgent(3, 0)
+    assert a.repeats(3, 0)
+    assert not a.repeats(3, 1)
+    assert not a.repeats(2, 0)
+    a.send(b"x")
+    assert not a.repeats(3, 0), "it is about what was sent since"
+    a.send_urgent(3, 0)
+    carry(a, b, 1.0)
+    carry(b, a, 2.0)
+    assert not a.repeats(3, 0), "the peer has it"
+
+
 def test_urgent_messages_are_bounded() -> None:
     channel = Channel(1)
     for _ in range(1024):

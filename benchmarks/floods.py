@@ -1,0 +1,222 @@
+"""What one client that floods the server costs the others.
+
+One client sends a flood and reads nothing. Another evaluates `2+2` all the while. Each line has the
+latency of that client, the longest pause between two signs of life to the service manager, and
+what the server's memory and log grew by. The first line, without a flood, is the load of the
+machine itself: compare the others with it. The load average stands at the top.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import wstp
+from wstp import Expr, Symbol, encode_message
+from wstp.packets import encode_packet, packet
+
+ROOT = Path(__file__).resolve().parents[1]
+KERNEL = ROOT / "benchmarks" / "_echo_kernel.py"
+EVALUATE = Symbol("EvaluatePacket")
+SUM = Symbol("Plus")(2, 2)
+
+
+def command(name: str, *arguments: Expr) -> bytes:
+    """Return a command to the server as bytes, with its end of packet."""
+    return encode_packet(packet("WSTPServer`" + name, *arguments))
+
+
+@dataclass(frozen=True)
+class Flood:
+    """A flood: what is sent, on the message connection or the other, and with or without a kernel.
+
+    `kernel` is "attached", "detached" (there was one), or "awaited" (the default pool is full).
+    """
+
+    data: Callable[[], bytes]
+    kernel: str = "awaited"
+    message: bool = False
+
+
+FLOODS: dict[str, Flood] = {
+    "100,000 Help[] unread": Flood(lambda: command("Help") * 100_000),
+    "10,000 Kernels[] unread": Flood(lambda: command("Kernels") * 10_000),
+    "10,000 Status[] unread": Flood(lambda: command("Status") * 10_000),
+    "10,000 unknown commands": Flood(lambda: command("Hlep") * 10_000, "detached"),
+    "integer of 10^6 digits": Flood(lambda: command("Help", 10**999_999)),
+    "nested command of 1 MB": Flood(lambda: b"FA#Q~NWSTPServer`Help\n" + b"FA#GA~DList\n" * 80_000 + b"\xa0\x01\n]"),
+    "600 kB of atoms, no kernel": Flood(lambda: b"\xa0\x01\n" * 200_000, "detached"),
+    "1.5 MB of atoms, kernel awaited": Flood(lambda: b"\xa0\x01\n" * 500_000),
+    "600 kB of atoms to a kernel": Flood(lambda: b"\xa0\x01\n" * 200_000, "attached"),
+    "1 MB of ] to a kernel": Flood(lambda: b"]" * 2**20, "attached"),
+    "1 MB of ], no kernel": Flood(lambda: b"]" * 2**20, "detached"),
+    "3.5 MB of aborts": Flood(lambda: encode_message(3) * 437_500, "attached", message=True),
+    "3.5 MB of aborts, no kernel": Flood(lambda: encode_message(3) * 437_500, "detached", message=True),
+}
+
+
+class Server:
+    """A server whose default pool is full, and whose pool P has room."""
+
+    def __init__(self, folder: Path, stack: ExitStack, kernel: str) -> None:
+        pool: dict[str, object] = {"MinimumKernelNumber": 3, "MaximumKernelNumber": 20}
+        if kernel == "echo":
+            wrapper = folder / "kernel"
+            wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} {KERNEL} "$@"\n')
+            wrapper.chmod(0o755)
+            pool["KernelPath"] = str(wrapper)
+        full = {**pool, "MinimumKernelNumber": 1, "MaximumKernelNumber": 1, "Default": True}
+        config = folder / "c.conf"
+        config.write_text(json.dumps({"Pools": {"Full": full, "P": pool}, "Limits": {"ConnectionTimeout": 600}}))
+        self.log = folder / "log"
+        self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._manager.bind(str(folder / "notify"))
+        self._manager.setblocking(False)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "src"),
+            "NOTIFY_SOCKET": str(folder / "notify"),
+            "WATCHDOG_USEC": "1000000",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "kernelbus.shell.main", "serve", "-p", "0", "-c", str(config), "-f", str(self.log)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        stack.callback(self._end)
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline().split()[-1])
+
+    def _end(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def memory(self) -> int:
+        """Return the resident size of the server's process, in bytes."""
+        found = re.search(r"VmRSS:\s*(\d+)", Path(f"/proc/{self.process.pid}/status").read_text())
+        assert found is not None
+        return int(found[1]) * 1024
+
+    def beats(self) -> int:
+        """Return how many signs of life have come since the last call."""
+        count = 0
+        with suppress(BlockingIOError):
+            while True:
+                count += self._manager.recv(4096).startswith(b"WATCHDOG")
+        return count
+
+    @contextmanager
+    def client(self, kernel: str) -> Iterator[wstp.Link]:
+        """Connect, with a kernel as :class:`Flood` says."""
+        with wstp.connect(self.port, timeout=120) as link:
+            if kernel != "awaited":
+                link.put(Symbol("WSTPServer`ConnectKernel")(Symbol("Rule")("Pool", "P")), end_packet=True)
+                link.flush()
+                while (answer := link.get(timeout=120)) and answer.head != Symbol("InputNamePacket"):
+                    pass
+            if kernel == "detached":
+                link.put(Symbol("WSTPServer`CloseKernel")(), end_packet=True)
+                link.flush()
+                link.get(timeout=120)
+            yield link
+
+
+def send(number: int, data: bytes, until: Callable[[], bool]) -> None:
+    """Send a flood to a socket as fast as the server takes it, and stay until told."""
+    with socket.socket(fileno=os.dup(number)) as connection, suppress(OSError):
+        rest = memoryview(data)
+        while not until():
+            _, writable, _ = select.select([], [connection], [], 0.05) if rest else ([], [], time.sleep(0.05))
+            if writable:
+                rest = rest[connection.send(rest[: 2**16]) :]
+
+
+def measure(server: Server, flood: Flood | None, seconds: float) -> dict[str, str]:
+    """Evaluate `2+2` for so long (at least 20 times) while the flood runs, and return the line."""
+    over = threading.Event()
+    with ExitStack() as stack:
+        other = stack.enter_context(server.client("attached"))
+        before, logged = server.memory(), server.log.stat().st_size if server.log.exists() else 0
+        if flood is not None:
+            data = flood.data()
+            link = stack.enter_context(server.client(flood.kernel))
+            number = link.message_fileno() if flood.message else link.fileno()
+            thread = threading.Thread(target=send, args=(number, data, over.is_set))
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(link.abort)
+            stack.callback(over.set)
+        began = last = time.monotonic()
+        server.beats()
+        gap, peak, times = 0.0, before, []
+        while (now := time.monotonic()) - began < seconds or len(times) < 20:
+            if server.beats():
+                gap, last = max(gap, now - last), now
+            peak = max(peak, server.memory())
+            asked = time.perf_counter()
+            try:
+                other.put(EVALUATE(SUM), end_packet=True)
+                other.flush()
+                other.get(timeout=120)
+            except wstp.WSTPError as error:
+                return {"p50 ms": f"it ended: {error}"}
+            times.append((time.perf_counter() - asked) * 1e3)
+            time.sleep(0.002)
+        gap = max(gap, time.monotonic() - last)
+    times.sort()
+    return {
+        "p50 ms": f"{times[len(times) // 2]:.1f}",
+        "p99 ms": f"{times[len(times) * 99 // 100]:.1f}",
+        "worst ms": f"{times[-1]:.0f}",
+        "beats apart s": f"{gap:.1f}",
+        "memory MB": f"{(peak - before) / 1e6:.0f}",
+        "log kB": f"{((server.log.stat().st_size if server.log.exists() else 0) - logged) / 1e3:.0f}",
+    }
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long each flood is watched (5)")
+    parser.add_argument("--kernel", choices=("echo", "Mathics3"), default="echo")
+    parser.add_argument("--only", default="", help="floods whose name has this in it")
+    options = parser.parse_args()
+    print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.2f}\n")
+    shown = False
+    for name, flood in {"none": None, **FLOODS}.items():
+        if flood is not None and options.only not in name:
+            continue
+        # A server of its own for each flood: memory that one has left would hide the next one's.
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+            server = Server(Path(folder), stack, options.kernel)
+            stack.enter_context(server.client("awaited")).get(timeout=120)
+            row = measure(server, flood, options.seconds)
+        if not shown:
+            print("| flood | " + " | ".join(row) + " |\n|---|" + "---|" * len(row))
+            shown = True
+        print(f"| {name} | " + " | ".join(row.values()) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
