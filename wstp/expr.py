@@ -32,9 +32,13 @@ __all__ = ["BigReal", "Expr", "Function", "Symbol", "same"]
 Expr: TypeAlias = Any
 
 _REPR_SIZE: Final = 10_000
-_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]*)?(?:`(?:`?-?[0-9]*(?:\.[0-9]*)?)?)?(?:\*\^-?[0-9]+)?")
-_C_NUMBER: Final = re.compile(r"\+?(-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:[eE]\+?(-?)0*([0-9]+))?")
-_NUMBER_START_DOT: Final = re.compile(r"-?\.[0-9]+(?:`(?:`?-?[0-9]*(?:\.[0-9]*)?)?)?(?:\*\^-?[0-9]+)?")
+_NUMBER: Final = re.compile(
+    r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:`(?:`?-?[0-9]*(?:\.[0-9]*)?)?)?(?:\*\^-?[0-9]+)?"
+)
+_EXPONENT: Final = re.compile(r"\*\^\+(?=[0-9])")
+# A real as the C library passes it on: C's form, and what it leaves of a precision after it.
+_C_NUMBER: Final = re.compile(r"\+?(-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:[eE]\+?(-?)0*([0-9]+))?(?![ -~])")
+_MARK: Final = re.compile(r"``?(?:[0-9]*\.?[0-9]*)\Z")
 
 
 class Symbol:
@@ -101,6 +105,9 @@ class BigReal:
     >>> real = BigReal("1.5`20.*^-1000")
     >>> real.text, float(real)
     ('1.5`20.*^-1000', 0.0)
+
+    Attributes:
+        text: the number in InputForm, without a plus sign.
     """
 
     __slots__ = ("text",)
@@ -112,9 +119,10 @@ class BigReal:
         Raises:
             ValueError: the text is not a real in InputForm.
         """
-        if not is_real_text(text):
+        found = _input_form(text)
+        if found is None:
             raise ValueError(f"not a real in InputForm: {text[:60]!r}")
-        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "text", found)
 
     def __setattr__(self, key: str, value: object) -> None:
         raise AttributeError("reals cannot be changed")
@@ -143,24 +151,51 @@ class BigReal:
         return BigReal, (self.text,)
 
 
-def is_real_text(text: str) -> bool:
-    """Tell whether a text is a number in InputForm."""
-    return bool(_NUMBER.fullmatch(text) or _NUMBER_START_DOT.fullmatch(text))
-
-
-def real_text(text: str) -> str | None:
-    """Return a number in InputForm; the text may be that or C's form. None when it is neither.
-
-    A program that puts a real as text may write it as `printf` does, and the C library passes
-    `1.5*^400` on as `1.5e400`.
-    """
-    if is_real_text(text):
+def _input_form(text: str) -> str | None:
+    """Return a number in InputForm without its plus signs; None when the text is no such number."""
+    if _NUMBER.fullmatch(text):
         return text
-    match = _C_NUMBER.fullmatch(text)
+    if "+" in text:
+        plain = _EXPONENT.sub("*^", text.removeprefix("+"))
+        if _NUMBER.fullmatch(plain):
+            return plain
+    return None
+
+
+def real_text(text: str, cut: bool = False) -> str | None:
+    r"""Return a number in InputForm; the text may be that or C's form. None when it is neither.
+
+    A program that puts a real as text may write it as `printf` does. The C library passes
+    `1.5*^400` on as `1.5e400`, and a precision behind a zero character: ``1.5`20.*^3`` as
+    ``1.5e3\0`20.`` (docs/protocol.md has all forms). Where the program's text did not end with a
+    zero, the characters behind the number may be any others; then the precision is that of the
+    digits.
+
+    Args:
+        text: the text on the wire.
+        cut: whether the library cuts the last character off a precision without an exponent, as it
+            does in UTF-8, UTF-16 and UTF-32. There a precision of a tenth of the digits or less is
+            taken for a number whose last digit was cut off, and the digits count.
+
+    >>> real_text("1.5e3\0`20."), real_text("1.5*^+3"), real_text("1.5E-07"), real_text("12x")
+    ('1.5`20.*^3', '1.5*^3', '1.5*^-7', None)
+    """
+    found = _input_form(text)
+    if found is not None:
+        return found
+    match = _C_NUMBER.match(text)
     if match is None:
         return None
     mantissa, sign, exponent = match.groups()
-    return f"{mantissa}*^{sign}{exponent}" if exponent else str(mantissa)
+    mark = ""
+    if match.end() < len(text):
+        marked = _MARK.search(text, match.end(), len(text.rstrip("\0")))
+        mark = marked.group() if marked else ""
+        if cut and exponent is None and (digits := mark.strip("`")).isdigit():
+            written = len(mantissa.replace(".", "").lstrip("-0"))
+            if "``" not in mark and 10 * int(digits) <= written:
+                mark = f"`{written}."
+    return f"{mantissa}{mark}*^{sign}{exponent}" if exponent else f"{mantissa}{mark}"
 
 
 class Function:

@@ -36,7 +36,7 @@ from wstp.lexer import (
 )
 from wstp.limits import DEFAULT_LIMITS, Limits
 from wstp.numbers import decimal_to_int, extended_to_float, extended_to_real_text, int_to_decimal
-from wstp.text import TextError, decode_text, encode_text
+from wstp.text import TextError, decode_number, decode_text, encode_text
 
 __all__ = [
     "NEED_DATA",
@@ -205,7 +205,8 @@ _SCALARS: Final = {
     0xE4: struct.Struct("<i"), 0xE5: struct.Struct("<I"), 0xE6: struct.Struct("<q"), 0xE7: struct.Struct("<Q"),
     0xF4: struct.Struct("<f"), 0xF6: struct.Struct("<d"),
 }  # fmt: skip
-_INTEGER: Final = re.compile(r"-?[0-9]+")
+_INTEGER: Final = re.compile(r"[-+]?[0-9]+")
+_CUT: Final = b"DEF"  # the encodings in which the C library cuts the end off a real put as text
 # Bodies longer than this are collected in a buffer of their own, so that no byte is copied twice or
 # read again.
 _BULK: Final = 1 << 16
@@ -385,8 +386,9 @@ class TokenReader:
         if token == 0xF8:
             exact = extended_to_real_text(bytes(body))
             return RealToken(extended_to_float(bytes(body))) if exact is None else BigRealToken(exact)
+        decode = decode_text if token in (STRING, SYMBOL) else decode_number
         try:
-            text = decode_text(header.detail, body if isinstance(body, bytes) else bytes(body), header.number)
+            text = decode(header.detail, body if isinstance(body, bytes) else bytes(body), header.number)
         except TextError as error:
             raise RemoteProtocolError(str(error), offset) from None
         if token == STRING:
@@ -402,7 +404,7 @@ class TokenReader:
                 if self._tolerant:
                     return WrongNumberToken(text)
                 raise
-        number = real_text(text)
+        number = real_text(text, header.detail in _CUT)
         if number is None and self._tolerant:
             return WrongNumberToken(text)
         if number is None:

@@ -38,6 +38,8 @@ TEXTS = [
     "αβγ",
     "日本語",
     "😀",
+    'a😀α\n"\t\0\\:d83d é\x7f😀😀',
+    "😀" * 40,
     "\uf7d9",
     "x" * 63,
     "x" * 64,
@@ -45,8 +47,8 @@ TEXTS = [
     "é" * 64,
     "日" * 65,
 ]
-REAL = 42
-"""The library's token type of a real."""
+REAL, INTEGER = 42, 43
+"""The library's token types of numbers."""
 LARGE = 8 * 2**20
 """Machine reals of 64 MiB."""
 
@@ -158,23 +160,58 @@ def test_arbitrary_precision(pair: Pair, text: str) -> None:
         assert pair.link.get(TIMEOUT) == BigReal(text), call
 
 
-@pytest.mark.parametrize("text", ["1.5", "-3", "1.5*^400", "12345678901234567890"])
-@pytest.mark.parametrize("call", ["RealNumberAsString", "RealNumberAsUCS2String"])
-def test_reals_put_as_text(pair: Pair, call: str, text: str) -> None:
-    """Put reals as text, for which the library writes 1.5e400 instead of 1.5*^400.
+# What is left of a number that is put by these calls: they cut the last character off a precision
+# that no exponent follows.
+CUT = {"1.5`20.": "1.5`20", "1.5``20.": "1.5``20", "17.`30.2304": "17.`30.230"}
+REALS_AS_TEXT = {
+    text: text for text in (*CUT, "1.5", "-3", "1.5*^400", "12345678901234567890", "-1.5`20.*^-3")
+}
+REALS_AS_TEXT |= {"1.5*^+3": "1.5*^3", "1.5e-07": "1.5*^-7", "1.e400": "1.*^400"}
 
-    Put as UTF-8 or UTF-32, it writes a zero byte too many.
-    """
-    pair.c("put", puts=[[call, text], ["EndPacket"]])
-    assert pair.link.get(TIMEOUT) == BigReal(text)
+
+@pytest.mark.parametrize(("text", "read"), REALS_AS_TEXT.items())
+def test_reals_put_as_text(pair: Pair, text: str, read: str) -> None:
+    for unit in ("", "Byte", "UCS2", "UTF8", "UTF16", "UTF32"):
+        pair.c("put", puts=[[f"RealNumberAs{unit}String", text], ["EndPacket"]])
+        expected = CUT.get(text, read) if unit in {"UTF8", "UTF16", "UTF32"} else read
+        assert pair.link.get(TIMEOUT) == BigReal(expected), unit
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1.5`20.*^3", 1500.0),
+        ("1.5``20.", 1.5),
+        ("17.`30.2304", 17.0),
+        ("0``30.", 0.0),
+        ("-2.5`17.*^-400", -0.0),
+        ("1.5*^3", 1500.0),
+    ],
+)
+def test_a_precision_is_read_by_every_call_for_numbers(pair: Pair, text: str, value: float) -> None:
+    to_c(pair, BigReal(text))
+    assert pair.c("get_number", kind="Real64") == repr(value)
+    to_c(pair, BigReal(text))
+    assert pair.c("get_number", kind="Integer32") == repr(round(value))
+    for unit in ("", "Byte", "UTF8", "UCS2", "UTF32"):
+        to_c(pair, BigReal(text))
+        assert pair.c("get_text", name=f"NumberAs{unit}String") == text, unit
+
+
+@pytest.mark.parametrize(
+    "call", ["String", "ByteString", "UTF8String", "UCS2String", "UTF16String", "UTF32String"]
+)
+def test_integers_put_as_text(pair: Pair, call: str) -> None:
+    for text in ("5", "-5", "+5", "12345678901234567890123", "-" + "7" * 70):
+        pair.c("put", puts=[["Next", INTEGER], [call, text], ["EndPacket"]])
+        assert pair.link.get(TIMEOUT) == int(text), text
 
 
 # -- text
 
 
 def fits(call: str, text: str) -> bool:
-    limit = {"ByteString": 0x100, "UCS2String": 0x10000, "UCS2Symbol": 0x10000}.get(call, 0x110000)
-    return all(ord(character) < limit for character in text)
+    return call != "ByteString" or all(ord(character) < 0x100 for character in text)
 
 
 @pytest.mark.parametrize("call", ["ByteString", "UCS2String", "UTF8String", "UTF16String", "UTF32String"])
@@ -188,21 +225,44 @@ def test_strings(pair: Pair, call: str) -> None:
 
 @pytest.mark.parametrize(
     ("escaped", "meaning"),
-    [("a\\\\b", "a\\b"), ("\\:00e9 \\:03b1", "é α"), ("\\:65e5", "日"), ("\\351", "é"), ("\\.e9", "é")],
+    [
+        ("a\\\\b", "a\\b"),
+        ("x\\:d83d\\:de00y", "x😀y"),
+        ("\\:D83D", "\ud83d"),
+        ("\\|01f600", "😀"),
+        ("a\\\nb", "ab"),
+        ("\\:00e9 \\:03b1", "é α"),
+        ("\\:65e5", "日"),
+        ("\\351", "é"),
+        ("\\.e9", "é"),
+    ],
 )
 def test_strings_with_escapes(pair: Pair, escaped: str, meaning: str) -> None:
     pair.c("put", puts=[["String", escaped], ["EndPacket"]])
     assert pair.link.get(TIMEOUT) == meaning
 
 
+@pytest.mark.parametrize("text", ["x\ud83dy", "\ude00", "😀\ud83d"])
+def test_surrogates_without_their_other_half(pair: Pair, text: str) -> None:
+    """Only the calls for UCS-2 and UTF-32 take and give such texts."""
+    to_c(pair, text)
+    assert pair.c("get_text", name="UCS2String") == text
+    pair.c("put", puts=[["UCS2String", text], ["EndPacket"]])
+    assert pair.link.get(TIMEOUT) == text
+
+
 @pytest.mark.parametrize("call", ["Symbol", "UCS2Symbol", "UTF8Symbol", "UTF16Symbol", "UTF32Symbol"])
-@pytest.mark.parametrize("name", ["x", "Global`x", "System`Plus", "a$1", "α", "My`Pkg`Private`ü", "y" * 70])
+@pytest.mark.parametrize(
+    "name", ["x", "Global`x", "System`Plus", "a$1", "α", "My`Pkg`Private`ü", "x😀", "y" * 70]
+)
 def test_symbols(pair: Pair, call: str, name: str) -> None:
     if call != "Symbol" or name.isascii():
         pair.c("put", puts=[[call, name], ["EndPacket"]])
         assert pair.link.get(TIMEOUT) == Symbol(name)
-    to_c(pair, Symbol(name))
-    assert pair.c("get") == [["#", name]]
+        to_c(pair, Symbol(name))
+        assert pair.c("get_text", name=call) == name
+    to_c(pair, Symbol(name)())
+    assert pair.c("get") == [["F", 0], ["#", name]]
 
 
 # -- functions

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, reject, settings
 from hypothesis import strategies as st
-from wire_forms import cuts, expressions, jlink_records, pieces, plain, streams, token_records
+from wire_forms import big_reals, cuts, expressions, jlink_records, pieces, plain, streams, token_records
 
 from wstp import (
     NEED_DATA,
@@ -26,6 +26,8 @@ from wstp import (
     write_expression,
 )
 from wstp.expression import END_PACKET
+from wstp.lexer import encode_count
+from wstp.text import joined
 from wstp.tracker import End, Mark, PacketEnd, TrackerState
 
 # Few but large examples: a stream may hold hundreds of tokens.
@@ -94,6 +96,29 @@ def test_a_limited_peer_gets_the_same_expression_in_other_tokens(expr: Any) -> N
     # All bytes are 7-bit but those of the numbers: texts are escaped.
     (event,) = read_all(data, [])
     assert same(plain(event), plain(expr))
+
+
+@calm
+@given(st.text(st.sampled_from("aα\\\n\ud83d\ude00😀\uffff")), st.sampled_from([OURS, LIMITED, Features(formats=(1, 4))]))
+def test_surrogates_in_a_text_are_read_as_the_characters_that_they_make(text: str, features: Features) -> None:
+    data = b"".join(write_expression(text, features))
+    assert read_all(data, []) == [joined(text)]
+    if features is not OURS or not text.isascii():
+        assert all(lead < 0xF0 for lead in data) or data[2:3] == b"C"
+
+
+@calm
+@given(big_reals, st.sampled_from([b"A", b"B", b"C"]))
+def test_a_precision_behind_a_zero_character_is_read(real: BigReal, encoding: bytes) -> None:
+    """The library writes C's exponent, then a zero, then the mark (docs/protocol.md)."""
+    mantissa, _, power = real.text.partition("*^")
+    number, tick, mark = mantissa.partition("`")
+    text = f"{number}{'e' * bool(power)}{power}\0{tick}{mark}"
+    data = text.encode("utf-16-be" if encoding == b"C" else "ascii")
+    chars = b" " if len(text) >= 64 and encoding in b"BC" else encode_count(len(text))
+    token = b"*" + encode_count(len(data) + len(chars) + 2) + encoding + b"~" + chars + data + b"\n"
+    (event,) = read_all(token, [])
+    assert event == real
 
 
 @calm

@@ -2,7 +2,8 @@
 
 These are all but the ones below, where more than one choice is sensible. We write every machine
 integer in 32 or 64 bits (an 8-bit one is recorded), every text in UTF-8 where possible (7-bit,
-8-bit and UCS-2 are recorded), and a short list of machine numbers as a function with packed
+8-bit and UCS-2 are recorded), characters beyond U+FFFF in 7 bits, where readers of UCS-2 find them
+too (UTF-8 is recorded), and a short list of machine numbers as a function with packed
 arguments (an array of one element is recorded).
 """
 
@@ -19,6 +20,7 @@ OTHERWISE = {
     "MLPutByteString latin-1",
     "MLPutUCS2String",
     "MLPutReal64Array 1",
+    "string '😀' (1 characters)",
 }
 
 

@@ -32,6 +32,7 @@ from wstp.transcoder import Transcoder, covers
 HERE = Path(__file__).parent
 RECORDS = [record for record in json.loads((HERE / "tokens.json").read_text())["records"] if record["expr"] is not None]
 JLINK = json.loads((HERE / "jlink.json").read_text())["records"]
+REALS = json.loads((HERE / "reals.json").read_text())["records"]
 
 
 def meant(content: Any) -> Any:
@@ -115,6 +116,18 @@ def test_what_a_java_client_sends_is_an_evaluate_packet(record: dict[str, Any]) 
     assert isinstance(expression, Function)
     assert expression.head == Symbol("EvaluatePacket")
     assert len(expression.args) == 1
+
+
+@pytest.mark.parametrize("call", sorted({record["call"] for record in REALS}))
+def test_a_real_put_as_text_is_read_with_its_precision(call: str) -> None:
+    records = [record for record in REALS if record["call"] == call]
+    assert len(records) == 15
+    for record in records:
+        data = bytes.fromhex(record["hex"])
+        assert read(data) == read(data, step=1) == BigReal(record["means"]), record["text"]
+        ends = [mark.offset for mark in Tracker().feed(b"FA#GA~DList\n" + data) if isinstance(mark, End)]
+        assert ends == [12 + len(data)]
+        assert read(written(read(data))) == BigReal(record["means"])
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record["label"][:60])

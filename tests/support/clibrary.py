@@ -100,12 +100,15 @@ def _prototypes() -> dict[str, tuple[Any, list[Any]]]:
         "PutByteString": (c.c_int, [LINK, c.c_char_p, c.c_int]),
         "PutByteSymbol": (c.c_int, [LINK, c.c_char_p, c.c_int]),
         "PutRealNumberAsString": (c.c_int, [LINK, c.c_char_p]),
+        "PutRealNumberAsByteString": (c.c_int, [LINK, c.c_char_p]),
         "PutSize": (c.c_int, [LINK, c.c_int]),
         "PutData": (c.c_int, [LINK, c.c_char_p, c.c_int]),
         "GetArgCount": (c.c_int, [LINK, INT_OUT]),
         "GetFunction": (c.c_int, [LINK, POINTER(c.c_void_p), INT_OUT]),
         "GetString": (c.c_int, [LINK, POINTER(c.c_void_p)]),
         "ReleaseString": (None, [LINK, c.c_void_p]),
+        "GetNumberAsString": (c.c_int, [LINK, POINTER(c.c_void_p)]),
+        "GetNumberAsByteString": (c.c_int, [LINK, POINTER(c.c_void_p), POINTER(c.c_long), c.c_long]),
         "GetSymbol": (c.c_int, [LINK, POINTER(c.c_void_p)]),
         "ReleaseSymbol": (None, [LINK, c.c_void_p]),
         "GetByteString": (c.c_int, [LINK, POINTER(c.c_void_p), INT_OUT, c.c_long]),
@@ -324,7 +327,7 @@ class CLink:
                 mark = "\ufeff" if unit in {"UTF16", "UTF32"} else ""
                 data = (mark + arguments[0]).encode(CODECS[unit], "surrogatepass")
                 units = len(data) // WIDTHS[unit]
-                buffer = (UNIT_TYPES[unit] * max(units, 1)).from_buffer_copy(data + bytes(WIDTHS[unit]))
+                buffer = (UNIT_TYPES[unit] * (units + 1)).from_buffer_copy(data + bytes(WIDTHS[unit]))
                 self.call(f"Put{name}", buffer, units, *arguments[1:])
                 return
         for number, kind in NUMPY_TYPES.items():
@@ -435,15 +438,16 @@ class CLink:
 
     def _get_bytes(self, name: str) -> str:
         pointer = c.c_void_p()
-        if name == "ByteString":
-            length = c.c_int(0)
-            self.call("GetByteString", byref(pointer), byref(length), 0x1A)
+        released = name.removeprefix("NumberAs")
+        if released == "ByteString":
+            length = c.c_int(0) if name == released else c.c_long(0)
+            self.call(f"Get{name}", byref(pointer), byref(length), 0x1A)
             text = c.string_at(pointer.value or 0, length.value)
             self._library("ReleaseByteString", self.handle, pointer, length.value)
         else:
             self.call(f"Get{name}", byref(pointer))
             text = c.string_at(pointer.value or 0)
-            self._library(f"Release{name}", self.handle, pointer)
+            self._library(f"Release{released}", self.handle, pointer)
         return text.decode("latin-1")
 
     def get_array(self, kind: str) -> tuple[npt.NDArray[Any], list[str]]:

@@ -113,10 +113,20 @@ texts = st.one_of(
 )
 names = st.one_of(
     st.sampled_from(["x", "List", "Plus", "Global`x", "EvaluatePacket", "α", "Complex"]),
-    st.text(st.sampled_from("abcdefgh`$日é"), min_size=1, max_size=70),
+    st.text(st.sampled_from("abcdefgh`$日é😀"), min_size=1, max_size=70),
 )
 symbols = names.map(Symbol)
-big_reals = st.sampled_from(["1.5`20.", "-0``30.", "3.14159265358979323846264338327950288`35.", "1.`20.*^-1000", "12."]).map(BigReal)
+precision_marks = st.one_of(
+    st.just(""), st.builds(lambda mark, digits: f"{mark}{digits:.4f}", st.sampled_from(["`", "``"]), st.floats(0, 9000))
+)
+big_reals = st.one_of(
+    st.sampled_from(["1.5`20.", "-0``30.", "3.14159265358979323846264338327950288`35.", "1.`20.*^-1000", "12.", "1.`"]),
+    st.builds(
+        lambda sign, whole, part, mark, power: f"{sign}{whole}.{part}{mark}{f'*^{power}' if power else ''}",
+        st.sampled_from(["", "-"]), st.integers(0, 10**9), st.text("0123456789", max_size=40), precision_marks,
+        st.one_of(st.just(0), st.integers(-2000, 2000)),
+    ),
+).map(BigReal)  # fmt: skip
 _shapes = st.lists(st.integers(1, 4), min_size=1, max_size=4)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from wstp import BigReal, Function, Symbol, same
+from wstp.expr import real_text
 
 f, g = Symbol("f"), Symbol("g")
 
@@ -115,7 +116,51 @@ def test_big_reals(text: str, value: float) -> None:
     assert BigReal(text) != text
 
 
-@pytest.mark.parametrize("text", ["", "x", "1.5*", "1..5", "--1", "1`2`3", "1*^", "1 ", "١"])
+@pytest.mark.parametrize(("text", "plain"), [("1.5*^+3", "1.5*^3"), ("+1.5`20*^+07", "1.5`20*^07"), ("+.5", ".5")])
+def test_a_plus_sign_is_left_out(text: str, plain: str) -> None:
+    assert BigReal(text).text == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("1.5e3\0`20.", "1.5`20.*^3"),
+        ("-1.5E-03\0``20", "-1.5``20*^-3"),
+        ("1.5e3\0", "1.5*^3"),
+        ("1.5\0", "1.5"),
+        ("1.5\0`", "1.5`"),
+        ("1.5\0`20.\0", "1.5`20."),
+        ("1.5e3\0\ufffd\x01`20.", "1.5`20.*^3"),
+        ("1.5e3\ufffd\ufffd", "1.5*^3"),
+        ("1.e400", "1.*^400"),
+        ("+5e+0", "5*^0"),
+        ("1.5`20e3", None),
+        ("1.5e3`20", None),
+        ("1.5\0" + "`20.e3", "1.5"),
+        ("\0`20.", None),
+        ("12x", None),
+        ("", None),
+    ],
+)
+def test_reals_put_as_text(text: str, read: str | None) -> None:
+    assert real_text(text) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("3.14159265358979323846\0`2", "3.14159265358979323846`21."),
+        ("3.14159265358979323846\0`20", "3.14159265358979323846`20"),
+        ("0.00125\0`2", "0.00125`2"),
+        ("3.14159265358979323846\0``2", "3.14159265358979323846``2"),
+        ("3.14159265358979323846e5\0`2", "3.14159265358979323846`2*^5"),
+    ],
+)
+def test_a_precision_whose_last_digit_was_cut_off_counts_no_less_than_the_digits(text: str, read: str) -> None:
+    assert real_text(text, cut=True) == read
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.5*", "1..5", "--1", "1`2`3", "1*^", "1 ", "١", "++1", "1*^+", "1e5"])
 def test_texts_that_are_no_reals(text: str) -> None:
     with pytest.raises(ValueError, match="InputForm"):
         BigReal(text)

@@ -144,7 +144,7 @@ LITTLE = Features(tokens=(), formats=(1,))
         (b"\x05", b"AADRFA#LA~IByteArray\n.\n\xa1\x05\n"),
         (Symbol("α"), b"#IA~A\\:03b1\n"),
         ("é\\", b'"IA~B\\351\\\\\n'),
-        ("😀", b'"KA~A\\|01f600\n'),
+        ("😀", b'"OA~B\\:d83d\\:de00\n'),
     ],
 )
 def test_a_peer_that_takes_little(expr: Any, data: bytes) -> None:
