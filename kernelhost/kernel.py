@@ -148,6 +148,7 @@ class Kernel(RelayOwner):
         self.quiet_since = 0.0
         self.program = ""
         self._ending: str | None = None
+        self._unwanted: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._abort = AbortWatch(self, limits.abort_timeout)
         self._initialisation = Initialisation(pool.initialization_file, pool.initialization_code)
@@ -225,8 +226,12 @@ class Kernel(RelayOwner):
     async def start(self) -> None:
         """Start the process. Its link is awaited in the background.
 
-        The handler is told of success or failure; nothing is raised.
+        The handler is told of success or failure; nothing is raised. A kernel that has been ended
+        before is not started.
         """
+        if self._ending is not None:
+            self._exited("was not started")
+            return
         self._listener = RelayListener(self._accept, ("uuid", "default"), self._limits.greeting_timeout)
         try:
             port = await self._listener.listen("127.0.0.1", 0)
@@ -243,8 +248,8 @@ class Kernel(RelayOwner):
         except (InitialisationFailed, NurseryFailed) as error:
             self._exited(f"could not be initialised: {error}")
         else:
-            if self._ending is not None:
-                self._process.kill()
+            if self._unwanted.done():
+                self.kill()
             elif self._exit is None:
                 self._timer = self._loop.call_later(self._limits.kernel_start_timeout, self._late)
                 if self._prompted:
@@ -254,7 +259,7 @@ class Kernel(RelayOwner):
         arguments = embedded_arguments(command)
         if arguments is not None and self._nursery.available:
             try:
-                return await self._nursery.fork(arguments, str(self), self._exited, self._initialisation, self.pool.name)
+                return await self._nursery.fork(arguments, str(self), self._exited, self._initialisation, self.pool.name, self._unwanted)
             except NurseryFailed as error:
                 if self._ending is not None:
                     raise
@@ -270,6 +275,8 @@ class Kernel(RelayOwner):
         if self._ending is not None:
             return
         self._ending = why
+        if not self._unwanted.done():
+            self._unwanted.set_result(None)
         if self._link is not None:
             self._link.write_message(MessageCode.TERMINATE)
             if self.trace.active:
@@ -280,9 +287,11 @@ class Kernel(RelayOwner):
             self.kill()
 
     def kill(self) -> None:
-        """Kill the process now."""
+        """Kill the process now, and again until it is gone."""
         if self._process is not None:
             self._process.kill()
+            if self._exit is None:
+                self._restart_timer(_END_GRACE, self.kill)
 
     def interrupt(self) -> None:
         """Send SIGINT to the process group."""

@@ -22,6 +22,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
+from typing import Any
 
 from kernelbus.bus.settings.logs import fields
 from kernelbus.kernelhost.process.initialisation import Initialisation
@@ -62,7 +63,13 @@ class Nursery:
         self._closed = False
 
     async def fork(
-        self, arguments: list[str], name: str, on_exit: Callable[[str], None], initialisation: Initialisation, pool: str
+        self,
+        arguments: list[str],
+        name: str,
+        on_exit: Callable[[str], None],
+        initialisation: Initialisation,
+        pool: str,
+        unwanted: asyncio.Future[None] | None = None,
     ) -> ForkedKernel:
         """Fork a new kernel; wait while its parent loads or is initialised.
 
@@ -72,23 +79,39 @@ class Nursery:
             on_exit: see :class:`kernelbus.kernelhost.process.starting.KernelProcess`.
             initialisation: what it has to have run before its first client.
             pool: the pool's name, for the log if a parent has to be started.
+            unwanted: done when nobody wants the kernel any more. It is not forked then, and its
+                parent is not waited for.
 
         Returns:
             The kernel. Its attribute `initialised` says whether it still has to run the
             initialisation.
 
         Raises:
-            NurseryFailed: no parent loads, or the parent died before it forked.
+            NurseryFailed: no parent loads, the parent died before it forked, or nobody wants the
+                kernel.
             InitialisationFailed: the initialisation fails.
             OSError: no parent can be started at all.
         """
-        parent = await self._parent(initialisation, pool)
-        initialised = True
-        if parent.unshared:
-            parent, initialised = await self._parent(_NONE, pool), not initialisation.steps()
+        finding = self._loop.create_task(self._ready(initialisation, pool))
+        try:
+            awaited: set[asyncio.Future[Any]] = {finding} if unwanted is None else {finding, unwanted}
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            finding.cancel()
+        if unwanted is not None and unwanted.done():
+            await asyncio.gather(finding, return_exceptions=True)
+            raise NurseryFailed("it was ended before it was started")
+        parent, initialised = finding.result()
         kernel = await parent.fork(arguments, name, on_exit)
         kernel.initialised = initialised
         return kernel
+
+    async def _ready(self, initialisation: Initialisation, pool: str) -> tuple[Parent, bool]:
+        """Return the parent to fork from, and whether its kernels have run the initialisation."""
+        parent = await self._parent(initialisation, pool)
+        if parent.unshared:
+            return await self._parent(_NONE, pool), not initialisation.steps()
+        return parent, True
 
     async def _parent(self, initialisation: Initialisation, pool: str) -> Parent:
         if self._closed:

@@ -8,8 +8,10 @@ one other parent, for each line ``fork`` or ``parent``, and reports ``forked`` a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -65,6 +67,13 @@ class ForkedKernel(KernelProcess):
         if not self._gone:
             self._stop_watching()
             self._exited(status)
+
+    def _kill_group(self) -> None:
+        super()._kill_group()
+        if self._descriptor is not None:
+            # The process may not have made its group yet.
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
     def _ended(self) -> None:
         self._stop_watching()

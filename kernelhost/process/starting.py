@@ -7,6 +7,7 @@ too, and ends with the host (``PR_SET_PDEATHSIG``, prctl(2)).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import logging
 import os
@@ -265,6 +266,12 @@ class SpawnedKernel(KernelProcess, asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes | str) -> None:
         self._output.feed(cast("bytes", data))
+
+    def _kill_group(self) -> None:
+        super()._kill_group()
+        if self._transport is not None and not self._gone:
+            with contextlib.suppress(ProcessLookupError):
+                self._transport.kill()
 
     def process_exited(self) -> None:
         assert self._transport is not None

@@ -174,6 +174,9 @@ class _Nursery:
         for pid in self._kernels:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
+            # One that was just forked may not have made its group yet.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _be_parent(descriptor: int, wanted: int, loaded: Loaded) -> int:

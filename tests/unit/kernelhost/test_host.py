@@ -170,3 +170,19 @@ def test_a_pool_is_resized_by_an_order() -> None:
             await broker.expect(PoolReport, lambda report: report.ready == 1)
 
     play(story)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.02])
+def test_a_host_that_is_drained_while_its_kernels_start_ends(delay: float) -> None:
+    async def story() -> None:
+        ended: list[str] = []
+        pool = PoolConfig("A", default=True, kernel_path="embedded", minimum_kernel_number=4)
+        async with running(configuration(pool), end=ended.append) as (host, broker):
+            # A kernel is forked: three more follow in this moment.
+            await until(lambda: any(kernel.pid for kernel in host._kernels.values()))
+            await asyncio.sleep(delay)
+            broker.send(HostOrder(1, "tester", "host", "drain"))
+            await until(lambda: ended)
+            assert host.kernels == 0
+
+    play(story)

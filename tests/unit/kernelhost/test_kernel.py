@@ -87,6 +87,34 @@ def test_a_kernel_that_does_not_start_says_why(options: str, how: str) -> None:
     assert events.told[0][1] == how
 
 
+def test_a_kernel_that_is_ended_before_it_is_started_is_not_started() -> None:
+    events = Events()
+
+    async def main() -> None:
+        kernel = make_kernel(stand_in(), events)
+        kernel.end("nobody wants it")
+        await kernel.start()
+        assert (kernel.phase, kernel.pid) == (Phase.ENDED, 0)
+
+    asyncio.run(main())
+    assert events.told == [("ended", "nobody wants it")]
+
+
+def test_a_kernel_that_is_ended_while_it_starts_ends() -> None:
+    events = Events()
+
+    async def main() -> None:
+        kernel = make_kernel(stand_in(), events)
+        starting = asyncio.create_task(kernel.start())
+        await asyncio.sleep(0)
+        kernel.end("nobody wants it")
+        await starting
+        await until(lambda: kernel.phase is Phase.ENDED)
+
+    asyncio.run(main())
+    assert events.told == [("ended", "nobody wants it")]
+
+
 def test_a_program_that_is_not_there() -> None:
     events = live(end, PoolConfig("P", kernel_path="/nowhere/kernel"))
     assert events.told == [("ended", "could not be started: /nowhere/kernel: No such file or directory")]

@@ -156,6 +156,20 @@ def test_a_nursery_that_is_given_up_starts_nothing_more() -> None:
     play(story)
 
 
+def test_what_nobody_wants_any_more_is_not_forked_and_not_waited_for(played: list[_Parent]) -> None:
+    async def story(nursery: Nursery) -> None:
+        unwanted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = asyncio.create_task(nursery.fork([], "a kernel", lambda how: None, HANGING, "P", unwanted))
+        await until(lambda: len(_Parent.made) == 2)
+        unwanted.set_result(None)
+        with pytest.raises(NurseryFailed, match="ended before it was started"):
+            await waiting
+        with pytest.raises(NurseryFailed, match="ended before it was started"):
+            await nursery.fork([], "a kernel", lambda how: None, TOOLS, "P", unwanted)
+
+    play(story)
+
+
 def test_the_environment_can_forbid_forks(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(nursery: Nursery) -> None:
         assert not nursery.available

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 
 import pytest
 from host_parts import until
@@ -67,5 +68,24 @@ def test_a_parent_that_dies_while_it_loads_never_becomes_ready() -> None:
         with pytest.raises(NurseryFailed, match="base was ended by SIGKILL"):
             await asyncio.wait_for(parent.ready, LOADING)
         assert deaths == ["was ended by SIGKILL"] and not parent.served
+
+    asyncio.run(main())
+
+
+def test_a_kernel_that_is_killed_as_soon_as_it_is_forked_ends() -> None:
+    async def main() -> None:
+        base = await Parent.spawn("base", lambda parent, how: None)
+        await asyncio.wait_for(base.ready, LOADING)
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            link = ["-wstp", "-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", f"{silent.getsockname()[1]}@127.0.0.1"]
+            for _ in range(10):
+                ends: list[str] = []
+                kernel = await base.fork(link, "kernel", ends.append)
+                kernel.kill()
+                await until(lambda: ends)  # noqa: B023
+                assert ends == ["was ended by SIGKILL"]
+        await base.close()
 
     asyncio.run(main())
