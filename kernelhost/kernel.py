@@ -5,8 +5,9 @@ The pool decides the kernel's state (:class:`kernelbus.kernelhost.pools.pool.Ker
 ends it. What passes between the kernel and its clients belongs to its session
 (:mod:`kernelbus.kernelhost.session.session`).
 
-Each kernel connects to a loopback port of its own, with either greeting (UUID mode or default
-mode). Its process runs in a process group of its own and dies with the host.
+The embedded kernel is given its link: two pairs of Unix sockets. Another kernel program connects to
+a loopback port of its own, with either greeting (UUID mode or default mode); only its own processes
+are let in. Its process runs in a process group of its own and dies with the host.
 
 When its first prompt has come, and before it has any client, the kernel is told its id and its pool
 (``WSTPServer`$KernelID``, ``WSTPServer`$PoolName``) and runs the pool's initialisation
@@ -19,6 +20,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -27,6 +30,7 @@ from typing import Protocol
 
 from kernelbus.bus.settings.config import LimitsConfig, PoolConfig
 from kernelbus.bus.settings.logs import EventLogger
+from kernelbus.kernelhost.process import peers
 from kernelbus.kernelhost.process.accounting import Usage
 from kernelbus.kernelhost.process.initialisation import Initialisation, Step, verdict
 from kernelbus.kernelhost.process.nursery import Nursery
@@ -35,8 +39,11 @@ from kernelbus.kernelhost.process.starting import (
     KernelProcess,
     SpawnedKernel,
     embedded_arguments,
+    is_embedded,
     kernel_command,
+    link_to,
 )
+from kernelbus.kernelhost.process.tree import family, processes
 from kernelbus.kernelhost.session.abort import AbortWatch
 from kernelbus.kernelhost.session.conversation import Conversation
 from kernelbus.kernelhost.session.excerpt import Beginnings
@@ -44,7 +51,8 @@ from kernelbus.kernelhost.session.session import Session
 from kernelbus.kernelhost.session.trace import FROM, TO, PacketTrace
 from wstp import Function, LimitExceeded, Limits, Message, MessageCode, RemoteProtocolError, Symbol
 from wstp.packets import encode_packet, packet
-from wstp.relay import RelayLink, RelayListener, RelayOwner
+from wstp.relay import RelayLink, RelayListener, RelayOwner, relay_over
+from wstp.stream import ByteStream
 from wstp.tracker import Argument, End, Head, Start, Tracker
 
 __all__ = ["Kernel", "KernelHandler", "Phase"]
@@ -212,6 +220,11 @@ class Kernel(RelayOwner):
         return self._process.pid if self._process is not None and self._exit is None else 0
 
     @property
+    def port(self) -> int:
+        """The loopback port that its program connects to; 0: it is the embedded kernel."""
+        return self._listener.port if self._listener is not None else 0
+
+    @property
     def idle(self) -> float:
         """Seconds since its last evaluation ended, or since it became ready; 0 while it works."""
         return self._loop.time() - self.quiet_since if self.serving and not self.busy else 0.0
@@ -232,15 +245,12 @@ class Kernel(RelayOwner):
         if self._ending is not None:
             self._exited("was not started")
             return
-        self._listener = RelayListener(self._accept, ("uuid", "default"), self._limits.greeting_timeout)
         try:
-            port = await self._listener.listen("127.0.0.1", 0)
-            command = kernel_command(self.pool.kernel_path, self.pool.kernel_options, f"{port}@127.0.0.1", self.pool.parallel_kernels)
-            if embedded_arguments(command) is None:
-                self.program = command[0]
-            elif self._limits.kernel_memory:
-                command += ["-memory", str(self._limits.kernel_memory)]
-            self._process = await self._run(command)
+            if is_embedded(self.pool.kernel_path):
+                await self._start_embedded()
+            else:
+                await self._start_program()
+            assert self._process is not None
             self._process.log_to(self.log)
         except OSError as error:
             program = self.program or "the embedded kernel"
@@ -255,16 +265,48 @@ class Kernel(RelayOwner):
                 if self._prompted:
                     self._initialise()
 
-    async def _run(self, command: list[str]) -> KernelProcess:
+    async def _start_program(self) -> None:
+        """Start a program, which connects to a port of its own.
+
+        Every user of the machine can reach the port: see :meth:`_refusal`.
+        """
+        self._listener = RelayListener(self._accept, ("uuid", "default"), self._limits.greeting_timeout, check=self._refusal)
+        port = await self._listener.listen("127.0.0.1", 0)
+        command = kernel_command(self.pool.kernel_path, self.pool.kernel_options, link_to(port), self.pool.parallel_kernels)
+        self.program = command[0]
+        self._process = await SpawnedKernel.start(command, str(self), self._exited)
+        self._listener.decide()
+
+    async def _start_embedded(self) -> None:
+        """Fork or start the embedded kernel, whose link nobody else can reach."""
+        command = kernel_command(self.pool.kernel_path, self.pool.kernel_options, (), self.pool.parallel_kernels)
+        if self._limits.kernel_memory:
+            command += ["-memory", str(self._limits.kernel_memory)]
+        (data, its_data), (message, its_message) = socket.socketpair(), socket.socketpair()
+        try:
+            self._process = await self._run_embedded(command, (its_data.fileno(), its_message.fileno()))
+            await relay_over(data, message, self._take_link, str(self))
+        except BaseException:
+            data.close()
+            message.close()
+            raise
+        finally:
+            its_data.close()
+            its_message.close()
+
+    async def _run_embedded(self, command: list[str], link: tuple[int, int]) -> KernelProcess:
         arguments = embedded_arguments(command)
-        if arguments is not None and self._nursery.available:
+        assert arguments is not None
+        if self._nursery.available:
             try:
-                return await self._nursery.fork(arguments, str(self), self._exited, self._initialisation, self.pool.name, self._unwanted)
+                return await self._nursery.fork(
+                    arguments, str(self), self._exited, link, self._initialisation, self.pool.name, self._unwanted
+                )
             except NurseryFailed as error:
                 if self._ending is not None:
                     raise
                 self.log.error("%s; %s is started by itself", error, self)
-        return await SpawnedKernel.start(command, str(self), self._exited)
+        return await SpawnedKernel.start([*command, "-linkdescriptors", f"{link[0]},{link[1]}"], str(self), self._exited, link)
 
     def end(self, why: str) -> None:
         """Ask the kernel to end, and kill it if it still runs after a grace period.
@@ -365,12 +407,34 @@ class Kernel(RelayOwner):
 
     # ------------------------------------------------------------------ the link comes up
 
+    def _refusal(self, stream: ByteStream) -> str | None:
+        """Say why a connection to the kernel's port is refused: not the kernel made it.
+
+        None: the kernel's process is not known yet.
+        """
+        if not peers.KNOWN:
+            return ""
+        if self._process is None:
+            return None
+        assert stream.ends is not None
+        here, there = stream.ends
+        found = peers.owner(there, here)
+        if found is None:
+            return "is gone already"
+        if found.uid != os.getuid():
+            return f"is of user {found.uid}, not of the kernel's user {os.getuid()}"
+        mine = [process.pid for process in family(self._process.pid, processes())]
+        return "" if peers.holds(mine, found.inode) else f"is of another process than {self}"
+
+    def _take_link(self, link: RelayLink) -> RelayOwner:
+        self._link = link
+        return self
+
     def _accept(self, link: RelayLink) -> RelayOwner | None:
         if self._link is not None:
             self.log.error("%s: a second link to its port; refused", self)
             return None
-        self._link = link
-        return self
+        return self._take_link(link)
 
     def link_active(self, link: RelayLink) -> None:
         if self._listener is not None:

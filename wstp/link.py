@@ -1,4 +1,4 @@
-"""Blocking links over TCP: `connect()`, `listen()`, `Link`, `Listener`.
+"""Blocking links: `connect()` and `listen()` over TCP, `over()` two sockets; `Link`, `Listener`.
 
 A thin shell over `wstp.machine.LinkMachine`. This module has the sockets, the deadlines and the
 locks. The protocol is in the machine; `wstp.linkbase`, `wstp.connecting` and `wstp.reception` have
@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Final
 
 from wstp.connecting import Connecting, cannot_connect
-from wstp.errors import LinkClosed, LinkTimeout, WSTPError
+from wstp.errors import ConnectFailed, LinkClosed, LinkTimeout, WSTPError
 from wstp.expr import Expr, Function
 from wstp.handshake import Mode
 from wstp.limits import DEFAULT_LIMITS, Limits
@@ -34,7 +34,7 @@ from wstp.rendezvous import HALF_TIMEOUT, Dismissed, Reply
 from wstp.sockets import quick_acknowledge, set_up
 from wstp.tokens import NEED_DATA
 
-__all__ = ["READ_AHEAD", "Link", "Listener", "connect", "listen"]
+__all__ = ["READ_AHEAD", "Link", "Listener", "connect", "listen", "over"]
 
 _log = logging.getLogger("wstp.link")
 
@@ -581,6 +581,72 @@ def connect(
         raise
     assert message is not None
     return Link(machine, data, message, where)
+
+
+def over(
+    data: socket.socket,
+    message: socket.socket,
+    *,
+    name: str = "",
+    timeout: float | None = 10.0,
+    limits: Limits = DEFAULT_LIMITS,
+    tolerant: bool = False,
+) -> Link:
+    """Exchange greetings over two connected sockets, and return the link.
+
+    A process that starts another can so give it a link that nobody else can reach (a pair of Unix
+    sockets for each connection). Neither side introduces itself: the greeting (section 4) comes
+    first. The link owns the sockets, also when this fails.
+
+    Args:
+        data: the socket that is the data connection.
+        message: the socket that is the message connection.
+        name: what the link is called in errors.
+        timeout: the time in seconds for the greeting.
+        limits: bounds on what the peer may send.
+        tolerant: see `connect()`.
+
+    Raises:
+        ConnectFailed: the peer has gone, or does not speak WSTP.
+        LinkTimeout: the greeting was not complete in time.
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> pairs = socket.socketpair(), socket.socketpair()
+    >>> with ThreadPoolExecutor() as pool:
+    ...     other = pool.submit(over, pairs[0][1], pairs[1][1])
+    ...     with over(pairs[0][0], pairs[1][0]) as one, other.result() as two:
+    ...         one.put("hello")
+    ...         one.flush()
+    ...         two.get(timeout=60)
+    'hello'
+    """
+    machine, where, deadline = LinkMachine(limits=limits, tolerant=tolerant), name or "the socket", _deadline(timeout)
+    try:
+        for connection in (data, message):
+            set_up(connection)
+        while True:
+            for buffer in machine.data_to_send():
+                data.settimeout(_remaining_or_raise(deadline, where))
+                data.sendall(buffer)
+            if machine.active:
+                break
+            data.settimeout(_remaining_or_raise(deadline, where))
+            chunk = data.recv(1 << 16)
+            if not chunk:
+                raise ConnectFailed(f"{where}: the connection ended before the link was made")
+            machine.receive_data(chunk)
+            if machine.failed:
+                raise ConnectFailed(f"{where} is no WSTP peer: {machine.end_error()}")
+    except TimeoutError:
+        _close_all((data, message))
+        raise LinkTimeout(f"{where}: the link was not made in {timeout:g} s") from None
+    except OSError as error:
+        _close_all((data, message))
+        raise cannot_connect(where, error) from None
+    except BaseException:
+        _close_all((data, message))
+        raise
+    return Link(machine, data, message, name)
 
 
 def _open(host: str, port: int, deadline: float | None) -> socket.socket:

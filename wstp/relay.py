@@ -16,9 +16,10 @@ import asyncio
 import errno
 import logging
 import socket
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from enum import Enum
+from functools import partial
 from typing import Protocol
 
 from wstp.errors import LimitExceeded, RemoteProtocolError
@@ -26,9 +27,10 @@ from wstp.features import OURS, Features
 from wstp.handshake import SERVER_PREAMBLE, Greeting, Mode
 from wstp.messages import Message, MessageCode, MessageReader, encode_message
 from wstp.rendezvous import Action, Dismissed, Matched, Rendezvous, Reply
+from wstp.sockets import is_tcp
 from wstp.stream import ByteStream, end_of
 
-__all__ = ["RelayLink", "RelayLinkState", "RelayListener", "RelayOwner"]
+__all__ = ["RelayLink", "RelayLinkState", "RelayListener", "RelayOwner", "relay_over"]
 
 _log = logging.getLogger("kernelbus.link")
 
@@ -42,6 +44,8 @@ _MESSAGES = 512
 _EARLY = 1024
 
 
+#: The bytes that a connection may send while it is held.
+_MOST_EARLY = 1 << 16
 #: The errors with which a connection ends whose peer has vanished.
 _VANISHED = frozenset((errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH))
 
@@ -324,6 +328,58 @@ class RelayLink:
         self.owner.link_ended(self, self._said_closing)
 
 
+async def relay_over(
+    data: socket.socket, message: socket.socket, on_link: Callable[[RelayLink], RelayOwner], name: str
+) -> None:
+    """Begin a link over two connected sockets (see :func:`wstp.link.over`).
+
+    The link owns the sockets. Its greeting is under way when this returns. No time-out is set.
+
+    Args:
+        data: the socket that is the data connection.
+        message: the socket that is the message connection.
+        on_link: the function that returns the owner of the link; the greeting then begins.
+        name: what the log calls the peer.
+    """
+    loop = asyncio.get_running_loop()
+    early = _Early()
+    streams = ByteStream(early), ByteStream(early)
+    for connection, stream in zip((data, message), streams, strict=True):
+        make = loop.create_connection if is_tcp(connection) else loop.create_unix_connection
+        await make(partial(_same, stream), sock=connection)
+    link = RelayLink(*streams, Mode.DEFAULT, _NOBODY)
+    link.name = name
+    link.owner = on_link(link)
+    link.begin(bytes(early.received[streams[0]]), bytes(early.received[streams[1]]))
+
+
+def _same(stream: ByteStream) -> ByteStream:
+    return stream
+
+
+class _Early:
+    """The owner of streams that have no owner yet: it keeps what comes until then.
+
+    Args:
+        most: the number of bytes after which a stream is dropped; None: any number.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self.received: defaultdict[ByteStream, bytearray] = defaultdict(bytearray)
+        self._most = most
+
+    def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
+        self.received[stream] += data
+        if self._most is not None and len(self.received[stream]) > self._most:
+            stream.abort()
+
+    def stream_ended(self, stream: ByteStream, error: Exception | None) -> None:
+        """Do nothing: who takes the stream over looks at `ByteStream.ended`."""
+
+    def stream_drained(self, stream: ByteStream) -> None:
+        """Do nothing: nothing has been written."""
+
+
 class _Arrival(ByteStream):
     """A connection that tells its listener when it is made."""
 
@@ -347,6 +403,8 @@ class RelayListener:
             opened for message connections, and one link is made at a time.
         greeting_timeout: the time in seconds for the introductions of a link, and for its greeting.
         vanished_timeout: the time in seconds after which a silent peer is taken for gone.
+        check: the function that says why a connection is refused, before a byte of it is believed;
+            "" accepts it, None holds it until `decide()` is called. Without it all are accepted.
 
     Attributes:
         port: the port of data connections.
@@ -359,6 +417,7 @@ class RelayListener:
         modes: Iterable[str] = ("uuid",),
         greeting_timeout: float = 10.0,
         vanished_timeout: float = 25.0,
+        check: Callable[[ByteStream], str | None] | None = None,
     ) -> None:
         self.port = 0
         self.local_only = False
@@ -366,6 +425,9 @@ class RelayListener:
         self._timeout = greeting_timeout
         self._vanished = vanished_timeout
         self._on_link = on_link
+        self._check = check
+        self._early = _Early(_MOST_EARLY)
+        self._held: dict[ByteStream, bool] = {}
         self._modes = frozenset(modes)
         self._servers: list[asyncio.Server] = []
         self._rendezvous: Rendezvous[ByteStream] = Rendezvous(self._modes, None, greeting_timeout)
@@ -404,7 +466,7 @@ class RelayListener:
             self._timer.cancel()
         for server in self._servers:
             server.close()
-        for stream in self._rendezvous.connections():
+        for stream in (*self._held, *self._rendezvous.connections()):
             stream.abort()
         for link, timer in list(self._greeting.items()):
             timer.cancel()
@@ -419,10 +481,39 @@ class RelayListener:
             _log.error("a connection from %s is refused: only programs of this machine are served (see -i)", stream.name)
             stream.abort()
             return
+        refusal = self._check(stream) if self._check is not None else ""
+        if refusal is None:
+            self._held[stream] = first
+            stream.owner = self._early
+        elif refusal:
+            _log.error("a connection from %s is refused: it %s", stream.name, refusal)
+            stream.abort()
+        else:
+            self._take(stream, first)
+
+    @property
+    def held(self) -> int:
+        """Return how many connections the check holds."""
+        return len(self._held)
+
+    def decide(self) -> None:
+        """Ask the check again about the connections that it holds."""
+        held, self._held = self._held, {}
+        for stream, first in held.items():
+            self.arrived(stream, first)
+
+    def _take(self, stream: ByteStream, first: bool) -> None:
         stream.give_up_after(self._vanished)
         add = self._rendezvous.add if first else self._rendezvous.add_message
         self._act(add(stream, self._loop.time()), _REFUSED)
         self._set_timer()
+        early = self._early.received.pop(stream, None)
+        if stream.owner is self._early:
+            stream.owner = self
+            if early:
+                self.stream_data(stream, bytes(early))
+            if stream.ended:
+                self.stream_ended(stream, None)
 
     def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
         self._act(self._rendezvous.receive(stream, bytes(data)), _REFUSED)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Protocol, cast
 
-from wstp.sockets import quick_acknowledge, set_up
+from wstp.sockets import is_tcp, quick_acknowledge, set_up
 
 __all__ = ["ByteStream", "StreamOwner", "end_of"]
 
@@ -62,6 +62,8 @@ class ByteStream(asyncio.BufferedProtocol):
         ended: whether the connection is gone.
         name: the peer's `host:port`, for the log.
         local: whether the peer is a program on this machine.
+        ends: the addresses of this end and of the peer's, as getsockname(2) and getpeername(2) give
+            them; None: it is no TCP connection, or not made yet.
     """
 
     def __init__(self, owner: StreamOwner) -> None:
@@ -70,6 +72,7 @@ class ByteStream(asyncio.BufferedProtocol):
         self.ended = False
         self.name = "?"
         self.local = False
+        self.ends: tuple[tuple[str, int], tuple[str, int]] | None = None
         self._transport: asyncio.Transport | None = None
         # A descriptor of our own for the same connection: the event loop makes a new object each
         # time that it is asked for its socket.
@@ -123,7 +126,7 @@ class ByteStream(asyncio.BufferedProtocol):
         """
         if self._socket is None or self._transport is None or self.ended:
             return self._acknowledged
-        if sys.platform == "linux":
+        if sys.platform == "linux" and is_tcp(self._socket):
             information = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED + 8)
             if len(information) == _BYTES_ACKED + 8:
                 # The end of the stream counts as one more.
@@ -136,7 +139,7 @@ class ByteStream(asyncio.BufferedProtocol):
         With `unread` notice it also while something is being sent. Then a peer that is there and
         reads nothing for `seconds` counts as vanished too.
         """
-        if self._socket is None:
+        if self._socket is None or not is_tcp(self._socket):
             return
         interval = max(1, round(seconds / 5))
         options = {"TCP_KEEPIDLE": max(1, round(seconds) - 3 * interval), "TCP_KEEPINTVL": interval, "TCP_KEEPCNT": 3}
@@ -172,12 +175,16 @@ class ByteStream(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(_HIGH_WATER)
-        peer = transport.get_extra_info("peername")
-        self.name = f"{peer[0]}:{peer[1]}" if peer else "?"
-        own = transport.get_extra_info("sockname")
-        # A connection from this machine to one of its own addresses has that address at both ends.
-        self.local = bool(peer and own) and (peer[0] == own[0] or ip_address(peer[0].split("%")[0]).is_loopback)
         sock = transport.get_extra_info("socket")
+        peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        if is_tcp(sock):
+            self.name = f"{peer[0]}:{peer[1]}" if peer else "?"
+            self.ends = (own[:2], peer[:2]) if peer and own else None
+            # A connection from this machine to one of its own addresses has that address at both
+            # ends.
+            self.local = bool(peer and own) and (peer[0] == own[0] or ip_address(peer[0].split("%")[0]).is_loopback)
+        else:
+            self.name, self.local = "a socket of this process", True
         self._socket = socket.socket(sock.family, sock.type, sock.proto, os.dup(sock.fileno()))
         set_up(self._socket)
         self.give_up_after(_VANISHED)

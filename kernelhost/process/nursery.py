@@ -67,6 +67,7 @@ class Nursery:
         arguments: list[str],
         name: str,
         on_exit: Callable[[str], None],
+        link: tuple[int, int],
         initialisation: Initialisation,
         pool: str,
         unwanted: asyncio.Future[None] | None = None,
@@ -77,6 +78,7 @@ class Nursery:
             arguments: the kernel's command line, without the program.
             name: what the log calls the kernel.
             on_exit: see :class:`kernelbus.kernelhost.process.starting.KernelProcess`.
+            link: the descriptors of its data and its message connection.
             initialisation: what it has to have run before its first client.
             pool: the pool's name, for the log if a parent has to be started.
             unwanted: done when nobody wants the kernel any more. It is not forked then, and its
@@ -102,7 +104,7 @@ class Nursery:
             await asyncio.gather(finding, return_exceptions=True)
             raise NurseryFailed("it was ended before it was started")
         parent, initialised = finding.result()
-        kernel = await parent.fork(arguments, name, on_exit)
+        kernel = await parent.fork(arguments, name, on_exit, link)
         kernel.initialised = initialised
         return kernel
 

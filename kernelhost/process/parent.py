@@ -206,13 +206,21 @@ class Parent:
 
     # ------------------------------------------------------------------ forking
 
-    async def fork(self, arguments: list[str], name: str, on_exit: Callable[[str], None]) -> ForkedKernel:
+    async def fork(
+        self, arguments: list[str], name: str, on_exit: Callable[[str], None], link: tuple[int, int]
+    ) -> ForkedKernel:
         """Fork a kernel.
+
+        Args:
+            arguments: its command line, without the program.
+            name: what the log calls it.
+            on_exit: see :class:`kernelbus.kernelhost.process.starting.KernelProcess`.
+            link: the descriptors of its data and its message connection. It gets copies of them.
 
         Raises:
             NurseryFailed: the parent has died.
         """
-        return await self._fork({"arguments": arguments}, "fork", name, on_exit, [])
+        return await self._fork({"arguments": arguments}, "fork", name, on_exit, list(link))
 
     async def _fork(
         self, message: dict[str, object], kind: str, name: str, on_exit: Callable[[str], None], descriptors: list[int]

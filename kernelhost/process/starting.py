@@ -34,6 +34,7 @@ __all__ = [
     "how_it_ended",
     "is_embedded",
     "kernel_command",
+    "link_to",
 ]
 
 _log = logging.getLogger("kernelbus.host")
@@ -56,20 +57,24 @@ def is_embedded(path: str | None) -> bool:
     return (default_kernel() if path is None else path) in (None, EMBEDDED)
 
 
-def kernel_command(path: str | None, options: str, link_name: str, parallel: bool) -> list[str]:
-    """Return the command line of a kernel that connects to `link_name`.
+def link_to(port: int) -> list[str]:
+    """Return the words for a link to a loopback port, as WSOpenArgcArgv takes them."""
+    return ["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", f"{port}@127.0.0.1"]
+
+
+def kernel_command(path: str | None, options: str, link: Sequence[str], parallel: bool) -> list[str]:
+    """Return the command line of a kernel.
 
     Args:
         path: the pool's KernelPath; None: what
             :func:`kernelbus.kernelhost.process.wolfram.default_kernel` returns.
         options: the pool's KernelOptions, which are split as a shell splits them.
-        link_name: `port@host`.
+        link: the words that say which link it opens; none if it is given one.
         parallel: whether it is started as a parallel subkernel.
     """
     program = default_kernel() if path is None else path
     command = [sys.executable, *_EMBEDDED] if program in (None, EMBEDDED) else [program]
-    link = ["-wstp", "-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", link_name]
-    return [*command, *shlex.split(options), *(["-subkernel"] if parallel else []), *link]
+    return [*command, *shlex.split(options), *(["-subkernel"] if parallel else []), "-wstp", *link]
 
 
 def end_with_parent() -> None:

@@ -20,8 +20,8 @@
 | anything else | itself |
 
 Options: `-exitatonce n` writes a line and exits with status n. `-silent` never connects. `-uuid`
-connects in UUID mode. `-licences folder n` runs only while fewer than n others run with that
-folder.
+connects in UUID mode. `-await file` connects when there is such a file. `-licences folder n` runs
+only while fewer than n others run with that folder.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ def main(arguments: list[str]) -> int:
     if "-silent" in arguments:
         print("thinking", flush=True)
         time.sleep(600)
+    if "-await" in arguments:
+        while not os.path.exists(arguments[arguments.index("-await") + 1]):
+            time.sleep(0.01)
     name = arguments[arguments.index("-linkname") + 1]
     limits = wstp.Limits(total_size=2**32, token_size=2**31)
     link = wstp.connect(name, mode="uuid" if "-uuid" in arguments else "default", timeout=10, limits=limits)

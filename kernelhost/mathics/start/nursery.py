@@ -7,8 +7,8 @@ Unix stream socket (descriptor FD), with one line of JSON for each message.
 From the host:
 
 ``{"fork": n, "arguments": [...]}``
-    Fork kernel number n with these arguments. One descriptor comes with the message: the kernel's
-    standard output and error.
+    Fork kernel number n with these arguments. Three descriptors come with the message: the kernel's
+    standard output and error, and its link's data and message connection.
 ``{"parent": n}``
     Fork another parent, which runs an initialisation and then forks kernels that have it. Three
     descriptors come with the message: standard output and error, the new parent's own socket, and a
@@ -120,13 +120,13 @@ class _Nursery:
             line, self._received = self._received.split(b"\n", 1)
             message = json.loads(line)
             output = self._descriptors.pop(0)
+            given = self._descriptors.pop(0), self._descriptors.pop(0)
             if "fork" in message:
-                self._kernels.add(self._fork(message["fork"], output, partial(run, message["arguments"], self._loaded)))
+                self._kernels.add(self._fork(message["fork"], output, partial(run, message["arguments"], self._loaded, given)))
             else:
-                control, wanted = self._descriptors.pop(0), self._descriptors.pop(0)
-                self._fork(message["parent"], output, partial(_be_parent, control, wanted, self._loaded))
-                os.close(control)
-                os.close(wanted)
+                self._fork(message["parent"], output, partial(_be_parent, *given, self._loaded))
+            for descriptor in given:
+                os.close(descriptor)
         return bool(data)
 
     def _fork(self, number: int, output: int, live: Callable[[], int]) -> int:

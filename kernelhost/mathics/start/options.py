@@ -2,6 +2,9 @@
 
 ``-linkmode``, ``-linkprotocol``, ``-linkname``, ``-linkoptions``, ``-linkhost``
     The link, as in PROTOCOL.md section 1; ``-linkoptions 4`` asks for UUID mode.
+``-linkdescriptors DATA,MESSAGE``
+    The link, as two connected sockets that this process has inherited. Wolfram kernels have no such
+    option.
 ``-wstp``, ``-mathlink``
     Talk WSTP. This kernel does nothing else.
 ``-run CODE``
@@ -25,6 +28,7 @@ Unknown options are skipped and returned, so that the log can name them. No I/O.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,6 +51,8 @@ class Options:
 
     Attributes:
         link: the words that describe the link.
+        descriptors: the descriptors of the link's data and message connection; None: it has to be
+            opened.
         run: the code of each ``-run``, in order.
         initfiles: the ``-initfile`` files, in order; empty with ``-noinit``.
         prompts: whether prompts are sent.
@@ -56,6 +62,7 @@ class Options:
     """
 
     link: tuple[str, ...] = ()
+    descriptors: tuple[int, int] | None = None
     run: tuple[str, ...] = ()
     initfiles: tuple[str, ...] = ()
     prompts: bool = True
@@ -75,12 +82,13 @@ def parse_options(argv: Sequence[str]) -> Options:
     flags: set[str] = set()
     unknown: list[str] = []
     memory = 0
+    descriptors: tuple[int, int] | None = None
     words = iter(argv)
     for word in words:
         name = word.lower().lstrip("-") if word.startswith("-") else ""
         if name in _FLAGS:
             flags.add(name)
-        elif name in _LINK or name in _VALUES or name in _IGNORED or name == "memory":
+        elif name in _LINK or name in _VALUES or name in _IGNORED or name in ("memory", "linkdescriptors"):
             value = next(words, None)
             if value is None:
                 raise OptionsError(f"nothing after {word}")
@@ -90,12 +98,18 @@ def parse_options(argv: Sequence[str]) -> Options:
                 if not value.isdecimal():
                     raise OptionsError(f"{word} {value} is not a number of bytes")
                 memory = int(value)
+            elif name == "linkdescriptors":
+                found = re.fullmatch(r"(\d{1,9}),(\d{1,9})", value, re.ASCII)
+                if found is None:
+                    raise OptionsError(f"{word} {value} is not two descriptors")
+                descriptors = int(found[1]), int(found[2])
             elif name in _VALUES:
                 values[name].append(value)
         else:
             unknown.append(word)
     return Options(
         link=tuple(link),
+        descriptors=descriptors,
         run=tuple(values["run"]),
         initfiles=() if "noinit" in flags else tuple(values["initfile"]),
         prompts="noprompt" not in flags,

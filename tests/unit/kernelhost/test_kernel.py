@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
+import subprocess
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from host_parts import Events, make_kernel, stand_in, until
 
 from kernelbus.bus.settings.config import PoolConfig
 from kernelbus.kernelhost.kernel import Kernel, Phase
+from kernelbus.kernelhost.process import peers
 
 Life = Callable[[Kernel, Events], Awaitable[None]]
 
@@ -118,3 +123,27 @@ def test_a_kernel_that_is_ended_while_it_starts_ends() -> None:
 def test_a_program_that_is_not_there() -> None:
     events = live(end, PoolConfig("P", kernel_path="/nowhere/kernel"))
     assert events.told == [("ended", "could not be started: /nowhere/kernel: No such file or directory")]
+
+
+def connection(port: int, user: int | None) -> subprocess.Popen[bytes]:
+    """Start a process that connects to a port, says what a kernel says, and prints the answer."""
+    code = f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf need_msg_portY >&3 && cat <&3; echo over"
+    return subprocess.Popen(["bash", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, user=user, cwd="/")
+
+
+@pytest.mark.skipif(not peers.KNOWN, reason="only Linux says who holds a connection")
+@pytest.mark.parametrize("user", [pytest.param(65534, marks=pytest.mark.skipif(os.getuid() != 0, reason="only root can be another")), None])
+def test_only_the_kernels_own_processes_are_let_in(user: int | None, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    go = tmp_path / "go"
+
+    async def life(kernel: Kernel, events: Events) -> None:
+        assert kernel.port
+        said, _ = await asyncio.to_thread(connection(kernel.port, user).communicate)
+        assert said == b"over\n", "it is told nothing"
+        assert not kernel.serving
+        go.touch()
+        await until(lambda: kernel.serving)
+
+    live(life, stand_in(options=f"-await {shlex.quote(str(go))}"))
+    whose = f"is of user {user}, not of the kernel's user 0" if user else "is of another process than kernel"
+    assert whose in caplog.text

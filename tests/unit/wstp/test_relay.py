@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 import wstp.aio
-from wstp import LinkClosed, LinkLost, Message, Symbol, write_expression
-from wstp.relay import RelayLink, RelayLinkState, RelayListener
+from wstp import ConnectFailed, LinkClosed, LinkLost, Message, Symbol, write_expression
+from wstp.link import over
+from wstp.relay import RelayLink, RelayLinkState, RelayListener, relay_over
+from wstp.stream import ByteStream
 
 F = Symbol("f")
 
@@ -166,3 +169,91 @@ async def test_a_link_that_nobody_wants_is_dropped() -> None:
     with pytest.raises(wstp.ConnectFailed):
         await wstp.aio.connect(port, timeout=60)
     listener.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET])
+async def test_a_link_goes_over_sockets_that_are_connected_already(family: socket.AddressFamily) -> None:
+    owner = Owner()
+    (data, its_data), (message, its_message) = pair(family), pair(family)
+    # The peer's greeting may be there before ours begins.
+    other = asyncio.get_running_loop().run_in_executor(None, lambda: over(its_data, its_message, timeout=60))
+    await relay_over(data, message, lambda link: owner, "a kernel")
+    client = await other
+    try:
+        await owner.until(lambda: owner.link)
+        assert owner.link is not None and owner.link.name == "a kernel"
+        client.put(F(1))
+        client.flush(60)
+        client.put_message(3)
+        await owner.until(lambda: len(owner.events) == 2)
+        assert owner.data == b"".join(write_expression(F(1)))
+        large = b"".join(write_expression("x" * 3_000_000))
+        owner.link.write(large)
+        assert len(await asyncio.to_thread(client.get, 60)) == 3_000_000
+    finally:
+        await asyncio.to_thread(client.close)
+    await owner.until(lambda: ("ended", True) in owner.events)
+
+
+def pair(family: socket.AddressFamily) -> tuple[socket.socket, socket.socket]:
+    if family is socket.AF_UNIX:
+        return socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one = socket.create_connection(server.getsockname())
+        return one, server.accept()[0]
+
+
+@pytest.mark.asyncio
+async def test_a_connection_is_checked_before_it_is_read(caplog: pytest.LogCaptureFixture) -> None:
+    verdict: str | None = "is a stranger"
+    owner = Owner()
+    asked: list[str] = []
+
+    def check(stream: ByteStream) -> str | None:
+        asked.append(stream.name)
+        return verdict
+
+    listener = RelayListener(lambda link: owner, ["uuid", "default"], check=check)
+    port = await listener.listen("127.0.0.1", 0)
+    try:
+        with pytest.raises(ConnectFailed):
+            await wstp.aio.connect(f"{port}@127.0.0.1", mode="default", timeout=60)
+        assert "is a stranger" in caplog.text
+        verdict = None
+        connecting = asyncio.ensure_future(wstp.aio.connect(f"{port}@127.0.0.1", mode="uuid", timeout=60))
+        before = len(asked)
+        await until(lambda: len(asked) == before + 2)
+        # Both connections and what they say are held until there is a verdict.
+        assert not owner.events
+        verdict = ""
+        listener.decide()
+        client = await connecting
+        await owner.until(lambda: owner.link)
+        client.abort()
+        await owner.until(lambda: len(owner.events) == 2)
+    finally:
+        listener.close()
+
+
+@pytest.mark.asyncio
+async def test_a_connection_that_is_held_costs_little_and_is_dropped_with_its_listener() -> None:
+    listener = RelayListener(lambda link: Owner(), check=lambda stream: None)
+    port = await listener.listen("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"x" * (1 << 20))
+    with contextlib.suppress(ConnectionError):
+        assert await asyncio.wait_for(reader.read(), 60) == b"", "it is dropped at 64 KiB"
+    writer.close()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    await until(lambda: listener.held == 2)
+    listener.close()
+    with contextlib.suppress(ConnectionError):
+        assert await asyncio.wait_for(reader.read(), 60) == b""
+    writer.close()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - what is awaited has no event
+            await asyncio.sleep(0.005)

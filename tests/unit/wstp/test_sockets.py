@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from wstp.sockets import quick_acknowledge, set_up
+from wstp.sockets import is_tcp, quick_acknowledge, set_up
 
 
 def test_a_connection_is_quick_and_watched() -> None:
@@ -21,3 +21,10 @@ def test_a_connection_that_is_closed_is_no_error() -> None:
     closed = socket.socket()
     closed.close()
     quick_acknowledge(closed)
+
+
+def test_a_unix_socket_needs_no_options() -> None:
+    one, other = socket.socketpair()
+    with one, other, socket.socket() as tcp:
+        set_up(one)
+        assert not is_tcp(one) and is_tcp(tcp)

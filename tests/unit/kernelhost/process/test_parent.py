@@ -24,10 +24,12 @@ def test_kernels_and_parents_are_forked_and_their_ends_are_told() -> None:
         await asyncio.wait_for(base.ready, LOADING)
         assert base.served and not base.gone
 
-        kernel = await base.fork([], "kernel", ends.append)
+        (data, its_data), (message, its_message) = socket.socketpair(), socket.socketpair()
+        with data, its_data, message, its_message:
+            kernel = await base.fork(["-run"], "kernel", ends.append, (its_data.fileno(), its_message.fileno()))
         assert kernel.pid not in (0, os.getpid())
         await until(lambda: ends)
-        assert ends[0].startswith("exited with status 2; it said last: kernelhost.mathics: no link: ")
+        assert ends[0].startswith("exited with status 2; it said last: kernelhost.mathics: nothing after -run")
 
         child = await base.fork_parent(
             "child",
@@ -45,7 +47,7 @@ def test_kernels_and_parents_are_forked_and_their_ends_are_told() -> None:
         assert deaths == ["child: was ended by SIGKILL"]
         assert child.gone and not base.gone
         with pytest.raises(NurseryFailed):
-            await child.fork([], "kernel", ends.append)
+            await child.fork([], "kernel", ends.append, (0, 0))
 
         failing = await base.fork_parent(
             "failing", Initialisation(code="$Failed"), lambda parent, how: deaths.append(parent.name), lambda text, is_message: None
@@ -76,13 +78,11 @@ def test_a_kernel_that_is_killed_as_soon_as_it_is_forked_ends() -> None:
     async def main() -> None:
         base = await Parent.spawn("base", lambda parent, how: None)
         await asyncio.wait_for(base.ready, LOADING)
-        with socket.socket() as silent:
-            silent.bind(("127.0.0.1", 0))
-            silent.listen()
-            link = ["-wstp", "-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", f"{silent.getsockname()[1]}@127.0.0.1"]
+        (data, its_data), (message, its_message) = socket.socketpair(), socket.socketpair()
+        with data, its_data, message, its_message:
             for _ in range(10):
                 ends: list[str] = []
-                kernel = await base.fork(link, "kernel", ends.append)
+                kernel = await base.fork([], "kernel", ends.append, (its_data.fileno(), its_message.fileno()))
                 kernel.kill()
                 await until(lambda: ends)  # noqa: B023
                 assert ends == ["was ended by SIGKILL"]

@@ -15,20 +15,21 @@ from kernelbus.kernelhost.process.starting import (
     embedded_arguments,
     how_it_ended,
     kernel_command,
+    link_to,
 )
 
 
 def test_a_pool_can_ask_for_the_embedded_kernel() -> None:
     config = loads('{"Pools": {"P": {"KernelPath": "embedded"}}}')
     assert config.warnings == ()
-    command = kernel_command(config.pools[0].kernel_path, "-run '2 + 2'", "1@h", True)
+    command = kernel_command(config.pools[0].kernel_path, "-run '2 + 2'", (), True)
     arguments = embedded_arguments(command)
-    assert arguments == ["-run", "2 + 2", "-subkernel", "-wstp", "-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", "1@h"]
+    assert arguments == ["-run", "2 + 2", "-subkernel", "-wstp"]
 
 
 def test_the_options_of_a_program_come_before_the_link() -> None:
-    command = kernel_command("/opt/kernel", "-run 'a b'", "1@h", False)
-    assert command == ["/opt/kernel", "-run", "a b", "-wstp", "-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", "1@h"]
+    command = kernel_command("/opt/kernel", "-run 'a b'", link_to(1), False)
+    assert command == ["/opt/kernel", "-run", "a b", "-wstp", "-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", "1@127.0.0.1"]
     assert embedded_arguments(command) is None
 
 

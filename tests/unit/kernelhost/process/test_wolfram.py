@@ -57,7 +57,7 @@ def test_the_environment_chooses_for_pools_without_a_path(monkeypatch: pytest.Mo
     monkeypatch.setenv("KERNELBUS_KERNEL", choice)
     wolfram.default_kernel.cache_clear()
     try:
-        command = process.kernel_command(None, "", "1@h", False)
+        command = process.kernel_command(None, "", (), False)
         assert (process.embedded_arguments(command) is not None) == (choice == "embedded")
         assert choice == "embedded" or command[0] == choice
     finally:

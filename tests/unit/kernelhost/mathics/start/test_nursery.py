@@ -15,6 +15,7 @@ import pytest
 import wstp
 from kernelbus.kernelhost.mathics.start import nursery
 from wstp import Function, Symbol
+from wstp.link import over
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
 
@@ -73,16 +74,16 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 def evaluated(host: Host, number: int, code: str) -> Any:
     """Fork a kernel, evaluate in it, have it quit, and return the value."""
-    with wstp.listen(0, mode="default") as listener:
-        link = ["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", f"{listener.port}@127.0.0.1"]
-        host.send({"fork": number, "arguments": ["-wstp", *link]})
-        with listener.accept(WAIT) as kernel:
-            assert kernel.next_packet(WAIT) == Function("InputNamePacket", "In[1]:= ")
-            for text in (code, "Exit[5]"):
-                kernel.put(Symbol("EvaluatePacket")(Symbol("ToExpression")(text)), end_packet=True)
-            answer = kernel.next_packet(WAIT).args[0]
-            with pytest.raises(wstp.LinkClosed):
-                kernel.next_packet(WAIT)
+    (data, its_data), (message, its_message) = socket.socketpair(), socket.socketpair()
+    with its_data, its_message:
+        host.send({"fork": number, "arguments": ["-wstp"]}, its_data.fileno(), its_message.fileno())
+    with over(data, message, timeout=WAIT) as kernel:
+        assert kernel.next_packet(WAIT) == Function("InputNamePacket", "In[1]:= ")
+        for text in (code, "Exit[5]"):
+            kernel.put(Symbol("EvaluatePacket")(Symbol("ToExpression")(text)), end_packet=True)
+        answer = kernel.next_packet(WAIT).args[0]
+        with pytest.raises(wstp.LinkClosed):
+            kernel.next_packet(WAIT)
     forked = host.next()
     assert forked["forked"] == number
     assert host.next() == {"exited": forked["pid"], "status": 5}
@@ -95,7 +96,9 @@ def test_kernels_are_forked_and_their_ends_reported(host: Host) -> None:
 
 
 def test_a_kernel_with_wrong_arguments_says_why(host: Host) -> None:
-    host.send({"fork": 3, "arguments": ["-linkname"]})
+    (data, its_data), (message, its_message) = socket.socketpair(), socket.socketpair()
+    with data, its_data, message, its_message:
+        host.send({"fork": 3, "arguments": ["-linkname"]}, its_data.fileno(), its_message.fileno())
     pid = host.next()["pid"]
     assert host.next() == {"exited": pid, "status": 2}
     assert "kernelhost.mathics: nothing after -linkname" in host.log.read_text()

@@ -22,6 +22,7 @@ LINK = ["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", "31415@12
         (["-run", "-noprompt"], Options(run=("-noprompt",))),
         (["-pwfile", "-run", "-wstp"], Options()),
         (["-memory", "1000"], Options(memory=1000)),
+        (["-linkdescriptors", "5,16"], Options(descriptors=(5, 16))),
         (["-frobnicate", "x", "-wstp"], Options(unknown=("-frobnicate", "x"))),
         (["run"], Options(unknown=("run",))),
     ],
@@ -34,6 +35,12 @@ def test_options(argv: list[str], options: Options) -> None:
 def test_a_missing_value_is_named(argv: list[str]) -> None:
     with pytest.raises(OptionsError, match=argv[-1]):
         parse_options(argv)
+
+
+@pytest.mark.parametrize("value", ["", "5", "5,", "a,b", "-1,2", "5,6,7", "1" * 10 + ",2"])
+def test_descriptors_that_are_none_are_named(value: str) -> None:
+    with pytest.raises(OptionsError, match=f"-linkdescriptors {value} is not two descriptors"):
+        parse_options(["-linkdescriptors", value])
 
 
 def test_a_size_that_is_none_is_named() -> None:

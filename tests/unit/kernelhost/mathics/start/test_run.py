@@ -19,7 +19,12 @@ LINK = ["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname"]
 
 @pytest.mark.parametrize(
     ("argv", "said"),
-    [([], "no link: give -linkmode"), (["-wstp", "-linkname"], "nothing after -linkname"), ([*LINK, "nonsense"], "nonsense")],
+    [
+        ([], "no link: give -linkmode"),
+        (["-wstp", "-linkname"], "nothing after -linkname"),
+        ([*LINK, "nonsense"], "nonsense"),
+        (["-linkdescriptors", "7777,7778"], "Bad file descriptor"),
+    ],
 )
 def test_wrong_options_are_logged(argv: list[str], said: str, caplog: pytest.LogCaptureFixture) -> None:
     assert run(argv, None) == 2
