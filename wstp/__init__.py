@@ -55,6 +55,7 @@ from wstp.errors import (
     LocalProtocolError,
     ProtocolError,
     RemoteProtocolError,
+    UnsupportedVersion,
     WSTPError,
 )
 from wstp.expr import BigReal, Expr, Function, Symbol, same
@@ -99,6 +100,7 @@ __all__ = [
     "TokenReader",
     "TokenWriter",
     "Tracker",
+    "UnsupportedVersion",
     "WSTPError",
     "connect",
     "encode_message",

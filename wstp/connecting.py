@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wstp.errors import ConnectFailed, LinkSpecError, LinkTimeout
+from wstp.errors import ConnectFailed, LinkSpecError, LinkTimeout, UnsupportedVersion
 from wstp.handshake import Connector, Mode
 from wstp.limits import DEFAULT_LIMITS, Limits
 from wstp.linkspec import LinkSpec, resolve_spec
@@ -66,9 +66,10 @@ class Connecting:
     def check(self) -> None:
         """Raise ConnectFailed when the peer's bytes are not those of a listener in this mode."""
         if self.machine.failed:
-            raise ConnectFailed(
-                f"{self.where} is no WSTP peer in {self._mode.value} mode: {self.machine.end_error()}"
-            )
+            error = self.machine.end_error()
+            if isinstance(error, UnsupportedVersion):
+                raise ConnectFailed(f"{self.where}: {error}") from error
+            raise ConnectFailed(f"{self.where} is no WSTP peer in {self._mode.value} mode: {error}") from error
 
     def ended(self) -> ConnectFailed:
         """Return the error for a data connection that ended too soon."""

@@ -4,6 +4,7 @@
     * `ProtocolError`: abstract; the protocol was broken.
         * `LocalProtocolError`: by the caller; nothing was sent.
         * `RemoteProtocolError`: by the peer; it has the offset of the first wrong byte.
+            * `UnsupportedVersion`: the peer's version is not spoken here; the text names it.
     * `LimitExceeded`: a bound of `wstp.Limits` was passed. The bytes may be legal, but they are not
       accepted here.
     * `LinkClosed`: the link was closed with message 9.
@@ -27,6 +28,7 @@ __all__ = [
     "LocalProtocolError",
     "ProtocolError",
     "RemoteProtocolError",
+    "UnsupportedVersion",
     "WSTPError",
 ]
 
@@ -59,6 +61,18 @@ class RemoteProtocolError(ProtocolError):
     def __init__(self, message: str, offset: int | None = None) -> None:
         super().__init__(message if offset is None else f"{message} (byte {offset})")
         self.offset = offset
+
+
+class UnsupportedVersion(RemoteProtocolError):
+    """The peer says a version of the protocol that is not spoken here.
+
+    Attributes:
+        version: the version that it says, for instance "7".
+    """
+
+    def __init__(self, message: str, version: str) -> None:
+        super().__init__(message)
+        self.version = version
 
 
 class LimitExceeded(WSTPError):

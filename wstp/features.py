@@ -21,6 +21,7 @@ class Features:
         formats: the text encodings that it takes: 1 is `A`, 2 is `B`, ... 6 is `F`.
         textid: the build date of its library.
         envid: the environment id that the program set, usually empty.
+        version: the version of the protocol that it speaks, 5 or 6.
         packed_types: the type bytes of `tokens`.
         utf8: whether it takes UTF-8, the encoding `D`.
     """
@@ -30,6 +31,7 @@ class Features:
     formats: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
     textid: str = ""
     envid: str = ""
+    version: int = 6
     packed_types: frozenset[int] = field(init=False, repr=False, compare=False)
     utf8: bool = field(init=False, repr=False, compare=False)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from wstp.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
+from wstp.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError, UnsupportedVersion
 from wstp.features import OURS, Features
 from wstp.limits import DEFAULT_LIMITS, Limits
 
@@ -23,6 +23,7 @@ __all__ = [
     "Greeting",
     "Introduction",
     "Mode",
+    "greeting_lines",
 ]
 
 CLIENT_PREAMBLE = (3).to_bytes(4, "little") + bytes(12)
@@ -281,8 +282,13 @@ class Connector:
         self._buffer = b""
 
 
-_OPENING = b"Math Link 6\n"
+_OPENING = b"Math Link "
+_NAME = b"Math Link"
 _CLOSING_LINE = b"Support6digitAsciiUnicode"
+# The version that we say to a peer of each version. A peer of version 5 that is told 5 sends common
+# symbols and strings by number, in tables of thousands of names. Told 4, it sends the same tokens
+# as version 6, byte for byte.
+_ANSWERS = {6: 6, 5: 4}
 
 
 def _quoted(text: str) -> str:
@@ -292,8 +298,35 @@ def _quoted(text: str) -> str:
     return f"{quote}{text}{quote}"
 
 
+def greeting_lines(version: int, features: Features = OURS) -> bytes:
+    """Return what follows `Math Link ` in the greeting that one side sends in this version."""
+    lines = (
+        f"{version}\n-libraryid '!&*' -decoders 0\n-numericsid {features.numericsid}"
+        f" -tokens {','.join(map(str, features.tokens))} -textid '{features.textid}'"
+        f" -formats {','.join(map(str, features.formats))}\n-envid {_quoted(features.envid)}\n"
+    )
+    if version > 4:
+        lines += "-symboldicts 1 -stringdicts 1\n"
+    if version > 5:
+        lines += _CLOSING_LINE.decode() + "\n"
+    return lines.encode()
+
+
 class Greeting:
-    """Exchange the greeting, which is the same in both roles and both modes.
+    """Exchange the greeting (section 4), which is the same in both modes.
+
+    Both sides say `Math Link`. A library says its version when it has read that, and goes on when
+    it has read the peer's. We choose our version by the peer's, so we say ours second: 6 to version
+    6 and 4 to version 5. Two such sides would wait for each other. So our listening side says the
+    space before its version at once. To a connecting side of ours, that space alone is the sign
+    that it has to speak first.
+
+    >>> ours, theirs = Greeting(), Greeting(listening=True)
+    >>> ours.receive(theirs.data_to_send())
+    >>> theirs.receive(ours.data_to_send())
+    >>> ours.receive(theirs.data_to_send())
+    >>> ours.done, theirs.done, theirs.peer.version
+    (True, True, 6)
 
     Attributes:
         done: whether the peer's greeting is complete; tokens follow it.
@@ -301,21 +334,27 @@ class Greeting:
         trailing: the token bytes after the peer's greeting.
     """
 
-    def __init__(self, features: Features = OURS, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Start; our whole greeting is in `data_to_send()` at once."""
+    def __init__(self, features: Features = OURS, limits: Limits = DEFAULT_LIMITS, *, listening: bool = False) -> None:
+        """Start; the first words are in `data_to_send()`.
+
+        Args:
+            features: what to announce.
+            limits: bounds on what the peer may send.
+            listening: whether this is the side that accepted the link.
+        """
         self._limits = limits
+        self._announced = features
+        self._listening = listening
         self._buffer = b""
         self._line_start = 0
         self._scan = 0
         self._quote = 0
         self._error: RemoteProtocolError | LimitExceeded | None = None
         self._found: dict[str, str] = {}
-        self._out = (
-            f"Math Link 6\n-libraryid '!&*' -decoders 0\n-numericsid {features.numericsid}"
-            f" -tokens {','.join(map(str, features.tokens))} -textid '{features.textid}'"
-            f" -formats {','.join(map(str, features.formats))}\n-envid {_quoted(features.envid)}\n"
-            "-symboldicts 1 -stringdicts 1\nSupport6digitAsciiUnicode\n"
-        ).encode()
+        self._out = _OPENING if listening else _NAME
+        self._peer_version = 0
+        self._version = 0
+        _quoted(features.envid)
         self.done = False
         self.peer = Features(tokens=(), formats=(1,))
         self.trailing = b""
@@ -348,8 +387,15 @@ class Greeting:
         buffer = self._buffer
         if not _same_prefix(buffer, 0, _OPENING, 0, "a WSTP greeting"):
             return
+        if not self._peer_version and not self._read_version(buffer[len(_OPENING) :]):
+            return
         if self._scan == 0:
-            self._scan = self._line_start = len(_OPENING)
+            start = len(_OPENING) + 1
+            if len(buffer) <= start:
+                return
+            if buffer[start] != ord("\n"):
+                raise self._unsupported(buffer[len(_OPENING) :])
+            self._scan = self._line_start = start + 1
         while self._scan < len(buffer):
             byte = buffer[self._scan]
             if self._scan == self._line_start and byte not in b"-S":
@@ -369,10 +415,39 @@ class Greeting:
                 self.done = True
                 return
 
+    def _read_version(self, text: bytes) -> bool:
+        """Read the peer's version, and say ours; tell whether the peer's has come."""
+        if not text:
+            if not self._listening:
+                self._say(6)
+            return False
+        version = text[0] - ord("0")
+        if version not in _ANSWERS:
+            raise self._unsupported(text)
+        if self._version and self._version != _ANSWERS[version]:
+            raise RemoteProtocolError(f"the peer waited to hear our version, then said Math Link {version}", len(_OPENING))
+        self._peer_version = version
+        self._say(_ANSWERS[version])
+        return True
+
+    def _say(self, version: int) -> None:
+        if not self._version:
+            self._version = version
+            self._out += (b"" if self._listening else b" ") + greeting_lines(version, self._announced)
+
+    @staticmethod
+    def _unsupported(text: bytes) -> RemoteProtocolError:
+        """Return the error for a version that is neither 5 nor 6; `text` begins with it."""
+        word = text.split(b"\n")[0][:20]
+        if not word[:1].isdigit():
+            return RemoteProtocolError(f"not a WSTP greeting: byte {text[0]:#04x} where a version is due", len(_OPENING))
+        name = word.decode("ascii", "backslashreplace")
+        return UnsupportedVersion(f"the peer speaks Math Link {name}; this side speaks Math Link 5 and 6", name)
+
     def _line(self, line: bytes) -> bool:
         """Read one line; tell whether it was the last."""
         start, self._line_start = self._line_start, self._scan
-        if line == _CLOSING_LINE:
+        if line == _CLOSING_LINE and self._version > 4:
             return True
         if not line.startswith(b"-"):
             raise RemoteProtocolError(f"not a greeting line: {line[:40]!r}", start)
@@ -402,7 +477,7 @@ class Greeting:
                 if text[at] != " ":
                     raise RemoteProtocolError(f"no space after the value of {key[:40]!r}", start)
                 at += 1
-        return False
+        return self._version == 4 and line.startswith(b"-envid")
 
     def _numbers(self, key: str) -> tuple[int, ...]:
         text = self._found.get(key, "")
@@ -418,4 +493,5 @@ class Greeting:
             formats=self._numbers("formats") or (1,),
             textid=self._found.get("textid", ""),
             envid=self._found.get("envid", ""),
+            version=self._peer_version,
         )

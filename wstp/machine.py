@@ -122,11 +122,16 @@ class LinkMachine:
     `data_to_send()` and `message_to_send()` return.
 
     >>> from wstp import Symbol
-    >>> one, other = LinkMachine(), LinkMachine()  # two ends whose introduction is over
-    >>> for data in one.data_to_send():
-    ...     other.receive_data(data)
-    >>> for data in other.data_to_send():
-    ...     one.receive_data(data)
+    >>> from wstp.handshake import Connector, Mode
+    >>> one, other = LinkMachine(Connector(Mode.DEFAULT)), LinkMachine()
+    >>> one.data_to_send()
+    [b'need_msg_portY']
+    >>> one.receive_data(b"msg_port=31416Y")
+    >>> while not (one.active and other.active):
+    ...     for data in one.data_to_send():
+    ...         other.receive_data(data)
+    ...     for data in other.data_to_send():
+    ...         one.receive_data(data)
     >>> one.put(Symbol("f")(1), end_packet=True)
     >>> for data in one.data_to_send():
     ...     other.receive_data(data)
@@ -161,7 +166,7 @@ class LinkMachine:
         self.state = LinkState.GREETING if connector is None else LinkState.INTRODUCTION
         self.peer_features = features
         self._connector = connector
-        self._greeting = Greeting(features, limits)
+        self._greeting = Greeting(features, limits, listening=connector is None)
         self._reader = ExpressionReader(limits, tolerant)
         self._messages = MessageReader()
         self._queue: deque[Message] = deque()
@@ -223,6 +228,7 @@ class LinkMachine:
                 if not data:
                     return
                 self._greeting.receive(data)
+                self._queue_out(self._greeting.data_to_send())
                 if not self._greeting.done:
                     return
                 self.peer_features = self._greeting.peer

@@ -144,21 +144,23 @@ class Reception(Generic[K]):
         machine = LinkMachine(preamble=preamble, limits=self._limits)
         greeting = _Greeting(machine, matched.data, matched.message, now + self._timeout)
         self._greetings[matched.data] = self._greetings[matched.message] = greeting
-        first = Reply(matched.data, b"".join(machine.data_to_send()))
         machine.receive_message(matched.message_trailing)
         machine.receive_data(matched.data_trailing)
-        return [first, *self._look(greeting)]
+        return self._look(greeting)
 
     def _look(self, greeting: _Greeting[K]) -> list[Step[K]]:
         machine = greeting.machine
+        steps: list[Step[K]] = []
+        if machine.queued:
+            steps.append(Reply(greeting.data, b"".join(machine.data_to_send())))
         if machine.active:
             self._forget(greeting)
-            return [Made(machine, greeting.data, greeting.message)]
+            return [*steps, Made(machine, greeting.data, greeting.message)]
         if machine.failed:
             return [self._abandon(greeting, f"is no WSTP peer: {machine.end_error()}")]
         if machine.ended:
             return [self._abandon(greeting, "went away during the greeting")]
-        return []
+        return steps
 
     def _abandon(self, greeting: _Greeting[K], reason: str) -> Abandoned[K]:
         self._forget(greeting)

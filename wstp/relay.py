@@ -111,7 +111,7 @@ class RelayLink:
         self._data = data
         self._message = message
         self._reader = MessageReader()
-        self._greeting = Greeting(OURS)
+        self._greeting = Greeting(OURS, listening=True)
         self._said_closing = False
         self.read_to_the_end = False
         self._cut = False
@@ -235,6 +235,7 @@ class RelayLink:
                     self._release_messages()
             else:
                 self._greeting.receive(data)
+                self._data.write(self._greeting.data_to_send())
                 if self._greeting.done:
                     self._become_active()
         except (RemoteProtocolError, LimitExceeded) as error:

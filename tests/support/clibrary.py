@@ -10,6 +10,7 @@ This module does not import `wstp`: what it reports is what the library reports.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes as c
 import hashlib
 import queue
@@ -156,6 +157,9 @@ class CLibrary:
     """
 
     def __init__(self, path: str, environment_id: str | None = None) -> None:
+        with contextlib.suppress(OSError):
+            # A library of 2015 calls libuuid and does not name it among the libraries it needs.
+            c.CDLL("libuuid.so.1", mode=c.RTLD_GLOBAL)
         self._library = c.CDLL(path)
         self._prefix = "WS" if hasattr(self._library, "WSInitialize") else "ML"
         self._functions: dict[str, Any] = {}

@@ -6,13 +6,13 @@ from uuid import uuid4
 
 import pytest
 
-from wstp import ConnectFailed, LinkSpecError, LinkTimeout
+from wstp import ConnectFailed, LinkSpecError, LinkTimeout, UnsupportedVersion
 from wstp.connecting import Connecting, cannot_connect
-from wstp.handshake import SERVER_PREAMBLE, Greeting
+from wstp.handshake import SERVER_PREAMBLE, greeting_lines
 
 
 def greeting() -> bytes:
-    return Greeting().data_to_send()
+    return b"Math Link " + greeting_lines(6)
 
 
 def test_a_link_server() -> None:
@@ -55,6 +55,14 @@ def test_a_peer_that_speaks_something_else() -> None:
     connecting.machine.receive_data(b"HTTP/1.1 400 Bad Request\r\n")
     with pytest.raises(ConnectFailed, match="1@here is no WSTP peer in default mode: "):
         connecting.check()
+
+
+def test_a_peer_of_another_version() -> None:
+    connecting = Connecting("1@here", "uuid", str(uuid4()))
+    connecting.machine.receive_data(SERVER_PREAMBLE + b"Math Link 7\n")
+    with pytest.raises(ConnectFailed, match="1@here: the peer speaks Math Link 7; this side speaks") as error:
+        connecting.check()
+    assert isinstance(error.value.__cause__, UnsupportedVersion)
 
 
 def test_errors_name_the_peer() -> None:

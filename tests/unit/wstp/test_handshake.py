@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from wstp import LimitExceeded, Limits, LocalProtocolError, RemoteProtocolError
+from wstp import LimitExceeded, Limits, LocalProtocolError, RemoteProtocolError, UnsupportedVersion
 from wstp.features import OURS, Features
-from wstp.handshake import CLIENT_PREAMBLE, SERVER_PREAMBLE, Acceptor, Connector, Greeting, Introduction, Mode
+from wstp.handshake import (
+    CLIENT_PREAMBLE,
+    SERVER_PREAMBLE,
+    Acceptor,
+    Connector,
+    Greeting,
+    Introduction,
+    Mode,
+    greeting_lines,
+)
 
 UUID = "0189ABCD-ef01-4234-8567-0123456789ab"
 DATA = f"id={UUID} connection=data".encode() + bytes([3, 0, 0, 0]) + bytes(12)
@@ -15,6 +24,11 @@ RECORDED = (
     b"Math Link 6\n-libraryid '!&*' -decoders 0\n-numericsid boxer -tokens 33,98,100,102,116,118,120"
     b" -textid 'Apr  7 2019, 19:35:23' -formats 1,2,3,4,5,6,7\n-envid ''\n-symboldicts 1 -stringdicts 1\n"
     b"Support6digitAsciiUnicode\n"
+)
+# A library of 2015, to a peer that has said version 4.
+RECORDED_5 = (
+    b"Math Link 5\n-libraryid '!&*' -decoders 0\n-numericsid boxer -tokens 33,98,100,102,116,118,120"
+    b" -textid 'Mar 23 2015, 18:23:51' -formats 1,2,3,4,5,6,7\n-envid ''\n"
 )
 
 
@@ -134,37 +148,93 @@ def test_connector_needs_a_uuid() -> None:
 
 
 @pytest.mark.parametrize("step", [1, 13, 1000])
-def test_greeting_of_a_real_library(step: int) -> None:
-    greeting = Greeting()
+@pytest.mark.parametrize("listening", [False, True])
+def test_greeting_of_a_real_library(step: int, listening: bool) -> None:
+    greeting = Greeting(listening=listening)
+    assert greeting.data_to_send() == (b"Math Link " if listening else b"Math Link")
     feed(greeting, RECORDED + b"FA", step)
     assert greeting.done
     assert greeting.trailing == b"FA"
     assert greeting.peer == Features(
         numericsid="boxer", tokens=(33, 98, 100, 102, 116, 118, 120), formats=(1, 2, 3, 4, 5, 6, 7), textid="Apr  7 2019, 19:35:23"
     )
+    assert greeting.data_to_send() == (b"" if listening else b" ") + greeting_lines(6)
+
+
+@pytest.mark.parametrize(("listening", "step"), [(True, 1), (True, 13), (True, 1000), (False, 11), (False, 1000)])
+def test_a_library_of_version_5_is_told_version_4(listening: bool, step: int) -> None:
+    """Read a greeting that ends after -envid, and end ours there too."""
+    greeting = Greeting(listening=listening)
+    said = greeting.data_to_send()
+    feed(greeting, RECORDED_5 + b"FA", step)
+    assert greeting.done
+    assert greeting.trailing == b"FA"
+    assert greeting.peer.version == 5
+    said += greeting.data_to_send()
+    assert said.startswith(b"Math Link 4\n-libraryid")
+    assert said.endswith(b" -formats 1,2,3,4,5,6\n-envid ''\n")
+
+
+def test_a_listener_says_no_version_before_its_peer() -> None:
+    greeting = Greeting(listening=True)
+    greeting.data_to_send()
+    for byte in b"Math Link ":
+        greeting.receive(bytes([byte]))
+        assert greeting.data_to_send() == b""
+    greeting.receive(b"5")
+    assert greeting.data_to_send().startswith(b"4\n")
+
+
+def test_a_connector_speaks_first_to_a_listener_that_waits_for_it() -> None:
+    greeting = Greeting()
+    greeting.receive(b"Math Link")
+    assert greeting.data_to_send() == b"Math Link"
+    greeting.receive(b" ")
+    assert greeting.data_to_send() == b" " + greeting_lines(6)
+    with pytest.raises(RemoteProtocolError, match="then said Math Link 5"):
+        greeting.receive(b"5")
 
 
 @pytest.mark.parametrize("envid", ["", "it's me", 'say "hi"', "a\nb -tokens 1", "日本"])
-def test_greetings_understand_each_other(envid: str) -> None:
+@pytest.mark.parametrize("step", [1, 1000])
+def test_greetings_understand_each_other(envid: str, step: int) -> None:
     ours = Features(textid=OURS.textid, envid=envid)
-    one, other = Greeting(ours), Greeting()
-    other.receive(one.data_to_send())
-    assert one.data_to_send() == b""
-    assert other.done
+    one, other = Greeting(ours), Greeting(listening=True)
+    while not (one.done and other.done):
+        feed(other, one.data_to_send(), step)
+        feed(one, other.data_to_send(), step)
+    assert one.data_to_send() == other.data_to_send() == b""
     assert other.peer == ours
+    assert one.peer == OURS
 
 
 def test_what_we_announce_is_fixed() -> None:
-    said = Greeting().data_to_send()
-    assert said.startswith(b"Math Link 6\n-libraryid '!&*' -decoders 0\n-numericsid boxer -tokens 33,98,100,102,116,118 -textid '")
+    said = greeting_lines(6)
+    assert said.startswith(b"6\n-libraryid '!&*' -decoders 0\n-numericsid boxer -tokens 33,98,100,102,116,118 -textid '")
     assert said.endswith(b"' -formats 1,2,3,4,5,6\n-envid ''\n-symboldicts 1 -stringdicts 1\nSupport6digitAsciiUnicode\n")
+
+
+@pytest.mark.parametrize("listening", [False, True])
+@pytest.mark.parametrize("version", ["4", "7", "3", "10", "55", "66", "6.1", "600000"])
+def test_other_versions_are_named(version: str, listening: bool) -> None:
+    with pytest.raises(UnsupportedVersion, match=f"speaks Math Link {version}; this side speaks Math Link 5 and 6") as error:
+        Greeting(listening=listening).receive(f"Math Link {version}\n-libraryid ''\n".encode())
+    assert error.value.version == version
+
+
+def test_a_version_is_named_before_the_line_is_whole() -> None:
+    with pytest.raises(UnsupportedVersion, match="Math Link 7;"):
+        Greeting(listening=True).receive(b"Math Link 7")
 
 
 @pytest.mark.parametrize(
     "data",
     [
         b"Math Lint",
-        b"Math Link 5\n",
+        b"Math Link x\n",
+        b"Math Link  6\n",
+        b"Math Link 4\n",
+        b"Math Link 5\nSupport6digitAsciiUnicode\n",
         b"Math Link 6\nhello",
         b"Math Link 6\n-a b c\n",
         b"Math Link 6\n-\n",
@@ -177,7 +247,7 @@ def test_what_we_announce_is_fixed() -> None:
 )
 @pytest.mark.parametrize("step", [1, 1000])
 def test_greeting_refuses(data: bytes, step: int) -> None:
-    greeting = Greeting()
+    greeting = Greeting(listening=True)
     with pytest.raises(RemoteProtocolError):
         feed(greeting, data, step)
     with pytest.raises(RemoteProtocolError):

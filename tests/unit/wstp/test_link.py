@@ -260,7 +260,7 @@ def test_halves_in_pieces(order: str, run: Run) -> None:
         accepting = run(listener.accept, 30)
         address = ("127.0.0.1", listener.port)
         uuid = b"01234567-89ab-4def-8123-456789abcdef"
-        greeting = wstp.handshake.Greeting().data_to_send()
+        greeting = b"Math Link " + wstp.handshake.greeting_lines(6)
         words = {
             "data": b"id=" + uuid + b" connection=data" + bytes([3]) + bytes(15) + greeting + b"\xa1\x09\n",
             "mesg": b"id=" + uuid + b" connection=mesg" + b"\0\0\0\x03\0\0\0\0",

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from wstp import LinkClosed, LinkState, LinkTimeout, Message, Symbol, encode_message
+from wstp.handshake import greeting_lines
 from wstp.linkbase import LinkBase
 from wstp.machine import LinkMachine
 
@@ -17,8 +18,8 @@ class BareLink(LinkBase):
     _kind = "BareLink"
 
     def __init__(self) -> None:
-        machine, peer = LinkMachine(), LinkMachine()
-        machine.receive_data(b"".join(peer.data_to_send()))
+        machine = LinkMachine()
+        machine.receive_data(b"Math Link " + greeting_lines(6))
         machine.data_to_send()
         self.lock = threading.Lock()
         super().__init__(machine, "1@here", self.lock)

@@ -7,9 +7,12 @@ from uuid import uuid4
 import pytest
 
 from wstp import Limits, encode_message
-from wstp.handshake import CLIENT_PREAMBLE, SERVER_PREAMBLE, Greeting, Mode
+from wstp.handshake import CLIENT_PREAMBLE, SERVER_PREAMBLE, Mode, greeting_lines
 from wstp.reception import Abandoned, Made, Reception, Step
 from wstp.rendezvous import Dismissed, Reply
+
+LINES = greeting_lines(6)
+GREETING = b"Math Link " + LINES
 
 
 def reception(mode: Mode = Mode.UUID) -> Reception[str]:
@@ -31,12 +34,11 @@ def test_a_link_of_a_link_server() -> None:
     made = reception()
     assert made.link_name == "1@here"
     assert made.name_of("there:5") == "1@here from there:5"
-    assert introduce(made, "a") == [Reply("a data", SERVER_PREAMBLE + Greeting().data_to_send())]
+    assert introduce(made, "a") == [Reply("a data", SERVER_PREAMBLE + b"Math Link ")]
     assert made.expected() == ["a data"]
     assert made.receive("a message", encode_message(3), 0.0) == []
-    greeting = Greeting().data_to_send()
-    assert made.receive("a data", greeting[:50], 0.0) == []
-    [step] = made.receive("a data", greeting[50:] + b"F@#DA~Af\n", 0.0)
+    assert made.receive("a data", GREETING[:50], 0.0) == [Reply("a data", LINES)]
+    [step] = made.receive("a data", GREETING[50:] + b"F@#DA~Af\n", 0.0)
     assert isinstance(step, Made)
     assert (step.data, step.message) == ("a data", "a message")
     assert step.machine.active
@@ -51,8 +53,9 @@ def test_an_ordinary_link() -> None:
     assert made.link_name == "1@here,2@here"
     made.accept("data", 0.0)
     assert made.receive("data", b"need_msg_portY", 0.0) == [Reply("data", b"msg_port=2Y")]
-    assert made.accept("message", 1.0, message_port=True) == [Reply("data", Greeting().data_to_send())]
-    [step] = made.receive("data", Greeting().data_to_send(), 2.0)
+    assert made.accept("message", 1.0, message_port=True) == [Reply("data", b"Math Link ")]
+    reply, step = made.receive("data", GREETING, 2.0)
+    assert reply == Reply("data", LINES)
     assert isinstance(step, Made)
 
 
@@ -61,8 +64,8 @@ def test_bytes_that_come_early_are_not_lost() -> None:
     made.accept("message", 0.0, message_port=True)
     made.receive("message", encode_message(2), 0.0)
     made.accept("data", 0.0)
-    first, step = made.receive("data", b"need_msg_portN" + Greeting().data_to_send(), 0.0)[-2:]
-    assert first == Reply("data", Greeting().data_to_send())
+    first, step = made.receive("data", b"need_msg_portN" + GREETING, 0.0)[-2:]
+    assert first == Reply("data", GREETING)
     assert isinstance(step, Made)
     assert step.machine.has_message
 
