@@ -12,7 +12,8 @@ routes its frames. The rooms, in the order in which they build on each other:
 * :mod:`kernelbus.bus.protocol`: the control messages and their schemas.
 * :mod:`kernelbus.bus.transport`: how frames get to the broker and back, by a call or by ZeroMQ.
 * :mod:`kernelbus.bus.membership`: how a frontend or a kernel host joins a broker and comes back
-  after a break. :mod:`kernelbus.bus.everypart` carries out the orders that go to every part.
+  after a break. :mod:`kernelbus.bus.predecessors` keeps which parts of this machine have ended
+  without leaving. :mod:`kernelbus.bus.everypart` carries out the orders that go to every part.
 * :mod:`kernelbus.bus.client`: the blocking client for administrators.
 * :mod:`kernelbus.bus.broker`: the broker: its state machine, its tables, its journal and its
   process.

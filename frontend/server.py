@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from kernelbus.bus.channel.channel import ChannelOptions
 from kernelbus.bus.channel.frames import Frame
@@ -16,6 +17,7 @@ from kernelbus.bus.channel.multiplexer import Multiplexer
 from kernelbus.bus.errors import BusError
 from kernelbus.bus.everypart import carry_out
 from kernelbus.bus.membership import Membership
+from kernelbus.bus.predecessors import Predecessors
 from kernelbus.bus.protocol.messages import ChannelReport, Lost, Open, Opened, Refused, Register, Release
 from kernelbus.bus.protocol.orders import LogLevelOrder, ReloadOrder
 from kernelbus.bus.protocol.reports import FrontendReport, LinksAnswer, LinksRequest, Status, StatusRequest
@@ -52,6 +54,7 @@ class Frontend:
         name, version: of this program, for people.
         where: the broker's address, for the log.
         reread: reads the configuration again, for an administrator's order.
+        records: the folder of :class:`kernelbus.bus.predecessors.Predecessors`; None: none.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Frontend:
         version: str,
         where: str,
         reread: Callable[[], Config] | None = None,
+        records: Path | None = None,
     ) -> None:
         self.config = config
         self.reloader = Reloader(config, reread, FRONTEND_KEYS, self._configure)
@@ -71,6 +75,7 @@ class Frontend:
         self._log = EventLogger(_log, lambda: {"frontend": name})
         self._loop = asyncio.get_running_loop()
         self._identity = secrets.token_hex(16)
+        self._predecessors = Predecessors(records, self._identity)
         self._links: set[ClientLink] = set()
         self._census = Census(self._loop.time())
         self._told: FrontendReport | None = None
@@ -168,6 +173,7 @@ class Frontend:
             except TimeoutError:
                 for link in list(self._links):
                     link.abort()
+        self._predecessors.close()
 
     def _accept(self, relay: RelayLink) -> RelayOwner | None:
         limit = self.config.limits.links
@@ -266,7 +272,7 @@ class Frontend:
             for channel, (link, _) in self._channels.items()
             if link.state is not LinkState.OPENING
         ]
-        return Register(self._identity, "frontend", self._name, self._version, channels=channels)
+        return Register(self._identity, "frontend", self._name, self._version, channels=channels, predecessors=self._predecessors.gone)
 
     def _up(self) -> None:
         for link, request in list(self._channels.values()):

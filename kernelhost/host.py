@@ -14,11 +14,13 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 
 from kernelbus.bus.channel.channel import ChannelOptions, EndReason
 from kernelbus.bus.channel.frames import Frame
 from kernelbus.bus.channel.multiplexer import Multiplexer
 from kernelbus.bus.membership import Membership, MembershipState
+from kernelbus.bus.predecessors import Predecessors
 from kernelbus.bus.protocol.messages import (
     NO_POINT,
     Acquire,
@@ -77,6 +79,7 @@ class Host:
             nothing here.
         end: ends this process, for the reason given; None: the host is part of a process that does
             more, and cannot end by itself.
+        records: the folder of :class:`kernelbus.bus.predecessors.Predecessors`; None: none.
 
     Attributes:
         reloader: replaces the configuration.
@@ -92,6 +95,7 @@ class Host:
         where: str,
         reread: Callable[[], Config] | None = None,
         end: Callable[[str], None] | None = None,
+        records: Path | None = None,
     ) -> None:
         self._config = config
         self._end = end
@@ -100,6 +104,7 @@ class Host:
         self._version = version
         self._log = EventLogger(_log, lambda: {"host": name})
         self._identity = secrets.token_hex(16)
+        self._predecessors = Predecessors(records, self._identity)
         self._loop = asyncio.get_running_loop()
         self._born = self._loop.time()
         self._table = PoolTable(config)
@@ -200,6 +205,7 @@ class Host:
             task.cancel()
         await self._nursery.close()
         self._multiplexer.close()
+        self._predecessors.close()
 
     # ------------------------------------------------------------------ the broker
 
@@ -218,7 +224,7 @@ class Host:
         attached = {report.channel for report in kernels}
         # The last output of a kernel, and its end, may still be on their way to the client.
         ending = [ChannelReport(channel) for channel in self._multiplexer.channels if channel not in attached]
-        return Register(self._identity, "host", self._name, self._version, self._table.reports(), kernels, ending)
+        return Register(self._identity, "host", self._name, self._version, self._table.reports(), kernels, ending, self._predecessors.gone)
 
     def _control(self, message: Message) -> None:
         match message:

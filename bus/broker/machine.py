@@ -41,7 +41,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from kernelbus.bus.broker.administration import Admin, Local
-from kernelbus.bus.broker.sessions import ENDED, SessionRecord
+from kernelbus.bus.broker.sessions import ENDED, LOST, SessionRecord
 from kernelbus.bus.broker.status import add_figures
 from kernelbus.bus.broker.tables import (
     TRANSITIONS,
@@ -124,6 +124,7 @@ class Broker(BrokerTables):
         self._routes: dict[Route, Peer] = {}
         self._strangers: dict[Route, float] = {}
         self._waiting: dict[int, ChannelEntry] = {}
+        self._retired: set[str] = set()
         self._turns = 0
         self._next_heartbeat = now
         self._ticked = now
@@ -274,8 +275,7 @@ class Broker(BrokerTables):
         if self.sessions.awaited and now - self.started > self.options.host_timeout:
             for record in self.sessions.give_up_awaited("its host did not come back after the broker's restart", now + self.epoch):
                 text = f"session {record.kernel[:8]} of pool {record.pool} is lost: host {record.host} did not come back"
-                about = {"kernel": record.kernel, "session": record.kernel, "pool": record.pool, "host": record.host}
-                self._note(text, True, about)
+                self._note(text, True, record.fields)
             self._dispatch(now)
         for route, since in list(self._strangers.items()):
             if now - since > self.options.host_timeout:
@@ -321,6 +321,9 @@ class Broker(BrokerTables):
         if message.role not in ("frontend", "host"):
             self._note(f"{message.name!r} wants to register as {message.role!r}, which there is not; ignored", error=True)
             return
+        for identity in message.predecessors:
+            if identity != message.peer:
+                self._retire(identity, now)
         self._strangers.pop(route, None)
         peer = self.peers.get(message.peer)
         other = self._routes.get(route)
@@ -353,6 +356,21 @@ class Broker(BrokerTables):
         else:
             self._reconcile_frontend(peer, message, now)
         self._dispatch(now)
+
+    def _retire(self, identity: str, now: float) -> None:
+        """Wait no longer for a part whose machine says that it is gone."""
+        why = "has ended without leaving: it was killed, or has crashed"
+        peer, awaited = self.peers.get(identity), self.sessions.awaited_of(identity)
+        if peer is not None or awaited:
+            self._retired.add(identity)
+        if peer is not None:
+            self._lose(peer, why, now)
+        for record in awaited:
+            text = f"host {record.host} {why}"
+            self._note(f"session {record.kernel[:8]} of pool {record.pool} is lost: {text}", True, record.fields)
+            self.sessions.gone(record.kernel, text, now + self.epoch, LOST)
+            for entry in [e for e in self.channels.values() if e.kernel == record.kernel and e.phase is ChannelPhase.HALF]:
+                self._tell_lost(entry, text)
 
     def _reconcile_host(self, host: Peer, message: Register, now: float) -> None:
         self.sessions.reconcile(host, {report.kernel for report in message.kernels}, now + self.epoch)
@@ -390,6 +408,9 @@ class Broker(BrokerTables):
             known = self.channels.get(report.channel)
             if known is not None and known.frontend not in (None, frontend):
                 self._send(frontend.route, Lost(report.channel, "the channel number is in use"))
+            elif known is None and self.sessions.host_of(report.kernel) in self._retired:
+                text = self.sessions.why_gone(report.kernel, now + self.epoch)
+                self._send(frontend.route, Lost(report.channel, text or "the kernel is gone"))
             elif known is None:
                 until = now + self.options.host_timeout
                 half = ChannelEntry(report.channel, ChannelPhase.HALF, until, frontend=frontend, kernel=report.kernel)

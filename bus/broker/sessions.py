@@ -85,6 +85,11 @@ class SessionRecord:
         """Whether its kernel is gone."""
         return self.state in (ENDED, LOST)
 
+    @property
+    def fields(self) -> dict[str, object]:
+        """The fields of a log line about it."""
+        return {"kernel": self.kernel, "session": self.kernel, "pool": self.pool, "host": self.host}
+
 
 @dataclass(slots=True)
 class Session:
@@ -229,6 +234,14 @@ class SessionTable:
         missing += [kernel for kernel, record in self.awaited.items() if record.host_id == host.id and kernel not in listed]
         for kernel in missing:
             self.gone(kernel, "it ended while the broker was away", now)
+
+    def host_of(self, kernel: str) -> str:
+        """Return the identity of the host that had a session that is over; empty: not known."""
+        return self.over[kernel].host_id if kernel in self.over else ""
+
+    def awaited_of(self, host: str) -> list[SessionRecord]:
+        """Return the sessions that wait for the host with this identity."""
+        return [record for record in self.awaited.values() if record.host_id == host]
 
     def give_up_awaited(self, text: str, now: float) -> list[SessionRecord]:
         """Enter the awaited sessions as lost, since their hosts did not come; return their records.

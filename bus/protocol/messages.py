@@ -128,7 +128,9 @@ class ChannelReport(Message):
 class Register(Message):
     """A part registers.
 
-    `peer` is the part's own identity, new for each process; it is never ZeroMQ's.
+    `peer` is the part's own identity, new for each process; it is never ZeroMQ's. Only the part and
+    its broker know the whole of it. `predecessors`: the identities of parts of the same machine
+    that have ended without leaving, and cannot come back (:mod:`kernelbus.bus.predecessors`).
     """
 
     peer: str
@@ -138,6 +140,7 @@ class Register(Message):
     pools: list[PoolReport] = dataclasses.field(default_factory=list)
     kernels: list[KernelReport] = dataclasses.field(default_factory=list)
     channels: list[ChannelReport] = dataclasses.field(default_factory=list)
+    predecessors: list[str] = dataclasses.field(default_factory=list)
 
 
 @control_message

@@ -16,6 +16,7 @@ from kernelbus.shell.operations.parts import (
     part_name,
     parts,
     reach_bus,
+    records,
     run_part,
 )
 from kernelbus.shell.operations.version import version
@@ -69,7 +70,7 @@ async def _frontend(config: Config, endpoint: str, port: int, interface: str | N
 
 def make_frontend(process: Parts, config: Config, connect: TransportFactory, where: str) -> Frontend:
     """Make the frontend of a process; `connect` leads to the broker, which is at `where`."""
-    return Frontend(config, connect, name=part_name(config), version=version(), where=where, reread=process.reread)
+    return Frontend(config, connect, name=part_name(config), version=version(), where=where, reread=process.reread, records=records())
 
 
 def start_frontend(process: Parts, config: Config, frontend: Frontend) -> None:

@@ -19,6 +19,7 @@ from kernelbus.shell.operations.parts import (
     part_name,
     parts,
     reach_bus,
+    records,
     run_part,
 )
 from kernelbus.shell.operations.version import version
@@ -90,7 +91,7 @@ def make_host(
         where: the broker's address, for the log.
         end: ends the process, for the reason given; None: the process is more than a host.
     """
-    return Host(config, connect, name=part_name(config), version=version(), where=where, reread=process.reread, end=end)
+    return Host(config, connect, name=part_name(config), version=version(), where=where, reread=process.reread, end=end, records=records())
 
 
 async def _say_joined(process: Parts, host: Host, endpoint: str) -> None:

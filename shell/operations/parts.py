@@ -15,6 +15,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -28,11 +29,12 @@ from kernelbus.bus.transport.interface import TransportFactory
 from kernelbus.bus.transport.zeromq import dealer_factory
 from kernelbus.shell.exits import OK, UNUSABLE
 from kernelbus.shell.operations.notify import Notifier
+from kernelbus.shell.state import state_directory
 
 if TYPE_CHECKING:
     from kernelbus.shell.operations.findbus import DiscoveredBus
 
-__all__ = ["DISCOVER", "Parts", "broker_there", "part_name", "parts", "reach_bus", "run_part"]
+__all__ = ["DISCOVER", "Parts", "broker_there", "part_name", "parts", "reach_bus", "records", "run_part"]
 
 _log = logging.getLogger("kernelbus.server")
 
@@ -63,6 +65,11 @@ def run_part(main: Coroutine[Any, Any, None]) -> int:
 def part_name(config: Config) -> str:
     """Return what a part of this machine is called: its configured name, or the machine's."""
     return config.bus.name or socket.gethostname()
+
+
+def records() -> Path:
+    """Return the folder in which parts of this user keep that they are there."""
+    return state_directory() / "parts"
 
 
 async def reach_bus(

@@ -150,6 +150,30 @@ def test_a_killed_host_takes_its_kernels_along_and_closes_their_links(parts: Par
             link.get(timeout=30)
 
 
+def test_a_host_that_was_killed_and_is_back_is_not_waited_for(parts: Parts) -> None:
+    with connect(parts.frontend) as link:
+        identity = str(order(link, command("KernelID")))
+        parts.host.kill()
+        parts.host = parts.start_host()
+        assert link.next_packet(timeout=60).head == Symbol("MessagePacket")
+        assert "has ended without leaving" in str(link.get(timeout=60)), "it would be silent otherwise"
+    with connect(parts.frontend) as other:
+        order(other, command("Disconnect"))
+        assert "has ended without leaving" in refused(other, identity)
+
+
+def test_a_server_that_was_killed_and_is_back_does_not_wait_for_its_old_self(tmp_path: Path) -> None:
+    bus = {"Journal": "journal.sqlite"}
+    config = write_config(tmp_path / "kernelbus.conf", Pools={"StandIn": stand_in_pool(tmp_path)}, Bus=bus)
+    with Part("serve", "-p", "0", "-c", config) as first, connect(first) as link:
+        identity = str(order(link, command("KernelID")))
+        assert value(link, 7) == 7
+        first.kill()
+    with Part("serve", "-p", "0", "-c", config) as second, connect(second) as link:
+        order(link, command("Disconnect"))
+        assert "has ended without leaving" in refused(link, identity)
+
+
 def test_a_stopped_host_leaves_in_order(parts: Parts) -> None:
     with connect(parts.frontend) as link:
         assert parts.host.terminate() == 0

@@ -116,10 +116,14 @@ class BrokerPlayer:
         kernels: list[KernelReport] | None = None,
         ending: list[ChannelReport] | None = None,
         peer: Peer | None = None,
+        predecessors: list[str] | None = None,
     ) -> Peer:
-        """Register a host with these pools, kernels and channels that end; return it."""
+        """Register a host with these pools, kernels and channels that end; return it.
+
+        `predecessors` are the parts of its machine that are gone.
+        """
         peer = peer or Peer(name)
-        self.say(peer, Register(name, "host", name, "1", list(pools or [report()]), kernels or [], ending or []))
+        self.say(peer, Register(name, "host", name, "1", list(pools or [report()]), kernels or [], ending or [], predecessors or []))
         return peer
 
     def frontend(self, name: str, channels: list[ChannelReport] | None = None, peer: Peer | None = None) -> Peer:

@@ -11,6 +11,7 @@ import pytest
 from broker_player import OPTIONS, BrokerPlayer, Peer, kernel, report
 
 from kernelbus.bus.broker.machine import Broker
+from kernelbus.bus.broker.sessions import SessionRecord
 from kernelbus.bus.broker.tables import ChannelPhase, Note, PeerState, Send
 from kernelbus.bus.channel.frames import Frame, Kind
 from kernelbus.bus.protocol.messages import (
@@ -109,6 +110,36 @@ def test_a_lost_host_is_told_to_its_clients_and_its_requests_go_elsewhere(bus: B
     sent = bus.wait(56, frontend, other)
     assert [(to, type(message)) for to, message in sent] == [("other", Release), ("f", Refused), ("f", Lost)]
     assert bus.broker.sessions.live == {}
+
+
+def test_a_host_that_its_machine_knows_to_be_gone_is_not_waited_for(bus: BrokerPlayer) -> None:
+    frontend, host = bus.frontend("f"), bus.host("h")
+    bus.attach(frontend, host, 1)
+    bus.host("new", predecessors=["h", "never-was", "new"])
+    why = "has ended without leaving: it was killed, or has crashed"
+    assert bus.sent[0] == ("f", Lost(1, f"host h (h) {why}"))
+    assert [host.id for host in bus.broker.peers_of("host")] == ["new"]
+    ((_, refused),) = bus.say(frontend, Open(2, "a", kernel="k"))
+    assert isinstance(refused, Refused)
+    assert refused.text == f"kernel k was lost 0 s ago: host h {why}"
+
+
+def test_sessions_of_an_earlier_broker_are_not_waited_for_when_their_host_is_gone() -> None:
+    bus = BrokerPlayer()
+    bus.broker = Broker(OPTIONS, 0.0, 0.0, [SessionRecord("k", "P", "h", "old", "attached", 0.0, 0.0)])
+    frontend = bus.frontend("f", [ChannelReport(1, "k")])
+    assert bus.say(frontend, Open(2, "a", kernel="k")) == [], "its host may come back"
+    bus.host("new", predecessors=["old"])
+    (_, lost), (_, refused) = bus.sent
+    assert isinstance(lost, Lost)
+    assert lost.channel == 1
+    assert isinstance(refused, Refused)
+    assert (refused.channel, refused.code) == (2, "unknown-kernel")
+    assert "k was lost 0 s ago: host h has ended without leaving" in refused.text
+    late = bus.frontend("late", [ChannelReport(3, "k")])
+    ((_, lost),) = bus.sent
+    assert isinstance(lost, Lost)
+    assert (lost.channel, late.name) == (3, "late")
 
 
 def test_who_is_expelled_is_lost_at_once_and_comes_as_a_stranger(bus: BrokerPlayer) -> None:
