@@ -378,6 +378,8 @@ def _default(place: str, key: Key) -> str:
     (found,) = (field for field in dataclasses.fields(holder) if field.name == key.name)
     value = found.default
     # What has no value of its own says in its meaning what holds when it is left out.
+    if value is None and place == "a pool" and hasattr(Config().limits, key.name):
+        return "that of `Limits`"
     if value is None or value is dataclasses.MISSING or isinstance(value, tuple):
         return "—"
     if isinstance(value, bool):

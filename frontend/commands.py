@@ -57,6 +57,7 @@ class Wanted:
         pool: the pool of a fresh kernel; empty: the default one.
         parallel: whether the request is for a parallel kernel.
         wait: whether to wait for a kernel that is evaluating.
+        keep: whether the kernel is kept when the client leaves; None: as its pool says.
         resume, point, profile: as in :class:`kernelbus.bus.protocol.messages.Open`.
     """
 
@@ -67,6 +68,7 @@ class Wanted:
     resume: bool = False
     point: int = NO_POINT
     profile: str = ""
+    keep: bool | None = None
 
 
 class CommandTarget(Protocol):
@@ -96,6 +98,9 @@ class CommandTarget(Protocol):
 
     def keep_alive(self, keep: bool) -> None:
         """Set whether the kernel is kept when the client leaves."""
+
+    def told_id(self) -> None:
+        """Note that the client is told the id of the attached kernel."""
 
     def ask_status(self, show: Callable[[Status, str], Expr]) -> None:
         """Ask the broker for its status; `show` makes the answer of it and the kernel's id, later.
@@ -171,6 +176,8 @@ def _help(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
 
 def _kernel_id(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
     _nothing("KernelID", arguments)
+    if target.kernel:
+        target.told_id()
     return target.kernel or Symbol("None")
 
 
@@ -202,7 +209,7 @@ def _connect(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
         kernel, rest = rest[0], rest[1:]
         if not kernel:
             raise CommandRefused("args", "ConnectKernel[id]: the id is empty")
-    options = _options("ConnectKernel", rest, ("Pool", "Parallel", "Profile", "Wait"), what)
+    options = _options("ConnectKernel", rest, ("Pool", "Parallel", "Profile", "Wait", "KeepAlive"), what)
     if kernel and ("Pool" in options or "Parallel" in options):
         raise CommandRefused("args", "ConnectKernel[id] goes to the kernel with that id, whatever its pool is: leave the pool out")
     _ask(
@@ -213,6 +220,7 @@ def _connect(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
             _flag("ConnectKernel", "Parallel", options.get("Parallel", Symbol("False"))),
             _flag("ConnectKernel", "Wait", options.get("Wait", Symbol("True"))),
             profile=_text("ConnectKernel", "Profile", options.get("Profile", "")),
+            keep=_keep("ConnectKernel", options),
         ),
     )
 
@@ -221,7 +229,7 @@ def _reconnect(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
     what = 'Reconnect takes a kernel id, and "Resume" -> True, False or a resume point'
     if not arguments or not isinstance(arguments[0], str) or not arguments[0]:
         raise CommandRefused("args", what)
-    options = _options("Reconnect", arguments[1:], ("Resume", "Wait", "Profile"), what)
+    options = _options("Reconnect", arguments[1:], ("Resume", "Wait", "Profile", "KeepAlive"), what)
     resume, point = options.get("Resume", Symbol("True")), NO_POINT
     match resume:
         case int(number) if not isinstance(resume, bool) and 0 <= number < NO_POINT:
@@ -230,7 +238,7 @@ def _reconnect(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
             resumes = _flag("Reconnect", "Resume", resume)
     wait = _flag("Reconnect", "Wait", options.get("Wait", Symbol("True")))
     profile = _text("Reconnect", "Profile", options.get("Profile", ""))
-    _ask(target, Wanted(arguments[0], wait=wait, resume=resumes, point=point, profile=profile))
+    _ask(target, Wanted(arguments[0], wait=wait, resume=resumes, point=point, profile=profile, keep=_keep("Reconnect", options)))
 
 
 def _ask(target: CommandTarget, wanted: Wanted) -> None:
@@ -264,6 +272,10 @@ def _flag(command: str, option: str, value: Expr) -> bool:
     return value == Symbol("True")
 
 
+def _keep(command: str, options: dict[str, Expr]) -> bool | None:
+    return _flag(command, "KeepAlive", options["KeepAlive"]) if "KeepAlive" in options else None
+
+
 def _text(command: str, option: str, value: Expr) -> str:
     if not isinstance(value, str) or len(value) > 200:
         raise CommandRefused("option", f'{command}: "{option}" is a string of at most 200 characters')
@@ -288,6 +300,8 @@ def _keep_alive(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
 def _asks_status(show: Callable[[Status, str], Expr], name: str) -> Callable[[CommandTarget, tuple[Expr, ...]], None]:
     def ask(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
         _nothing(name, arguments)
+        if target.kernel and name == "Kernels":
+            target.told_id()
         target.ask_status(show)
 
     return ask
@@ -315,8 +329,8 @@ COMMANDS: dict[str, Command] = {
     "PoolName": Command("PoolName[]", "gives the pool of the attached kernel, or None", _pool_name),
     "ResumePoint": Command("ResumePoint[]", "gives how many packets of the session this link has had: where to resume from", _resume_point),
     "ConnectKernel": Command(
-        'ConnectKernel[], [id], [<|"Pool" -> name, "Parallel" -> True, "Profile" -> name|>], [id, "Wait" -> False]',
-        "attaches a kernel, a fresh one or the one named, and gives its id",
+        'ConnectKernel[], [id], [<|"Pool" -> name, "Parallel" -> True, "Profile" -> name|>], [id, "Wait" -> False], ["KeepAlive" -> False]',
+        "attaches a kernel, a fresh one or the one named, and gives its id; with KeepAlive -> False it ends when you leave",
         _connect,
     ),
     "Reconnect": Command(

@@ -10,6 +10,10 @@
 | CLOSING | the last answer is written, then the link is closed |
 | ENDED | the link is closed |
 
+A new link's kernel is automatic until the client sends anything but a command that names its
+kernel, or one that needs none; or until it has listened for :data:`_LISTENS_AFTER` seconds. The
+server ends no session for an automatic kernel.
+
 While a kernel that the client asked for is awaited, nothing is read from the client. Answers of the
 server's own are written between two of the kernel's expressions, never inside one. When the kernel
 is gone, all its output is written first, then message 9, then both connections are closed.
@@ -28,13 +32,14 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from typing import Final, Protocol
 
 from kernelbus.bus.channel.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
 from kernelbus.bus.channel.multiplexer import ChannelHandle, Multiplexer
 from kernelbus.bus.errors import ChannelUsageError
-from kernelbus.bus.protocol.messages import KeepAlive, Open
+from kernelbus.bus.protocol.messages import Demand, KeepAlive, Open, Told
 from kernelbus.bus.protocol.reports import LinkStatus, Status
 from kernelbus.bus.protocol.schema import Message as BusMessage
 from kernelbus.bus.rounds import Rounds
@@ -67,6 +72,10 @@ _log = logging.getLogger("kernelbus.frontend")
 _UNREAD = 64 * 1024
 #: The messages that may wait for the input before them.
 _MESSAGES = 64
+
+#: Seconds of silence after which a new client waits for its kernel. A program that goes back to a
+#: kernel says so at once.
+_LISTENS_AFTER = 1.0
 
 
 class LinkState(Enum):
@@ -162,6 +171,8 @@ class ClientLink(RelayOwner):
         self._unopened: list[bytes | bytearray | memoryview] = []
         self._asked_by_command = False
         self._automatic = False  # the kernel attached or awaited was not requested by the client
+        self._told = False  # the client knows the id of the kernel
+        self._request: Open | None = None  # the last request for a kernel
         self._next: Wanted | None = None  # the kernel to request when the present one is detached
         self._show_status: Callable[[Status, str], Expr] | None = None
         self._position = 0
@@ -242,8 +253,11 @@ class ClientLink(RelayOwner):
         """Process the client's input; see :class:`kernelbus.bus.rounds.Worker`."""
         goes_on = True
         try:
-            while goes_on and not self._blocked():
-                if self._intake.first() is not None:
+            while goes_on:
+                if self._blocked():
+                    if not self._asks_now():
+                        break
+                elif self._intake.first() is not None:
                     self._carry_out_first()
                     goes_on = turn.step()
                 elif self._intake.waiting:
@@ -288,6 +302,20 @@ class ClientLink(RelayOwner):
 
     def _asks_for_another(self) -> bool:
         return self._automatic and self._first_is(asks_for_kernel)
+
+    def _asks_now(self) -> bool:
+        """Ask for the kernel that was to come automatically, if the client has sent it something.
+
+        Returns:
+            Whether it has just been asked for.
+        """
+        request = self._request
+        if self.state is not LinkState.OPENING or request is None or request.demand == "asked" or self._intake.first() is None:
+            return False
+        if self._first_is(needs_no_kernel) or self._asks_for_another():
+            return False
+        self._demand(request, "asked")
+        return True
 
     def _carry_out_first(self) -> None:
         """Process the first piece, in a state that allows it."""
@@ -364,6 +392,9 @@ class ClientLink(RelayOwner):
             self._drop_channel(f"client {self.name} is gone")
         elif self._handle is not None:
             reason = EndReason.CLIENT_CLOSED if said_so else EndReason.CLIENT_LOST
+            if self._automatic and not self._told:
+                # It never used the kernel, and cannot come back to it.
+                reason = EndReason.UNUSED
             taken = self._delivery.taken(link.acknowledged() if link.read_to_the_end else self._answered)
             self._handle.end(reason, f"client {self.name} {'closed its link' if said_so else 'is lost'}", taken)
         self._server.rounds.forget(self)
@@ -428,6 +459,12 @@ class ClientLink(RelayOwner):
         """See :class:`kernelbus.frontend.commands.CommandTarget`."""
         self._automatic = False
         self._server.tell_broker(KeepAlive(self.channel, keep))
+
+    def told_id(self) -> None:
+        """See :class:`kernelbus.frontend.commands.CommandTarget`."""
+        if not self._told:
+            self._told = True
+            self._server.tell_broker(Told(self.channel))
 
     def ask_status(self, show: Callable[[Status, str], Expr]) -> None:
         """See :class:`kernelbus.frontend.commands.CommandTarget`."""
@@ -522,8 +559,25 @@ class ClientLink(RelayOwner):
             wanted.resume,
             wanted.point,
             wanted.profile,
+            "automatic" if self._automatic else "asked",
+            self._asked_by_command,
+            wanted.keep,
         )
+        self._told = self._asked_by_command
+        self._request = request
+        if self._automatic:
+            self._loop.call_later(_LISTENS_AFTER, self._listens, self.channel)
         self._server.request_kernel(self, request)
+
+    def _listens(self, channel: int) -> None:
+        """Handle that the client has said nothing for a while: it waits for its kernel."""
+        request = self._request
+        if self.state is LinkState.OPENING and self.channel == channel and request is not None and request.demand == "automatic":
+            self._demand(request, "listens")
+
+    def _demand(self, request: Open, demand: Demand) -> None:
+        self._request = replace(request, demand=demand)
+        self._server.request_kernel(self, self._request)
 
     def opened(self, kernel: str, pool: str, position: int) -> None:
         """Attach the kernel to which the channel leads; packet `position` is the first to come."""

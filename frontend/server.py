@@ -199,12 +199,13 @@ class Frontend:
         self._channels[request.channel] = (link, request)
         # A broker that is there answers in time; this is for one that is not.
         patience = self.config.limits.connection_timeout + self.config.bus.heartbeat_timeout
-        self._loop.call_later(patience, self._unanswered, request.channel)
+        self._loop.call_later(patience, self._unanswered, request)
         self.membership.send(request)
 
-    def _unanswered(self, channel: int) -> None:
-        link = self._link_of(channel)
-        if link is not None and link.state is LinkState.OPENING:
+    def _unanswered(self, request: Open) -> None:
+        channel = request.channel
+        link, last = self._channels.get(channel, (None, None))
+        if link is not None and last is request and link.state is LinkState.OPENING:
             self.channel_done(channel, "the client was told that no broker answers")
             link.refused("no-broker", "the server's broker does not answer; try again later")
 

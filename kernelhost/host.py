@@ -32,6 +32,7 @@ from kernelbus.bus.protocol.messages import (
     Refused,
     Register,
     Release,
+    Told,
 )
 from kernelbus.bus.protocol.orders import Order
 from kernelbus.bus.protocol.reports import HostReport
@@ -55,6 +56,7 @@ from kernelbus.kernelhost.pools.pool import (
     Request,
     Start,
     Stop,
+    address_of,
 )
 from kernelbus.kernelhost.pools.table import PoolTable
 from kernelbus.kernelhost.process.nursery import Nursery
@@ -121,7 +123,7 @@ class Host:
         options = ChannelOptions(window=limits.window, chunk=limits.chunk)
         self._multiplexer = Multiplexer(self._transmit, options)
         self._reporter = Reporter(
-            self._tell, self._kernel_report, self._table.reports, self._machine_report, self._counts, self._kernels.values
+            self._tell, self._kernel_report, lambda: self._table.reports(self.now), self._machine_report, self._counts, self._kernels.values
         )
         self._feed = TraceFeed(self._tell)
         self._watch = KernelWatch(limits, self._kernels.values, self._reporter.kernel_changed, self._recycle)
@@ -224,7 +226,8 @@ class Host:
         attached = {report.channel for report in kernels}
         # The last output of a kernel, and its end, may still be on their way to the client.
         ending = [ChannelReport(channel) for channel in self._multiplexer.channels if channel not in attached]
-        return Register(self._identity, "host", self._name, self._version, self._table.reports(), kernels, ending, self._predecessors.gone)
+        reports = self._table.reports(self.now)
+        return Register(self._identity, "host", self._name, self._version, reports, kernels, ending, self._predecessors.gone)
 
     def _control(self, message: Message) -> None:
         match message:
@@ -236,7 +239,12 @@ class Host:
                 kernel = self._on_channel(channel)
                 if kernel is not None:
                     self._pool_of(kernel).keep_alive(kernel.number, keep)
+                    kernel.session.known |= keep
                     self._reporter.kernel_changed(kernel)
+            case Told(channel):
+                kernel = self._on_channel(channel)
+                if kernel is not None:
+                    kernel.session.known = True
             case Order():
                 answer = carry_out(self, message)
                 self._reporter.now()
@@ -260,7 +268,9 @@ class Host:
             names = ", ".join(self._pools)
             self._refuse(message.channel, "unknown-pool", f"host {self._name} has no pool {message.pool!r}; it has: {names}")
             return
-        request = Request(message.channel, message.client, now + message.wait, message.profile)
+        request = Request(
+            message.channel, message.client, now + message.wait, message.profile, message.demand, message.told, message.keep
+        )
         self.perform(message.pool, pool.acquire(request, now))
 
     def _acquire_named(self, message: Acquire, now: float) -> None:
@@ -276,6 +286,10 @@ class Host:
             text = f'kernel {message.kernel} is evaluating; connect without "Wait" -> False to wait for it'
             self._refuse(message.channel, "kernel-busy", text)
             return
+        over = "" if entry.state is KernelState.ATTACHED else self._pool_of(kernel).too_many(address_of(message.client), new=False)
+        if over:
+            self._refuse(message.channel, "address-limit", over)
+            return
         try:
             kernel.session.position(message.resume, message.point)
         except ResumeError as error:
@@ -287,7 +301,8 @@ class Host:
             # It was not to be kept when its client left, and ends now.
             self._refuse(message.channel, "unknown-kernel", f"there is no kernel {message.kernel}: it has ended")
             return
-        self._pool_of(kernel).attach(kernel.number, message.channel, now)
+        self._pool_of(kernel).attach(kernel.number, message.channel, now, message.client, message.keep)
+        kernel.session.known |= message.told
         self._attach(kernel, message.channel, message.client, message.profile, message.resume, message.point)
 
     def _refuse(self, channel: int, code: str, text: str) -> None:
@@ -318,16 +333,28 @@ class Host:
             match action:
                 case Start(number):
                     self._start(pool, number)
-                case Stop(number, why):
+                case Stop(number, why, gives_up):
                     kernel = self._kernels[pool, number]
-                    kernel.log.info("%s is ended: %s", kernel, why)
+                    if gives_up:
+                        self._log_given_up(kernel, why)
+                    else:
+                        kernel.log.info("%s is ended: %s", kernel, why)
                     kernel.end(why)
                 case Attach(number, request):
-                    self._attach(self._kernels[pool, number], request.channel, request.client, request.profile)
+                    kernel = self._kernels[pool, number]
+                    kernel.session.known = request.told
+                    self._attach(kernel, request.channel, request.client, request.profile)
                 case Refuse(channel, code, text):
                     self._refuse(channel, code, text)
         self._arm()
         self._reporter.pools()
+
+    def _log_given_up(self, kernel: Kernel, why: str) -> None:
+        """Log that a session is given up, and tell its client if it has one."""
+        age = f"its session is {self.now - (kernel.session.began or kernel.born):.0f} s old"
+        profile = f"has profile {kernel.session.profile!r}" if kernel.session.profile else "has no profile"
+        kernel.log.warning("%s is %s; %s and %s", kernel, why, age, profile)
+        kernel.session.tell("closed", f"the session was {why}.")
 
     def _recycle(self, kernel: Kernel, why: str) -> None:
         """End a kernel that waits for its first client; the pool starts another."""
@@ -358,6 +385,7 @@ class Host:
         position = kernel.session.position(resume, point)
         kernel.session.channel, kernel.session.client = channel, client
         kernel.session.attachments += 1
+        kernel.session.began = kernel.session.began or self.now
         self._membership.send(Acquired(channel, self._kernel_report(kernel), position))
         kernel.session.attach(channel, client, self._multiplexer, resume, point)
 
@@ -401,17 +429,26 @@ class Host:
             # initialisation too, which was no evaluation: `busy_since` is 0 then.
             self._counts[kernel.pool.name].evaluations.add(self.now - kernel.busy_since)
             kernel.busy_since = 0.0
-        actions = self._pool_of(kernel).busy(kernel.number, kernel.busy, self.now)
-        if not kernel.session.attached:
-            # Whether it may be given up for a waiting client has changed.
-            self._reporter.pools()
-        if actions:
+        self.kernel_activity(kernel)
+
+    def kernel_activity(self, kernel: Kernel) -> None:
+        """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
+        if not kernel.attachments:
+            return
+        pool = self._pool_of(kernel)
+        actions = pool.busy(kernel.number, kernel.session.activity, self.now)
+        if actions or not kernel.session.attached or pool.options.timeouts.attached:
+            # Whether it may be given up for a waiting client, and from when on, has changed.
             self.perform(kernel.pool.name, actions)
+        if not kernel.session.attached:
+            self._reporter.kernel_changed(kernel)
 
     def kernel_detached(self, kernel: Kernel, why: str) -> None:
         """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
         kernel.log.info("%s is detached: %s", kernel, why)
-        self.perform(kernel.pool.name, self._pool_of(kernel).detached(kernel.number, self.now))
+        pool = self._pool_of(kernel)
+        pool.busy(kernel.number, kernel.session.activity, self.now)
+        self.perform(kernel.pool.name, pool.detached(kernel.number, self.now, kernel.session.worth))
         self._membership.send(self._kernel_report(kernel))
 
     def kernel_unused(self, kernel: Kernel) -> None:

@@ -81,6 +81,9 @@ class KernelHandler(Protocol):
     def kernel_busy(self, kernel: Kernel) -> None:
         """Handle that :attr:`Kernel.busy` has changed."""
 
+    def kernel_activity(self, kernel: Kernel) -> None:
+        """Handle that the kernel has begun to ask its client something, or goes on after that."""
+
     def kernel_unused(self, kernel: Kernel) -> None:
         """Handle that its client has gone without a request: the kernel is as it was before."""
 
@@ -486,7 +489,7 @@ class Kernel(RelayOwner):
         self.phase = Phase.SERVING
         self.quiet_since = self._loop.time()
         self._output.want_first_argument(Conversation.HEADS)
-        self.session.conversation.evaluations = 0
+        self.session.conversation.evaluations = self.session.conversation.answered = 0
         self._stop_timer()
         self._handler.kernel_ready(self)
 
@@ -501,7 +504,7 @@ class Kernel(RelayOwner):
             return
         if self.serving:
             self.session.heard(link, data, marks, self._output.position - len(data))
-        was_busy = self.busy
+        was_busy, did = self.busy, self.session.activity
         conversation = self.session.conversation
         self._beginnings.feed(data, marks, self._output.position - len(data))
         for mark in marks:
@@ -525,6 +528,8 @@ class Kernel(RelayOwner):
         if self.busy != was_busy:
             self.quiet_since = self._loop.time()
             self._handler.kernel_busy(self)
+        elif self.session.activity is not did:
+            self._handler.kernel_activity(self)
 
     def _said_at_the_start(self, head: str, value: object) -> None:
         """Log a packet's first argument, or keep its value, while the kernel is initialised."""

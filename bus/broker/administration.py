@@ -218,7 +218,7 @@ class Admin:
             if not hosts:
                 self._refuse(route, order, "no-host", f"no host of pool {pool} takes new kernels: they are drained, paused or away")
                 return
-            host = max(hosts, key=lambda host: host.pools[pool].room)
+            host = max(hosts, key=lambda host: host.pools[pool].room("asked"))
         self._ask(route, order, [host], now, pool)
 
     def _pool(self, route: Route, order: PoolOrder, now: float) -> None:

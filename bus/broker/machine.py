@@ -26,6 +26,10 @@ one host for a kernel to start moves to another host that has one ready. It does
 host within `heartbeat_timeout`, since frames of a kernel that the host had attached already may be
 under way under the same channel number.
 
+Requests differ in their demand (:data:`kernelbus.bus.protocol.messages.Demand`): for a link's
+automatic kernel a host is asked only if it has a free place, since no session is given up for it.
+Requests of a stronger demand come first. The frontend sends a request again when its demand rises.
+
 | channel state | meaning |
 |---|---|
 | WAITING | a client wants a kernel; no host has been asked yet |
@@ -74,6 +78,8 @@ from kernelbus.bus.protocol.messages import (
     RegisterAgain,
     Registered,
     Release,
+    Told,
+    rank,
 )
 from kernelbus.bus.protocol.orders import Order, PartAnswer, Traced
 from kernelbus.bus.protocol.reports import (
@@ -196,8 +202,8 @@ class Broker(BrokerTables):
                     self._kernel(peer, message, now)
                 case KernelGone() if peer.role == "host":
                     self.sessions.gone(message.kernel, message.text, now + self.epoch)
-                case KeepAlive():
-                    self._keep_alive(peer, message)
+                case KeepAlive() | Told():
+                    self._pass_to_host(peer, message)
                 case PartAnswer():
                     self.admin.answered(peer, message, now)
                 case HostReport() if peer.role == "host":
@@ -490,12 +496,18 @@ class Broker(BrokerTables):
             self._turns += 1
             entry = ChannelEntry(request.channel, ChannelPhase.WAITING, 0.0, since=now, turn=self._turns)
             self.channels[request.channel] = entry
+        rises = entry.request is not None and rank(request.demand) < rank(entry.request.demand)
         entry.frontend, entry.request, entry.confirm_by = frontend, request, math.inf
         if entry.host is not None and entry.phase in (ChannelPhase.OPEN, ChannelPhase.HALF):
             # The client's frontend asks again after a break; the host has the channel already.
             self._move(entry, ChannelPhase.OPEN, entry.host)
             self._answer_opened(entry)
-        elif entry.phase is not ChannelPhase.ASKED:
+        elif entry.phase is ChannelPhase.ASKED:
+            if rises:
+                assert entry.host is not None
+                entry.deadline = now + self.options.connection_timeout
+                self._send_acquire(entry, entry.host, now)
+        else:
             self._move(entry, ChannelPhase.WAITING, None)
             entry.deadline = now + self.options.connection_timeout
             # Requests that waited before could not be met either when something last changed for
@@ -507,7 +519,7 @@ class Broker(BrokerTables):
         if not self._waiting:
             return
         full: set[str] = set()
-        for entry in sorted(self._waiting.values(), key=lambda entry: entry.turn):
+        for entry in sorted(self._waiting.values(), key=_order):
             request = entry.request
             assert request is not None
             pool = "" if request.kernel else self._wanted_pool(request)
@@ -548,8 +560,13 @@ class Broker(BrokerTables):
             host = self._choose(wanted, entry, now)
             if host is None:
                 return
-        named = request.kernel if request.kernel in self.sessions.live else ""
         self._move(entry, ChannelPhase.ASKED, host)
+        self._send_acquire(entry, host, now)
+
+    def _send_acquire(self, entry: ChannelEntry, host: Peer, now: float) -> None:
+        request = entry.request
+        assert request is not None
+        named = request.kernel if request.kernel in self.sessions.live else ""
         wait = max(0.0, entry.deadline - now)
         steal = bool(named) and self.options.allow_stealing
         acquire = Acquire(
@@ -563,6 +580,9 @@ class Broker(BrokerTables):
             request.resume and bool(named),
             request.point,
             request.profile,
+            request.demand,
+            request.told,
+            request.keep,
         )
         self._send(host.route, acquire)
 
@@ -589,7 +609,7 @@ class Broker(BrokerTables):
             for entry in self.channels.values()
             if entry.phase is ChannelPhase.ASKED and entry.pool == report.pool and entry.host is not host and not _named(entry)
         ]
-        for entry in sorted(others, key=lambda entry: entry.turn):
+        for entry in sorted(others, key=_order):
             other = entry.host
             assert other is not None
             theirs = other.pools.get(report.pool)
@@ -642,7 +662,7 @@ class Broker(BrokerTables):
             report = host.pools[pool]
             asked = host.asked.get(pool, 0)
             taken = report.attached + report.detached
-            if report.room - asked <= 0:
+            if report.room(entry.request.demand if entry.request is not None else "asked") - asked <= 0:
                 continue
             key = (report.ready - asked <= 0, bool(report.failing), (taken + asked) / max(1, report.maximum))
             if best is None or key < best[0]:
@@ -666,10 +686,10 @@ class Broker(BrokerTables):
         entry.position = message.position
         if entry.request is not None and entry.phase in (ChannelPhase.WAITING, ChannelPhase.ASKED):
             self.attaches.setdefault(message.kernel.pool, Latencies()).add(now - entry.since)
-        report = host.pools.get(entry.pool)
-        if report is not None and entry.request is not None and not _named(entry):
-            # Counted here until the host reports it.
-            host.pools[entry.pool] = replace(report, ready=max(0, report.ready - 1), attached=report.attached + 1)
+            report = host.pools.get(entry.pool)
+            if report is not None and not _named(entry):
+                # Counted here until the host reports it.
+                host.pools[entry.pool] = replace(report, ready=max(0, report.ready - 1), attached=report.attached + 1)
         self._join(entry, host, message.kernel.kernel)
 
     def _answer_opened(self, entry: ChannelEntry) -> None:
@@ -726,7 +746,7 @@ class Broker(BrokerTables):
         if entry.frontend is not None and entry.frontend.id in self.peers:
             self._send(entry.frontend.route, Lost(entry.channel, why))
 
-    def _keep_alive(self, peer: Peer, message: KeepAlive) -> None:
+    def _pass_to_host(self, peer: Peer, message: KeepAlive | Told) -> None:
         entry = self.channels.get(message.channel)
         if entry is not None and entry.frontend is peer and entry.host is not None:
             self._send(entry.host.route, message)
@@ -802,6 +822,11 @@ class Broker(BrokerTables):
         self.sessions.validate()
         for kernel, session in self.sessions.live.items():
             assert self.peers.get(session.host.id) is session.host, f"kernel {kernel} is on a host that is gone"
+
+
+def _order(entry: ChannelEntry) -> tuple[int, int]:
+    """Return the place of a request among those that wait: the strongest demand comes first."""
+    return 0 if entry.request is None else rank(entry.request.demand), entry.turn
 
 
 def _named(entry: ChannelEntry) -> bool:

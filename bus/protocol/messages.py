@@ -8,9 +8,9 @@ Each message is a frozen dataclass; its schema is made from its fields
 |---|---|---|
 | frontend, host | broker | Register, Heartbeat, Leave |
 | broker | frontend, host | Registered, Heartbeat, RegisterAgain |
-| frontend | broker | Open, Release, KeepAlive |
+| frontend | broker | Open, Release, KeepAlive, Told |
 | broker | frontend | Opened, Refused, Lost |
-| broker | host | Acquire, Release, KeepAlive |
+| broker | host | Acquire, Release, KeepAlive, Told |
 | host | broker | Acquired, Refused, KernelReport, KernelGone, PoolReport |
 | frontend, host | broker | reports for the status (:mod:`kernelbus.bus.protocol.reports`) |
 | console, frontend | broker | StatusRequest, StoryRequest (the same module) |
@@ -20,6 +20,7 @@ Each message is a frozen dataclass; its schema is made from its fields
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 from kernelbus.bus.protocol.schema import Message, control_message
 
@@ -28,6 +29,7 @@ __all__ = [
     "Acquire",
     "Acquired",
     "ChannelReport",
+    "Demand",
     "Heartbeat",
     "KeepAlive",
     "KernelGone",
@@ -42,7 +44,20 @@ __all__ = [
     "RegisterAgain",
     "Registered",
     "Release",
+    "Told",
+    "rank",
 ]
+
+#: How a client asks for a kernel. For an asked one a session may be given up that is over its
+#: time-outs; for one that a client listens for, only a session that nobody can come back to; for an
+#: automatic one none.
+Demand = Literal["asked", "listens", "automatic"]
+
+
+def rank(demand: Demand) -> int:
+    """Return the place of a demand among others: the strongest, which comes first, is 0."""
+    return ("asked", "listens", "automatic").index(demand)
+
 
 #: The value of a resume point that is not given.
 NO_POINT = 2**64 - 1
@@ -54,7 +69,8 @@ class PoolReport(Message):
     """A pool as one host has it.
 
     `queued` counts the requests that wait at the host; `maximum` is the cap on all its kernels in
-    the pool. `spare` counts detached kernels that may be given up when a client needs their place.
+    the pool. `spare` counts sessions that may be given up when a client needs their place, and
+    `leftovers` those among them that nobody can come back to.
     """
 
     pool: str
@@ -73,11 +89,12 @@ class PoolReport(Message):
     limited: str = ""  #: why the cap is lower than configured at present
     state: str = "serving"  #: or paused, or draining (kernelbus.bus.protocol.orders.PoolOrder)
     resized: bool = False  #: whether an administrator has changed minimum or maximum
+    leftovers: int = 0
 
-    @property
-    def room(self) -> int:
-        """How many more kernels could be handed out, counting those that may be given up."""
-        return self.maximum - self.attached - self.detached + self.spare
+    def room(self, demand: Demand) -> int:
+        """Return how many more kernels could be handed out, counting what may be given up."""
+        free = self.maximum - self.attached - self.detached
+        return free + {"asked": self.spare, "listens": self.leftovers, "automatic": 0}[demand]
 
 
 @control_message
@@ -176,7 +193,9 @@ class Leave(Message):
 class Open(Message):
     """A client wants a kernel.
 
-    `channel` is the number that its frontend has chosen for the attachment.
+    `channel` is the number that its frontend has chosen for the attachment. `demand` says how the
+    client has asked: not at all, for a link's automatic kernel; by listening in silence for a
+    while; or by what it has sent. When it rises the frontend sends the same request again.
     """
 
     channel: int
@@ -188,6 +207,9 @@ class Open(Message):
     resume: bool = False  #: send what the last client has not taken, and continue from there
     point: int = NO_POINT  #: with `resume`: continue from this packet instead
     profile: str = ""
+    demand: Demand = "asked"
+    told: bool = False  #: the client is told the id of the kernel, so that it can come back
+    keep: bool | None = None  #: whether the kernel is kept when the client leaves; None: as its pool says
 
 
 @control_message
@@ -242,6 +264,9 @@ class Acquire(Message):
     resume: bool = False
     point: int = NO_POINT
     profile: str = ""
+    demand: Demand = "asked"  #: as in :class:`Open`
+    told: bool = False
+    keep: bool | None = None
 
 
 @control_message
@@ -284,3 +309,11 @@ class KeepAlive(Message):
 
     channel: int
     keep: bool
+
+
+@control_message
+@dataclasses.dataclass(frozen=True, slots=True)
+class Told(Message):
+    """The client has been told the id of its kernel, and so can come back to it."""
+
+    channel: int

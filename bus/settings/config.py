@@ -85,6 +85,9 @@ class PoolConfig:
         initialization_file: an absolute path, read by every kernel at its start.
         initialization_code: Wolfram Language text, evaluated by every kernel at its start, after
             the file.
+        session_idle_timeout, detached_evaluation_timeout, detached_question_timeout,
+        leftover_timeout, attached_idle_timeout, timeouts_apply, kernels_per_address,
+        sessions_per_address: as in :class:`LimitsConfig`; None: as it says there.
     """
 
     name: str
@@ -99,6 +102,14 @@ class PoolConfig:
     kernel_options: str = ""
     initialization_file: str | None = None
     initialization_code: str | None = None
+    session_idle_timeout: float | None = None
+    detached_evaluation_timeout: float | None = None
+    detached_question_timeout: float | None = None
+    leftover_timeout: float | None = None
+    attached_idle_timeout: float | None = None
+    timeouts_apply: str | None = None
+    kernels_per_address: int | None = None
+    sessions_per_address: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +191,16 @@ class LimitsConfig:
         shutdown_timeout: how long everything may take to end in an orderly way.
         links: client links open at once on one frontend.
         token_size: the longest single token that is decoded (not merely forwarded).
+        session_idle_timeout: how long an idle session is safe that its client has left and can come
+            back to; 0: always.
+        detached_evaluation_timeout: the same while it evaluates.
+        detached_question_timeout: the same while it waits for an answer.
+        leftover_timeout: how long a kernel may go on that nobody can come back to.
+        attached_idle_timeout: how long a client may have a kernel and ask for nothing; 0: for ever.
+        timeouts_apply: whether sessions over these times end "WhenNeeded" or "Always".
+        kernels_per_address: how many kernels of a pool clients of one address may be attached to;
+            0: any number.
+        sessions_per_address: the same for all sessions, detached ones included.
     """
 
     connection_timeout: float = 30.0
@@ -198,6 +219,14 @@ class LimitsConfig:
     shutdown_timeout: float = 4.0
     links: int = 1000
     token_size: int = 2**31
+    session_idle_timeout: float = 2 * 86400.0
+    detached_evaluation_timeout: float = 86400.0
+    detached_question_timeout: float = 3600.0
+    leftover_timeout: float = 20.0
+    attached_idle_timeout: float = 0.0
+    timeouts_apply: str = "WhenNeeded"
+    kernels_per_address: int = 0
+    sessions_per_address: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,13 +129,22 @@ class _Count(_Field[int]):
 
 
 class _Seconds(_Field[float]):
+    """A time; with `zero`, 0 is one too, and means what the key's meaning says."""
+
     takes = "a number of seconds, above 0"
+
+    def __init__(self, meaning: str, *, zero: bool = False) -> None:
+        super().__init__(meaning)
+        self._zero = zero
+        if zero:
+            self.takes = "a number of seconds, 0 or more"
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise ValidationError(f"{shown(value)} is not a number of seconds: write one, without quotes")
-        if not 0 < value <= 10**9:
-            raise ValidationError(f"{shown(value)} is not a usable time: write a number of seconds above 0")
+        if not 0 < value <= 10**9 and not (self._zero and value == 0):
+            least = "0 or more" if self._zero else "above 0"
+            raise ValidationError(f"{shown(value)} is not a usable time: write a number of seconds {least}")
         return float(value)
 
 
@@ -235,7 +244,55 @@ def _section(schema: type[_Section], meaning: str) -> mm.Nested:
     return mm.Nested(schema, error_messages=_Field.default_error_messages, metadata={"meaning": meaning})
 
 
-class _PoolSchema(_Section):
+class _Keeping(_Section):
+    """The keys about sessions that nobody uses, of Limits; each pool may override them."""
+
+    session_idle_timeout = _Seconds(
+        "How long a session is safe that is idle, and that no client has but one can come back to: "
+        "one that was told the kernel's id, or that has a profile. After that it may be ended for "
+        "a client that needs its place. 0: it is always safe.",
+        zero=True,
+    )
+    detached_evaluation_timeout = _Seconds(
+        "How long such a session is safe while it evaluates. 0: always.", zero=True
+    )
+    detached_question_timeout = _Seconds(
+        "How long such a session is safe while it waits for the answer to a question (`Input[]`). "
+        "0: always.",
+        zero=True,
+    )
+    leftover_timeout = _Seconds(
+        "How long a kernel may evaluate, or wait for an answer, whose client has left and did not "
+        "know its id, so that nobody can come back to it. After that it may be ended for a client "
+        "that needs its place; an idle one may be ended at once. 0: while it works it is safe.",
+        zero=True,
+    )
+    attached_idle_timeout = _Seconds(
+        "How long a client may have a kernel and ask it for nothing. After that its session may be "
+        "ended for another client that needs the place. 0: for ever.",
+        zero=True,
+    )
+    timeouts_apply = _Choice(
+        "`WhenNeeded`: sessions that are over one of these times end only when a client waits for "
+        "a kernel and there is no other place. `Always`: they end in any case.",
+        "WhenNeeded",
+        "Always",
+    )
+    kernels_per_address = _Count(
+        "kernels",
+        "How many kernels of a pool, on each host, clients of one address may be attached to at "
+        "once. 0: any number.",
+        least=0,
+    )
+    sessions_per_address = _Count(
+        "sessions",
+        "How many sessions one address may have in a pool, on each host, detached ones included. "
+        "0: any number.",
+        least=0,
+    )
+
+
+class _PoolSchema(_Keeping):
     default = _Flag(
         "A client that names no pool gets a kernel of this one. One pool may have it; without it, "
         "the first pool is the default."
@@ -251,8 +308,8 @@ class _PoolSchema(_Section):
     )
     reserve_previously_connected_kernels = _Flag(
         "A detached kernel is kept for a client that names it, also when the pool is full and "
-        "other clients wait. If false, the kernel that has been detached and idle longest is ended "
-        "for a client that waits."
+        "other clients wait. If false, a session that nobody can come back to, or that is over "
+        "its time-outs, is ended for a client that has asked for a kernel and waits."
     )
     minimum_kernel_number = _Count(
         "kernels",
@@ -358,7 +415,7 @@ class _DiscoverySchema(_Section):
     )
 
 
-class _LimitsSchema(_Section):
+class _LimitsSchema(_Keeping):
     connection_timeout = _Seconds(
         "How long a client waits for a kernel when its pool is full. Then it is refused."
     )

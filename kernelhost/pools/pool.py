@@ -17,8 +17,12 @@ clock), actions go out; the host (:mod:`kernelbus.kernelhost.host`) carries them
 | PAUSED | no kernel is handed out, clients wait; as many kernels are kept ready as before |
 | DRAINING | no kernel is handed out or kept ready, clients are refused; sessions go on |
 
-Clients wait in the order in which they came. At the cap, the kernel that has been detached and idle
-longest is given up for a waiting client, unless `ReservePreviouslyConnectedKernels` forbids it.
+Clients wait in the order in which they came; the stronger demand comes first
+(:data:`kernelbus.bus.protocol.messages.Demand`). At the cap, a session is given up for a client
+that has asked for a kernel, and one that nobody can come back to for a client that listens for one;
+none for a link's automatic kernel, and none where `ReservePreviouslyConnectedKernels` forbids it.
+:mod:`kernelbus.kernelhost.pools.keeping` says which session, and when one is safe.
+
 Kernels that fail to start are tried again with a back-off of 1 to 60 s, one at a time.
 
 A licence acts as a cap: when it does not let a kernel run while the pool has others, the number of
@@ -28,9 +32,14 @@ many kernels the licence allows.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
+
+from kernelbus.bus.protocol.messages import Demand, rank
+from kernelbus.kernelhost.pools.keeping import Activity, Timeouts, Worth, safe_for
 
 __all__ = [
     "TRANSITIONS",
@@ -45,6 +54,7 @@ __all__ = [
     "Request",
     "Start",
     "Stop",
+    "address_of",
 ]
 
 #: Seconds before another kernel is started after the licence has not let one run.
@@ -93,6 +103,10 @@ class PoolOptions(NamedTuple):
         keep_alive: whether a kernel is kept when its client leaves.
         reserve: whether detached kernels are never given up for waiting clients.
         starting: how many kernels may start at the same time.
+        timeouts: how long sessions are safe.
+        kernels_per_address: how many kernels clients of one address may be attached to; 0: any
+            number.
+        sessions_per_address: the same for all sessions, detached ones included.
     """
 
     name: str
@@ -101,6 +115,14 @@ class PoolOptions(NamedTuple):
     keep_alive: bool = True
     reserve: bool = False
     starting: int = 2
+    timeouts: Timeouts = Timeouts()
+    kernels_per_address: int = 0
+    sessions_per_address: int = 0
+
+
+def address_of(client: str) -> str:
+    """Return the address of a client without its port."""
+    return client.rpartition(":")[0]
 
 
 @dataclass(slots=True)
@@ -112,26 +134,58 @@ class KernelEntry:
         state: its state.
         since: when it came into that state.
         channel: the channel of its client; 0: it has none.
-        busy: whether it evaluates.
+        activity: what it does.
+        changed: when it began to do that.
         keep: whether it is kept when its client leaves.
+        worth: what its session is worth, while it is detached.
+        address: the address of its client, or of its last one.
     """
 
     number: int
     state: KernelState
     since: float
     channel: int = 0
-    busy: bool = False
+    activity: Activity = Activity.IDLE
+    changed: float = 0.0
     keep: bool = True
+    worth: Worth = Worth.LEFTOVER
+    address: str = ""
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has something to answer."""
+        return self.activity is not Activity.IDLE
+
+    @property
+    def leftover(self) -> bool:
+        """Whether its client has left and nobody can come back to it."""
+        return self.state is KernelState.DETACHED and self.worth is not Worth.KEPT
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A client that waits on `channel` for a kernel, until `deadline`."""
+    """A client that waits on `channel` for a kernel, until `deadline`.
+
+    Attributes:
+        client: its address and port.
+        profile: the name of its session.
+        demand: how the client has asked.
+        told: whether the client is told the kernel's id.
+        keep: whether the kernel is kept when the client leaves; None: as the pool's options say.
+    """
 
     channel: int
     client: str
     deadline: float
     profile: str = ""
+    demand: Demand = "asked"
+    told: bool = False
+    keep: bool | None = None
+
+    @property
+    def address(self) -> str:
+        """The client's address without its port."""
+        return address_of(self.client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +197,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """An action: end this kernel. `why` is for the log."""
+    """An action: end this kernel. `why` is for the log.
+
+    `gives_up`: whether a session that was to be kept ends, for want of a place or by a time-out.
+    """
 
     number: int
     why: str
+    gives_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +261,7 @@ class Pool:
         # Kernels that an administrator had started beside those that are kept ready.
         self._by_hand: set[int] = set()
         self._next_number = 1
+        self._now = 0.0  # the time of the last event
         self._actions: list[Action] = []
 
     def count(self, *states: KernelState) -> int:
@@ -235,15 +294,47 @@ class Pool:
     def acquire(self, request: Request, now: float) -> list[Action]:
         """Queue a client's request for a kernel; it is answered by Attach or Refuse, now or later.
 
-        A request that waits already, on the same channel, is not queued again.
+        A request that waits already, on the same channel, keeps its place.
         """
         if self.closed:
             return [Refuse(request.channel, "closing", f"the kernel host of pool {self.options.name} is shutting down")]
         if self.draining:
             return [Refuse(request.channel, "draining", f"pool {self.options.name} is being drained")]
-        if not any(waiting.channel == request.channel for waiting in self.queue):
+        if request.demand == "asked" and (why := self.too_many(request.address)):
+            self.queue = [waiting for waiting in self.queue if waiting.channel != request.channel]
+            return [Refuse(request.channel, "address-limit", why), *self._decide(now)]
+        for place, waiting in enumerate(self.queue):
+            if waiting.channel == request.channel:
+                self.queue[place] = request
+                break
+        else:
             self.queue.append(request)
         return self._decide(now)
+
+    def too_many(self, address: str, new: bool = True) -> str:
+        """Say which limit a client of `address` is over if it gets a kernel; empty: none.
+
+        `new`: whether the kernel would be a session more.
+        """
+        of_address = [kernel for kernel in self.kernels.values() if kernel.address == address]
+        attached = sum(1 for kernel in of_address if kernel.state is KernelState.ATTACHED)
+        sessions = attached + sum(1 for kernel in of_address if kernel.state is KernelState.DETACHED)
+        name, options = self.options.name, self.options
+        if options.kernels_per_address and attached >= options.kernels_per_address:
+            return f"clients of {address} are attached to {attached} kernels of pool {name}, as many as KernelsPerAddress allows"
+        if new and options.sessions_per_address and sessions >= options.sessions_per_address:
+            return f"address {address} has {sessions} sessions in pool {name}, as many as SessionsPerAddress allows: close one"
+        return ""
+
+    def _entitled(self) -> Iterator[Request]:
+        """Yield the requests that may be met, in their order.
+
+        A request of an address that is over a limit waits, since its client may name a kernel that
+        it has already.
+        """
+        waiting = sorted(self.queue, key=lambda request: rank(request.demand))
+        limited = self.options.kernels_per_address or self.options.sessions_per_address
+        return (request for request in waiting if not (limited and self.too_many(request.address)))
 
     # ------------------------------------------------------------------ administrators' orders
 
@@ -283,7 +374,7 @@ class Pool:
                 kernel.keep = options.keep_alive
         coming = self._numbers(KernelState.STARTING, KernelState.READY)
         kept = [number for number in coming if number not in self._by_hand]
-        surplus = max(len(kept) - options.minimum - len(self.queue), len(self.kernels) - self.count(KernelState.ENDING) - self.maximum)
+        surplus = max(len(kept) - options.minimum - self._waiting(), len(self.kernels) - self.count(KernelState.ENDING) - self.maximum)
         for number in [*reversed(kept), *(number for number in coming if number in self._by_hand)][: max(0, surplus)]:
             self._stop(number, "the pool was made smaller", now)
         return self._decide(now)
@@ -358,17 +449,22 @@ class Pool:
             self.hopeless = self.hopeless or kernel.state is KernelState.STARTING
         return self._decide(now)
 
-    def attach(self, number: int, channel: int, now: float) -> None:
-        """Note that a client has attached to a kernel by its id."""
+    def attach(self, number: int, channel: int, now: float, client: str = "", keep: bool | None = None) -> None:
+        """Note that a client has attached to a kernel by its id.
+
+        `keep`: whether the kernel is kept when the client leaves; None: as before.
+        """
         kernel = self.kernels[number]
         self._move(number, KernelState.ATTACHED, now)
-        kernel.channel = channel
+        kernel.channel, kernel.address = channel, address_of(client)
+        if keep is not None:
+            kernel.keep = keep
 
-    def detached(self, number: int, now: float) -> list[Action]:
-        """Handle that a kernel's client has gone."""
+    def detached(self, number: int, now: float, worth: Worth = Worth.LEFTOVER) -> list[Action]:
+        """Handle that a kernel's client has gone; `worth` is what the session is worth now."""
         kernel = self.kernels.get(number)
         if kernel is not None and kernel.state is KernelState.ATTACHED:
-            kernel.channel = 0
+            kernel.channel, kernel.worth = 0, worth
             if kernel.keep and not self.closed:
                 self._move(number, KernelState.DETACHED, now)
             else:
@@ -379,10 +475,10 @@ class Pool:
         """Handle that a kernel's client has gone without a request: another client may have it."""
         kernel = self.kernels.get(number)
         if kernel is not None and kernel.state is KernelState.ATTACHED:
-            kernel.channel, kernel.keep = 0, self.options.keep_alive
+            kernel.channel, kernel.keep, kernel.address = 0, self.options.keep_alive, ""
             if self.draining:
                 self._stop(number, "its client has gone, and no other gets it: its pool is being drained", now)
-            elif self.count(KernelState.READY) >= max(1, self.options.minimum) and not self.queue:
+            elif self.count(KernelState.READY) >= max(1, self.options.minimum) and not self._waiting():
                 self._stop(number, "its successor is there already", now)
             else:
                 self._move(number, KernelState.READY, now)
@@ -392,13 +488,43 @@ class Pool:
         """Note whether a client wants its kernel to be kept when it leaves."""
         self.kernels[number].keep = keep
 
-    @property
-    def spare(self) -> int:
-        """How many detached kernels may be given up for waiting clients."""
-        return 0 if self.options.reserve or self.failures else len(self._idle())
+    def spare(self, now: float) -> tuple[int, int]:
+        """Return how many sessions may be given up, and how many of those nobody can come back to.
+        """
+        exposed = [] if self.failures else self._exposed(now)
+        return len(exposed), sum(1 for kernel in exposed if kernel.leftover)
 
-    def _idle(self) -> list[KernelEntry]:
-        return [kernel for kernel in self.kernels.values() if kernel.state is KernelState.DETACHED and not kernel.busy]
+    def _safe_until(self, kernel: KernelEntry) -> float | None:
+        """Return from when on a kernel's session may be given up; None: it is safe."""
+        timeouts = self.options.timeouts
+        if kernel.state is KernelState.DETACHED and (timeouts.always or not self.options.reserve):
+            seconds = safe_for(timeouts, kernel.worth, kernel.activity)
+        elif kernel.state is KernelState.ATTACHED and kernel.activity is Activity.IDLE:
+            seconds = timeouts.attached or None
+        else:
+            return None
+        return None if seconds is None else max(kernel.since, kernel.changed) + seconds
+
+    def _exposed(self, now: float) -> list[KernelEntry]:
+        """Return the kernels that may be given up, those that go first before the others."""
+        due = [(self._safe_until(kernel), kernel) for kernel in self.kernels.values()]
+        exposed = [kernel for until, kernel in due if until is not None and until <= now]
+        return sorted(exposed, key=lambda kernel: (kernel.state is KernelState.ATTACHED, kernel.worth, kernel.busy, kernel.since))
+
+    def _give_up(self, kernel: KernelEntry, now: float, needed: bool) -> None:
+        seconds = now - max(kernel.since, kernel.changed)
+        if kernel.state is KernelState.ATTACHED:
+            why = f"its client has asked for nothing for {seconds:.0f} s (AttachedIdleTimeout)"
+        elif kernel.worth is not Worth.KEPT:
+            why = f"its client left {now - kernel.since:.0f} s ago and nobody was told its id"
+        else:
+            doing, key = {
+                Activity.IDLE: ("been idle", "SessionIdleTimeout"),
+                Activity.ASKING: ("waited for an answer", "DetachedQuestionTimeout"),
+                Activity.EVALUATING: ("evaluated", "DetachedEvaluationTimeout"),
+            }[kernel.activity]
+            why = f"it has {doing} for {seconds:.0f} s without a client ({key})"
+        self._stop(kernel.number, f"given up: {'its place is needed, and ' if needed else ''}{why}", now, gives_up=True)
 
     def unwanted(self, number: int, now: float, why: str) -> list[Action]:
         """End a kernel, whatever the pool's rules are."""
@@ -406,13 +532,13 @@ class Pool:
             self._stop(number, why, now)
         return self._decide(now)
 
-    def busy(self, number: int, busy: bool, now: float) -> list[Action]:
-        """Handle that a kernel has begun or ended an evaluation."""
+    def busy(self, number: int, activity: Activity, now: float) -> list[Action]:
+        """Handle that a kernel does something else now."""
         kernel = self.kernels.get(number)
-        if kernel is None:
+        if kernel is None or kernel.activity is activity:
             return []
-        kernel.busy = busy
-        return [] if busy or not self.queue else self._decide(now)
+        kernel.activity, kernel.changed = activity, now
+        return [] if kernel.busy or not self.queue else self._decide(now)
 
     def close(self, now: float) -> list[Action]:
         """Refuse every waiting client, and end every kernel."""
@@ -430,14 +556,19 @@ class Pool:
         times = [request.deadline for request in self.queue]
         if self.failures and self._wanted() > 0 and not self.count(KernelState.STARTING):
             times.append(self.retry_at)
-        if self.licensed is not None and self.options.minimum + len(self.queue) > self.count(KernelState.STARTING, KernelState.READY):
+        times += [until for until in map(self._safe_until, self.kernels.values()) if until is not None and until > self._now]
+        if self.licensed is not None and self.options.minimum + self._waiting() > self.count(KernelState.STARTING, KernelState.READY):
             times.append(self.retry_at)
         return min(times, default=None)
 
     # ------------------------------------------------------------------ decisions
 
     def _decide(self, now: float) -> list[Action]:
+        self._now = now
         if not self.closed:
+            if self.options.timeouts.always:
+                for kernel in self._exposed(now):
+                    self._give_up(kernel, now, needed=False)
             self._hand_out(now)
             self._make_room(now)
             self._start(now)
@@ -447,32 +578,38 @@ class Pool:
     def _hand_out(self, now: float) -> None:
         while self.queue and self.state is PoolState.SERVING:
             ready = next((kernel for kernel in self.kernels.values() if kernel.state is KernelState.READY), None)
-            if ready is None:
+            request = next(self._entitled(), None)
+            if ready is None or request is None:
                 return
-            request = self.queue.pop(0)
+            self.queue.remove(request)
             self._move(ready.number, KernelState.ATTACHED, now)
             self._by_hand.discard(ready.number)
-            ready.channel = request.channel
+            ready.channel, ready.address = request.channel, request.address
+            if request.keep is not None:
+                ready.keep = request.keep
             self._actions.append(Attach(ready.number, request))
 
     def _make_room(self, now: float) -> None:
-        """Give up the kernels detached and idle longest, for clients that wait at the cap."""
+        """Give sessions up for clients that wait at the cap, as far as their demand allows."""
         # While starts fail, a session is not given up for a kernel that may not start.
-        if self.options.reserve or self.failures or self.state is not PoolState.SERVING:
+        if self.failures or self.state is not PoolState.SERVING or len(self.kernels) < self.maximum:
             return
         coming = self.count(KernelState.STARTING, KernelState.ENDING)
-        while len(self.queue) > coming and len(self.kernels) >= self.maximum:
-            oldest = min(self._idle(), key=lambda kernel: kernel.since, default=None)
-            if oldest is None:
-                return
-            self._stop(oldest.number, "detached longest and idle, and its place is needed", now)
-            coming += 1
+        exposed = self._exposed(now) if self.queue else []
+        # Those that nobody can come back to are the first of the exposed ones.
+        for request, kernel in zip(itertools.islice(self._entitled(), coming, None), exposed, strict=False):
+            if request.demand == "asked" or (request.demand == "listens" and kernel.leftover):
+                self._give_up(kernel, now, needed=True)
+
+    def _waiting(self) -> int:
+        """Return how many requests wait that may be met."""
+        return sum(1 for _ in self._entitled())
 
     def _wanted(self) -> int:
         """Return how many more kernels should be started, as far as the cap allows."""
         if self.draining:
             return 0
-        waiting_or_spare = self.options.minimum + len(self.queue)
+        waiting_or_spare = self.options.minimum + self._waiting()
         wanted = waiting_or_spare - self.count(KernelState.STARTING, KernelState.READY) + len(self._by_hand)
         return min(wanted, self.maximum - len(self.kernels))
 
@@ -494,11 +631,11 @@ class Pool:
             self._actions += [Refuse(request.channel, "no-kernel", self._why_none()) for request in self.queue]
             self.queue = []
 
-    def _stop(self, number: int, why: str, now: float) -> None:
+    def _stop(self, number: int, why: str, now: float, gives_up: bool = False) -> None:
         if self.kernels[number].state is not KernelState.ENDING:
             self._by_hand.discard(number)
             self._move(number, KernelState.ENDING, now)
-            self._actions.append(Stop(number, why))
+            self._actions.append(Stop(number, why, gives_up))
 
     def _move(self, number: int, state: KernelState, now: float) -> None:
         kernel = self.kernels[number]
@@ -537,7 +674,7 @@ class Pool:
         assert len(channels) == len(set(channels)), "two kernels on one channel"
         for kernel in self.kernels.values():
             assert (kernel.channel != 0) <= (kernel.state in (KernelState.ATTACHED, KernelState.ENDING))
-        if self.queue:
+        if self._waiting():
             paused = self.state is PoolState.PAUSED
             assert not self.count(KernelState.READY) or self.closed or paused, "someone waits and a kernel is ready"
             assert self.count(KernelState.STARTING) or not self.hopeless, "someone waits for kernels that do not start"

@@ -6,10 +6,12 @@ Sans-IO, like :mod:`kernelbus.kernelhost.pools.pool`: no process, socket, clock 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from kernelbus.bus.protocol.messages import PoolReport
-from kernelbus.bus.settings.config import Config, PoolConfig
+from kernelbus.bus.settings.config import Config, LimitsConfig, PoolConfig
 from kernelbus.kernelhost.pools.figures import PoolCounts
+from kernelbus.kernelhost.pools.keeping import Timeouts
 from kernelbus.kernelhost.pools.pool import Action, KernelState, Pool, PoolOptions, PoolState
 
 __all__ = ["PoolTable"]
@@ -32,7 +34,7 @@ class PoolTable:
     def __init__(self, config: Config) -> None:
         self._config = config
         self.configs: dict[str, PoolConfig] = {pool.name: pool for pool in config.pools}
-        self.pools = {pool.name: Pool(_options(pool)) for pool in config.pools}
+        self.pools = {pool.name: Pool(_options(pool, config.limits)) for pool in config.pools}
         self.counts = {pool.name: PoolCounts(pool.name) for pool in config.pools}
         self._resized: dict[str, tuple[int | None, int | None]] = {}
 
@@ -54,7 +56,7 @@ class PoolTable:
 
     def _sized(self, name: str) -> PoolOptions:
         """Return the options of a pool, with the size that an administrator has given it."""
-        options = _options(self.configs[name])
+        options = _options(self.configs[name], self._config.limits)
         minimum, maximum = self._resized.get(name, (None, None))
         return options._replace(
             minimum=options.minimum if minimum is None else minimum, maximum=options.maximum if maximum is None else maximum
@@ -92,7 +94,7 @@ class PoolTable:
         return decided, lines
 
     def _add(self, config: PoolConfig, drained: bool, now: float) -> list[Action]:
-        pool = self.pools[config.name] = Pool(_options(config))
+        pool = self.pools[config.name] = Pool(_options(config, self._config.limits))
         pool.host_drained = drained
         self.counts.setdefault(config.name, PoolCounts(config.name))
         return pool.tick(now)
@@ -117,11 +119,11 @@ class PoolTable:
         self._resized.pop(name, None)
         return True
 
-    def reports(self) -> list[PoolReport]:
-        """Return a report of each pool."""
-        return [self._report(name, pool) for name, pool in self.pools.items()]
+    def reports(self, now: float) -> list[PoolReport]:
+        """Return a report of each pool at `now`, on the loop's clock."""
+        return [self._report(name, pool, now) for name, pool in self.pools.items()]
 
-    def _report(self, name: str, pool: Pool) -> PoolReport:
+    def _report(self, name: str, pool: Pool, now: float) -> PoolReport:
         return PoolReport(
             name,
             self._config.default_pool.name == name,
@@ -134,15 +136,21 @@ class PoolTable:
             pool.options.minimum,
             pool.maximum,
             pool.failing[:1000],
-            pool.spare,
+            pool.spare(now)[0],
             self.configs[name].parallel_kernels,
             pool.limited[:1000],
             pool.state.value,
             name in self._resized,
+            pool.spare(now)[1],
         )
 
 
-def _options(pool: PoolConfig) -> PoolOptions:
+def _options(pool: PoolConfig, limits: LimitsConfig) -> PoolOptions:
+    def own(key: str) -> Any:
+        """Return the pool's own value of a key, or that of `Limits`."""
+        value = getattr(pool, key)
+        return getattr(limits, key) if value is None else value
+
     return PoolOptions(
         pool.name,
         pool.minimum_kernel_number,
@@ -150,6 +158,16 @@ def _options(pool: PoolConfig) -> PoolOptions:
         pool.keep_alive,
         pool.reserve_previously_connected_kernels,
         max(1, os.cpu_count() or 1),
+        Timeouts(
+            own("session_idle_timeout"),
+            own("detached_evaluation_timeout"),
+            own("detached_question_timeout"),
+            own("leftover_timeout"),
+            own("attached_idle_timeout"),
+            own("timeouts_apply") == "Always",
+        ),
+        own("kernels_per_address"),
+        own("sessions_per_address"),
     )
 
 

@@ -25,6 +25,7 @@ class Conversation:
     Attributes:
         prompt: the last prompt.
         evaluations: how many evaluations were requested.
+        answered: how many of them were answered.
         awaited: for each head of an answer, how many such packets the kernel still owes.
         question: the packet with which the kernel asks its client something in the middle of an
             evaluation (PROTOCOL.md section 8), until the client answers; None: it asks nothing.
@@ -37,6 +38,7 @@ class Conversation:
     def __init__(self) -> None:
         self.prompt = ""
         self.evaluations = 0
+        self.answered = 0
         self.awaited = {"ReturnPacket": 0, "InputNamePacket": 0}
         self.question: Function | None = None
         self.after_message = False
@@ -99,6 +101,7 @@ class Conversation:
         head = self._head
         if self.awaited.get(head):
             self.awaited[head] -= 1
+            self.answered += 1
         match head:
             case "InputNamePacket":
                 self.prompt = self._argument if isinstance(self._argument, str) else self.prompt

@@ -34,6 +34,7 @@ from kernelbus.bus.channel.multiplexer import ChannelHandle, Multiplexer
 from kernelbus.bus.protocol.messages import NO_POINT
 from kernelbus.bus.settings.config import LimitsConfig
 from kernelbus.bus.settings.logs import EventLogger
+from kernelbus.kernelhost.pools.keeping import Activity, Worth, worth_of
 from kernelbus.kernelhost.session.conversation import Conversation
 from kernelbus.kernelhost.session.gate import Gate
 from kernelbus.kernelhost.session.output import OutputLog
@@ -45,6 +46,10 @@ from wstp.tracker import Mark
 
 __all__ = ["Session", "SessionKernel"]
 
+#: Bytes of the largest output in which the kernel's id is looked for. A client that has asked the
+#: kernel for its id, and was told it, can come back.
+_SMALL = 65536
+
 #: The symbol of the server's own messages about a kernel.
 _SYMBOL = "WSTPServer`Kernel"
 
@@ -52,6 +57,7 @@ _SYMBOL = "WSTPServer`Kernel"
 class SessionKernel(Protocol):
     """What a session needs of its kernel, and tells it. The log shows it as `str` gives it."""
 
+    identity: str
     program: str
     log: EventLogger
     trace: PacketTrace
@@ -124,6 +130,8 @@ class Session:
         client: the address of its client.
         profile: the name that the client has given to the session.
         attachments: how many clients it has had.
+        known: whether a client was told the id of the kernel, and so can come back.
+        began: when the first client came, on the caller's clock; 0: none has come.
         conversation: what client and kernel have asked of each other.
     """
 
@@ -132,7 +140,10 @@ class Session:
         self.client = ""
         self.profile = ""
         self.attachments = 0
+        self.known = False
+        self.began = 0.0
         self.conversation = Conversation()
+        self._orderly = False  # whether the last client said that it leaves
         self._kernel = kernel
         self._limits = limits
         self._tracker_limits = Limits(token_size=limits.token_size)
@@ -154,6 +165,20 @@ class Session:
     def listening(self) -> bool:
         """Whether the kernel takes a client's next packet now: it is idle, or asks something."""
         return self.conversation.listening and self._completion is None
+
+    @property
+    def activity(self) -> Activity:
+        """What the kernel does."""
+        if not self.busy:
+            return Activity.IDLE
+        return Activity.ASKING if self.listening else Activity.EVALUATING
+
+    @property
+    def worth(self) -> Worth:
+        """What the session is worth without its last client."""
+        conversation = self.conversation
+        known = self.known or bool(self.profile)
+        return worth_of(known=known, orderly=self._orderly, asked=conversation.evaluations, answered=conversation.answered)
 
     @property
     def attached(self) -> bool:
@@ -242,7 +267,7 @@ class Session:
     def _give_back(self, reason: EndReason, text: str) -> None:
         self._part(reason, text)
         self.attachments = 0
-        self.profile = ""
+        self.profile, self.known, self.began = "", False, 0.0
         self._log = OutputLog(self._limits.output_buffer)
         self._kernel.session_unused()
 
@@ -306,6 +331,7 @@ class Session:
         """
         attachment, self._attachment = self._attachment, None
         assert attachment is not None
+        self._orderly = False
         self.channel, self.client = 0, ""
         if attachment.greeted:
             self._note_taken(attachment, taken)
@@ -413,6 +439,9 @@ class Session:
                 if self._attachment is not attachment:
                     return
                 self._part(EndReason.ANSWER, "", taken)
+                self._orderly = reason is not EndReason.CLIENT_LOST
+                # The answer to Disconnect[] is the kernel's id.
+                self.known = self.known or reason is EndReason.DETACHED
                 if reason is EndReason.CLOSE_KERNEL:
                     self._kernel.session_unwanted(why)
                 else:
@@ -505,6 +534,8 @@ class Session:
             base: the tracker's offset of the first of them.
         """
         log, attachment = self._log, self._attachment
+        if not self.known and attachment is not None and len(data) < _SMALL and self._kernel.identity.encode() in bytes(data):
+            self.known = True
         before = log.end
         kept = log.append(data, marks, base)
         if attachment is None:

@@ -123,7 +123,7 @@ class Choice:
             self.file.check_writable()
             command = reconnect_command(profile.kernel, profile.resume_point, profile=self.file.label)
             try:
-                return Attachment(Session(profile.server, command, keep=True), self.file, profile, fresh=False)
+                return Attachment(Session(profile.server, command), self.file, profile, fresh=False)
             except KernelRefused as refused:
                 if refused.tag == "resumetooold":
                     server = shlex.quote(profile.server.link_name)
@@ -166,8 +166,8 @@ class Choice:
         if self.kernel and resume:
             command = reconnect_command(self.kernel, profile=label)
         else:
-            command = connect_command(self.kernel, pool=pool, parallel=parallel, profile=label)
-        session = Session(address, command, keep=keep or self.kept)
+            command = connect_command(self.kernel, pool=pool, parallel=parallel, profile=label, keep=keep or self.kept)
+        session = Session(address, command)
         profile = Profile(address, session.kernel, pool, parallel, session.position) if self.file is not None else None
         try:
             return Attachment(session, self.file, profile, fresh=not self.kernel)
@@ -257,7 +257,7 @@ class Attachment:
         """
         old = self.session
         label = self.file.label if self.file is not None else ""
-        self.session = Session(old.address, reconnect_command(old.kernel, position, profile=label), keep=True)
+        self.session = Session(old.address, reconnect_command(old.kernel, position, profile=label))
 
     def way_back(self, command: str) -> str:
         """Return the command line with which `kernelbus COMMAND` attaches the kernel again."""

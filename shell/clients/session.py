@@ -48,24 +48,31 @@ class KernelRefused(SessionError):
         return self.tag == "unknownkernel"
 
 
-def connect_command(kernel: str = "", *, pool: str = "", parallel: bool = False, profile: str = "") -> Function:
-    """Return the command for a fresh kernel, or for a named one without its earlier output."""
-    options: dict[Expr, Expr] = {}
+def connect_command(
+    kernel: str = "", *, pool: str = "", parallel: bool = False, profile: str = "", keep: bool = True
+) -> Function:
+    """Return the command for a fresh kernel, or for a named one without its earlier output.
+
+    `keep`: whether the kernel lives on when the link closes. It is said in the same command, so
+    that no kernel is left behind if the client dies just after it.
+    """
+    options: dict[Expr, Expr] = {"KeepAlive": Symbol("True" if keep else "False")}
     if pool:
         options["Pool"] = pool
     if parallel:
         options["Parallel"] = Symbol("True")
     if profile:
         options["Profile"] = profile
-    return command("ConnectKernel", *([kernel] if kernel else []), *([options] if options else []))
+    return command("ConnectKernel", *([kernel] if kernel else []), options)
 
 
 def reconnect_command(kernel: str, point: int | None = None, *, profile: str = "") -> Function:
     """Return the command for a named kernel and its output from packet `point` on.
 
-    None for `point` asks for all missed output that the server still knows.
+    None for `point` asks for all missed output that the server still knows. The kernel is kept
+    when the link closes.
     """
-    rules = [Symbol("Rule")("Resume", Symbol("True") if point is None else point)]
+    rules = [Symbol("Rule")("Resume", Symbol("True") if point is None else point), Symbol("Rule")("KeepAlive", Symbol("True"))]
     if profile:
         rules.append(Symbol("Rule")("Profile", profile))
     return command("Reconnect", kernel, *rules)
@@ -85,13 +92,12 @@ class Session:
             it: the resume point.
     """
 
-    def __init__(self, address: Address, request: Function, *, keep: bool) -> None:
+    def __init__(self, address: Address, request: Function) -> None:
         """Connect, and attach a kernel.
 
         Args:
             address: the server.
             request: :func:`connect_command` or :func:`reconnect_command`.
-            keep: whether the kernel lives on when the link closes.
 
         Raises:
             KernelRefused: the server refused.
@@ -107,19 +113,18 @@ class Session:
         except (wstp.WSTPError, OSError) as error:
             raise SessionError(unreachable(address, error)) from None
         try:
-            self._attach(request, keep)
+            self._attach(request)
         except BaseException:
             self.link.abort()
             raise
 
-    def _attach(self, request: Function, keep: bool) -> None:
+    def _attach(self, request: Function) -> None:
         # The kernel's id comes back last: then all answers before it have come.
         asked = ("PoolName", "ResumePoint", "KernelID")
-        keeping = command("KeepAlive", Symbol("True" if keep else "False"))
         deadline = time.monotonic() + _KERNEL_SECONDS
         tag, said = "", []
         try:
-            for sent in (request, keeping, *(command(name) for name in asked)):
+            for sent in (request, *(command(name) for name in asked)):
                 self.link.put(sent, end_packet=True)
             self.link.flush(timeout=_CONNECT_SECONDS)
             # Packets before the answer come from a kernel that was attached unasked.
@@ -139,7 +144,6 @@ class Session:
         except wstp.WSTPError as error:
             raise self._refused(tag, "; ".join([*said, str(error)])) from None
         self.position = int(_take_last(answers, int) or 0)
-        _take_last(answers, Symbol)
         self.pool = str(_take_last(answers, str) or "")
         # The rest came from the kernel before the server gave the resume point, which counts it.
         self._backlog.extend(answers)
@@ -201,7 +205,7 @@ class Session:
         return None
 
     def close(self) -> None:
-        """Close the link; the kernel lives on, or not, as `keep` said."""
+        """Close the link; the kernel lives on, or not, as the request said."""
         self.link.close()
 
     def __enter__(self) -> Session:

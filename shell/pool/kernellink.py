@@ -2,7 +2,7 @@
 
 An abort is sent only after its request has been written, since before that it would abort nothing.
 It is followed by an evaluation of no consequence, which takes an abort that came too late. A kernel
-that is not kept is attached with `KeepAlive[False]`, so that it ends with the link, whatever
+that is not kept is attached with `"KeepAlive" -> False`, so that it ends with the link, whatever
 happens to the program.
 """
 
@@ -155,16 +155,16 @@ class KernelLink:
             link = wstp.connect(address.spec, timeout=min(timeout, _CONNECT_SECONDS))
         except (wstp.WSTPError, OSError) as error:
             raise NoKernel(unreachable(address, error)) from None
-        wanted: list[Expr] = [kernel] if kernel else []
+        # A kernel that is not kept ends with the link, whatever happens to this program and when.
+        options: dict[Expr, Expr] = {"KeepAlive": Symbol("True" if keep else "False")}
         if address.pool and not kernel:
-            wanted.append({"Pool": address.pool})
+            options["Pool"] = address.pool
         elif parallel and not kernel:
-            wanted.append({"Parallel": Symbol("True")})
+            options["Parallel"] = Symbol("True")
+        wanted: list[Expr] = [kernel, options] if kernel else [options]
         try:
             identity = _ask(link, "ConnectKernel", *wanted, deadline=deadline, stop=stop)
             if isinstance(identity, str):
-                # Without KeepAlive the kernel ends with the link, whatever happens to this program.
-                _ask(link, "KeepAlive", Symbol("True" if keep else "False"), deadline=deadline, stop=stop)
                 return cls(link, identity)
             why = "it refused"
         except _Refused as error:

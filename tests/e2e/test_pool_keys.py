@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
         "Chosen": {"Default": True, **none},
         "Ready": {"MinimumKernelNumber": 2, "MaximumKernelNumber": 4},
         "One": {"MaximumKernelNumber": 1, "KeepAlive": False, **none},
-        "Given": {"MaximumKernelNumber": 1, **none},
+        "Given": {"MaximumKernelNumber": 1, "SessionIdleTimeout": 0.3, **none},
         "Reserved": {"MaximumKernelNumber": 1, "ReservePreviouslyConnectedKernels": True, **none},
         "Fleeting": {"KeepAlive": False, **none},
         "Parallel": {"ParallelKernels": True, "ParallelKernelDefault": True, **none},
@@ -160,6 +160,7 @@ def test_a_detached_kernel_makes_room_unless_it_is_reserved(server: Part) -> Non
     with attached(server, Pool="Given") as link:
         assert value(link, Symbol("Pid")()) != kept["Given"][1]
         assert not psutil.pid_exists(kept["Given"][1])
+    assert server.logged(r"\[WARNING\].*of pool Given is given up: its place is needed, and it has been idle for .*SessionIdleTimeout")
     with unconnected(server) as link:
         ask_for(link, Pool="Reserved")
         assert "pool Reserved is at its maximum of 1" in str(answers(link))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, deque
+from dataclasses import replace
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -130,7 +131,8 @@ class Host(Part):
 
     role = "host"
 
-    def __init__(self, tells_of_ending: bool) -> None:
+    def __init__(self, tells_of_ending: bool, maximum: int = 8) -> None:
+        self.maximum = maximum
         self.kernels: dict[str, int] = {}
         self.queue: dict[int, tuple[Acquire, float]] = {}
         self.ending: set[int] = set()  # channels whose end is under way
@@ -147,7 +149,8 @@ class Host(Part):
     def pool(self) -> PoolReport:
         attached = sum(1 for channel in self.kernels.values() if channel)
         detached = len(self.kernels) - attached
-        return PoolReport("P", True, True, 0, 1, attached, detached, len(self.queue), 1, 8, state=self.state)
+        queued = len(self.queue)
+        return PoolReport("P", True, True, 0, 1, attached, detached, queued, 1, self.maximum, spare=detached, state=self.state)
 
     @property
     def draining(self) -> bool:
@@ -210,7 +213,7 @@ class Host(Part):
         if not kernel and self.draining:
             self.say(Refused(channel, "draining", "it is being drained"))
         elif not kernel:
-            self.queue.setdefault(channel, (message, now + message.wait))
+            self.queue[channel] = message, now + message.wait
         elif kernel not in self.kernels:
             self.say(Refused(channel, "unknown-kernel", "it has ended"))
         elif self.kernels[kernel] not in (0, channel) and not message.steal:
@@ -229,7 +232,16 @@ class Host(Part):
         self.kernels[kernel] = 0
         self.say(self.report(kernel))
 
+    def can_serve(self, channel: int) -> bool:
+        """Whether there is a place, or one can be made by giving a session up."""
+        if len(self.kernels) < self.maximum:
+            return True
+        return self.queue[channel][0].demand != "automatic" and 0 in self.kernels.values()
+
     def serve(self, channel: int) -> None:
+        if len(self.kernels) >= self.maximum:
+            assert self.queue[channel][0].demand != "automatic", "a session ends for a kernel that nobody has asked for"
+            self.lose_kernel(next(kernel for kernel, attached in self.kernels.items() if not attached))
         del self.queue[channel]
         self.attach(f"k{next(_NAMES)}", channel)
         self.say(self.pool())
@@ -271,6 +283,10 @@ class Frontend(Part):
     def open(self, request: Open, now: float) -> None:
         self.opening[request.channel] = (request, now)
         self.ask(request)
+
+    def weak(self) -> list[Open]:
+        """Return the requests that no client has made itself."""
+        return [request for request, _ in self.opening.values() if request.demand != "asked"]
 
     def ask(self, request: Open) -> None:
         self.asked[request.channel] += 1
@@ -342,12 +358,16 @@ class BrokerMachine(RuleBasedStateMachine):
         self.named: list[str] = []
         self.console = Console()
 
-    @initialize(stealing=st.booleans(), tells=st.booleans(), hosts=st.integers(0, 2), frontends=st.integers(1, 2), settled=st.booleans())
-    def begin(self, stealing: bool, tells: bool, hosts: int, frontends: int, settled: bool) -> None:
+    @initialize(
+        stealing=st.booleans(), tells=st.booleans(), hosts=st.integers(0, 2), frontends=st.integers(1, 2), settled=st.booleans(),
+        maximum=st.sampled_from([2, 8]),
+    )  # fmt: skip
+    def begin(self, stealing: bool, tells: bool, hosts: int, frontends: int, settled: bool, maximum: int) -> None:
         self.options = OPTIONS._replace(allow_stealing=stealing)
         self.tells = tells
         self.broker = Broker(self.options, self.now)
-        self.parts = [*(Host(tells) for _ in range(hosts)), *(Frontend() for _ in range(frontends))]
+        self.maximum = maximum
+        self.parts = [*(Host(tells, maximum) for _ in range(hosts)), *(Frontend() for _ in range(frontends))]
         if settled:
             self.flush()
 
@@ -363,6 +383,9 @@ class BrokerMachine(RuleBasedStateMachine):
                 elif part.unreachable or part.route is not action.route or part not in self.parts:
                     self.perform(self.broker.unreachable(action.route, self.now))
                 else:
+                    if isinstance(action.message, Acquire) and action.message.demand == "automatic":
+                        place = self.broker.peers[part.identity].pools["P"]
+                        assert place.room("automatic") > 0, "a session would have to end for a kernel that nobody has asked for"
                     part.inbox.append(action.message)
 
     def carry_up(self, part: Part) -> None:
@@ -430,7 +453,7 @@ class BrokerMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.parts) < 5)
     @rule(host=st.booleans())
     def come(self, host: bool) -> None:
-        part = Host(self.tells) if host else Frontend()
+        part = Host(self.tells, self.maximum) if host else Frontend()
         part.heard = self.now
         self.parts.append(part)
 
@@ -522,10 +545,18 @@ class BrokerMachine(RuleBasedStateMachine):
         if want == "named":
             kernel = data.draw(st.sampled_from([*(kernel for host in self.hosts() for kernel in host.kernels), "nobody"]))
         pool = {"pool": "P", "nowhere": "Q"}.get(want, "")
-        request = Open(next(self.channels), "client", pool, False, kernel)
+        demand = data.draw(st.sampled_from(["asked"] if kernel else ["asked", "listens", "automatic"]))
+        request = Open(next(self.channels), "client", pool, False, kernel, demand=demand)
         frontend.open(request, self.now)
         if frontend.unreachable:
             frontend.excused.add(request.channel)
+
+    @precondition(lambda self: any(part.weak() for part in self.frontends() if not part.paused))
+    @rule(data=st.data())
+    def insist(self, data: st.DataObject) -> None:
+        """Let a client ask for the kernel that it would have been given automatically."""
+        part, request = data.draw(st.sampled_from([(p, request) for p in self.frontends() if not p.paused for request in p.weak()]))
+        part.open(replace(request, demand="asked"), self.now)
 
     @precondition(lambda self: any(part.opening or part.attached for part in self.frontends() if not part.paused))
     @rule(data=st.data())
@@ -542,14 +573,15 @@ class BrokerMachine(RuleBasedStateMachine):
         self.flush()
         for host in self.hosts():
             for channel in list(host.queue):
-                if not host.paused and host.serves():
+                if not host.paused and host.serves() and host.can_serve(channel):
                     host.serve(channel)
         self.flush()
 
-    @precondition(lambda self: any(host.queue and host.serves() for host in self.hosts() if not host.paused))
+    @precondition(lambda self: any(host.serves() and any(map(host.can_serve, host.queue)) for host in self.hosts() if not host.paused))
     @rule(data=st.data())
     def serve(self, data: st.DataObject) -> None:
         queued = [(host, channel) for host in self.hosts() if not host.paused and host.serves() for channel in host.queue]
+        queued = [(host, channel) for host, channel in queued if host.can_serve(channel)]
         host, channel = data.draw(st.sampled_from(queued))
         host.serve(channel)
 
@@ -595,7 +627,7 @@ class BrokerMachine(RuleBasedStateMachine):
             self.second()
             for host in self.hosts():
                 for channel in list(host.queue):
-                    if host.serves():
+                    if host.serves() and host.can_serve(channel):
                         host.serve(channel)
         self.flush()
         assert not self.console.waiting, "an order without an answer"

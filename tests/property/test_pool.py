@@ -1,12 +1,18 @@
 """A pool under any events: invariants hold, each request is answered exactly once, in order.
+
+No session is given up for a link that has not asked for a kernel, and none that is safe.
 """
 
 from __future__ import annotations
+
+from typing import get_args
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from kernelbus.bus.protocol.messages import Demand, rank
+from kernelbus.kernelhost.pools.keeping import Activity, Timeouts, Worth
 from kernelbus.kernelhost.pools.pool import (
     Action,
     Attach,
@@ -31,6 +37,8 @@ class PoolMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.channel = 0
         self.waiting: list[int] = []
+        self.demands: dict[int, Demand] = {}
+        self.left: dict[int, tuple[float, Worth]] = {}
         self.answered: set[int] = set()
         self.started: set[int] = set()
         self.stopped: set[int] = set()
@@ -40,7 +48,8 @@ class PoolMachine(RuleBasedStateMachine):
         minimum=st.integers(0, 3), maximum=st.integers(1, 5), keep_alive=st.booleans(), reserve=st.booleans(), starting=st.integers(1, 3)
     )
     def begin(self, minimum: int, maximum: int, keep_alive: bool, reserve: bool, starting: int) -> None:
-        self.pool = Pool(PoolOptions("P", minimum, maximum, keep_alive, reserve, starting))
+        timeouts = Timeouts(idle=30.0, evaluation=20.0, question=10.0, leftover=5.0)
+        self.pool = Pool(PoolOptions("P", minimum, maximum, keep_alive, reserve, starting, timeouts))
         self.tick()
 
     def take(self, actions: list[Action]) -> None:
@@ -51,18 +60,30 @@ class PoolMachine(RuleBasedStateMachine):
                     assert number not in self.started
                     assert kernels[number].state is _S.STARTING
                     self.started.add(number)
-                case Stop(number):
+                case Stop(number, _, gives_up):
                     assert number not in self.stopped, "told to end twice"
                     assert kernels[number].state is _S.ENDING
                     self.stopped.add(number)
+                    if gives_up:
+                        self.check_given_up(number)
                 case Attach(number, request):
-                    assert request.channel == self.waiting[0], "out of turn"
+                    assert request.demand == self.demands[request.channel]
+                    first = min(self.waiting, key=lambda channel: rank(self.demands[channel]))
+                    assert request.channel == first, "out of turn"
                     assert self.pool.state is PoolState.SERVING and not self.pool.draining
                     assert kernels[number].state is _S.ATTACHED and kernels[number].channel == request.channel
                     self.answer(request.channel)
                 case Refuse(channel, _, text):
                     assert text
                     self.answer(channel)
+
+    def check_given_up(self, number: int) -> None:
+        since, worth = self.left[number]
+        demands = {self.demands[channel] for channel in self.waiting}
+        enough = {"asked"} if worth is Worth.KEPT else {"asked", "listens"}
+        assert demands & enough, "a session was given up, and nobody has asked for a kernel"
+        assert not self.pool.options.reserve
+        assert worth is not Worth.KEPT or self.now >= since + 10.0, "it was safe"
 
     def answer(self, channel: int) -> None:
         assert channel not in self.answered
@@ -81,14 +102,23 @@ class PoolMachine(RuleBasedStateMachine):
             wanted = len(self.waiting) + self.pool.options.minimum - len(self.some(_S.READY))
             assert len(self.some(_S.STARTING)) >= min(room, wanted, self.pool.options.starting)
 
-    @rule(patience=st.floats(0.0, 30.0), again=st.booleans())
-    def acquire(self, patience: float, again: bool) -> None:
+    @rule(patience=st.floats(0.0, 30.0), again=st.booleans(), demand=st.sampled_from(get_args(Demand)))
+    def acquire(self, patience: float, again: bool, demand: Demand) -> None:
         self.channel += 1
-        request = Request(self.channel, "c", self.now + patience)
+        request = Request(self.channel, "c", self.now + patience, demand=demand)
         self.waiting.append(self.channel)
+        self.demands[self.channel] = demand
         self.take(self.pool.acquire(request, self.now))
         if again and self.channel in self.waiting:
             self.take(self.pool.acquire(request, self.now))
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data())
+    def insist(self, data: st.DataObject) -> None:
+        """Let a client ask for the kernel that it may have been given automatically."""
+        channel = data.draw(st.sampled_from(self.waiting))
+        self.demands[channel] = "asked"
+        self.take(self.pool.acquire(Request(channel, "c", self.now + 30.0), self.now))
 
     @rule(step=st.floats(0.1, 20.0))
     def wait(self, step: float) -> None:
@@ -122,9 +152,11 @@ class PoolMachine(RuleBasedStateMachine):
         self.take(self.pool.ended(number, self.now, "killed"))
 
     @precondition(lambda self: self.some(_S.ATTACHED))
-    @rule(data=st.data())
-    def leave(self, data: st.DataObject) -> None:
-        self.take(self.pool.detached(data.draw(st.sampled_from(self.some(_S.ATTACHED))), self.now))
+    @rule(data=st.data(), worth=st.sampled_from(Worth))
+    def leave(self, data: st.DataObject, worth: Worth) -> None:
+        number = data.draw(st.sampled_from(self.some(_S.ATTACHED)))
+        self.left[number] = self.now, worth
+        self.take(self.pool.detached(number, self.now, worth))
 
     @precondition(lambda self: self.some(_S.DETACHED))
     @rule(data=st.data())
@@ -133,9 +165,9 @@ class PoolMachine(RuleBasedStateMachine):
         self.pool.attach(data.draw(st.sampled_from(self.some(_S.DETACHED))), self.channel, self.now)
 
     @precondition(lambda self: self.some(_S.ATTACHED, _S.DETACHED))
-    @rule(data=st.data(), busy=st.booleans())
-    def work(self, data: st.DataObject, busy: bool) -> None:
-        self.take(self.pool.busy(data.draw(st.sampled_from(self.some(_S.ATTACHED, _S.DETACHED))), busy, self.now))
+    @rule(data=st.data(), activity=st.sampled_from(Activity))
+    def work(self, data: st.DataObject, activity: Activity) -> None:
+        self.take(self.pool.busy(data.draw(st.sampled_from(self.some(_S.ATTACHED, _S.DETACHED))), activity, self.now))
 
     @precondition(lambda self: self.pool.kernels)
     @rule(data=st.data())

@@ -88,6 +88,9 @@ class Target:
     def keep_alive(self, keep: bool) -> None:
         self.asked.append(keep)
 
+    def told_id(self) -> None:
+        pass
+
     def ask_status(self, show: Callable[[Status, str], Expr]) -> None:
         self.asked.append(show(STATUS, self.kernel))
 

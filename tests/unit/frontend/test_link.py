@@ -125,7 +125,7 @@ async def test_a_link_without_an_answer_of_the_broker_is_closed_with_a_reason(ho
     async with await wstp.aio.connect(port, mode="uuid") as link:
         await until(lambda: [own.state for own in frontend._links] == [LinkState.OPENING])
         (own,) = frontend._links
-        frontend._unanswered(own.channel)
+        frontend._unanswered(frontend._channels[own.channel][1])
         assert own.state is LinkState.CLOSING
         assert await link.next_packet(20) == packet("MessagePacket", Symbol("WSTPServer`ConnectKernel"), "nobroker")
     await until(lambda: own.state is LinkState.ENDED)

@@ -30,6 +30,7 @@ from kernelbus.bus.protocol.messages import (
     RegisterAgain,
     Registered,
     Release,
+    Told,
 )
 from kernelbus.bus.protocol.schema import Message
 
@@ -609,3 +610,48 @@ def test_who_was_taken_from_a_host_does_not_go_back_while_frames_may_be_under_wa
     bus.say(two, Leave())
     assert not any(isinstance(message, Acquire) for _, message in bus.sent), "it waits, since there is no other"
     assert [(to, type(message)) for to, message in bus.wait(6, one, frontend)] == [("one", Acquire)], "until its time has come"
+
+
+# ---------------------------------------------------------------------- what nobody has asked for
+
+
+def full(spare: int = 1) -> PoolReport:
+    """Return the report of a pool without a free place; `spare` sessions may be given up."""
+    return report(ready=0, attached=4, detached=4, spare=spare)
+
+
+def test_no_session_is_given_up_for_a_link_that_has_not_asked(bus: BrokerPlayer) -> None:
+    bus.host("h", full())
+    frontend = bus.frontend("f")
+    assert bus.say(frontend, Open(1, "a", demand="automatic")) == []
+    assert bus.say(frontend, Open(1, "a")) == [("h", Acquire(1, "P", "a", 30.0))], "its client has asked"
+
+
+def test_a_host_that_is_asked_already_is_told_that_the_client_has_asked(bus: BrokerPlayer) -> None:
+    host = bus.host("h", report(ready=0, attached=7))
+    frontend = bus.frontend("f")
+    unasked = Acquire(1, "P", "a", 30.0, demand="automatic")
+    assert bus.say(frontend, Open(1, "a", demand="automatic")) == [("h", unasked)]
+    assert bus.say(frontend, Open(1, "a", demand="automatic")) == [], "asked again after a break"
+    assert bus.say(frontend, Open(1, "a")) == [("h", Acquire(1, "P", "a", 30.0))]
+    bus.say(host, Acquired(1, kernel(channel=1)))
+    before = bus.broker.peers["h"].pools["P"]
+    bus.say(host, Acquired(1, kernel(channel=1, serial=2)))
+    assert bus.broker.peers["h"].pools["P"] == before, "the two messages crossed, and it is counted once"
+
+
+def test_what_clients_asked_for_comes_before_what_they_did_not(bus: BrokerPlayer) -> None:
+    host = bus.host("h", full(spare=0))
+    frontend = bus.frontend("f")
+    for channel, unasked in ((1, True), (2, False), (3, True), (4, False)):
+        assert bus.say(frontend, Open(channel, "a", demand="automatic" if unasked else "asked")) == []
+    bus.say(host, report(ready=0, attached=4, detached=1))
+    assert [message.channel for _, message in bus.sent if isinstance(message, Acquire)] == [2, 4, 1]
+
+
+def test_a_client_that_knows_its_kernels_id_is_told_of_to_the_host(bus: BrokerPlayer) -> None:
+    host, frontend = bus.host("h", report()), bus.frontend("f")
+    bus.say(frontend, Open(1, "a", told=True, keep=False))
+    assert bus.sent == [("h", Acquire(1, "P", "a", 30.0, told=True, keep=False))]
+    bus.say(host, Acquired(1, kernel(channel=1)))
+    assert bus.say(frontend, Told(1)) == [("h", Told(1))]

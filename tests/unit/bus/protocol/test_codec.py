@@ -33,6 +33,7 @@ from kernelbus.bus.protocol.messages import (
     RegisterAgain,
     Registered,
     Release,
+    Told,
 )
 from kernelbus.bus.protocol.orders import (
     Answer,
@@ -95,6 +96,7 @@ EXAMPLES: list[Message] = [
     KernelGone("k", "exited"),
     POOL,
     KeepAlive(2, False),
+    Told(2),
     StatusRequest(7),
     Status(
         7, "b", "1", "healthy", ["all is well"], 1.5, 2,

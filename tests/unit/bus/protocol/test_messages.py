@@ -23,7 +23,7 @@ POOL = PoolReport("P", True, True, 1, 2, attached=3, detached=2, queued=0, minim
     ],
 )
 def test_room_counts_what_the_cap_leaves_and_what_may_be_given_up(pool: PoolReport, room: int) -> None:
-    assert pool.room == room
+    assert pool.room("asked") == room
 
 
 def test_every_message_is_registered_but_those_inside_others() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kernelbus.kernelhost.pools.keeping import Activity, Timeouts, Worth
 from kernelbus.kernelhost.pools.pool import (
     BACK_OFF,
     Action,
@@ -18,11 +19,11 @@ from kernelbus.kernelhost.pools.pool import (
 )
 
 
-def pool(minimum: int = 1, maximum: int = 3, **options: bool | int) -> Pool:
+def pool(minimum: int = 1, maximum: int = 3, **options: bool | int | Timeouts) -> Pool:
     return Pool(PoolOptions("P", minimum, maximum, **options))  # type: ignore[arg-type]
 
 
-def serving(count: int, maximum: int, **options: bool | int) -> Pool:
+def serving(count: int, maximum: int, **options: bool | int | Timeouts) -> Pool:
     """Return a pool of minimum 0 with kernels 1 to `count`, each with a client.
 
     Kernel n is attached to the client on channel n.
@@ -272,7 +273,7 @@ def test_an_ending_kernel_that_becomes_ready_is_not_handed_out() -> None:
 
 def test_at_the_cap_the_kernel_longest_detached_and_idle_makes_room() -> None:
     made = serving(3, maximum=3)
-    made.busy(1, True, 0.0)
+    made.busy(1, Activity.EVALUATING, 0.0)
     for number, now in ((1, 1.0), (2, 2.0), (3, 3.0)):
         made.detached(number, now)
     assert stops(made.acquire(Request(4, "b", 99.0), 4.0)) == [2], "kernel 1 is longer detached, but busy"
@@ -283,10 +284,10 @@ def test_at_the_cap_the_kernel_longest_detached_and_idle_makes_room() -> None:
 
 def test_a_kernel_that_becomes_idle_makes_room_for_a_waiting_client() -> None:
     made = serving(1, maximum=1)
-    made.busy(1, True, 0.0)
+    made.busy(1, Activity.EVALUATING, 0.0)
     made.detached(1, 1.0)
     assert made.acquire(Request(2, "b", 99.0), 2.0) == []
-    assert stops(made.busy(1, False, 3.0)) == [1]
+    assert stops(made.busy(1, Activity.IDLE, 3.0)) == [1]
 
 
 def test_as_many_make_room_as_are_needed() -> None:
@@ -420,6 +421,150 @@ def test_what_may_be_given_up_is_counted() -> None:
     made = serving(3, maximum=3)
     for number in (1, 2):
         made.detached(number, 1.0)
-    made.busy(2, True, 1.0)
-    assert made.spare == 1
-    assert serving(1, maximum=1, reserve=True).spare == 0
+    made.busy(2, Activity.EVALUATING, 1.0)
+    assert made.spare(2.0) == (1, 1)
+    assert serving(1, maximum=1, reserve=True).spare(2.0) == (0, 0)
+
+
+# ---------------------------------------------------------------------- sessions that are kept
+
+TIMEOUTS = Timeouts(idle=100.0, evaluation=50.0, question=10.0, leftover=5.0)
+
+
+def given_up(actions: list[Action]) -> list[int]:
+    return [action.number for action in actions if isinstance(action, Stop) and action.gives_up]
+
+
+def test_no_session_is_given_up_for_a_link_that_has_not_asked() -> None:
+    made = serving(2, maximum=2)
+    for number in (1, 2):
+        made.detached(number, 1.0, Worth.UNUSED)
+    assert made.acquire(Request(3, "c:3", 99.0, demand="automatic"), 2.0) == []
+    asked = Request(3, "c:3", 99.0)
+    assert given_up(made.acquire(asked, 3.0)) == [1], "now it has asked"
+    assert made.ended(1, 4.0, "given up") == [Start(3)]
+    assert made.ready(3, 5.0) == [Attach(3, asked)]
+
+
+def test_a_place_that_was_made_goes_to_the_client_for_which_it_was_made() -> None:
+    made = serving(2, maximum=2)
+    for number in (1, 2):
+        made.detached(number, 1.0)
+    assert made.acquire(Request(3, "c:3", 99.0, demand="automatic"), 2.0) == []
+    asked = Request(4, "c:4", 99.0)
+    assert given_up(made.acquire(asked, 3.0)) == [1]
+    made.ended(1, 4.0, "given up")
+    assert made.ready(3, 5.0) == [Attach(3, asked)], "the other one came first, but has not asked"
+    assert [request.channel for request in made.queue] == [3]
+
+
+def test_an_unasked_kernel_is_started_where_there_is_room() -> None:
+    made = serving(1, maximum=2)
+    made.detached(1, 1.0, Worth.KEPT)
+    listens = Request(3, "c:3", 99.0, demand="automatic")
+    assert made.acquire(listens, 2.0) == [Start(2)]
+    assert made.ready(2, 3.0) == [Attach(2, listens)]
+
+
+def test_what_is_worth_least_is_given_up_first_and_what_is_kept_is_not() -> None:
+    made = serving(5, maximum=5, timeouts=TIMEOUTS)
+    for number, worth in enumerate((Worth.KEPT, Worth.LEFT, Worth.LEFTOVER, Worth.UNUSED, Worth.LEFTOVER), 1):
+        made.detached(number, float(number), worth)
+    assert made.spare(6.0) == (4, 4)
+    assert [given_up(made.acquire(Request(channel, "b:1", 99.0), 6.0)) for channel in range(6, 11)] == [[4], [3], [5], [2], []]
+    assert made.kernels[1].state is KernelState.DETACHED
+
+
+@pytest.mark.parametrize(
+    ("worth", "activity", "seconds"),
+    [
+        (Worth.KEPT, Activity.IDLE, 100.0),
+        (Worth.KEPT, Activity.EVALUATING, 50.0),
+        (Worth.KEPT, Activity.ASKING, 10.0),
+        (Worth.LEFT, Activity.EVALUATING, 5.0),
+        (Worth.LEFTOVER, Activity.ASKING, 5.0),
+    ],
+)
+def test_a_session_is_safe_for_its_time_and_then_makes_room(worth: Worth, activity: Activity, seconds: float) -> None:
+    made = serving(1, maximum=1, timeouts=TIMEOUTS)
+    made.busy(1, activity, 0.5)
+    made.detached(1, 1.0, worth)
+    assert made.spare(1.0) == (0, 0)
+    assert made.next_event() == 1.0 + seconds, "the broker, where the clients wait, has to be told then"
+    assert made.acquire(Request(2, "b:1", 999.0), 1.0 + seconds - 0.5) == []
+    assert given_up(made.tick(1.0 + seconds)) == [1]
+
+
+def test_times_end_sessions_only_when_their_places_are_needed_unless_told_otherwise() -> None:
+    for always in (False, True):
+        made = serving(2, maximum=4, timeouts=TIMEOUTS._replace(attached=30.0, always=always))
+        made.detached(1, 1.0, Worth.KEPT)
+        ended = [*given_up(made.tick(31.0)), *given_up(made.tick(101.0))]
+        assert ended == ([2, 1] if always else [])
+
+
+def test_reserved_sessions_are_given_up_for_nobody() -> None:
+    made = serving(1, maximum=1, reserve=True, timeouts=TIMEOUTS)
+    made.detached(1, 1.0, Worth.UNUSED)
+    assert made.acquire(Request(2, "b:1", 9999.0), 1000.0) == []
+    assert made.next_event() == 9999.0
+
+
+def test_a_client_that_asks_for_nothing_makes_room_when_that_is_configured() -> None:
+    made = serving(2, maximum=2, timeouts=TIMEOUTS._replace(attached=30.0))
+    made.busy(2, Activity.EVALUATING, 1.0)
+    assert made.acquire(Request(3, "b:1", 99.0), 20.0) == []
+    (stop,) = made.tick(30.0)
+    assert stop == Stop(1, "given up: its place is needed, and its client has asked for nothing for 30 s (AttachedIdleTimeout)", True)
+
+
+def test_an_address_has_no_more_kernels_than_it_may() -> None:
+    made = pool(minimum=0, maximum=9, kernels_per_address=1, sessions_per_address=2)
+    for channel, client in ((1, "a:1"), (2, "b:1")):
+        made.acquire(Request(channel, client, 99.0), 0.0)
+        made.ready(channel, 0.0)
+    (refused,) = made.acquire(Request(3, "a:2", 99.0), 1.0)
+    assert refused == Refuse(3, "address-limit", "clients of a are attached to 1 kernels of pool P, as many as KernelsPerAddress allows")
+    made.detached(1, 2.0, Worth.KEPT)
+    made.acquire(Request(4, "a:3", 99.0), 3.0)
+    made.ready(3, 3.0)
+    made.detached(3, 4.0, Worth.KEPT)
+    (refused,) = made.acquire(Request(5, "a:4", 99.0), 5.0)
+    assert isinstance(refused, Refuse)
+    assert "2 sessions in pool P" in refused.text
+    assert made.too_many("a", new=False) == "", "it may go back to one that it has"
+
+
+def test_a_link_over_the_limit_of_its_address_waits_until_it_has_asked() -> None:
+    made = pool(minimum=1, maximum=9, sessions_per_address=1)
+    made.acquire(Request(1, "a:1", 99.0), 0.0)
+    made.ready(1, 0.0)
+    made.ready(2, 0.0)
+    made.detached(1, 1.0, Worth.KEPT)
+    assert made.acquire(Request(2, "a:2", 99.0, demand="automatic"), 2.0) == []
+    made.validate()
+    assert [type(action) for action in made.acquire(Request(2, "a:2", 99.0), 3.0)] == [Refuse]
+    assert not made.queue
+
+
+def test_a_client_says_when_it_asks_whether_its_kernel_is_kept() -> None:
+    made = pool(minimum=0, maximum=3)
+    made.acquire(Request(1, "a:1", 99.0, keep=False), 0.0)
+    made.ready(1, 0.0)
+    assert stops(made.detached(1, 1.0, Worth.KEPT)) == [1]
+    made.acquire(Request(2, "a:1", 99.0), 2.0)
+    made.ready(2, 2.0)
+    made.detached(2, 3.0, Worth.KEPT)
+    made.attach(2, 3, 4.0, "a:2", keep=False)
+    assert stops(made.detached(2, 5.0, Worth.KEPT)) == [2]
+
+
+def test_a_client_that_listens_gets_the_place_of_a_session_that_nobody_can_come_back_to() -> None:
+    made = serving(2, maximum=2, timeouts=TIMEOUTS)
+    made.detached(1, 1.0, Worth.KEPT)
+    made.detached(2, 2.0, Worth.LEFT)
+    assert made.spare(200.0) == (2, 1)
+    assert given_up(made.acquire(Request(3, "c:3", 999.0, demand="listens"), 200.0)) == [2]
+    assert given_up(made.acquire(Request(4, "c:4", 999.0, demand="listens"), 200.0)) == []
+    assert given_up(made.acquire(Request(4, "c:4", 999.0), 200.0)) == [], "the place that comes is for it, which has asked"
+    assert given_up(made.acquire(Request(5, "c:5", 999.0), 200.0)) == [1]

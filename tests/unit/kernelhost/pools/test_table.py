@@ -29,12 +29,12 @@ def test_an_ordered_size_holds_until_the_file_has_another() -> None:
     assert made.resize("A", 2, None, 1.0) == [Start(2)]
     made.pools["A"].ready(2, 1.0)
     assert made.resize("A", None, 3, 1.0) == []
-    report = made.reports()[0]
+    report = made.reports(1.0)[0]
     assert (report.minimum, report.maximum, report.resized) == (2, 3, True)
     made.configure(Config(pools=(replace(A, keep_alive=False), B)), False, 2.0)
-    assert (made.reports()[0].minimum, made.reports()[0].maximum) == (2, 3), "the file has the same size as before"
+    assert (made.reports(1.0)[0].minimum, made.reports(1.0)[0].maximum) == (2, 3), "the file has the same size as before"
     decided, _ = made.configure(Config(pools=(replace(A, minimum_kernel_number=3), B)), False, 3.0)
-    report = made.reports()[0]
+    report = made.reports(1.0)[0]
     assert (report.minimum, report.maximum, report.resized) == (3, 4, False)
     assert of(decided, "A") == [Start(3)]
 
@@ -73,7 +73,7 @@ def test_a_new_pool_of_a_drained_host_starts_nothing() -> None:
 
 
 def test_reports_say_which_pools_are_the_defaults() -> None:
-    reports = table(replace(A, parallel_kernel_default=False), replace(B, parallel_kernel_default=True, parallel_kernels=True)).reports()
+    reports = table(replace(A, parallel_kernel_default=False), replace(B, parallel_kernel_default=True, parallel_kernels=True)).reports(1.0)
     assert [(report.pool, report.default, report.parallel_default, report.parallel) for report in reports] == [
         ("A", True, False, False),
         ("B", False, True, True),

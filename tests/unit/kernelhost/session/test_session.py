@@ -68,6 +68,7 @@ class _Kernel(SessionKernel):
     """A kernel that says what a test has it say. `told`: what the session has told it."""
 
     def __init__(self, **limits: int) -> None:
+        self.identity = "the-id-of-the-kernel"
         self.program = ""
         self.log = EventLogger(logging.getLogger("kernelbus.host"), dict)
         self.trace = PacketTrace(self.log, "kernel", time.time)

@@ -1,0 +1,87 @@
+"""How long a session is safe that nobody is attached to, and which is given up first.
+
+Sans-IO. A pool gives a session up only for a client that has asked for a kernel and for which there
+is no place, unless `TimeoutsApply` says that the time-outs end sessions in any case. Then the order
+is that of :class:`Worth`, and among sessions of the same worth the one that was left first.
+
+| a detached kernel that | of worth KEPT | of less worth |
+|---|---|---|
+| is idle | after `SessionIdleTimeout` | at once |
+| asks its client | after `DetachedQuestionTimeout` | after `LeftoverTimeout` |
+| evaluates | after `DetachedEvaluationTimeout` | after `LeftoverTimeout` |
+
+Times count from when the client left, or from the kernel's last change between idle, asking and
+evaluating. A time-out of 0 means that there is none: such a session is never given up.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, IntEnum
+from typing import NamedTuple
+
+__all__ = ["Activity", "Timeouts", "Worth", "safe_for", "worth_of"]
+
+
+class Worth(IntEnum):
+    """What a session is worth that its client has left; the least is given up first."""
+
+    UNUSED = 0  #: nothing was evaluated, and nobody knows its id
+    LEFTOVER = 1  #: nobody knows its id, and its client went without a word or in the middle of its work
+    LEFT = 2  #: nobody knows its id; its client closed the link after its evaluations
+    KEPT = 3  #: it has a profile, or its client was told its id, and so can come back
+
+
+class Activity(Enum):
+    """What a kernel does."""
+
+    IDLE = "idle"
+    ASKING = "asking"  #: it waits for the answer to a question in the middle of an evaluation
+    EVALUATING = "evaluating"
+
+
+class Timeouts(NamedTuple):
+    """How long sessions are safe, in seconds; 0: always. See the module's table.
+
+    Attributes:
+        idle: `SessionIdleTimeout`.
+        evaluation: `DetachedEvaluationTimeout`.
+        question: `DetachedQuestionTimeout`.
+        leftover: `LeftoverTimeout`.
+        attached: `AttachedIdleTimeout`: for a session whose client is there and asks for nothing.
+        always: whether sessions are ended then even if nobody needs their places.
+    """
+
+    idle: float = 0.0
+    evaluation: float = 0.0
+    question: float = 0.0
+    leftover: float = 20.0
+    attached: float = 0.0
+    always: bool = False
+
+
+def worth_of(*, known: bool, orderly: bool, asked: int, answered: int) -> Worth:
+    """Return the worth of a session that its client leaves.
+
+    Args:
+        known: whether it has a profile, or its client was told its id.
+        orderly: whether the client said that it leaves.
+        asked, answered: how many evaluations the session was asked for, and has answered.
+    """
+    if known:
+        return Worth.KEPT
+    if not asked:
+        return Worth.UNUSED
+    return Worth.LEFT if orderly and answered else Worth.LEFTOVER
+
+
+def safe_for(timeouts: Timeouts, worth: Worth, activity: Activity) -> float | None:
+    """Return for how many seconds a detached session is not given up; None: for ever."""
+    if worth is not Worth.KEPT:
+        return 0.0 if activity is Activity.IDLE and not timeouts.always else timeouts.leftover or None
+    match activity:
+        case Activity.IDLE:
+            return timeouts.idle or None
+        case Activity.ASKING:
+            return timeouts.question or None
+        case Activity.EVALUATING:
+            return timeouts.evaluation or None

@@ -1,0 +1,123 @@
+"""Which sessions are kept, and which make room. Real processes, with stand-in kernels."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from asking import EVALUATE, answers, command, connect, order, value
+from serving import Part, stand_in_pool, wait_until, write_config
+
+import wstp
+from wstp import Function, Symbol
+
+
+@contextlib.contextmanager
+def serve(tmp_path: Path, maximum: int = 2, patience: float = 30.0, **keys: object) -> Iterator[Part]:
+    pool = stand_in_pool(tmp_path, MinimumKernelNumber=0, MaximumKernelNumber=maximum, **keys)
+    config = write_config(tmp_path / "c.conf", Pools={"P": pool}, Limits={"ConnectionTimeout": patience})
+    with Part("serve", "-p", "0", "-l", "debug", "-c", config) as part:
+        yield part
+
+
+def left(server: Part, kernel: str) -> None:
+    wait_until(lambda: server.logged(rf"kernel {kernel[:8]} of pool P is detached"), "its client's going")
+
+
+def named(server: Part) -> str:
+    """Have a session that evaluated something, and whose client was told its id."""
+    with connect(server) as link:
+        assert value(link, 7) == 7
+        kernel = str(order(link, command("KernelID")))
+    left(server, kernel)
+    return kernel
+
+
+def attach(server: Part, kernel: str) -> wstp.Link:
+    link = wstp.connect(server.server, mode="uuid", timeout=10)
+    assert order(link, command("ConnectKernel", kernel)) == kernel
+    return link
+
+
+def given_up(server: Part) -> list[str]:
+    return server.logged(r"\[WARNING\].* is given up: ")
+
+
+def test_a_client_that_names_its_kernel_costs_no_other_session(tmp_path: Path) -> None:
+    with serve(tmp_path) as server:
+        first, second = named(server), named(server)
+        for kernel in (second, first):
+            with attach(server, kernel) as link:
+                assert link.get(timeout=30) == Symbol("InputNamePacket")("In[1]:= ")
+                assert value(link, 8) == 8
+        assert given_up(server) == []
+
+
+def test_a_client_that_only_listens_gets_a_kernel_where_no_session_has_to_end_for_it(tmp_path: Path) -> None:
+    with serve(tmp_path, patience=2.0) as server:
+        kept = named(server)
+        with connect(server) as listens:
+            value(listens, 1)
+        wait_until(lambda: len(server.logged("is detached")) == 2, "both clients' going")
+        with connect(server) as listens:
+            # Nobody was told the id of the second one, so it makes room for a client that waits.
+            (line,) = given_up(server)
+            assert "nobody was told its id; its session is" in line
+            assert "has no profile" in line
+            with wstp.connect(server.server, mode="uuid", timeout=10) as link:
+                assert link.get(timeout=30) == Symbol("MessagePacket")(Symbol("WSTPServer`ConnectKernel"), "nohost")
+                assert "pool P is at its maximum of 2" in str(link.get(timeout=30))
+        assert len(given_up(server)) == 1
+        attach(server, kept).close()
+
+
+def test_kernels_left_in_the_middle_of_their_work_hold_a_pool_only_for_a_time(tmp_path: Path) -> None:
+    """Clients that ask for something without end, and close or die, fill no pool for good."""
+    with serve(tmp_path, maximum=3, LeftoverTimeout=0.5) as server:
+        kept = named(server)
+        for work in (Symbol("Wait")(), Symbol("Question")("who?")):
+            link = connect(server)
+            link.put(EVALUATE(work), end_packet=True)
+            link.flush()
+            link.close()
+        wait_until(lambda: len(server.logged("is detached")) == 3, "the clients' going")
+        links = []
+        for number in range(2):
+            link = wstp.connect(server.server, mode="uuid", timeout=10)
+            link.put(EVALUATE(number), end_packet=True)
+            link.flush()
+            assert answers(link)[-1] == Symbol("ReturnPacket")(number)
+            links.append(link)
+        assert len(given_up(server)) == 2
+        for link in links:
+            link.close()
+        attach(server, kept).close()
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_kernel_asked_for_as_not_kept_ends_whenever_its_client_goes(tmp_path: Path, dies: bool) -> None:
+    """The command that asks for it says so: there is no time in which it would be left behind."""
+    with serve(tmp_path, maximum=8) as server:
+        unkept = Function(Symbol("Rule"), "KeepAlive", Symbol("False"))
+        for _ in range(5):
+            link = wstp.connect(server.server, mode="uuid", timeout=10)
+            link.put(command("ConnectKernel", unkept), end_packet=True)
+            link.flush()
+            link.abort() if dies else link.close()
+        link = wstp.connect(server.server, mode="uuid", timeout=10)
+        kernel = order(link, command("ConnectKernel", unkept))
+        assert value(link, 1) == 1
+        link.abort() if dies else link.close()
+        wait_until(lambda: server.logged(rf"kernel {str(kernel)[:8]} of pool P is ended: its client has gone"), "its end")
+        with wstp.connect(server.server, mode="uuid", timeout=10) as link:
+            pools = wait_until(lambda: no_sessions(link), "the end of the others")
+            assert pools
+
+
+def no_sessions(link: wstp.Link) -> bool:
+    """Whether no kernel is detached, and only this link's own may be attached."""
+    (rule,) = order(link, command("Pools")).args  # type: ignore[union-attr]
+    shown = {each.args[0]: each.args[1] for each in rule.args[1].args}
+    return shown["Detached"] == 0 and shown["Attached"] <= 1
