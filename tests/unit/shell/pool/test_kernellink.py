@@ -27,20 +27,24 @@ def evaluate(link: KernelLink, expression: wstp.Expr, said: list[object] | None 
 
 
 @pytest.mark.parametrize(
-    ("pool", "options", "asked"),
+    ("pool", "options", "named", "asked"),
     [
-        ("Main", {}, [Symbol("Association")(Symbol("Rule")("Pool", "Main"))]),
-        ("", {}, [Symbol("Association")(Symbol("Rule")("Parallel", Symbol("True")))]),
-        ("", {"parallel": False}, []),
-        ("Main", {"kernel": "some-id", "keep": True}, ["some-id"]),
+        ("Main", {}, [], {"Pool": "Main"}),
+        ("", {}, [], {"Parallel": Symbol("True")}),
+        ("", {"parallel": False}, [], {}),
+        ("Main", {"kernel": "some-id", "keep": True}, ["some-id"], {}),
     ],
 )
-def test_what_a_server_is_asked_for(play: Start, pool: str, options: dict[str, object], asked: list[wstp.Expr]) -> None:
+def test_what_a_server_is_asked_for(
+    play: Start, pool: str, options: dict[str, object], named: list[wstp.Expr], asked: dict[str, wstp.Expr]
+) -> None:
     kernel = play()
     link = attach(kernel, pool, **options)
     assert link.identity == KERNEL
-    keep = Symbol("True" if options.get("keep") else "False")
-    assert kernel.commands == [Symbol("WSTPServer`ConnectKernel")(*asked), Symbol("WSTPServer`KeepAlive")(keep)]
+    # In one command, so that a program that dies after it leaves no kernel behind.
+    keep = {"KeepAlive": Symbol("True" if options.get("keep") else "False")}
+    rules = [Symbol("Rule")(name, value) for name, value in (keep | asked).items()]
+    assert kernel.commands == [Symbol("WSTPServer`ConnectKernel")(*named, Symbol("Association")(*rules))]
     link.close()
     assert kernel.commands[-1] == Symbol("WSTPServer`CloseKernel")()
 
