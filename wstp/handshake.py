@@ -334,13 +334,22 @@ class Greeting:
         trailing: the token bytes after the peer's greeting.
     """
 
-    def __init__(self, features: Features = OURS, limits: Limits = DEFAULT_LIMITS, *, listening: bool = False) -> None:
+    def __init__(
+        self,
+        features: Features = OURS,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        listening: bool = False,
+        speaks_first: bool = False,
+    ) -> None:
         """Start; the first words are in `data_to_send()`.
 
         Args:
             features: what to announce.
             limits: bounds on what the peer may send.
             listening: whether this is the side that accepted the link.
+            speaks_first: whether to say version 6 at once. It is for a peer that is known to speak
+                it, as one of ours does.
         """
         self._limits = limits
         self._announced = features
@@ -355,6 +364,8 @@ class Greeting:
         self._peer_version = 0
         self._version = 0
         _quoted(features.envid)
+        if speaks_first:
+            self._say(6)
         self.done = False
         self.peer = Features(tokens=(), formats=(1,))
         self.trailing = b""

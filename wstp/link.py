@@ -620,7 +620,8 @@ def over(
     ...         two.get(timeout=60)
     'hello'
     """
-    machine, where, deadline = LinkMachine(limits=limits, tolerant=tolerant), name or "the socket", _deadline(timeout)
+    machine = LinkMachine(limits=limits, tolerant=tolerant, speaks_first=True)
+    where, deadline = name or "the socket", _deadline(timeout)
     try:
         for connection in (data, message):
             set_up(connection)

@@ -151,6 +151,7 @@ class LinkMachine:
         limits: Limits = DEFAULT_LIMITS,
         features: Features = OURS,
         tolerant: bool = False,
+        speaks_first: bool = False,
     ) -> None:
         """Start a link.
 
@@ -162,11 +163,12 @@ class LinkMachine:
             features: what to announce.
             tolerant: whether an expression that has a number with a wrong text is returned as a
                 `Misread`. Otherwise it is an error.
+            speaks_first: see `wstp.handshake.Greeting`.
         """
         self.state = LinkState.GREETING if connector is None else LinkState.INTRODUCTION
         self.peer_features = features
         self._connector = connector
-        self._greeting = Greeting(features, limits, listening=connector is None)
+        self._greeting = Greeting(features, limits, listening=connector is None, speaks_first=speaks_first)
         self._reader = ExpressionReader(limits, tolerant)
         self._messages = MessageReader()
         self._queue: deque[Message] = deque()

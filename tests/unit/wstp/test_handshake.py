@@ -195,6 +195,15 @@ def test_a_connector_speaks_first_to_a_listener_that_waits_for_it() -> None:
         greeting.receive(b"5")
 
 
+@pytest.mark.parametrize("other", [Greeting(listening=True), Greeting(), Greeting(listening=True, speaks_first=True)])
+def test_one_side_speaks_first(other: Greeting) -> None:
+    first = Greeting(listening=True, speaks_first=True)
+    other.receive(first.data_to_send())
+    first.receive(other.data_to_send())
+    assert first.done
+    assert other.done
+
+
 @pytest.mark.parametrize("envid", ["", "it's me", 'say "hi"', "a\nb -tokens 1", "日本"])
 @pytest.mark.parametrize("step", [1, 1000])
 def test_greetings_understand_each_other(envid: str, step: int) -> None:
