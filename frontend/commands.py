@@ -1,14 +1,18 @@
-"""The command language: what a client may ask of the server itself.
+"""The command language: what a client may ask of the server itself. No I/O.
 
 DESIGN.md, "The command language", specifies it. A top-level expression whose head is a symbol in
 the context ``WSTPServer` `` is a command. One table holds them all. A command receives the link it
 came over and its arguments. It answers by returning an expression, or by raising
 :class:`CommandRefused`.
+
+A command comes from anyone, so what it says is bounded (:func:`read`), nothing here recurses into
+it, and a refusal is one line whatever it quotes.
 """
 
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,7 +20,7 @@ from typing import Protocol
 from kernelbus.bus.protocol.messages import NO_POINT
 from kernelbus.bus.protocol.reports import Status
 from kernelbus.frontend.answers import kernels, pools, status
-from wstp import Expr, Function, Limits, Symbol, WSTPError
+from wstp import Expr, Function, Limits, PacketFault, Symbol, WSTPError
 from wstp.packets import decode_expression
 
 __all__ = [
@@ -38,6 +42,10 @@ CONTEXT = "WSTPServer`"
 #: Bounds on what a command has in it. No argument of a command is a long number or a deep list, and
 #: to decode one takes long.
 _LIMITS = Limits(integer_digits=100, nesting_depth=32, array_nodes=1024)
+#: The longest text that a command may have as an id, a name or the like, in characters.
+_LONGEST_TEXT = 200
+#: How many characters of a name a refusal quotes.
+_QUOTED = 40
 
 
 class CommandRefused(Exception):
@@ -138,8 +146,10 @@ def read(data: bytes | memoryview) -> Expr:
     """
     try:
         return decode_expression(data, _LIMITS)
+    except PacketFault as error:
+        raise CommandRefused("command", f"the command cannot be read: {error}") from None
     except WSTPError as error:
-        raise CommandRefused("command", f"a command that cannot be read: {error}") from None
+        raise CommandRefused("command", f"the command cannot be read, or is not complete: {error}") from None
 
 
 def run(target: CommandTarget, expression: Expr) -> Expr | None:
@@ -153,9 +163,9 @@ def run(target: CommandTarget, expression: Expr) -> Expr | None:
     name = expression.head.name.removeprefix(CONTEXT)
     command = COMMANDS.get(name)
     if command is None:
-        near = difflib.get_close_matches(name, COMMANDS, 1)
+        near = difflib.get_close_matches(name[:_QUOTED], COMMANDS, 1)
         offer = f"; did you mean {near[0]}[]?" if near else f"; {CONTEXT}Help[] lists the commands"
-        raise CommandRefused("command", f"there is no command {name}{offer}")
+        raise CommandRefused("command", f"there is no command {_quoted(name)}{offer}")
     return command.run(target, expression.args)
 
 
@@ -209,6 +219,7 @@ def _connect(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
         kernel, rest = rest[0], rest[1:]
         if not kernel:
             raise CommandRefused("args", "ConnectKernel[id]: the id is empty")
+        _text("ConnectKernel", "id", kernel)
     options = _options("ConnectKernel", rest, ("Pool", "Parallel", "Profile", "Wait", "KeepAlive"), what)
     if kernel and ("Pool" in options or "Parallel" in options):
         raise CommandRefused("args", "ConnectKernel[id] goes to the kernel with that id, whatever its pool is: leave the pool out")
@@ -229,6 +240,7 @@ def _reconnect(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
     what = 'Reconnect takes a kernel id, and "Resume" -> True, False or a resume point'
     if not arguments or not isinstance(arguments[0], str) or not arguments[0]:
         raise CommandRefused("args", what)
+    _text("Reconnect", "id", arguments[0])
     options = _options("Reconnect", arguments[1:], ("Resume", "Wait", "Profile", "KeepAlive"), what)
     resume, point = options.get("Resume", Symbol("True")), NO_POINT
     match resume:
@@ -250,16 +262,17 @@ def _ask(target: CommandTarget, wanted: Wanted) -> None:
 def _options(command: str, arguments: tuple[Expr, ...], known: tuple[str, ...], what: str) -> dict[str, Expr]:
     """Return the options given as rules, alone or in an association or list."""
     found: dict[str, Expr] = {}
-    for argument in arguments:
-        match argument:
+    waiting = list(reversed(arguments))
+    while waiting:
+        match waiting.pop():
             case Function(head=Symbol(name="Association"), args=rules) | list(rules):
-                found.update(_options(command, tuple(rules), known, what))
+                waiting.extend(reversed(rules))
             case Function(head=Symbol(name="Rule" | "RuleDelayed"), args=(str(key) | Symbol(name=key), value)):
                 key = key.rpartition("`")[2]
                 if key not in known:
-                    near = difflib.get_close_matches(key, known, 1)
+                    near = difflib.get_close_matches(key[:_QUOTED], known, 1)
                     offer = f'did you mean "{near[0]}"?' if near else "it knows " + ", ".join(f'"{name}"' for name in known)
-                    raise CommandRefused("option", f'{command} knows no "{key}": {offer}')
+                    raise CommandRefused("option", f'{command} knows no "{_quoted(key)}": {offer}')
                 found[key] = value
             case _:
                 raise CommandRefused("args", what)
@@ -267,9 +280,10 @@ def _options(command: str, arguments: tuple[Expr, ...], known: tuple[str, ...], 
 
 
 def _flag(command: str, option: str, value: Expr) -> bool:
-    if value not in (Symbol("True"), Symbol("False")):
+    # An array has no truth value when it is compared.
+    if not isinstance(value, Symbol) or value.name not in ("True", "False"):
         raise CommandRefused("option", f'{command}: "{option}" is True or False')
-    return value == Symbol("True")
+    return value.name == "True"
 
 
 def _keep(command: str, options: dict[str, Expr]) -> bool | None:
@@ -277,9 +291,21 @@ def _keep(command: str, options: dict[str, Expr]) -> bool | None:
 
 
 def _text(command: str, option: str, value: Expr) -> str:
-    if not isinstance(value, str) or len(value) > 200:
-        raise CommandRefused("option", f'{command}: "{option}" is a string of at most 200 characters')
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not all(map(_visible, value)):
+        text = f'{command}: "{option}" is a string of at most {_LONGEST_TEXT} characters, none of which controls a terminal'
+        raise CommandRefused("option", text)
     return value
+
+
+def _visible(character: str) -> bool:
+    """Whether a character may stand in a name: it is no control character and no surrogate."""
+    return unicodedata.category(character) not in ("Cc", "Cs", "Zl", "Zp")
+
+
+def _quoted(name: str) -> str:
+    """Return a client's word as a refusal quotes it: short, and in one line."""
+    shown = "".join(character if _visible(character) else "?" for character in name[:_QUOTED])
+    return shown if len(name) <= _QUOTED else f"{shown}..."
 
 
 def _resume_point(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:

@@ -47,19 +47,22 @@ from __future__ import annotations
 
 from wstp.errors import (
     ConnectFailed,
+    EarlyEnd,
     LimitExceeded,
     LinkClosed,
     LinkLost,
     LinkSpecError,
     LinkTimeout,
     LocalProtocolError,
+    Misread,
+    PacketFault,
     ProtocolError,
     RemoteProtocolError,
     UnsupportedVersion,
     WSTPError,
 )
 from wstp.expr import BigReal, Expr, Function, Symbol, same
-from wstp.expression import ExpressionReader, Misread, write_expression
+from wstp.expression import ExpressionReader, write_expression
 from wstp.features import OURS, Features
 from wstp.limits import Limits
 from wstp.link import Link, Listener, connect, listen
@@ -74,6 +77,7 @@ __all__ = [
     "OURS",
     "BigReal",
     "ConnectFailed",
+    "EarlyEnd",
     "Expr",
     "ExpressionReader",
     "Features",
@@ -93,6 +97,7 @@ __all__ = [
     "MessageCode",
     "MessageReader",
     "Misread",
+    "PacketFault",
     "ProtocolError",
     "Ready",
     "RemoteProtocolError",

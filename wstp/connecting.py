@@ -35,7 +35,6 @@ class Connecting:
         uuid: str,
         *,
         limits: Limits = DEFAULT_LIMITS,
-        tolerant: bool = False,
     ) -> None:
         """Resolve the specification; `uuid` (36 characters, random) names the link in UUID mode.
 
@@ -52,7 +51,7 @@ class Connecting:
             uuid if self._mode is Mode.UUID else None,
             knows_message_port=self._spec.message_port is not None,
         )
-        self.machine = LinkMachine(connector, limits=limits, tolerant=tolerant)
+        self.machine = LinkMachine(connector, limits=limits)
 
     def message_endpoint(self) -> tuple[str, int] | None:
         """Return (host, port) of the message connection once it may be opened; None before."""

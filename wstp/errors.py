@@ -7,6 +7,9 @@
             * `UnsupportedVersion`: the peer's version is not spoken here; the text names it.
     * `LimitExceeded`: a bound of `wstp.Limits` was passed. The bytes may be legal, but they are not
       accepted here.
+    * `PacketFault`: abstract; one packet cannot be read, and the link can: read on.
+        * `Misread`: a text or an array in it is wrong.
+        * `EarlyEnd`: it ended before it was complete.
     * `LinkClosed`: the link was closed with message 9.
     * `LinkLost`: the TCP connection ended without message 9.
     * `LinkTimeout`: a deadline passed (also a `TimeoutError`).
@@ -18,14 +21,19 @@ This module imports nothing of wstp.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "ConnectFailed",
+    "EarlyEnd",
     "LimitExceeded",
     "LinkClosed",
     "LinkLost",
     "LinkSpecError",
     "LinkTimeout",
     "LocalProtocolError",
+    "Misread",
+    "PacketFault",
     "ProtocolError",
     "RemoteProtocolError",
     "UnsupportedVersion",
@@ -77,6 +85,59 @@ class UnsupportedVersion(RemoteProtocolError):
 
 class LimitExceeded(WSTPError):
     """A bound of `wstp.Limits` was passed; the text names the bound."""
+
+
+class PacketFault(WSTPError):
+    """One packet cannot be read. The reader is behind it, and the next call reads the next packet.
+
+    Only the subclasses are ever raised.
+
+    Attributes:
+        what: the kind of the fault: "number", "text", "array" or "end".
+        expr: what came of the packet, with the symbol `$Failed` in the place of all that is wrong
+            or missing.
+        offset: the position of the fault, counted in bytes from the start of the token stream.
+    """
+
+    def __init__(self, what: str, message: str, expr: Any, offset: int) -> None:
+        if type(self) is PacketFault:
+            raise TypeError("PacketFault is abstract: raise Misread or EarlyEnd")
+        super().__init__(message)
+        self.what = what
+        self.expr = expr
+        self.offset = offset
+
+
+class Misread(PacketFault):
+    """A text in a packet cannot be decoded, or is no number; or an array cannot be had as one.
+
+    The packet came whole, and its shape is right: only what it says cannot be read. The text says
+    what is wrong with the first such part.
+
+    >>> import wstp
+    >>> reader = wstp.ExpressionReader()
+    >>> reader.feed(b"FA#GA~DList\\n+HA~Etwice\\n")
+    >>> try:
+    ...     reader.next()
+    ... except Misread as fault:
+    ...     print(fault, fault.expr)
+    "twice" was sent as a number, and is none that can be read [Symbol('$Failed')]
+    """
+
+
+class EarlyEnd(PacketFault):
+    """A packet ended (`]`) before it was complete. The C library calls this error 24.
+
+    >>> import wstp
+    >>> reader = wstp.ExpressionReader()
+    >>> reader.feed(b'FA#GA~DList\\n]"GD~Dnext\\n]')
+    >>> reader.next()
+    Traceback (most recent call last):
+        ...
+    wstp.errors.EarlyEnd: the packet ended before it was complete
+    >>> reader.next()
+    'next'
+    """
 
 
 class LinkClosed(WSTPError):

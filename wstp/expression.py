@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
 
-from wstp.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
+from wstp.errors import EarlyEnd, LimitExceeded, LocalProtocolError, Misread, RemoteProtocolError
 from wstp.expr import BigReal, Expr, Function, Symbol, make_function
 from wstp.features import OURS, Features
-from wstp.lexer import STRING, SYMBOL, Buffer
+from wstp.lexer import NUMBER_TEXTS, STRING, SYMBOL, Buffer
 from wstp.limits import DEFAULT_LIMITS, Limits
 from wstp.text import TextError, decode_text
 from wstp.tokens import (
@@ -25,6 +24,7 @@ from wstp.tokens import (
     EndPacketToken,
     FunctionToken,
     IntegerToken,
+    MisreadToken,
     NeedData,
     PackedToken,
     RealToken,
@@ -32,7 +32,6 @@ from wstp.tokens import (
     SymbolToken,
     TokenReader,
     TokenWriter,
-    WrongNumberToken,
     encode_integer,
     encode_real,
     encode_singles,
@@ -41,7 +40,7 @@ from wstp.tokens import (
     type_byte_of,
 )
 
-__all__ = ["END_PACKET", "EndPacket", "ExpressionReader", "Misread", "write_expression"]
+__all__ = ["END_PACKET", "EndPacket", "ExpressionReader", "write_expression"]
 
 
 class EndPacket:
@@ -54,26 +53,6 @@ class EndPacket:
 
 
 END_PACKET: Final = EndPacket()
-
-
-@dataclass(frozen=True, slots=True)
-class Misread:
-    """A whole expression in which the text of a number is no number.
-
-    Only a reader made with `tolerant=True` returns it; any other raises an error.
-
-    >>> reader = ExpressionReader(tolerant=True)
-    >>> reader.feed(b"FA#GA~DList\\n+HA~Etwice\\n")
-    >>> reader.next()
-    Misread(text='twice', expr=[Symbol('$Failed')])
-
-    Attributes:
-        text: the first such text.
-        expr: the expression, with the symbol `$Failed` in place of each such number.
-    """
-
-    text: str
-    expr: Expr
 
 
 _LIST: Final = Symbol("List")
@@ -191,19 +170,24 @@ class ExpressionReader:
     >>> reader.feed(b'us\\n"HD~Ehello\\n]')
     >>> reader.next()
     Symbol('Plus')('hello')
+
+    An expression that cannot be read, but whose end is known, raises a `PacketFault`. The next call
+    reads what follows it:
+
+    >>> reader.feed(b'FA#GA~DList\\n+HA~Etwice\\n"GD~Dnext\\n')
+    >>> reader.next()
+    Traceback (most recent call last):
+        ...
+    wstp.errors.Misread: "twice" was sent as a number, and is none that can be read
+    >>> reader.next()
+    'next'
     """
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, tolerant: bool = False) -> None:
-        """Start at offset 0, between expressions.
-
-        Args:
-            limits: bounds on what is read.
-            tolerant: whether an expression that has a number with a wrong text is returned as a
-                `Misread`. Otherwise it is an error.
-        """
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Start at offset 0, between expressions; `limits` are bounds on what is read."""
         self._limits = limits
-        self._tokens = TokenReader(limits, tolerant=tolerant)
-        self._misread: str | None = None
+        self._tokens = TokenReader(limits)
+        self._misread: tuple[str, str, int] | None = None  # the first fault: its kind, text and offset
         self._stack: list[_Frame] = []
         self._array: _OpenArray | None = None
         self._start = 0
@@ -237,6 +221,8 @@ class ExpressionReader:
         """Return the next complete top-level expression, or NEED_DATA; skip `]` tokens.
 
         Raises:
+            Misread: a part of the expression cannot be read. The next call reads what follows it.
+            EarlyEnd: a `]` came before the expression was complete; likewise.
             RemoteProtocolError: a byte is wrong. Every later call raises it too.
             LimitExceeded: a bound was passed. Every later call raises it too.
         """
@@ -284,8 +270,10 @@ class ExpressionReader:
                     array.add_number(token.value)
                 elif isinstance(token, BigRealToken):
                     array.add_number(BigReal(token.text))
-                elif isinstance(token, WrongNumberToken):
-                    array.add_number(self._wrong_number(token))
+                elif isinstance(token, MisreadToken) and token.token in NUMBER_TEXTS:
+                    array.add_number(self._misread_part("number", token.problem, token.offset))
+                elif isinstance(token, EndPacketToken):
+                    raise self._end_early()
                 else:
                     raise self._wrong(f"a {kind.__name__} where an array's leaf is due")
                 if array.due:
@@ -303,8 +291,9 @@ class ExpressionReader:
                 value = token.value
             elif isinstance(token, BigRealToken):
                 value = BigReal(token.text)
-            elif isinstance(token, WrongNumberToken):
-                value = self._wrong_number(token)
+            elif isinstance(token, MisreadToken):
+                what = "number" if token.token in NUMBER_TEXTS else "text"
+                value = self._misread_part(what, token.problem, token.offset)
             elif isinstance(token, PackedToken):
                 if not stack or stack[-1].head is None:
                     raise self._wrong("packed numbers where no arguments are due")
@@ -329,7 +318,7 @@ class ExpressionReader:
                 value = self._shape(token, [])
             elif isinstance(token, EndPacketToken):
                 if stack:
-                    raise self._wrong("']' inside an expression")
+                    raise self._end_early()
                 self._start = tokens.offset
                 return END_PACKET
             else:
@@ -345,11 +334,28 @@ class ExpressionReader:
         if not self._inside:
             self._inside = True
 
-    def _wrong_number(self, token: WrongNumberToken) -> Symbol:
-        """Remember the first wrong number, and return the symbol that stands in its place."""
+    def _misread_part(self, what: str, problem: str, offset: int) -> Symbol:
+        """Remember the first fault, and return the symbol that stands in the place of the part."""
         if self._misread is None:
-            self._misread = token.text
+            self._misread = what, problem, offset
         return _FAILED
+
+    def _end_early(self) -> EarlyEnd:
+        """Drop the open expression, at whose `]` the reader stands, and return the error for it."""
+        value: Expr = _FAILED
+        for frame in reversed(self._stack):
+            if frame.head is None:
+                frame.head = value
+            else:
+                frame.args.append(value)
+            value = frame.args if _is_list(frame.head) else make_function(frame.head, tuple(frame.args))
+        offset = self._tokens.offset - 1
+        self._stack.clear()
+        self._array = None
+        self._inside = False
+        self._misread = None
+        self._start = self._tokens.offset
+        return EarlyEnd("end", "the packet ended before it was complete", value, offset)
 
     def _check_size(self) -> None:
         if self._inside and self.unread > self._limits.total_size:
@@ -530,7 +536,8 @@ class ExpressionReader:
         self._inside = False
         self._start = self._tokens.offset
         if self._misread is not None:
-            value, self._misread = Misread(self._misread, value), None
+            (what, problem, offset), self._misread = self._misread, None
+            raise Misread(what, problem, value, offset)
         return value
 
     def _check_size_of_result(self) -> None:
@@ -568,9 +575,8 @@ class ExpressionReader:
             nodes *= dimension
             total += nodes
             if total > self._limits.array_nodes:
-                raise LimitExceeded(
-                    f"an array of {total} or more functions is over {self._limits.array_nodes} (array_nodes)"
-                )
+                problem = f"an array of {total} or more functions is over {self._limits.array_nodes} (array_nodes)"
+                return self._misread_part("array", problem, self._tokens.offset)
         level: list[Any] = leaves.tolist() if isinstance(leaves, np.ndarray) else leaves
         count = nodes
         for dimension, head in zip(reversed(dimensions), reversed(heads), strict=True):
@@ -585,9 +591,7 @@ class ExpressionReader:
         return level[0]
 
     def _head(self, name: str) -> Symbol:
-        if not name:
-            raise self._wrong("an array's head has no name")
-        return Symbol(name)
+        return Symbol(name) if name else self._misread_part("text", "an array's head cannot be read", self._tokens.offset)
 
 
 def _product(dimensions: tuple[int, ...]) -> int:

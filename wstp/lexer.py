@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from wstp.errors import LimitExceeded, RemoteProtocolError
 from wstp.limits import Limits
-from wstp.text import ENCODINGS, TextError, decode_text
+from wstp.text import TextError, decode_text
 
 __all__ = [
     "ARRAY",
@@ -18,6 +18,8 @@ __all__ = [
     "FIXED_WIDTH",
     "FUNCTION",
     "INTEGER_TEXT",
+    "NO_COUNT",
+    "NUMBER_TEXTS",
     "PACKED",
     "REAL_TEXT",
     "STRING",
@@ -42,12 +44,16 @@ REAL_TEXT: Final = 0x2A
 ARRAY: Final = 0x41
 PACKED: Final = 0x50
 END_PACKET: Final = 0x5D
-TEXT_TOKENS: Final = frozenset((SYMBOL, STRING, INTEGER_TEXT, REAL_TEXT))
+NUMBER_TEXTS: Final = frozenset((INTEGER_TEXT, REAL_TEXT))
+TEXT_TOKENS: Final = NUMBER_TEXTS | {SYMBOL, STRING}
 
 # Bytes of one number of each binary type, by type byte.
 WIDTHS: Final = {
     0xA0: 1, 0xA1: 1, 0xE2: 2, 0xE3: 2, 0xE4: 4, 0xE5: 4, 0xE6: 8, 0xE7: 8, 0xF4: 4, 0xF6: 8, 0xF8: 16,
 }  # fmt: skip
+
+# Stands for a text's count of characters that cannot be read, or contradicts the text's size.
+NO_COUNT: Final = -1
 
 # Bytes of one character, in the text encodings where all characters have one size: B, C and F.
 FIXED_WIDTH: Final = {0x42: 1, 0x43: 2, 0x46: 4}
@@ -60,8 +66,10 @@ class Header(NamedTuple):
         token: the token's first byte.
         body: where the body begins in the buffer.
         size: bytes of the body, its final newline included; 0 for `F` and `]`.
-        number: the count of arguments (`F`), characters (texts), numbers (`P`) or leaves (`A`).
-        detail: the letter of the text's encoding, or the type byte of the packed run.
+        number: the count of arguments (`F`), characters (texts; it may be `NO_COUNT`), numbers
+            (`P`) or leaves (`A`).
+        detail: the byte of the text's encoding, which may be no letter of `wstp.text.ENCODINGS`; or
+            the type byte of the packed run.
     """
 
     token: int
@@ -109,6 +117,9 @@ def _read_count(buffer: Buffer, at: int, end: int, base: int, limits: Limits) ->
 def read_header(buffer: Buffer, at: int, end: int, base: int, limits: Limits) -> Header | None:
     """Read the token that begins at `at`, up to its body.
 
+    A text's size alone says where it ends. So an unknown encoding or a wrong count of characters is
+    no error here: only that text cannot be read, and what follows it can.
+
     Args:
         buffer: the bytes; `end` is where they end.
         base: what to add to a position in the buffer to get its offset in the stream, for errors.
@@ -129,8 +140,8 @@ def read_header(buffer: Buffer, at: int, end: int, base: int, limits: Limits) ->
         if counted is None:
             return None
         size, position = counted
-        if size < 3:
-            raise RemoteProtocolError(f"a text of size {size} has no room for its count", base + position - 1)
+        if size < 2:
+            raise RemoteProtocolError(f"a text of size {size} has no room for its newline", base + position - 1)
         bound = limits.symbol_size if token == SYMBOL else limits.token_size
         if size > bound:
             name = "symbol_size" if token == SYMBOL else "token_size"
@@ -138,23 +149,11 @@ def read_header(buffer: Buffer, at: int, end: int, base: int, limits: Limits) ->
         if position >= end:
             return None
         encoding = buffer[position]
-        if encoding not in ENCODINGS:
-            raise RemoteProtocolError(f"unknown text encoding {encoding:#04x}", base + position)
         if position + 1 >= end:
             return None
         if buffer[position + 1] != 0x7E:
             raise RemoteProtocolError(f"byte {buffer[position + 1]:#04x} where '~' is due", base + position + 1)
-        unit = FIXED_WIDTH.get(encoding)
-        if unit is not None:
-            return _fixed_width_header(buffer, token, position + 2, end, base, size, encoding, unit)
-        counted = _read_count(buffer, position + 2, end, base, limits)
-        if counted is None:
-            return None
-        chars, body = counted
-        remaining = size - (body - position - 1)
-        if remaining < 1:
-            raise RemoteProtocolError("a text's size has no room for its count", base + body - 1)
-        return Header(token, body, remaining, chars, encoding)
+        return _text_header(buffer, token, position + 2, end, size - 1, encoding, limits)
     if token == FUNCTION:
         counted = _read_count(buffer, at + 1, end, base, limits)
         return None if counted is None else Header(token, counted[1], 0, counted[0], 0)
@@ -196,25 +195,35 @@ def read_header(buffer: Buffer, at: int, end: int, base: int, limits: Limits) ->
     raise RemoteProtocolError(f"byte {token:#04x} begins no token", base + at)
 
 
-def _fixed_width_header(
-    buffer: Buffer, token: int, at: int, end: int, base: int, size: int, encoding: int, unit: int
+def _text_header(
+    buffer: Buffer, token: int, at: int, end: int, size: int, encoding: int, limits: Limits
 ) -> Header | None:
-    """Read the count of characters, at `at`, of a text whose characters all have `unit` bytes.
+    """Read a text's count of characters, which begins at `at`.
 
-    For 64 characters and more the libraries write a space and no digits; the size tells how many
-    there are. The libraries misread digits there. So digits are refused: a server must not pass on
-    bytes that a kernel would misread.
+    The count and the text, with its final newline, have `size` bytes.
+
+    Where all characters have one size, the libraries write a space and no digits for 64 characters
+    and more; the size tells how many there are. The libraries misread digits there, so digits are
+    no count.
     """
-    if at >= end:
+    newline = at + size - 1
+    stop = min(end, newline)
+    uncounted = Header(token, at, size, NO_COUNT, encoding)
+    place = at
+    unit = FIXED_WIDTH.get(encoding)
+    if at < stop and 0x40 <= buffer[at] <= 0x7F:
+        return Header(token, at + 1, size - 1, buffer[at] - 0x40, encoding)
+    if unit is not None:
+        if at < stop and buffer[at] == 0x20 and not (size - 2) % unit:
+            return Header(token, at + 1, size - 1, (size - 2) // unit, encoding)
+        return None if at == stop < newline else uncounted
+    while place < stop and 0x30 <= buffer[place] <= 0x39 and place - at < limits.count_digits:
+        place += 1
+    if place == stop < newline:
         return None
-    byte, remaining = buffer[at], size - 2
-    if 0x40 <= byte <= 0x7F:
-        return Header(token, at + 1, remaining, byte - 0x40, encoding)
-    if byte != 0x20:
-        raise RemoteProtocolError(f"not a count of characters of {unit} bytes each: byte {byte:#04x}", base + at)
-    if (remaining - 1) % unit:
-        raise RemoteProtocolError(f"{remaining - 1} bytes of text in characters of {unit} bytes each", base + at)
-    return Header(token, at + 1, remaining, (remaining - 1) // unit, encoding)
+    if place in (newline, at) or buffer[place] != 0x20:
+        return uncounted
+    return Header(token, place + 1, newline - place, int(bytes(buffer[at:place])), encoding)
 
 
 class ArrayHeader:
@@ -224,7 +233,7 @@ class ArrayHeader:
         leaves: the number of leaves that the header must multiply to.
         size: the header's bytes without the newline.
         dimensions: the dimensions read so far.
-        heads: their head symbols' names.
+        heads: their head symbols' names; "" for one that cannot be read.
         data: the bytes so far.
     """
 
@@ -295,8 +304,8 @@ class ArrayHeader:
                 raise RemoteProtocolError("no newline after an array's head", base + after - 1)
             try:
                 name = decode_text(symbol.detail, bytes(data[symbol.body : after - 1]), symbol.number)
-            except TextError as error:
-                raise RemoteProtocolError(f"an array's head: {error}", base + function.body) from None
+            except TextError:
+                name = ""
             self.dimensions.append(function.number)
             self.heads.append(name)
             self._parsed = after

@@ -11,6 +11,9 @@ __all__ = ["DEFAULT_LIMITS", "Limits"]
 class Limits:
     """Bounds on what one peer can cost; a bound that is passed raises `LimitExceeded`.
 
+    Where only one value is too large, and what follows it can be read, this is a `Misread`:
+    `array_nodes` and `integer_digits`.
+
     No memory is allocated because a peer claims a size. Memory grows only with bytes that have
     arrived, and these are the bytes that the bounds count.
 

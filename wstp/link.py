@@ -233,6 +233,7 @@ class Link(LinkBase):
 
         Raises:
             LinkTimeout: none came in time. What has come of it is kept for the next call.
+            PacketFault: it came, and cannot be read. The next call reads what follows it.
             LinkClosed: all has been read, and the peer has closed the link.
             LinkLost: all has been read, and the connection ended without message 9.
             RemoteProtocolError: the peer's bytes are wrong. Every later call raises it too.
@@ -519,7 +520,6 @@ def connect(
     timeout: float | None = 10.0,
     limits: Limits = DEFAULT_LIMITS,
     mode: ModeName | None = None,
-    tolerant: bool = False,
 ) -> Link:
     """Open a link to a listening peer and exchange greetings.
 
@@ -530,8 +530,6 @@ def connect(
         limits: bounds on what the peer may send.
         mode: "uuid" for a link server, "default" for an ordinary peer. None follows the options of
             the specification, and takes a bare port for a link server.
-        tolerant: whether an expression that has a number with a wrong text is returned as a
-            `wstp.Misread`. Otherwise it is an error, which ends the link.
 
     Raises:
         LinkSpecError: the specification cannot be understood.
@@ -545,7 +543,7 @@ def connect(
 
     The example of the package (`wstp`) has a link that works.
     """
-    connecting = Connecting(spec, mode, str(uuid_module.uuid4()), limits=limits, tolerant=tolerant)
+    connecting = Connecting(spec, mode, str(uuid_module.uuid4()), limits=limits)
     machine, where, deadline = connecting.machine, connecting.where, _deadline(timeout)
     opened: list[socket.socket] = []
     try:
@@ -590,7 +588,6 @@ def over(
     name: str = "",
     timeout: float | None = 10.0,
     limits: Limits = DEFAULT_LIMITS,
-    tolerant: bool = False,
 ) -> Link:
     """Exchange greetings over two connected sockets, and return the link.
 
@@ -604,7 +601,6 @@ def over(
         name: what the link is called in errors.
         timeout: the time in seconds for the greeting.
         limits: bounds on what the peer may send.
-        tolerant: see `connect()`.
 
     Raises:
         ConnectFailed: the peer has gone, or does not speak WSTP.
@@ -620,7 +616,7 @@ def over(
     ...         two.get(timeout=60)
     'hello'
     """
-    machine = LinkMachine(limits=limits, tolerant=tolerant, speaks_first=True)
+    machine = LinkMachine(limits=limits, speaks_first=True)
     where, deadline = name or "the socket", _deadline(timeout)
     try:
         for connection in (data, message):

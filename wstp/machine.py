@@ -18,6 +18,7 @@ from wstp.errors import (
     LinkClosed,
     LinkLost,
     LocalProtocolError,
+    PacketFault,
     RemoteProtocolError,
     WSTPError,
 )
@@ -150,7 +151,6 @@ class LinkMachine:
         preamble: bytes = b"",
         limits: Limits = DEFAULT_LIMITS,
         features: Features = OURS,
-        tolerant: bool = False,
         speaks_first: bool = False,
     ) -> None:
         """Start a link.
@@ -161,21 +161,19 @@ class LinkMachine:
             preamble: the bytes that a link server sends before its greeting.
             limits: bounds on what the peer sends.
             features: what to announce.
-            tolerant: whether an expression that has a number with a wrong text is returned as a
-                `Misread`. Otherwise it is an error.
             speaks_first: see `wstp.handshake.Greeting`.
         """
         self.state = LinkState.GREETING if connector is None else LinkState.INTRODUCTION
         self.peer_features = features
         self._connector = connector
         self._greeting = Greeting(features, limits, listening=connector is None, speaks_first=speaks_first)
-        self._reader = ExpressionReader(limits, tolerant)
+        self._reader = ExpressionReader(limits)
         self._messages = MessageReader()
         self._queue: deque[Message] = deque()
         self._out: list[Buffer] = []
         self._out_size = 0
         self._message_out = b""
-        self._ready: Expr | Literal[NeedData.NEED_DATA] = NEED_DATA
+        self._ready: Expr | PacketFault | Literal[NeedData.NEED_DATA] = NEED_DATA
         self._error: WSTPError | None = None
         self._heard = False
         if connector is None:
@@ -307,6 +305,8 @@ class LinkMachine:
             return False
         try:
             self._ready = self._reader.next()
+        except PacketFault as fault:
+            self._ready = fault
         except (RemoteProtocolError, LimitExceeded) as error:
             self._fail(error)
         return self._ready is not NEED_DATA or self.ended
@@ -322,6 +322,7 @@ class LinkMachine:
         Raises:
             LinkClosed: everything has been read, and the link was closed with message 9.
             LinkLost: everything has been read, and the connection ended without message 9.
+            PacketFault: the next expression cannot be read. The next call reads what follows it.
             RemoteProtocolError: the peer's bytes are wrong. Every later call raises it too.
             LimitExceeded: a bound was passed. Every later call raises it too.
         """
@@ -329,6 +330,8 @@ class LinkMachine:
             if self._ready is NEED_DATA:
                 raise self.end_error()
             value, self._ready = self._ready, NEED_DATA
+            if isinstance(value, PacketFault):
+                raise value
             return value
         return NEED_DATA
 

@@ -15,7 +15,7 @@ ENCODINGS: Final = b"ABCDEF"
 
 
 class TextError(ValueError):
-    """Bytes are no text in their encoding; the reader turns it into a `RemoteProtocolError`."""
+    """Bytes are no text in their encoding; the reader turns it into a `Misread`."""
 
 
 # Named characters that a program can write into a 7-bit string. The language documents about a
@@ -60,7 +60,7 @@ def _unescape(match: re.Match[str]) -> str:
         return bytes.fromhex(units.replace(":", "").replace("\\", "")).decode("utf-16-be", "surrogatepass")
     code = int(two or six or octal, 8 if octal else 16)
     if code > sys.maxunicode:
-        raise TextError(f"escape {match.group()} is no character")
+        raise TextError(f"text has the escape {match.group()}, which is no character")
     return chr(code)
 
 
@@ -92,6 +92,7 @@ def decode_text(encoding: int, data: bytes, chars: int) -> str:
         data: the text's bytes.
         chars: the token's number of characters. In `C`, and as two escapes in `A`, a character
             beyond U+FFFF counts as two.
+            A negative number stands for a count that could not be read.
 
     Raises:
         TextError: the bytes are no text in this encoding, or have another number of characters.
@@ -99,6 +100,8 @@ def decode_text(encoding: int, data: bytes, chars: int) -> str:
     >>> decode_text(ord("A"), rb"\\351 \\:03b1 \\:d83d\\:de00", 6)
     'é α 😀'
     """
+    if chars < 0:
+        raise TextError("text has a count of characters that cannot be read")
     try:
         if encoding == 68:  # D
             text = data.decode("utf-8")
@@ -116,7 +119,7 @@ def decode_text(encoding: int, data: bytes, chars: int) -> str:
             # Real peers take a lone surrogate here as a character of its own.
             text = data.decode("utf-32-le", "surrogatepass")
         else:
-            raise TextError(f"unknown text encoding {encoding:#04x}")
+            raise TextError(f"text has the unknown encoding {encoding:#04x}")
     except UnicodeDecodeError as error:
         raise TextError(f"text is not {error.encoding}: {error.reason}") from None
     if len(text) != chars:

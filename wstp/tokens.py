@@ -6,6 +6,7 @@ bodies in chunks, so that a packed run of any size passes in bounded memory.
 
 from __future__ import annotations
 
+import json
 import re
 import struct
 from collections.abc import Iterable, Sequence
@@ -24,6 +25,7 @@ from wstp.lexer import (
     FUNCTION,
     INTEGER_TEXT,
     PACKED,
+    REAL_TEXT,
     STRING,
     SYMBOL,
     TEXT_TOKENS,
@@ -48,6 +50,7 @@ __all__ = [
     "EndPacketToken",
     "FunctionToken",
     "IntegerToken",
+    "MisreadToken",
     "NeedData",
     "PackedToken",
     "RealToken",
@@ -56,7 +59,6 @@ __all__ = [
     "Token",
     "TokenReader",
     "TokenWriter",
-    "WrongNumberToken",
 ]
 
 IntegerArray: TypeAlias = np.ndarray[Any, Any]
@@ -118,10 +120,20 @@ class BigRealToken:
 
 
 @dataclass(frozen=True, slots=True)
-class WrongNumberToken:
-    """A number whose text is no number or is too long (only from a reader with `tolerant=True`)."""
+class MisreadToken:
+    """A text that cannot be decoded, is no number, or names no symbol.
 
+    Attributes:
+        token: the token's byte.
+        text: at most 40 characters of it, as far as it can be decoded.
+        problem: what is wrong, as a phrase that names the token.
+        offset: the offset of the token's first byte.
+    """
+
+    token: int
     text: str
+    problem: str
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +169,8 @@ class BodyStart:
 
     Attributes:
         token: the token's byte: a packed run (0x50), a string (0x22), a symbol or a number as text.
-        count: the number of numbers or characters.
+        count: the number of numbers or characters; `wstp.lexer.NO_COUNT` for one that cannot be
+            read.
         detail: the type byte of a packed run, or the letter of a text's encoding as a byte.
         size: the number of bytes that follow in `BodyChunk`s.
     """
@@ -187,7 +200,7 @@ Token: TypeAlias = (
     | IntegerToken
     | RealToken
     | BigRealToken
-    | WrongNumberToken
+    | MisreadToken
     | PackedToken
     | ArrayToken
     | EndPacketToken
@@ -207,6 +220,8 @@ _SCALARS: Final = {
 }  # fmt: skip
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+")
 _CUT: Final = b"DEF"  # the encodings in which the C library cuts the end off a real put as text
+_KINDS: Final = {SYMBOL: "a symbol", STRING: "a string", INTEGER_TEXT: "an integer", REAL_TEXT: "a real number"}
+_SHOWN: Final = 40
 # Bodies longer than this are collected in a buffer of their own, so that no byte is copied twice or
 # read again.
 _BULK: Final = 1 << 16
@@ -225,8 +240,8 @@ class TokenReader:
     """Read tokens from pieces of a stream.
 
     With `chunked=True` every packed run, and every text of more than 64 KiB, comes as `BodyStart`,
-    `BodyChunk`s and `BodyEnd`, and is never assembled. With `tolerant=True` a number in the right
-    frame whose text is no number comes as a `WrongNumberToken`, and reading goes on behind it.
+    `BodyChunk`s and `BodyEnd`, and is never assembled. A text that cannot be read comes as a
+    `MisreadToken`, and reading goes on behind it.
 
     >>> reader = TokenReader()
     >>> reader.feed(b"FA#GA~DPlus\\n")
@@ -234,11 +249,10 @@ class TokenReader:
     (FunctionToken(arguments=1), SymbolToken(name='Plus'), NEED_DATA)
     """
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, chunked: bool = False, tolerant: bool = False) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, chunked: bool = False) -> None:
         """Start at offset 0."""
         self.limits = limits
         self._chunked = chunked
-        self._tolerant = tolerant
         self.buffer: bytes | bytearray = b""
         self.at = 0
         self._base = 0  # the stream's offset of buffer[0]
@@ -390,35 +404,28 @@ class TokenReader:
         try:
             text = decode(header.detail, body if isinstance(body, bytes) else bytes(body), header.number)
         except TextError as error:
-            raise RemoteProtocolError(str(error), offset) from None
+            shown = bytes(memoryview(body)[:_SHOWN]).decode("ascii", "replace")
+            return MisreadToken(token, shown, f"{_KINDS[token]}'s {error}", offset)
         if token == STRING:
             return StringToken(text)
         if token == SYMBOL:
-            if not text:
-                raise RemoteProtocolError("a symbol without a name", offset)
-            return SymbolToken(text)
+            return SymbolToken(text) if text else MisreadToken(token, "", "a symbol has no name", offset)
         if token == INTEGER_TEXT:
-            try:
-                return IntegerToken(self._integer(text, offset))
-            except (RemoteProtocolError, LimitExceeded):
-                if self._tolerant:
-                    return WrongNumberToken(text)
-                raise
+            digits = len(text) - text.startswith(("-", "+"))
+            if not _INTEGER.fullmatch(text):
+                return _no_number(token, text, offset)
+            if digits > self.limits.integer_digits:
+                problem = f"an integer has {digits} digits, over {self.limits.integer_digits} (integer_digits)"
+                return MisreadToken(token, text[:_SHOWN], problem, offset)
+            return IntegerToken(decimal_to_int(text))
         number = real_text(text, header.detail in _CUT)
-        if number is None and self._tolerant:
-            return WrongNumberToken(text)
-        if number is None:
-            raise RemoteProtocolError(f"not a real in InputForm: {text[:40]!r}", offset)
-        return BigRealToken(number)
+        return _no_number(token, text, offset) if number is None else BigRealToken(number)
 
-    def _integer(self, text: str, offset: int) -> int:
-        if len(text) > self.limits.integer_digits:
-            raise LimitExceeded(
-                f"the integer at byte {offset} has more than {self.limits.integer_digits} digits (integer_digits)"
-            )
-        if not _INTEGER.fullmatch(text):
-            raise RemoteProtocolError(f"not an integer: {text[:40]!r}", offset)
-        return decimal_to_int(text)
+
+def _no_number(token: int, text: str, offset: int) -> MisreadToken:
+    shown = text[:_SHOWN]
+    quoted = json.dumps(shown + ("..." if len(text) > _SHOWN else ""), ensure_ascii=False)
+    return MisreadToken(token, shown, f"{quoted} was sent as a number, and is none that can be read", offset)
 
 
 # -- writing

@@ -55,7 +55,8 @@ class Head:
 
     Attributes:
         offset: the offset just after the head's token, an array's header, or an atom.
-        name: the head symbol's name; None when the head is no symbol or the expression is an atom.
+        name: the head symbol's name; None when the head is no symbol, cannot be read, or the
+            expression is an atom. It can be empty, when the symbol has no name.
         arguments: the number of arguments; 0 for an atom.
     """
 
@@ -79,14 +80,20 @@ class Argument:
 
 @dataclass(slots=True)
 class End:
-    """A top-level expression is complete; `offset` is that just after its last byte."""
+    """A top-level expression ends.
+
+    Attributes:
+        offset: the offset just after its last byte.
+        early: whether a `]` ended it before it was complete. A `PacketEnd` for that `]` follows.
+    """
 
     offset: int
+    early: bool = False
 
 
 @dataclass(slots=True)
 class PacketEnd:
-    """An end-of-packet token stands between expressions; `offset` is that just after it."""
+    """An end-of-packet token; `offset` is that just after it."""
 
     offset: int
 
@@ -145,6 +152,14 @@ def _blocks(numbers_only: bool) -> tuple[tuple[int, re.Pattern[bytes]], ...]:
     return tuple((count, re.compile(b"(?:" + item + b"){%d}+" % count, re.DOTALL)) for count in _BLOCKS)
 
 
+def _text(header: Header, data: bytes) -> str | None:
+    """Return a text; None when it cannot be read. What passes on is not the tracker's to judge."""
+    try:
+        return decode_text(header.detail, data, header.number)
+    except TextError:
+        return None
+
+
 class Tracker:
     """Follow one token stream; `feed()` takes bytes in pieces of any size.
 
@@ -154,7 +169,7 @@ class Tracker:
     Start(offset=0)
     Head(offset=18, name='TextPacket', arguments=1)
     Argument(offset=29, value='hello')
-    End(offset=29)
+    End(offset=29, early=False)
     PacketEnd(offset=30)
 
     Attributes:
@@ -268,6 +283,12 @@ class Tracker:
                 if at == end:
                     break
             token = buffer[at]
+            if token == END_PACKET:
+                if self._inside:
+                    self._end_early(base + at, marks)
+                at += 1
+                marks.append(PacketEnd(base + at))
+                continue
             if self._array_left >= 0:
                 if token not in _NUMBERS and token != PACKED:
                     raise RemoteProtocolError(f"byte {token:#04x} where an array's leaf is due", base + at)
@@ -298,14 +319,8 @@ class Tracker:
                         if due == count:
                             self._collapse(base + at, marks)
                         continue
-                if token == END_PACKET:
-                    raise RemoteProtocolError("']' inside an expression", base + at)
                 if token == PACKED and due < 0:
                     raise RemoteProtocolError("packed numbers where a head is due", base + at)
-            elif token == END_PACKET:
-                at += 1
-                marks.append(PacketEnd(base + at))
-                continue
             elif not self._inside:
                 if token not in _STARTERS:
                     raise RemoteProtocolError(f"byte {token:#04x} begins no expression", base + at)
@@ -503,10 +518,7 @@ class Tracker:
             if self._stack[0] > 0:
                 self._mark_argument(header.token, data, offset, marks, header)
             else:
-                try:
-                    name = decode_text(header.detail, data, header.number)
-                except TextError as error:
-                    raise RemoteProtocolError(f"a head symbol: {error}", offset) from None
+                name = _text(header, data)
         if self._array_left > 0:
             self._leaves(1, offset, marks)
         else:
@@ -524,7 +536,7 @@ class Tracker:
             self._body = None
             self._array = None
             if not self._stack:
-                marks.append(Head(base + at, array.heads[0], array.dimensions[0]))
+                marks.append(Head(base + at, array.heads[0] or None, array.dimensions[0]))
             elif len(self._stack) == 1 and self._stack[0] > 0:
                 self._argument_due = False
             if array.leaves:
@@ -552,11 +564,8 @@ class Tracker:
             if form is not None:
                 marks.append(Argument(offset, struct.unpack(form, data)[0]))
             return
-        try:
-            text = decode_text(header.detail, data, header.number)
-        except TextError as error:
-            raise RemoteProtocolError(f"a packet's argument: {error}", offset) from None
-        if token in (STRING, SYMBOL):
+        text = _text(header, data)
+        if text is not None and token in (STRING, SYMBOL):
             marks.append(Argument(offset, text))
 
     def _close_atom(self, offset: int, marks: list[Mark], name: str | None = None, array: bool = False) -> None:
@@ -584,6 +593,14 @@ class Tracker:
         stack[-1] = due
         if not due:
             self._collapse(offset, marks)
+
+    def _end_early(self, offset: int, marks: list[Mark]) -> None:
+        """Drop the open expression: a `]` follows at `offset`, as the libraries' readers do."""
+        self._stack.clear()
+        self._array_left = -1
+        self._argument_due = False
+        self._inside = False
+        marks.append(End(offset, early=True))
 
     def _collapse(self, offset: int, marks: list[Mark]) -> None:
         """Close every function that has nothing due."""

@@ -7,11 +7,13 @@ written again with what it does list. A whole expression is held in memory meanw
 
 from __future__ import annotations
 
+from wstp.errors import EarlyEnd, Misread
+from wstp.expr import Expr, Function, Symbol
 from wstp.expression import ExpressionReader, write_expression
 from wstp.features import Features
 from wstp.lexer import Buffer
 from wstp.limits import DEFAULT_LIMITS, Limits
-from wstp.tokens import NEED_DATA
+from wstp.tokens import NEED_DATA, encode_symbol
 
 __all__ = ["Transcoder", "covers"]
 
@@ -36,7 +38,8 @@ class Transcoder:
     def feed(self, data: Buffer) -> list[Buffer]:
         """Take the stream's next bytes, and return the expressions that they complete as tokens.
 
-        An end of packet follows each expression.
+        An end of packet follows each expression. What cannot be read is replaced by the symbol
+        `$Failed`. An expression that ended early does so again, behind its head.
 
         Raises:
             RemoteProtocolError: the bytes are not tokens.
@@ -44,7 +47,21 @@ class Transcoder:
         """
         self._reader.feed(data)
         out: list[Buffer] = []
-        while (expression := self._reader.next()) is not NEED_DATA:
+        while True:
+            try:
+                expression = self._reader.next()
+            except Misread as fault:
+                expression = fault.expr
+            except EarlyEnd as fault:
+                out.append(self._incomplete(fault.expr))
+                continue
+            if expression is NEED_DATA:
+                return out
             out += write_expression(expression, self._features)
             out.append(b"]")
-        return out
+
+    def _incomplete(self, expression: Expr) -> bytes:
+        """Return a function with one argument due, and an end of packet in the argument's place."""
+        head = expression.head if isinstance(expression, Function) else None
+        name = encode_symbol(head.name, self._features, True) if isinstance(head, Symbol) else b""
+        return b"FA%b]" % name

@@ -16,12 +16,12 @@ from wstp.tokens import (
     BigRealToken,
     FunctionToken,
     IntegerToken,
+    MisreadToken,
     PackedToken,
     RealToken,
     StringToken,
     SymbolToken,
     TokenReader,
-    WrongNumberToken,
 )
 from wstp.tracker import End, Mark, Start
 
@@ -86,7 +86,7 @@ def excerpt(data: bytes) -> str:
 
     What is missing or left out is shown as `...`.
     """
-    reader = TokenReader(tolerant=True)
+    reader = TokenReader()
     reader.feed(data)
     text = ""
     # For each open function: how many arguments it has, and how many of them are written; -1: its
@@ -115,8 +115,10 @@ def excerpt(data: bytes) -> str:
                 text += json.dumps(string[: _SHOWN + 1], ensure_ascii=False)
             case IntegerToken(value) | RealToken(value):
                 text += str(value)
-            case BigRealToken(digits) | WrongNumberToken(digits):
+            case BigRealToken(digits):
                 text += digits
+            case MisreadToken():
+                text += f"<{token.problem}>"
             case ArrayToken(leaves, dimensions):
                 text += f"<array {' x '.join(map(str, dimensions))}>"
                 numbers = leaves

@@ -154,12 +154,13 @@ class Session:
         return KernelRefused(tag, reason, f"the server at {self.address.link_name} gave no kernel: {reason}")
 
     def _get(self, deadline: float | None) -> Function:
-        expression = self.link.get(timeout=None if deadline is None else max(deadline - time.monotonic(), 0.0))
-        # A kernel may send what is no packet; it is counted and shown all the same.
-        return expression if isinstance(expression, Function) else Symbol("ReturnPacket")(expression)
+        return _as_packet(self.link.get(timeout=None if deadline is None else max(deadline - time.monotonic(), 0.0)))
 
     def next(self, timeout: float | None = None) -> Function:
         """Return the next packet, and count it.
+
+        A packet that cannot be read comes behind a text that says so, and has `$Failed` in the
+        place of what is wrong.
 
         Args:
             timeout: seconds; None: no limit.
@@ -169,7 +170,12 @@ class Session:
             wstp.WSTPError: the link has ended.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        packet = self._backlog.popleft() if self._backlog else self._get(deadline)
+        try:
+            packet = self._backlog.popleft() if self._backlog else self._get(deadline)
+        except wstp.PacketFault as fault:
+            self._backlog.append(_as_packet(fault.expr))
+            # This program says so itself: the session's count has no such packet.
+            return Symbol("TextPacket")(f"the kernel sent what cannot be read: {fault}\n")
         if self.table(packet) is None:
             self.position += 1
         return packet
@@ -213,6 +219,11 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _as_packet(expression: Expr) -> Function:
+    # A kernel may send what is no packet; it is counted and shown all the same.
+    return expression if isinstance(expression, Function) else Symbol("ReturnPacket")(expression)
 
 
 def _take_last(answers: list[Function], kind: type) -> Expr | None:

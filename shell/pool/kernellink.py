@@ -258,6 +258,10 @@ class KernelLink:
         while True:
             try:
                 packet = self._link.next_packet()
+            except wstp.PacketFault as fault:
+                # The answer has $Failed in the place of what cannot be read.
+                packet = fault.expr if isinstance(fault.expr, Function) else Function(Symbol("Sequence"))
+                on_message(KernelMessage("Link", fault.what, f"the kernel sent what cannot be read: {fault}"))
             except wstp.WSTPError as error:
                 if lost:
                     raise KernelDied(lost) from None

@@ -388,8 +388,7 @@ def test_options_that_name_no_link(arguments: tuple[str, ...]) -> None:
 
 FORKING = """
 import os, sys
-from kernelbus.kernelhost.mathics.start.options import parse_options
-from kernelbus.kernelhost.mathics.start.server import open_link, serve
+from kernelbus.kernelhost.mathics.start.run import run
 from kernelbus.kernelhost.mathics.evaluation.loading import load
 
 loaded = load()
@@ -398,8 +397,7 @@ children = []
 for name in sys.argv[1:]:
     child = os.fork()
     if not child:
-        options = parse_options(["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", name])
-        os._exit(serve(loaded, open_link(options), options))
+        os._exit(run(["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", name], loaded))
     children.append(child)
 sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
 """

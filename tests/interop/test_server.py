@@ -17,6 +17,7 @@ from serving import Part, stand_in_pool, wait_until, write_config
 from wstp import MessageCode
 
 CLOSED = 11
+EARLY = 24
 LARGE = 4 * 2**20
 """Machine reals of 32 MiB."""
 
@@ -102,6 +103,15 @@ def test_quit_closes_the_link(client: CClient) -> None:
     assert error.value.code == CLOSED
 
 
+def test_a_packet_that_ends_early_is_answered(client: CClient) -> None:
+    for inner in ([], [["Function", "Plus", 2], ["Integer32", 1]]):
+        client("put", puts=[["Function", "EvaluatePacket", 1], *inner, ["EndPacket"]])
+        assert client("get") == [["F", 2], ["#", "MessagePacket"], ["#", "Kernel"], ['"', "end"]]
+        assert client("get")[1] == ["#", "TextPacket"]
+        assert client("get") == [["F", 1], ["#", "ReturnPacket"], ["#", "$Failed"]]
+    assert client.evaluate(["F", 2], ["#", "Plus"], ["i", "2"], ["i", "2"])[-1][-1] == ["i", "4"]
+
+
 def test_a_killed_client_is_noticed(server: Part, client: CClient) -> None:
     before = len(server.logged("is detached"))
     client.driver.kill()
@@ -176,3 +186,19 @@ def test_what_a_kernel_said_last_is_read(library: str, drivers: Drivers, tmp_pat
         with pytest.raises(DriverError) as error:
             client("get")
         assert error.value.code == CLOSED
+
+
+def test_what_a_kernel_ends_early_is_the_readers_error(library: str, drivers: Drivers, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "c.conf", Pools={"StandIn": stand_in_pool(tmp_path)})
+    with Part("serve", "-p", "0", "-c", config) as server:
+        client = CClient(drivers.get(), server.port)
+        client("get")
+        early: list[FlatToken] = [["F", 1], ["#", "EvaluatePacket"], ["F", 0], ["#", "Early"]]
+        client("put_flat", tokens=early, end_packet=True)
+        with pytest.raises(DriverError) as error:
+            client("get")
+        assert error.value.code == EARLY
+        client("call", name="ClearError")
+        client("call", name="NewPacket")
+        assert client("get") == [["F", 1], ["#", "ReturnPacket"], ["#", "Null"]]
+        client("close")

@@ -9,8 +9,16 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wstp import NEED_DATA, ExpressionReader, LimitExceeded, RemoteProtocolError, Tracker, WSTPError
-from wstp.tracker import End, Mark
+from wstp import (
+    NEED_DATA,
+    ExpressionReader,
+    LimitExceeded,
+    PacketFault,
+    RemoteProtocolError,
+    Tracker,
+    WSTPError,
+)
+from wstp.tracker import End, Mark, PacketEnd
 
 DATA = Path(__file__).parents[1] / "recordings"
 PIECES = [
@@ -34,6 +42,14 @@ def follow(data: bytes, cuts: list[int]) -> tuple[list[Mark], tuple[Any, str] | 
             return marks + tracker.marks_before_error, (type(error), str(error))
         at = cut
     return marks, None
+
+
+def next_or_fault(reader: ExpressionReader) -> Any:
+    """Return the reader's next event, or the fault of an expression that cannot be read."""
+    try:
+        return reader.next_event()
+    except PacketFault as fault:
+        return fault
 
 
 @given(data=streams, wrong=damage, cuts=st.lists(st.integers(0, 10**6), max_size=6))
@@ -60,6 +76,28 @@ def test_expressions_end_where_the_reader_says(data: bytes) -> None:
     assert sum(isinstance(mark, End) for mark in follow(data, [])[0]) == count
 
 
+@given(data=streams, wrong=damage)
+@settings(max_examples=300, deadline=None)
+def test_both_end_alike_what_cannot_be_read(data: bytes, wrong: list[tuple[int, int]]) -> None:
+    """What passes at the server is read by the kernel in as many expressions."""
+    damaged = bytearray(data)
+    for position, byte in wrong:
+        if damaged:
+            damaged[position % len(damaged)] = byte
+    # Each damage becomes an end of packet as often as not: most bytes break the stream for good.
+    for chosen in (bytes(damaged), bytes(damaged).replace(b"\xe4", b"]", 1)):
+        reader = ExpressionReader()
+        reader.feed(chosen)
+        ends = []
+        try:
+            while next_or_fault(reader) is not NEED_DATA:
+                ends.append(reader.offset)
+        except (RemoteProtocolError, LimitExceeded):
+            continue
+        marks, _ = follow(chosen, [])
+        assert [mark.offset for mark in marks if isinstance(mark, (End, PacketEnd)) and not (isinstance(mark, End) and mark.early)] == ends
+
+
 @given(data=streams.filter(bool), share=st.floats(0, 1))
 @settings(max_examples=300, deadline=None)
 def test_what_is_cut_off_anywhere_can_be_completed(data: bytes, share: float) -> None:
@@ -80,7 +118,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     reader = ExpressionReader()
     try:
         reader.feed(data)
-        while reader.next() is not NEED_DATA:
+        while next_or_fault(reader) is not NEED_DATA:
             pass
     except (RemoteProtocolError, LimitExceeded):
         pass

@@ -88,8 +88,7 @@ def returned(value: Any) -> list[Function]:
 #: kernel takes milliseconds instead of seconds.
 _FORKING = """
 import os, sys
-from kernelbus.kernelhost.mathics.start.options import parse_options
-from kernelbus.kernelhost.mathics.start.server import open_link, serve
+from kernelbus.kernelhost.mathics.start.run import run
 from kernelbus.kernelhost.mathics.evaluation.loading import load
 
 answers = os.fdopen(os.dup(1), "w", buffering=1)
@@ -102,8 +101,7 @@ for line in sys.stdin:
     elif child := os.fork():
         print(child, file=answers)
     else:
-        options = parse_options(["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", name])
-        os._exit(serve(loaded, open_link(options), options))
+        os._exit(run(["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", name], loaded))
 """
 
 

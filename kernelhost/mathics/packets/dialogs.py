@@ -48,9 +48,9 @@ from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.forms.convert import to_mathics
 from kernelbus.kernelhost.mathics.packets.interfaces import Arrival, Port, Source
 from kernelbus.kernelhost.mathics.packets.packets import (
+    fault_message,
     given,
     message,
-    misread_message,
     packet_name,
     text_packet,
 )
@@ -232,8 +232,8 @@ class Dialogs:
             if arrival.aborted:
                 self._interrupts.abort()
                 return None
-            if arrival.misread is not None:
-                self._port.send(*misread_message(arrival.misread))
+            if arrival.fault is not None:
+                self._port.send(*fault_message(arrival.fault))
             try:
                 return given(arrival.packet)
             except LookupError as error:

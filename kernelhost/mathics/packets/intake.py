@@ -44,7 +44,7 @@ from enum import Enum
 from typing import Final
 
 from kernelbus.kernelhost.mathics.packets.interfaces import Arrival
-from wstp import Link, LinkClosed, LinkLost, LinkState, Message, MessageCode, Misread, WSTPError
+from wstp import Link, LinkClosed, LinkLost, LinkState, Message, MessageCode, PacketFault, WSTPError
 
 __all__ = ["End", "Intake"]
 
@@ -276,12 +276,13 @@ class Intake:
         if ready.message and not self._messages(ready.data or self._buffered()[1]):
             return False
         if ready.data:
-            packet = link.get(0)
-            misread = None
-            if isinstance(packet, Misread):
-                misread, packet = packet.text, packet.expr
+            fault = None
+            try:
+                packet = link.get(0)
+            except PacketFault as error:
+                fault, packet = error, error.expr
             with self._changed:
-                self._queue.append(Arrival(packet, self._abort_next, self._interrupt_next, misread))
+                self._queue.append(Arrival(packet, self._abort_next, self._interrupt_next, fault))
                 self._abort_next = self._interrupt_next = False
                 self._changed.notify_all()
         return True

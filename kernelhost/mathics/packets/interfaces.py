@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kernelbus.kernelhost.mathics.evaluation.interrupts import Suspension
+from wstp import PacketFault
 from wstp.expr import Expr
 
 __all__ = ["Arrival", "Port", "Source"]
@@ -24,14 +25,14 @@ class Arrival:
         packet: the packet's expression.
         aborted: whether an abort came for the packet before its evaluation began.
         interrupted: whether an interrupt came for the packet before its evaluation began.
-        misread: the text of the first number in the packet that cannot be read, None if there is
-            none; ``packet`` has ``$Failed`` in the place of that number.
+        fault: why the packet cannot be read, None if it can; ``packet`` then has ``$Failed`` in the
+            place of what is wrong or missing.
     """
 
     packet: Expr
     aborted: bool = False
     interrupted: bool = False
-    misread: str | None = None
+    fault: PacketFault | None = None
 
 
 class Port(Protocol):

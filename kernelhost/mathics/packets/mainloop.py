@@ -14,9 +14,11 @@ another packet
     Nothing, and a line in the log: it is not a request (``CallPacket`` and its like).
 any other expression
     It is evaluated and answered as if it were in an ``EvaluatePacket``.
-a packet with a number that cannot be read
-    The message ``Kernel::number``, then ``ReturnPacket[$Failed]``, or the next prompt if the packet
-    is for the main loop. An incomplete packet is not evaluated.
+a packet that cannot be read
+    The packet came, but a number, text or array in it is wrong, or it ended before it was complete.
+    The message ``Kernel::number``, ``Kernel::text``, ``Kernel::array`` or ``Kernel::end``, then
+    ``ReturnPacket[$Failed]``, or the next prompt if the packet is for the main loop. Nothing of it
+    is evaluated.
 
 In a dialog all of this holds too, and ``Return[]`` that is entered ends the dialog
 (:mod:`kernelbus.kernelhost.mathics.packets.dialogs`).
@@ -38,11 +40,12 @@ from kernelbus.kernelhost.mathics.packets.dialogs import Dialogs
 from kernelbus.kernelhost.mathics.packets.interfaces import Arrival, Port, Source
 from kernelbus.kernelhost.mathics.packets.packets import (
     FOREIGN,
+    fault_message,
     message,
-    misread_message,
     packet_name,
     text_packet,
 )
+from wstp import PacketFault
 from wstp.expr import Expr, Function, Symbol
 
 __all__ = ["MainLoop"]
@@ -112,13 +115,13 @@ class MainLoop:
         self._evaluator.evaluate(lambda: query)
         return True
 
-    def handle(self, packet: Expr, *, aborted: bool = False, misread: str | None = None) -> None:
+    def handle(self, packet: Expr, *, aborted: bool = False, fault: PacketFault | None = None) -> None:
         """Answer one packet.
 
         Args:
             packet: what arrived.
             aborted: whether an abort for the packet arrived before its evaluation began.
-            misread: the text of a number in the packet that cannot be read; None if there is none.
+            fault: why the packet cannot be read; None if it can.
 
         Raises:
             SystemExit: ``Quit[]`` or ``Exit[]`` was evaluated; there is no answer.
@@ -128,8 +131,8 @@ class MainLoop:
         if name in FOREIGN:
             _log.info("%s is no request to a kernel: ignored", name)
             return
-        if misread is not None:
-            self._refuse(name, misread)
+        if fault is not None:
+            self._refuse(name, fault)
             return
         # Prune before the answer: after it the kernel must be idle at once, and notice what
         # arrives.
@@ -140,9 +143,9 @@ class MainLoop:
         else:
             answer(packet, aborted)
 
-    def _refuse(self, name: str, misread: str) -> None:
-        """Answer a packet that contains a number that cannot be read."""
-        self._port.send(*misread_message(misread))
+    def _refuse(self, name: str, fault: PacketFault) -> None:
+        """Answer a packet that cannot be read."""
+        self._port.send(*fault_message(fault))
         if name in ("EnterTextPacket", "EnterExpressionPacket"):
             self._prompt()
         else:
@@ -151,7 +154,7 @@ class MainLoop:
     def _answer_inside(self, arrival: Arrival) -> None:
         if arrival.interrupted:
             self._loaded.interrupts.interrupt()
-        self.handle(arrival.packet, aborted=arrival.aborted, misread=arrival.misread)
+        self.handle(arrival.packet, aborted=arrival.aborted, fault=arrival.fault)
 
     def _evaluate_packet(self, packet: Function, aborted: bool) -> None:
         if len(packet.args) != 1:

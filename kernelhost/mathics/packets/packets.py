@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from wstp import PacketFault
 from wstp.expr import Expr, Function, Symbol
 
-__all__ = ["FOREIGN", "given", "message", "misread_message", "packet_name", "text_packet"]
+__all__ = ["FOREIGN", "fault_message", "given", "message", "packet_name", "text_packet"]
 
 #: Packets that are no requests to a kernel, and are ignored.
 FOREIGN: Final = frozenset(
@@ -63,13 +64,13 @@ def message(symbol: str, tag: str, text: str) -> tuple[Function, Function]:
     return Function(Symbol("MessagePacket"), Symbol(symbol), tag), text_packet(f"{symbol}::{tag}: {text}\n")
 
 
-def misread_message(text: str) -> tuple[Function, Function]:
-    """Return the packets of the message about a number that cannot be read.
+def fault_message(fault: PacketFault) -> tuple[Function, Function]:
+    """Return the packets of the message about a packet that cannot be read.
 
-    The message shows at most 40 characters of the number's text.
+    Its name is ``Kernel::number``, ``text``, ``array`` or ``end``, as the kind of the fault is.
     """
-    shown = text if len(text) <= 40 else f"{text[:40]}..."
-    return message("Kernel", "number", f'"{shown}" was sent as a number, and is none that can be read.')
+    text = str(fault)
+    return message("Kernel", fault.what, f"{text[:1].upper()}{text[1:]}.")
 
 
 def given(packet: Expr) -> Expr:

@@ -13,7 +13,7 @@ n      ``Exit[n]`` was evaluated (n modulo 256)
 ====== ===========================================================================================
 
 A process that preloads calls :func:`kernelbus.kernelhost.mathics.evaluation.loading.load` first,
-and :func:`serve` in each child that it forks.
+and :func:`kernelbus.kernelhost.mathics.start.run.run` in each child that it forks.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from kernelbus.kernelhost.mathics.packets.intake import End, Intake
 from kernelbus.kernelhost.mathics.packets.interfaces import Arrival
 from kernelbus.kernelhost.mathics.packets.mainloop import MainLoop
 from kernelbus.kernelhost.mathics.start.options import Options
-from wstp import Link, LinkClosed, LinkLost, WSTPError, connect
+from wstp import Link, LocalProtocolError, WSTPError
 from wstp.expr import Expr
 
-__all__ = ["LinkGone", "open_link", "serve"]
+__all__ = ["LinkGone", "serve"]
 
 _log = logging.getLogger("kernelhost.mathics")
 
@@ -70,10 +70,12 @@ class _LinkPort:
                 if last:
                     self._answered()
                 self._link.flush()
-            except (LinkClosed, LinkLost):
-                raise LinkGone from None
-            except (TypeError, WSTPError) as error:
+            except (TypeError, LocalProtocolError) as error:
                 raise ValueError(str(error)) from error
+            except WSTPError:
+                # However the link ended, also by wrong bytes of the peer, nothing can be sent any
+                # more; the reading thread knows why.
+                raise LinkGone from None
 
 
 class _LinkSource:
@@ -105,18 +107,6 @@ class _LinkSource:
     def done(self) -> None:
         """Record that the packet taken last has been answered."""
         self._intake.done()
-
-
-def open_link(options: Options) -> Link:
-    """Connect to the peer that the options name.
-
-    The mode is the one that ``-linkoptions`` says: UUID mode with bit 4, default mode otherwise.
-
-    Raises:
-        wstp.LinkSpecError, wstp.ConnectFailed, wstp.LinkTimeout: there is no such link; the error's
-            text names it.
-    """
-    return connect(list(options.link), tolerant=True)
 
 
 def serve(loaded: Loaded, link: Link, options: Options) -> int:
@@ -155,7 +145,7 @@ def _answer(intake: Intake, loop: MainLoop, interrupts: Interrupts) -> int:
             return arrival.status
         if arrival.interrupted:
             interrupts.interrupt()
-        loop.handle(arrival.packet, aborted=arrival.aborted, misread=arrival.misread)
+        loop.handle(arrival.packet, aborted=arrival.aborted, fault=arrival.fault)
         intake.done()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from kernelbus.bus.protocol.reports import FrontendStatus, HostStatus, KernelStatus, PoolStatus, Status
@@ -14,6 +15,7 @@ from kernelbus.frontend.commands import (
     asks_for_kernel,
     is_command,
     needs_no_kernel,
+    read,
     run,
 )
 from wstp import Expr, Symbol
@@ -137,10 +139,28 @@ def test_a_command_acts_and_answers(name: str, arguments: tuple[Expr, ...], kern
     assert target.asked == asked
 
 
+NESTED: list[Expr] = []
+for _ in range(100_000):
+    NESTED = [NESTED]
+NESTED = [NESTED, "last"]
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "kernel", "tag", "words"),
     [
         ("Hlep", (), "", "command", r"did you mean Help\[\]"),
+        ("x" * 60_000, (), "", "command", r"no command x{40}\.\.\.;"),
+        ("a\n\x1b[2J", (), "", "command", r"no command a\?\?\[2J;"),
+        ("ConnectKernel", (NESTED,), "", "args", "a kernel id"),
+        ("ConnectKernel", (np.arange(3),), "", "args", "a kernel id"),
+        ("ConnectKernel", (RULE("Wait", np.arange(3)),), "", "option", '"Wait" is True or False'),
+        ("ConnectKernel", (RULE("Pool", "a\nb"),), "", "option", '"Pool" is a string'),
+        ("ConnectKernel", (RULE("Pool", "\ud800"),), "", "option", '"Pool" is a string'),
+        ("ConnectKernel", (RULE("P\n" + "x" * 60_000, 1),), "", "option", r'knows no "P\?x{38}\.\.\."'),
+        ("ConnectKernel", ("x" * 60_000,), "", "option", '"id" is a string'),
+        ("Reconnect", ("x\n",), "", "option", '"id" is a string'),
+        ("Reconnect", ("id", RULE("Resume", 10**999_999)), "", "option", "Resume"),
+        ("KeepAlive", (np.arange(3),), "k", "option", "True or False"),
         ("Frobnicate", (), "", "command", "lists the commands"),
         ("KernelID", (1,), "", "args", "takes no arguments"),
         ("ConnectKernel", (1,), "", "args", "a kernel id"),
@@ -169,7 +189,32 @@ def test_a_command_that_cannot_be_carried_out_is_refused(name: str, arguments: t
     with pytest.raises(CommandRefused, match=words) as refused:
         run(target, packet("WSTPServer`" + name, *arguments))
     assert refused.value.tag == tag
+    assert len(str(refused.value).splitlines()) == 1
     assert target.asked == []
+
+
+HEAD = b"WSTPServer`KeepAlive"
+COMMAND = b"FA#%cA~%c%b\n" % (0x40 + len(HEAD) + 3, 0x40 + len(HEAD), HEAD)
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        (b'"DD~A\xff\n', "cannot be read: a string's text is not utf-8"),
+        (b"+FA~C12x\n", 'cannot be read: "12x" was sent as a number'),
+        (b"+1000010 A~1000000 " + b"9" * 1_000_000 + b"\n", "an integer has 1000000 digits"),
+        (b"#CA~@\n", "a symbol has no name"),
+        (b"", "not complete"),
+        (b"FA#GA~DList\n" * 2000, "nesting_depth"),
+        (b"A@D`F1000000000 #DA~Af\nF@#GA~DList\n.\n", "array_nodes"),
+    ],
+    ids=range(7),
+)
+def test_a_command_that_cannot_be_read_is_refused(argument: bytes, words: str) -> None:
+    with pytest.raises(CommandRefused, match=words) as refused:
+        read(COMMAND + argument)
+    assert refused.value.tag == "command"
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_help_lists_every_command_with_its_usage() -> None:

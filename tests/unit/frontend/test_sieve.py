@@ -45,3 +45,18 @@ def test_a_command_has_a_bounded_size() -> None:
     with pytest.raises(LimitExceeded, match="command"):  # noqa: PT012 - which piece exceeds the bound is not fixed
         for at in range(0, len(long), 1 << 18):
             sieve.feed(long[at : at + (1 << 18)])
+
+
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+def test_what_ends_early_is_one_piece_like_any_other(step: int) -> None:
+    """A client may end a packet (`]`) inside an expression; what follows is its next packet."""
+    # Each without its last argument.
+    early = [encode_packet(PACKETS[0])[:-7] + b"]", encode_packet(PACKETS[3])[:-9] + b"]"]
+    stream = b"FA]" + early[0] + early[1] + b"]" + STREAM
+    sieve = Sieve(Limits())
+    pieces = [piece for at in range(0, len(stream), step) for piece in sieve.feed(stream[at : at + step])]
+    commands = [bytes(piece.data) + b"]" for piece in pieces if piece.command]
+    assert commands == [early[1], encode_packet(HELP), encode_packet(PACKETS[3])]
+    passed = b"".join(bytes(piece.data) for piece in pieces if not piece.command)
+    assert passed == b"FA]" + early[0] + b"]" + encode_packet(PACKETS[0]) + encode_packet(PACKETS[2])
+    assert sum(piece.expressions for piece in pieces if not piece.command) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -38,6 +39,45 @@ def test_expressions_pass_both_ways(pair: tuple[wstp.Link, wstp.Link]) -> None:
         for number in range(3):
             assert target.get(timeout=10) == F(number, "é\n]", 10**40, [1.5, Symbol("x")])
         assert not target.ready()
+
+
+#: Packets that cannot be read, and what went wrong with each.
+FAULTY = [
+    (b"FB#DA~Af\n]", wstp.EarlyEnd, F(Symbol("$Failed"))),
+    (b"FA#DA~Af\n+FA~C12x\n]", wstp.Misread, F(Symbol("$Failed"))),
+    (b'FA#DA~Af\n"DD~A\xff\n]', wstp.Misread, F(Symbol("$Failed"))),
+]
+
+
+def test_the_reader_goes_on_behind_a_packet_that_cannot_be_read(pair: tuple[wstp.Link, wstp.Link]) -> None:
+    one, two = pair
+    one.put_raw([data for data, _, _ in FAULTY])
+    one.put(F(1), end_packet=True)
+    one.flush(timeout=10)
+    for _, kind, expr in FAULTY:
+        assert two.wait(timeout=10).data
+        with pytest.raises(kind) as caught:
+            two.next_packet(timeout=10)
+        assert caught.value.expr == expr
+    assert two.get(timeout=10) == F(1)
+    two.put(F(2))
+    two.flush(timeout=10)
+    assert one.get(timeout=10) == F(2)
+
+
+@pytest.mark.asyncio
+async def test_the_asyncio_reader_goes_on_too() -> None:
+    async with await wstp.aio.listen(0) as listener:
+        accepting = asyncio.ensure_future(listener.accept(timeout=20))
+        async with await wstp.aio.connect(listener.port, timeout=20) as one, await accepting as two:
+            one.put_raw([data for data, _, _ in FAULTY])
+            one.put(F(1), end_packet=True)
+            await one.flush(timeout=10)
+            for _, kind, expr in FAULTY:
+                with pytest.raises(kind) as caught:
+                    await two.get(timeout=10)
+                assert caught.value.expr == expr
+            assert await two.get(timeout=10) == F(1)
 
 
 def test_a_large_array_passes(pair: tuple[wstp.Link, wstp.Link]) -> None:

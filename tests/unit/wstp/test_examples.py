@@ -21,6 +21,7 @@ WITH_EXAMPLES = [
     "wstp.BigReal",
     "wstp.same",
     "wstp.ExpressionReader",
+    "wstp.EarlyEnd",
     "wstp.Misread",
     "wstp.write_expression",
     "wstp.Features",

@@ -10,17 +10,21 @@ import pytest
 from wstp import (
     NEED_DATA,
     BigReal,
+    EarlyEnd,
     ExpressionReader,
     Features,
     LimitExceeded,
     Limits,
     LocalProtocolError,
     Misread,
+    PacketFault,
     RemoteProtocolError,
     Symbol,
     same,
     write_expression,
 )
+from wstp.expression import END_PACKET
+from wstp.limits import DEFAULT_LIMITS
 
 S = Symbol
 BIG = 10**29
@@ -36,58 +40,102 @@ def wrong(expr: object) -> bytes:
     return wire(expr).replace(str(BIG).encode(), b"abc" * 10).replace(REAL.text.encode(), b"x" * len(REAL.text))
 
 
+def read_all(data: bytes, step: int, limits: Limits = DEFAULT_LIMITS) -> list[Any]:
+    """Return the expressions of a stream, and a fault in the place of each that is not read."""
+    reader = ExpressionReader(limits)
+    found: list[Any] = []
+    for at in range(0, len(data), step):
+        reader.feed(data[at : at + step])
+        while True:
+            try:
+                event = reader.next_event()
+            except PacketFault as fault:
+                event = fault
+            if event is NEED_DATA:
+                break
+            found.append(event)
+    assert reader.unread == 0
+    assert not reader.inside
+    return found
+
+
 @pytest.mark.parametrize("step", [1, 7, 10_000])
-def test_reading_goes_on(step: int) -> None:
+def test_a_number_that_is_none(step: int) -> None:
     cases = [
         (BIG, S("$Failed"), "abc" * 10),
         (S("f")(1, BIG, "s"), S("f")(1, S("$Failed"), "s"), "abc" * 10),
         ([REAL, 2.5, BIG], [S("$Failed"), 2.5, S("$Failed")], "x" * len(REAL.text)),
-        (S("f")(S("g")(BIG), [1] * 40), None, "abc" * 10),
+        (S("f")(S("g")(BIG), [1] * 40), S("f")(S("g")(S("$Failed")), [1] * 40), "abc" * 10),
     ]
     for sent, expected, text in cases:
-        reader = ExpressionReader(tolerant=True)
-        data = wrong(sent) + wire(S("next")(1))
-        found = []
-        for at in range(0, len(data), step):
-            reader.feed(data[at : at + step])
-            while (value := reader.next()) is not NEED_DATA:
-                found.append(value)
-        first, second = found
-        assert isinstance(first, Misread)
-        assert first.text == text
-        assert expected is None or first.expr == expected
-        assert second == S("next")(1)
+        fault, after = read_all(wrong(sent) + wire(S("next")(1)), step)
+        assert isinstance(fault, Misread)
+        assert (fault.what, fault.expr) == ("number", expected)
+        assert str(fault) == f'"{text}" was sent as a number, and is none that can be read'
+        assert wrong(sent)[fault.offset] in b"+*"
+        assert after == S("next")(1)
 
 
 def test_a_leaf_of_an_array() -> None:
     packed = wire(np.arange(4, dtype="<i4").reshape(2, 2))
     header = packed[: packed.index(b"PD")]
-    reader = ExpressionReader(tolerant=True)
-    reader.feed(header + wire(0) + wrong(BIG) + wire(2) + wire(3) + wire("next"))
-    assert reader.next() == Misread("abc" * 10, [[0, S("$Failed")], [2, 3]])
-    assert reader.next() == "next"
+    fault, after = read_all(header + wire(0) + wrong(BIG) + wire(2) + wire(3) + wire("next"), 10_000)
+    assert (type(fault), fault.expr, after) == (Misread, [[0, S("$Failed")], [2, 3]], "next")
 
 
-def test_it_is_an_error_for_others() -> None:
-    for expr in (BIG, REAL):
-        reader = ExpressionReader()
-        reader.feed(wrong(expr))
-        with pytest.raises(RemoteProtocolError):
-            reader.next()
+@pytest.mark.parametrize("step", [1, 10_000])
+@pytest.mark.parametrize(
+    ("data", "what", "expr"),
+    [
+        (b'FA#DA~Af\n"DD~A\xff\n', "text", S("f")(S("$Failed"))),
+        (b"FA#DD~A\xff\n" + wire(1), "text", S("$Failed")(1)),
+        (b"FA#CD~@\n" + wire(1), "text", S("$Failed")(1)),
+        (b"FAFA#CD~@\n" + wire(1) + wire(2), "text", S("$Failed")(1)(2)),
+        (b"AADJFA#DD~A\xff\n.\nPA\xa1\x07\n", "text", S("$Failed")(7)),
+        (b"AADIFA#CD~@\n.\nPA\xa1\x07\n", "text", S("$Failed")(7)),
+        (b"+lA~i" + b"9" * 41 + b"\n", "number", S("$Failed")),
+        (b"FB#DA~Af\n+DA~Ax\n\"DD~A\xff\n", "number", S("f")(S("$Failed"), S("$Failed"))),
+        (b"A99 DUF99 #DA~Af\nFA#DA~Ag\n.\nP99 \xa1" + bytes(99) + b"\n", "array", S("$Failed")),
+        (b"F@#DD~A\xff\n", "text", S("$Failed")()),
+    ],
+)
+def test_what_cannot_be_read(data: bytes, what: str, expr: Any, step: int) -> None:
+    fault, end, after = read_all(data + b"]" + wire("next"), step, Limits(integer_digits=40, array_nodes=50))
+    assert (type(fault), fault.what, fault.expr) == (Misread, what, expr)
+    assert end is END_PACKET
+    assert after == "next"
 
 
-def test_an_integer_of_too_many_digits() -> None:
-    limits = Limits(integer_digits=20)
-    strict, tolerant = ExpressionReader(limits), ExpressionReader(limits, tolerant=True)
-    for reader in (strict, tolerant):
-        reader.feed(wire([BIG, 5]))
-    with pytest.raises(LimitExceeded):
-        strict.next()
-    assert tolerant.next() == Misread(str(BIG), [S("$Failed"), 5])
+@pytest.mark.parametrize("step", [1, 10_000])
+@pytest.mark.parametrize(
+    ("data", "expr"),
+    [
+        (b"FA", S("$Failed")()),
+        (b"FAFA", S("$Failed")()()),
+        (b"FB#DA~Af\n", S("f")(S("$Failed"))),
+        (b"FB#DA~Af\n" + wire("x"), S("f")("x", S("$Failed"))),
+        (b"FB#DA~Af\nFB" + wire(S("List")), S("f")([S("$Failed")])),
+        (b"FAFA#DA~Af\n", S("f")(S("$Failed"))()),
+        (b"FAFA#DA~Af\n" + wire(1), S("f")(1)(S("$Failed"))),
+        (b"F200 " + wire(S("List")) + wire(1) * 40, [*[1] * 40, S("$Failed")]),
+        (b"FC" + wire(S("List")) + b"PB\xa1\x05\x06\n", [5, 6, S("$Failed")]),
+        (b"AADMFA#GA~DList\n.\n", S("$Failed")),
+        (b"FA#DA~Af\nABDMFB#GA~DList\n.\n" + wire(1), S("f")(S("$Failed"))),
+        (b"FB#DA~Af\n+DA~Ax\n", S("f")(S("$Failed"), S("$Failed"))),
+        (b"FA#DA~Af\n" * 3000, None),
+        (b"F1000000000000000 " + wire(S("List")), [S("$Failed")]),
+    ],
+)
+def test_an_early_end_of_packet(data: bytes, expr: Any, step: int) -> None:
+    """The reader goes on behind it, as the C library does after error 24."""
+    fault, after = read_all(data + b"]" + wire("next"), step)
+    assert (type(fault), fault.what, fault.offset) == (EarlyEnd, "end", len(data))
+    assert expr is None or fault.expr == expr
+    assert after == "next"
 
 
 def test_what_is_no_token_is_an_error_all_the_same() -> None:
-    reader = ExpressionReader(tolerant=True)
+    reader = ExpressionReader()
     reader.feed(b"\x01\x02\x03")
     with pytest.raises(RemoteProtocolError):
         reader.next()
@@ -116,7 +164,7 @@ def test_an_array_that_unfolds_to_too_much() -> None:
     header = b"F1000000000000000 #DA~Af\nF@#GA~DList\n."
     reader = ExpressionReader()
     reader.feed(b"A@D%d %b\n" % (len(header), header) if len(header) >= 64 else b"A@D%c%b\n" % (0x40 + len(header), header))
-    with pytest.raises(LimitExceeded, match="array_nodes"):
+    with pytest.raises(Misread, match="array_nodes"):
         reader.next()
 
 

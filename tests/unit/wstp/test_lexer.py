@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wstp import LimitExceeded, Limits, RemoteProtocolError
-from wstp.lexer import ArrayHeader, Header, encode_count, encode_text_count, read_header
+from wstp.lexer import NO_COUNT, ArrayHeader, Header, encode_count, encode_text_count, read_header
 
 LIMITS = Limits()
 HEAD = b"FB#GA~DList\nFC#GA~DList\n."
@@ -26,6 +26,13 @@ def read(data: bytes, at: int = 0) -> Header | None:
         (b"#203 C~ ", Header(0x23, 8, 201, 100, 0x43)),
         (b"PC\xf6", Header(0x50, 3, 25, 3, 0xF6)),
         (b"AFDY", Header(0x41, 4, 26, 6, 0)),
+        # Where a count of characters is wrong, the size alone says where the text ends.
+        (b'"BD~', Header(0x22, 4, 1, NO_COUNT, 0x44)),
+        (b'"HG~E', Header(0x22, 5, 6, 5, 0x47)),
+        (b"#203 C~6", Header(0x23, 7, 202, NO_COUNT, 0x43)),
+        (b"#202 C~ ", Header(0x23, 7, 201, NO_COUNT, 0x43)),
+        (b'"65 D~6x', Header(0x22, 6, 64, NO_COUNT, 0x44)),
+        (b'"DD~12', Header(0x22, 4, 3, NO_COUNT, 0x44)),
     ],
 )
 def test_headers_wait_for_their_last_byte(data: bytes, header: Header) -> None:
@@ -42,9 +49,7 @@ def test_headers_wait_for_their_last_byte(data: bytes, header: Header) -> None:
         (b"F!", 1),
         (b"F64x", 3),
         (b'"AD~', 1),
-        (b'"HG~', 2),
         (b'"HD-', 3),
-        (b"#203 C~64 ", 7),
         (b"PC\x00", 2),
         (b"AFE", 2),
     ],

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from wstp import ExpressionReader, LimitExceeded
+from wstp import ExpressionReader, LimitExceeded, Misread
 from wstp.handshake import Greeting
 from wstp.limits import DEFAULT_LIMITS, Limits
 
@@ -21,13 +21,16 @@ STREAMS = {
     "integer_digits": b"+KA~H12345678\n",
 }
 
+# Only one value is too large: what follows it can be read.
+ONE_VALUE = {"array_nodes", "integer_digits"}
+
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_bound_that_is_passed_is_named(name: str) -> None:
     small = {"count_digits": 3, "nesting_depth": 2, "integer_digits": 4}.get(name, 20)
     reader = ExpressionReader(dataclasses.replace(DEFAULT_LIMITS, **{name: small}))
     reader.feed(STREAMS[name])
-    with pytest.raises(LimitExceeded, match=name):
+    with pytest.raises(Misread if name in ONE_VALUE else LimitExceeded, match=name):
         reader.next()
     # The same bytes are no fault of the default bounds.
     reader = ExpressionReader()

@@ -30,6 +30,17 @@ LIST = b"#GA~DList\n"
         (b"AADMFA" + LIST + b".\nPA\xa1\x00\n", [Start(0), Head(18, "List", 1), End(23)]),
         (b"A@DMF@" + LIST + b".\n", [Start(0), Head(18, "List", 0), End(18)]),
         (b"FB#DA~Af\nPA\xa1\x00\n" + INT, [Start(0), Head(9, "f", 2), End(20)]),
+        # What ends early, and what cannot be read but ends where it says.
+        (b"FA]" + INT, [Start(0), End(2, True), PacketEnd(3), Start(3), Head(9, None, 0), End(9)]),
+        (b"FB#DA~Af\nFA]]", [Start(0), Head(9, "f", 2), End(11, True), PacketEnd(12), PacketEnd(13)]),
+        (b"FB#DA~Af\n" + INT + b"]", [Start(0), Head(9, "f", 2), Argument(15, 7), End(15, True), PacketEnd(16)]),
+        (b"AADMFA" + LIST + b".\n]", [Start(0), Head(18, "List", 1), End(18, True), PacketEnd(19)]),
+        (b"FA#DD~A\xff\n" + INT, [Start(0), Head(9, None, 1), End(15)]),
+        (b"FA#CD~@\n" + INT, [Start(0), Head(8, "", 1), End(14)]),
+        (b'FA#HA~ETextP\n"DD~A\xff\n', [Start(0), Head(13, "TextP", 1), End(20)]),
+        (b'FA#HA~ETextP\n"HG~Ehello\n', [Start(0), Head(13, "TextP", 1), End(24)]),
+        (b'FA#HA~ETextP\n"203 C~64 ' + b"x" * 198 + b"\n", [Start(0), Head(13, "TextP", 1), End(222)]),
+        (b"AADJFA#DD~A\xff\n.\nPA\xa1\x00\n", [Start(0), Head(15, None, 1), End(20)]),
     ],
 )
 def test_marks(data: bytes, marks: list[Mark]) -> None:
@@ -69,7 +80,7 @@ def test_arrays_of_single_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("data", "offset"),
-    [(b"x", 0), (b"P", 0), (INT + b"FA]", 8), (b"FAP", 2), (b"FA#DA~Af\nPB", None), (b"\xe4....x", 5), (b'"DD~Axy', 6),
+    [(b"x", 0), (b"P", 0), (INT + b"FA\x01", 8), (b"FAP", 2), (b"FA#DA~Af\nPB", None), (b"\xe4....x", 5), (b'"DD~Axy', 6),
      (b"AADMFA" + LIST + b'.\n"', 18), (b"AADMFB" + LIST + b".", 16)],
 )  # fmt: skip
 def test_wrong_bytes(data: bytes, offset: int | None) -> None:

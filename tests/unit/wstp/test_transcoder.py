@@ -12,10 +12,12 @@ from wstp import (
     Limits,
     RemoteProtocolError,
     Symbol,
+    Tracker,
     same,
     write_expression,
 )
 from wstp.features import OURS
+from wstp.tracker import PacketEnd
 from wstp.transcoder import Transcoder, covers
 
 LITTLE = Features(tokens=(), formats=(1,))
@@ -41,6 +43,13 @@ def test_the_meaning_stays(step: int) -> None:
     assert out.count(b"]") == len(sent)
     for expr in sent:
         assert same(reader.next(), expr)
+
+
+def test_what_cannot_be_read_is_replaced_and_what_ended_early_ends_early() -> None:
+    data = b'FB#DA~Af\n"DD~A\xff\n"DD~Ax\n]FB#DA~Af\n"DD~Ax\n]FA]' + b"".join(write_expression("next"))
+    written = b"".join(bytes(part) for part in Transcoder(LITTLE).feed(data))
+    assert written == b'FB#DA~Af\n#JA~G$Failed\n"DA~Ax\n]FA#DA~Af\n]FA#JA~G$Failed\n]"GA~Dnext\n]'
+    assert Tracker().feed(written)[-1] == PacketEnd(len(written))
 
 
 def test_bytes_that_are_no_tokens() -> None:

@@ -87,3 +87,15 @@ def test_each_packet_is_reported_with_its_size_and_beginning(keep: int) -> None:
     # Expressions without an end-of-packet token behind them.
     heads = [("EnterTextPacket", OTHER), ("EvaluatePacket", REQUEST), ("EnterTextPacket", OTHER)]
     assert told == [(head, len(data) - 1, data[:-1][:keep]) for head, data in heads]
+
+
+@pytest.mark.parametrize("hold", [10, 1 << 20])
+def test_what_ends_early_passes_and_counts_as_a_packet(hold: int) -> None:
+    """The kernel's reader drops it and answers; nothing of it stays behind in the gate."""
+    made, heads = gate(hold)
+    stream = b"FA]" + REQUEST[:-11] + b"]" + OTHER
+    out = b"".join(joined(made.feed(stream[at : at + 7])) for at in range(0, len(stream), 7))
+    assert out == stream
+    assert heads == [None, "EvaluatePacket", "EnterTextPacket"]
+    assert made.state is GateState.BETWEEN
+    assert made.abandon() is None

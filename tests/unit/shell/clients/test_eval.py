@@ -45,6 +45,19 @@ def test_a_string_is_shown_as_the_kernel_wrote_it(play: Start, capsys: pytest.Ca
     assert capsys.readouterr().out == '"$Failed é日\\n😀"\n'
 
 
+def test_an_answer_that_cannot_be_read(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    def answer(player: KernelPlayer, link: wstp.Link) -> None:
+        link.put_raw([b"FA#OA~LReturnPacket\n+FA~C12x\n]"])
+        link.flush()
+
+    kernel = play({"c": answer, "2+2": [packet("ReturnPacket", "4")]})
+    evaluate(["c", "2+2"], kernel.server)
+    shown = "".join(capsys.readouterr())
+    assert 'the kernel sent what cannot be read: "12x"' in shown
+    assert "$Failed" in shown
+    assert kernel.codes[:2] == ["c", "2+2"]
+
+
 def test_prints_on_output_and_messages_on_error(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
     kernel = play(
         {

@@ -57,6 +57,20 @@ def test_the_value_and_what_is_said_before_it(play: Start) -> None:
     link.close()
 
 
+def test_an_answer_that_cannot_be_read_ends_nothing(play: Start) -> None:
+    def answer(player: KernelPlayer, link: wstp.Link) -> None:
+        link.put_raw([b"FA#OA~LReturnPacket\n+FA~C12x\n]"])
+        link.flush()
+
+    link, said = attach(play({"f[1]": answer, "f[2]": [packet("ReturnPacket", 7)]})), []
+    assert evaluate(link, Symbol("f")(1), said) == Symbol("$Failed")
+    (told,) = said
+    assert (told.symbol, told.tag) == ("Link", "number")
+    assert '"12x"' in told.text
+    assert evaluate(link, Symbol("f")(2)) == 7
+    link.close()
+
+
 def test_a_late_abort_falls_on_an_evaluation_of_no_consequence(play: Start) -> None:
     began = threading.Event()
 

@@ -13,7 +13,7 @@ from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.packets.dialogs import Dialogs
 from kernelbus.kernelhost.mathics.packets.interfaces import Arrival
 from kernelbus.kernelhost.mathics.packets.mainloop import MainLoop
-from wstp import Expr, Function, Symbol
+from wstp import Expr, Function, Misread, Symbol
 
 S = Symbol
 TEXT, ENTER, EVALUATE = S("TextPacket"), S("EnterTextPacket"), S("EvaluatePacket")
@@ -93,7 +93,7 @@ def test_an_aborted_answer_aborts_the_evaluation(client: Client) -> None:
 
 
 def test_a_misread_answer_is_reported(client: Client) -> None:
-    name, text, answer = client.evaluate("{Input[]}", Arrival(S("$Failed"), misread="1x"))[1:]
+    name, text, answer = client.evaluate("{Input[]}", Arrival(S("$Failed"), fault=Misread("number", '"1x" was none', S("$Failed"), 0)))[1:]
     assert name == Function("MessagePacket", S("Kernel"), "number")
     assert "1x" in text.args[0]
     assert answer == returned([S("$Failed")])

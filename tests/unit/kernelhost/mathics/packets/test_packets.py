@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from kernelbus.kernelhost.mathics.packets.packets import FOREIGN, given, message, misread_message, packet_name
-from wstp import Expr, Function, Symbol
+from kernelbus.kernelhost.mathics.packets.packets import FOREIGN, fault_message, given, message, packet_name
+from wstp import EarlyEnd, Expr, Function, Misread, Symbol
 
 S = Symbol
 
@@ -41,8 +41,9 @@ def test_a_message_is_two_packets() -> None:
     assert message("f", "tag", "Words.") == (S("MessagePacket")(S("f"), "tag"), S("TextPacket")("f::tag: Words.\n"))
 
 
-def test_a_long_number_is_cut_in_its_message() -> None:
-    _, short = misread_message("abc")
-    _, long = misread_message("9" * 1000)
-    assert '"abc"' in str(short.args[0])
-    assert f'"{"9" * 40}..."' in str(long.args[0])
+def test_the_message_says_what_is_wrong() -> None:
+    name, text = fault_message(EarlyEnd("end", "the packet ended", S("$Failed"), 5))
+    assert name == S("MessagePacket")(S("Kernel"), "end")
+    assert text == S("TextPacket")("Kernel::end: The packet ended.\n")
+    _, quoted = fault_message(Misread("number", '"x" was none', S("$Failed"), 5))
+    assert quoted == S("TextPacket")('Kernel::number: "x" was none.\n')
