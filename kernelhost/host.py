@@ -4,8 +4,8 @@
 every change to the broker. The broker's requests and the clients' frames come in through one
 :class:`kernelbus.bus.membership.Membership`.
 
-A kernel that does not start is logged as an error once for each reason, not for each try. Waiting
-clients are refused at once, with the reason, and the pool tries again with its back-off.
+A kernel that does not start is logged as an error once for each reason, not for each try. The pool
+tries again with its back-off; clients are refused, with the reason, if it has no kernel at all.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ are let in. Its process runs in a process group of its own and dies with the hos
 When its first prompt has come, and before it has any client, the kernel is told its id and its pool
 (``WSTPServer`$KernelID``, ``WSTPServer`$PoolName``) and runs the pool's initialisation
 (:mod:`kernelbus.kernelhost.process.initialisation`), unless the parent it was forked from has run
-it. A kernel whose initialisation fails is ended; the reason goes to the pool, which refuses waiting
-clients with it at once and tries again after its back-off.
+it. A kernel whose initialisation fails is ended; the reason goes to the pool, which tries again
+after its back-off.
 """
 
 from __future__ import annotations

@@ -719,7 +719,17 @@ class Broker(BrokerTables):
             self._move(entry, ChannelPhase.WAITING, None)
             self._ask(entry, now)
             return
+        if message.code == "no-kernel" and not request.kernel and self._others_serve(entry, host, now):
+            entry.left[host.id] = now
+            self._move(entry, ChannelPhase.WAITING, None)
+            self._ask(entry, now)
+            return
         self._refuse(entry, message.code, message.text)
+
+    def _others_serve(self, entry: ChannelEntry, host: Peer, now: float) -> bool:
+        """Whether a request that `host` cannot meet may still be met by another host in time."""
+        others = [other for other in self.peers_of("host") if other is not host and other.accepts(entry.pool)]
+        return now < entry.deadline and any(not other.pools[entry.pool].failing for other in others)
 
     def _refuse(self, entry: ChannelEntry, code: str, text: str) -> None:
         self._remove(entry)

@@ -23,7 +23,11 @@ that has asked for a kernel, and one that nobody can come back to for a client t
 none for a link's automatic kernel, and none where `ReservePreviouslyConnectedKernels` forbids it.
 :mod:`kernelbus.kernelhost.pools.keeping` says which session, and when one is safe.
 
-Kernels that fail to start are tried again with a back-off of 1 to 60 s, one at a time.
+Kernels that fail to start are tried again with a back-off of 1 to 60 s, one at a time. Clients
+wait on while the pool has any kernel that may come free. If it has none they are refused at once,
+with the reason; but a pool whose kernels have started before is given some attempts first. A start
+that fails because the host is short of something (descriptors, processes, memory) says nothing of
+the kernel: it is tried again soon, and nobody is refused for it.
 
 A licence acts as a cap: when it does not let a kernel run while the pool has others, the number of
 the others is the pool's maximum for :data:`LICENCE_RETRY` seconds. Only such a refusal shows how
@@ -59,6 +63,10 @@ __all__ = [
 
 #: Seconds before another kernel is started after the licence has not let one run.
 LICENCE_RETRY = 60.0
+#: The longest back-off while the host is short of something.
+SHORT_RETRY = 4.0
+#: Failures in a row after which a pool whose kernels have started before refuses its clients.
+_ATTEMPTS = 3
 #: Seconds before the next start, by the number of failures in a row; the last value stays.
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 
@@ -251,6 +259,7 @@ class Pool:
         self.failures = 0
         self.failing = ""
         self.hopeless = False
+        self._proven = False  # whether a kernel of this kind has ever become ready
         self.retry_at = 0.0
         self.licensed: int | None = None
         self._refusal = ""  # the licence's words
@@ -387,6 +396,7 @@ class Pool:
         for number in self._numbers(KernelState.STARTING, KernelState.READY):
             self._stop(number, why, now)
         self.failures, self.failing, self.hopeless = 0, "", False
+        self._proven = False
         return self._decide(now)
 
     def start_one(self, now: float) -> list[Action]:
@@ -417,10 +427,11 @@ class Pool:
         # A kernel that has been told to end may still have become ready.
         if kernel is not None and kernel.state is KernelState.STARTING:
             self.failures, self.failing, self.hopeless = 0, "", False
+            self._proven = True
             self._move(number, KernelState.READY, now)
         return self._decide(now)
 
-    def ended(self, number: int, now: float, text: str, refusal: str | None = None) -> list[Action]:
+    def ended(self, number: int, now: float, text: str, refusal: str | None = None, short: bool = False) -> list[Action]:
         """Handle that a kernel's process is gone.
 
         Args:
@@ -429,6 +440,7 @@ class Pool:
             text: how it ended, which waiting clients are told if it never served anyone.
             refusal: the licence's words, if it did not let the kernel run. While the pool has other
                 kernels, this is a cap and not a failure.
+            short: whether it could not be started because the host is short of something.
         """
         kernel = self.kernels.pop(number)
         self._by_hand.discard(number)
@@ -442,11 +454,12 @@ class Pool:
             # Kernels that were started together fail together. They count as one failure, or a
             # large pool would have a long back-off at once.
             if not self.failures or kernel.since > self._failed_at:
-                self.retry_at = now + BACK_OFF[min(self.failures, len(BACK_OFF) - 1)]
+                wait = BACK_OFF[min(self.failures, len(BACK_OFF) - 1)]
+                self.retry_at = now + (min(wait, SHORT_RETRY) if short else wait)
                 self.failures += 1
                 self._failed_at = now
             self.failing = text
-            self.hopeless = self.hopeless or kernel.state is KernelState.STARTING
+            self.hopeless = self.hopeless or (kernel.state is KernelState.STARTING and not short)
         return self._decide(now)
 
     def attach(self, number: int, channel: int, now: float, client: str = "", keep: bool | None = None) -> None:
@@ -626,10 +639,14 @@ class Pool:
         self._actions.append(Start(number))
 
     def _refuse_at_once(self) -> None:
-        """Refuse waiting clients while kernels do not start and none is being tried."""
-        if self.hopeless and not self.count(KernelState.STARTING):
+        """Refuse waiting clients if kernels do not start, and none is there that may come free."""
+        if self._lost_hope:
             self._actions += [Refuse(request.channel, "no-kernel", self._why_none()) for request in self.queue]
             self.queue = []
+
+    @property
+    def _lost_hope(self) -> bool:
+        return self.hopeless and not self.kernels and (not self._proven or self.failures >= _ATTEMPTS)
 
     def _stop(self, number: int, why: str, now: float, gives_up: bool = False) -> None:
         if self.kernels[number].state is not KernelState.ENDING:
@@ -677,4 +694,4 @@ class Pool:
         if self._waiting():
             paused = self.state is PoolState.PAUSED
             assert not self.count(KernelState.READY) or self.closed or paused, "someone waits and a kernel is ready"
-            assert self.count(KernelState.STARTING) or not self.hopeless, "someone waits for kernels that do not start"
+            assert not self._lost_hope, "someone waits for kernels that do not start"

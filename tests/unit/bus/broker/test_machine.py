@@ -6,6 +6,7 @@ Every step is followed by :meth:`kernelbus.bus.broker.machine.Broker.validate`.
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from broker_player import OPTIONS, BrokerPlayer, Peer, kernel, report
@@ -66,6 +67,17 @@ def test_a_request_waits_for_a_host_to_come(bus: BrokerPlayer) -> None:
     host = bus.host("h")
     assert bus.sent == [("h", Acquire(1, "P", "a", 30.0))]
     assert bus.say(host, Refused(1, "no-kernel", "full")) == [("f", Refused(1, "no-kernel", "full"))]
+
+
+def test_who_one_host_cannot_serve_waits_for_another(bus: BrokerPlayer) -> None:
+    frontend, first = bus.frontend("f"), bus.host("first")
+    bus.say(frontend, Open(1, "a"))
+    second = bus.host("second", report(attached=8))
+    refusal = Refused(1, "no-kernel", "the kernels do not start")
+    assert bus.say(first, refusal) == [], "the other may have one in time"
+    assert bus.say(second, report()) == [("second", Acquire(1, "P", "a", 30.0))]
+    bus.say(first, replace(report(ready=0), failing="they do not start"))
+    assert bus.say(second, refusal) == [("f", refusal)], "nobody else is left"
 
 
 def test_requests_that_cannot_be_met_are_refused_with_the_reason(bus: BrokerPlayer) -> None:

@@ -7,6 +7,7 @@ import pytest
 from kernelbus.kernelhost.pools.keeping import Activity, Timeouts, Worth
 from kernelbus.kernelhost.pools.pool import (
     BACK_OFF,
+    SHORT_RETRY,
     Action,
     Attach,
     KernelState,
@@ -168,6 +169,50 @@ def test_kernels_that_fail_together_are_one_failure() -> None:
     assert made.next_event() == 5.0
     (again,) = starts(made.tick(5.0))
     assert len(starts(made.ready(again, 6.0))) == 7
+
+
+def test_who_waits_at_the_cap_goes_on_waiting_when_one_start_fails() -> None:
+    made = serving(8, maximum=8, keep_alive=False)
+    for channel in range(9, 109):
+        made.acquire(Request(channel, "b", 999.0), 0.0)
+    assert stops(made.detached(1, 1.0)) == [1]
+    (number,) = starts(made.ended(1, 1.1, "exited with status 0"))
+    assert made.ended(number, 2.0, "exited with status 1") == [], "seven run on, and may come free"
+    assert len(made.queue) == 100
+    (number,) = starts(made.tick(3.0))
+    assert [action.request.channel for action in made.ready(number, 4.0) if isinstance(action, Attach)] == [9]
+
+
+def test_a_pool_whose_kernels_have_started_before_is_given_some_attempts() -> None:
+    made = serving(1, maximum=1, keep_alive=False)
+    made.acquire(Request(2, "b", 999.0), 0.0)
+    made.detached(1, 1.0)
+    (number,) = starts(made.ended(1, 1.1, "exited with status 0"))
+    for now, wait in ((2.0, BACK_OFF[0]), (4.0, BACK_OFF[1])):
+        assert made.ended(number, now, "exited with status 1") == []
+        (number,) = starts(made.tick(now + wait))
+    (refusal,) = made.ended(number, 7.0, "exited with status 1")
+    assert isinstance(refusal, Refuse)
+    assert refusal.text == "no kernel came free: the kernels of pool P do not start: exited with status 1"
+    made.renew("another initialisation", 8.0)
+    made.acquire(Request(3, "c", 999.0), 8.0)
+    (refusal,) = made.ended(number + 1, 9.0, "exited with status 1")
+    assert isinstance(refusal, Refuse), "what is new has never started"
+
+
+def test_a_host_that_is_short_of_something_tries_again_soon_and_refuses_nobody() -> None:
+    made = pool(minimum=0, maximum=2)
+    (number,) = starts(made.acquire(Request(1, "a", 999.0), 0.0))
+    now = 0.0
+    for _ in range(10):
+        assert made.ended(number, now, "the host is short of descriptors", short=True) == []
+        due = made.next_event()
+        assert due is not None and due - now <= SHORT_RETRY
+        now = due
+        (number,) = starts(made.tick(now))
+    assert made.failing == "the host is short of descriptors"
+    assert len(made.ready(number, now)) == 1
+    assert made.failing == ""
 
 
 def test_nothing_is_due_while_the_one_kernel_that_is_tried_is_starting() -> None:
