@@ -43,7 +43,7 @@ from kernelbus.kernelhost.process.starting import (
     kernel_command,
     link_to,
 )
-from kernelbus.kernelhost.process.tree import family, processes
+from kernelbus.kernelhost.process.tree import family, mark_of, processes
 from kernelbus.kernelhost.session.abort import AbortWatch
 from kernelbus.kernelhost.session.conversation import Conversation
 from kernelbus.kernelhost.session.excerpt import Beginnings
@@ -148,6 +148,7 @@ class Kernel(RelayOwner):
         self._handler = handler
         self._nursery = nursery
         self._loop = asyncio.get_running_loop()
+        self._mark = mark_of(identity)
         self._listener: RelayListener | None = None
         self._process: KernelProcess | None = None
         self._link: RelayLink | None = None
@@ -277,7 +278,7 @@ class Kernel(RelayOwner):
         port = await self._listener.listen("127.0.0.1", 0)
         command = kernel_command(self.pool.kernel_path, self.pool.kernel_options, link_to(port), self.pool.parallel_kernels)
         self.program = command[0]
-        self._process = await SpawnedKernel.start(command, str(self), self._exited)
+        self._process = await SpawnedKernel.start(command, str(self), self._exited, mark=self._mark)
         self._listener.decide()
 
     async def _start_embedded(self) -> None:
@@ -303,13 +304,14 @@ class Kernel(RelayOwner):
         if self._nursery.available:
             try:
                 return await self._nursery.fork(
-                    arguments, str(self), self._exited, link, self._initialisation, self.pool.name, self._unwanted
+                    arguments, str(self), self._exited, link, self._initialisation, self.pool.name, self._mark, self._unwanted
                 )
             except NurseryFailed as error:
                 if self._ending is not None:
                     raise
                 self.log.error("%s; %s is started by itself", error, self)
-        return await SpawnedKernel.start([*command, "-linkdescriptors", f"{link[0]},{link[1]}"], str(self), self._exited, link)
+        command = [*command, "-linkdescriptors", f"{link[0]},{link[1]}"]
+        return await SpawnedKernel.start(command, str(self), self._exited, link, self._mark)
 
     def end(self, why: str) -> None:
         """Ask the kernel to end, and kill it if it still runs after a grace period.

@@ -6,10 +6,11 @@ Sources: proc(5), cgroups(7). On other systems these values are not known.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Usage", "free_memory", "machine_memory", "usage"]
+__all__ = ["Usage", "free_memory", "machine_memory", "usage", "usage_of"]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -39,6 +40,15 @@ def usage(pid: int) -> Usage | None:
     # The second field is the program's name in parentheses, which may contain any characters.
     fields = text[text.rindex(b")") + 2 :].split()
     return Usage(sum(map(int, fields[11:15])) / _TICK, int(fields[21]) * _PAGE)
+
+
+def usage_of(pids: Iterable[int]) -> Usage | None:
+    """Return what several processes have used together; None: none of them is known.
+
+    Memory that they share counts for each of them.
+    """
+    known = [found for pid in pids if (found := usage(pid)) is not None]
+    return Usage(sum(each.cpu for each in known), sum(each.memory for each in known)) if known else None
 
 
 def machine_memory() -> int | None:

@@ -70,6 +70,7 @@ class Nursery:
         link: tuple[int, int],
         initialisation: Initialisation,
         pool: str,
+        mark: str,
         unwanted: asyncio.Future[None] | None = None,
     ) -> ForkedKernel:
         """Fork a new kernel; wait while its parent loads or is initialised.
@@ -81,6 +82,7 @@ class Nursery:
             link: the descriptors of its data and its message connection.
             initialisation: what it has to have run before its first client.
             pool: the pool's name, for the log if a parent has to be started.
+            mark: see :class:`kernelbus.kernelhost.process.starting.KernelProcess`.
             unwanted: done when nobody wants the kernel any more. It is not forked then, and its
                 parent is not waited for.
 
@@ -104,7 +106,7 @@ class Nursery:
             await asyncio.gather(finding, return_exceptions=True)
             raise NurseryFailed("it was ended before it was started")
         parent, initialised = finding.result()
-        kernel = await parent.fork(arguments, name, on_exit, link)
+        kernel = await parent.fork(arguments, name, on_exit, link, mark)
         kernel.initialised = initialised
         return kernel
 

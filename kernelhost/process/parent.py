@@ -44,10 +44,11 @@ class ForkedKernel(KernelProcess):
         on_exit: see :class:`kernelbus.kernelhost.process.starting.KernelProcess`.
         pid: the id of the process.
         output: the descriptor of the pipe that holds its standard output and error.
+        mark: see :class:`kernelbus.kernelhost.process.starting.KernelProcess`.
     """
 
-    def __init__(self, name: str, on_exit: Callable[[str], None], pid: int, output: int) -> None:
-        super().__init__(name, on_exit)
+    def __init__(self, name: str, on_exit: Callable[[str], None], pid: int, output: int, mark: str = "") -> None:
+        super().__init__(name, on_exit, mark)
         self.pid = pid
         self._loop = asyncio.get_running_loop()
         self._pipe: int | None = output
@@ -207,7 +208,7 @@ class Parent:
     # ------------------------------------------------------------------ forking
 
     async def fork(
-        self, arguments: list[str], name: str, on_exit: Callable[[str], None], link: tuple[int, int]
+        self, arguments: list[str], name: str, on_exit: Callable[[str], None], link: tuple[int, int], mark: str
     ) -> ForkedKernel:
         """Fork a kernel.
 
@@ -216,14 +217,21 @@ class Parent:
             name: what the log calls it.
             on_exit: see :class:`kernelbus.kernelhost.process.starting.KernelProcess`.
             link: the descriptors of its data and its message connection. It gets copies of them.
+            mark: see :class:`kernelbus.kernelhost.process.starting.KernelProcess`.
 
         Raises:
             NurseryFailed: the parent has died.
         """
-        return await self._fork({"arguments": arguments}, "fork", name, on_exit, list(link))
+        return await self._fork({"arguments": arguments, "mark": mark}, "fork", name, on_exit, list(link), mark)
 
     async def _fork(
-        self, message: dict[str, object], kind: str, name: str, on_exit: Callable[[str], None], descriptors: list[int]
+        self,
+        message: dict[str, object],
+        kind: str,
+        name: str,
+        on_exit: Callable[[str], None],
+        descriptors: list[int],
+        mark: str = "",
     ) -> ForkedKernel:
         self._number += 1
         number = self._number
@@ -240,7 +248,7 @@ class Parent:
         finally:
             os.close(writing)
             self._forking.pop(number, None)
-        forked = ForkedKernel(name, on_exit, pid, reading)
+        forked = ForkedKernel(name, on_exit, pid, reading, mark)
         self._forked[pid] = forked
         if pid in self._early:
             self._report(pid, self._early.pop(pid))

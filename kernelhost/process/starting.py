@@ -22,6 +22,8 @@ from typing import cast
 
 from kernelbus.bus.settings.config import EMBEDDED
 from kernelbus.bus.settings.logs import EventLogger
+from kernelbus.kernelhost.process.sweeping import sweep
+from kernelbus.kernelhost.process.tree import MARK, become_reaper, kill_descendants
 from kernelbus.kernelhost.process.wolfram import default_kernel
 
 __all__ = [
@@ -84,6 +86,11 @@ def end_with_parent() -> None:
     """
     assert _LIBC is not None
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _begin_kernel() -> None:
+    end_with_parent()
+    become_reaper()
 
 
 def embedded_arguments(command: list[str]) -> list[str] | None:
@@ -153,16 +160,21 @@ class KernelProcess:
 
     Attributes:
         pid: the id of the process, which is also that of its group; 0: it has not been started.
+        mark: what the environment of a kernel's processes has; "": it is no kernel, and what
+            descends from it is not its own.
         initialised: whether it has run its pool's initialisation already.
     """
 
-    def __init__(self, name: str, on_exit: Callable[[str], None]) -> None:
+    def __init__(self, name: str, on_exit: Callable[[str], None], mark: str = "") -> None:
         self.pid = 0
+        self.mark = mark
         self.initialised = False
+        self._name = name
         self._on_exit = on_exit
         self._output = Output(name)
         self._status: int | None = None
         self._gone = False
+        self._clean = False
         self._silent = False
         self._told = False
         self._killed = False
@@ -177,9 +189,15 @@ class KernelProcess:
         self._output.log = log
 
     def kill(self) -> None:
-        """Kill the process and its whole group; do nothing when it is gone."""
+        """Kill the process, its whole group, and a kernel's descendants.
+
+        Does nothing when it is gone.
+        """
         self._killed = True
         if self.pid and not self._gone:
+            if self.mark:
+                # First, while they are still its descendants.
+                kill_descendants(self.pid)
             self._kill_group()
 
     def interrupt(self) -> None:
@@ -202,11 +220,22 @@ class KernelProcess:
     def _exited(self, status: int | None) -> None:
         """Handle the end of the process.
 
-        The rest of its group is killed: it must neither outlive it nor hold its output open.
+        The rest of its group, and what else a kernel has started, is killed: it must neither
+        outlive it nor hold its output open.
         """
         self._gone = True
         self._status = status
         self._kill_group()
+        if self.mark:
+            sweep(self.mark, self._swept)
+        else:
+            self._swept(0)
+
+    def _swept(self, left: int) -> None:
+        """Handle that nothing that it has started runs any more."""
+        if left:
+            self._output.log.info("%s had left %d processes behind, which were killed", self._name, left)
+        self._clean = True
         if self._silent:
             self._tell()
         else:
@@ -215,7 +244,7 @@ class KernelProcess:
     def _output_ended(self) -> None:
         """Handle that no process holds its output open any more."""
         self._silent = True
-        if self._gone:
+        if self._gone and self._clean:
             self._tell()
 
     def _tell(self) -> None:
@@ -238,7 +267,7 @@ class SpawnedKernel(KernelProcess, asyncio.SubprocessProtocol):
 
     @classmethod
     async def start(
-        cls, command: list[str], name: str, on_exit: Callable[[str], None], descriptors: Sequence[int] = ()
+        cls, command: list[str], name: str, on_exit: Callable[[str], None], descriptors: Sequence[int] = (), mark: str = ""
     ) -> SpawnedKernel:
         """Start `command`.
 
@@ -247,21 +276,22 @@ class SpawnedKernel(KernelProcess, asyncio.SubprocessProtocol):
             name: what the log calls the process.
             on_exit: see :class:`KernelProcess`.
             descriptors: file descriptors that the process inherits beside its output.
+            mark: see :class:`KernelProcess`.
 
         Raises:
             OSError: there is no such program, or it cannot be run.
         """
         loop = asyncio.get_running_loop()
         _, protocol = await loop.subprocess_exec(
-            lambda: cls(name, on_exit),
+            lambda: cls(name, on_exit, mark),
             *command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=environment(),
+            env={**environment(), **({MARK: mark} if mark else {})},
             start_new_session=True,
             pass_fds=descriptors,
-            preexec_fn=end_with_parent if _LIBC is not None else None,
+            preexec_fn=None if _LIBC is None else _begin_kernel if mark else end_with_parent,
         )
         return protocol
 

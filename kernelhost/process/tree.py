@@ -1,25 +1,45 @@
 """The processes of a kernel: its own, those it has started, and those that these have started.
 
 A program that is started by a kernel can leave the kernel's process group (setsid(2)), and its
-parent can end before it. So three things say that a process belongs to a kernel: it descends from
-it, it is in its session or group, or its environment has the kernel's mark (:data:`MARK`), which
-every program passes on unless it means not to.
+parent can end before it. A kernel is therefore made the reaper of its descendants
+(:func:`become_reaper`): they stay its descendants as long as it lives. When it has ended, what it
+has left behind is found by its mark (:data:`MARK`), which every program passes on in its
+environment unless it means not to.
 
-:func:`family` is sans-IO; :func:`processes` and :func:`marked` read ``/proc`` (proc(5)). On other
-systems than Linux only the kernel's own process is known.
+:func:`family` is sans-IO; the others read ``/proc`` (proc(5)). On other systems than Linux only the
+kernel's own process is known.
 """
 
 from __future__ import annotations
 
+import ctypes
+import hashlib
 import os
-from collections import defaultdict
-from collections.abc import Iterable
+import signal
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-__all__ = ["MARK", "Process", "family", "marked", "processes"]
+__all__ = [
+    "MARK",
+    "Process",
+    "become_reaper",
+    "descendants",
+    "family",
+    "kill_descendants",
+    "kill_marked",
+    "mark_of",
+    "marked",
+    "processes",
+]
 
 #: The name of the environment variable that carries the id of a kernel.
 MARK = "KERNELBUS_KERNEL"
+_PR_SET_CHILD_SUBREAPER = 36
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+#: How often descendants are looked for again while they are killed.
+_ROUNDS = 5
 
 
 class Process(NamedTuple):
@@ -55,17 +75,12 @@ def parse(stat: bytes) -> Process:
 def processes() -> list[Process]:
     """Return the processes of this machine that this one can see."""
     found = []
-    try:
-        names = os.listdir("/proc")
-    except OSError:
-        return []
-    for name in names:
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    found.append(parse(file.read()))
-            except (OSError, ValueError):
-                continue  # it has ended meanwhile
+    for name in _numbers():
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                found.append(parse(file.read()))
+        except (OSError, ValueError):
+            continue  # it has ended meanwhile
     return found
 
 
@@ -90,21 +105,98 @@ def family(kernel: int, everyone: Iterable[Process]) -> list[Process]:
     return [known[pid] for pid in sorted(found, key=lambda pid: (pid != kernel, pid))]
 
 
-def marked(identity: str) -> list[int]:
-    """Return the ids of the processes whose environment has the kernel's mark.
+def mark_of(identity: str) -> str:
+    """Return the mark of a kernel: it does not tell the id, with which anybody can attach it."""
+    return hashlib.blake2s(identity.encode(), digest_size=12).hexdigest()
 
-    Only processes of this user can be looked at.
 
-    Args:
-        identity: the id of the kernel.
+def become_reaper() -> None:
+    """Keep the descendants of this process when their parents end (PR_SET_CHILD_SUBREAPER).
+
+    It lasts when this process runs another program. Runs in the child, after a fork.
     """
-    wanted = f"{MARK}={identity}".encode()
-    found = []
-    for process in processes():
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the ids of the processes that descend from `pid`, in no order."""
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        parent = waiting.pop()
         try:
-            with open(f"/proc/{process.pid}/environ", "rb") as file:
-                if wanted in file.read().split(b"\0"):
-                    found.append(process.pid)
+            tasks = os.listdir(f"/proc/{parent}/task")
+        except OSError:
+            continue  # it has ended
+        for task in tasks:
+            try:
+                with open(f"/proc/{parent}/task/{task}/children", "rb") as file:
+                    children = [int(child) for child in file.read().split()]
+            except OSError:
+                continue
+            found += children
+            waiting += children
+    return found
+
+
+def kill_descendants(pid: int) -> None:
+    """Kill the processes that descend from `pid`, and not that process itself."""
+    # One that starts another meanwhile has it found in the next round.
+    for _ in range(_ROUNDS):
+        below = descendants(pid)
+        for each in below:
+            _kill(each)
+        if not below:
+            return
+
+
+def kill_marked(marks: Collection[str]) -> dict[str, int]:
+    """Kill the processes that have one of these marks.
+
+    Returns:
+        How many there were of each mark that any had.
+    """
+    killed: dict[int, str] = {}
+    for _ in range(_ROUNDS):
+        # One that has been killed may still be on its way out.
+        left = {pid: mark for pid, mark in marked(marks).items() if pid not in killed and _kill(pid)}
+        killed |= left
+        if not left:
+            break
+    return dict(Counter(killed.values()))
+
+
+def _kill(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def marked(marks: Collection[str]) -> dict[int, str]:
+    """Return the processes whose environment has one of these marks: the mark by process id.
+
+    Only processes of this user can be looked at, and of these only those that have run a program
+    since their kernel was started: a fork alone changes no environment that the system shows.
+    """
+    wanted = {f"{MARK}={mark}".encode(): mark for mark in marks}
+    found = {}
+    for name in _numbers():
+        try:
+            with open(f"/proc/{name}/environ", "rb") as file:
+                entries = file.read().split(b"\0")
         except OSError:
             continue
+        for entry in entries:
+            if entry in wanted:
+                found[int(name)] = wanted[entry]
     return found
+
+
+def _numbers() -> list[str]:
+    try:
+        return [name for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return []

@@ -1,5 +1,7 @@
 """Watches the processor time and the memory that kernels use, with one timer for all of them.
 
+What a kernel uses is what its process and the processes that descend from it use.
+
 Kernels that work are looked at twice a second, idle ones every ten seconds, since an idle kernel
 does not grow. Nothing is asked of the kernels, and nothing here is on the way of their data:
 :mod:`kernelbus.kernelhost.process.accounting` reads ``/proc/PID/stat``, and
@@ -20,8 +22,9 @@ from typing import Generic, Protocol, TypeVar
 
 from kernelbus.bus.settings.config import LimitsConfig
 from kernelbus.bus.settings.logs import EventLogger
-from kernelbus.kernelhost.process.accounting import Usage, machine_memory, usage
+from kernelbus.kernelhost.process.accounting import Usage, machine_memory, usage_of
 from kernelbus.kernelhost.process.memory import MemoryRules, Verdict, amount, default_limit
+from kernelbus.kernelhost.process.tree import descendants
 
 __all__ = ["KernelWatch", "Watched", "settled"]
 
@@ -150,9 +153,11 @@ class KernelWatch(Generic[_Kernel]):
             known.busy = busy
 
     def _look_at(self, kernel: _Kernel, known: _Seen) -> None:
-        found = usage(kernel.pid) if kernel.pid else None
+        found = usage_of([kernel.pid, *descendants(kernel.pid)]) if kernel.pid else None
         if found is None:
             return
+        # The processor time of a child that has ended is its parent's only once that has waited.
+        found = found._replace(cpu=max(found.cpu, kernel.usage.cpu))
         kernel.usage = found
         fresh = kernel.serving and kernel.attachments == 0
         if not fresh:

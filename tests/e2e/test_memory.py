@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 from asking import ask, command, connect, order, value
 from serving import Part, stand_in_pool, wait_until, write_config
@@ -61,6 +64,31 @@ def test_the_status_says_what_kernels_use(server: Part) -> None:
         known = wait_until(lambda: (known := mine())["Memory"] > 100 * MIB and known, "its memory is known")
         assert known["Cpu"] > 0
         wait_until(lambda: mine()["Idle"] > known["Idle"] + 0.2, "it is idle")
+
+
+def test_what_a_kernel_has_started_counts_as_its_own_and_ends_with_it(server: Part) -> None:
+    with connect(server) as link:
+        identity = str(order(link, command("KernelID")))
+        daemon = value(link, Symbol("Daemon")(100 * MIB))
+        assert isinstance(daemon, int)
+        assert os.getsid(daemon) == daemon, "it has left the kernel's session"
+        wait_until(lambda: mapping(mapping(order(link, command("Kernels")))[identity])["Memory"] > 130 * MIB, "its memory counts")
+        with contextlib.suppress(wstp.LinkClosed, wstp.LinkLost):
+            value(link, Symbol("Daemon")(250 * MIB))
+            link.next_packet(60)
+            link.next_packet(60)
+    assert server.told("of pool Main took .* MiB of memory, more than 300 MiB")
+    wait_until(lambda: not psutil.pid_exists(daemon), "it ends with the kernel that is killed")
+
+
+def test_what_a_kernel_that_exits_has_started_ends_with_it(server: Part) -> None:
+    with connect(server) as link:
+        daemon = value(link, Symbol("Daemon")(1))
+        assert isinstance(daemon, int) and psutil.pid_exists(daemon)
+        with contextlib.suppress(wstp.LinkClosed, wstp.LinkLost):
+            value(link, Symbol("Exit")(0))
+    wait_until(lambda: not psutil.pid_exists(daemon), "it ends with the kernel that exits")
+    assert server.told("had left 1 processes behind, which were killed")
 
 
 #: The limit of an embedded kernel, which has about 180 MiB when it starts.

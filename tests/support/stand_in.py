@@ -8,6 +8,7 @@
 | `Deaf[]` | none, ever; it ignores message 3 and SIGINT |
 | `Hoard[n]` | Null; n bytes more are in use from now on |
 | `Exit[n]` | TextPacket["bye"], then the process exits with status n |
+| `Daemon[n]` | the id of a process of its own session, whose parent has ended, with n bytes |
 | `Pid[]`, `Arguments[]` | the process id, the command line |
 | `Defined[]` | the names that were Set |
 | `Zeros[n]` | n machine reals |
@@ -30,6 +31,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -138,6 +140,8 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
         case Function(head=Symbol(name="Hoard"), args=(int(count),)):
             HOARD.append(np.ones(count, np.uint8))
             return Symbol("Null")
+        case Function(head=Symbol(name="Daemon"), args=(int(count),)):
+            return daemon(count)
         case Function(head=Symbol(name="Stubborn")):
             try:
                 while True:
@@ -175,6 +179,16 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
             return Symbol("Null")
         case _:
             return expression
+
+
+def daemon(count: int) -> int:
+    code = f"kept = bytearray(b'x') * {count}; import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    shell = 'setsid "$1" -c "$2" &'
+    started = subprocess.Popen(["bash", "-c", shell, "bash", sys.executable, code], stdout=subprocess.PIPE)
+    assert started.stdout is not None
+    pid = int(started.stdout.readline())
+    started.wait()
+    return pid
 
 
 def initialise(link: wstp.Link, kind: str, given: str, defined: list[str]) -> Expr:

@@ -6,9 +6,10 @@ Unix stream socket (descriptor FD), with one line of JSON for each message.
 
 From the host:
 
-``{"fork": n, "arguments": [...]}``
-    Fork kernel number n with these arguments. Three descriptors come with the message: the kernel's
-    standard output and error, and its link's data and message connection.
+``{"fork": n, "arguments": [...], "mark": text}``
+    Fork kernel number n with these arguments and this mark
+    (:mod:`kernelbus.kernelhost.process.tree`). Three descriptors come with the message: the
+    kernel's standard output and error, and its link's data and message connection.
 ``{"parent": n}``
     Fork another parent, which runs an initialisation and then forks kernels that have it. Three
     descriptors come with the message: standard output and error, the new parent's own socket, and a
@@ -54,6 +55,7 @@ from kernelbus.kernelhost.mathics.evaluation.loading import Loaded, LoadError, l
 from kernelbus.kernelhost.mathics.start.preparation import InitialisationError, prepare
 from kernelbus.kernelhost.mathics.start.run import run
 from kernelbus.kernelhost.process.initialisation import Initialisation
+from kernelbus.kernelhost.process.tree import MARK, become_reaper
 
 __all__ = ["main"]
 
@@ -122,7 +124,8 @@ class _Nursery:
             output = self._descriptors.pop(0)
             given = self._descriptors.pop(0), self._descriptors.pop(0)
             if "fork" in message:
-                self._kernels.add(self._fork(message["fork"], output, partial(run, message["arguments"], self._loaded, given)))
+                live = partial(_be_kernel, message["mark"], message["arguments"], self._loaded, given)
+                self._kernels.add(self._fork(message["fork"], output, live))
             else:
                 self._fork(message["parent"], output, partial(_be_parent, *given, self._loaded))
             for descriptor in given:
@@ -177,6 +180,12 @@ class _Nursery:
             # One that was just forked may not have made its group yet.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def _be_kernel(mark: str, arguments: list[str], loaded: Loaded, link: tuple[int, int]) -> int:
+    os.environ[MARK] = mark
+    become_reaper()
+    return run(arguments, loaded, link)
 
 
 def _be_parent(descriptor: int, wanted: int, loaded: Loaded) -> int:

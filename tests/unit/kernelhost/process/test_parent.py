@@ -26,7 +26,7 @@ def test_kernels_and_parents_are_forked_and_their_ends_are_told() -> None:
 
         (data, its_data), (message, its_message) = socket.socketpair(), socket.socketpair()
         with data, its_data, message, its_message:
-            kernel = await base.fork(["-run"], "kernel", ends.append, (its_data.fileno(), its_message.fileno()))
+            kernel = await base.fork(["-run"], "kernel", ends.append, (its_data.fileno(), its_message.fileno()), "m")
         assert kernel.pid not in (0, os.getpid())
         await until(lambda: ends)
         assert ends[0].startswith("exited with status 2; it said last: kernelhost.mathics: nothing after -run")
@@ -47,7 +47,7 @@ def test_kernels_and_parents_are_forked_and_their_ends_are_told() -> None:
         assert deaths == ["child: was ended by SIGKILL"]
         assert child.gone and not base.gone
         with pytest.raises(NurseryFailed):
-            await child.fork([], "kernel", ends.append, (0, 0))
+            await child.fork([], "kernel", ends.append, (0, 0), "m")
 
         failing = await base.fork_parent(
             "failing", Initialisation(code="$Failed"), lambda parent, how: deaths.append(parent.name), lambda text, is_message: None
@@ -82,7 +82,7 @@ def test_a_kernel_that_is_killed_as_soon_as_it_is_forked_ends() -> None:
         with data, its_data, message, its_message:
             for _ in range(10):
                 ends: list[str] = []
-                kernel = await base.fork([], "kernel", ends.append, (its_data.fileno(), its_message.fileno()))
+                kernel = await base.fork([], "kernel", ends.append, (its_data.fileno(), its_message.fileno()), "m")
                 kernel.kill()
                 await until(lambda: ends)  # noqa: B023
                 assert ends == ["was ended by SIGKILL"]

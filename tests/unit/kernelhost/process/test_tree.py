@@ -5,10 +5,27 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
+from serving import wait_until
 
-from kernelbus.kernelhost.process.tree import MARK, Process, family, marked, parse, processes
+from kernelbus.kernelhost.process.tree import (
+    MARK,
+    Process,
+    descendants,
+    family,
+    kill_descendants,
+    kill_marked,
+    mark_of,
+    marked,
+    parse,
+    processes,
+)
+
+ROOT = Path(__file__).parents[4] / "src"
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists its processes in files")
 
@@ -45,21 +62,65 @@ def test_a_name_may_have_any_characters() -> None:
     assert found.memory == 25 * os.sysconf("SC_PAGE_SIZE")
 
 
-@needs_linux
-def test_real_processes_are_found() -> None:
-    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(1, flush=True); input()'], start_new_session=True)"
-    kernel = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, env={**os.environ, MARK: "k1"},
+CHILD = "import os, sys; os.setsid(); print(os.getpid(), flush=True); sys.stdin.read()"
+KERNEL = f"""
+import ctypes, os, subprocess, sys
+sys.path.insert(0, {str(ROOT)!r})
+from kernelbus.kernelhost.process.tree import become_reaper
+become_reaper()
+# Its child ends at once; what that has started stays.
+given = sys.argv[1]
+subprocess.run(["bash", "-c", '"$1" -c "$2" <&$3 &', "bash", sys.executable, {CHILD!r}, given], pass_fds=[int(given)])
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def kernel() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A process with the mark k1, and the id of one that it has started by one that has ended."""
+    reading, writing = os.pipe()
+    made = subprocess.Popen(
+        [sys.executable, "-c", KERNEL, str(reading)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, env={**os.environ, MARK: "k1"}, pass_fds=[reading],
     )  # fmt: skip
+    os.close(reading)
     try:
-        assert kernel.stdout is not None and kernel.stdout.readline() == b"1\n"
-        found = family(kernel.pid, processes())
-        assert found[0].pid == kernel.pid
-        assert len(found) == 2
-        assert found[1].session != kernel.pid, "it has left the kernel's session"
-        assert all(each.memory > 0 for each in found)
-        assert set(marked("k1")) == {each.pid for each in found}
-        assert marked("k") == []
+        assert made.stdout is not None
+        yield made, int(made.stdout.readline())
     finally:
-        kernel.communicate()
+        made.kill()
+        made.communicate()
+        os.close(writing)
+
+
+@needs_linux
+def test_what_a_kernel_has_started_stays_its_descendant(kernel: tuple[subprocess.Popen[bytes], int]) -> None:
+    process, child = kernel
+    assert os.getsid(child) == child
+    wait_until(lambda: descendants(process.pid) == [child], "its parent has ended")
+    assert [each.pid for each in family(process.pid, processes())] == [process.pid, child]
+    assert marked(["k1", "k2"]) == {process.pid: "k1", child: "k1"}
+    assert marked(["k"]) == {}
+    kill_descendants(process.pid)
+    wait_until(lambda: child not in [each for each in descendants(process.pid) if running(each)], "it is killed")
+    assert process.poll() is None
+
+
+@needs_linux
+def test_what_a_kernel_has_left_behind_is_found_by_its_mark(kernel: tuple[subprocess.Popen[bytes], int]) -> None:
+    process, child = kernel
+    process.kill()
+    process.wait()
+    assert descendants(process.pid) == []
+    assert kill_marked(["k1", "k2"]) == {"k1": 1}
+    wait_until(lambda: not running(child), "it is killed")
+    assert kill_marked(["k1"]) == {}
+
+
+def running(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_mark_does_not_tell_the_id() -> None:
+    assert mark_of("secret") == mark_of("secret") != mark_of("other")
+    assert "secret" not in mark_of("secret")
