@@ -134,6 +134,9 @@ class LinkServer(Protocol):
     def channel_forgotten(self, channel: int) -> None:
         """Forget a channel that the broker knows to be over."""
 
+    def link_idle(self, link: ClientLink, idle: bool) -> None:
+        """Note whether a link has no kernel and waits for none."""
+
     def link_gone(self, link: ClientLink) -> None:
         """Forget a link that has ended."""
 
@@ -146,7 +149,7 @@ class ClientLink(RelayOwner):
     def __init__(self, server: LinkServer, link: RelayLink) -> None:
         self._loop = asyncio.get_running_loop()
         self._state = LinkState.GREETING
-        self._since = self._loop.time()
+        self._since = self._last_command = self._loop.time()
         self.kernel = ""
         self.pool = ""
         self.channel = 0
@@ -194,11 +197,17 @@ class ClientLink(RelayOwner):
         assert state in TRANSITIONS[self._state], f"{self}: {self._state.value} to {state.value}"
         self._state = state
         self._since = self._loop.time()
+        self._server.link_idle(self, state is LinkState.ALONE)
 
     @property
     def changed(self) -> float:
         """When the state changed last, on the loop's clock."""
         return self._since
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when it has no kernel and asks for nothing, on the loop's clock; None: it does."""
+        return max(self._since, self._last_command) if self.state is LinkState.ALONE else None
 
     @property
     def bytes_in(self) -> int:
@@ -325,6 +334,7 @@ class ClientLink(RelayOwner):
             self._drop_channel(f"client {self.name} asks for a kernel itself")
             self.state = LinkState.ALONE
         elif piece.command:
+            self._asked()
             command, self._decoded = self._decode(), None
             self._intake.take()
             self._command(command, len(piece.data))
@@ -332,6 +342,13 @@ class ClientLink(RelayOwner):
             self._pass_to_kernel()
         else:
             self._refuse_expressions(self._intake.take().expressions)
+
+    def _asked(self) -> None:
+        """Note that the client has asked for something, and is idle from now on at the earliest."""
+        self._last_command = self._loop.time()
+        if self.state is LinkState.ALONE:
+            self._server.link_idle(self, False)
+            self._server.link_idle(self, True)
 
     def _pass_to_kernel(self) -> None:
         if self.state is LinkState.ATTACHED and self._handle is not None and (pieces := self._intake.take_passing()):
@@ -624,6 +641,16 @@ class ClientLink(RelayOwner):
                 self._handle.end(EndReason.CLIENT_LOST, "the frontend is shutting down")
             self.state = LinkState.CLOSING
             self._link.close()
+
+    def turn_out(self, tag: str, text: str) -> None:
+        """Close the link with a reason, at once if its client does not read."""
+        if self.state in (LinkState.CLOSING, LinkState.ENDED):
+            return
+        self.log.warning("%s is closed: %s", self, text)
+        if self.state is LinkState.GREETING or self._link.congested:
+            self._link.abort()
+        else:
+            self._close_with(tag, text)
 
     def abort(self) -> None:
         """Close the link at once."""

@@ -27,9 +27,11 @@ from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import EventLogger, fields
 from kernelbus.bus.settings.reload import FRONTEND_KEYS, Reloader
 from kernelbus.bus.transport.interface import TransportFactory
+from kernelbus.frontend.capacity import capacity
 from kernelbus.frontend.census import Census
 from kernelbus.frontend.enquiries import Enquiries
 from kernelbus.frontend.link import ClientLink, LinkState
+from wstp.places import Places
 from wstp.relay import RelayLink, RelayListener, RelayOwner
 
 __all__ = ["Frontend", "PortError"]
@@ -55,6 +57,8 @@ class Frontend:
         where: the broker's address, for the log.
         reread: reads the configuration again, for an administrator's order.
         records: the folder of :class:`kernelbus.bus.predecessors.Predecessors`; None: none.
+        descriptors: how many this process may have.
+        kernels: how many kernels this process may start.
     """
 
     def __init__(
@@ -67,6 +71,8 @@ class Frontend:
         where: str,
         reread: Callable[[], Config] | None = None,
         records: Path | None = None,
+        descriptors: int = 2**20,
+        kernels: int = 0,
     ) -> None:
         self.config = config
         self.reloader = Reloader(config, reread, FRONTEND_KEYS, self._configure)
@@ -80,7 +86,20 @@ class Frontend:
         self._census = Census(self._loop.time())
         self._told: FrontendReport | None = None
         self._channels: dict[int, tuple[ClientLink, Open]] = {}
-        self._listener = RelayListener(self._accept, ("uuid",), config.limits.greeting_timeout, config.limits.client_timeout)
+        limits = config.limits
+        fits = capacity(descriptors, limits.links, limits.pending, kernels)
+        if fits.warning:
+            self._log.warning("%s", fits.warning)
+        self._fits = fits.links
+        self._places: Places[ClientLink] = Places(min(limits.links, fits.links), limits.links_per_address)
+        self._listener = RelayListener(
+            self._accept,
+            ("uuid",),
+            limits.greeting_timeout,
+            limits.client_timeout,
+            pending=fits.pending,
+            pending_each=limits.pending_per_address,
+        )
         self._empty = asyncio.Event()
         self._numbers = itertools.count(1)
         self.rounds = Rounds()
@@ -151,6 +170,14 @@ class Frontend:
         while True:
             await asyncio.sleep(_REPORT_INTERVAL)
             self._report()
+            self._end_idle()
+
+    def _end_idle(self) -> None:
+        """Close the links that have had no kernel, and have asked for nothing, for too long."""
+        timeout = self.config.limits.link_timeout
+        since = self._loop.time() - timeout
+        for link in [link for link in self._links if link.idle_since is not None and link.idle_since <= since]:
+            link.turn_out("idle", f"this link had no kernel for {timeout:g} s (Limits/LinkTimeout)")
 
     def _report(self) -> None:
         report = self._census.report(self._links, self._loop.time())
@@ -176,13 +203,17 @@ class Frontend:
         self._predecessors.close()
 
     def _accept(self, relay: RelayLink) -> RelayOwner | None:
-        limit = self.config.limits.links
-        if len(self._links) >= limit:
-            text = "a link from %s is refused: there are %d already (Limits/Links)"
-            self._log.error(text, relay.name, limit, extra=fields(client=relay.name))
-            self._census.refused += 1
-            return None
         link = ClientLink(self, relay)
+        each = self._places.each
+        for gone in self._places.enter(link, relay.address):
+            why = f"there are {self._places.most} already (Limits/Links), and most are its address's"
+            if each and self._places.held(relay.address) >= each:
+                why = f"its address has {each} (Limits/LinksPerAddress)"
+            self._census.refused += 1
+            if gone is link:
+                self._log.error("a link from %s is refused: %s", relay.name, why, extra=fields(client=relay.name))
+                return None
+            gone.turn_out("toomany", f"another client needs this link's place: {why}")
         self._census.accepted += 1
         self._links.add(link)
         self._empty.clear()
@@ -254,11 +285,16 @@ class Frontend:
         """See :class:`kernelbus.frontend.link.LinkServer`."""
         self._channels.pop(channel, None)
 
+    def link_idle(self, link: ClientLink, idle: bool) -> None:
+        """See :class:`kernelbus.frontend.link.LinkServer`."""
+        self._places.set_spare(link, idle)
+
     def link_gone(self, link: ClientLink) -> None:
         """See :class:`kernelbus.frontend.link.LinkServer`."""
         if link in self._links:
             self._census.gone(link)
         self._links.discard(link)
+        self._places.leave(link)
         if not self._links:
             self._empty.set()
 
@@ -312,6 +348,8 @@ class Frontend:
     def _configure(self, config: Config) -> list[str]:
         """Use another configuration; open links read it when they need it."""
         self.config = config
+        self._places.most = min(config.limits.links, self._fits)
+        self._places.each = config.limits.links_per_address
         return []
 
     def _link_of(self, channel: int) -> ClientLink | None:

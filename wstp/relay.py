@@ -26,7 +26,7 @@ from wstp.errors import LimitExceeded, RemoteProtocolError
 from wstp.features import OURS, Features
 from wstp.handshake import SERVER_PREAMBLE, Greeting, Mode
 from wstp.messages import Message, MessageCode, MessageReader, encode_message
-from wstp.rendezvous import Action, Dismissed, Matched, Rendezvous, Reply
+from wstp.rendezvous import MAX_PENDING, Action, Dismissed, Matched, Rendezvous, Reply
 from wstp.sockets import is_tcp
 from wstp.stream import ByteStream, end_of
 
@@ -93,6 +93,7 @@ class RelayLink:
         state: where the link stands.
         mode: the mode in which the link was made.
         name: the peer's `host:port`, for the log.
+        address: the peer's address.
         bytes_in: the token bytes handed to the owner so far.
         bytes_out: the token bytes written so far.
         read_to_the_end: whether the data connection ended as one does whose reader has read all
@@ -105,6 +106,7 @@ class RelayLink:
         self.state = RelayLinkState.GREETING
         self.mode = mode
         self.name = data.name
+        self.address = data.address
         self.bytes_in = 0
         self.bytes_out = 0
         self._loop = asyncio.get_running_loop()
@@ -406,6 +408,8 @@ class RelayListener:
         vanished_timeout: the time in seconds after which a silent peer is taken for gone.
         check: the function that says why a connection is refused, before a byte of it is believed;
             "" accepts it, None holds it until `decide()` is called. Without it all are accepted.
+        pending: how many connections may wait to become links.
+        pending_each: how many of one address; 0: all.
 
     Attributes:
         port: the port of data connections.
@@ -419,6 +423,8 @@ class RelayListener:
         greeting_timeout: float = 10.0,
         vanished_timeout: float = 25.0,
         check: Callable[[ByteStream], str | None] | None = None,
+        pending: int = MAX_PENDING,
+        pending_each: int = 0,
     ) -> None:
         self.port = 0
         self.local_only = False
@@ -431,7 +437,8 @@ class RelayListener:
         self._held: dict[ByteStream, bool] = {}
         self._modes = frozenset(modes)
         self._servers: list[asyncio.Server] = []
-        self._rendezvous: Rendezvous[ByteStream] = Rendezvous(self._modes, None, greeting_timeout)
+        self._pending = pending, pending_each
+        self._rendezvous: Rendezvous[ByteStream] = Rendezvous(self._modes, None, greeting_timeout, *self._pending)
         self._timer: asyncio.TimerHandle | None = None
         self._greeting: dict[RelayLink, asyncio.TimerHandle] = {}
 
@@ -445,7 +452,7 @@ class RelayListener:
             server = await self._loop.create_server(lambda: _Arrival(self, False), host, 0)
             self._servers.append(server)
             message_port = server.sockets[0].getsockname()[1]
-            self._rendezvous = Rendezvous(self._modes, message_port, self._timeout)
+            self._rendezvous = Rendezvous(self._modes, message_port, self._timeout, *self._pending)
         server = await self._loop.create_server(
             lambda: _Arrival(self, True), host, port, backlog=512, reuse_address=True, family=socket.AF_UNSPEC
         )
@@ -506,7 +513,7 @@ class RelayListener:
     def _take(self, stream: ByteStream, first: bool) -> None:
         stream.give_up_after(self._vanished)
         add = self._rendezvous.add if first else self._rendezvous.add_message
-        self._act(add(stream, self._loop.time()), _REFUSED)
+        self._act(add(stream, self._loop.time(), stream.address), _REFUSED)
         self._set_timer()
         early = self._early.received.pop(stream, None)
         if stream.owner is self._early:
@@ -526,8 +533,7 @@ class RelayListener:
         """Do nothing: what is written here always fits."""
 
     def _set_timer(self) -> None:
-        deadline = self._rendezvous.next_deadline()
-        if self._timer is None and deadline is not None:
+        if self._timer is None and (deadline := self._rendezvous.next_deadline()) is not None:
             self._timer = self._loop.call_at(deadline, self._expire)
 
     def _expire(self) -> None:

@@ -12,6 +12,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from wstp.errors import RemoteProtocolError
 from wstp.handshake import Acceptor, Introduction, Mode
+from wstp.places import Places
 
 __all__ = ["HALF_TIMEOUT", "Action", "Dismissed", "Matched", "Rendezvous", "Reply"]
 
@@ -19,7 +20,7 @@ K = TypeVar("K", bound=Hashable)
 
 # The time in seconds that a connection may take to become a link.
 HALF_TIMEOUT = 10.0
-# The greatest number of connections that are not links yet; one more is refused.
+# The greatest number of connections that are not links yet.
 MAX_PENDING = 1024
 
 
@@ -75,10 +76,17 @@ class Rendezvous(Generic[K]):
         message_port: the port to name to peers in default mode, None when there is none.
         timed_out: the number of connections dismissed because the rest of them did not come.
         refused: the number dismissed because they are no WSTP link, or one too many.
+        places: who may wait. When all places are taken, the address with the most of them loses
+            the connection that has been silent longest, else its newest.
     """
 
     def __init__(
-        self, modes: Iterable[str] = ("uuid",), message_port: int | None = None, timeout: float = HALF_TIMEOUT
+        self,
+        modes: Iterable[str] = ("uuid",),
+        message_port: int | None = None,
+        timeout: float = HALF_TIMEOUT,
+        most: int = MAX_PENDING,
+        each: int = 0,
     ) -> None:
         """Start.
 
@@ -86,7 +94,10 @@ class Rendezvous(Generic[K]):
             modes: the modes that are accepted, "uuid" and "default".
             message_port: the port for message connections; "default" mode needs it.
             timeout: the time in seconds that a connection may take to become a link.
+            most: how many connections may wait.
+            each: how many of one address; 0: all.
         """
+        self.places: Places[K] = Places(most, each)
         self._modes = tuple(modes)
         self.message_port = message_port
         self._timeout = timeout
@@ -110,22 +121,25 @@ class Rendezvous(Generic[K]):
         for connection in self.connections():
             self._drop(connection)
 
-    def add(self, connection: K, now: float) -> list[Action[K]]:
-        """Take a connection that was accepted on the first port."""
-        if len(self._halves) >= MAX_PENDING:
-            self.refused += 1
-            return [Dismissed(connection, f"more than {MAX_PENDING} connections wait to become links")]
+    def add(self, connection: K, now: float, address: str = "") -> list[Action[K]]:
+        """Take a connection that was accepted from `address` on the first port."""
         self._halves[connection] = _Half(Acceptor(self.message_port, self._modes), now + self._timeout)
-        return []
+        return self._enter(connection, address)
 
-    def add_message(self, connection: K, now: float) -> list[Action[K]]:
+    def add_message(self, connection: K, now: float, address: str = "") -> list[Action[K]]:
         """Take a connection that was accepted on the message port (default mode)."""
-        if len(self._halves) >= MAX_PENDING:
-            self.refused += 1
-            return [Dismissed(connection, f"more than {MAX_PENDING} connections wait to become links")]
         self._halves[connection] = _Half(None, now + self._timeout)
         self._strays.append(connection)
-        return self._pair_default()
+        actions = self._enter(connection, address)
+        return [*actions, *self._pair_default()]
+
+    def _enter(self, connection: K, address: str) -> list[Action[K]]:
+        """Give a connection a place; dismiss the one that loses its own for it."""
+        actions: list[Action[K]] = []
+        for gone in self.places.enter(connection, address, spare=True):
+            many = f"{self.places.each} of its address" if 0 < self.places.each <= self.places.held(address) else f"{self.places.most}"
+            actions.extend(self._refuse(gone, f"is one too many: {many} wait to become links"))
+        return actions
 
     def receive(self, connection: K, data: bytes) -> list[Action[K]]:
         """Take bytes of a connection that is not a link yet."""
@@ -133,6 +147,7 @@ class Rendezvous(Generic[K]):
         if half is None:
             return []
         half.received += len(data)
+        self.places.set_spare(connection, False)
         if half.received > 1 << 16:
             return self._refuse(connection, "sends 64 KiB before its link is made")
         acceptor = half.acceptor
@@ -196,6 +211,7 @@ class Rendezvous(Generic[K]):
 
     def _drop(self, connection: K) -> None:
         self._halves.pop(connection, None)
+        self.places.leave(connection)
         for waiting in (self._data, self._messages):
             for uuid in [uuid for uuid, key in waiting.items() if key == connection]:
                 del waiting[uuid]

@@ -61,6 +61,7 @@ class ByteStream(asyncio.BufferedProtocol):
         congested: whether the peer reads more slowly than we write.
         ended: whether the connection is gone.
         name: the peer's `host:port`, for the log.
+        address: the peer's address.
         local: whether the peer is a program on this machine.
         ends: the addresses of this end and of the peer's, as getsockname(2) and getpeername(2) give
             them; None: it is no TCP connection, or not made yet.
@@ -70,7 +71,7 @@ class ByteStream(asyncio.BufferedProtocol):
         self.owner = owner
         self.congested = False
         self.ended = False
-        self.name = "?"
+        self.name = self.address = "?"
         self.local = False
         self.ends: tuple[tuple[str, int], tuple[str, int]] | None = None
         self._transport: asyncio.Transport | None = None
@@ -178,7 +179,8 @@ class ByteStream(asyncio.BufferedProtocol):
         sock = transport.get_extra_info("socket")
         peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if is_tcp(sock):
-            self.name = f"{peer[0]}:{peer[1]}" if peer else "?"
+            if peer:
+                self.name, self.address = f"{peer[0]}:{peer[1]}", peer[0]
             self.ends = (own[:2], peer[:2]) if peer and own else None
             # A connection from this machine to one of its own addresses has that address at both
             # ends.

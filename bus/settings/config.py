@@ -190,6 +190,10 @@ class LimitsConfig:
         orphan_timeout: how long a host that reaches no broker keeps its kernels.
         shutdown_timeout: how long everything may take to end in an orderly way.
         links: client links open at once on one frontend.
+        links_per_address: the same of one address; 0: as many.
+        pending: connections to the WSTP port that are not links yet.
+        pending_per_address: the same of one address; 0: as many.
+        link_timeout: how long a link may be open without a kernel and without a command.
         token_size: the longest single token that is decoded (not merely forwarded).
         session_idle_timeout: how long an idle session is safe that its client has left and can come
             back to; 0: always.
@@ -218,6 +222,10 @@ class LimitsConfig:
     orphan_timeout: float = 600.0
     shutdown_timeout: float = 4.0
     links: int = 1000
+    links_per_address: int = 0
+    pending: int = 1024
+    pending_per_address: int = 0
+    link_timeout: float = 600.0
     token_size: int = 2**31
     session_idle_timeout: float = 2 * 86400.0
     detached_evaluation_timeout: float = 86400.0

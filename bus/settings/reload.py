@@ -56,7 +56,9 @@ FRONTEND_KEYS = Keys(
         "EnableAutomaticKernelConnection",
         "AllowSilentKernelReplacement",
         "Limits.ConnectionTimeout",
+        "Limits.LinkTimeout",
         "Limits.Links",
+        "Limits.LinksPerAddress",
         "Limits.TokenSize",
     ),
     (
@@ -64,6 +66,8 @@ FRONTEND_KEYS = Keys(
         "Access.",
         "Limits.ClientTimeout",
         "Limits.GreetingTimeout",
+        "Limits.Pending",
+        "Limits.PendingPerAddress",
     ),
 )
 HOST_KEYS = Keys(

@@ -480,7 +480,29 @@ class _LimitsSchema(_Keeping):
     shutdown_timeout = _Seconds(
         "How long a part may take to end in an orderly way when it is told to stop."
     )
-    links = _Count("links", "How many links of clients a frontend has open at once.")
+    links = _Count(
+        "links",
+        (
+            "How many links of clients a frontend has open at once. When there are more, the "
+            "address with the most links loses one: one without a kernel, else its newest."
+        ),
+    )
+    links_per_address = _Count("links", "How many of them one address may have. 0: all.", least=0)
+    pending = _Count(
+        "connections",
+        (
+            "How many connections may wait to become links. When there are more, the address with "
+            "the most of them loses the one that has been silent longest, else its newest."
+        ),
+        least=16,
+    )
+    pending_per_address = _Count(
+        "connections", "How many of them one address may have. 0: all.", least=0
+    )
+    link_timeout = _Seconds(
+        "How long a link may be open without a kernel. A command to the server begins the time "
+        "anew. Then the link is closed. One that waits for a kernel is not."
+    )
     token_size = _Count(
         "bytes",
         (

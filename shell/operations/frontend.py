@@ -68,9 +68,23 @@ async def _frontend(config: Config, endpoint: str, port: int, interface: str | N
         await process.wait_for_stop()
 
 
-def make_frontend(process: Parts, config: Config, connect: TransportFactory, where: str) -> Frontend:
-    """Make the frontend of a process; `connect` leads to the broker, which is at `where`."""
-    return Frontend(config, connect, name=part_name(config), version=version(), where=where, reread=process.reread, records=records())
+def make_frontend(process: Parts, config: Config, connect: TransportFactory, where: str, kernels: int = 0) -> Frontend:
+    """Make the frontend of a process; `connect` leads to the broker, which is at `where`.
+
+    Args:
+        kernels: how many kernels the same process may start.
+    """
+    return Frontend(
+        config,
+        connect,
+        name=part_name(config),
+        version=version(),
+        where=where,
+        reread=process.reread,
+        records=records(),
+        descriptors=process.descriptors,
+        kernels=kernels,
+    )
 
 
 def start_frontend(process: Parts, config: Config, frontend: Frontend) -> None:

@@ -28,6 +28,7 @@ from kernelbus.bus.settings.reload import Reloader
 from kernelbus.bus.transport.interface import TransportFactory
 from kernelbus.bus.transport.zeromq import dealer_factory
 from kernelbus.shell.exits import OK, UNUSABLE
+from kernelbus.shell.operations.descriptors import raise_limit
 from kernelbus.shell.operations.notify import Notifier
 from kernelbus.shell.state import state_directory
 
@@ -104,11 +105,16 @@ def broker_there(membership: Membership, endpoint: str) -> str:
 
 
 class Parts:
-    """The tasks of one process; the last one started is ended first."""
+    """The tasks of one process; the last one started is ended first.
+
+    Attributes:
+        descriptors: how many descriptors the process may have.
+    """
 
     def __init__(self, config: Config) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.notifier = Notifier(os.environ)
+        self.descriptors = raise_limit()
         self._config = config
         self._stop = asyncio.Event()
         self._tasks: list[tuple[asyncio.Task[None], Callable[[], Coroutine[Any, Any, None]] | None]] = []

@@ -80,7 +80,8 @@ async def _serve(
         if config.bus.local_transport == "inproc":
             local = broker.bind(f"inproc://kernelbus-{secrets.token_hex(8)}")
             connect = dealer_factory(process.context, local, secrets.token_bytes)
-        frontend = make_frontend(process, config, connect, "this process")
+        kernels = sum(pool.maximum_kernel_number for pool in config.pools)
+        frontend = make_frontend(process, config, connect, "this process", kernels)
         host = make_host(process, config, connect, "this process")
         process.reload_with(broker.reloader, host.reloader, frontend.reloader)
         port = await frontend.listen(interface, port)
