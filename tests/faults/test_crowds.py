@@ -40,6 +40,9 @@ def good(part: Part) -> None:
         while (answer := link.get(timeout=30)) != Symbol("InputNamePacket")("In[1]:= "):
             assert isinstance(answer, Function)
         assert value(link, 1) == 1
+        link.put(command("CloseKernel"), end_packet=True)
+        link.flush(10)
+        link.get(timeout=30)
 
 
 def last_words(link: wstp.Link) -> str:
