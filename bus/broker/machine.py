@@ -41,6 +41,7 @@ Requests of a stronger demand come first. The frontend sends a request again whe
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -100,6 +101,11 @@ _LEFT = "has left"
 #: The code with which a host refuses a request that another host may grant: it hands out no kernels
 #: at present.
 DRAINING = "draining"
+
+#: The codes with which a request is refused because there is no kernel for it, and how many such
+#: refusals of a pool are remembered.
+_FOR_WANT = ("no-kernel", "no-host")
+_REFUSALS = 1000
 
 #: Seconds for which a host that was lost is remembered as gone, unless it comes back or is evicted.
 _GONE_FOR = 86400.0
@@ -270,12 +276,12 @@ class Broker(BrokerTables):
             if now >= entry.confirm_by:
                 self._drop(entry, f"{entry.frontend} no longer wants it")
             elif entry.phase is ChannelPhase.WAITING and now >= entry.deadline:
-                self._refuse(entry, "no-host", self._why_nobody(entry))
+                self._refuse(entry, now, "no-host", self._why_nobody(entry))
             elif entry.phase is ChannelPhase.ASKED and now >= entry.deadline + self.options.heartbeat_timeout / 2:
                 # The host refuses at the deadline itself, so its message or the broker's was lost.
                 assert entry.host is not None
                 self._send(entry.host.route, Release(entry.channel, "its time is over"))
-                self._refuse(entry, "no-host", f"no kernel in {self.options.connection_timeout:.0f} s: {entry.host} does not answer")
+                self._refuse(entry, now, "no-host", f"no kernel in {self.options.connection_timeout:.0f} s: {entry.host} does not answer")
             elif entry.phase is ChannelPhase.HALF and now >= entry.deadline:
                 self._drop(entry, "the other end did not come back")
         if self.sessions.awaited and now - self.started > self.options.host_timeout:
@@ -542,20 +548,20 @@ class Broker(BrokerTables):
                 return
             elif not self._replaces(request):
                 text = self.sessions.why_gone(request.kernel, now + self.epoch)
-                self._refuse(entry, "unknown-kernel", text or f"there is no kernel {request.kernel}: it has ended, or never was")
+                self._refuse(entry, now, "unknown-kernel", text or f"there is no kernel {request.kernel}: it has ended, or never was")
                 return
         wanted = self._wanted_pool(request)
         if host is None:
             hosts = self.peers_of("host")
             if hosts and not any(wanted in host.pools for host in hosts):
                 known = ", ".join(sorted({pool for host in hosts for pool in host.pools}))
-                self._refuse(entry, "unknown-pool", f"there is no pool {wanted!r}; there are: {known or 'none'}")
+                self._refuse(entry, now, "unknown-pool", f"there is no pool {wanted!r}; there are: {known or 'none'}")
                 return
             entry.pool = wanted
             states = {host.pools[wanted].state for host in hosts if wanted in host.pools}
             if states == {"draining"}:
                 text = f"pool {wanted} is being drained by an administrator, and gives no kernels out"
-                self._refuse(entry, "pool-draining", text)
+                self._refuse(entry, now, "pool-draining", text)
                 return
             host = self._choose(wanted, entry, now)
             if host is None:
@@ -724,15 +730,17 @@ class Broker(BrokerTables):
             self._move(entry, ChannelPhase.WAITING, None)
             self._ask(entry, now)
             return
-        self._refuse(entry, message.code, message.text)
+        self._refuse(entry, now, message.code, message.text)
 
     def _others_serve(self, entry: ChannelEntry, host: Peer, now: float) -> bool:
         """Whether a request that `host` cannot meet may still be met by another host in time."""
         others = [other for other in self.peers_of("host") if other is not host and other.accepts(entry.pool)]
         return now < entry.deadline and any(not other.pools[entry.pool].failing for other in others)
 
-    def _refuse(self, entry: ChannelEntry, code: str, text: str) -> None:
+    def _refuse(self, entry: ChannelEntry, now: float, code: str, text: str) -> None:
         self._remove(entry)
+        if code in _FOR_WANT and entry.pool in self.pool_names():
+            self.refusals.setdefault(entry.pool, deque(maxlen=_REFUSALS)).append(now)
         self.refused[code] = self.refused.get(code, 0) + 1
         if entry.frontend is not None:
             self._send(entry.frontend.route, Refused(entry.channel, code, text))

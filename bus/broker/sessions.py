@@ -9,7 +9,7 @@ broker is taken from :meth:`SessionTable.changes` by whoever journals it, and co
 | session state | meaning |
 |---|---|
 | starting, ready | the kernel has had no client; none can ask for it, and it is not journaled |
-| attached, busy | a client has the kernel; busy: the kernel evaluates |
+| attached | a client has the kernel, which may be evaluating |
 | detached | no client has the kernel, which may be evaluating |
 | ending | the kernel was told to end |
 | awaited | an earlier broker knew the session; its host has not come back yet |
@@ -36,14 +36,13 @@ TRANSITIONS: Final[dict[str | None, frozenset[str | None]]] = {
     None: frozenset({"starting", AWAITED}),
     "starting": frozenset({"ready", "ending", None}),
     "ready": frozenset({"attached", "ending", None}),
-    "attached": frozenset({"busy", "detached", "ready", "ending", ENDED, LOST}),
-    "busy": frozenset({"attached", "detached", "ending", ENDED, LOST}),
-    "detached": frozenset({"attached", "busy", "ending", ENDED, LOST}),
+    "attached": frozenset({"detached", "ready", "ending", ENDED, LOST}),
+    "detached": frozenset({"attached", "ending", ENDED, LOST}),
     "ending": frozenset({ENDED, LOST, None}),
-    AWAITED: frozenset({"attached", "busy", "detached", ENDED, LOST}),
+    AWAITED: frozenset({"attached", "detached", ENDED, LOST}),
     ENDED: frozenset({None}),
     # A host that comes back after all brings its sessions with it.
-    LOST: frozenset({"attached", "busy", "detached", None}),
+    LOST: frozenset({"attached", "detached", None}),
 }
 
 #: How many sessions that are over are remembered, and for how many seconds.
@@ -108,7 +107,7 @@ class Session:
     @property
     def state(self) -> str:
         """The session's state; see the module's table."""
-        return "busy" if self.report.state == "attached" and self.report.busy else self.report.state
+        return self.report.state
 
     def record(self, now: float) -> SessionRecord:
         """Return the record to journal; `now` becomes the time of its last change."""

@@ -31,6 +31,9 @@ __all__ = ["DEGRADED", "HEALTHY", "add_figures", "describe"]
 
 HEALTHY, DEGRADED = "healthy", "degraded"
 
+#: For how many seconds a pool is not healthy after it has refused a client for want of a kernel.
+_REFUSALS_FOR = 300.0
+
 #: How many of the sessions that are over are shown, the last ones; thousands are remembered.
 _OVER = 1000
 
@@ -93,10 +96,20 @@ def _problems(tables: BrokerTables, pools: list[PoolStatus], now: float) -> list
     for pool in pools:
         if pool.failing:
             problems.append(f"pool {pool.pool}: its kernels do not start: {pool.failing}")
-        elif pool.state == "serving" and (missing := sum(map(_missing, tables.pool_reports(pool.pool)))):
+        elif refusals := _recent_refusals(tables, pool.pool, now):
+            count = "a request for a kernel was" if len(refusals) == 1 else f"{len(refusals)} requests for kernels were"
+            why = f": it is at its maximum of {pool.maximum}" if pool.at_maximum else ""
+            lately = f"in the last {_REFUSALS_FOR / 60:.0f} min, the last {now - max(refusals):.0f} s ago"
+            problems.append(f"pool {pool.pool}: {count} refused {lately}{why}")
+        if not pool.failing and pool.state == "serving" and (missing := sum(map(_missing, tables.pool_reports(pool.pool)))):
             why = f": {pool.limited}" if pool.limited else ""
             problems.append(f"pool {pool.pool} is under its minimum: {missing} of {pool.minimum} ready kernels are missing{why}")
     return problems
+
+
+def _recent_refusals(tables: BrokerTables, pool: str, now: float) -> list[float]:
+    """Return when requests of a pool were refused lately, because no kernel could be given."""
+    return [at for at in tables.refusals.get(pool, ()) if now - at <= _REFUSALS_FOR]
 
 
 def _missing(report: PoolReport) -> int:
@@ -169,6 +182,8 @@ def _kernel(session: Session, wall: float) -> KernelStatus:
         idle=0.0 if report.busy else report.idle + max(0.0, wall - session.heard),
         keep=report.keep,
         pid=report.pid,
+        busy=report.busy,
+        asking=report.asking,
     )
 
 
@@ -195,6 +210,7 @@ def _pool(tables: BrokerTables, pool: str, now: float) -> PoolStatus:
     reports = tables.pool_reports(pool)
     waiting = [e for e in tables.channels.values() if e.phase.value in ("waiting", "asked") and e.pool == pool]
     states = {report.state for report in reports}
+    busy = [session.state for session in tables.sessions.live.values() if session.report.pool == pool and session.report.busy]
     return PoolStatus(
         pool,
         states.pop() if len(states) == 1 else "serving",
@@ -205,7 +221,7 @@ def _pool(tables: BrokerTables, pool: str, now: float) -> PoolStatus:
         sum(report.starting for report in reports),
         sum(report.ready for report in reports),
         sum(report.attached for report in reports),
-        sum(1 for session in tables.sessions.live.values() if session.report.pool == pool and session.report.busy),
+        len(busy),
         sum(report.detached for report in reports),
         len(waiting),
         max((now - entry.since for entry in waiting), default=0.0),
@@ -213,6 +229,8 @@ def _pool(tables: BrokerTables, pool: str, now: float) -> PoolStatus:
         sum(report.maximum for report in reports),
         next((report.failing for report in reports if report.failing), ""),
         next((report.limited for report in reports if report.limited), ""),
+        busy.count("detached"),
+        bool(reports) and all(report.room("automatic") <= 0 for report in reports),
     )
 
 

@@ -7,6 +7,7 @@ decisions.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -200,6 +201,7 @@ class BrokerTables:
         sessions: the kernels, and what became of those that are over.
         dropped: frames that had no route, since the start.
         refused: refused requests for kernels, by the code of the refusal.
+        refusals: when the last requests were refused for want of a kernel, by pool.
         attaches: how long clients waited for a kernel, by pool.
         past_figures: what hosts that are gone had counted, by pool.
         gone_hosts: the hosts that were lost, by id.
@@ -215,6 +217,7 @@ class BrokerTables:
         self.sessions = SessionTable()
         self.dropped = 0
         self.refused: dict[str, int] = {}
+        self.refusals: dict[str, deque[float]] = {}
         self.attaches: dict[str, Latencies] = {}
         self.past_figures: dict[str, PoolFigures] = {}
         self.gone_hosts: dict[str, GoneHost] = {}

@@ -125,6 +125,7 @@ class KernelReport(Message):
     cpu: float = 0.0  #: processor time used, in seconds
     memory: int = 0  #: resident memory, in bytes
     idle: float = 0.0  #: seconds since its last evaluation, or since it was ready; 0 while it evaluates
+    asking: bool = False  #: whether its evaluation waits for the client's answer to a question
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -216,6 +216,8 @@ class PoolStatus(Message):
     maximum: int
     failing: str = ""
     limited: str = ""
+    detached_busy: int = 0
+    at_maximum: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -241,6 +243,8 @@ class KernelStatus(Message):
     keep: bool = True
     pid: int = 0
     text: str = ""
+    busy: bool = False
+    asking: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

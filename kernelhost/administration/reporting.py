@@ -14,6 +14,7 @@ from kernelbus.bus.protocol.reports import HostReport, PoolFigures
 from kernelbus.bus.protocol.schema import Message
 from kernelbus.kernelhost.kernel import Kernel
 from kernelbus.kernelhost.pools.figures import PoolCounts
+from kernelbus.kernelhost.pools.keeping import Activity
 from kernelbus.kernelhost.pools.pool import KernelEntry
 
 __all__ = ["Reporter", "kernel_report"]
@@ -49,6 +50,7 @@ def kernel_report(kernel: Kernel, entry: KernelEntry) -> KernelReport:
         kernel.usage.cpu,
         kernel.usage.memory,
         kernel.idle,
+        session.activity is Activity.ASKING,
     )
 
 

@@ -117,7 +117,7 @@ def _named(kernel: KernelStatus) -> str:
 def closing_kernel(kernel: KernelStatus) -> str:
     """Say what is lost when a kernel ends; "" if no client has ever had it."""
     if kernel.client:
-        doing = " and evaluates" if kernel.state == "busy" else ""
+        doing = " and evaluates" if kernel.busy else ""
         return f"{_named(kernel)} has client {printable(kernel.client)}{doing}; the client loses its session."
     if kernel.attachments:
         called = f" ({printable(kernel.profile)})" if kernel.profile else ""

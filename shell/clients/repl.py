@@ -316,7 +316,7 @@ class _Repl:
         packet, session = said.packet, said.session
         table = session.table(packet)
         if table is not None:
-            if self._turn is _Turn.UNKNOWN and table.get("State") == "attached":
+            if self._turn is _Turn.UNKNOWN and table.get("State") == "attached" and table.get("Busy") in (None, Symbol("False")):
                 self._prompt = str(table.get("Prompt") or "")
                 self._turn = _Turn.IDLE
             return

@@ -112,6 +112,8 @@ class StatusCollector(Collector):
         yield kernels
         for name, told, values in (
             ("kernels_evaluating", "Kernels that evaluate.", {pool.pool: pool.busy for pool in pools}),
+            ("kernels_evaluating_detached", "Kernels without a client that evaluate.", {pool.pool: pool.detached_busy for pool in pools}),
+            ("pool_at_maximum", "Whether no kernel can be given unless a session ends: 1 or 0.", {p.pool: p.at_maximum for p in pools}),
             ("kernels_minimum", "Ready kernels that are to be kept.", {pool.pool: pool.minimum for pool in pools}),
             ("kernels_maximum", "Kernels that there may be.", {pool.pool: pool.maximum for pool in pools}),
             ("kernels_memory_bytes", "Resident memory of the kernels.", self._memory()),

@@ -132,6 +132,7 @@ class Column:
         rank: how soon a narrow terminal loses it: 0 never, the larger the sooner; NEVER: no table
             has it unless it is asked for.
         right: whether it is aligned to the right.
+        of: makes the text from the whole row instead; None: the value alone is shown.
     """
 
     name: str
@@ -140,6 +141,11 @@ class Column:
     show: Callable[[Any], str] = printable
     rank: int = 0
     right: bool = False
+    of: Callable[[Any], str] | None = None
+
+    def text(self, row: object) -> str:
+        """Return the text of a row's cell."""
+        return self.of(row) if self.of is not None else self.show(getattr(row, self.name))
 
 
 def _count(name: str, heading: str, meaning: str, rank: int = 0) -> Column:
@@ -154,14 +160,30 @@ def _time(name: str, heading: str, meaning: str, rank: int = 0) -> Column:
     return Column(name, heading, meaning, duration, rank, True)
 
 
+def _pool_state(pool: Any) -> str:
+    return "at its maximum" if pool.state == "serving" and pool.at_maximum else printable(pool.state)
+
+
+def _doing(kernel: Any) -> str:
+    return "asks" if kernel.asking else "busy" if kernel.busy else ""
+
+
 POOLS = (
     Column("pool", "POOL", "The pool's name."),
-    Column("state", "STATE", "serving; paused: who wants a kernel waits; draining: who wants one is refused."),
+    Column(
+        "state",
+        "STATE",
+        "serving; paused: who wants a kernel waits; draining: who wants one is refused. Tables say `at its maximum` for a serving pool "
+        "that is.",
+        of=_pool_state,
+    ),
     _count("ready", "READY", "Kernels that are ready for a client and have had none."),
     _count("starting", "STARTING", "Kernels that are being started.", 5),
     _count("attached", "ATTACHED", "Kernels that have a client.", 2),
     _count("busy", "BUSY", "Kernels that evaluate, with a client or without.", 3),
     _count("detached", "DETACHED", "Kernels that are kept although their client has left.", 4),
+    _count("detached_busy", "DET.BUSY", "Kernels without a client that evaluate.", 7),
+    Column("at_maximum", "AT MAXIMUM", "Whether no kernel can be handed out unless a session ends.", _yes, NEVER),
     _count("waiting", "WAITING", "Requests for a kernel that have not been answered yet.", 1),
     _time("longest", "LONGEST", "How long the request that waits longest has waited: the figure to raise an alarm on."),
     _count("minimum", "MIN", "Ready kernels that are kept in advance, over all hosts.", 6),
@@ -186,9 +208,13 @@ _HOST = Column("host", "HOST", "The name of the host that it runs on.", rank=6)
 _STATE = Column(
     "state",
     "STATE",
-    "starting, ready (for a first client), attached, busy (attached, and evaluating), detached, ending; awaited: its host has not come "
-    "back after the broker's restart; ended; lost, with its host.",
+    "starting, ready (for a first client), attached, detached, ending; awaited: its host has not come back after the broker's restart; "
+    "ended; lost, with its host.",
 )
+_BUSY = Column(
+    "busy", "BUSY", "Whether it evaluates, with a client or without. Tables say `asks` when it waits for an answer.", rank=1, of=_doing
+)
+_ASKING = Column("asking", "ASKS", "Whether its evaluation waits for the client's answer to a question.", _yes, NEVER)
 _SINCE = _time("since", "SINCE", "How long it has been in this state.", 3)
 _CREATED = _time("created", "AGE", "How long ago it came to be.", 9)
 _CLIENT = Column("client", "CLIENT", "The address of the client that is attached; empty: none.", rank=4)
@@ -211,14 +237,14 @@ def _hidden(column: Column) -> Column:
 
 
 KERNELS = (
-    _KERNEL, _POOL, _HOST, _STATE, _SINCE, _PID, _CPU, _MEMORY, _IDLE, _CREATED, _EVALUATIONS, _CLIENT,
-    *(_hidden(column) for column in (_PROFILE, _PROMPT, _ATTACHMENTS, _IN, _OUT, _KEEP, _TEXT)),
+    _KERNEL, _POOL, _HOST, _STATE, _BUSY, _SINCE, _PID, _CPU, _MEMORY, _IDLE, _CREATED, _EVALUATIONS, _CLIENT,
+    *(_hidden(column) for column in (_PROFILE, _PROMPT, _ATTACHMENTS, _IN, _OUT, _KEEP, _ASKING, _TEXT)),
 )  # fmt: skip
 
 SESSIONS = (
-    _KERNEL, _POOL, _HOST, _STATE, _SINCE, _CLIENT, _PROFILE, _PROMPT, _EVALUATIONS, _IDLE, _IN, _OUT, _KEEP,
+    _KERNEL, _POOL, _HOST, _STATE, _BUSY, _SINCE, _CLIENT, _PROFILE, _PROMPT, _EVALUATIONS, _IDLE, _IN, _OUT, _KEEP,
     Column(_TEXT.name, _TEXT.heading, _TEXT.meaning, rank=1),
-    *(_hidden(column) for column in (_CREATED, _ATTACHMENTS, _PID, _CPU, _MEMORY)),
+    *(_hidden(column) for column in (_CREATED, _ATTACHMENTS, _PID, _CPU, _MEMORY, _ASKING)),
 )  # fmt: skip
 
 HOSTS = (
@@ -378,5 +404,4 @@ def records(columns: Iterable[Column], row: object) -> list[str]:
 
 
 def _shown(column: Column, row: object, whole: bool) -> str:
-    value = getattr(row, column.name)
-    return printable(value) if whole and column.show is _id else column.show(value)
+    return printable(getattr(row, column.name)) if whole and column.show is _id else column.text(row)

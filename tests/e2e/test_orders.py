@@ -286,7 +286,7 @@ def test_a_configuration_is_read_again_under_load_and_no_session_is_dropped(site
         link.put(EVALUATE(Symbol("Wait")()), end_packet=True)
         link.flush(timeout=10)
     kernels = {kernel for _, kernel in links}
-    site.until(lambda status: {k.kernel for k in status.kernels if k.state == "busy"} == kernels, "all evaluate")
+    site.until(lambda status: {k.kernel for k in status.kernels if k.busy} == kernels, "all evaluate")
     changed = {**site.pool, "MinimumKernelNumber": 2, "KernelOptions": "-two"}
     site.configure({site.name: changed, "New": {**site.pool, "KernelOptions": "-new"}}, HostTimeout=25, Window=9_000_000)
     answer = site.console.order(ReloadOrder(0, ""))

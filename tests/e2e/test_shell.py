@@ -201,7 +201,7 @@ def test_kernel_abort(console: Console, link: wstp.Link) -> None:
     kernel = console.kernel(link)
     link.put(EVALUATE(Symbol("Wait")()), end_packet=True)
     link.flush()
-    console.until(kernel, "busy")
+    wait_until(lambda: [other.busy for other in console.status().kernels if other.kernel == kernel.kernel] == [True], "it evaluates")
     assert kernel.kernel[:8] in console.out(f"kernel interrupt {kernel.kernel[:5]}")
     assert kernel.kernel[:8] in console.out(f"kernel abort {kernel.kernel[:5]}")
     assert link.next_packet(timeout=20).args[0] == Symbol("$Aborted")

@@ -16,7 +16,7 @@ from kernelbus.bus.protocol.reports import (
 __all__ = ["ATTACHED", "AWAITED", "DETACHED", "HOST", "KERNEL", "POOL", "STATUS"]
 
 KERNEL = KernelStatus("abcdefgh01234567890123", "Main", "alpha", "ready", 100.0, 7.0)
-ATTACHED = replace(KERNEL, kernel="abcxyz0001234567890123", state="busy", client="10.0.0.5:53211", attachments=1, cpu=5.0)
+ATTACHED = replace(KERNEL, kernel="abcxyz0001234567890123", state="attached", busy=True, client="10.0.0.5:53211", attachments=1, cpu=5.0)
 DETACHED = replace(KERNEL, kernel="detached01234567890123", state="detached", attachments=2, profile="nightly", cpu=2.0)
 AWAITED = replace(KERNEL, kernel="awaited001234567890123", state="awaited", host="beta", attachments=1)
 POOL = PoolStatus("Main", "serving", True, True, False, 1, 0, 1, 1, 1, 1, 2, 3.0, 1, 8)

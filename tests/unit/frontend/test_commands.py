@@ -52,6 +52,8 @@ POOL_SHOWN = {
     "Maximum": 8,
     "Failing": "",
     "Limited": "",
+    "DetachedBusy": 0,
+    "AtMaximum": False,
 }
 KERNEL_SHOWN = {
     "Pool": "P",
@@ -72,6 +74,8 @@ KERNEL_SHOWN = {
     "Keep": True,
     "Pid": 0,
     "Text": "",
+    "Busy": False,
+    "Asking": False,
 }
 
 

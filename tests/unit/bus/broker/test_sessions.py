@@ -36,12 +36,12 @@ def test_states_and_since_when() -> None:
     table.report(HOST, report(serial=3, busy=True), 3.0)
     table.report(HOST, report(serial=4, busy=True, evaluations=5), 4.0)
     session = table.live["k"]
-    assert (session.state, session.created, session.since) == ("busy", 1.0, 3.0)
+    assert (session.state, session.created, session.since) == ("attached", 1.0, 2.0)
     table.report(HOST, report(serial=3), 5.0)
     assert table.live["k"].report.serial == 4, "a report that was overtaken says nothing"
     (changed,) = table.changes().values()
     assert changed is not None
-    assert (changed.state, changed.evaluations) == ("busy", 5)
+    assert (changed.state, changed.evaluations) == ("attached", 5)
     table.validate()
 
 
@@ -123,5 +123,5 @@ def test_the_table_of_states_agrees_with_the_module_and_with_the_pool() -> None:
             steps = {state.value for state in after if state is not None}
             assert steps <= sessions.TRANSITIONS[before.value], before
     for before in sessions.TRANSITIONS:
-        if before in ("attached", "busy", "detached", "awaited"):
+        if before in ("attached", "detached", "awaited"):
             assert {sessions.ENDED, sessions.LOST} <= sessions.TRANSITIONS[before], "how each session ended is told"

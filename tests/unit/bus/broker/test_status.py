@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-from broker_player import BrokerPlayer, Peer, kernel
+import re
 
-from kernelbus.bus.broker.status import add_figures
+import pytest
+from broker_player import BrokerPlayer, Peer, kernel, report
+
+from kernelbus.bus.broker.status import HEALTHY, add_figures
 from kernelbus.bus.protocol.histogram import Histogram, Latencies
 from kernelbus.bus.protocol.messages import (
     Acquired,
@@ -146,7 +148,7 @@ def test_a_live_kernel_is_shown_with_its_age_and_its_idle_time(bus: BrokerPlayer
     assert (shown.bytes_in, shown.bytes_out, shown.cpu, shown.memory, shown.keep, shown.pid) == (10, 20, 1.5, 4096, False, 99)
     bus.say(host, KernelReport(KERNEL, "P", "attached", 2, 7, busy=True, attachments=1, idle=2.0))
     (shown,) = bus.status(console).kernels
-    assert (shown.state, shown.since, shown.idle) == ("busy", 0.0, 0.0), "a kernel that evaluates is not idle"
+    assert (shown.state, shown.busy, shown.idle) == ("attached", True, 0.0), "a kernel that evaluates is not idle"
 
 
 def test_a_kernel_that_has_ended_is_shown_without_its_client(bus: BrokerPlayer, console: Peer) -> None:
@@ -181,3 +183,25 @@ def test_the_counts_of_a_host_that_is_gone_stay(bus: BrokerPlayer, console: Peer
     assert [figures.started for figures in bus.status(console).figures] == [7]
     bus.say(one, Leave())
     assert [figures.started for figures in bus.status(console).figures] == [7]
+
+
+def test_a_pool_that_refuses_clients_is_a_problem_for_a_time(bus: BrokerPlayer, console: Peer) -> None:
+    host, frontend = bus.host("h", report(ready=1, attached=4, detached=4)), bus.frontend("f")
+    assert bus.status(console).health == HEALTHY
+    assert bus.status(console).pools[0].at_maximum
+    for channel in (1, 2):
+        bus.say(frontend, Open(channel, "a"))
+    bus.wait(31, host, frontend)
+    (problem,) = bus.status(console).problems
+    told = r"pool P: 2 requests for kernels were refused in the last 5 min, the last [01] s ago: it is at its maximum of 8"
+    assert re.fullmatch(told, problem)
+    bus.wait(310, host, frontend)
+    assert bus.status(console).health == HEALTHY
+
+
+def test_a_detached_kernel_that_evaluates_is_both(bus: BrokerPlayer, console: Peer) -> None:
+    host = bus.host("h")
+    bus.say(host, KernelReport(KERNEL, "P", "detached", 1, busy=True, asking=True, attachments=1))
+    status = bus.status(console)
+    assert [(k.state, k.busy, k.asking) for k in status.kernels] == [("detached", True, True)]
+    assert (status.pools[0].busy, status.pools[0].detached_busy) == (1, 1)

@@ -56,7 +56,7 @@ def status() -> Status:
             PoolStatus(ODD, "paused", False, False, False, 1, 0, 0, 0, 0, 0, 0, 0.0, 0, 4, failing="no licence"),
         ],
         [
-            KernelStatus("k1", "Main", "lab1", "busy", 1.0, 1.0, memory=100),
+            KernelStatus("k1", "Main", "lab1", "attached", 1.0, 1.0, memory=100, busy=True),
             KernelStatus("k2", "Main", "lab1", "ready", 1.0, 1.0, memory=11),
             KernelStatus("k3", "Main", "lab2", "awaited", 1.0, 1.0),
         ],
@@ -103,6 +103,8 @@ def test_what_the_status_says() -> None:
         "kernelbus_kernels{pool=Main,state=detached}": 4,
         "kernelbus_kernels{pool=Main,state=awaited}": 1,
         "kernelbus_kernels_evaluating{pool=Main}": 2,
+        "kernelbus_kernels_evaluating_detached{pool=Main}": 0,
+        "kernelbus_pool_at_maximum{pool=Main}": 0,
         "kernelbus_kernels_minimum{pool=Main}": 2,
         "kernelbus_kernels_maximum{pool=Main}": 8,
         "kernelbus_kernels_memory_bytes{pool=Main}": 111,

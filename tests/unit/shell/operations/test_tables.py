@@ -11,6 +11,8 @@ from kernelbus.bus.protocol.reports import FrontendStatus, HostStatus, KernelSta
 from kernelbus.shell.operations.tables import (
     COLUMNS,
     NEVER,
+    POOLS,
+    SESSIONS,
     Column,
     duration,
     fit,
@@ -22,11 +24,11 @@ from kernelbus.shell.operations.tables import (
 )
 
 KERNEL = KernelStatus(
-    "h3-Yc0PqkQ2Zl1bXb8m1wA", "Main", "alpha.example.org", "busy", 7300.0, 12.0, "In[12]:= ", "10.0.0.5:53211", "nightly run",
-    120, 3, 4096, 10**9, 340.0, 300 * 2**20, 0.0, True, 4711, "",
+    "h3-Yc0PqkQ2Zl1bXb8m1wA", "Main", "alpha.example.org", "attached", 7300.0, 12.0, "In[12]:= ", "10.0.0.5:53211", "nightly run",
+    120, 3, 4096, 10**9, 340.0, 300 * 2**20, 0.0, True, 4711, "", True,
 )  # fmt: skip
 ROWS: dict[str, list[object]] = {
-    "pools": [PoolStatus("Main", "serving", True, True, False, 2, 1, 2, 3, 2, 1, 4, 31.0, 4, 16, "no program", "")],
+    "pools": [PoolStatus("Main", "serving", True, True, False, 2, 1, 2, 3, 2, 1, 4, 31.0, 4, 16, "no program", "", 1, True)],
     "kernels": [KERNEL, replace(KERNEL, kernel="x" * 22, state="ready", client="", profile="", idle=3.0)],
     "sessions": [KERNEL, replace(KERNEL, state="lost", text="its host did not come back after the broker's restart")],
     "hosts": [
@@ -52,7 +54,7 @@ def test_a_table_fits_every_terminal_that_has_room_for_what_is_never_left_out(pa
 
 @pytest.mark.parametrize("part", COLUMNS)
 def test_wider_terminals_show_no_less(part: str) -> None:
-    cells = [[column.show(getattr(row, column.name)) for column in COLUMNS[part]] for row in ROWS[part]]
+    cells = [[column.text(row) for column in COLUMNS[part]] for row in ROWS[part]]
     shown = [len(fit(COLUMNS[part], cells, room)) for room in range(40, 400)]
     assert shown == sorted(shown)
     assert shown[-1] > shown[0]
@@ -62,7 +64,7 @@ def test_wider_terminals_show_no_less(part: str) -> None:
 def test_without_a_terminal_nothing_is_left_out_or_cut(part: str) -> None:
     lines = table(COLUMNS[part], ROWS[part])
     for column in COLUMNS[part]:
-        texts = [column.show(getattr(row, column.name)) for row in ROWS[part]]
+        texts = [column.text(row) for row in ROWS[part]]
         if column.rank != NEVER and any(texts):
             assert column.heading in lines[0]
             assert all(text in line for text, line in zip(texts, lines[1:], strict=True))
@@ -76,7 +78,7 @@ def test_wide_has_every_column_and_whole_ids(part: str) -> None:
             if column.heading == "KERNEL" and isinstance(row, KernelStatus | LinkStatus):
                 assert row.kernel in line
             else:
-                assert column.show(getattr(row, column.name)) in line
+                assert column.text(row) in line
 
 
 def test_columns_stand_under_their_headings() -> None:
@@ -140,3 +142,12 @@ def test_durations(seconds: float, text: str) -> None:
 )
 def test_sizes(count: int, text: str) -> None:
     assert size(count) == text
+
+
+def test_what_a_kernel_does_and_that_a_pool_is_full_are_seen_at_any_width() -> None:
+    for room in (None, 60, 80):
+        assert "at its maximum" in table(POOLS, ROWS["pools"], room=room)[1]
+    sessions = [replace(KERNEL, state="detached", asking=asks) for asks in (False, True)]
+    for line, said in zip(table(SESSIONS, sessions, room=80)[1:], ("busy", "asks"), strict=True):
+        assert "detached" in line
+        assert said in line.split()
