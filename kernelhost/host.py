@@ -239,7 +239,7 @@ class Host:
                 kernel = self._on_channel(channel)
                 if kernel is not None:
                     self._pool_of(kernel).keep_alive(kernel.number, keep)
-                    kernel.session.known |= keep
+                    kernel.session.promised |= keep
                     self._reporter.kernel_changed(kernel)
             case Told(channel):
                 kernel = self._on_channel(channel)
@@ -303,6 +303,7 @@ class Host:
             return
         self._pool_of(kernel).attach(kernel.number, message.channel, now, message.client, message.keep)
         kernel.session.known |= message.told
+        kernel.session.promised |= message.keep is True
         self._attach(kernel, message.channel, message.client, message.profile, message.resume, message.point)
 
     def _refuse(self, channel: int, code: str, text: str) -> None:
@@ -342,7 +343,7 @@ class Host:
                     kernel.end(why)
                 case Attach(number, request):
                     kernel = self._kernels[pool, number]
-                    kernel.session.known = request.told
+                    kernel.session.known, kernel.session.promised = request.told, request.keep is True
                     self._attach(kernel, request.channel, request.client, request.profile)
                 case Refuse(channel, code, text):
                     self._refuse(channel, code, text)

@@ -149,7 +149,7 @@ def _session(host: OrderedHost, order: SessionOrder) -> str:
     client, why = kernel.session.client, f"detached by {order.sender}"
     # A client that is detached by an administrator must be able to find the kernel again.
     pool.keep_alive(kernel.number, True)
-    kernel.session.known = True
+    kernel.session.promised = True
     kernel.session.tell("detached", f"the kernel was {why}; it is kept, and is found again by its id.")
     kernel.session.detach(EndReason.DETACHED, why)
     return f"{kernel} is detached from {client}"

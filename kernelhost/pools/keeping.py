@@ -25,10 +25,10 @@ __all__ = ["Activity", "Timeouts", "Worth", "safe_for", "worth_of"]
 class Worth(IntEnum):
     """What a session is worth that its client has left; the least is given up first."""
 
-    UNUSED = 0  #: nothing was evaluated, and nobody knows its id
+    UNUSED = 0  #: nothing was evaluated, and nobody was told that it is kept
     LEFTOVER = 1  #: nobody knows its id, and its client went without a word or in the middle of its work
     LEFT = 2  #: nobody knows its id; its client closed the link after its evaluations
-    KEPT = 3  #: it has a profile, or its client was told its id, and so can come back
+    KEPT = 3  #: its client was told that it is kept, or used it and was told its id
 
 
 class Activity(Enum):
@@ -59,18 +59,21 @@ class Timeouts(NamedTuple):
     always: bool = False
 
 
-def worth_of(*, known: bool, orderly: bool, asked: int, answered: int) -> Worth:
+def worth_of(*, promised: bool, known: bool, orderly: bool, asked: int, answered: int) -> Worth:
     """Return the worth of a session that its client leaves.
 
     Args:
-        known: whether it has a profile, or its client was told its id.
+        promised: whether it has a profile, or its client has asked for it to be kept.
+        known: whether a client was told its id.
         orderly: whether the client said that it leaves.
         asked, answered: how many evaluations the session was asked for, and has answered.
     """
-    if known:
+    if promised:
         return Worth.KEPT
     if not asked:
         return Worth.UNUSED
+    if known:
+        return Worth.KEPT
     return Worth.LEFT if orderly and answered else Worth.LEFTOVER
 
 

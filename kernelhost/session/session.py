@@ -131,6 +131,7 @@ class Session:
         profile: the name that the client has given to the session.
         attachments: how many clients it has had.
         known: whether a client was told the id of the kernel, and so can come back.
+        promised: whether a client has asked for the kernel to be kept.
         began: when the first client came, on the caller's clock; 0: none has come.
         conversation: what client and kernel have asked of each other.
     """
@@ -141,6 +142,7 @@ class Session:
         self.profile = ""
         self.attachments = 0
         self.known = False
+        self.promised = False
         self.began = 0.0
         self.conversation = Conversation()
         self._orderly = False  # whether the last client said that it leaves
@@ -177,8 +179,13 @@ class Session:
     def worth(self) -> Worth:
         """What the session is worth without its last client."""
         conversation = self.conversation
-        known = self.known or bool(self.profile)
-        return worth_of(known=known, orderly=self._orderly, asked=conversation.evaluations, answered=conversation.answered)
+        return worth_of(
+            promised=self.promised or bool(self.profile),
+            known=self.known,
+            orderly=self._orderly,
+            asked=conversation.evaluations,
+            answered=conversation.answered,
+        )
 
     @property
     def attached(self) -> bool:
@@ -267,7 +274,8 @@ class Session:
     def _give_back(self, reason: EndReason, text: str) -> None:
         self._part(reason, text)
         self.attachments = 0
-        self.profile, self.known, self.began = "", False, 0.0
+        self.profile, self.began = "", 0.0
+        self.known = self.promised = False
         self._log = OutputLog(self._limits.output_buffer)
         self._kernel.session_unused()
 
@@ -440,8 +448,8 @@ class Session:
                     return
                 self._part(EndReason.ANSWER, "", taken)
                 self._orderly = reason is not EndReason.CLIENT_LOST
-                # The answer to Disconnect[] is the kernel's id.
-                self.known = self.known or reason is EndReason.DETACHED
+                # Disconnect[] lets the kernel go, to be found again by its id.
+                self.promised = self.promised or reason is EndReason.DETACHED
                 if reason is EndReason.CLOSE_KERNEL:
                     self._kernel.session_unwanted(why)
                 else:

@@ -102,7 +102,7 @@ class Console:
 @pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     folder = tmp_path_factory.mktemp("shell")
-    content = {"Pools": {"Main": stand_in_pool(folder, MaximumKernelNumber=8), "Quick": stand_in_pool(folder, KeepAlive=False)}}
+    content = {"Pools": {"Main": stand_in_pool(folder, MaximumKernelNumber=30), "Quick": stand_in_pool(folder, KeepAlive=False)}}
     config = write_config(folder / "kernelbus.conf", **content)
     with Part("serve", "-p", "0", "-l", "debug", "-c", config, "--bus", "tcp://127.0.0.1:0") as part:
         made = Console(part, config, content)

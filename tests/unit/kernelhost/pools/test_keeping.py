@@ -8,18 +8,21 @@ from kernelbus.kernelhost.pools.keeping import Activity, Timeouts, Worth, safe_f
 
 
 @pytest.mark.parametrize(
-    ("known", "orderly", "asked", "answered", "worth"),
+    ("promised", "known", "orderly", "asked", "answered", "worth"),
     [
-        (True, False, 0, 0, Worth.KEPT),
-        (True, True, 3, 3, Worth.KEPT),
-        (False, True, 0, 0, Worth.UNUSED),
-        (False, True, 3, 2, Worth.LEFT),
-        (False, False, 3, 3, Worth.LEFTOVER),
-        (False, True, 1, 0, Worth.LEFTOVER),
+        (True, False, False, 0, 0, Worth.KEPT),
+        (False, True, False, 3, 0, Worth.KEPT),
+        (False, True, True, 0, 0, Worth.UNUSED),
+        (False, False, True, 0, 0, Worth.UNUSED),
+        (False, False, True, 3, 2, Worth.LEFT),
+        (False, False, False, 3, 3, Worth.LEFTOVER),
+        (False, False, True, 1, 0, Worth.LEFTOVER),
     ],
 )
-def test_a_session_is_kept_for_who_can_come_back(known: bool, orderly: bool, asked: int, answered: int, worth: Worth) -> None:
-    assert worth_of(known=known, orderly=orderly, asked=asked, answered=answered) is worth
+def test_a_session_is_kept_for_who_can_come_back(
+    promised: bool, known: bool, orderly: bool, asked: int, answered: int, worth: Worth
+) -> None:
+    assert worth_of(promised=promised, known=known, orderly=orderly, asked=asked, answered=answered) is worth
 
 
 def test_a_time_of_zero_is_for_ever_and_an_idle_session_without_a_way_back_is_not_safe() -> None:
