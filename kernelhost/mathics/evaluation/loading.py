@@ -12,8 +12,8 @@ What is changed, and why:
   occurs. ``ToString``, ``Print`` and their like print OutputForm by
   :mod:`kernelbus.kernelhost.mathics.forms.outputform`. ``ToString`` obeys its options
   ``FormatType`` and ``PageWidth``.
-* Zeros before a number's first digit do not count as digits of its precision. Machine numbers,
-  which have up to 17 digits, are therefore read back as what they were printed from.
+* Numbers are read as what they were printed from, and keep the precision that they were given
+  (:mod:`kernelbus.kernelhost.mathics.library.numbers`).
 * Operators in text are the language's ASCII operators, as kernels print them.
 * Rules that Mathics3 makes when they are first used are made here: an abort in the middle would
   leave half of them for good.
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadError", "Loaded", "load"]
 
-#: A number with up to so many significant digits and no precision mark is a machine number.
-_MACHINE_DIGITS = 17
 #: How many numbers Mathics3's tables may gain between two packets before they are emptied.
 _KEPT_NUMBERS = 200_000
 
@@ -117,6 +115,7 @@ def load() -> Loaded:
     from mathics.eval.inference import ensure_logical_algebraic_rules
 
     from kernelbus.kernelhost.mathics.library.corrections import correct
+    from kernelbus.kernelhost.mathics.library.numbers import mend_numbers
 
     sys.set_int_max_str_digits(0)
     interrupts = Interrupts()
@@ -126,7 +125,7 @@ def load() -> Loaded:
     terminal = Terminal(interrupts)
     terminal.mend()
     _mend_interrupts(interrupts)
-    _mend_reading()
+    mend_numbers()
     _mend_lists()
     _mend_printing()
     _mend_get()
@@ -232,22 +231,6 @@ def _mend_get() -> None:
     # Get calls it by this name; other modules hold copies, which stay as they are.
     their_parser.parse = parse
     files.eval_Get = filesystem.eval_Get = get
-
-
-def _mend_reading() -> None:
-    from mathics.core.parser.convert import GenericConverter
-
-    theirs = GenericConverter.convert_Number
-
-    def convert_number(self: Any, node: Any) -> Any:
-        read = theirs(self, node)
-        if read[0] == "PrecisionReal" and node.suffix is None and node.base == 10:
-            digits = len(node.value.replace(".", "").lstrip("-0"))
-            if digits <= _MACHINE_DIGITS:
-                return "MachineReal", float(read[1][1])
-        return read
-
-    GenericConverter.convert_Number = convert_number
 
 
 def _mend_lists() -> None:

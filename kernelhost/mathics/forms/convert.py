@@ -40,6 +40,7 @@ from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol as MathicsSymbol
 from mathics.core.symbols import SymbolFalse, SymbolList, SymbolNull, SymbolTrue
 
+from kernelbus.kernelhost.mathics.forms.precision import complex_number, machine_real, real_number, real_text
 from kernelbus.kernelhost.mathics.forms.reals import parse_real, precise_text
 from wstp.expr import BigReal, Expr, Function, Symbol, make_function
 
@@ -51,6 +52,8 @@ PACK_MINIMUM = 16
 _SMALL = 1024
 _SYMBOL_COMPLEX = MathicsSymbol("System`Complex")
 _SYMBOL_RATIONAL = MathicsSymbol("System`Rational")
+_INDETERMINATE = MathicsSymbol("System`Indeterminate")
+_DIRECTED_INFINITY = MathicsSymbol("System`DirectedInfinity")
 _REALS = (Integer, Rational, MachineReal, PrecisionReal)
 
 
@@ -168,16 +171,14 @@ def _machine_reals(values: list[float]) -> list[Any]:
 
 def _float(value: float) -> Any:
     if math.isfinite(value):
-        return MachineReal(value)
+        return machine_real(value)
     if math.isnan(value):
-        return MathicsSymbol("System`Indeterminate")
-    return Expression(MathicsSymbol("System`DirectedInfinity"), Integer(1 if value > 0 else -1))
+        return _INDETERMINATE
+    return Expression(_DIRECTED_INFINITY, Integer(1 if value > 0 else -1))
 
 
 def _complex(value: complex) -> Any:
-    if math.isfinite(value.real) and math.isfinite(value.imag):
-        return Complex(MachineReal(value.real), MachineReal(value.imag))
-    return Expression(_SYMBOL_COMPLEX, _float(value.real), _float(value.imag))
+    return _complex_of(_float(value.real), _float(value.imag))
 
 
 def _big_real(value: BigReal) -> Any:
@@ -186,11 +187,7 @@ def _big_real(value: BigReal) -> Any:
     except ValueError:
         # The number is too large or too small to make; the language has a word for each.
         return Expression(MathicsSymbol("System`Underflow" if "*^-" in value.text else "System`Overflow"))
-    mantissa = -parsed.mantissa if parsed.negative else parsed.mantissa
-    if parsed.bits is None:
-        return _float(float(f"{mantissa}e{parsed.exponent}"))
-    text = f"{mantissa}e{parsed.exponent}"
-    return PrecisionReal(sympy.Float(text, precision=parsed.bits))
+    return real_number(parsed)
 
 
 def _array(array: np.ndarray) -> Any:
@@ -345,7 +342,7 @@ def _close(owner: Any, made: list[Any]) -> Any:
     if head is SymbolList:
         return ListExpression(*made[1:])
     if len(made) == 3:
-        if head is _SYMBOL_COMPLEX and isinstance(made[1], _REALS) and isinstance(made[2], _REALS):
+        if head is _SYMBOL_COMPLEX:
             return _complex_of(made[1], made[2])
         if head is _SYMBOL_RATIONAL and isinstance(made[1], Integer) and isinstance(made[2], Integer):
             return _rational(made[1].value, made[2].value)
@@ -353,11 +350,38 @@ def _close(owner: Any, made: list[Any]) -> Any:
 
 
 def _complex_of(real: Any, imaginary: Any) -> Any:
-    try:
-        return Complex(real, imaginary)
-    except OverflowError:
-        # Mathics3 has no complex number with an exact part beyond a machine number's range.
-        return Expression(_SYMBOL_COMPLEX, real, imaginary)
+    """Return the number of two parts; where one is not finite, what the language has for that.
+
+    NaN makes it ``Indeterminate``, one infinite part an infinity in its direction, two a
+    ``ComplexInfinity``.
+    """
+    parts = (real, imaginary)
+    if all(isinstance(part, _REALS) for part in parts):
+        try:
+            return complex_number(real, imaginary)
+        except OverflowError:
+            # Mathics3 has no complex number with an exact part beyond a machine number's range.
+            return Expression(_SYMBOL_COMPLEX, real, imaginary)
+    if any(part is _INDETERMINATE for part in parts):
+        return _INDETERMINATE
+    infinite = [_is_infinite(part) for part in parts]
+    if all(infinite):
+        return Expression(_DIRECTED_INFINITY)
+    if infinite[0] and isinstance(imaginary, _REALS):
+        return real
+    if infinite[1] and isinstance(real, _REALS):
+        return Expression(_DIRECTED_INFINITY, Complex(Integer(0), imaginary.elements[0]))
+    return Expression(_SYMBOL_COMPLEX, real, imaginary)
+
+
+def _is_infinite(part: Any) -> bool:
+    """Tell whether it is an infinity in the direction of the real numbers."""
+    return (
+        isinstance(part, Expression)
+        and part.head is _DIRECTED_INFINITY
+        and len(part.elements) == 1
+        and isinstance(part.elements[0], Integer)
+    )
 
 
 def _rational(numerator: int, denominator: int) -> Any:
@@ -460,7 +484,7 @@ def _precise_value(number: Any) -> Any:
     value = number.value
     if not hasattr(value, "_mpf_"):
         return Symbol("Indeterminate")
-    return BigReal(precise_text(value._mpf_, value._prec))
+    return BigReal(real_text(number))
 
 
 def _rational_value(number: Any) -> Function:

@@ -42,7 +42,8 @@ from kernelbus.kernelhost.mathics.forms.arithmetic import (
     without_minus,
 )
 from kernelbus.kernelhost.mathics.forms.operators import ATOM, CALL, DIVIDE, INFIX, MINUS, PLUS, POWER, TIMES
-from kernelbus.kernelhost.mathics.forms.reals import float_text, precise_text
+from kernelbus.kernelhost.mathics.forms.precision import real_text
+from kernelbus.kernelhost.mathics.forms.reals import float_text
 
 __all__ = ["input_form", "string_text"]
 
@@ -130,7 +131,7 @@ class _Printer:
         if isinstance(expr, MachineReal):
             return _signed(float_text(float(expr.value)))
         if isinstance(expr, PrecisionReal):
-            return _signed(precise_text(expr.value._mpf_, expr.value._prec))
+            return _signed(real_text(expr))
         if isinstance(expr, Rational):
             return DIVIDE if expr.value > 0 else TIMES, [f"{expr.value.p}/{expr.value.q}"]
         if isinstance(expr, Complex):

@@ -3,7 +3,8 @@
 A Mathics3 ``PrecisionReal`` holds a binary mantissa with a number of bits; the language counts
 decimal digits. The two are matched so that a number that goes out and comes back has the same bits:
 where ``mpmath`` gives a whole number of digits for the bits, that number stands for them, otherwise
-a fraction does.
+a fraction does. A number that came with a precision keeps it beside the bits
+(``forms/precision.py``).
 """
 
 from __future__ import annotations
@@ -14,10 +15,20 @@ from dataclasses import dataclass
 
 import mpmath.libmp as libmp
 
-__all__ = ["ParsedReal", "bits_of_digits", "digits_of_bits", "float_text", "parse_real", "precise_text"]
+__all__ = [
+    "MACHINE_DIGITS",
+    "ParsedReal",
+    "bits_of_digits",
+    "digits_of_bits",
+    "float_text",
+    "parse_real",
+    "precise_text",
+]
 
 _LOG2_10 = 3.3219280948873626
 
+#: The precision of a machine number, digits.
+MACHINE_DIGITS = 53 / _LOG2_10
 #: The greatest exponent of ten. A greater one would take minutes and gigabytes to make binary.
 MAXIMUM_EXPONENT = 1_000_000
 #: The greatest precision or accuracy that a mark may ask for, digits. That many are computed.
@@ -38,13 +49,23 @@ class ParsedReal:
         negative: whether the number is negative.
         mantissa: the digits, a non-negative integer.
         exponent: the exponent of ten by which the mantissa is scaled.
-        bits: the precision in binary digits; None for a machine number.
+        digits: the precision in decimal digits, that is the accuracy of a zero; None for a machine
+            number.
     """
 
     negative: bool
     mantissa: int
     exponent: int
-    bits: int | None
+    digits: float | None
+
+    @property
+    def bits(self) -> int | None:
+        """Return the precision in binary digits; None for a machine number."""
+        return None if self.digits is None else bits_of_digits(self.digits)
+
+    def __float__(self) -> float:
+        """Return the nearest machine number: 0. or an infinity when it is out of range."""
+        return float(f"{'-' if self.negative else ''}{self.mantissa}e{self.exponent}")
 
 
 def bits_of_digits(digits: float) -> int:
@@ -101,18 +122,26 @@ def float_text(value: float) -> str:
     return _place(value < 0, digits, leading + int(exponent or 0), "")
 
 
-def precise_text(value: tuple[int, int, int, int], bits: int) -> str:
+def _mark(digits: float) -> str:
+    """Return a precision as it is written: ``20.``, ``30.2304``."""
+    text = repr(float(digits))
+    return (f"{digits:.17f}".rstrip("0") if "e" in text else text).removesuffix(".0") + "." * (digits == int(digits))
+
+
+def precise_text(value: tuple[int, int, int, int], bits: int, precision: float | None = None) -> str:
     """Return the InputForm of an arbitrary-precision real, with as few digits as keep its bits.
 
     For example ``3.14`20.``, ``1.`20.*^-1000``, ``0``20.``.
 
     Args:
         value: an mpmath tuple: sign, mantissa, exponent, bit count.
-        bits: the precision.
+        bits: the precision in binary digits.
+        precision: the precision in decimal digits that is to be written, when it is known.
     """
     sign, mantissa, _, _ = value
+    mark = digits_of_bits(bits) if precision is None else _mark(precision)
     if not mantissa:
-        return f"0``{digits_of_bits(bits)}"
+        return f"0``{mark}"
     digits = libmp.prec_to_dps(bits)
     limit = digits + 6
     _, known, exponent = libmp.to_digits_exp((0, *value[1:]), limit + 6)
@@ -121,7 +150,7 @@ def precise_text(value: tuple[int, int, int, int], bits: int) -> str:
         if digits == limit or _scaled(int(text), exponent + places - len(text) + 1, bits)[1:3] == value[1:3]:
             break
         digits += 1
-    return _place(bool(sign), text, exponent + places, "`" + digits_of_bits(bits))
+    return _place(bool(sign), text, exponent + places, "`" + mark)
 
 
 def _rounded(digits: str, count: int) -> tuple[str, int]:
@@ -146,7 +175,8 @@ def parse_real(text: str) -> ParsedReal:
     """Read a real in InputForm: digits, a precision or accuracy mark, an exponent of ten.
 
     As in the language, text without a mark is a machine number if it has up to 17 digits, and
-    otherwise has as many digits of precision as are written.
+    otherwise is precise to its last digit. A text of 16 or 17 digits that no machine number has is
+    precise to its last digit too: a program that puts it has a decimal number in mind.
 
     Raises:
         ValueError: the text is no such number, its exponent is beyond ``MAXIMUM_EXPONENT``, or its
@@ -161,15 +191,18 @@ def parse_real(text: str) -> ParsedReal:
         raise ValueError(f"the exponent of {text[:40]!r} is beyond {MAXIMUM_EXPONENT}")
     mantissa = int((match["whole"] + part) or "0")
     scale = exponent - len(part)
-    bits = _bits(match, mantissa, scale)
-    return ParsedReal(match["sign"] == "-", mantissa, scale, bits)
+    digits = _digits(match, mantissa, scale)
+    return ParsedReal(match["sign"] == "-", mantissa, scale, digits)
 
 
-def _bits(match: re.Match[str], mantissa: int, scale: int) -> int | None:
+def _digits(match: re.Match[str], mantissa: int, scale: int) -> float | None:
+    """Return the precision in decimal digits, None for a machine number."""
     mark = match["mark"]
     if mark is None:
-        written = len((match["whole"] + match["part"]).lstrip("0"))
-        return None if written <= 17 else bits_of_digits(written - 1)
+        written = (match["whole"] + match["part"]).lstrip("0")
+        if len(written) <= 15 or (len(written) <= 17 and _survives(written, match["exponent"], len(match["part"]))):
+            return None
+        return math.log10(int(written))
     if match["digits"] in ("", "."):
         return None
     digits = float(match["digits"])
@@ -179,4 +212,10 @@ def _bits(match: re.Match[str], mantissa: int, scale: int) -> int | None:
         # The mark counts known digits after the point; the precision is that plus the number's size
         # in digits. Zero has no size.
         digits += (math.log10(mantissa) + scale) if mantissa else 0.0
-    return bits_of_digits(max(digits, 0.0))
+    return max(digits, 0.0)
+
+
+def _survives(written: str, exponent: str | None, places: int) -> bool:
+    """Tell whether a machine number has these digits, when it is written with as many."""
+    value = float(f"{written}e{int(exponent or 0) - places}")
+    return f"{value:.{len(written) - 1}e}".partition("e")[0].replace(".", "") == written

@@ -10,13 +10,18 @@ Each is changed in place, before definitions are made of it:
   ``Missing["KeyAbsent", key]``.
 * ``ToExpression`` wraps what it reads in its third argument before evaluation, gives ``Null`` for a
   text without an expression, and gives messages on wrong syntax in its own name.
+* ``FromCharacterCode`` takes codes beyond 65535. It joins the codes of two surrogates, and so does
+  a string that is written with two escapes.
 """
 
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Iterator
 from typing import Any
+
+from wstp.text import joined
 
 __all__ = ["correct"]
 
@@ -28,6 +33,7 @@ def correct() -> None:
     _correct_print()
     _correct_associations()
     _correct_to_expression()
+    _correct_characters()
 
 
 def _correct_check() -> None:
@@ -202,6 +208,45 @@ def _correct_to_expression() -> None:
         "sntx": "Invalid syntax in or before `1`.",
         "sntxi": "Incomplete expression; more input is needed.",
     }
+
+
+def _correct_characters() -> None:
+    from mathics.builtin.string.charcodes import FromCharacterCode
+    from mathics.core.atoms import String
+    from mathics.core.list import ListExpression
+    from mathics.core.parser.convert import Converter
+
+    theirs = FromCharacterCode._decode
+
+    def codes_of(number: Any) -> list[Any]:
+        return list(number.elements) if number.has_form("List", None) else [number]
+
+    def text_of(codes: list[Any]) -> str | None:
+        values = [code.get_int_value() for code in codes]
+        if any(value is None or not 0 <= value <= sys.maxunicode for value in values):
+            return None
+        return joined("".join(map(chr, values)))
+
+    def decode(self: Any, number: Any, encoding: str, evaluation: Any) -> Any:
+        if encoding == "Unicode" and number.get_int_value() != 0:
+            codes = codes_of(number)
+            if codes and codes[0].has_form("List", None):
+                texts = [text_of(codes_of(code)) for code in codes]
+                if None not in texts:
+                    return ListExpression(*map(String, texts))
+            elif (text := text_of(codes)) is not None:
+                return String(text)
+        return theirs(self, number, encoding, evaluation)
+
+    FromCharacterCode._decode = decode
+    FromCharacterCode.messages = {
+        **FromCharacterCode.messages,
+        "notunicode": (
+            f"A character code, which should be a non-negative integer less than {sys.maxunicode + 1},"
+            " is expected at position `2` in `1`."
+        ),
+    }
+    Converter._make_String = lambda self, text: String(joined(text))
 
 
 def _read(text: str, evaluation: Any) -> Iterator[Any]:

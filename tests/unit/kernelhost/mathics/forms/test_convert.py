@@ -48,6 +48,13 @@ SAME: list[tuple[Any, str]] = [
     (BigReal("3.14`20."), "3.1400000000000000000"),
     (BigReal("1.`20.*^-1000"), "1.0000000000000000000e-1000"),
     (BigReal("0``20."), "0"),
+    (BigReal("17.`30.2304"), "17.0000000000000000000000000000"),
+    (S("Complex")(BigReal("1.5`20.25"), BigReal("-2.5`30.5")), "1.5 - 2.5*I"),
+    (-0.0, "-0.0"),
+    ([0.0, -0.0], "{0.0,-0.0}"),
+    (S("Complex")(-0.0, -0.0), "0"),
+    ("a\ud83d", '"a\ud83d"'),
+    (S("😀"), "Global`😀"),
     (b"\x00abc\xff", "AGFiY/8="),
     ([], "{}"),
     ([1, "a", [S("x"), 2.5]], '{1,"a",{Global`x,2.5}}'),
@@ -75,7 +82,19 @@ OTHER: list[tuple[Any, Any]] = [
     (BigReal("1.`20.*^-9999999"), S("Underflow")()),
     (BigReal("1.`20.*^9999999"), S("Overflow")()),
     (float("nan"), S("Indeterminate")),
+    (BigReal("1.5``20"), BigReal("1.5`20.17609125905568")),
+    (BigReal("1.*^400"), BigReal("1.`15.954589770191003*^400")),
+    (BigReal("-0."), -0.0),
+    (BigReal("9999999999999999999.*^-3"), BigReal("9.999999999999999999`19.*^15")),
     (float("-inf"), S("DirectedInfinity")(-1)),
+    (complex(float("nan"), 1), S("Indeterminate")),
+    (complex(1, float("-inf")), S("DirectedInfinity")(S("Complex")(0, -1))),
+    (complex(float("inf"), 1), S("DirectedInfinity")(1)),
+    (complex(float("inf"), float("inf")), S("DirectedInfinity")()),
+    (S("Complex")(float("nan"), S("x")), S("Indeterminate")),
+    (S("Complex")(S("x"), float("inf")), S("Complex")(S("x"), S("DirectedInfinity")(1))),
+    (np.array([complex(1, float("nan")), 2]), [S("Indeterminate"), S("Complex")(2.0, 0.0)]),
+    (np.array([[-0.0], [np.nan]]), [[-0.0], [S("Indeterminate")]]),
     (np.arange(6).reshape(2, 3), [[0, 1, 2], [3, 4, 5]]),
     (np.array([1.0, np.inf]), [1.0, S("DirectedInfinity")(1)]),
     (np.zeros((2, 0)), [[], []]),
@@ -261,7 +280,7 @@ def test_any_tree_comes_back(value: Any, definitions: Any) -> None:
 def test_any_precise_real_comes_back(value: BigReal, definitions: Any) -> None:
     back = there_and_back(value, definitions)
     sent, got = parse_real(value.text), parse_real(back.text)
-    assert got.bits == sent.bits
+    assert got.digits == sent.digits
     # The precision that this number of bits can tell apart.
     exact, found = (Fraction(-r.mantissa if r.negative else r.mantissa) * Fraction(10) ** r.exponent for r in (sent, got))
     assert abs(found - exact) <= abs(exact) / 2 ** (sent.bits - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import mpmath.libmp as libmp
 import pytest
@@ -98,22 +99,49 @@ def test_every_precision_in_bits_has_digits_of_its_own(bits: int) -> None:
 @pytest.mark.parametrize(
     ("text", "parsed"),
     [
-        ("3.14`20.", ParsedReal(False, 314, -2, 70)),
-        ("3.14`20", ParsedReal(False, 314, -2, 70)),
-        ("-1.5`30", ParsedReal(True, 15, -1, 103)),
-        ("1.`20.*^-1000", ParsedReal(False, 1, -1000, 70)),
-        ("12`5", ParsedReal(False, 12, 0, 20)),
-        ("0``20.", ParsedReal(False, 0, 0, 70)),
-        ("100.``10", ParsedReal(False, 100, 0, 43)),
+        ("3.14`20.", ParsedReal(False, 314, -2, 20.0)),
+        ("3.14`20", ParsedReal(False, 314, -2, 20.0)),
+        ("-1.5`30", ParsedReal(True, 15, -1, 30.0)),
+        ("17.`30.2304", ParsedReal(False, 17, 0, 30.2304)),
+        ("1.`20.*^-1000", ParsedReal(False, 1, -1000, 20.0)),
+        ("12`5", ParsedReal(False, 12, 0, 5.0)),
+        ("0``20.", ParsedReal(False, 0, 0, 20.0)),
+        ("100.``10", ParsedReal(False, 100, 0, 12.0)),
+        ("1.5``-3", ParsedReal(False, 15, -1, 0.0)),
         ("1.5", ParsedReal(False, 15, -1, None)),
         ("1.5`", ParsedReal(False, 15, -1, None)),
         (".5", ParsedReal(False, 5, -1, None)),
         ("2.*^5", ParsedReal(False, 2, 5, None)),
-        ("1.23456789012345678901234", ParsedReal(False, 123456789012345678901234, -23, 80)),
+        ("0.10000000000000001", ParsedReal(False, 10000000000000001, -17, None)),
+        ("0.98765432109876541", ParsedReal(False, 98765432109876541, -17, math.log10(98765432109876541))),
+        ("1.0000000000000000000", ParsedReal(False, 1, 0, 19.0)),
+        ("1.23456789012345678901234", ParsedReal(False, 123456789012345678901234, -23, math.log10(123456789012345678901234))),
     ],
 )
 def test_reading(text: str, parsed: ParsedReal) -> None:
     assert parse_real(text) == parsed
+    assert float(parse_real(text)) == float(text.partition("`")[0].partition("*^")[0] + "e" + (text.partition("*^")[2] or "0"))
+
+
+@pytest.mark.parametrize("digits", [20.0, 30.2304, 0.0, 5000.0, 0.5, 0.00001, 15.954589770191003])
+def test_a_precision_that_is_known_is_written(digits: float) -> None:
+    bits = bits_of_digits(digits)
+    text = precise_text(libmp.from_int(17), bits, digits)
+    assert parse_real(text) == ParsedReal(False, 17, 0, digits)
+    assert parse_real(precise_text(libmp.fzero, bits, digits)) == ParsedReal(False, 0, 0, digits)
+
+
+@given(st.integers(min_value=0, max_value=10**40), st.integers(-40, 40))
+def test_numbers_without_a_mark_are_precise_to_their_last_digit(mantissa: int, exponent: int) -> None:
+    parsed = parse_real(f"{mantissa}.*^{exponent}")
+    if parsed.bits is None:
+        written = str(mantissa).lstrip("0")
+        assert not written or f"{float(parsed):.{len(written) - 1}e}".partition("e")[0].replace(".", "") == written
+        assert len(written) <= 17
+    else:
+        value = libmp.from_rational(mantissa * 10 ** max(exponent, 0), 10 ** max(-exponent, 0), parsed.bits, "n")
+        back = parse_real(precise_text(value, parsed.bits, parsed.digits))
+        assert Fraction(back.mantissa) * Fraction(10) ** back.exponent == Fraction(mantissa) * Fraction(10) ** exponent
 
 
 @pytest.mark.parametrize("text", ["", ".", "x", "1e5", "1.`20.*^", "1.`2.*^1000001", "--1.", "1.5 "])

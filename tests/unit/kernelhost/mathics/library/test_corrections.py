@@ -37,6 +37,16 @@ def test_loading_makes_the_corrections(loaded: Loaded) -> None:
 @pytest.mark.parametrize(
     ("code", "value"),
     [
+        ("FromCharacterCode[128512]", '"😀"'),
+        ("StringLength[FromCharacterCode[128512]]", "1"),
+        ("ToCharacterCode[FromCharacterCode[{65, 128512}]]", "{65, 128512}"),
+        ("FromCharacterCode[{{128512}, {66}}]", '{"😀", "B"}'),
+        ("FromCharacterCode[{55357, 56832}]", '"😀"'),
+        (r'ToCharacterCode["\:d83d\:de00"]', "{128512}"),
+        (r'ToCharacterCode["\:de00"]', "{56832}"),
+        ("FromCharacterCode[1114112]", "FromCharacterCode[1114112]"),
+        ('FromCharacterCode[228, "ISO8859-1"]', '"ä"'),
+        ("FromCharacterCode[{}]", '""'),
         ('Check[1, "bad"]', "1"),
         ('1/0; Check[1, "bad"]', "1"),
         ('Print["x"]; Check[Print["y"]; 1, "bad"]', "1"),

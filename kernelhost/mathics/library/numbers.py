@@ -1,0 +1,78 @@
+"""Have Mathics3 read numbers as the language does, and tell the precision that they were given.
+
+* ``-0.`` keeps its sign.
+* A number without a mark is a machine number if it has up to 17 digits.
+* A machine number beyond the machine's range (``1.*^400``) is one of arbitrary precision.
+* ``17.`30.2304`` has that precision, and ``Precision`` and ``Accuracy`` know it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from kernelbus.kernelhost.mathics.forms.reals import MACHINE_DIGITS
+
+__all__ = ["mend_numbers"]
+
+#: A number with up to so many significant digits and no precision mark is a machine number.
+_MACHINE_DIGITS = 17
+
+
+def mend_numbers() -> None:
+    """Change Mathics3's functions; call this after they are loaded."""
+    _mend_reading()
+    _mend_precision()
+
+
+def _mend_reading() -> None:
+    import sympy
+    from mathics.core.parser.convert import Converter, GenericConverter
+
+    from kernelbus.kernelhost.mathics.forms.precision import machine_real, precise_real
+
+    theirs = GenericConverter.convert_Number
+
+    def convert_number(self: Any, node: Any) -> Any:
+        read = theirs(self, node)
+        if node.base != 10:
+            return read
+        digits = len(node.value.replace(".", "").lstrip("-0"))
+        if read[0] == "PrecisionReal" and node.suffix is None and digits <= _MACHINE_DIGITS:
+            read = "MachineReal", float(read[1][1])
+        if read[0] == "MachineReal" and (math.isinf(read[1]) or (not read[1] and node.value.strip("-0."))):
+            # A sign is in the value or beside it.
+            return "PrecisionReal", ("DecimalString", f"{'-' * (node.sign < 0)}{node.value}E{node.exp}"), MACHINE_DIGITS
+        return read
+
+    def make_precise(self: Any, value: Any, digits: float) -> Any:
+        number = sympy.Rational(*value[1:]) if value[0] == "Rational" else value[1]
+        return precise_real(number, max(float(digits), 0.0))
+
+    GenericConverter.convert_Number = convert_number
+    Converter._make_PrecisionReal = make_precise
+    Converter._make_MachineReal = lambda self, value: machine_real(value)
+
+
+def _mend_precision() -> None:
+    import mathics.builtin.atomic.numbers as builtins
+    import mathics.eval.numbers.numbers as numbers
+    import mpmath
+
+    from kernelbus.kernelhost.mathics.forms.precision import digits_of
+
+    their_precision, their_accuracy = numbers.eval_Precision, numbers.eval_Accuracy
+
+    def precision(number: Any) -> Any:
+        digits = digits_of(number)
+        return their_precision(number) if digits is None or number.is_zero else digits
+
+    def accuracy(number: Any) -> Any:
+        digits = digits_of(number)
+        if digits is None:
+            return their_accuracy(number)
+        return digits if number.is_zero else digits - float(mpmath.log(abs(number.to_mpmath()), 10))
+
+    # Both call themselves, by the name in their module, for the parts of an expression.
+    numbers.eval_Precision = builtins.eval_Precision = precision
+    numbers.eval_Accuracy = builtins.eval_Accuracy = accuracy
