@@ -134,6 +134,46 @@ def test_text_in_any_encoding(client: CClient, call: str, length: int) -> None:
     assert client("get") == [["F", 1], ["#", "ReturnPacket"], ["i", str(len(text))]]
 
 
+@pytest.mark.parametrize(
+    ("text", "token"),
+    [
+        ("1.5`20.*^3", ["R", "1500.`20."]),
+        ("17.`30.25*^30", ["R", "1.7`30.25*^31"]),
+        ("1.5``20.*^3", ["R", "1500.`23.17609125905568"]),
+        ("1.5*^+3", ["r", "1500.0"]),
+        ("1.5*^400", ["R", "1.5`15.954589770191003*^400"]),
+        (
+            "3.14159265358979323846264338327950288",
+            ["R", "3.14159265358979323846264338327950288`35.49714987269413"],
+        ),
+    ],
+)
+def test_reals_put_as_text(client: CClient, text: str, token: FlatToken) -> None:
+    for unit in ("", "Byte", "UCS2", "UTF8", "UTF16", "UTF32"):
+        puts = [["Function", "EvaluatePacket", 1], [f"RealNumberAs{unit}String", text], ["EndPacket"]]
+        client("put", puts=puts)
+        assert client("get") == [["F", 1], ["#", "ReturnPacket"], token], unit
+
+
+@pytest.mark.parametrize(("number", "token"), [("nan", ["#", "Indeterminate"]), ("-0.0", ["r", "-0.0"])])
+def test_reals_that_are_not_like_others(client: CClient, number: str, token: FlatToken) -> None:
+    assert client.evaluate(["r", number])[-1] == [["F", 1], ["#", "ReturnPacket"], token]
+    assert client.evaluate(["F", 2], ["#", "f"], ["r", number], ["i", "1"])[-1][3:] == [
+        ["#", "f"],
+        token,
+        ["i", "1"],
+    ]
+
+
+@pytest.mark.parametrize("call", ["UCS2String", "UTF8String", "UTF16String", "UTF32String"])
+def test_characters_beyond_ucs2_in_every_call(client: CClient, call: str) -> None:
+    """Every call reads them, whichever call they were put with."""
+    client("put", puts=[["Function", "EvaluatePacket", 1], ["String", r"x\:d83d\:de00y"], ["EndPacket"]])
+    assert client("packet_text", name=call) == "x😀y"
+    client("put", puts=[["Function", "EvaluatePacket", 1], [call, "x😀y"], ["EndPacket"]])
+    assert client("packet_text", name="UCS2String") == "x😀y"
+
+
 def test_a_large_array_comes_back(client: CClient) -> None:
     assert client("echo_array", count=LARGE) > 0
 
@@ -188,7 +228,9 @@ def test_what_a_kernel_said_last_is_read(library: str, drivers: Drivers, tmp_pat
         assert error.value.code == CLOSED
 
 
-def test_what_a_kernel_ends_early_is_the_readers_error(library: str, drivers: Drivers, tmp_path: Path) -> None:
+def test_what_a_kernel_ends_early_is_the_readers_error(
+    library: str, drivers: Drivers, tmp_path: Path
+) -> None:
     config = write_config(tmp_path / "c.conf", Pools={"StandIn": stand_in_pool(tmp_path)})
     with Part("serve", "-p", "0", "-c", config) as server:
         client = CClient(drivers.get(), server.port)

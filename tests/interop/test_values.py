@@ -220,7 +220,11 @@ def test_strings(pair: Pair, call: str) -> None:
         pair.c("put", puts=[[call, text], ["EndPacket"]])
         assert pair.link.get(TIMEOUT) == text
         to_c(pair, text)
-        assert pair.c("get_text", name=call) == text
+        read = pair.c("get_text", name=call)
+        if call == "UTF32String" and pair.link.peer_features.version < 6:
+            # That library puts a byte order mark behind the 32nd character of a text in A.
+            read = read.replace("\ufeff", "")
+        assert read == text
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,11 @@ class Commands:
         self._links[link].call("NewPacket")
         return text
 
+    def packet_text(self, link: int, name: str) -> str:
+        """Skip to the next packet (NextPacket), and read its text by a given call."""
+        self._links[link].call("NextPacket")
+        return self.get_text(link, name)
+
     def get_array(self, link: int, kind: str) -> tuple[str, list[int], list[str]]:
         """Read an array; return (digest, dimensions, heads)."""
         values, heads = self._links[link].get_array(kind)
