@@ -9,7 +9,8 @@ from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.library import numbers
 
 
-def test_loading_mends_the_reading_of_numbers() -> None:
+def test_loading_mends_the_reading_of_numbers(loaded: Loaded) -> None:
+    assert loaded.definitions
     from mathics.core.parser.convert import Converter, GenericConverter
 
     for function in (GenericConverter.convert_Number, Converter._make_PrecisionReal, Converter._make_MachineReal):
