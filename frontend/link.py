@@ -16,13 +16,14 @@ server ends no session for an automatic kernel.
 
 While a kernel that the client asked for is awaited, nothing is read from the client. Answers of the
 server's own are written between two of the kernel's expressions, never inside one. When the kernel
-is gone, all its output is written first, then message 9, then both connections are closed.
+is gone, or the client gets none, all that was said is written first. Then the link closes
+(:meth:`wstp.relay.RelayLink.close`), and the client has time to read it.
 
 How much of the output has the client *taken*? What its machine has acknowledged
 (:mod:`kernelbus.frontend.delivery`), if the connection ended like one whose reader has read all of
 it. A connection that was reset, or that fell silent, may have held unread output. Then only the
 output from before the client's last input counts as taken, so that output may be sent twice but is
-never lost.
+never lost. The same holds for a client that has not gone by the time the frontend shuts down.
 """
 
 from __future__ import annotations
@@ -402,18 +403,23 @@ class ClientLink(RelayOwner):
         self._proceed()
 
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
-        if self.state is not LinkState.CLOSING:
+        state, self.state = self.state, LinkState.ENDED
+        if state is not LinkState.CLOSING:
             self.log.info("%s %s", self, "has closed" if said_so else "is lost: it went without a word")
-        opening, self.state = self.state is LinkState.OPENING, LinkState.ENDED
-        if opening:
+        if state is LinkState.OPENING:
             self._drop_channel(f"client {self.name} is gone")
         elif self._handle is not None:
-            reason = EndReason.CLIENT_CLOSED if said_so else EndReason.CLIENT_LOST
+            if state is LinkState.CLOSING:
+                reason, text = EndReason.CLIENT_LOST, "the frontend is shutting down"
+            elif said_so:
+                reason, text = EndReason.CLIENT_CLOSED, f"client {self.name} closed its link"
+            else:
+                reason, text = EndReason.CLIENT_LOST, f"client {self.name} is lost"
             if self._automatic and not self._told:
                 # It never used the kernel, and cannot come back to it.
                 reason = EndReason.UNUSED
             taken = self._delivery.taken(link.acknowledged() if link.read_to_the_end else self._answered)
-            self._handle.end(reason, f"client {self.name} {'closed its link' if said_so else 'is lost'}", taken)
+            self._handle.end(reason, text, taken)
         self._server.rounds.forget(self)
         self._server.link_gone(self)
 
@@ -634,13 +640,18 @@ class ClientLink(RelayOwner):
         self.log.error("%s: its kernel %s is lost: %s", self, self.kernel[:8], text)
         self._close_with("lost", text)
 
-    def shut_down(self) -> None:
-        """Close the link in order, because the frontend ends."""
+    def shut_down(self, linger: float) -> None:
+        """Close the link in order, because the frontend ends.
+
+        Args:
+            linger: the seconds that the client has to read what was written.
+        """
+        if self.state is LinkState.OPENING:
+            self._drop_channel("the frontend is shutting down")
         if self.state not in (LinkState.CLOSING, LinkState.ENDED):
-            if self._handle is not None:
-                self._handle.end(EndReason.CLIENT_LOST, "the frontend is shutting down")
+            # Its channel ends with the link: until then it is not known what the client takes.
             self.state = LinkState.CLOSING
-            self._link.close()
+        self._link.close(linger)
 
     def turn_out(self, tag: str, text: str) -> None:
         """Close the link with a reason, at once if its client does not read."""
@@ -677,7 +688,8 @@ class ClientLink(RelayOwner):
                 elif self.state is LinkState.OPENING:
                     # Data has overtaken the message "opened", which travels on the control lane.
                     self._unopened.append(payload)
-                elif self._handle is not None:
+                elif self._handle is not None and self.state is not LinkState.CLOSING:
+                    # What comes while the link closes is not taken, and stays in the host's log.
                     self._handle.consume(len(payload))
             case Urgent():
                 self._urgent.append(event)

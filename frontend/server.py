@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
 import secrets
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +43,10 @@ _log = logging.getLogger("kernelbus.frontend")
 
 #: Seconds between two reports to the broker, if something has changed.
 _REPORT_INTERVAL = 1.0
+#: How many links that have lost their place may wait for their clients to read why.
+_TURNED_OUT = 8
+#: The share of the grace of a shut-down for which clients that do not go are waited for.
+_LINGER_SHARE = 0.75
 
 
 class PortError(BusError):
@@ -100,6 +106,7 @@ class Frontend:
             pending=fits.pending,
             pending_each=limits.pending_per_address,
         )
+        self._turned_out: deque[ClientLink] = deque()
         self._empty = asyncio.Event()
         self._numbers = itertools.count(1)
         self.rounds = Rounds()
@@ -188,19 +195,26 @@ class Frontend:
     async def close(self, grace: float = 1.0) -> None:
         """Accept no more links and close the open ones in order.
 
+        Clients that do not read have most of `grace` to read what was written for them.
+
         Args:
             grace: seconds after which links that have not closed are cut.
         """
         self._listener.close()
         for link in list(self._links):
-            link.shut_down()
-        if self._links:
-            try:
-                await asyncio.wait_for(self._empty.wait(), grace)
-            except TimeoutError:
-                for link in list(self._links):
-                    link.abort()
+            link.shut_down(grace * _LINGER_SHARE)
+        if not await self._no_links(grace):
+            for link in list(self._links):
+                link.abort()
+            await self._no_links(grace)
         self._predecessors.close()
+
+    async def _no_links(self, patience: float) -> bool:
+        """Wait until all links are gone; return False when some are left after `patience` s."""
+        if self._links:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), patience)
+        return not self._links
 
     def _accept(self, relay: RelayLink) -> RelayOwner | None:
         link = ClientLink(self, relay)
@@ -214,6 +228,10 @@ class Frontend:
                 self._log.error("a link from %s is refused: %s", relay.name, why, extra=fields(client=relay.name))
                 return None
             gone.turn_out("toomany", f"another client needs this link's place: {why}")
+            # It still has descriptors while its client reads why.
+            self._turned_out.append(gone)
+            if len(self._turned_out) > _TURNED_OUT:
+                self._turned_out.popleft().abort()
         self._census.accepted += 1
         self._links.add(link)
         self._empty.clear()

@@ -40,7 +40,7 @@ from wstp.expr import Expr, Function
 from wstp.handshake import Mode
 from wstp.lexer import Buffer
 from wstp.limits import DEFAULT_LIMITS, Limits
-from wstp.linkbase import LinkBase
+from wstp.linkbase import LINGER, LinkBase
 from wstp.linkspec import LinkSpec, ModeName, resolve_spec
 from wstp.machine import LinkMachine, LinkState, Ready, is_packet
 from wstp.messages import Message
@@ -93,17 +93,12 @@ class _Change:
 
 
 class _Connection(ByteStream):
-    """One connection of a link, with two properties more than the link needs to know."""
+    """One connection of a link, which says whether it is paused."""
 
     @property
     def paused(self) -> bool:
         """Tell whether reading is paused."""
         return not self._reading
-
-    @property
-    def unsent(self) -> int:
-        """Return how many bytes the operating system has not taken yet."""
-        return 0 if self.ended or self._transport is None else self._transport.get_write_buffer_size()
 
 
 class Link(LinkBase):
@@ -145,19 +140,20 @@ class Link(LinkBase):
     def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
         """Take bytes of either connection (called by `ByteStream`)."""
         machine = self._machine
-        if self._closing:
+        if stream is not self._data:
+            machine.receive_message(data)
+            if not self._closing:
+                self._deliver()
+            if machine.messages_full:
+                stream.pause()
+        elif self._closing:
             self._discarded += len(data)
-        elif stream is self._data:
+        else:
             shaking = machine.state in (LinkState.INTRODUCTION, LinkState.GREETING)
             machine.receive_data(data)
             if shaking:
                 self._write_handshake()
             if machine.unread > self.read_ahead and not self._readers:
-                stream.pause()
-        else:
-            machine.receive_message(data)
-            self._deliver()
-            if machine.messages_full:
                 stream.pause()
         self._look_at_doubt()
         self._change.happened()
@@ -165,7 +161,7 @@ class Link(LinkBase):
     def stream_ended(self, stream: ByteStream, error: Exception | None) -> None:
         """Take note that a connection has gone (called by `ByteStream`)."""
         if stream is self._data:
-            self._machine.data_ended()
+            self._machine.data_ended(reset=error is not None)
         else:
             self._machine.message_ended()
             self._deliver()
@@ -336,35 +332,46 @@ class Link(LinkBase):
 
     # -- closing, and the rest
 
-    async def close(self, timeout: float = 5.0) -> None:
-        """Flush, send message 9, and close both connections (PROTOCOL.md section 7).
-
-        To close a link twice, or a link that has ended, is no error.
+    async def close(self, timeout: float = 5.0, linger: float = LINGER) -> None:
+        """Flush, end the data connection, send message 9, and close; as `wstp.link.Link.close`.
 
         Args:
             timeout: the time in seconds that the flush may take.
+            linger: the time in seconds that the peer may take to read what was written, and to go.
         """
         if not self._begin_closing():
             return
-        await self._write_the_rest(timeout)
+        written = await self._write_the_rest(timeout)
+        await self._end_data(linger if written else 0.0)
         self._say_closing()
         await self._let_go()
         self._change.happened()
 
-    async def _write_the_rest(self, timeout: float) -> None:
-        """Flush within `timeout` seconds, if that is possible; that it is not is no error."""
+    async def _write_the_rest(self, timeout: float) -> bool:
+        """Flush within `timeout` seconds; return False when that was not possible."""
         if self._can_write():
             try:
                 await self.flush(timeout)
             except WSTPError as error:
                 _log.debug("%s: closing: %s", self, error)
+                return False
+        return True
+
+    async def _end_data(self, linger: float) -> None:
+        """End what is written; if the peer is to be waited for, read and drop until it has gone."""
+        self._closing, deadline = True, self._loop.time() + linger
+        waits = self._stop()
+        if self._doubt is not None:
+            self._doubt.cancel()
+        self._change.happened()
+        self._data.end_writing()
+        self._data.resume()
+        while waits and not (self._data.ended or self._message is None or self._message.ended or self._peer_leaves()):
+            waits = await self._change.wait(deadline)
 
     def _say_closing(self) -> None:
         """Send message 9."""
-        self._closing = True
         last = self._last_message()
-        if self._doubt is not None:
-            self._doubt.cancel()
         if self._message is not None:
             self._message.write(last)
 
@@ -374,7 +381,6 @@ class Link(LinkBase):
         To close over unread bytes would reset the connection, and the peer would lose our last
         bytes.
         """
-        self._data.resume()
         for _ in range(_LINGERS):
             before = self._discarded
             if self._data.ended or not await self._change.wait(self._loop.time() + _LINGER) or self._discarded == before:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 __all__ = ["OURS", "Features"]
 
+# The date of no library's build: it tells our own links from others.
+_OUR_TEXTID = "Jan  1 2020"
+
 
 @dataclass(frozen=True, slots=True)
 class Features:
@@ -24,6 +27,8 @@ class Features:
         version: the version of the protocol that it speaks, 5 or 6.
         packed_types: the type bytes of `tokens`.
         utf8: whether it takes UTF-8, the encoding `D`.
+        reads_on: whether it reads on after message 9. The C library on Linux does not (section 7);
+            only of our own links this is known.
     """
 
     numericsid: str = "boxer"
@@ -34,10 +39,12 @@ class Features:
     version: int = 6
     packed_types: frozenset[int] = field(init=False, repr=False, compare=False)
     utf8: bool = field(init=False, repr=False, compare=False)
+    reads_on: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "packed_types", frozenset(token + 128 for token in self.tokens))
         object.__setattr__(self, "utf8", 4 in self.formats)
+        object.__setattr__(self, "reads_on", self.textid == _OUR_TEXTID)
 
     def takes_packed(self, type_byte: int) -> bool:
         """Tell whether the peer takes packed runs of the binary type `type_byte`, say 0xE4."""
@@ -50,4 +57,4 @@ class Features:
 
 # Every peer on every machine is offered this one set. So any two links that negotiated with us
 # carry interchangeable streams, and a server between them can forward bytes without decoding them.
-OURS = Features(textid="Jan  1 2020")
+OURS = Features(textid=_OUR_TEXTID)

@@ -25,7 +25,7 @@ from wstp.errors import ConnectFailed, LinkClosed, LinkTimeout, WSTPError
 from wstp.expr import Expr, Function
 from wstp.handshake import Mode
 from wstp.limits import DEFAULT_LIMITS, Limits
-from wstp.linkbase import READ_AHEAD, LinkBase
+from wstp.linkbase import LINGER, READ_AHEAD, LinkBase
 from wstp.linkspec import LinkSpec, ModeName, resolve_spec
 from wstp.machine import LinkMachine, Ready, is_packet
 from wstp.messages import Message
@@ -42,7 +42,8 @@ _SMALL_READ: Final = 1 << 15
 _LARGE_READ: Final = 1 << 20
 _VECTORS: Final = 64
 _SLICE: Final = 0.05
-_LINGER: Final = 1.0
+_REST: Final = 1.0
+
 
 def _deadline(timeout: float | None) -> float | None:
     return None if timeout is None else time.monotonic() + timeout
@@ -177,9 +178,9 @@ class Link(LinkBase):
 
     def _broken(self) -> WSTPError:
         """Read on after a write failed, and return the error that says how the link ended."""
-        if self._reading.acquire(timeout=_LINGER):
+        if self._reading.acquire(timeout=_REST):
             try:
-                deadline = _deadline(_LINGER + 0.5)
+                deadline = _deadline(_REST + 0.5)
                 while not self._ended() and self._poll(_remaining(deadline) or 0.0, data=True):
                     pass
             finally:
@@ -382,11 +383,17 @@ class Link(LinkBase):
         except (BlockingIOError, InterruptedError):
             return False
         except OSError:
-            chunk = b""
+            self._data_open = False
+            with self._lock:
+                self._machine.data_ended(reset=True)
+            return True
         if not chunk:
             self._data_open = False
             with self._lock:
                 self._machine.data_ended()
+            # A peer that closes waits for this before it says 9.
+            with contextlib.suppress(OSError):
+                self._data.shutdown(socket.SHUT_WR)
             return True
         # Read big pieces only while there is much to read: the allocation of a big buffer costs.
         self._size = _LARGE_READ if len(chunk) == self._size else _SMALL_READ
@@ -414,30 +421,54 @@ class Link(LinkBase):
 
     # -- closing, and the rest
 
-    def close(self, timeout: float = 5.0) -> None:
-        """Flush, send message 9, and close both connections (PROTOCOL.md section 7).
+    def close(self, timeout: float = 5.0, linger: float = LINGER) -> None:
+        """Flush, end the data connection, send message 9, and close (PROTOCOL.md section 7).
 
-        To close a link twice, or a link that has ended, is no error.
+        A C library that hears message 9 does not read what is left on the data connection. So a
+        peer that may be one is waited for until it has read all and closed its side, or for
+        `linger` seconds. To close a link twice, or a link that has ended, is no error.
 
         Args:
             timeout: the time in seconds that the flush may take.
+            linger: the time in seconds that the peer may take to read what was written, and to go.
         """
         if not self._begin_closing():
             return
-        self._write_the_rest(timeout)
+        written = self._write_the_rest(timeout)
+        self._end_data(linger if written else 0.0)
         self._say_closing()
         self._let_go()
 
-    def _write_the_rest(self, timeout: float) -> None:
-        """Flush within `timeout` seconds, if that is possible; that it is not is no error."""
+    def _write_the_rest(self, timeout: float) -> bool:
+        """Flush within `timeout` seconds; return False when that was not possible."""
         deadline = _deadline(timeout)
-        if self._writing.acquire(timeout=timeout):
-            try:
-                if self._can_write():
-                    with contextlib.suppress(WSTPError):
-                        self._flush(deadline)
-            finally:
-                self._writing.release()
+        if not self._writing.acquire(timeout=timeout):
+            return False
+        try:
+            if self._can_write():
+                self._flush(deadline)
+        except WSTPError as error:
+            _log.debug("%s: closing: %s", self, error)
+            return False
+        finally:
+            self._writing.release()
+        return True
+
+    def _end_data(self, linger: float) -> None:
+        """End what is written; if the peer is to be waited for, read and drop until it has gone."""
+        waits, deadline = self._stop(), time.monotonic() + linger
+        with contextlib.suppress(OSError):
+            self._data.shutdown(socket.SHUT_WR)
+        while waits and not self._peer_leaves() and (left := deadline - time.monotonic()) > 0:
+            poller = select.poll()
+            poller.register(self._data, select.POLLIN)
+            poller.register(self._message, select.POLLIN)
+            for file, _ in poller.poll(_milliseconds(left)):
+                if file == self._data.fileno():
+                    waits &= _dropped(self._data)
+                else:
+                    self._read_message()
+                    waits &= self._message_open
 
     def _say_closing(self) -> None:
         """Send message 9."""
@@ -452,9 +483,11 @@ class Link(LinkBase):
         for connection in (self._message, self._data):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_WR)
-        # A reader in another thread sees the end of both connections now; wait for it to let go.
         for connection in (self._message, self._data):
             _drain(connection)
+            # This wakes a reader in another thread, if the peer's end of the connections has not.
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
             connection.close()
 
     def abort(self) -> None:
@@ -488,12 +521,22 @@ class Link(LinkBase):
         self.close()
 
 
+def _dropped(connection: socket.socket) -> bool:
+    """Read once and drop what is read; return False at the end."""
+    try:
+        return bool(connection.recv(_LARGE_READ))
+    except (BlockingIOError, InterruptedError):
+        return True
+    except OSError:
+        return False
+
+
 def _drain(connection: socket.socket) -> None:
     """Read and drop what a peer still sends, for at most a second.
 
     To close over unread bytes would reset the connection, and the peer would lose our last bytes.
     """
-    end = time.monotonic() + _LINGER
+    end = time.monotonic() + _REST
     got = False
     while time.monotonic() < end:
         try:

@@ -17,11 +17,13 @@ from wstp.lexer import Buffer
 from wstp.machine import LinkMachine, LinkState
 from wstp.messages import Message
 
-__all__ = ["READ_AHEAD", "LinkBase"]
+__all__ = ["LINGER", "READ_AHEAD", "LinkBase"]
 
 # So many unread bytes, decoded or not, stop the reading of the data connection while nobody waits
 # for an expression.
 READ_AHEAD: Final = 16 << 20
+# The time in seconds that a close waits for a peer that would read nothing after message 9.
+LINGER: Final = 1.0
 
 _OVER: Final = frozenset((LinkState.CLOSED, LinkState.LOST, LinkState.FAILED))
 
@@ -126,10 +128,20 @@ class LinkBase:
         with self._guard:
             return self._machine.writable
 
-    def _last_message(self) -> bytes:
-        """Close the machine and return the last bytes of the message connection (message 9)."""
+    def _stop(self) -> bool:
+        """Close the machine; tell whether the peer is to be waited for before message 9."""
         with self._guard:
             self._machine.close()
+            return self._machine.lingers
+
+    def _peer_leaves(self) -> bool:
+        """Tell whether the peer has said that it closes too."""
+        with self._guard:
+            return self._machine.heard_closing
+
+    def _last_message(self) -> bytes:
+        """Return the last bytes of the message connection (message 9)."""
+        with self._guard:
             return self._machine.say_closing()
 
     def _no_expression(self, timeout: float | None) -> LinkTimeout:

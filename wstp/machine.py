@@ -40,9 +40,10 @@ class LinkState(Enum):
     INTRODUCTION = "introduction"
     GREETING = "greeting"
     ACTIVE = "active"
-    CLOSING = "closing"  # we close: the shell writes what is queued, then message 9
+    CLOSING = "closing"  # we close: the shell writes what is queued, ends the data connection, says 9
     DRAINING = "draining"  # the peer sent message 9; the data that it wrote before is still to be read
-    DATA_GONE = "data gone"  # the data connection ended without message 9, which may still come
+    DATA_GONE = "data gone"  # the peer has ended the data connection and not said 9, which may still come
+    DATA_CUT = "data cut"  # the data connection was reset, and message 9 may still come
     MESSAGE_GONE = "message gone"  # the message connection ended without message 9; data may still come
     CLOSED = "closed"
     LOST = "lost"
@@ -58,6 +59,7 @@ class LinkEvent(Enum):
     SAID = "message 9 said"
     HEARD = "message 9 heard"
     DATA_END = "data connection ended"
+    DATA_RESET = "data connection reset"
     MESSAGE_END = "message connection ended"
     DOUBT_OVER = "the other connection did not follow"
     FAULT = "fault"
@@ -68,31 +70,36 @@ _S, _E = LinkState, LinkEvent
 TRANSITIONS: Final[dict[LinkState, dict[LinkEvent, LinkState]]] = {
     _S.INTRODUCTION: {
         _E.INTRODUCED: _S.GREETING, _E.CLOSE: _S.CLOSED, _E.HEARD: _S.CLOSED, _E.DATA_END: _S.LOST,
-        _E.MESSAGE_END: _S.LOST, _E.FAULT: _S.FAILED,
+        _E.DATA_RESET: _S.LOST, _E.MESSAGE_END: _S.LOST, _E.FAULT: _S.FAILED,
     },
     _S.GREETING: {
         _E.GREETED: _S.ACTIVE, _E.CLOSE: _S.CLOSING, _E.HEARD: _S.CLOSED, _E.DATA_END: _S.DATA_GONE,
-        _E.MESSAGE_END: _S.LOST, _E.FAULT: _S.FAILED,
+        _E.DATA_RESET: _S.DATA_CUT, _E.MESSAGE_END: _S.LOST, _E.FAULT: _S.FAILED,
     },
     _S.ACTIVE: {
-        _E.CLOSE: _S.CLOSING, _E.HEARD: _S.DRAINING, _E.DATA_END: _S.DATA_GONE, _E.MESSAGE_END: _S.MESSAGE_GONE,
+        _E.CLOSE: _S.CLOSING, _E.HEARD: _S.DRAINING, _E.DATA_END: _S.DATA_GONE, _E.DATA_RESET: _S.DATA_CUT,
+        _E.MESSAGE_END: _S.MESSAGE_GONE, _E.FAULT: _S.FAILED,
+    },
+    _S.CLOSING: {_E.SAID: _S.CLOSED, _E.FAULT: _S.CLOSING},
+    _S.DRAINING: {
+        _E.DATA_END: _S.CLOSED, _E.DATA_RESET: _S.CLOSED, _E.CLOSE: _S.CLOSED, _E.DOUBT_OVER: _S.CLOSED,
         _E.FAULT: _S.FAILED,
     },
-    _S.CLOSING: {_E.SAID: _S.CLOSED, _E.DATA_END: _S.CLOSED, _E.FAULT: _S.CLOSING},
-    _S.DRAINING: {
-        _E.DATA_END: _S.CLOSED, _E.CLOSE: _S.CLOSED, _E.DOUBT_OVER: _S.CLOSED, _E.FAULT: _S.FAILED,
-    },
+    # A peer that is there and has ended the data connection is closing, whether it says so or not.
     _S.DATA_GONE: {
+        _E.HEARD: _S.CLOSED, _E.MESSAGE_END: _S.LOST, _E.DOUBT_OVER: _S.CLOSED, _E.CLOSE: _S.CLOSED,
+        _E.FAULT: _S.FAILED,
+    },
+    _S.DATA_CUT: {
         _E.HEARD: _S.CLOSED, _E.MESSAGE_END: _S.LOST, _E.DOUBT_OVER: _S.LOST, _E.CLOSE: _S.CLOSED,
         _E.FAULT: _S.FAILED,
     },
-    _S.MESSAGE_GONE: {_E.DATA_END: _S.LOST, _E.CLOSE: _S.CLOSED, _E.FAULT: _S.FAILED},
+    _S.MESSAGE_GONE: {_E.DATA_END: _S.LOST, _E.DATA_RESET: _S.LOST, _E.CLOSE: _S.CLOSED, _E.FAULT: _S.FAILED},
     _S.CLOSED: {},
     _S.LOST: {_E.CLOSE: _S.CLOSED},
     _S.FAILED: {_E.CLOSE: _S.CLOSING},
 }  # fmt: skip
 
-_OPEN: Final = frozenset((_S.ACTIVE, _S.DRAINING, _S.DATA_GONE, _S.MESSAGE_GONE))
 _WRITABLE: Final = frozenset((_S.ACTIVE, _S.MESSAGE_GONE))
 # This many unread messages stop the reading of the message connection until some are fetched.
 _MESSAGES: Final = 1024
@@ -247,9 +254,12 @@ class LinkMachine:
         except RemoteProtocolError as error:
             self._fail(error)
 
-    def data_ended(self) -> None:
-        """Take note that the data connection has ended."""
-        self._on(LinkEvent.DATA_END)
+    def data_ended(self, *, reset: bool = False) -> None:
+        """Take note that the data connection has ended, or was reset.
+
+        A shell then shuts down its own side, for which a closing peer waits (section 7).
+        """
+        self._on(LinkEvent.DATA_RESET if reset else LinkEvent.DATA_END)
 
     def message_ended(self) -> None:
         """Take note that the message connection has ended."""
@@ -258,6 +268,7 @@ class LinkMachine:
 
     def doubt_over(self) -> None:
         """Take note that `doubt` seconds have passed without a byte on either connection."""
+        self._heard |= self.state is LinkState.DATA_GONE
         self._on(LinkEvent.DOUBT_OVER)
 
     @property
@@ -268,7 +279,7 @@ class LinkMachine:
         connection's end, or the data connection's end after message 9. The second may take longer,
         because data may still be on its way.
         """
-        if self.state is LinkState.DATA_GONE:
+        if self.state in (LinkState.DATA_GONE, LinkState.DATA_CUT):
             return 1.0
         return 10.0 if self.state is LinkState.DRAINING else None
 
@@ -423,6 +434,20 @@ class LinkMachine:
         machine takes no more data.
         """
         self._on(LinkEvent.CLOSE)
+
+    @property
+    def heard_closing(self) -> bool:
+        """Tell whether the peer has said 9, or is taken to have."""
+        return self._heard
+
+    @property
+    def lingers(self) -> bool:
+        """Tell whether the shell waits for the peer to go before it calls `say_closing()`.
+
+        So while we close, until the peer has said 9. A peer that reads on after message 9 is not
+        waited for.
+        """
+        return self.state is LinkState.CLOSING and not self._heard and not self.peer_features.reads_on
 
     def say_closing(self) -> bytes:
         """Return the last bytes of the message connection (message 9), and end in state CLOSED.

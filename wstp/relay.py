@@ -8,11 +8,17 @@ Messages stay behind their data. The two connections of a link are read in no pa
 a message comes, the bytes that wait unread on the data connection (FIONREAD) were sent before it or
 at the same time. So the link holds the message until those bytes have been handed on. It does not
 when reading is paused: then the owner has enough to do, and the message is handed on at once.
+
+A close loses nothing that was written before. The C library stops reading when it hears message 9
+or when its message connection ends, but it takes the end of the data connection for a close once it
+has read everything. So `close` ends the data connection first, reads on and drops what comes, and
+says 9 only when the peer has gone or its linger is over.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import socket
@@ -36,8 +42,10 @@ _log = logging.getLogger("kernelbus.link")
 
 #: The time in seconds between the ends of the two connections of one peer, at most.
 _DISAGREEMENT = 1.0
-#: The time in seconds that a peer may take to read what was written before a close.
+#: The time in seconds that a peer may take to read what was written before a close, and to go.
 _LINGER = 10.0
+#: The time in seconds after message 9 until both connections are closed, at most.
+_LAST = 1.0
 #: The bytes of messages that are read at once: 64 messages.
 _MESSAGES = 512
 #: The number of messages that wait for the data before them, at most.
@@ -96,9 +104,8 @@ class RelayLink:
         address: the peer's address.
         bytes_in: the token bytes handed to the owner so far.
         bytes_out: the token bytes written so far.
-        read_to_the_end: whether the data connection ended as one does whose reader has read all
-            that its machine acknowledged. A connection that is closed with something unread is
-            reset (RFC 1122, 4.2.2.13); one that we cut tells nothing.
+        read_to_the_end: whether the peer ended the data connection as one does whose reader has
+            read all that its machine acknowledged (`ByteStream.peer_ended`).
     """
 
     def __init__(self, data: ByteStream, message: ByteStream, mode: Mode, owner: RelayOwner) -> None:
@@ -114,9 +121,8 @@ class RelayLink:
         self._message = message
         self._reader = MessageReader()
         self._greeting = Greeting(OURS, listening=True)
-        self._said_closing = False
-        self.read_to_the_end = False
-        self._cut = False
+        self._said_closing = False  # the peer has, or we have or shall
+        self._leaving = False  # we have said so
         self._paused = self._soon = False
         self._early: deque[tuple[int, Message]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -130,6 +136,11 @@ class RelayLink:
     def paused(self) -> bool:
         """Tell whether the reading of token bytes is paused."""
         return self._paused
+
+    @property
+    def read_to_the_end(self) -> bool:
+        """See the class."""
+        return self._data.peer_ended
 
     @property
     def written(self) -> int:
@@ -177,7 +188,11 @@ class RelayLink:
         Args:
             soon: whether the owner reads on soon, so that messages stay behind the data before
                 them.
+
+        A link that closes reads on.
         """
+        if self.state is RelayLinkState.CLOSING:
+            return
         self._paused, self._soon = True, soon
         self._data.pause()
         if self._early and not soon:
@@ -193,25 +208,57 @@ class RelayLink:
         """Call `callback` when the operating system has taken all that was written."""
         self._data.when_flushed(callback)
 
-    def close(self) -> None:
-        """Close as section 7 says: flush, send message 9, then close both connections."""
-        if self.state in (RelayLinkState.CLOSING, RelayLinkState.ENDED):
+    def close(self, linger: float = _LINGER) -> None:
+        """Close as section 7 says, so that the peer can read all that was written.
+
+        The owner is told of the end when the peer has gone. To close again can only shorten the
+        linger.
+
+        Args:
+            linger: the time in seconds that the peer may take to read what was written, and to go.
+        """
+        if self.state is RelayLinkState.ENDED:
             return
+        if self.state is RelayLinkState.CLOSING:
+            if self._timer is None or self._loop.time() + linger < self._timer.when():
+                self._restart_timer(linger, self._linger_over)
+            return
+        peer_goes, self._said_closing = self._said_closing, True
         self.state = RelayLinkState.CLOSING
-        self._said_closing = True
-        self._data.pause()
-        self._restart_timer(_LINGER, self.abort)
-        self._data.when_flushed(self._say_closing)
+        self._restart_timer(linger, self._linger_over)
+        # What comes from now on is read and dropped. To close over unread bytes would reset the
+        # connection, and the peer would lose what it has not read.
+        self._data.resume()
+        self._message.resume()
+        if peer_goes:
+            self._say_closing()
+        else:
+            self._data.when_flushed(self._end_data)
 
     def abort(self) -> None:
         """Drop both connections at once; send nothing."""
-        self._cut = True
         self._data.abort()
         self._message.abort()
 
+    def _end_data(self) -> None:
+        self._data.end_writing()
+        if self.peer_features.reads_on:
+            self._say_closing()
+
+    def _linger_over(self) -> None:
+        if self._leaving or self._data.unsent:
+            self.abort()
+        else:
+            self._say_closing()
+
     def _say_closing(self) -> None:
-        self._message.write(encode_message(MessageCode.CLOSING))
-        self._message.when_flushed(self._close_both)
+        """Say 9, and close both connections as soon as the peer's last bytes have been read."""
+        if not self._leaving and self.state is RelayLinkState.CLOSING:
+            self._leaving = True
+            self._message.write(encode_message(MessageCode.CLOSING))
+            self._restart_timer(_LAST, self.abort)
+            if not self._data.unread():
+                self._message.when_flushed(self._close_both)
 
     def _close_both(self) -> None:
         self._data.close()
@@ -220,7 +267,10 @@ class RelayLink:
     # -- called by the streams
 
     def stream_data(self, stream: ByteStream, data: bytes | memoryview) -> None:
-        if self.state in (RelayLinkState.CLOSING, RelayLinkState.ENDED):
+        if self.state is RelayLinkState.ENDED:
+            return
+        if self.state is RelayLinkState.CLOSING:
+            self._drop(stream, data)
             return
         try:
             if stream is self._message:
@@ -243,6 +293,16 @@ class RelayLink:
         except (RemoteProtocolError, LimitExceeded) as error:
             _log.error("link %s: %s; closed", self.name, error)
             self.abort()
+
+    def _drop(self, stream: ByteStream, data: bytes | memoryview) -> None:
+        """Take bytes that come while we close: only message 9 means something then."""
+        if stream is self._data:
+            if self._leaving and not self._data.unread():
+                self._close_both()
+            return
+        with contextlib.suppress(RemoteProtocolError):
+            if any(message.code == MessageCode.CLOSING for message in self._reader.feed(data)):
+                self._say_closing()
 
     def _become_active(self) -> None:
         self.state = RelayLinkState.ACTIVE
@@ -288,11 +348,11 @@ class RelayLink:
         if isinstance(error, OSError) and error.errno in _VANISHED:
             # Nothing more can come on the other connection, whether or not we read it.
             self.abort()
-        if stream is self._data:
-            self.read_to_the_end = error is None and not self._cut
         self._release_messages()
         if self._data.ended and (self._message.ended or self._said_closing):
             self._end()
+        elif self.state is RelayLinkState.CLOSING:
+            self._say_closing()
         else:
             self._watch_disagreement()
 
@@ -324,9 +384,11 @@ class RelayLink:
     def _end(self) -> None:
         if self.state is RelayLinkState.ENDED:
             return
-        self.state = RelayLinkState.ENDED
+        closing, self.state = self.state is RelayLinkState.CLOSING, RelayLinkState.ENDED
         if self._timer is not None:
             self._timer.cancel()
+        if closing and not self._leaving:
+            self._message.write(encode_message(MessageCode.CLOSING))
         self._message.close()
         self.owner.link_ended(self, self._said_closing)
 

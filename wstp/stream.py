@@ -60,6 +60,9 @@ class ByteStream(asyncio.BufferedProtocol):
             listener.
         congested: whether the peer reads more slowly than we write.
         ended: whether the connection is gone.
+        peer_ended: whether the peer has ended what it writes. It has read all that its machine has
+            acknowledged, or will read and drop it: a connection that is closed over unread bytes is
+            reset instead (RFC 1122, 4.2.2.13).
         name: the peer's `host:port`, for the log.
         address: the peer's address.
         local: whether the peer is a program on this machine.
@@ -71,6 +74,7 @@ class ByteStream(asyncio.BufferedProtocol):
         self.owner = owner
         self.congested = False
         self.ended = False
+        self.peer_ended = False
         self.name = self.address = "?"
         self.local = False
         self.ends: tuple[tuple[str, int], tuple[str, int]] | None = None
@@ -109,6 +113,11 @@ class ByteStream(asyncio.BufferedProtocol):
             self._reading = True
             self._transport.resume_reading()
 
+    @property
+    def unsent(self) -> int:
+        """Return how many bytes the operating system has not taken yet."""
+        return 0 if self.ended or self._transport is None else self._transport.get_write_buffer_size()
+
     def unread(self) -> int:
         """Return how many bytes have come that the owner has not been given yet (FIONREAD)."""
         if self.ended or self._socket is None:
@@ -123,9 +132,10 @@ class ByteStream(asyncio.BufferedProtocol):
     def acknowledged(self) -> int:
         """Return how many of the bytes written the peer's machine has acknowledged (TCP_INFO).
 
-        On other systems than Linux, return how many the operating system has taken.
+        Once the peer has ended what it writes, the number stays as it was then. On other systems
+        than Linux, return how many the operating system has taken.
         """
-        if self._socket is None or self._transport is None or self.ended:
+        if self._socket is None or self._transport is None or self.ended or self.peer_ended:
             return self._acknowledged
         if sys.platform == "linux" and is_tcp(self._socket):
             information = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED + 8)
@@ -160,6 +170,11 @@ class ByteStream(asyncio.BufferedProtocol):
             return
         self._flushed.append(callback)
         self._transport.set_write_buffer_limits(0, 0)
+
+    def end_writing(self) -> None:
+        """Write what is left, then end what is written; what the peer sends is still read."""
+        if self._transport is not None and not self.ended and not self._transport.is_closing():
+            self._transport.write_eof()
 
     def close(self) -> None:
         """Write what is left, then close."""
@@ -208,6 +223,11 @@ class ByteStream(asyncio.BufferedProtocol):
         self.owner.stream_data(self, data)
 
     def eof_received(self) -> bool:
+        self._acknowledged = self.acknowledged()
+        self.peer_ended = True
+        if self._transport is not None and self._transport.get_write_buffer_size():
+            # The peer takes no more. To wait until it has taken the rest could be for ever.
+            self._transport.abort()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:

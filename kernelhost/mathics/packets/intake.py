@@ -227,6 +227,12 @@ class Intake:
             self._changed.wait_for(lambda: self._end is not None, GRACE)
             return self._end or End.LOST
 
+    @property
+    def ended(self) -> End | None:
+        """How the link has ended; None while it has not."""
+        with self._changed:
+            return self._end
+
     def finish(self) -> None:
         """Record that the process is about to end by itself."""
         with self._changed:

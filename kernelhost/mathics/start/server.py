@@ -37,6 +37,9 @@ __all__ = ["LinkGone", "serve"]
 
 _log = logging.getLogger("kernelhost.mathics")
 
+#: The seconds that a program may take to read the kernel's last words. Our own host takes none.
+_LINGER = 10.0
+
 
 class LinkGone(BaseException):
     """Unwind the main thread because the peer is gone.
@@ -134,7 +137,8 @@ def serve(loaded: Loaded, link: Link, options: Options) -> int:
         # The reading thread has seen how the link ended, or is about to.
         status = intake.end().status
     intake.finish()
-    link.close()
+    # A peer that told us to end wants nothing more.
+    link.close(linger=0.0 if intake.ended is End.TERMINATED else _LINGER)
     return status
 
 

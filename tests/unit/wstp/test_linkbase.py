@@ -52,6 +52,7 @@ def test_closing_is_claimed_once() -> None:
     assert link._can_write()
     assert not link.closed
     assert [link._begin_closing(), link._begin_closing()] == [True, False]
+    assert not link._stop()  # the peer reads on after message 9
     assert link._last_message() == encode_message(9)
     assert link._last_message() == b""
     assert link.closed

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from wstp import (
+    OURS,
+    Features,
     LimitExceeded,
     Limits,
     LinkClosed,
@@ -31,7 +33,9 @@ def carry(source: LinkMachine, target: LinkMachine, step: int = 1 << 20) -> None
         target.receive_message(message)
 
 
-def made(mode: Mode = Mode.UUID, step: int = 1 << 20, limits: Limits | None = None) -> tuple[LinkMachine, LinkMachine]:
+def made(
+    mode: Mode = Mode.UUID, step: int = 1 << 20, limits: Limits | None = None, other_features: Features = OURS
+) -> tuple[LinkMachine, LinkMachine]:
     """Return an active pair: the connecting and the listening side."""
     one = LinkMachine(Connector(mode, UUID if mode is Mode.UUID else None), limits=limits or Limits())
     assert one.state is LinkState.INTRODUCTION
@@ -40,7 +44,8 @@ def made(mode: Mode = Mode.UUID, step: int = 1 << 20, limits: Limits | None = No
     assert acceptor.complete
     if answer := acceptor.data_to_send():
         one.receive_data(answer)
-    other = LinkMachine(preamble=SERVER_PREAMBLE if mode is Mode.UUID else b"", limits=limits or Limits())
+    preamble = SERVER_PREAMBLE if mode is Mode.UUID else b""
+    other = LinkMachine(preamble=preamble, limits=limits or Limits(), features=other_features)
     for _ in range(2):
         carry(other, one, step)
         carry(one, other, step)
@@ -97,12 +102,48 @@ def test_a_close_is_a_close_in_any_order(order: str) -> None:
     assert other.state is LinkState.CLOSED
 
 
-@pytest.mark.parametrize("order", ["data message", "message data", "data doubt"])
+@pytest.mark.parametrize("order", ["data message", "message data", "reset message", "message reset", "reset doubt"])
 def test_a_loss_is_a_loss_in_any_order(order: str) -> None:
     _, other = made()
     for what in order.split():
-        {"data": other.data_ended, "message": other.message_ended, "doubt": other.doubt_over}[what]()
+        {
+            "data": other.data_ended,
+            "reset": lambda: other.data_ended(reset=True),
+            "message": other.message_ended,
+            "doubt": other.doubt_over,
+        }[what]()
     assert other.state is LinkState.LOST
+
+
+def test_the_end_of_the_data_alone_is_a_close() -> None:
+    _, other = made()
+    other.receive_data(b"\xa1\x05\n")
+    other.data_ended()
+    assert other.next_expression() == 5
+    assert other.next_expression() is NEED_DATA
+    assert other.doubt is not None
+    other.doubt_over()
+    assert other.state is LinkState.CLOSED
+    with pytest.raises(LinkClosed, match="by the peer"):
+        other.next_expression()
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_peer_that_stops_reading_at_message_nine_is_waited_for(heard: bool) -> None:
+    one, other = made(other_features=Features(textid="Mar  1 2018"))
+    assert not one.lingers
+    one.close()
+    other.close()
+    assert one.lingers
+    assert not other.lingers
+    if heard:
+        one.receive_message(other.say_closing())
+        assert one.heard_closing
+        assert not one.lingers
+    one.data_ended()
+    assert one.state is LinkState.CLOSING
+    assert one.say_closing() == b"\0\0\0\x09\0\0\0\0"
+    assert not one.lingers
 
 
 def test_what_was_written_before_the_close_is_read_before_the_end() -> None:
@@ -134,7 +175,7 @@ def test_what_was_written_before_the_close_is_read_before_the_end() -> None:
 def test_a_loss_in_the_middle_of_an_expression() -> None:
     _, other = made()
     other.receive_data(b"FB#DA~Af\n")
-    other.data_ended()
+    other.data_ended(reset=True)
     assert other.doubt is not None
     assert other.next_expression() is NEED_DATA
     other.doubt_over()
