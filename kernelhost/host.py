@@ -483,7 +483,7 @@ class Host:
         if refusal is not None:
             how = f"was not let run by its licence: {refusal}"
         before = pool.licensed
-        actions = pool.ended(kernel.number, self.now, how, refusal)
+        actions = pool.ended(kernel.number, self.now, how, refusal, kernel.short)
         self._reporter.kernel_gone(kernel)
         self._membership.send(KernelGone(kernel.identity, how))
         if pool.licensed is not None and refusal is not None:

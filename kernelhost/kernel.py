@@ -19,6 +19,7 @@ after its back-off.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -28,6 +29,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Protocol
 
+from kernelbus.bus.descriptors import available, shortage
 from kernelbus.bus.settings.config import LimitsConfig, PoolConfig
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.process import peers
@@ -59,6 +61,8 @@ __all__ = ["Kernel", "KernelHandler", "Phase"]
 
 _log = logging.getLogger("kernelbus.host")
 
+#: How many descriptors the host keeps for itself.
+_RESERVE = 24
 #: Seconds between asking a kernel to end and killing it.
 _END_GRACE = 1.0
 
@@ -121,6 +125,7 @@ class Kernel(RelayOwner):
         busy_since: when it began to work for a client, on the loop's clock; 0: it does not work.
         quiet_since: when it became ready, or its :attr:`busy` last changed, on the loop's clock.
         program: the program that it runs; empty: the embedded kernel.
+        short: whether it could not be started because the host is short of something.
     """
 
     def __init__(
@@ -159,6 +164,7 @@ class Kernel(RelayOwner):
         self.busy_since = 0.0
         self.quiet_since = 0.0
         self.program = ""
+        self.short = False
         self._ending: str | None = None
         self._unwanted: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
@@ -250,6 +256,9 @@ class Kernel(RelayOwner):
             self._exited("was not started")
             return
         try:
+            if available() < _RESERVE:
+                # Starting one half is worse than not starting it.
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             if is_embedded(self.pool.kernel_path):
                 await self._start_embedded()
             else:
@@ -257,8 +266,10 @@ class Kernel(RelayOwner):
             assert self._process is not None
             self._process.log_to(self.log)
         except OSError as error:
+            lacking = shortage(error)
+            self.short = bool(lacking)
             program = self.program or "the embedded kernel"
-            self._exited(f"could not be started: {program}: {error.strerror or error}")
+            self._exited(f"could not be started: {lacking or f'{program}: {error.strerror or error}'}")
         except (InitialisationFailed, NurseryFailed) as error:
             self._exited(f"could not be initialised: {error}")
         else:

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from kernelbus.bus.descriptors import shortage
 from kernelbus.kernelhost.process.initialisation import Initialisation
 from kernelbus.kernelhost.process.starting import KernelProcess, SpawnedKernel
 
@@ -221,6 +222,7 @@ class Parent:
 
         Raises:
             NurseryFailed: the parent has died.
+            OSError: the system is short of something.
         """
         return await self._fork({"arguments": arguments, "mark": mark}, "fork", name, on_exit, list(link), mark)
 
@@ -244,11 +246,20 @@ class Parent:
             pid = await done
         except (OSError, NurseryFailed) as error:
             os.close(reading)
+            if isinstance(error, OSError) and shortage(error):
+                raise
             raise NurseryFailed(str(error)) from None
         finally:
             os.close(writing)
             self._forking.pop(number, None)
-        forked = ForkedKernel(name, on_exit, pid, reading, mark)
+        try:
+            forked = ForkedKernel(name, on_exit, pid, reading, mark)
+        except OSError:
+            # Nothing can watch it.
+            self._loop.remove_reader(reading)
+            os.close(reading)
+            os.kill(pid, signal.SIGKILL)
+            raise
         self._forked[pid] = forked
         if pid in self._early:
             self._report(pid, self._early.pop(pid))
@@ -325,6 +336,10 @@ class Parent:
                     done = self._forking.get(number)
                     if done is not None and not done.done():
                         done.set_result(pid)
+                case {"refused": number, "errno": code}:
+                    done = self._forking.get(number)
+                    if done is not None and not done.done():
+                        done.set_exception(OSError(code, os.strerror(code)))
                 case {"exited": pid, "status": status}:
                     self._report(pid, status)
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+from kernelbus.bus.descriptors import inherit_limit
 from kernelbus.bus.settings.config import EMBEDDED
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.process.sweeping import sweep
@@ -82,8 +83,9 @@ def kernel_command(path: str | None, options: str, link: Sequence[str], parallel
 def end_with_parent() -> None:
     """Have the system kill this process when the host's thread that started it ends (prctl(2)).
 
-    Runs in the child, between fork and exec.
+    It gets the host's first limit of descriptors. Runs in the child, between fork and exec.
     """
+    inherit_limit()
     assert _LIBC is not None
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -291,7 +293,7 @@ class SpawnedKernel(KernelProcess, asyncio.SubprocessProtocol):
             env={**environment(), **({MARK: mark} if mark else {})},
             start_new_session=True,
             pass_fds=descriptors,
-            preexec_fn=None if _LIBC is None else _begin_kernel if mark else end_with_parent,
+            preexec_fn=inherit_limit if _LIBC is None else _begin_kernel if mark else end_with_parent,
         )
         return protocol
 

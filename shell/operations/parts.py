@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from kernelbus.bus.descriptors import raise_limit
 from kernelbus.bus.errors import BusError
 from kernelbus.bus.membership import Membership, MembershipState
 from kernelbus.bus.security.curve import Introduction
@@ -28,7 +29,6 @@ from kernelbus.bus.settings.reload import Reloader
 from kernelbus.bus.transport.interface import TransportFactory
 from kernelbus.bus.transport.zeromq import dealer_factory
 from kernelbus.shell.exits import OK, UNUSABLE
-from kernelbus.shell.operations.descriptors import raise_limit
 from kernelbus.shell.operations.notify import Notifier
 from kernelbus.shell.state import state_directory
 

@@ -125,20 +125,26 @@ class _Nursery:
             given = self._descriptors.pop(0), self._descriptors.pop(0)
             if "fork" in message:
                 live = partial(_be_kernel, message["mark"], message["arguments"], self._loaded, given)
-                self._kernels.add(self._fork(message["fork"], output, live))
+                self._kernels |= self._fork(message["fork"], output, live)
             else:
                 self._fork(message["parent"], output, partial(_be_parent, *given, self._loaded))
             for descriptor in given:
                 os.close(descriptor)
         return bool(data)
 
-    def _fork(self, number: int, output: int, live: Callable[[], int]) -> int:
-        pid = os.fork()
+    def _fork(self, number: int, output: int, live: Callable[[], int]) -> set[int]:
+        """Fork a process; return its id, or nothing if the system has none to give."""
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(output)
+            self.say(refused=number, errno=error.errno)
+            return set()
         if pid == 0:
             self._be_child(output, live)
         os.close(output)
         self.say(forked=number, pid=pid)
-        return pid
+        return {pid}
 
     def _be_child(self, output: int, live: Callable[[], int]) -> None:
         """Give up what is the parent's, run ``live``, and exit with its status; do not return."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import shlex
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -118,6 +119,25 @@ def test_a_kernel_that_is_ended_while_it_starts_ends() -> None:
 
     asyncio.run(main())
     assert events.told == [("ended", "nobody wants it")]
+
+
+def test_a_kernel_that_cannot_be_started_for_want_of_descriptors_says_so() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    events = Events()
+
+    async def main() -> None:
+        kernel = make_kernel(stand_in(), events)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 10, limits[1]))
+        try:
+            await kernel.start()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert kernel.short
+
+    asyncio.run(main())
+    ((name, how),) = events.told
+    assert name == "ended"
+    assert how.startswith("could not be started: this process is short of file descriptors: it may have ")
 
 
 def test_a_program_that_is_not_there() -> None:
