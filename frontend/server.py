@@ -98,13 +98,15 @@ class Frontend:
             self._log.warning("%s", fits.warning)
         self._fits = fits.links
         self._places: Places[ClientLink] = Places(min(limits.links, fits.links), limits.links_per_address)
+        ports = config.message_ports
         self._listener = RelayListener(
             self._accept,
-            ("uuid",),
+            ("uuid", "default"),
             limits.greeting_timeout,
             limits.client_timeout,
             pending=fits.pending,
             pending_each=limits.pending_per_address,
+            message_ports=range(ports[0], ports[1] + 1) if ports is not None else (),
         )
         self._turned_out: deque[ClientLink] = deque()
         self._empty = asyncio.Event()

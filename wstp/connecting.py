@@ -72,7 +72,10 @@ class Connecting:
 
     def ended(self) -> ConnectFailed:
         """Return the error for a data connection that ended too soon."""
-        return ConnectFailed(f"{self.where} closed the connection before the link was made")
+        text = f"{self.where} closed the connection before the link was made"
+        if self._spec.message_port is not None and self._mode is Mode.DEFAULT and not self.machine.opens_message:
+            text += f"; a server takes no second port: name one, as in -linkname {self.where}"
+        return ConnectFailed(text)
 
     def late(self, timeout: float | None) -> LinkTimeout:
         """Return the error for a link that was not made within `timeout` seconds."""

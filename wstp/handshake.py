@@ -24,6 +24,7 @@ __all__ = [
     "Introduction",
     "Mode",
     "greeting_lines",
+    "port_answer",
 ]
 
 CLIENT_PREAMBLE = (3).to_bytes(4, "little") + bytes(12)
@@ -72,6 +73,8 @@ def _looks_like(data: bytes) -> str:
         return "a ZeroMQ peer"
     if data.startswith(b"Math"):
         return "a WSTP greeting without an introduction"
+    if data.startswith((b"PROXY ", b"\r\n\r\n\x00\r\nQUIT\n")):
+        return "the PROXY protocol of a load balancer"
     if not data:
         return "nothing"
     return f"unknown bytes {data[:16]!r}"
@@ -86,10 +89,17 @@ def _same_prefix(data: bytes, start: int, expected: bytes, offset: int, what: st
     raise RemoteProtocolError(f"not {what}: byte {part[wrong]:#04x}", offset + start + wrong)
 
 
+def port_answer(port: int) -> bytes:
+    """Return the listener's answer to a default-mode peer that asks for the message port."""
+    return b"msg_port=%dY" % port
+
+
 class Acceptor:
     """Read the introduction of one connection that was accepted on the first port.
 
     Attributes:
+        asks_port: whether a default-mode peer asks for the message port (`Y`); it names one itself
+            otherwise (`N`).
         introduction: what the connection says it is; None until it has.
         complete: whether the whole introduction has come, and on a UUID data connection the 16-byte
             preamble too.
@@ -97,9 +107,20 @@ class Acceptor:
             connection they are messages.
     """
 
-    def __init__(self, message_port: int | None = None, modes: Iterable[str] = ("uuid", "default")) -> None:
-        """Start; `message_port` is the port to name to a default-mode peer that asks for one."""
+    def __init__(
+        self, message_port: int | None = None, modes: Iterable[str] = ("uuid", "default"), own_port: bool = False
+    ) -> None:
+        """Start.
+
+        Args:
+            message_port: the port to name to a default-mode peer that asks for one.
+            modes: the modes that are accepted.
+            own_port: whether such a peer gets a port of its own. Then it is not answered here;
+                `port_answer()` makes the answer.
+        """
         self._message_port = message_port
+        self._own_port = own_port
+        self.asks_port = False
         self._modes = frozenset(modes)
         self._buffer = b""
         self._out = b""
@@ -177,14 +198,16 @@ class Acceptor:
         if not _same_prefix(buffer, 0, question, 0, "a WSTP introduction") or len(buffer) == len(question):
             return
         answer = buffer[len(question)]
-        if answer == ord("Y"):
-            if self._message_port is None:
-                raise LocalProtocolError("a default-mode peer asks for the message port, and there is none")
-            self._out += b"msg_port=%dY" % self._message_port
-        elif answer == ord("N"):
-            self._out += b"OKY"
-        else:
+        if answer not in b"YN":
             raise RemoteProtocolError("need_msg_port is followed by neither Y nor N", len(question))
+        self.asks_port = answer == ord("Y")
+        if not self._own_port:
+            if not self.asks_port:
+                self._out += b"OKY"
+            elif self._message_port is None:
+                raise LocalProtocolError("a default-mode peer asks for the message port, and there is none")
+            else:
+                self._out += port_answer(self._message_port)
         self.introduction = Introduction(Mode.DEFAULT, None, "data")
         self._finish(len(question) + 1)
 

@@ -136,7 +136,10 @@ class Reception(Generic[K]):
     def _go_on(self, actions: list[Action[K]], now: float) -> list[Step[K]]:
         steps: list[Step[K]] = []
         for action in actions:
-            steps += self._greet(action, now) if isinstance(action, Matched) else [action]
+            if isinstance(action, Matched):
+                steps += self._greet(action, now)
+            elif isinstance(action, (Reply, Dismissed)):  # with one message port there is no other
+                steps.append(action)
         return steps
 
     def _greet(self, matched: Matched[K], now: float) -> list[Step[K]]:

@@ -21,9 +21,10 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import socket
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import partial
 from typing import Protocol
@@ -32,7 +33,7 @@ from wstp.errors import LimitExceeded, RemoteProtocolError
 from wstp.features import OURS, Features
 from wstp.handshake import SERVER_PREAMBLE, Greeting, Mode
 from wstp.messages import Message, MessageCode, MessageReader, encode_message
-from wstp.rendezvous import MAX_PENDING, Action, Dismissed, Matched, Rendezvous, Reply
+from wstp.rendezvous import MAX_PENDING, Action, Dismissed, Matched, PortDone, PortWanted, Rendezvous, Reply
 from wstp.sockets import is_tcp
 from wstp.stream import ByteStream, end_of
 
@@ -54,11 +55,16 @@ _EARLY = 1024
 
 #: The bytes that a connection may send while it is held.
 _MOST_EARLY = 1 << 16
+#: How many links in default mode may wait for their message connection at once, each at a port of
+#: its own.
+_MOST_PORTS = 64
+#: How many connections to a message port the operating system keeps until they are looked at.
+_BACKLOG = 8
 #: The errors with which a connection ends whose peer has vanished.
 _VANISHED = frozenset((errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH))
 
 #: The log's lines on connections that do not become links.
-_REFUSED = "a connection from %s is not a WSTP link (it %s); closed"
+_REFUSED = "a connection from %s %s; closed"
 _LATE = "a connection from %s: %s and no WSTP greeting came; closed"
 
 
@@ -446,16 +452,21 @@ class _Early:
 
 
 class _Arrival(ByteStream):
-    """A connection that tells its listener when it is made."""
+    """A connection that tells its listener when it is made.
 
-    def __init__(self, listener: RelayListener, first: bool) -> None:
+    Args:
+        listener: the listener.
+        data: the data connection whose message port it came to; None: it came to the first port.
+    """
+
+    def __init__(self, listener: RelayListener, data: ByteStream | None = None) -> None:
         super().__init__(listener)
         self._listener = listener
-        self._first = first
+        self._data = data
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._listener.arrived(self, self._first)
+        self._listener.arrived(self, self._data)
 
 
 class RelayListener:
@@ -464,14 +475,17 @@ class RelayListener:
     Args:
         on_link: the function that returns the owner of a new link, whose greeting then begins. To
             return None refuses the link; the function then writes the reason to the log.
-        modes: the modes that are accepted, "uuid" and "default". With "default" a second port is
-            opened for message connections, and one link is made at a time.
+        modes: the modes that are accepted, "uuid" and "default". For each link in default mode a
+            port is opened, on the address to which its data connection came. The next connection to
+            it, from the same machine, is the link's message connection, and the port is closed.
         greeting_timeout: the time in seconds for the introductions of a link, and for its greeting.
         vanished_timeout: the time in seconds after which a silent peer is taken for gone.
         check: the function that says why a connection is refused, before a byte of it is believed;
             "" accepts it, None holds it until `decide()` is called. Without it all are accepted.
         pending: how many connections may wait to become links.
         pending_each: how many of one address; 0: all.
+        message_ports: the ports for message connections in default mode; empty: any free ports. As
+            many links as there are ports can wait for their message connection at once.
 
     Attributes:
         port: the port of data connections.
@@ -487,6 +501,7 @@ class RelayListener:
         check: Callable[[ByteStream], str | None] | None = None,
         pending: int = MAX_PENDING,
         pending_each: int = 0,
+        message_ports: Sequence[int] = (),
     ) -> None:
         self.port = 0
         self.local_only = False
@@ -496,11 +511,16 @@ class RelayListener:
         self._on_link = on_link
         self._check = check
         self._early = _Early(_MOST_EARLY)
-        self._held: dict[ByteStream, bool] = {}
-        self._modes = frozenset(modes)
+        self._held: dict[ByteStream, ByteStream | None] = {}
         self._servers: list[asyncio.Server] = []
-        self._pending = pending, pending_each
-        self._rendezvous: Rendezvous[ByteStream] = Rendezvous(self._modes, None, greeting_timeout, *self._pending)
+        self._message_ports = message_ports
+        # The message port of each data connection in default mode; None while it is being opened.
+        self._ports: dict[ByteStream, asyncio.Server | None] = {}
+        self._opening: set[asyncio.Task[None]] = set()
+        most = min(len(message_ports) or _MOST_PORTS, _MOST_PORTS, max(1, pending // 4))
+        self._rendezvous: Rendezvous[ByteStream] = Rendezvous(
+            modes, None, greeting_timeout, pending, pending_each, own_ports=most
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._greeting: dict[RelayLink, asyncio.TimerHandle] = {}
 
@@ -510,13 +530,8 @@ class RelayListener:
         Raises:
             OSError: the port is taken, or the interface is not this machine's.
         """
-        if "default" in self._modes:
-            server = await self._loop.create_server(lambda: _Arrival(self, False), host, 0)
-            self._servers.append(server)
-            message_port = server.sockets[0].getsockname()[1]
-            self._rendezvous = Rendezvous(self._modes, message_port, self._timeout, *self._pending)
         server = await self._loop.create_server(
-            lambda: _Arrival(self, True), host, port, backlog=512, reuse_address=True, family=socket.AF_UNSPEC
+            lambda: _Arrival(self), host, port, backlog=512, reuse_address=True, family=socket.AF_UNSPEC
         )
         self._servers.append(server)
         self.port = server.sockets[0].getsockname()[1]
@@ -536,6 +551,8 @@ class RelayListener:
             self._timer.cancel()
         for server in self._servers:
             server.close()
+        for stream in list(self._ports):
+            self._close_port(stream)
         for stream in (*self._held, *self._rendezvous.connections()):
             stream.abort()
         for link, timer in list(self._greeting.items()):
@@ -545,21 +562,24 @@ class RelayListener:
 
     # -- connections that are no links yet
 
-    def arrived(self, stream: ByteStream, first: bool) -> None:
-        """Take a connection that was accepted, on the first port or on the message port."""
+    def arrived(self, stream: ByteStream, data: ByteStream | None = None) -> None:
+        """Take a connection that was accepted.
+
+        It came to the first port, or to the message port of `data`.
+        """
         if self.local_only and not stream.local:
             _log.error("a connection from %s is refused: only programs of this machine are served (see -i)", stream.name)
             stream.abort()
             return
         refusal = self._check(stream) if self._check is not None else ""
         if refusal is None:
-            self._held[stream] = first
+            self._held[stream] = data
             stream.owner = self._early
         elif refusal:
             _log.error("a connection from %s is refused: it %s", stream.name, refusal)
             stream.abort()
         else:
-            self._take(stream, first)
+            self._take(stream, data)
 
     @property
     def held(self) -> int:
@@ -569,13 +589,18 @@ class RelayListener:
     def decide(self) -> None:
         """Ask the check again about the connections that it holds."""
         held, self._held = self._held, {}
-        for stream, first in held.items():
-            self.arrived(stream, first)
+        for stream, data in held.items():
+            self.arrived(stream, data)
 
-    def _take(self, stream: ByteStream, first: bool) -> None:
+    def _take(self, stream: ByteStream, data: ByteStream | None) -> None:
         stream.give_up_after(self._vanished)
-        add = self._rendezvous.add if first else self._rendezvous.add_message
-        self._act(add(stream, self._loop.time(), stream.address), _REFUSED)
+        if data is None:
+            self._act(self._rendezvous.add(stream, self._loop.time(), stream.address), _REFUSED)
+        elif data.address != stream.address:
+            _log.error("a connection from %s comes to the message port of %s; closed", stream.name, data.name)
+            stream.abort()
+        else:
+            self._act(self._rendezvous.add_partner(stream, data), _REFUSED)
         self._set_timer()
         early = self._early.received.pop(stream, None)
         if stream.owner is self._early:
@@ -611,8 +636,53 @@ class RelayListener:
                 case Dismissed(connection, reason):
                     _log.error(why, connection.name, reason)
                     connection.abort()
+                case PortWanted(connection):
+                    self._ports[connection] = None
+                    task = self._loop.create_task(self._open_port(connection))
+                    self._opening.add(task)
+                    task.add_done_callback(self._opening.discard)
+                case PortDone(connection):
+                    self._close_port(connection)
                 case Matched():
                     self._begin(action)
+
+    async def _open_port(self, data: ByteStream) -> None:
+        """Listen for the message connection of `data`, on the address to which `data` came."""
+        try:
+            server = await self._loop.create_server(lambda: _Arrival(self, data), sock=self._bind_port(data), backlog=_BACKLOG)
+        except OSError as error:
+            reason = f"is an ordinary link, and no port could be opened for its messages: {error.strerror or error}"
+            self._act(self._rendezvous.port_failed(data, reason), _REFUSED)
+            return
+        if data not in self._ports:
+            server.close()  # the data connection has gone meanwhile
+            return
+        self._ports[data] = server
+        self._act(self._rendezvous.port_open(data, server.sockets[0].getsockname()[1]), _REFUSED)
+
+    def _bind_port(self, data: ByteStream) -> socket.socket:
+        """Return a socket that listens on a message port; raise OSError when none is free."""
+        host = data.ends[0][0] if data.ends is not None else "127.0.0.1"
+        for port in self._message_ports or (0,):
+            made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+            try:
+                # Links that were made at this port may still be open.
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                made.bind((host, port))
+                made.listen(_BACKLOG)
+                return made
+            except OSError as error:
+                made.close()
+                failure = error
+        if self._message_ports:
+            text = f"{os.strerror(failure.errno or 0)} (ports {self._message_ports[0]} to {self._message_ports[-1]})"
+            raise OSError(failure.errno, text)
+        raise failure
+
+    def _close_port(self, data: ByteStream) -> None:
+        server = self._ports.pop(data, None)
+        if server is not None:
+            server.close()
 
     def _begin(self, matched: Matched[ByteStream]) -> None:
         link = RelayLink(matched.data, matched.message, matched.introduction.mode, _NOBODY)

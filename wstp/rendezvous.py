@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
 from wstp.errors import RemoteProtocolError
-from wstp.handshake import Acceptor, Introduction, Mode
+from wstp.handshake import Acceptor, Introduction, Mode, port_answer
 from wstp.places import Places
 
-__all__ = ["HALF_TIMEOUT", "Action", "Dismissed", "Matched", "Rendezvous", "Reply"]
+__all__ = ["HALF_TIMEOUT", "Action", "Dismissed", "Matched", "PortDone", "PortWanted", "Rendezvous", "Reply"]
 
 K = TypeVar("K", bound=Hashable)
 
@@ -51,7 +51,29 @@ class Dismissed(Generic[K]):
     reason: str
 
 
-Action: TypeAlias = Reply[K] | Matched[K] | Dismissed[K]
+@dataclass(frozen=True, slots=True)
+class PortWanted(Generic[K]):
+    """Ask to listen on a port for the message connection of the data connection `connection`.
+
+    `Rendezvous.port_open()` takes the port, or `port_failed()` the reason why there is none.
+    """
+
+    connection: K
+
+
+@dataclass(frozen=True, slots=True)
+class PortDone(Generic[K]):
+    """Ask to close the port of `connection`, or not to open it any more."""
+
+    connection: K
+
+
+Action: TypeAlias = Reply[K] | Matched[K] | Dismissed[K] | PortWanted[K] | PortDone[K]
+
+_TWO_PORTS = (
+    "is an ordinary link whose name has two ports, and a server cannot know whose message connection"
+    " comes to the second: name one, as in -linkname PORT@HOST"
+)
 
 
 @dataclass(slots=True)
@@ -69,8 +91,9 @@ class _Half:
 class Rendezvous(Generic[K]):
     """Hold the connections that are not links yet.
 
-    Message connections in default mode do not say to which link they belong. So in default mode one
-    data connection at a time is told the message port, and the next message connection is its own.
+    Message connections in default mode do not say to which link they belong. With one message port,
+    one data connection at a time is told it, and the next message connection is its own. With own
+    ports, each data connection is told a port that is open for its message connection only.
 
     Attributes:
         message_port: the port to name to peers in default mode, None when there is none.
@@ -87,15 +110,19 @@ class Rendezvous(Generic[K]):
         timeout: float = HALF_TIMEOUT,
         most: int = MAX_PENDING,
         each: int = 0,
+        own_ports: int = 0,
     ) -> None:
         """Start.
 
         Args:
             modes: the modes that are accepted, "uuid" and "default".
-            message_port: the port for message connections; "default" mode needs it.
+            message_port: the port for message connections; "default" mode needs it, unless there
+                are own ports.
             timeout: the time in seconds that a connection may take to become a link.
             most: how many connections may wait.
             each: how many of one address; 0: all.
+            own_ports: how many data connections in default mode may have a message port of their
+                own at once; more wait for their turn. 0: they share `message_port`.
         """
         self.places: Places[K] = Places(most, each)
         self._modes = tuple(modes)
@@ -106,6 +133,9 @@ class Rendezvous(Generic[K]):
         self._messages: dict[str, K] = {}
         self._turns: list[K] = []  # data connections in default mode, the one whose turn it is first
         self._strays: list[K] = []  # connections to the message port
+        self._own_ports = own_ports
+        # The own message port of each data connection that has one; 0 until it is open.
+        self._ports: dict[K, int] = {}
         self.timed_out = 0
         self.refused = 0
 
@@ -120,10 +150,12 @@ class Rendezvous(Generic[K]):
         """Forget every connection."""
         for connection in self.connections():
             self._drop(connection)
+        self._ports.clear()
 
     def add(self, connection: K, now: float, address: str = "") -> list[Action[K]]:
         """Take a connection that was accepted from `address` on the first port."""
-        self._halves[connection] = _Half(Acceptor(self.message_port, self._modes), now + self._timeout)
+        acceptor = Acceptor(self.message_port, self._modes, own_port=self._own_ports > 0)
+        self._halves[connection] = _Half(acceptor, now + self._timeout)
         return self._enter(connection, address)
 
     def add_message(self, connection: K, now: float, address: str = "") -> list[Action[K]]:
@@ -141,6 +173,27 @@ class Rendezvous(Generic[K]):
             actions.extend(self._refuse(gone, f"is one too many: {many} wait to become links"))
         return actions
 
+    def port_open(self, connection: K, port: int) -> list[Action[K]]:
+        """Take note that a port is open for the message connection of `connection`."""
+        if connection not in self._ports:
+            return [PortDone(connection)]
+        self._ports[connection] = port
+        return [Reply(connection, port_answer(port))]
+
+    def port_failed(self, connection: K, reason: str) -> list[Action[K]]:
+        """Take note that no port could be opened for `connection`; `reason` is for the log."""
+        return self._refuse(connection, reason) if connection in self._ports else []
+
+    def add_partner(self, connection: K, data: K) -> list[Action[K]]:
+        """Take a connection that was accepted on the own message port of `data`."""
+        half = self._halves.get(data)
+        if half is None or data not in self._ports:
+            self.refused += 1
+            return [Dismissed(connection, "is a message connection whose data connection has gone")]
+        assert half.acceptor is not None and half.acceptor.introduction is not None
+        matched = Matched(data, connection, half.acceptor.introduction, half.acceptor.trailing, b"")
+        return [matched, *self.ended(data)]
+
     def receive(self, connection: K, data: bytes) -> list[Action[K]]:
         """Take bytes of a connection that is not a link yet."""
         half = self._halves.get(connection)
@@ -157,11 +210,17 @@ class Rendezvous(Generic[K]):
         try:
             acceptor.receive(data)
         except RemoteProtocolError as error:
-            return self._refuse(connection, f"is no WSTP link but {acceptor.looks_like}: {error}")
+            detail = f"; {error}" if error.offset else ""
+            return self._refuse(connection, f"is not a WSTP link but looks like {acceptor.looks_like}{detail}")
         introduction = acceptor.introduction
         if introduction is None or not acceptor.complete or half.silent:
             return []
         half.silent = True
+        if introduction.mode is Mode.DEFAULT and self._own_ports:
+            if not acceptor.asks_port:
+                return self._refuse(connection, _TWO_PORTS)
+            self._turns.append(connection)
+            return self._ask_ports()
         if introduction.mode is Mode.DEFAULT:
             half.waiting_default = True
             self._turns.append(connection)
@@ -180,7 +239,10 @@ class Rendezvous(Generic[K]):
         """Take note that a connection has ended before it became a link."""
         turn = bool(self._turns) and self._turns[0] == connection
         self._drop(connection)
-        return self._next_turn() if turn else []
+        if connection in self._ports:
+            del self._ports[connection]
+            return [PortDone(connection), *self._ask_ports()]
+        return self._next_turn() if turn and not self._own_ports else []
 
     def expire(self, now: float) -> list[Action[K]]:
         """Dismiss the connections that have taken too long."""
@@ -188,7 +250,11 @@ class Rendezvous(Generic[K]):
         for connection in [key for key, half in self._halves.items() if half.deadline <= now]:
             half = self._halves[connection]
             introduction = half.acceptor.introduction if half.acceptor is not None else None
-            if introduction is not None:
+            if introduction is not None and introduction.mode is Mode.DEFAULT and self._own_ports:
+                port = self._ports.get(connection)
+                what = f"its message connection did not come to port {port}" if port else "no message port was free"
+                reason = f"ordinary link: {what} in {self._timeout:g} s"
+            elif introduction is not None:
                 lacks = "data" if introduction.role == "message" else "message"
                 reason = f"{introduction.role} connection: its {lacks} connection did not come in {self._timeout:g} s"
             elif half.received:
@@ -219,6 +285,15 @@ class Rendezvous(Generic[K]):
             self._turns.remove(connection)
         if connection in self._strays:
             self._strays.remove(connection)
+
+    def _ask_ports(self) -> list[Action[K]]:
+        """Ask for message ports for the data connections that wait for one."""
+        actions: list[Action[K]] = []
+        while self._turns and len(self._ports) < self._own_ports:
+            connection = self._turns.pop(0)
+            self._ports[connection] = 0
+            actions.append(PortWanted(connection))
+        return actions
 
     def _next_turn(self) -> list[Action[K]]:
         """Let the next data connection in default mode open its message connection."""

@@ -247,6 +247,8 @@ class Config:
         enable_automatic_kernel_connection: a new link gets a kernel of the default pool at once.
         send_input_name_packet_upon_kernel_connection: on attach the client gets the session's
         prompt.
+        message_ports: the ports for the message connections of clients that connect without
+            `-linkoptions 4`, first and last; None: any free ports.
         pools: at least one; exactly one is the default, and exactly one the default for parallel
             kernels.
         source: the file it was read from; None: defaults, or text.
@@ -257,6 +259,7 @@ class Config:
     allow_silent_kernel_replacement: bool = False
     enable_automatic_kernel_connection: bool = True
     send_input_name_packet_upon_kernel_connection: bool = True
+    message_ports: tuple[int, int] | None = None
     pools: tuple[PoolConfig, ...] = (PoolConfig("Default", default=True, parallel_kernel_default=True),)
     bus: BusConfig = BusConfig()
     access: AccessConfig = AccessConfig()
@@ -379,6 +382,7 @@ def loads(text: str, source: str | Path | None = None) -> Config:
         raise _located(label, document, settled.faults)
     return Config(
         **{key: value for key, value in loaded.items() if isinstance(value, bool)},
+        message_ports=loaded.get("message_ports"),
         pools=pools,
         bus=BusConfig(**bus),
         access=AccessConfig(**loaded.get("access", {})),

@@ -68,6 +68,7 @@ FRONTEND_KEYS = Keys(
         "Limits.GreetingTimeout",
         "Limits.Pending",
         "Limits.PendingPerAddress",
+        "MessagePorts",
     ),
 )
 HOST_KEYS = Keys(

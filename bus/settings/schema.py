@@ -230,6 +230,19 @@ class _IPAddress(_Text):
             raise ValidationError(f"{shown(text)} is not an IP address: write one") from None
 
 
+class _Ports(_Field[tuple[int, int]]):
+    takes = 'two ports, `"31500-31599"`'
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[int, int]:
+        ends = re.fullmatch(r"([0-9]{1,5})\s*-\s*([0-9]{1,5})", value) if isinstance(value, str) else None
+        if ends is None:
+            raise ValidationError(f'{shown(value)} is no range of ports: write "FIRST-LAST", in quotes')
+        first, last = int(ends[1]), int(ends[2])
+        if not 0 < first <= last < 65536:
+            raise ValidationError(f"{shown(value)} is no range of ports: write ports from 1 to 65535, the lower one first")
+        return first, last
+
+
 class _Section(Schema):
     error_messages = {  # noqa: RUF012
         "unknown": _UNKNOWN,
@@ -527,6 +540,12 @@ class _ConfigSchema(_Section):
     send_input_name_packet_upon_kernel_connection = _Flag(
         "When a link is attached to a kernel, the client gets an `InputNamePacket` with the "
         "session's prompt."
+    )
+    message_ports = _Ports(
+        "The ports for the message connections of clients that connect without `-linkoptions 4`, "
+        "where a firewall or a container lets only some ports through. A port is open from such a "
+        "client's first bytes until its second connection comes. With fewer ports than clients "
+        "that connect at once, clients wait for each other. Left out, any free ports are taken."
     )
     pools = _Pools("The pools of kernels. Left out, there is one pool, `Default`.")
     bus = _section(_BusSchema, "How broker, frontends and hosts reach each other.")

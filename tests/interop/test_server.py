@@ -25,7 +25,7 @@ LARGE = 4 * 2**20
 class CClient:
     """Yield a link of the C library, opened as a C program opens it."""
 
-    def __init__(self, driver: CDriver, port: int) -> None:
+    def __init__(self, driver: CDriver, port: int, *, ordinary: bool = False) -> None:
         self.driver = driver
         arguments = [
             "-linkmode",
@@ -34,9 +34,9 @@ class CClient:
             f"{port}@127.0.0.1",
             "-linkprotocol",
             "TCPIP",
-            "-linkoptions",
-            "4",
         ]
+        if not ordinary:
+            arguments += ["-linkoptions", "4"]
         self.number, _ = driver("open", arguments=arguments)
         driver("call", TIMEOUT, link=self.number, name="Activate")
 
@@ -186,6 +186,19 @@ def test_a_bare_port(server: Part, drivers: Drivers) -> None:
     driver("call", TIMEOUT, link=number, name="Activate")
     assert driver("get", link=number) == [["F", 1], ["#", "InputNamePacket"], ['"', "In[1]:= "]]
     driver("close", link=number)
+
+
+def test_ordinary_links_side_by_side(server: Part, drivers: Drivers) -> None:
+    with drivers.new() as one, drivers.new() as two:
+        clients = [CClient(driver, server.port, ordinary=True) for driver in (one, two)]
+        for client in clients:
+            assert client("get") == [["F", 1], ["#", "InputNamePacket"], ['"', "In[1]:= "]]
+            client("put_flat", tokens=[["F", 1], ["#", "EvaluatePacket"], *code("While[True]")], end_packet=True)
+        for client in reversed(clients):
+            client("put_message", code=int(MessageCode.ABORT), parameter=None)
+            assert client("get") == [["F", 1], ["#", "ReturnPacket"], ["#", "$Aborted"]]
+            assert client.evaluate(*code("2^100")) == [[["F", 1], ["#", "ReturnPacket"], ["i", str(2**100)]]]
+            client("close")
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,13 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 
+import psutil
 import pytest
 
 import wstp.aio
 from wstp import ConnectFailed, LinkClosed, LinkLost, Message, Symbol, write_expression
 from wstp.link import over
+from wstp.linkspec import ModeName
 from wstp.relay import RelayLink, RelayLinkState, RelayListener, relay_over
 from wstp.stream import ByteStream
 
@@ -234,6 +236,109 @@ async def test_a_connection_is_checked_before_it_is_read(caplog: pytest.LogCaptu
         await owner.until(lambda: len(owner.events) == 2)
     finally:
         listener.close()
+
+
+def listening_ports() -> int:
+    """Count the sockets of this process that listen."""
+    return sum(entry.status == "LISTEN" for entry in psutil.Process().net_connections("tcp"))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ports", [(), range(0, 1)], ids=["any port", "one at a time"])
+async def test_ordinary_links_are_made_side_by_side(ports: range) -> None:
+    owners: list[Owner] = []
+
+    def accept(link: RelayLink) -> Owner:
+        owners.append(Owner())
+        return owners[-1]
+
+    listener = RelayListener(accept, ("uuid", "default"), message_ports=ports)
+    port = await listener.listen("127.0.0.1", 0)
+    before = listening_ports()
+    modes: list[ModeName] = ["default", "uuid"] * 6
+    clients = await asyncio.gather(*(wstp.aio.connect(f"{port}@127.0.0.1", mode=mode, timeout=60) for mode in modes))
+    try:
+        # Each link has the message connection of its own data connection.
+        for number, client in enumerate(clients):
+            client.put(number, end_packet=True)
+            await client.flush()
+            client.put_message(200, number)
+        await until(lambda: len(owners) == 12 and all(len(owner.events) == 2 and owner.data for owner in owners))
+        for owner in owners:
+            (_, (message, _)), [number] = owner.events, read(owner.data)
+            assert message == Message(200, number)
+        await until(lambda: listening_ports() == before)
+    finally:
+        for client in clients:
+            client.abort()
+        listener.close()
+
+
+def read(data: bytes) -> list[object]:
+    reader = wstp.ExpressionReader()
+    reader.feed(data)
+    return [reader.next()]
+
+
+@pytest.mark.asyncio
+async def test_half_made_ordinary_links_leave_nothing_open(caplog: pytest.LogCaptureFixture) -> None:
+    listener = RelayListener(lambda link: Owner(), ("uuid", "default"), greeting_timeout=0.3)
+    port = await listener.listen("127.0.0.1", 0)
+    before = listening_ports()
+    connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+    try:
+        for number, (reader, writer) in enumerate(connections):
+            writer.write(b"need_msg_port" + (b"Y" if number else b""))
+            if number == 5:
+                assert (await reader.readuntil(b"Y")).startswith(b"msg_port=")
+                writer.close()
+        for reader, _ in connections[6:]:
+            assert (await reader.read()).endswith(b"Y"), "it is named a port, and closed when nobody comes there"
+        assert "did not come to port" in caplog.text
+        # The message connection comes, and then there is no greeting.
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"need_msg_portY")
+        answer = await reader.readuntil(b"Y")
+        _, message = await asyncio.open_connection("127.0.0.1", int(answer[9:-1]))
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b"Math Link "
+        message.close()
+        writer.close()
+        await until(lambda: listening_ports() == before)
+        # An open port is closed with its listener.
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"need_msg_portY")
+        await reader.readuntil(b"Y")
+        assert listening_ports() == before + 1
+        listener.close()
+        await until(lambda: listening_ports() < before)
+        writer.close()
+    finally:
+        listener.close()
+        for _, writer in connections:
+            writer.close()
+
+
+@pytest.mark.asyncio
+async def test_a_taken_message_port_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        listener = RelayListener(lambda link: Owner(), ("default",), message_ports=range(number, number + 1))
+        port = await listener.listen("127.0.0.1", 0)
+        with pytest.raises(ConnectFailed, match="closed the connection"):
+            await wstp.aio.connect(f"{port}@127.0.0.1", mode="default", timeout=60)
+        listener.close()
+    assert f"no port could be opened for its messages: Address already in use (ports {number} to {number})" in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_a_link_with_two_ports_says_what_to_type(caplog: pytest.LogCaptureFixture) -> None:
+    listener = RelayListener(lambda link: Owner(), ("uuid", "default"))
+    port = await listener.listen("127.0.0.1", 0)
+    with pytest.raises(ConnectFailed, match=f"a server takes no second port: name one, as in -linkname {port}@127.0.0.1"):
+        await wstp.aio.connect(f"{port}@127.0.0.1,{port}@127.0.0.1", mode="default", timeout=60)
+    listener.close()
+    assert "name one, as in -linkname PORT@HOST; closed" in caplog.text
 
 
 @pytest.mark.asyncio

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wstp.rendezvous import MAX_PENDING, Dismissed, Matched, Rendezvous, Reply
+from wstp.rendezvous import MAX_PENDING, Dismissed, Matched, PortDone, PortWanted, Rendezvous, Reply
 
 UUIDS = ["01234567-89ab-4def-8123-456789abcdef", "11234567-89AB-4def-8123-456789abcdef"]
 PREAMBLE = bytes([3, 0, 0, 0]) + bytes(12)
@@ -118,6 +118,96 @@ def test_default_mode_goes_on_when_one_goes() -> None:
         meeting.add(name, 0.0)
         meeting.receive(name, b"need_msg_portY")
     assert meeting.ended("a") == [Reply("b", b"msg_port=77Y")]
+
+
+def ordinary(*names: str, own_ports: int = 8) -> Rendezvous[str]:
+    """Return a meeting in which each data connection gets a message port of its own."""
+    meeting: Rendezvous[str] = Rendezvous(("uuid", "default"), timeout=5.0, own_ports=own_ports)
+    for name in names:
+        meeting.add(name, 0.0)
+    return meeting
+
+
+def test_each_ordinary_link_gets_a_port_of_its_own() -> None:
+    meeting = ordinary("a", "b")
+    assert meeting.receive("a", b"need_msg_port") == []
+    assert meeting.receive("a", b"Y") == [PortWanted("a")]
+    assert meeting.receive("b", b"need_msg_portYMath") == [PortWanted("b")]
+    assert meeting.port_open("b", 78) == [Reply("b", b"msg_port=78Y")]
+    assert meeting.port_open("a", 77) == [Reply("a", b"msg_port=77Y")]
+    matched, done = meeting.add_partner("n", "b")
+    assert isinstance(matched, Matched)
+    assert (matched.data, matched.message, matched.data_trailing) == ("b", "n", b"Math")
+    assert done == PortDone("b")
+    (late, *_) = meeting.add_partner("o", "b")
+    assert isinstance(late, Dismissed)
+    matched, done = meeting.add_partner("m", "a")
+    assert isinstance(matched, Matched)
+    assert (matched.data, done) == ("a", PortDone("a"))
+    assert len(meeting) == 0
+
+
+def test_ordinary_links_wait_for_a_port_in_turn() -> None:
+    meeting = ordinary("a", "b", "c", "d", own_ports=1)
+    assert meeting.receive("a", b"need_msg_portY") == [PortWanted("a")]
+    for name in "bcd":
+        assert meeting.receive(name, b"need_msg_portY") == []
+    assert meeting.ended("b") == []
+    assert meeting.port_open("a", 77) == [Reply("a", b"msg_port=77Y")]
+    matched, *ports = meeting.add_partner("m", "a")
+    assert isinstance(matched, Matched)
+    assert ports == [PortDone("a"), PortWanted("c")]
+    dismissed, *ports = meeting.port_failed("c", "has no port")
+    assert dismissed == Dismissed("c", "has no port")
+    assert ports == [PortDone("c"), PortWanted("d")]
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_the_port_of_an_ordinary_link_is_closed_with_it(opened: bool) -> None:
+    meeting = ordinary("a")
+    meeting.receive("a", b"need_msg_portY")
+    if opened:
+        meeting.port_open("a", 77)
+    assert meeting.ended("a") == [PortDone("a")]
+    assert meeting.port_open("a", 77) == [PortDone("a")], "it was opened too late"
+    assert meeting.port_failed("a", "late") == []
+
+
+def test_an_ordinary_link_whose_message_connection_does_not_come() -> None:
+    meeting = ordinary("a", "b", own_ports=1)
+    for name in "ab":
+        meeting.receive(name, b"need_msg_portY")
+    meeting.port_open("a", 77)
+    first, *others = meeting.expire(5.0)
+    assert first == Dismissed("a", "ordinary link: its message connection did not come to port 77 in 5 s")
+    assert others[:2] == [PortDone("a"), PortWanted("b")]
+    assert Dismissed("b", "ordinary link: no message port was free in 5 s") in others
+    assert PortDone("b") in others
+    assert meeting.timed_out == 2
+
+
+def test_an_ordinary_link_with_two_ports_is_told_what_to_type() -> None:
+    meeting = ordinary("a")
+    (dismissed,) = meeting.receive("a", b"need_msg_portN")
+    assert isinstance(dismissed, Dismissed)
+    assert "name one, as in -linkname PORT@HOST" in dismissed.reason
+
+
+@pytest.mark.parametrize(
+    ("said", "looks"),
+    [
+        (b"GET / HTTP/1.1", "an HTTP request"),
+        (b"\x16\x03\x01\x02\x00", "a TLS handshake"),
+        (b"SSH-2.0-OpenSSH_9", "an SSH client"),
+        (b"PROXY TCP4 10.0.0.1", "the PROXY protocol of a load balancer"),
+        (b"\xff\0\0\0\0\0\0\0\x01\x7f", "a ZeroMQ peer"),
+        (b"\x99\x98", "unknown bytes b'\\x99\\x98'"),
+        (b"need_msg_portX", "unknown bytes b'need_msg_portX'; need_msg_port is followed by neither Y nor N (byte 13)"),
+    ],
+)
+def test_the_log_says_what_else_it_looks_like(said: bytes, looks: str) -> None:
+    (dismissed,) = ordinary("a").receive("a", said)
+    assert dismissed == Dismissed("a", f"is not a WSTP link but looks like {looks}")
 
 
 def test_an_early_message_connection_keeps_its_bytes() -> None:

@@ -124,6 +124,10 @@ class TestEveryKeyIsObeyed:
         assert loads(text).bus == told
         assert loads('{"Bus": {"Keys": "", "BrokerKey": ""}}').bus == config.BusConfig()
 
+    @pytest.mark.parametrize(("text", "ports"), [("31500-31599", (31500, 31599)), ("31500 - 31500", (31500, 31500))])
+    def test_message_ports_are_a_range(self, text: str, ports: tuple[int, int]) -> None:
+        assert loads(f'{{"MessagePorts": "{text}"}}').message_ports == ports
+
     def test_access_is_reserved(self) -> None:
         assert loads('{"Access": {}}').access == config.AccessConfig()
 
@@ -258,6 +262,10 @@ REFUSED = [
     ('{"Limits": {"Window": 0}}', 1, "Limits.Window: 0 bytes are too few"),
     ('{"Limits": {"Window": -5}}', 1, "Limits.Window: -5 bytes are too few"),
     ('{"Limits": {"HoldBuffer": -1}}', 1, "Limits.HoldBuffer: -1 bytes are too few: write 0 or more"),
+    ('{"MessagePorts": 31500}', 1, 'MessagePorts: 31500 is no range of ports: write "FIRST-LAST", in quotes'),
+    ('{"MessagePorts": "31500"}', 1, 'MessagePorts: "31500" is no range of ports: write "FIRST-LAST"'),
+    ('{"MessagePorts": "31599-31500"}', 1, 'MessagePorts: "31599-31500" is no range of ports: write ports'),
+    ('{"MessagePorts": "0-70000"}', 1, 'MessagePorts: "0-70000" is no range of ports: write ports'),
     ('{"Limits": {"GreetingTimeout": 0}}', 1, "Limits.GreetingTimeout: 0 is not a usable time"),
     (
         '{"Limits": {"GreetingTimeout": "10 s"}}',
