@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TextIO
 
+from kernelbus.shell.streams import write_text
+
 __all__ = ["Output"]
 
 
@@ -19,11 +21,9 @@ class Output:
         self._fresh = True
 
     def write(self, text: str) -> None:
-        """Write `text` as it is."""
+        """Write `text` as it is, as far as the stream has its characters."""
         if text:
-            stream = self._stream()
-            stream.write(text)
-            stream.flush()
+            write_text(self._stream(), text)
             self._fresh = text.endswith("\n")
 
     def line(self, text: str) -> None:

@@ -30,6 +30,7 @@ from kernelbus.shell.pool.kernellink import (
     NoKernel,
 )
 from kernelbus.shell.pool.values import to_python
+from kernelbus.shell.streams import write_text
 from wstp import Expr, Function
 from wstp.lexer import Buffer
 
@@ -337,8 +338,7 @@ def show(on_print: Callable[[str], None] | None, text: str) -> None:
     if on_print is not None:
         call_handler(on_print, text)
     elif sys.stdout is not None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        write_text(sys.stdout, text)
 
 
 def call_handler(handler: Callable[[Any], None] | None, said: object) -> None:
