@@ -48,6 +48,21 @@ def test_expressions_packets_and_prompts(server: Part) -> None:
         assert names == [Symbol("OutputNamePacket")("Out[1]= "), Symbol("ReturnTextPacket")("7"), Symbol("InputNamePacket")("In[2]:= ")]
 
 
+def test_a_net_program_enables_object_references(server: Part) -> None:
+    """It sends definitions behind InstallNET, without waiting, and expects one answer."""
+    with connect(server) as link:
+        assert value(link, code('Needs["NETLink`"]')) == Symbol("Null")
+        link.put(EVALUATE(code(f'InstallNET["{server.server}"]')), end_packet=True)
+        link.put('Begin["NETLink`Package`"]')
+        for number in range(50):
+            link.put(Symbol("NETLink`Package`netlinkDefineExternal")("nVal[obj_?NETObjectQ]", "{obj}", number))
+        link.put("End[]")
+        link.put(Symbol("End"))
+        link.flush(timeout=10)
+        assert [packet.head.name for packet in answers(link)] == ["MessagePacket", "TextPacket", "ReturnPacket"]  # type: ignore[union-attr]
+        assert ask(link, Symbol("Plus")(2, 2)) == [Symbol("ReturnPacket")(4)]
+
+
 def test_a_session_goes_on_where_it_was(server: Part) -> None:
     with connect(server) as link:
         value(link, code("kept = 12345"))

@@ -24,8 +24,9 @@ What is changed, and why:
 * ``Get`` of a file with wrong syntax gives ``$Failed``, as documented; Mathics3's gives ``Null``.
 * ``Check``, ``Function``, ``Print``, associations and ``ToExpression``
   (:mod:`kernelbus.kernelhost.mathics.library.corrections`).
-* ``Needs["JLink`"]`` finds the package that a program at the other end of the link calls
-  (:mod:`kernelbus.kernelhost.mathics.library.jlink`).
+* ``Needs["JLink`"]`` and ``Needs["NETLink`"]`` find the packages that a program at the other end
+  of the link calls (:mod:`kernelbus.kernelhost.mathics.library.jlink`,
+  :mod:`kernelbus.kernelhost.mathics.library.netlink`).
 * Functions of the language that Mathics3 lacks are defined
   (:mod:`kernelbus.kernelhost.mathics.library.functions`).
 * ``$SessionID`` differs between forked kernels
@@ -187,11 +188,12 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
 
 
 def _add_packages(definitions: Any) -> None:
+    from kernelbus.kernelhost.mathics.library import jlink, netlink
     from kernelbus.kernelhost.mathics.library.functions import add_functions
-    from kernelbus.kernelhost.mathics.library.jlink import add_package
 
     add_functions(definitions)
-    add_package(definitions)
+    jlink.add_package(definitions)
+    netlink.add_package(definitions)
 
 
 def _mend_get() -> None:
@@ -202,8 +204,9 @@ def _mend_get() -> None:
     from mathics.core.symbols import Symbol, SymbolNull
     from mathics_scanner.errors import SyntaxError as WolframSyntaxError
 
-    from kernelbus.kernelhost.mathics.library.jlink import CONTEXT, open_package
+    from kernelbus.kernelhost.mathics.library import jlink, netlink
 
+    packages = {jlink.CONTEXT: jlink.open_package, netlink.CONTEXT: netlink.open_package}
     their_parse, their_get = their_parser.parse, files.eval_Get
     failed = Symbol("System`$Failed")
     # For each running Get, innermost last: whether its file has wrong syntax.
@@ -218,7 +221,7 @@ def _mend_get() -> None:
             raise
 
     def get(*arguments: Any, **options: Any) -> Any:
-        if arguments[0] == CONTEXT:
+        if (open_package := packages.get(arguments[0])) is not None:
             open_package(arguments[1].definitions)
             return SymbolNull
         wrong.append(False)

@@ -2,6 +2,6 @@
 
 ``functions`` defines missing functions from ``functions.m``. ``corrections`` changes functions
 whose results are not the documented ones. ``jlink`` is the package that J/Link programs call for
-images, which ``raster`` draws. This room imports Mathics3 and Pillow, and no other room. Begin
-reading at ``functions``.
+images, which ``raster`` draws; ``netlink`` is that of .NET/Link. This room imports Mathics3 and
+Pillow, and no other room. Begin reading at ``functions``.
 """

@@ -79,6 +79,15 @@ class EvaluateToTypeset(Builtin):
         return _image(_evaluated(value, evaluation), form, (max(width, 0), 0, 1.0), evaluation)
 
 
+class Version(Builtin):
+    """The version of J/Link whose functions these are; .NET/Link asks for it, and needs 2.1."""
+
+    name = "$VersionNumber"
+    context = f"{CONTEXT}Information`"
+    rules: ClassVar[dict[str, str]] = {"JLink`Information`$VersionNumber": "4.9"}
+    summary_text = "give the version of J/Link"
+
+
 class InstallJava(Builtin):
     """Say that Java cannot be called from this kernel."""
 
@@ -150,6 +159,7 @@ def add_package(definitions: Any) -> None:
     for kind in (
         EvaluateToImage,
         EvaluateToTypeset,
+        Version,
         InstallJava,
         GetJVM,
         ConnectToFrontEnd,

@@ -14,6 +14,8 @@ another packet
     Nothing, and a line in the log: it is not a request (``CallPacket`` and its like).
 any other expression
     It is evaluated and answered as if it were in an ``EvaluatePacket``.
+definitions of J/Link or .NET/Link: ``"Begin[\"NETLink`Package`\"]"``, up to the symbol ``End``
+    Nothing: a kernel that can call .NET would read them while it evaluates ``InstallNET``.
 a packet that cannot be read
     The packet came, but a number, text or array in it is wrong, or it ended before it was complete.
     The message ``Kernel::number``, ``Kernel::text``, ``Kernel::array`` or ``Kernel::end``, then
@@ -54,6 +56,7 @@ _log = logging.getLogger("kernelhost.mathics")
 
 _FAILED: Final = Symbol("$Failed")
 _ABORTED: Final = Symbol("$Aborted")
+_FIRST_DEFINITIONS: Final = frozenset(f'Begin["{package}`Package`"]' for package in ("JLink", "NETLink"))
 
 
 class MainLoop:
@@ -73,6 +76,7 @@ class MainLoop:
         self._loaded = loaded
         self._port = port
         self._prompts = prompts
+        self._defining = False
         self._evaluator = Evaluator(loaded, self)
         dialogs = Dialogs(loaded, self._evaluator, port, source, self._answer_inside, self._prompt_inside)
         loaded.terminal.client = dialogs
@@ -128,6 +132,8 @@ class MainLoop:
             DialogLeft: ``Return[]`` was entered in a dialog.
         """
         name = packet_name(packet)
+        if self._passes_over(packet, name):
+            return
         if name in FOREIGN:
             _log.info("%s is no request to a kernel: ignored", name)
             return
@@ -142,6 +148,16 @@ class MainLoop:
             self._answer(packet, aborted)
         else:
             answer(packet, aborted)
+
+    def _passes_over(self, packet: Expr, name: str) -> bool:
+        """Tell whether a packet belongs to definitions that nobody wants an answer to."""
+        if not self._defining:
+            self._defining = isinstance(packet, str) and packet in _FIRST_DEFINITIONS
+            return self._defining
+        last = isinstance(packet, Symbol) and packet.name.removeprefix("System`") == "End"
+        # Every packet is answered, whatever has become of the definitions.
+        self._defining = not last and not name.endswith("Packet")
+        return last or self._defining
 
     def _refuse(self, name: str, fault: PacketFault) -> None:
         """Answer a packet that cannot be read."""
