@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -311,6 +312,7 @@ _TITLES = {
 _INTRODUCTIONS = {
     "a pool": 'These keys stand in each pool: `{"Pools": {"NAME": {...}}}`. A name has up to 100 characters, and no `/`.',
     "Bus": 'These keys stand in `{"Bus": {...}}`.',
+    "Access": 'These keys stand in `{"Access": {...}}`. [Access](access.md) explains them, and has the words for networks.',
     "Discovery": 'These keys stand in `{"Discovery": {...}}`.',
     "Limits": 'These keys stand in `{"Limits": {...}}`.',
 }
@@ -380,8 +382,10 @@ def _default(place: str, key: Key) -> str:
     # What has no value of its own says in its meaning what holds when it is left out.
     if value is None and place == "a pool" and hasattr(Config().limits, key.name):
         return "that of `Limits`"
-    if value is None or value is dataclasses.MISSING or isinstance(value, tuple):
+    if value is None or value is dataclasses.MISSING or (isinstance(value, tuple) and not all(isinstance(entry, str) for entry in value)):
         return "—"
+    if isinstance(value, tuple):
+        return f"`{json.dumps(value)}`"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, str):

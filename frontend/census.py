@@ -27,12 +27,14 @@ class Census:
 
     Attributes:
         accepted: number of links that were accepted.
-        refused: number of links that were refused.
+        refused: number of links that were refused, and of connections that were.
+        access: who may use the server, in one line.
     """
 
     def __init__(self, now: float) -> None:
         self.port = 0
         self.interface = ""
+        self.access = ""
         self.accepted = 0
         self.refused = 0
         self._began = now
@@ -56,4 +58,5 @@ class Census:
             self.refused,
             self._bytes_in + sum(link.bytes_in for link in links),
             self._bytes_out + sum(link.bytes_out for link in links),
+            self.access,
         )

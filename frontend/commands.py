@@ -31,6 +31,7 @@ __all__ = [
     "CommandTarget",
     "Wanted",
     "asks_for_kernel",
+    "gives_token",
     "is_command",
     "needs_no_kernel",
     "read",
@@ -120,6 +121,13 @@ class CommandTarget(Protocol):
     def close_kernel(self) -> None:
         """End the kernel; the link stays open."""
 
+    def authenticate(self, token: str) -> None:
+        """Take the server's token.
+
+        Raises:
+            CommandRefused: it is a wrong one.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -203,7 +211,12 @@ def asks_for_kernel(expression: Expr) -> bool:
 
 def needs_no_kernel(expression: Expr) -> bool:
     """Whether this command's answer does not depend on the kernel, so that it need not wait."""
-    return _name(expression) in ("Help", "Status", "Pools", "Kernels")
+    return _name(expression) in ("Authenticate", "Help", "Status", "Pools", "Kernels")
+
+
+def gives_token(expression: Expr) -> bool:
+    """Whether this is the command of a client that has yet to give the server's token."""
+    return _name(expression) == "Authenticate"
 
 
 def _name(expression: Expr) -> str:
@@ -333,6 +346,14 @@ def _asks_status(show: Callable[[Status, str], Expr], name: str) -> Callable[[Co
     return ask
 
 
+def _authenticate(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
+    match arguments:
+        case (str(token),):
+            target.authenticate(token)
+            return Symbol("True")
+    raise CommandRefused("args", "Authenticate takes the server's token, a string")
+
+
 def _disconnect(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
     _nothing("Disconnect", arguments)
     _need_kernel(target)
@@ -351,6 +372,7 @@ def _close_kernel(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
 
 COMMANDS: dict[str, Command] = {
     "Help": Command("Help[]", "lists the commands", _help),
+    "Authenticate": Command("Authenticate[token]", "gives the server's token, if the server wants it first", _authenticate),
     "KernelID": Command("KernelID[]", "gives the id of the attached kernel, or None", _kernel_id),
     "PoolName": Command("PoolName[]", "gives the pool of the attached kernel, or None", _pool_name),
     "ResumePoint": Command("ResumePoint[]", "gives how many packets of the session this link has had: where to resume from", _resume_point),

@@ -3,6 +3,7 @@
 | state | meaning |
 |---|---|
 | GREETING | the greeting is not complete |
+| LOCKED | the client has to give the server's token; nothing else is understood |
 | ALONE | no kernel; only commands are understood |
 | OPENING | a kernel has been requested; nothing more is carried out until the answer |
 | ATTACHED | bytes pass |
@@ -47,11 +48,13 @@ from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import TRACE, EventLogger, fields
 from kernelbus.bus.turns import Turn
+from kernelbus.frontend.access import Attempt
 from kernelbus.frontend.commands import (
     CONTEXT,
     CommandRefused,
     Wanted,
     asks_for_kernel,
+    gives_token,
     needs_no_kernel,
     read,
     run,
@@ -59,6 +62,7 @@ from kernelbus.frontend.commands import (
 from kernelbus.frontend.delivery import Delivery
 from kernelbus.frontend.enquiries import Enquiries
 from kernelbus.frontend.intake import Intake
+from kernelbus.frontend.lock import SYMBOL, Lock
 from wstp import OURS, Expr, Function, LimitExceeded, Limits, Message, RemoteProtocolError, Symbol
 from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink, RelayOwner
@@ -83,6 +87,7 @@ class LinkState(Enum):
     """The state of a link; the module's table says what each means."""
 
     GREETING = "greeting"
+    LOCKED = "locked"
     ALONE = "alone"
     OPENING = "opening"
     ATTACHED = "attached"
@@ -93,7 +98,8 @@ class LinkState(Enum):
 
 #: The states that may follow each state of a link.
 TRANSITIONS: Final[dict[LinkState, frozenset[LinkState]]] = {
-    LinkState.GREETING: frozenset({LinkState.ALONE, LinkState.OPENING, LinkState.CLOSING, LinkState.ENDED}),
+    LinkState.GREETING: frozenset({LinkState.LOCKED, LinkState.ALONE, LinkState.OPENING, LinkState.CLOSING, LinkState.ENDED}),
+    LinkState.LOCKED: frozenset({LinkState.ALONE, LinkState.OPENING, LinkState.CLOSING, LinkState.ENDED}),
     LinkState.ALONE: frozenset({LinkState.OPENING, LinkState.CLOSING, LinkState.ENDED}),
     LinkState.OPENING: frozenset({LinkState.ATTACHED, LinkState.ALONE, LinkState.CLOSING, LinkState.ENDED}),
     LinkState.ATTACHED: frozenset({LinkState.PARTING, LinkState.CLOSING, LinkState.ENDED}),
@@ -141,6 +147,12 @@ class LinkServer(Protocol):
     def link_gone(self, link: ClientLink) -> None:
         """Forget a link that has ended."""
 
+    def needs_token(self, link: ClientLink) -> bool:
+        """Whether the client has to give the server's token first."""
+
+    def take_token(self, link: ClientLink, token: str) -> Attempt:
+        """Judge a token that the client has given."""
+
 
 class ClientLink(RelayOwner):
     """A client's link. Is the target of :mod:`kernelbus.frontend.commands`, and the owner of its
@@ -174,6 +186,7 @@ class ClientLink(RelayOwner):
         self._answered_bytes = 0  # of answers that wait until the kernel's expression is complete
         self._unopened: list[bytes | bytearray | memoryview] = []
         self._asked_by_command = False
+        self._lock: Lock | None = None  # until the client has given the token
         self._automatic = False  # the kernel attached or awaited was not requested by the client
         self._told = False  # the client knows the id of the kernel
         self._request: Open | None = None  # the last request for a kernel
@@ -232,8 +245,18 @@ class ClientLink(RelayOwner):
 
     @property
     def name(self) -> str:
-        """The client's address."""
+        """The client's address and port."""
         return self._link.name
+
+    @property
+    def address(self) -> str:
+        """The client's address."""
+        return self._link.address
+
+    @property
+    def local(self) -> bool:
+        """Whether the client is a program of this machine."""
+        return self._link.local
 
     # ------------------------------------------------------------------ from the client
 
@@ -242,6 +265,14 @@ class ClientLink(RelayOwner):
         if not covers(link.peer_features, OURS):
             self.log.info("%s takes fewer kinds of tokens than kernels send; its output is written anew", self)
             self._transcoder = Transcoder(link.peer_features, self._wstp_limits)
+        if self._server.needs_token(self):
+            self.state = LinkState.LOCKED
+            self._lock = Lock(self)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Serve the client, from now on."""
         if self._server.config.enable_automatic_kernel_connection:
             self._automatic = True
             self._ask(Wanted())
@@ -250,6 +281,8 @@ class ClientLink(RelayOwner):
 
     def link_data(self, link: RelayLink, data: bytes | memoryview) -> None:
         self._answered = link.acknowledged()
+        if self._lock is not None and not self._lock.came(link.bytes_in):
+            return
         self._intake.add(data)
         self._proceed()
 
@@ -334,6 +367,8 @@ class ClientLink(RelayOwner):
         if self.state is LinkState.OPENING and not self._first_is(needs_no_kernel):
             self._drop_channel(f"client {self.name} asks for a kernel itself")
             self.state = LinkState.ALONE
+        elif self._lock is not None:
+            self._carry_out_locked(self._lock)
         elif piece.command:
             self._asked()
             command, self._decoded = self._decode(), None
@@ -371,6 +406,29 @@ class ClientLink(RelayOwner):
         else:
             self._link.resume()
 
+    def _carry_out_locked(self, lock: Lock) -> None:
+        """Process the first piece of a client that has yet to give the token."""
+        lock.said()
+        gives = self._first_is(gives_token)
+        command, self._decoded = self._decoded, None
+        piece = self._intake.take()
+        if gives and command is not None:
+            self._command(command, len(piece.data))
+            if lock.opened:
+                self._lock = None
+                self._begin()
+        elif piece.command or piece.expressions:
+            lock.refuse(max(piece.expressions, 1))
+
+    def refuse(self, tag: str, text: str, *, failed: bool = True) -> None:
+        """See :class:`kernelbus.frontend.lock.LockedLink`."""
+        self._answer_refused(tag, text, SYMBOL, failed)
+
+    def close_for(self, tag: str, text: str) -> None:
+        """See :class:`kernelbus.frontend.lock.LockedLink`."""
+        self.log.error("%s is closed: %s", self, text)
+        self._close_with(tag, text, SYMBOL)
+
     def link_message(self, link: RelayLink, message: Message) -> None:
         if self._handle is None or self.state is not LinkState.ATTACHED:
             self.log.debug("%s: message %d without a kernel; ignored", self, message.code)
@@ -403,6 +461,7 @@ class ClientLink(RelayOwner):
         self._proceed()
 
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
+        self._unwatch()
         state, self.state = self.state, LinkState.ENDED
         if state is not LinkState.CLOSING:
             self.log.info("%s %s", self, "has closed" if said_so else "is lost: it went without a word")
@@ -434,7 +493,9 @@ class ClientLink(RelayOwner):
                 self.log.log(TRACE, "%s: command %s, %d bytes", self, head, size, extra=fields(head=head, bytes=size))
             answer = run(self, command)
         except CommandRefused as refused:
-            self._answer_refused(refused.tag, str(refused))
+            if self.state is not LinkState.CLOSING:
+                symbol = SYMBOL if self._lock is not None else CONTEXT + "Command"
+                self._answer_refused(refused.tag, str(refused), symbol)
         else:
             if answer is not None:
                 self._answer(packet("ReturnPacket", answer))
@@ -509,6 +570,14 @@ class ClientLink(RelayOwner):
             )
         self._proceed()
 
+    def authenticate(self, token: str) -> None:
+        """See :class:`kernelbus.frontend.commands.CommandTarget`."""
+        if self._lock is None:
+            return  # a client that needs none may give one
+        attempt = self._server.take_token(self, token)
+        self.log.log(logging.INFO if attempt is Attempt.RIGHT else logging.ERROR, "%s: the token that it gives is %s", self, attempt.value)
+        self._lock.judged(attempt)
+
     def disconnect(self) -> None:
         """See :class:`kernelbus.frontend.commands.CommandTarget`."""
         self._let_go(EndReason.DETACHED)
@@ -551,11 +620,17 @@ class ClientLink(RelayOwner):
             self._answer_refused("nokernel", text if count == 1 else f"{text} (for {count} expressions)", failed=False)
             self._write_answer(encode_packet(packet("ReturnPacket", Symbol("$Failed")), self._link.peer_features) * count)
 
-    def _close_with(self, tag: str, text: str) -> None:
+    def _unwatch(self) -> None:
+        if self._lock is not None:
+            self._lock.end()
+            self._lock = None
+
+    def _close_with(self, tag: str, text: str, symbol: str = CONTEXT + "ConnectKernel") -> None:
+        self._unwatch()
         self._drop_channel(text)
         self.state = LinkState.CLOSING
         self._intake.clear()
-        self._answer_refused(tag, text, CONTEXT + "ConnectKernel", failed=False)
+        self._answer_refused(tag, text, symbol, failed=False)
         self._link.close()
 
     # ------------------------------------------------------------------ the broker's answers
@@ -650,6 +725,7 @@ class ClientLink(RelayOwner):
             self._drop_channel("the frontend is shutting down")
         if self.state not in (LinkState.CLOSING, LinkState.ENDED):
             # Its channel ends with the link: until then it is not known what the client takes.
+            self._unwatch()
             self.state = LinkState.CLOSING
         self._link.close(linger)
 

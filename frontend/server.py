@@ -27,14 +27,18 @@ from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import EventLogger, fields
+from kernelbus.bus.settings.networks import Network, parse_address, parse_network
 from kernelbus.bus.settings.reload import FRONTEND_KEYS, Reloader
 from kernelbus.bus.transport.interface import TransportFactory
+from kernelbus.frontend.access import Access, Attempt, Standing, opened
 from kernelbus.frontend.capacity import capacity
 from kernelbus.frontend.census import Census
 from kernelbus.frontend.enquiries import Enquiries
+from kernelbus.frontend.interfaces import attached_networks
 from kernelbus.frontend.link import ClientLink, LinkState
 from wstp.places import Places
 from wstp.relay import RelayLink, RelayListener, RelayOwner
+from wstp.stream import ByteStream
 
 __all__ = ["Frontend", "PortError"]
 
@@ -47,6 +51,12 @@ _REPORT_INTERVAL = 1.0
 _TURNED_OUT = 8
 #: The share of the grace of a shut-down for which clients that do not go are waited for.
 _LINGER_SHARE = 0.75
+
+#: Seconds for which the networks of this machine's interfaces are taken to be as they were.
+_LOOK_INTERVAL = 5.0
+
+#: What to listen at for every address of this machine.
+_EVERYWHERE = ("0.0.0.0", "::")
 
 
 class PortError(BusError):
@@ -65,6 +75,8 @@ class Frontend:
         records: the folder of :class:`kernelbus.bus.predecessors.Predecessors`; None: none.
         descriptors: how many this process may have.
         kernels: how many kernels this process may start.
+        token: returns the token that clients have to give; "" if there is none, so that every
+            token is wrong.
     """
 
     def __init__(
@@ -79,8 +91,10 @@ class Frontend:
         records: Path | None = None,
         descriptors: int = 2**20,
         kernels: int = 0,
+        token: Callable[[], str] = str,
     ) -> None:
         self.config = config
+        self._token = token
         self.reloader = Reloader(config, reread, FRONTEND_KEYS, self._configure)
         self._name = name
         self._version = version
@@ -104,11 +118,15 @@ class Frontend:
             ("uuid", "default"),
             limits.greeting_timeout,
             limits.client_timeout,
+            self._check,
             pending=fits.pending,
             pending_each=limits.pending_per_address,
             message_ports=range(ports[0], ports[1] + 1) if ports is not None else (),
         )
         self._turned_out: deque[ClientLink] = deque()
+        self.access = Access(config.access)
+        self._attached: tuple[Network, ...] = ()
+        self._look_again = 0.0
         self._empty = asyncio.Event()
         self._numbers = itertools.count(1)
         self.rounds = Rounds()
@@ -134,21 +152,22 @@ class Frontend:
     async def listen(self, interface: str | None, port: int) -> int:
         """Listen for clients and return the port.
 
-        Without an interface, only programs of this machine are served, at whichever of its
-        addresses they connect to: the C library resolves a bare port to the first interface's
-        address, not to loopback. Other machines are served when an interface is named.
+        Args:
+            interface: an address or a name of this machine; None, and `::`: all its addresses, of
+                IPv4 and of IPv6. Who may connect there is another question (:attr:`access`).
+            port: 0: any free one.
 
         Raises:
             PortError: the port is in use, or the interface is not this machine's.
         """
-        self._listener.local_only = interface is None
         try:
-            self._census.port = await self._listener.listen(interface or "0.0.0.0", port)
-            self._census.interface = interface or ""
-            return self._census.port
+            self._census.port = await self._listener.listen(_EVERYWHERE if interface in (None, "::") else str(interface), port)
         except OSError as error:
             where = f" of {interface}" if interface else ""
             raise PortError(f"cannot listen on port {port}{where}: {_reason(error)}") from None
+        self._census.interface = interface or ""
+        self._census.access = self.opened
+        return self._census.port
 
     @property
     def port(self) -> int:
@@ -161,9 +180,38 @@ class Frontend:
         return self._listener.addresses
 
     @property
-    def local_only(self) -> bool:
-        """Whether only programs of this machine are served."""
-        return self._listener.local_only
+    def opened(self) -> str:
+        """Who may use the server, in one line."""
+        return opened(self.config.access, self.addresses)
+
+    def reachable(self, address: str) -> bool:
+        """Whether programs that see this machine's `address` may connect to it there.
+
+        It decides at which addresses the server is advertised.
+        """
+        parsed = parse_address(address)
+        if parsed.is_loopback:
+            return True
+        networks = [network for network in self._networks() if parsed in network]
+        return any(self.access.reachable_from(network) for network in networks or [parse_network(str(parsed))])
+
+    def _networks(self) -> tuple[Network, ...]:
+        """Return the networks to which this machine is attached; they are looked up now and then.
+        """
+        now = self._loop.time()
+        if now >= self._look_again:
+            self._attached, self._look_again = attached_networks(), now + _LOOK_INTERVAL
+        return self._attached
+
+    def _standing(self, host: str, local: bool) -> Standing:
+        return self.access.decide(host, here=local, attached=self._networks(), now=self._loop.time())
+
+    def _check(self, stream: ByteStream) -> str:
+        """Say why a connection is refused; "": it is not."""
+        if self._standing(stream.address, stream.local) is not Standing.REFUSED:
+            return ""
+        self._census.refused += 1
+        return "comes from a network that is not in Access/Allow, or is in Access/Deny"
 
     async def run(self) -> None:
         """Be a member of the bus until cancelled; then forget all channels."""
@@ -318,6 +366,14 @@ class Frontend:
         if not self._links:
             self._empty.set()
 
+    def needs_token(self, link: ClientLink) -> bool:
+        """See :class:`kernelbus.frontend.link.LinkServer`."""
+        return self._standing(link.address, link.local) is not Standing.OPEN
+
+    def take_token(self, link: ClientLink, token: str) -> Attempt:
+        """See :class:`kernelbus.frontend.link.LinkServer`."""
+        return self.access.attempt(link.address, token, self._token(), self._loop.time())
+
     # ------------------------------------------------------------------ the broker
 
     def _transmit(self, frame: Frame) -> None:
@@ -370,6 +426,8 @@ class Frontend:
         self.config = config
         self._places.most = min(config.limits.links, self._fits)
         self._places.each = config.limits.links_per_address
+        self.access.configure(config.access)
+        self._census.access = self.opened
         return []
 
     def _link_of(self, channel: int) -> ClientLink | None:

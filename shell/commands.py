@@ -9,10 +9,19 @@ import wstp
 from kernelbus.shell.address import Address
 from wstp import Expr, Function, Symbol
 
-__all__ = ["CONTEXT", "command", "name_of", "unreachable"]
+__all__ = ["CONTEXT", "LOCKED", "NO_TOKEN", "command", "name_of", "unreachable"]
 
 #: The context of the commands (:mod:`kernelbus.frontend.commands`).
 CONTEXT = "WSTPServer`"
+
+#: The symbol and the tag of the message with which a server asks for its token.
+LOCKED = (CONTEXT + "Authenticate", "token")
+
+#: What a client says that has no token to give.
+NO_TOKEN = (
+    "it wants its token, which kernelbus access shows on its machine: give it with --token-file, or in KERNELBUS_TOKEN; "
+    "or have its operator say kernelbus access grant"
+)
 
 
 def command(name: str, *arguments: Expr) -> Function:

@@ -15,7 +15,7 @@ __all__ = ["MissingExtra", "missing", "needed", "require"]
 
 #: The packages by the extra that brings them, as they are imported and as they are installed.
 _PACKAGES = {
-    "wstp": {"numpy": "numpy"},
+    "wstp": {"numpy": "numpy", "ifaddr": "ifaddr"},
     "embedded": {"mathics": "Mathics3", "packaging": "packaging", "sympy": "sympy"},
     "admin": {"cmd2": "cmd2", "prompt_toolkit": "prompt_toolkit"},
     "discovery": {"zeroconf": "zeroconf", "ifaddr": "ifaddr"},

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kernelbus.bus.security.keys import KeyStore
     from kernelbus.bus.settings.config import Config
     from kernelbus.shell.clients.choice import Choice
+    from kernelbus.shell.token import TokenFile
 
 __all__ = ["main"]
 
@@ -131,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     host.set_defaults(run=_host, parser=host)
 
     _add_keys(commands)
+    _add_access(commands)
 
     _add_status(commands)
     _add_shell(commands)
@@ -244,6 +246,27 @@ def _add_keys(commands: argparse._SubParsersAction[_Parser]) -> None:
     revoke.add_argument("key", metavar="KEY", help="its key or its name")
 
 
+def _add_access(commands: argparse._SubParsersAction[_Parser]) -> None:
+    access = commands.add_parser(
+        "access",
+        help="show the token of a server here, and say who needs none",
+        description="The token that programs of other machines give before they may use a server of this one. A server makes it at its "
+        "first start. Without ACTION, the token is shown.",
+        epilog="exit status: 0; 2 there is no token, or no answer from a broker.",
+    )
+    actions = access.add_subparsers(metavar="ACTION", dest="action")
+
+    told = "make another token; from then on servers take it alone"
+    new = actions.add_parser("new", help=told, description=told[:1].upper() + told[1:] + ".")
+    for parser in (access, new):
+        # An action's own default would be taken over what stands before the action.
+        none, quiet = (None, False) if parser is access else (argparse.SUPPRESS, argparse.SUPPRESS)
+        told = "the configuration, whose Access/Token names the file"
+        parser.add_argument("-c", "--configuration-file", metavar="FILE", default=none, help=told)
+        parser.add_argument("-q", "--quiet", action="store_true", default=quiet, help="print the token alone")
+        parser.set_defaults(run=_access, parser=parser)
+
+
 def _add_shell(commands: argparse._SubParsersAction[_Parser]) -> None:
     shell = commands.add_parser(
         "shell",
@@ -313,7 +336,7 @@ def _add_link_server(parser: argparse.ArgumentParser) -> None:
         "-i",
         "--interface",
         metavar="ADDRESS",
-        help="the address or name to listen on (127.0.0.1; 0.0.0.0 for all)",
+        help="the address or name to listen on (all addresses; Access in the configuration says who may connect)",
     )
     parser.add_argument(
         "-a",
@@ -342,6 +365,9 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--pool", metavar="NAME", help="a fresh kernel of this pool (the server's default pool)")
     group.add_argument("--kernel-id", metavar="ID", help="the kernel with this id, which is kept afterwards")
+    group.add_argument(
+        "--token-file", metavar="FILE", help="a file with the server's token, if the server wants it (KERNELBUS_TOKEN, or the profile's)"
+    )
     profiles = group.add_mutually_exclusive_group()
     profiles.add_argument("--start-profile", metavar="P", help="get a kernel, keep it, and write how to get back to it to P")
     profiles.add_argument(
@@ -479,6 +505,15 @@ def _keys(options: argparse.Namespace) -> int:
     return keys.run_keys(act, program=options.parser.prog, folder=options.keys, configuration_file=options.configuration_file)
 
 
+def _access(options: argparse.Namespace) -> int:
+    from kernelbus.shell.operations import access
+
+    def act(file: TokenFile) -> int:
+        return (access.new_token if options.action == "new" else access.show_token)(file, quiet=options.quiet)
+
+    return access.run_access(act, program=options.parser.prog, configuration_file=options.configuration_file)
+
+
 def _status(options: argparse.Namespace) -> int:
     from kernelbus.shell.operations.status import run_status
 
@@ -584,6 +619,7 @@ def _run_client(options: argparse.Namespace, run: Callable[[Choice], int]) -> in
             start_profile=options.start_profile,
             continue_profile=options.continue_profile,
             prefer_profile=options.prefer_profile,
+            token_file=options.token_file,
         )
     except ChoiceError as error:
         print(f"{options.parser.prog}: {error}", file=sys.stderr)

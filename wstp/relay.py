@@ -63,6 +63,11 @@ _BACKLOG = 8
 #: The errors with which a connection ends whose peer has vanished.
 _VANISHED = frozenset((errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH))
 
+#: The errors with which an address cannot be bound whose family this machine does not have.
+_NO_FAMILY = frozenset((errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT))
+#: How many free ports are tried, until one is free at all addresses.
+_TRIES = 20
+
 #: The log's lines on connections that do not become links.
 _REFUSED = "a connection from %s %s; closed"
 _LATE = "a connection from %s: %s and no WSTP greeting came; closed"
@@ -108,6 +113,7 @@ class RelayLink:
         mode: the mode in which the link was made.
         name: the peer's `host:port`, for the log.
         address: the peer's address.
+        local: whether the peer is a program of this machine.
         bytes_in: the token bytes handed to the owner so far.
         bytes_out: the token bytes written so far.
         read_to_the_end: whether the peer ended the data connection as one does whose reader has
@@ -120,6 +126,7 @@ class RelayLink:
         self.mode = mode
         self.name = data.name
         self.address = data.address
+        self.local = data.local
         self.bytes_in = 0
         self.bytes_out = 0
         self._loop = asyncio.get_running_loop()
@@ -489,7 +496,6 @@ class RelayListener:
 
     Attributes:
         port: the port of data connections.
-        local_only: whether connections from other machines are refused.
     """
 
     def __init__(
@@ -504,7 +510,6 @@ class RelayListener:
         message_ports: Sequence[int] = (),
     ) -> None:
         self.port = 0
-        self.local_only = False
         self._loop = asyncio.get_running_loop()
         self._timeout = greeting_timeout
         self._vanished = vanished_timeout
@@ -524,18 +529,57 @@ class RelayListener:
         self._timer: asyncio.TimerHandle | None = None
         self._greeting: dict[RelayLink, asyncio.TimerHandle] = {}
 
-    async def listen(self, host: str, port: int) -> int:
-        """Bind, and return the port.
+    async def listen(self, hosts: str | Sequence[str], port: int) -> int:
+        """Bind one port at each address of these hosts, and return the port.
+
+        Args:
+            hosts: names or addresses. An address family that this machine does not have is passed
+                over, as long as one address is left.
+            port: 0 stands for one that is free at all of the addresses.
 
         Raises:
-            OSError: the port is taken, or the interface is not this machine's.
+            OSError: the port is taken, or an address is not this machine's.
         """
-        server = await self._loop.create_server(
-            lambda: _Arrival(self), host, port, backlog=512, reuse_address=True, family=socket.AF_UNSPEC
-        )
-        self._servers.append(server)
-        self.port = server.sockets[0].getsockname()[1]
+        addresses = await self._addresses([hosts] if isinstance(hosts, str) else hosts)
+        self._servers, self.port = await self._bind(addresses, port)
         return self.port
+
+    async def _addresses(self, hosts: Sequence[str]) -> list[str]:
+        found: dict[str, None] = {}
+        for host in hosts:
+            kind = socket.SOCK_STREAM
+            for family, *_, address in await self._loop.getaddrinfo(host, None, type=kind, flags=socket.AI_PASSIVE):
+                # A link-local address without its zone could not be bound.
+                zone = address[3] if family == socket.AF_INET6 and len(address) == 4 else 0
+                text = str(address[0])
+                found[f"{text}%{zone}" if zone and "%" not in text else text] = None
+        return list(found)
+
+    async def _bind(self, addresses: Sequence[str], port: int) -> tuple[list[asyncio.Server], int]:
+        """Listen at one port of all addresses; another is tried if a port of 0 is taken at one."""
+        for attempt in range(_TRIES):
+            servers: list[asyncio.Server] = []
+            bound = port
+            try:
+                for number, address in enumerate(addresses, 1):
+                    try:
+                        server = await self._loop.create_server(
+                            lambda: _Arrival(self), address, bound, backlog=512, reuse_address=True, family=socket.AF_UNSPEC
+                        )
+                    except OSError as error:
+                        if error.errno in _NO_FAMILY and (servers or number < len(addresses)):
+                            continue
+                        raise
+                    servers.append(server)
+                    bound = server.sockets[0].getsockname()[1]
+            except OSError as error:
+                for server in servers:
+                    server.close()
+                if port or error.errno != errno.EADDRINUSE or attempt == _TRIES - 1:
+                    raise
+            else:
+                return servers, bound
+        raise AssertionError("the last attempt returns or raises")
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -543,7 +587,7 @@ class RelayListener:
 
         One may stand for all addresses of the machine, as 0.0.0.0 does.
         """
-        return tuple(dict.fromkeys(str(bound.getsockname()[0]) for server in self._servers[-1:] for bound in server.sockets))
+        return tuple(dict.fromkeys(str(bound.getsockname()[0]) for server in self._servers for bound in server.sockets))
 
     def close(self) -> None:
         """Stop listening, and drop what has not become a link; links stay open."""
@@ -567,10 +611,6 @@ class RelayListener:
 
         It came to the first port, or to the message port of `data`.
         """
-        if self.local_only and not stream.local:
-            _log.error("a connection from %s is refused: only programs of this machine are served (see -i)", stream.name)
-            stream.abort()
-            return
         refusal = self._check(stream) if self._check is not None else ""
         if refusal is None:
             self._held[stream] = data

@@ -195,7 +195,8 @@ class ByteStream(asyncio.BufferedProtocol):
         peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if is_tcp(sock):
             if peer:
-                self.name, self.address = f"{peer[0]}:{peer[1]}", peer[0]
+                self.address = str(peer[0])
+                self.name = f"{f'[{self.address}]' if ':' in self.address else self.address}:{peer[1]}"
             self.ends = (own[:2], peer[:2]) if peer and own else None
             # A connection from this machine to one of its own addresses has that address at both
             # ends.

@@ -170,6 +170,8 @@ def _frontend(peer: Peer, now: float) -> FrontendStatus:
         refused=report.refused,
         bytes_in=report.bytes_in,
         bytes_out=report.bytes_out,
+        access=report.access,
+        grants=report.grants,
     )
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "Counted",
     "FrontendReport",
     "FrontendStatus",
+    "GrantStatus",
     "HostReport",
     "HostStatus",
     "KernelStatus",
@@ -83,6 +84,18 @@ class HostReport(Message):
     free: int
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class GrantStatus(Message):
+    """Programs of a network that need no token for a time.
+
+    `until`: seconds since 1970; `sender`: who has granted it.
+    """
+
+    network: str
+    until: float
+    sender: str
+
+
 @control_message
 @dataclasses.dataclass(frozen=True, slots=True)
 class FrontendReport(Message):
@@ -90,7 +103,8 @@ class FrontendReport(Message):
 
     It reports when it registers, and at most once a second when something has changed. `links`:
     links that are open now; `accepted` and `refused`: links since it began; `bytes_in` and
-    `bytes_out`: bytes from and to its clients since then.
+    `bytes_out`: bytes from and to its clients since then; `access`: who may use the server, in one
+    line; `grants`: the exceptions from that which administrators have made.
     """
 
     port: int
@@ -101,6 +115,8 @@ class FrontendReport(Message):
     refused: int
     bytes_in: int
     bytes_out: int
+    access: str = ""
+    grants: list[GrantStatus] = dataclasses.field(default_factory=list)
 
 
 @control_message
@@ -193,6 +209,8 @@ class FrontendStatus(Message):
     refused: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    access: str = ""
+    grants: list[GrantStatus] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

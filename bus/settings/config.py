@@ -18,6 +18,7 @@ from typing import Any, Literal
 from kernelbus.bus.errors import BusError
 from kernelbus.bus.settings import relaxedjson
 from kernelbus.bus.settings import schema as configschema
+from kernelbus.bus.settings.networks import WORDS, Networks, parse_network
 from kernelbus.bus.settings.relaxedjson import Document
 from kernelbus.bus.settings.schema import dotted, nearest, offer, shown
 
@@ -145,7 +146,19 @@ class BusConfig:
 
 @dataclass(frozen=True, slots=True)
 class AccessConfig:
-    """Who may connect. Reserved: it has no keys yet."""
+    """Who may connect to the port for clients (:mod:`kernelbus.bus.settings.networks`).
+
+    Attributes:
+        allow: the networks from which connections are accepted, beside this machine.
+        deny: networks from which none is.
+        anonymous: the networks whose programs need no token.
+        token: the file with the token; None: one in the user's state folder.
+    """
+
+    allow: tuple[str, ...] = ("attached",)
+    deny: tuple[str, ...] = ()
+    anonymous: tuple[str, ...] = ("loopback",)
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +389,7 @@ def loads(text: str, source: str | Path | None = None) -> Config:
     for key in ("journal", "keys"):
         if bus.get(key):
             bus[key] = settled.absolute(bus[key])
+    access = settled.access(loaded.get("access", {}))
     # As in pools, an empty string stands for nothing. (An empty Journal means no journal.)
     bus.update((key, bus.get(key) or None) for key in ("keys", "broker_key"))
     if settled.faults:
@@ -385,7 +399,7 @@ def loads(text: str, source: str | Path | None = None) -> Config:
         message_ports=loaded.get("message_ports"),
         pools=pools,
         bus=BusConfig(**bus),
-        access=AccessConfig(**loaded.get("access", {})),
+        access=access,
         discovery=DiscoveryConfig(**loaded.get("discovery", {})),
         limits=LimitsConfig(**loaded.get("limits", {})),
         source=path,
@@ -445,6 +459,18 @@ class _Settler:
             strictly=True,
         )
 
+    def access(self, loaded: dict[str, Any]) -> AccessConfig:
+        loaded["token"] = self.absolute(loaded["token"]) if loaded.get("token") else None
+        access = AccessConfig(**loaded)
+        allowed, word = Networks(access.allow), Networks(access.anonymous).word
+        for index, entry in enumerate(access.anonymous):
+            if entry not in WORDS and not allowed.overlaps(network := parse_network(entry)) and not network.is_loopback:
+                text = f"{shown(entry)} is not in Allow, so that nobody from there may connect: write it there too"
+                self._warn(text, "Access", "Anonymous", index)
+        if word == "all" and allowed.word == "all":
+            self._warn("everybody who reaches the port can run code as this user, without a token", "Access", "Anonymous")
+        return access
+
     def _compare(self, section: str, defaults: dict[str, float], *, strictly: bool = False) -> None:
         """Refuse a first key that is not below the second, at whichever of them the file has."""
         (small, low), (large, high) = defaults.items()
@@ -497,5 +523,5 @@ class _Settler:
     def _fault(self, text: str, *path: str) -> None:
         self.faults.append((path, f"{dotted(path)}: {text}"))
 
-    def _warn(self, text: str, *path: str) -> None:
+    def _warn(self, text: str, *path: str | int) -> None:
         self.warnings.append(f"{self._label}:{self._document.line(path)}: {dotted(path)}: {text}")

@@ -55,6 +55,9 @@ FRONTEND_KEYS = Keys(
     (
         "EnableAutomaticKernelConnection",
         "AllowSilentKernelReplacement",
+        "Access.Allow",
+        "Access.Anonymous",
+        "Access.Deny",
         "Limits.ConnectionTimeout",
         "Limits.LinkTimeout",
         "Limits.Links",
@@ -63,7 +66,7 @@ FRONTEND_KEYS = Keys(
     ),
     (
         *_MEMBER_RESTART,
-        "Access.",
+        "Access.Token",
         "Limits.ClientTimeout",
         "Limits.GreetingTimeout",
         "Limits.Pending",

@@ -18,6 +18,7 @@ from marshmallow import Schema, ValidationError
 from marshmallow import fields as mm
 
 from kernelbus.bus.channel.frames import MAXIMUM_PAYLOAD
+from kernelbus.bus.settings.networks import WORDS, check_network
 from kernelbus.bus.settings.relaxedjson import Path
 
 __all__ = ["PLACES", "Faults", "Key", "check", "check_endpoint", "check_name", "dotted", "nearest", "offer", "shown", "spelled"]
@@ -243,6 +244,31 @@ class _Ports(_Field[tuple[int, int]]):
         return first, last
 
 
+class _Networks(_Field[tuple[str, ...]]):
+    """A list of networks and words for them; the faults of all entries are reported together."""
+
+    takes = "a list of addresses, networks (`192.0.2.0/24`) and [words](access.md#networks)"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
+        if isinstance(value, str):
+            raise ValidationError(f"{shown(value)} is not a list: put it in brackets, [{shown(value)}]")
+        if not isinstance(value, list):
+            raise ValidationError(f"{shown(value)} is not a list: write networks in brackets, [ ]")
+        found: list[str] = []
+        faults: dict[int, list[str]] = {}
+        for index, entry in enumerate(value):
+            try:
+                if not isinstance(entry, str):
+                    raise ValueError("is not a string: put it in double quotes")
+                found.append(check_network(entry))
+            except ValueError as error:
+                near = nearest(entry, WORDS) if isinstance(entry, str) else None
+                faults[index] = [f"{shown(entry)} {error}" + (f" (did you mean {shown(near)}?)" if near else "")]
+        if faults:
+            raise ValidationError(faults)
+        return tuple(dict.fromkeys(found))
+
+
 class _Section(Schema):
     error_messages = {  # noqa: RUF012
         "unknown": _UNKNOWN,
@@ -414,7 +440,21 @@ class _BusSchema(_Section):
 
 
 class _AccessSchema(_Section):
-    pass
+    allow = _Networks(
+        "The networks whose programs may connect. Programs of this machine may always, unless "
+        "`Deny` has them."
+    )
+    deny = _Networks(
+        "The networks whose programs may not connect, also if `Allow` or `Anonymous` has them."
+    )
+    anonymous = _Networks(
+        "The networks whose programs need no token. `[]`: every program needs it. It does not "
+        "widen `Allow`."
+    )
+    token = _Text(
+        "The file with the token, for its owner alone. It is made at the first start. Left out, it "
+        "is `access-token` in the user's state folder, `~/.local/state/kernelbus`."
+    )
 
 
 class _DiscoverySchema(_Section):
@@ -549,7 +589,9 @@ class _ConfigSchema(_Section):
     )
     pools = _Pools("The pools of kernels. Left out, there is one pool, `Default`.")
     bus = _section(_BusSchema, "How broker, frontends and hosts reach each other.")
-    access = _section(_AccessSchema, "Who may connect. It is reserved, and has no keys yet.")
+    access = _section(
+        _AccessSchema, "Which programs may connect to the port for clients ([Access](access.md))."
+    )
     discovery = _section(
         _DiscoverySchema, "How servers are advertised on the network, and looked for."
     )

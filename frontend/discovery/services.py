@@ -123,19 +123,16 @@ class Reach:
     addresses: tuple[str, ...] = ()
 
 
-def reach(bound: Iterable[str], adapters: Sequence[Adapter], *, local_only: bool = False) -> Reach:
+def reach(bound: Iterable[str], adapters: Sequence[Adapter]) -> Reach:
     """Return where a listener can be reached.
 
-    With `local_only` it serves programs of this machine, and is announced on loopback alone. A
-    listener on every interface announces loopback addresses only when there are no others; on
+    A listener on every interface announces loopback addresses only when there are no others; on
     loopback it is announced all the same.
 
     Args:
         bound: the addresses to which the listener is bound.
-        adapters: this machine's interfaces.
+        adapters: this machine's interfaces, with the addresses at which clients may connect.
     """
-    if local_only:
-        return Reach((LOOPBACK,), (LOOPBACK,))
     known = [address for adapter in adapters for address in adapter.addresses]
     addresses: list[str] = []
     for address in bound:

@@ -14,6 +14,7 @@ from kernelbus.shell.address import Address, AddressError
 from kernelbus.shell.clients.profile import Profile, ProfileError, ProfileFile
 from kernelbus.shell.clients.session import KernelRefused, Session, connect_command, reconnect_command
 from kernelbus.shell.extras import needed
+from kernelbus.shell.token import find_token
 
 __all__ = ["Attachment", "Choice", "ChoiceError"]
 
@@ -38,6 +39,7 @@ class Choice:
         file: the profile; None without one.
         start: whether a fresh kernel may be attached for the profile.
         resume: whether the profile's present kernel may be attached.
+        token_file: the file with the token of the server; None: none was named.
     """
 
     address: Address | None = None
@@ -47,6 +49,7 @@ class Choice:
     file: ProfileFile | None = None
     start: bool = True
     resume: bool = False
+    token_file: str | None = None
 
     @classmethod
     def of(
@@ -59,6 +62,7 @@ class Choice:
         start_profile: str | None = None,
         continue_profile: str | None = None,
         prefer_profile: str | None = None,
+        token_file: str | None = None,
     ) -> Choice:
         """Check what was given for each option of the clients; None: it was left out.
 
@@ -68,6 +72,7 @@ class Choice:
             pool: the pool of which a fresh kernel is wanted.
             kernel_id: the id of an existing kernel.
             start_profile, continue_profile, prefer_profile: a profile's path or name; at most one.
+            token_file: the file with the token of the server.
 
         Raises:
             ChoiceError: a value is wrong, or two of them contradict each other.
@@ -97,7 +102,7 @@ class Choice:
             file = None if name is None else ProfileFile(name)
         except ProfileError as error:
             raise ChoiceError(str(error)) from None
-        return cls(address, discover, wanted, kernel_id or "", file, continue_profile is None, bool(returning))
+        return cls(address, discover, wanted, kernel_id or "", file, continue_profile is None, bool(returning), token_file)
 
     @property
     def kept(self) -> bool:
@@ -115,6 +120,7 @@ class Choice:
         Raises:
             SessionError: there is no server, or it gave no kernel.
             ProfileError: the profile cannot be used.
+            TokenError: the token of the server cannot be used.
             MissingExtra: a package is missing that looking for a server needs.
         """
         if self.file is not None and self.resume and (not self.start or self.file.exists()):
@@ -122,8 +128,10 @@ class Choice:
             self._check_server(profile)
             self.file.check_writable()
             command = reconnect_command(profile.kernel, profile.resume_point, profile=self.file.label)
+            token = find_token(profile.server.host, self.token_file, known=profile.token)
             try:
-                return Attachment(Session(profile.server, command), self.file, profile, fresh=False)
+                session = Session(profile.server, command, token=token)
+                return Attachment(session, self.file, replace(profile, token=session.given or profile.token), fresh=False)
             except KernelRefused as refused:
                 if refused.tag == "resumetooold":
                     server = shlex.quote(profile.server.link_name)
@@ -138,7 +146,7 @@ class Choice:
                         f"profile {self.file}: its kernel is gone ({refused.reason}): "
                         f"--start-profile {shlex.quote(self.file.name)} gets another"
                     ) from None
-            return self._started(profile.server, profile.pool if not self.pool else self.pool, profile.parallel)
+            return self._started(profile.server, profile.pool if not self.pool else self.pool, profile.parallel, known=profile.token)
         return self._started(self._server(), self.pool, False, keep=keep, resume=resume)
 
     def _server(self) -> Address:
@@ -158,8 +166,11 @@ class Choice:
         )
         return Address(found.addresses[0], found.port)
 
-    def _started(self, address: Address, pool: str, parallel: bool, *, keep: bool = True, resume: bool = False) -> Attachment:
+    def _started(
+        self, address: Address, pool: str, parallel: bool, *, keep: bool = True, resume: bool = False, known: str = ""
+    ) -> Attachment:
         address = replace(address, pool="")
+        token = find_token(address.host, self.token_file, known=known)
         if self.file is not None:
             self.file.check_writable()
         label = self.file.label if self.file is not None else ""
@@ -167,8 +178,8 @@ class Choice:
             command = reconnect_command(self.kernel, profile=label)
         else:
             command = connect_command(self.kernel, pool=pool, parallel=parallel, profile=label, keep=keep or self.kept)
-        session = Session(address, command)
-        profile = Profile(address, session.kernel, pool, parallel, session.position) if self.file is not None else None
+        session = Session(address, command, token=token)
+        profile = Profile(address, session.kernel, pool, parallel, session.position, session.given) if self.file is not None else None
         try:
             return Attachment(session, self.file, profile, fresh=not self.kernel)
         except BaseException:
@@ -257,7 +268,7 @@ class Attachment:
         """
         old = self.session
         label = self.file.label if self.file is not None else ""
-        self.session = Session(old.address, reconnect_command(old.kernel, position, profile=label))
+        self.session = Session(old.address, reconnect_command(old.kernel, position, profile=label), token=old.token)
 
     def way_back(self, command: str) -> str:
         """Return the command line with which `kernelbus COMMAND` attaches the kernel again."""

@@ -9,6 +9,7 @@ from kernelbus.shell.clients.choice import Choice
 from kernelbus.shell.clients.profile import ProfileError
 from kernelbus.shell.clients.session import SessionError
 from kernelbus.shell.exits import INTERRUPTED, UNUSABLE
+from kernelbus.shell.token import TokenError
 
 __all__ = ["run_connect"]
 
@@ -28,7 +29,7 @@ def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = Fal
         return _complain("--close-kernel ends a kernel that is there: say which with --kernel-id or --continue-profile")
     try:
         attachment = choice.attach(keep=True, resume=True)
-    except (SessionError, ProfileError) as error:
+    except (SessionError, ProfileError, TokenError) as error:
         return _complain(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -25,6 +25,7 @@ from kernelbus.shell.clients.profile import ProfileError
 from kernelbus.shell.clients.session import SessionError
 from kernelbus.shell.commands import name_of
 from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
+from kernelbus.shell.token import TokenError
 from wstp import Expr, Function, Symbol
 
 __all__ = ["Outcome", "run_eval"]
@@ -62,7 +63,7 @@ def run_eval(codes: Sequence[str], *, choice: Choice, timeout: float | None = No
     """
     try:
         attachment = choice.attach(keep=False)
-    except (SessionError, ProfileError) as error:
+    except (SessionError, ProfileError, TokenError) as error:
         return _complain(str(error), UNUSABLE)
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -52,6 +52,7 @@ class Profile:
         parallel: whether a parallel kernel was asked for.
         resume_point: how many packets of the session's output have been shown, which is the number
             of the next one.
+        token: what is given to a server that wants its token first; "" if none is known.
         created, used: when the kernel was attached first, and when the profile was last written
             (ISO 8601, UTC).
     """
@@ -61,6 +62,7 @@ class Profile:
     pool: str = ""
     parallel: bool = False
     resume_point: int = 0
+    token: str = ""
     created: str = ""
     used: str = ""
 
@@ -70,6 +72,7 @@ _KEYS = {
     "pool": "Pool",
     "parallel": "Parallel",
     "resume_point": "ResumePoint",
+    "token": "Token",
     "created": "Created",
     "used": "Used",
 }
@@ -87,6 +90,7 @@ def _schema() -> Schema:
         "Pool": fields.String(load_default=""),
         "Parallel": fields.Boolean(load_default=False, truthy={True}, falsy={False}),
         "ResumePoint": fields.Integer(load_default=0, strict=True, validate=validate.Range(0, 2**63)),
+        "Token": fields.String(load_default="", validate=validate.Length(0, 1000)),
         "Created": fields.String(load_default=""),
         "Used": fields.String(load_default=""),
     }
@@ -211,7 +215,8 @@ class ProfileFile:
         profile = replace(profile, created=profile.created or now, used=now)
         known = asdict(profile)
         content = {"Version": VERSION, "Server": str(profile.server)}
-        content |= {key: known[name] for name, key in _KEYS.items()}
+        # A token that is not known is left out, as versions that know of none expect it.
+        content |= {key: known[name] for name, key in _KEYS.items() if name != "token" or profile.token}
         try:
             self._make_directory()
             # mkstemp makes it with mode 0600.

@@ -35,6 +35,7 @@ from kernelbus.shell.clients.session import KernelRefused, SessionError
 from kernelbus.shell.commands import name_of
 from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
 from kernelbus.shell.extras import require
+from kernelbus.shell.token import TokenError
 from wstp import Expr, Symbol
 
 __all__ = ["run_repl"]
@@ -88,7 +89,7 @@ def run_repl(choice: Choice) -> int:
         require("admin", "prompt_toolkit")
     try:
         attachment = choice.attach(keep=interactive, resume=True)
-    except (SessionError, ProfileError) as error:
+    except (SessionError, ProfileError, TokenError) as error:
         print(f"kernelbus repl: {' '.join(str(error).split())}", file=sys.stderr)
         return UNUSABLE
     except KeyboardInterrupt:

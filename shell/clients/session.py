@@ -10,10 +10,11 @@ import re
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import wstp
 from kernelbus.shell.address import Address
-from kernelbus.shell.commands import command, name_of, unreachable
+from kernelbus.shell.commands import LOCKED, NO_TOKEN, command, name_of, unreachable
 from wstp import Expr, Function, Symbol
 
 __all__ = ["KernelRefused", "Session", "SessionError", "connect_command", "reconnect_command"]
@@ -78,6 +79,18 @@ def reconnect_command(kernel: str, point: int | None = None, *, profile: str = "
     return command("Reconnect", kernel, *rules)
 
 
+@dataclass(slots=True)
+class _Heard:
+    """What came before an answer: the name of the last message, and the texts."""
+
+    message: tuple[str, str] = ("", "")
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "; ".join(self.said)
+
+
 class Session:
     """An attached kernel, and the link to it. A context manager: leaving it closes the link.
 
@@ -85,6 +98,8 @@ class Session:
 
     Attributes:
         address: the server.
+        token: what is given to a server that wants its token first.
+        given: the same, if the server wanted it; else "".
         kernel: the kernel's id.
         pool: its pool.
         link: the link to the server.
@@ -92,18 +107,21 @@ class Session:
             it: the resume point.
     """
 
-    def __init__(self, address: Address, request: Function) -> None:
+    def __init__(self, address: Address, request: Function, *, token: str = "") -> None:
         """Connect, and attach a kernel.
 
         Args:
             address: the server.
             request: :func:`connect_command` or :func:`reconnect_command`.
+            token: what is given to a server that wants its token first.
 
         Raises:
             KernelRefused: the server refused.
             SessionError: there is no server, or its answer is of no use.
         """
         self.address = address
+        self.token = token
+        self.given = ""
         self.kernel = ""
         self.pool = ""
         self.position = 0
@@ -113,41 +131,60 @@ class Session:
         except (wstp.WSTPError, OSError) as error:
             raise SessionError(unreachable(address, error)) from None
         try:
-            self._attach(request)
+            self._attach(request, token)
         except BaseException:
             self.link.abort()
             raise
 
-    def _attach(self, request: Function) -> None:
+    def _attach(self, request: Function, token: str) -> None:
         # The kernel's id comes back last: then all answers before it have come.
         asked = ("PoolName", "ResumePoint", "KernelID")
+        sent = [request, *(command(name) for name in asked)]
         deadline = time.monotonic() + _KERNEL_SECONDS
-        tag, said = "", []
+        heard = _Heard()
         try:
-            for sent in (request, *(command(name) for name in asked)):
-                self.link.put(sent, end_packet=True)
-            self.link.flush(timeout=_CONNECT_SECONDS)
-            # Packets before the answer come from a kernel that was attached unasked.
-            while name_of((packet := self._get(deadline)).head) != "ReturnPacket":
-                if name_of(packet.head) == "MessagePacket":
-                    tag = str(packet.args[-1])
-                elif name_of(packet.head) == "TextPacket":
-                    said += [str(argument).strip() for argument in packet.args[:1]]
-            if not isinstance(packet.args[0], str):
-                raise self._refused(tag, "; ".join(said) or "it refused")
-            self.kernel = packet.args[0]
+            self._send(sent)
+            answer = self._answer(deadline, heard)
+            if heard.message == LOCKED:
+                if not token:
+                    raise self._refused("token", NO_TOKEN)
+                for _ in sent[1:]:
+                    self._answer(deadline, _Heard())
+                heard = _Heard()
+                self._send([command("Authenticate", token), *sent])
+                if (answer := self._answer(deadline, heard)) == Symbol("True"):
+                    self.given = token
+                    answer = self._answer(deadline, heard)
+            if not isinstance(answer, str):
+                raise self._refused(heard.message[1], heard.text or "it refused")
+            self.kernel = answer
             answers: list[Function] = []
             while (packet := self._get(deadline)) != Symbol("ReturnPacket")(self.kernel):
                 answers.append(packet)
         except wstp.LinkTimeout:
             raise self._refused("", f"nothing came for {_KERNEL_SECONDS:.0f} s") from None
         except wstp.WSTPError as error:
-            raise self._refused(tag, "; ".join([*said, str(error)])) from None
+            raise self._refused(heard.message[1], "; ".join(filter(None, [heard.text, str(error)]))) from None
         self.position = int(_take_last(answers, int) or 0)
         self.pool = str(_take_last(answers, str) or "")
         # The rest came from the kernel before the server gave the resume point, which counts it.
         self._backlog.extend(answers)
         self.position -= len(answers)
+
+    def _send(self, sent: Sequence[Function]) -> None:
+        for expression in sent:
+            self.link.put(expression, end_packet=True)
+        self.link.flush(timeout=_CONNECT_SECONDS)
+
+    def _answer(self, deadline: float, heard: _Heard) -> Expr:
+        """Return the next answer to a command, and note what was said before it."""
+        # Packets before the answer come from a kernel that was attached unasked, too.
+        while name_of((packet := self._get(deadline)).head) != "ReturnPacket":
+            if name_of(packet.head) == "MessagePacket" and len(packet.args) == 2:
+                heard.message = name_of(packet.args[0]), str(packet.args[1])
+            elif name_of(packet.head) == "TextPacket":
+                heard.said += [str(argument).strip() for argument in packet.args[:1]]
+        return packet.args[0] if packet.args else Symbol("Null")
 
     def _refused(self, tag: str, reason: str) -> KernelRefused:
         reason = _ORIGIN.sub("", reason, count=1) if _ORIGIN.match(reason) else reason

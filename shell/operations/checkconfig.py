@@ -29,6 +29,7 @@ from kernelbus.kernelhost.process.wolfram import choose_kernel
 from kernelbus.shell.defaults import BUS_ENDPOINT
 from kernelbus.shell.exits import OK, UNUSABLE
 from kernelbus.shell.state import state_directory
+from kernelbus.shell.token import TokenFile
 
 __all__ = ["explain", "run_check_config"]
 
@@ -195,6 +196,7 @@ def _memory(config: Config) -> str:
 
 
 _LEFT_OUT: dict[_Path, Callable[[Config], str]] = {
+    ("Access", "Token"): lambda config: f"left out; {shown(str(TokenFile().path))}",
     ("Bus", "Endpoint"): _endpoint,
     ("Bus", "Journal"): _journal,
     ("Bus", "Keys"): lambda config: f"left out; {shown(str(default_folder()))}",

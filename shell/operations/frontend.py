@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.transport.interface import TransportFactory
@@ -20,8 +22,11 @@ from kernelbus.shell.operations.parts import (
     run_part,
 )
 from kernelbus.shell.operations.version import version
+from kernelbus.shell.token import TokenError, TokenFile
 
-__all__ = ["advertise_server", "listening_line", "make_frontend", "run_frontend", "start_frontend"]
+__all__ = ["advertise_server", "listening_lines", "make_frontend", "run_frontend", "start_frontend"]
+
+_log = logging.getLogger("kernelbus.server")
 
 #: Links may take this part of `Limits`/`ShutdownTimeout`, which is for everything, to close.
 _LINKS_SHARE = 0.25
@@ -34,7 +39,7 @@ def run_frontend(config: Config, *, endpoint: str, port: int, interface: str | N
         config: the configuration.
         endpoint: where the broker is; "discover": it is looked for.
         port: the port for clients; 0: any free one.
-        interface: the address or name to listen on; None: loopback.
+        interface: the address or name to listen on; None: all of this machine's.
         service: what the server is advertised as; "" for no name of its own; None: it is not
             advertised.
 
@@ -57,14 +62,14 @@ async def _frontend(config: Config, endpoint: str, port: int, interface: str | N
         connect, endpoint, found = bus
         frontend = make_frontend(process, config, connect, endpoint)
         process.reload_with(frontend.reloader)
-        port = await frontend.listen(interface, port)
+        await frontend.listen(interface, port)
         start_frontend(process, config, frontend)
         if found is not None:
             process.start(found.follow(frontend.membership))
         if service is not None:
             process.start(advertise_server(frontend, service))
         process.tell(lambda: f"{frontend.open_links} links; {broker_there(frontend.membership, endpoint)}")
-        process.ready(listening_line(port, interface))
+        process.ready(listening_lines(frontend, interface))
         await process.wait_for_stop()
 
 
@@ -84,7 +89,24 @@ def make_frontend(process: Parts, config: Config, connect: TransportFactory, whe
         records=records(),
         descriptors=process.descriptors,
         kernels=kernels,
+        token=_token(config),
     )
+
+
+def _token(config: Config) -> Callable[[], str]:
+    """Make the token if there is none, and return what reads it again at each attempt."""
+    file = TokenFile(config.access.token)
+
+    def read(make: bool = False) -> str:
+        try:
+            return file.make() if make else file.read()
+        except (TokenError, FileNotFoundError) as error:
+            told = str(error) if isinstance(error, TokenError) else f"{file}: the token is gone: make another with kernelbus access new"
+            _log.error("%s; until then a client that needs the token cannot be served", told)
+            return ""
+
+    read(make=True)
+    return read
 
 
 def start_frontend(process: Parts, config: Config, frontend: Frontend) -> None:
@@ -92,16 +114,18 @@ def start_frontend(process: Parts, config: Config, frontend: Frontend) -> None:
     process.start(frontend.run(), on_stop=lambda: frontend.close(config.limits.shutdown_timeout * _LINKS_SHARE))
 
 
-def listening_line(port: int, interface: str | None) -> str:
-    """Return the line that says that clients can connect; programs read the port in it."""
-    return f"Listening for new connections on port {port}" + (f" and interface {interface}" if interface else "")
+def listening_lines(frontend: Frontend, interface: str | None) -> str:
+    """Return the lines that say that clients can connect, and which; programs read the port."""
+    first = f"Listening for new connections on port {frontend.port}" + (f" and interface {interface}" if interface else "")
+    opened = frontend.opened
+    return f"{first}\n{opened[:1].upper()}{opened[1:]}"
 
 
 async def advertise_server(frontend: Frontend, service: str) -> None:
     """Advertise a frontend's server and its pools by DNS-SD as `service`, until cancelled."""
     # Only a server that advertises loads zeroconf.
     from kernelbus.frontend.discovery.advertise import Advertiser
-    from kernelbus.frontend.discovery.services import Reach, Service, reach, server_services
+    from kernelbus.frontend.discovery.services import Adapter, Reach, Service, reach, server_services
 
     protocol = frontend.config.discovery.service_protocol
 
@@ -110,7 +134,10 @@ async def advertise_server(frontend: Frontend, service: str) -> None:
         pools = status.pools if status is not None else []
         return server_services(protocol, service, frontend.port, where.addresses, pools, names.get("server", ""))
 
-    advertiser = Advertiser(
-        lambda adapters: reach(frontend.addresses, adapters, local_only=frontend.local_only), describe, machine=part_name(frontend.config)
-    )
+    def where(adapters: Sequence[Adapter]) -> Reach:
+        # An address is announced if those who see it there may connect.
+        seen = [replace(adapter, addresses=tuple(filter(frontend.reachable, adapter.addresses))) for adapter in adapters]
+        return reach(frontend.addresses, [adapter for adapter in seen if adapter.addresses])
+
+    advertiser = Advertiser(where, describe, machine=part_name(frontend.config))
     await advertiser.run()

@@ -18,7 +18,7 @@ from kernelbus.shell.extras import require
 from kernelbus.shell.operations.broker import advertise_bus, broker_status, make_broker, serve_metrics
 from kernelbus.shell.operations.frontend import (
     advertise_server,
-    listening_line,
+    listening_lines,
     make_frontend,
     start_frontend,
 )
@@ -44,7 +44,7 @@ def run_serve(
     Args:
         config: the configuration.
         port: the port for clients; 0: any free one.
-        interface: the address or name to listen on; None: loopback.
+        interface: the address or name to listen on; None: all of this machine's.
         bus_endpoint: where the broker binds for other processes; None: as configured, or the port
             after the clients' on loopback.
         service: what the server is advertised as; "" for no name of its own; None: it is not
@@ -101,7 +101,7 @@ async def _serve(
             if bound is not None:
                 process.start(advertise_bus(config, bound))
         process.tell(lambda: broker_status(broker))
-        process.ready(listening_line(port, interface))
+        process.ready(listening_lines(frontend, interface))
         await process.wait_for_stop()
 
 

@@ -29,6 +29,7 @@ from kernelbus.shell.operations.tables import (
     POOLS,
     counted,
     duration,
+    granted,
     printable,
     table,
 )
@@ -159,6 +160,16 @@ def rows_of(status: Status, part: str) -> Sequence[Message]:
     return rows
 
 
+def _opened(status: Status) -> dict[str, list[str]]:
+    """Return the frontends by the line that says who may use them."""
+    found: dict[str, list[str]] = {}
+    for frontend in status.frontends:
+        if frontend.access:
+            more = f"; granted to {granted(frontend.grants)}" if frontend.grants else ""
+            found.setdefault(frontend.access + more, []).append(printable(frontend.name))
+    return {printable(line): names for line, names in found.items()}
+
+
 def _is_session(kernel: KernelStatus) -> bool:
     return kernel.attachments > 0 or kernel.state in _AWAY
 
@@ -190,6 +201,8 @@ def lines_of(status: Status, part: str | None, *, room: int | None, bold: bool, 
     for columns, rows in shown:
         if rows:
             lines += ["", *table(columns, rows, room=room, bold=bold, wide=wide)]
+    for line, names in _opened(status).items():
+        lines += ["", f"{', '.join(names)}: {line}"]
     sessions = rows_of(status, "sessions")
     clients = sum(1 for kernel in status.kernels if kernel.client)
     counts = [

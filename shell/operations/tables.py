@@ -10,7 +10,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from kernelbus.bus.protocol.reports import GrantStatus
 
 __all__ = [
     "COLUMNS",
@@ -27,6 +30,7 @@ __all__ = [
     "counted",
     "duration",
     "fit",
+    "granted",
     "printable",
     "records",
     "size",
@@ -83,6 +87,11 @@ def size(count: int) -> str:
 def counted(count: int, what: str) -> str:
     """Return a count of things: 1 kernel, 2 kernels."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def granted(values: Iterable[GrantStatus]) -> str:
+    """Return for each grant its network and its end."""
+    return printable(", ".join(f"{grant.network} until {datetime.fromtimestamp(grant.until):%d %b %H:%M}" for grant in values))
 
 
 def _memory(count: int) -> str:
@@ -289,7 +298,7 @@ FRONTENDS = (
     Column("state", "STATE", "up; suspect: it is silent."),
     Column("version", "VERSION", "Its version of kernelbus.", rank=8),
     _time("silent", "SILENT", "How long ago it was heard.", 6),
-    Column("interface", "INTERFACE", "The address that it listens on; empty: all, for programs of its own machine.", rank=4),
+    Column("interface", "INTERFACE", "The address that it listens on; empty: all of its machine.", rank=4),
     Column("port", "PORT", "The port that it listens on.", _number, 1, True),
     _count("links", "LINKS", "Clients' links that are open now.", 1),
     _count("accepted", "ACCEPTED", "Links that it has taken since it was started.", 3),
@@ -297,6 +306,8 @@ FRONTENDS = (
     _bytes("bytes_in", "IN", "What its clients have sent since then.", 5),
     _bytes("bytes_out", "OUT", "What they have been sent since then.", 5),
     _time("up", "UP", "How long ago it was started.", 2),
+    Column("access", "ACCESS", "Who may use the server.", rank=NEVER),
+    Column("grants", "GRANTS", "The networks that need no token for a time.", granted, NEVER),
 )
 
 #: The columns of each table, by its name.

@@ -28,6 +28,7 @@ from kernelbus.shell.pool.kernellink import (
     KernelLink,
     KernelMessage,
     NoKernel,
+    TokenRefused,
 )
 from kernelbus.shell.pool.values import to_python
 from kernelbus.shell.streams import write_text
@@ -53,6 +54,7 @@ class Orders:
         timeout: seconds in which a kernel must be attached.
         on_message: called with each message; None: messages are only kept with their evaluation.
         on_print: called with each printed text; None: it goes to standard output.
+        token: the server's token; None: the one that is found.
     """
 
     address: Address
@@ -60,6 +62,7 @@ class Orders:
     timeout: float
     on_message: Callable[[KernelMessage], None] | None
     on_print: Callable[[str], None] | None
+    token: str | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -229,8 +232,11 @@ class Crew:
         deadline = time.monotonic() + (_RETURN_SECONDS if again else 0.0)
         while True:
             try:
-                kernel = KernelLink.attach(self.orders.address, timeout=self.orders.timeout, stop=self._idle)
+                orders = self.orders
+                kernel = KernelLink.attach(orders.address, timeout=orders.timeout, stop=self._idle, token=orders.token)
                 break
+            except TokenRefused:
+                raise
             except NoKernel:
                 if time.monotonic() >= deadline or self._idle():
                     raise

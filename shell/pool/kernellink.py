@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import wstp
 from kernelbus.shell.address import Address
-from kernelbus.shell.commands import CONTEXT, command, name_of, unreachable
+from kernelbus.shell.commands import CONTEXT, LOCKED, NO_TOKEN, command, name_of, unreachable
+from kernelbus.shell.token import TokenError, find_token
 from wstp import Expr, Function, MessageCode, Symbol
 from wstp.lexer import Buffer
 
@@ -29,6 +30,7 @@ __all__ = [
     "KernelMessage",
     "KernelPoolError",
     "NoKernel",
+    "TokenRefused",
     "encode",
 ]
 
@@ -47,6 +49,10 @@ class KernelPoolError(Exception):
 
 class NoKernel(KernelPoolError, BrokenExecutor):
     """No kernel can be attached, or none is left; the text says why."""
+
+
+class TokenRefused(NoKernel):
+    """The server wants its token, and was given none or a wrong one; the text says what to do."""
 
 
 class KernelDied(KernelPoolError):
@@ -136,6 +142,7 @@ class KernelLink:
         kernel: str = "",
         parallel: bool = True,
         keep: bool = False,
+        token: str | None = None,
     ) -> KernelLink:
         """Ask the server for a kernel.
 
@@ -146,29 +153,45 @@ class KernelLink:
             kernel: the id of an existing kernel; "" for a fresh one.
             parallel: whether a fresh kernel is one for parallel work where no pool is named.
             keep: whether the kernel outlives the link.
+            token: what is given to a server that wants its token first; None: the one that
+                :func:`kernelbus.shell.token.find_token` finds.
 
         Raises:
             NoKernel: there is no server, or it gave no kernel in time; the text says which and why.
+            TokenRefused: the server wants its token, and none is known, or a wrong one.
         """
         deadline = time.monotonic() + timeout
+        try:
+            token = find_token(address.host) if token is None else token
+        except TokenError as error:
+            raise TokenRefused(str(error)) from None
         try:
             link = wstp.connect(address.spec, timeout=min(timeout, _CONNECT_SECONDS))
         except (wstp.WSTPError, OSError) as error:
             raise NoKernel(unreachable(address, error)) from None
         # A kernel that is not kept ends with the link, whatever happens to this program and when.
         options: dict[Expr, Expr] = {"KeepAlive": Symbol("True" if keep else "False")}
+        kind = NoKernel
         if address.pool and not kernel:
             options["Pool"] = address.pool
         elif parallel and not kernel:
             options["Parallel"] = Symbol("True")
         wanted: list[Expr] = [kernel, options] if kernel else [options]
         try:
-            identity = _ask(link, "ConnectKernel", *wanted, deadline=deadline, stop=stop)
+            try:
+                identity = _ask(link, "ConnectKernel", *wanted, deadline=deadline, stop=stop)
+            except _Refused as refused:
+                if refused.message != LOCKED:
+                    raise
+                if not token:
+                    raise _Refused(NO_TOKEN, LOCKED) from None
+                _ask(link, "Authenticate", token, deadline=deadline, stop=stop)
+                identity = _ask(link, "ConnectKernel", *wanted, deadline=deadline, stop=stop)
             if isinstance(identity, str):
                 return cls(link, identity)
             why = "it refused"
         except _Refused as error:
-            why = str(error)
+            why, kind = str(error), TokenRefused if error.message[0] == LOCKED[0] else NoKernel
         except wstp.LinkTimeout:
             why = f"none came in {timeout:g} s"
         except wstp.WSTPError as error:
@@ -177,7 +200,7 @@ class KernelLink:
             link.close()
             raise
         link.close()
-        raise NoKernel(f"the server at {address} gave no kernel: {' '.join(why.split())}")
+        raise kind(f"the server at {address} gave no kernel: {' '.join(why.split())}")
 
     def begin(self, token: object) -> None:
         """Name the next evaluation, for :meth:`abort`."""
@@ -315,7 +338,11 @@ class KernelLink:
 
 
 class _Refused(Exception):
-    """The server refused a command; the text says why."""
+    """The server refused a command; the text says why, and `message` is the name of its message."""
+
+    def __init__(self, text: str, message: tuple[str, str] = ("", "")) -> None:
+        super().__init__(text)
+        self.message = message
 
 
 def _ask(link: wstp.Link, name: str, *arguments: Expr, deadline: float, stop: Callable[[], bool]) -> Expr:
@@ -328,6 +355,7 @@ def _ask(link: wstp.Link, name: str, *arguments: Expr, deadline: float, stop: Ca
     link.put(command(name, *arguments), end_packet=True)
     link.flush(timeout=max(deadline - time.monotonic(), 0.0))
     said: list[str] = []
+    message = ("", "")
     while True:
         try:
             packet = link.next_packet(timeout=max(0.0, min(_TICK, deadline - time.monotonic())))
@@ -338,12 +366,14 @@ def _ask(link: wstp.Link, name: str, *arguments: Expr, deadline: float, stop: Ca
                 raise
             continue
         except (wstp.LinkClosed, wstp.LinkLost) as error:
-            raise _Refused("; ".join([*said, str(error)])) from None
+            raise _Refused("; ".join([*said, str(error)]), message) from None
         match name_of(packet.head), packet.args:
+            case "MessagePacket", (symbol, tag, *_):
+                message = name_of(symbol), str(tag)
             case "TextPacket", (text, *_):
                 said.append(str(text).strip())
             case "ReturnPacket", (Symbol(name="$Failed"),):
-                raise _Refused("; ".join(said) or "it refused")
+                raise _Refused("; ".join(said) or "it refused", message)
             case "ReturnPacket", (value,):
                 return value
 

@@ -35,6 +35,7 @@ def connect(
     *,
     kernel_id: str = "",
     keep: bool | None = None,
+    token: str | None = None,
     timeout: float = 60.0,
     on_message: Callable[[KernelMessage], None] | None = None,
     on_print: Callable[[str], None] | None = None,
@@ -48,6 +49,8 @@ def connect(
             nobody was attached is not shown.
         keep: whether the kernel outlives the session; None: one that was named by its id does, and
             a fresh one does not.
+        token: the server's token, if it wants one; None: the one in the environment variable
+            `KERNELBUS_TOKEN`, or of a server of this user on this machine.
         timeout: seconds in which a kernel must be attached.
         on_message: called in the session's thread with each message as it comes; None: each message
             of an evaluation that has a value is a warning (`KernelWarning`).
@@ -64,7 +67,7 @@ def connect(
     address = Address.parse(server)
     kept = bool(kernel_id) if keep is None else keep
     link = KernelLink.attach(
-        address, timeout=timeout, stop=lambda: False, kernel=kernel_id, parallel=False, keep=kept
+        address, timeout=timeout, stop=lambda: False, kernel=kernel_id, parallel=False, keep=kept, token=token
     )
     return Session(link, keep=kept, on_message=on_message, on_print=on_print)
 

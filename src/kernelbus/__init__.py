@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         KernelMessage,
         KernelPoolError,
         NoKernel,
+        TokenRefused,
     )
     from kernelbus.shell.pool.kernelpool import KernelFuture, KernelPool, KernelWarning
     from kernelbus.shell.pool.session import Session, connect
@@ -53,6 +54,7 @@ __all__ = [
     "OrderRefused",
     "Session",
     "Status",
+    "TokenRefused",
     "admin_client",
     "connect",
     "orders",
@@ -77,6 +79,7 @@ _HOMES = {
     "OrderRefused": "kernelbus.bus.client",
     "Session": "kernelbus.shell.pool.session",
     "Status": "kernelbus.bus.protocol.reports",
+    "TokenRefused": "kernelbus.shell.pool.kernellink",
     "admin_client": "kernelbus.shell.operations.adminclient",
     "connect": "kernelbus.shell.pool.session",
 }

@@ -36,7 +36,8 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.service = name()
         pools = {"Main": stand_in_pool(folder, MaximumKernelNumber=3), "Par": stand_in_pool(folder, ParallelKernels=True)}
-        self.config = write_config(folder / "lab.conf", Pools=pools, Discovery=LOOPBACK)
+        # Nothing is announced beyond loopback.
+        self.config = write_config(folder / "lab.conf", Pools=pools, Discovery=LOOPBACK, Access={"Allow": []})
         self.environment = {**client_environment(folder), "XDG_CONFIG_HOME": str(folder / "config")}
         (folder / "config" / "kernelbus").mkdir(parents=True)
         write_config(folder / "config" / "kernelbus" / "wstpserver.conf", Discovery=LOOPBACK)
@@ -148,9 +149,11 @@ async def lie(machine: Machine) -> None:
 
 
 def test_from_another_machine_at_whatever_address_it_has(calc: Machine, desk: Machine, tmp_path: Path) -> None:
-    config = write_config(tmp_path / "k.conf", Pools={"Main": stand_in_pool(tmp_path)})
-    private = calc.start("serve", "-p", "0", "-a", "private", "-c", config, "-l", "debug", wait=False)
-    part = calc.start("serve", "-p", "0", "-i", "0.0.0.0", "-a", "lab", "-c", config, "-l", "debug")
+    pools = {"Main": stand_in_pool(tmp_path)}
+    config = write_config(tmp_path / "k.conf", Pools=pools, Access={"Anonymous": ["private"]})
+    closed = write_config(tmp_path / "closed.conf", Pools=pools, Access={"Allow": []})
+    private = calc.start("serve", "-p", "0", "-a", "private", "-c", closed, "-l", "debug", wait=False)
+    part = calc.start("serve", "-p", "0", "-a", "lab", "-c", config, "-l", "debug")
     wait_until(lambda: private.logged("advertised as WSTPServer-Instance-private"), "advertised")
 
     async def beside_a_liar() -> None:

@@ -203,7 +203,8 @@ def far_away() -> Iterator[tuple[str, str, str]]:
 
 def test_a_client_whose_network_falls_silent_is_noticed(tmp_path: Path, far_away: tuple[str, str, str]) -> None:
     namespace, device, address = far_away
-    config = write_config(tmp_path / "c.conf", Pools={"P": stand_in_pool(tmp_path)}, Limits={"ClientTimeout": 5})
+    pools, access = {"P": stand_in_pool(tmp_path)}, {"Anonymous": ["private"]}
+    config = write_config(tmp_path / "c.conf", Pools=pools, Limits={"ClientTimeout": 5}, Access=access)
     program = """
 import sys, time
 import wstp

@@ -56,7 +56,7 @@ def program(machine: Machine, *words: str, **environment: str) -> Iterator[subpr
 
 def test_the_library_browses_and_resolves_a_server(network: Network, library: str, tmp_path: Path) -> None:
     server, client = network.machine("server"), network.machine("client")
-    config = write_config(tmp_path / "k.conf", Pools={"Main": stand_in_pool(tmp_path)})
+    config = write_config(tmp_path / "k.conf", Pools={"Main": stand_in_pool(tmp_path)}, Access={"Anonymous": ["private"]})
     part = server.start("serve", "-p", "0", "-i", "0.0.0.0", "-a", "lab", "-c", config)
     bus = tmp_path / "bus"
     (tmp_path / "bus.conf").write_text(BUS.format(path=bus))

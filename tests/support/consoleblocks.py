@@ -18,9 +18,10 @@ A comment on a line of its own before a block says more about it:
   not run.
 * ``<!-- prints -->``: the block is what the ``python`` block before it prints.
 
-A line of a page is compared as a pattern: numbers, times, sizes, ids and keys stand for others of
-their kind, runs of spaces for any, and blank lines do not count. Numbers that a kernel has computed
-are compared as they are: those in the output of ``kernelbus eval``, and in ``Out[1]=`` lines.
+A line of a page is compared as a pattern: numbers, times, sizes, ids, tokens and keys stand for
+others of their kind, runs of spaces for any, and blank lines do not count. Numbers that a kernel
+has computed are compared as they are: those in the output of ``kernelbus eval``, and in
+``Out[1]=`` lines.
 """
 
 from __future__ import annotations
@@ -303,6 +304,8 @@ _KINDS = {
         r"(?<![^\s'\"(])(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}(?![^\s'\",;)])",
         r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}",
     ),
+    # The token of a server.
+    "token": (r"(?<![\w-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{32}(?![\w-])", r"[A-Za-z0-9_-]{32}"),
     "id": (r"(?<![\w-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{22}(?![\w-])", r"[A-Za-z0-9_-]{22}"),
     # The first characters of an id, where they look like no word: a digit between letters, or
     # capitals inside.
@@ -316,8 +319,8 @@ _KINDS = {
     "number": (_NUMBER, _NUMBER),
     "space": (r"\s+", r"\s+"),
 }
-_BINDING = ("key", "id", "short")
-_EXACT = ("key", "id", "space")
+_BINDING = ("key", "token", "id", "short")
+_EXACT = ("key", "token", "id", "space")
 
 
 def _tokens(kinds: Iterable[str]) -> re.Pattern[str]:

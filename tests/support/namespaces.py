@@ -138,6 +138,10 @@ class Machine:
             for device in ("lo", "eth0"):
                 _ip("-n", self.namespace, "link", "set", device, "up")
 
+    def ip(self, *words: str) -> str:
+        """Run the program `ip` on it, and return what that prints."""
+        return _ip("-n", self.namespace, *words)
+
     @property
     def around(self) -> list[str]:
         """What runs a program on this machine, with its name for a host name: words to put before

@@ -139,9 +139,9 @@ class Part:
     @property
     def port(self) -> int:
         """The port in the last line on standard output that names one."""
-        found = re.search(r"port (\d+)", self.output[-1])
+        found = re.findall(r"port (\d+)", "\n".join(self.output))
         assert found, self.output
-        return int(found.group(1))
+        return int(found[-1])
 
     @property
     def server(self) -> str:

@@ -13,6 +13,7 @@ from kernelbus.frontend.commands import (
     CommandRefused,
     Wanted,
     asks_for_kernel,
+    gives_token,
     is_command,
     needs_no_kernel,
     read,
@@ -106,6 +107,9 @@ class Target:
     def close_kernel(self) -> None:
         self.asked.append("close")
 
+    def authenticate(self, token: str) -> None:
+        self.asked.append(token)
+
 
 def rules(**values: Expr) -> Expr:
     return Symbol("Association")(*(Symbol("Rule")(key, value) for key, value in values.items()))
@@ -114,6 +118,7 @@ def rules(**values: Expr) -> Expr:
 @pytest.mark.parametrize(
     ("name", "arguments", "kernel", "answer", "asked"),
     [
+        ("Authenticate", ("t",), "", TRUE, ["t"]),
         ("KernelID", (), "k", "k", []),
         ("KernelID", (), "", Symbol("None"), []),
         ("PoolName", (), "k", "P", []),
@@ -236,4 +241,5 @@ def test_a_command_is_known_by_its_context(head: str | None, command: bool) -> N
 def test_which_commands_need_a_kernel_and_which_ask_for_one(name: str) -> None:
     expression = packet("WSTPServer`" + name)
     assert asks_for_kernel(expression) is (name in ("ConnectKernel", "Reconnect"))
-    assert needs_no_kernel(expression) is (name in ("Help", "Status", "Pools", "Kernels"))
+    assert needs_no_kernel(expression) is (name in ("Authenticate", "Help", "Status", "Pools", "Kernels"))
+    assert gives_token(expression) is (name == "Authenticate")

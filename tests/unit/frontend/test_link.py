@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -10,15 +11,18 @@ import pytest
 import pytest_asyncio
 from bus_parts import Bus, Part, until
 
+import wstp
 import wstp.aio
 from kernelbus.bus.channel.channel import Ended, EndReason, Event
 from kernelbus.bus.channel.multiplexer import ChannelHandle
 from kernelbus.bus.protocol.messages import Acquire, Acquired, KernelReport, Release
 from kernelbus.bus.protocol.schema import Message
-from kernelbus.bus.settings.config import Config
+from kernelbus.bus.settings.config import AccessConfig, Config
+from kernelbus.bus.settings.networks import parse_network
+from kernelbus.frontend.access import TRIES
 from kernelbus.frontend.link import TRANSITIONS, LinkState
 from kernelbus.frontend.server import Frontend
-from wstp import Symbol
+from wstp import Expr, Function, Symbol
 from wstp.packets import encode_packet, packet
 
 pytestmark = pytest.mark.asyncio
@@ -130,6 +134,136 @@ async def test_a_link_without_an_answer_of_the_broker_is_closed_with_a_reason(ho
         assert await link.next_packet(20) == packet("MessagePacket", Symbol("WSTPServer`ConnectKernel"), "nobroker")
     await until(lambda: own.state is LinkState.ENDED)
     await frontend.close()
+
+
+TOKEN = "the token of the tests"
+AUTHENTICATE = Symbol("WSTPServer`Authenticate")
+
+
+@contextlib.asynccontextmanager
+async def locked(host: Host, token: str = TOKEN) -> AsyncIterator[tuple[Frontend, wstp.aio.Link]]:
+    """Connect to a frontend that wants its token from everybody."""
+    access = AccessConfig(anonymous=())
+    frontend = Frontend(Config(access=access), host.bus.connect, name="f", version="1", where="the test's broker", token=lambda: token)
+    port = await frontend.listen("127.0.0.1", 0)
+    running = asyncio.get_running_loop().create_task(frontend.run())
+    try:
+        await frontend.membership.wait_until_up(20)
+        async with await wstp.aio.connect(port, mode="uuid") as link:
+            await until(lambda: [own.state for own in frontend._links] == [LinkState.LOCKED])
+            yield frontend, link
+        await until(lambda: not frontend._links)
+        await frontend.close()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def say(link: wstp.aio.Link, *expressions: Expr) -> None:
+    for expression in expressions:
+        link.put(expression, end_packet=True)
+    await link.flush(20)
+
+
+async def test_nothing_is_carried_out_before_the_token(host: Host) -> None:
+    async with locked(host) as (_, link):
+        link.put_message(3)
+        await say(link, packet("EvaluatePacket", 1), Symbol("WSTPServer`ConnectKernel")(), Symbol("WSTPServer`Help")())
+        for _ in range(3):
+            assert await link.next_packet(20) == packet("MessagePacket", AUTHENTICATE, "token")
+            (told,) = (await link.next_packet(20)).args
+            assert "this server needs its token first; send WSTPServer`Authenticate[" in str(told)
+            assert await link.next_packet(20) == packet("ReturnPacket", Symbol("$Failed"))
+        assert host.asked == []
+        await say(link, AUTHENTICATE(TOKEN))
+        assert await link.next_packet(20) == packet("ReturnPacket", Symbol("True"))
+        await until(lambda: host.asked)
+        host.say_attached(0)
+        assert await link.next_packet(20) == packet("InputNamePacket", "of 1")
+        await say(link, AUTHENTICATE("whatever"))
+        assert await link.next_packet(20) == packet("ReturnPacket", Symbol("True"))
+
+
+async def test_what_comes_with_the_token_is_carried_out_after_it(host: Host) -> None:
+    async with locked(host) as (_, link):
+        await say(link, AUTHENTICATE(TOKEN), Symbol("WSTPServer`ConnectKernel")())
+        assert await link.next_packet(20) == packet("ReturnPacket", Symbol("True"))
+        await until(lambda: len(host.asked) == 2)
+        host.say_attached(1)
+        assert await link.next_packet(20) == packet("ReturnPacket", "kernel-1")
+
+
+async def test_wrong_tokens(host: Host) -> None:
+    async with locked(host) as (_, link):
+        for arguments in ((), (1,), (TOKEN, TOKEN)):
+            await say(link, AUTHENTICATE(*arguments))
+            assert await link.next_packet(20) == packet("MessagePacket", AUTHENTICATE, "args")
+            assert [(await link.next_packet(20)).head for _ in range(2)] == [Symbol("TextPacket"), Symbol("ReturnPacket")]
+        for _ in range(TRIES):
+            await say(link, AUTHENTICATE(TOKEN[:-1]))
+            assert await link.next_packet(20) == packet("MessagePacket", AUTHENTICATE, "token")
+            assert "is not the server's token" in str((await link.next_packet(20)).args[0])
+            assert await link.next_packet(20) == packet("ReturnPacket", Symbol("$Failed"))
+        await say(link, AUTHENTICATE(TOKEN))
+        assert await link.next_packet(20) == packet("MessagePacket", AUTHENTICATE, "wait")
+        assert "too many wrong tokens came from 127.0.0.1" in str((await link.next_packet(20)).args[0])
+        with pytest.raises(wstp.LinkClosed):
+            await link.next_packet(20)
+    assert host.asked == []
+
+
+async def test_a_server_without_a_token_takes_none(host: Host) -> None:
+    async with locked(host, token="") as (_, link):
+        await say(link, AUTHENTICATE(""))
+        assert await link.next_packet(20) == packet("MessagePacket", AUTHENTICATE, "token")
+
+
+async def test_who_waits_is_told_what_to_do(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kernelbus.frontend.lock._REMIND", 0.05)
+    monkeypatch.setattr("kernelbus.frontend.lock._SECONDS", 0.3)
+    async with locked(host) as (_, link):
+        assert await link.next_packet(20) == packet("MessagePacket", AUTHENTICATE, "token")
+        assert "needs its token first" in str((await link.next_packet(20)).args[0])
+        assert await link.next_packet(20) == packet("MessagePacket", AUTHENTICATE, "token")
+        assert "no token came in 0.3 s" in str((await link.next_packet(20)).args[0])
+        with pytest.raises(wstp.LinkClosed):
+            await link.next_packet(20)
+
+
+@pytest.mark.parametrize("sent", [[packet("EvaluatePacket", n) for n in range(30)], [packet("EvaluatePacket", "x" * 100_000)]])
+async def test_a_locked_link_costs_little(host: Host, sent: list[Function]) -> None:
+    async with locked(host) as (frontend, link):
+        with suppress(wstp.WSTPError):
+            await say(link, *sent)
+            while await link.next_packet(20):
+                pass
+        await until(lambda: not frontend._links)
+        assert host.asked == []
+
+
+async def test_a_connection_that_is_not_allowed_is_cut(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    access = AccessConfig(deny=("127.0.0.0/8",))
+    frontend = Frontend(Config(access=access), host.bus.connect, name="f", version="1", where="the test's broker")
+    port = await frontend.listen("127.0.0.1", 0)
+    with pytest.raises(wstp.WSTPError):
+        await wstp.aio.connect(port, mode="uuid", timeout=20)
+    assert "is refused: it comes from a network that is not in Access/Allow, or is in Access/Deny" in caplog.text
+    assert frontend._census.refused and frontend._census.accepted == 0
+    # What is read again holds for the next connection.
+    frontend._configure(Config(access=AccessConfig()))
+    await (await wstp.aio.connect(port, mode="uuid", timeout=20)).close()
+    await until(lambda: not frontend._links)
+    await frontend.close()
+
+
+async def test_where_it_is_reached(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address is advertised if programs of its network may connect."""
+    lan = tuple(map(parse_network, ("127.0.0.0/8", "192.168.7.0/24", "203.0.113.0/24")))
+    monkeypatch.setattr("kernelbus.frontend.server.attached_networks", lambda: lan)
+    frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
+    asked = ["127.0.0.1", "::1", "192.168.7.1", "203.0.113.1", "192.168.9.1", "8.8.8.8"]
+    assert list(filter(frontend.reachable, asked)) == ["127.0.0.1", "::1", "192.168.7.1", "192.168.9.1"]
 
 
 async def test_every_state_of_a_link_can_end() -> None:

@@ -54,6 +54,7 @@ from kernelbus.bus.protocol.reports import (
     Counted,
     FrontendReport,
     FrontendStatus,
+    GrantStatus,
     HostReport,
     HostStatus,
     KernelStatus,
@@ -74,7 +75,8 @@ POOL = PoolReport("P", True, False, 1, 2, 3, 4, 5, 6, 7, "why")
 KERNEL = KernelReport("k", "P", "attached", 3, 2**64 - 1, "In[1]:= ", True, 4, 5)
 POOL_STATUS = PoolStatus("P", "paused", True, False, False, 1, 2, 3, 4, 1, 5, 6, 0.25, 7, 8, "why")
 HOST_STATUS = HostStatus("h", "0123", "up", "1", 0.5, ["P"], 3, 2)
-FRONTEND_STATUS = FrontendStatus("f", "4567", "up", "1", 0.5, 31415)
+GRANT = GrantStatus("192.168.7.2", 1e9, "me@here")
+FRONTEND_STATUS = FrontendStatus("f", "4567", "up", "1", 0.5, 31415, grants=[GRANT])
 LINK_STATUS = LinkStatus("127.0.0.1:5", "f", "attached", "k", "P", 3.0, 4, 5)
 FIGURES = PoolFigures("P", 3, 2, 1, 7, 8, Histogram([1] * 17, 5.5))
 KERNEL_STATUS = KernelStatus("k", "P", "h", "busy", 10.0, 0.5, "In[1]:= ", "127.0.0.1:5", "p", 1, 2, 3, 4)
@@ -104,7 +106,7 @@ EXAMPLES: list[Message] = [
     ),
     FIGURES,
     HostReport(True, False, 1.5, "Linux x86_64", "3.11.7", "Mathics3 10", 2, 0.5, 2**34, 2**33),
-    FrontendReport(31415, "", 1.5, 1, 2, 3, 4, 5),
+    FrontendReport(31415, "", 1.5, 1, 2, 3, 4, 5, "open to all", [GRANT]),
     LinksRequest(3),
     LinksAnswer(3, [LINK_STATUS]),
     StoryRequest(3, "me@here", "k"),
@@ -122,7 +124,10 @@ EXAMPLES: list[Message] = [
     Answer(1, False, "busy", [], [PartAnswer(1, True)], "k"),
 ]
 #: Messages that only stand inside others, and the base of the orders.
-PARTS = {ChannelReport, HostStatus, FrontendStatus, PoolStatus, KernelStatus, LinkStatus, Counted, Histogram, StoryEvent, TraceEvent, Order}
+PARTS = {
+    ChannelReport, HostStatus, FrontendStatus, GrantStatus, PoolStatus, KernelStatus, LinkStatus, Counted, Histogram,
+    StoryEvent, TraceEvent, Order,
+}
 
 
 def test_there_is_an_example_of_every_message() -> None:

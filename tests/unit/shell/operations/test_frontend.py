@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import socket
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from kernelbus.bus.settings.config import Config
-from kernelbus.shell.operations.frontend import listening_line, run_frontend
+from kernelbus.shell.operations.frontend import listening_lines, run_frontend
 
 
-def test_the_line_that_programs_read() -> None:
-    assert listening_line(31415, None) == "Listening for new connections on port 31415"
-    assert listening_line(4, "0.0.0.0") == "Listening for new connections on port 4 and interface 0.0.0.0"
+def test_the_lines_that_programs_read() -> None:
+    frontend = SimpleNamespace(port=4, opened="open to this machine, without a token")
+    for interface, more in ((None, ""), ("0.0.0.0", " and interface 0.0.0.0")):
+        lines = listening_lines(cast("Any", frontend), interface)
+        assert lines == f"Listening for new connections on port 4{more}\nOpen to this machine, without a token"
 
 
 def test_a_port_that_is_taken(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:

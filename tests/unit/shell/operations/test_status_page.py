@@ -80,4 +80,5 @@ def test_what_is_not_as_the_schema_says_is_found() -> None:
 
 def _example(kind: type) -> object:
     values = {str: "text", "str": "text", "int": 3, "float": 1.5, "bool": True, "list[str]": ["a"]}
+    values["list[GrantStatus]"] = [reports.GrantStatus("10.0.0.1", 1e9, "me@here")]
     return kind(**{field.name: values[field.type] for field in dataclasses.fields(kind)})
