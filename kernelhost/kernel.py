@@ -51,11 +51,12 @@ from kernelbus.kernelhost.session.conversation import Conversation
 from kernelbus.kernelhost.session.excerpt import Beginnings
 from kernelbus.kernelhost.session.session import Session
 from kernelbus.kernelhost.session.trace import FROM, TO, PacketTrace
-from wstp import Function, LimitExceeded, Limits, Message, MessageCode, RemoteProtocolError, Symbol
+from wstp import OURS, Function, LimitExceeded, Limits, Message, MessageCode, RemoteProtocolError, Symbol
 from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink, RelayListener, RelayOwner, relay_over
 from wstp.stream import ByteStream
 from wstp.tracker import Argument, End, Head, Start, Tracker
+from wstp.transcoder import Transcoder, covers
 
 __all__ = ["Kernel", "KernelHandler", "Phase"]
 
@@ -455,6 +456,9 @@ class Kernel(RelayOwner):
     def link_active(self, link: RelayLink) -> None:
         if self._listener is not None:
             self._listener.close()
+        if not covers(link.peer_features, OURS):
+            self.log.info("%s takes fewer kinds of tokens than clients send; its input is written anew", self)
+            link.transcoder = Transcoder(link.peer_features, Limits(token_size=self._limits.token_size))
 
     def _initialise(self) -> None:
         """Define what every kernel has, and begin the pool's initialisation unless it has been run.

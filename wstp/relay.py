@@ -36,6 +36,7 @@ from wstp.messages import Message, MessageCode, MessageReader, encode_message
 from wstp.rendezvous import MAX_PENDING, Action, Dismissed, Matched, PortDone, PortWanted, Rendezvous, Reply
 from wstp.sockets import is_tcp
 from wstp.stream import ByteStream, end_of
+from wstp.transcoder import Transcoder
 
 __all__ = ["RelayLink", "RelayLinkState", "RelayListener", "RelayOwner", "relay_over"]
 
@@ -116,6 +117,8 @@ class RelayLink:
         local: whether the peer is a program of this machine.
         bytes_in: the token bytes handed to the owner so far.
         bytes_out: the token bytes written so far.
+        transcoder: what rewrites the token bytes for a peer that takes fewer kinds of tokens; None:
+            they are written as they are.
         read_to_the_end: whether the peer ended the data connection as one does whose reader has
             read all that its machine acknowledged (`ByteStream.peer_ended`).
     """
@@ -129,6 +132,7 @@ class RelayLink:
         self.local = data.local
         self.bytes_in = 0
         self.bytes_out = 0
+        self.transcoder: Transcoder | None = None
         self._loop = asyncio.get_running_loop()
         self._data = data
         self._message = message
@@ -187,9 +191,17 @@ class RelayLink:
     # -- for the owner
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write token bytes; the buffer must not change afterwards."""
+        """Write token bytes; the buffer must not change afterwards.
+
+        Raises:
+            RemoteProtocolError, LimitExceeded: the link has a `transcoder`, which cannot read them.
+        """
         self.bytes_out += len(data)
-        self._data.write(data)
+        if self.transcoder is None:
+            self._data.write(data)
+        else:
+            for piece in self.transcoder.feed(data):
+                self._data.write(piece)
 
     def write_message(self, code: int, parameter: int = 0) -> None:
         """Write a message."""

@@ -28,6 +28,7 @@ def test_who_needs_it() -> None:
     assert covers(Features(tokens=(*OURS.tokens, 120), formats=(*OURS.formats, 7)), OURS)
     assert not covers(LITTLE, OURS)
     assert not covers(Features(formats=(1, 4)), OURS)
+    assert not covers(Features(version=5), OURS)
 
 
 @pytest.mark.parametrize("step", [1, 7, 10_000])
@@ -57,3 +58,17 @@ def test_bytes_that_are_no_tokens() -> None:
         Transcoder(LITTLE).feed(b"x")
     with pytest.raises(LimitExceeded):
         Transcoder(LITTLE, Limits(token_size=10)).feed(b'"99 D')
+
+
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+def test_a_peer_of_version_5_gets_no_escape_of_six_digits(step: int) -> None:
+    plain = [b"".join(write_expression(expr)) for expr in (Symbol("f")("é\\", 1.5), np.arange(6.0), "\\:03b1")]
+    escaped = b'FB#DA~Af\n"KA~A\\|01f600\n\xe4\x01\x00\x00\x00\n'
+    early = b'FC#DA~Af\n"KA~A\\|01f600\n'
+    data = b"".join((plain[0], b"]", escaped, b"]", plain[1], escaped, plain[2], b"]]", early, b"]", plain[0], b"]"))
+    transcoder = Transcoder(Features(version=5))
+    written = b"".join(bytes(part) for at in range(0, len(data), step) for part in transcoder.feed(data[at : at + step]))
+    assert b"\\|" not in written
+    again = b"".join(write_expression(Symbol("f")("\U0001f600", 1)))
+    expected = b"".join((plain[0], b"]", again, b"]", plain[1], again, plain[2], b"]]", b"FA#DA~Af\n", b"]", plain[0], b"]"))
+    assert written == expected
