@@ -477,7 +477,7 @@ class Host:
         counts.died += state not in (KernelState.STARTING, KernelState.ENDING)
         self._feed.kernel_ended(kernel)
         if state is not KernelState.STARTING and state is not KernelState.ENDING:
-            kernel.log.info("%s has ended: it %s", kernel, how)
+            kernel.log.warning("%s has ended: it %s", kernel, how)
         known, log = pool.failing, EventLogger(_log, lambda: {"pool": name, "host": self._name})
         refusal = licence_refusal(how) if kernel.program else None
         if refusal is not None:

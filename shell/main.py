@@ -13,9 +13,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from kernelbus.bus.plaintext import plain
 from kernelbus.shell.defaults import BUS_ENDPOINT, DEFAULT_PORT, STATUS_PARTS
 from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
 from kernelbus.shell.extras import MissingExtra, needed, require
+from kernelbus.shell.terminal import complain
 
 if TYPE_CHECKING:
     from kernelbus.bus.security.keys import KeyStore
@@ -30,7 +32,7 @@ _DISCOVERED = "find one that is advertised, and whose key is trusted here"
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(UNUSABLE, f"{self.prog}: {message}; {self.prog} --help tells more\n")
+        self.exit(UNUSABLE, f"{self.prog}: {plain(message)}; {self.prog} --help tells more\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with needed():
             return run(options)
     except MissingExtra as error:
-        print(f"{options.parser.prog}: {error}", file=sys.stderr)
+        complain(options.parser.prog, error)
         return UNUSABLE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -477,7 +479,7 @@ def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], in
             config = config.named(options.name)
         setup(options.log_level, options.log_file, options.log_format, options.log_contents)
     except ConfigError as error:
-        print(f"kernelbus {name}: {error}", file=sys.stderr)
+        complain(f"kernelbus {name}", error)
         return UNUSABLE
     import logging
 
@@ -558,7 +560,7 @@ def _eval(options: argparse.Namespace) -> int:
         codes = _codes(options)
     except (OSError, UnicodeDecodeError, ValueError) as error:
         what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        print(f"kernelbus eval: {what}", file=sys.stderr)
+        complain("kernelbus eval", what)
         return UNUSABLE
 
     def run(choice: Choice) -> int:
@@ -596,7 +598,7 @@ def _discover(options: argparse.Namespace) -> int:
     try:
         config = load(options.configuration_file)
     except ConfigError as error:
-        print(f"kernelbus discover: {error}", file=sys.stderr)
+        complain("kernelbus discover", error)
         return UNUSABLE
     from kernelbus.shell.clients.discover import run_discover
 
@@ -622,7 +624,7 @@ def _run_client(options: argparse.Namespace, run: Callable[[Choice], int]) -> in
             token_file=options.token_file,
         )
     except ChoiceError as error:
-        print(f"{options.parser.prog}: {error}", file=sys.stderr)
+        complain(options.parser.prog, error)
         return UNUSABLE
     return run(choice)
 

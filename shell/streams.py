@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from kernelbus.shell.terminal import for_stream
+
 __all__ = ["write_text"]
 
 
@@ -11,8 +13,9 @@ def write_text(stream: TextIO, text: str) -> None:
     """Write a text and flush the stream.
 
     A character that the stream's encoding does not have, such as a surrogate without its other
-    half, is shown with a backslash: `\\ud83d`.
+    half, is shown with a backslash: `\\ud83d`. So is what a terminal would obey.
     """
+    text = for_stream(text, stream)
     try:
         stream.write(text)
     except UnicodeEncodeError as error:

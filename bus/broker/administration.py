@@ -90,6 +90,11 @@ class _Pending:
     status: StatusRequest | None = None
 
 
+def _who(route: Route, order: Order) -> str:
+    """Return who gives an order: as it says, and what the system or its key says of it."""
+    return f"{order.sender} ({route.name}; {route.credentials or 'as claimed'})"
+
+
 class Admin:
     """The administration of one broker.
 
@@ -145,7 +150,7 @@ class Admin:
                 return
         assert isinstance(message, Order)
         if not isinstance(message, TraceOrder):
-            self._note(f"{message.sender} ({route.name}) orders: {_in_words(message)}")
+            self._note(f"{_who(route, message)} orders: {_in_words(message)}")
         try:
             self._carry_out(route, message, now)
         except NotFound as error:
@@ -295,7 +300,7 @@ class Admin:
         if order.on:
             tracers[route] = now + TRACE_LEASE
             if not known:
-                self._note(f"{order.sender} ({route.name}) traces kernel {kernel[:8]}")
+                self._note(f"{_who(route, order)} traces kernel {kernel[:8]}")
         else:
             tracers.pop(route, None)
         self._ask(route, replace(order, kernel=kernel, on=bool(tracers)), [self._host_of(kernel)], now, kernel)
@@ -391,7 +396,7 @@ class Admin:
         self._send(pending.route, Answer(pending.request, not failed, code, [], pending.answers, pending.target))
 
     def _refuse(self, route: Route, order: Order, code: str, text: str) -> None:
-        self._note(f"{order.sender} ({route.name}): refused: {text}")
+        self._note(f"{_who(route, order)}: refused: {text}")
         self._send(route, Answer(order.request, False, code, [text]))
 
     # ------------------------------------------------------------------ what a text means

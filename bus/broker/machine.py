@@ -128,7 +128,7 @@ class Broker(BrokerTables):
         self.admin = Admin(
             self,
             send=self._send,
-            note=self._note,
+            note=self._note_order,
             run_here=lambda order: self._actions.append(Local(order)),
             give_up=self._give_up,
             forget_awaited=self._forget_awaited,
@@ -804,6 +804,9 @@ class Broker(BrokerTables):
 
     def _note(self, text: str, error: bool = False, about: Mapping[str, object] | None = None) -> None:
         self._actions.append(Note(text, error, about or {}))
+
+    def _note_order(self, text: str) -> None:
+        self._actions.append(Note(text, warning=True))
 
     def _take(self) -> list[Action]:
         actions, self._actions = self._actions, []

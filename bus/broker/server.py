@@ -146,8 +146,9 @@ class BrokerServer:
                         # The part is found gone while it is sent something. The consequences come
                         # after what was decided before.
                         self._perform(self.broker.unreachable(route, self._loop.time()))
-                case Note(text, error, about):
-                    _log.log(logging.ERROR if error else logging.INFO, "%s", text, extra={"fields": about})
+                case Note(text, error, about, warning):
+                    level = logging.ERROR if error else logging.WARNING if warning else logging.INFO
+                    _log.log(level, "%s", text, extra={"fields": about})
                 case Local(order):
                     self._perform(self.broker.carried_out(carry_out(order, self.reloader), self._loop.time()))
         if not self._writing:

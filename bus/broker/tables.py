@@ -104,12 +104,14 @@ class Send:
 class Note:
     """An action: log a line.
 
-    `fields` say what it is about, for structured logs (:mod:`kernelbus.bus.settings.logs`).
+    `fields` say what it is about, for structured logs (:mod:`kernelbus.bus.settings.logs`). A
+    warning is shown at each level of the log, as an error is.
     """
 
     text: str
     error: bool = False
     fields: Mapping[str, object] = field(default_factory=dict, compare=False)
+    warning: bool = False
 
 
 @dataclass(slots=True)

@@ -42,6 +42,11 @@ class Route(Protocol):
     def name(self) -> str:
         """The name of the connection, for the log."""
 
+    @property
+    def credentials(self) -> str:
+        """The user and process at the other end, as the operating system names them, or ""."""
+        return ""
+
     def send(self, frame: Frame) -> bool:
         """Send `frame` on its lane; return False when the part is known to be unreachable."""
 

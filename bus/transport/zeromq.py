@@ -23,6 +23,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import pwd
 import re
 import weakref
 from collections.abc import Callable, Iterator
@@ -178,13 +179,18 @@ def dealer_factory(
 
 
 class _RouterRoute(Route):
-    def __init__(self, router: _Router, token: bytes, key: str) -> None:
+    def __init__(self, router: _Router, token: bytes, key: str, credentials: str) -> None:
         self._router = router
         self._identities = {lane: token + bytes([lane]) for lane in Lane}
         self._name = token[:4].hex()
         #: The key of the machine at the other end; empty if that is this machine.
         self.key = key
+        self._credentials = credentials
         self.closed = False
+
+    @property
+    def credentials(self) -> str:
+        return self._credentials
 
     @property
     def name(self) -> str:
@@ -286,8 +292,26 @@ class _Router:
             self._forget(route)
             route = None
         if route is None:
-            route = self._routes[token] = _RouterRoute(self, token, key)
+            route = self._routes[token] = _RouterRoute(self, token, key, _credentials(parts[-1]))
         self._on_frame(route, frame)
+
+
+def _credentials(part: zmq.Frame) -> str:
+    """Return who sent a message over an ipc endpoint (SO_PEERCRED); "" for any other.
+
+    ZeroMQ gives the address of such a peer as `:uid:gid:pid`.
+    """
+    try:
+        found = re.fullmatch(r"(?:localhost)?:(\d+):\d+:(\d+)", str(part.get("Peer-Address")))
+    except zmq.ZMQError:
+        return ""
+    if found is None:
+        return ""
+    try:
+        user = pwd.getpwuid(int(found[1])).pw_name
+    except KeyError:
+        user = found[1]
+    return f"user {user}, process {found[2]}"
 
 
 class RouterTransport:

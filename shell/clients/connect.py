@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 from kernelbus.shell.clients.choice import Choice
 from kernelbus.shell.clients.profile import ProfileError
 from kernelbus.shell.clients.session import SessionError
 from kernelbus.shell.exits import INTERRUPTED, UNUSABLE
+from kernelbus.shell.terminal import complain
 from kernelbus.shell.token import TokenError
 
 __all__ = ["run_connect"]
@@ -57,5 +57,5 @@ def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = Fal
 
 
 def _complain(text: str) -> int:
-    print(f"kernelbus connect: {' '.join(text.split())}", file=sys.stderr)
+    complain("kernelbus connect", " ".join(text.split()))
     return UNUSABLE

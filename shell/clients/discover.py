@@ -34,7 +34,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import json
 import logging
 import sys
 import time
@@ -45,6 +44,7 @@ from kernelbus.frontend.discovery.found import Listing, Pool, Server, listing
 from kernelbus.frontend.discovery.services import BUS_TYPE, POOL_TYPE, server_type
 from kernelbus.shell.clients.session import SessionError
 from kernelbus.shell.exits import FAILED, OK, UNUSABLE
+from kernelbus.shell.terminal import complain, json_text
 
 __all__ = ["TIMEOUT", "DiscoveryError", "choose", "pick", "run_discover"]
 
@@ -75,10 +75,10 @@ def run_discover(protocol: str, *, timeout: float = TIMEOUT, interface: str | No
         with _quiet():
             found = asyncio.run(_look(protocol, timeout, interface))
     except BrowseError as error:
-        print(f"kernelbus discover: {error}", file=sys.stderr)
+        complain("kernelbus discover", error)
         return UNUSABLE
     if as_json:
-        print(json.dumps(_as_json(found), indent=1, ensure_ascii=False))
+        print(json_text(_as_json(found)))
     elif not (found.servers or found.brokers):
         print(f"kernelbus discover: nothing is advertised (kernelbus serve -a advertises); looked for {timeout:g} s", file=sys.stderr)
     else:

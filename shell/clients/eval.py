@@ -25,6 +25,7 @@ from kernelbus.shell.clients.profile import ProfileError
 from kernelbus.shell.clients.session import SessionError
 from kernelbus.shell.commands import name_of
 from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
+from kernelbus.shell.terminal import complain
 from kernelbus.shell.token import TokenError
 from wstp import Expr, Function, Symbol
 
@@ -76,7 +77,7 @@ def run_eval(codes: Sequence[str], *, choice: Choice, timeout: float | None = No
 
 def _complain(text: str, status: int) -> int:
     sys.stdout.flush()
-    print(f"kernelbus eval: {' '.join(text.split())}", file=sys.stderr)
+    complain("kernelbus eval", " ".join(text.split()))
     return status
 
 

@@ -21,7 +21,10 @@ class Output:
         self._fresh = True
 
     def write(self, text: str) -> None:
-        """Write `text` as it is, as far as the stream has its characters."""
+        """Write `text` as it is, as far as the stream has its characters.
+
+        See :func:`kernelbus.shell.streams.write_text`.
+        """
         if text:
             write_text(self._stream(), text)
             self._fresh = text.endswith("\n")

@@ -35,6 +35,7 @@ from kernelbus.shell.clients.session import KernelRefused, SessionError
 from kernelbus.shell.commands import name_of
 from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
 from kernelbus.shell.extras import require
+from kernelbus.shell.terminal import complain
 from kernelbus.shell.token import TokenError
 from wstp import Expr, Symbol
 
@@ -90,7 +91,7 @@ def run_repl(choice: Choice) -> int:
     try:
         attachment = choice.attach(keep=interactive, resume=True)
     except (SessionError, ProfileError, TokenError) as error:
-        print(f"kernelbus repl: {' '.join(str(error).split())}", file=sys.stderr)
+        complain("kernelbus repl", " ".join(str(error).split()))
         return UNUSABLE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -98,7 +99,7 @@ def run_repl(choice: Choice) -> int:
     try:
         return repl.run()
     except ProfileError as error:
-        print(f"kernelbus repl: {error}", file=sys.stderr)
+        complain("kernelbus repl", error)
         return FAILED
     finally:
         attachment.session.close()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 from kernelbus.bus.errors import BusError
 from kernelbus.bus.settings.config import load
 from kernelbus.shell.exits import OK, UNUSABLE
+from kernelbus.shell.terminal import complain
 from kernelbus.shell.token import TokenError, TokenFile
 
 __all__ = ["new_token", "run_access", "show_token"]
@@ -24,7 +24,7 @@ def run_access(action: Callable[[TokenFile], int], *, program: str, configuratio
     try:
         return action(TokenFile(load(configuration_file).access.token))
     except BusError as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        complain(program, error)
         return UNUSABLE
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from kernelbus.bus.plaintext import plain
 from kernelbus.bus.security.keys import default_folder
 from kernelbus.bus.settings import relaxedjson
 from kernelbus.bus.settings.config import Config, ConfigError, PoolConfig, find, load, searched
@@ -29,6 +30,7 @@ from kernelbus.kernelhost.process.wolfram import choose_kernel
 from kernelbus.shell.defaults import BUS_ENDPOINT
 from kernelbus.shell.exits import OK, UNUSABLE
 from kernelbus.shell.state import state_directory
+from kernelbus.shell.terminal import json_text
 from kernelbus.shell.token import TokenFile
 
 __all__ = ["explain", "run_check_config"]
@@ -55,15 +57,15 @@ def run_check_config(file: str | None, *, as_json: bool) -> int:
         if as_json:
             _print_json({"file": str(path), "valid": False, "problems": list(error.problems)})
         for problem in error.problems:
-            print(problem, file=sys.stderr)
+            print(plain(problem), file=sys.stderr)
         return UNUSABLE
     lines = {} if path is None else dict(relaxedjson.parse(path.read_text(encoding="utf-8")).lines)
     if as_json:
         _print_json(_described(config, path, lines))
     else:
-        print("\n".join(explain(config, lines)))
+        print(plain("\n".join(explain(config, lines)), keep="\n"))
     for warning in config.warnings:
-        print(warning, file=sys.stderr)
+        print(plain(warning), file=sys.stderr)
     return OK
 
 
@@ -119,7 +121,7 @@ def _described(config: Config, path: Path | None, lines: Mapping[_Path, int]) ->
 
 
 def _print_json(value: Mapping[str, Any]) -> None:
-    print(json.dumps(value, indent=4, ensure_ascii=False))
+    print(json_text(value, indent=4))
 
 
 # ---- a configuration as JSON -------------------------------------------------------------------

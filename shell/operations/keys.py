@@ -11,10 +11,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from kernelbus.bus.plaintext import plain
 from kernelbus.bus.security.curve import allow_command, key_store, own_name
 from kernelbus.bus.security.keys import KeysError, KeyStore
 from kernelbus.bus.settings.config import Config, ConfigError, load
 from kernelbus.shell.exits import OK, UNUSABLE
+from kernelbus.shell.terminal import complain
 
 __all__ = ["allow_key", "list_keys", "new_key", "revoke_key", "run_keys", "show_key"]
 
@@ -35,7 +37,7 @@ def run_keys(action: Callable[[KeyStore], int], *, program: str, folder: str | N
         config = Config() if folder is not None else load(configuration_file)
         return action(key_store(config) if folder is None else KeyStore(Path(folder)))
     except (ConfigError, KeysError) as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        complain(program, error)
         return UNUSABLE
 
 
@@ -97,7 +99,7 @@ def revoke_key(store: KeyStore, key: str) -> int:
         KeysError: no machine is allowed under it, or the file cannot be written.
     """
     _, name = store.revoke(key)
-    print(f"{name} is no longer allowed")
+    print(f"{plain(name)} is no longer allowed")
     return OK
 
 
@@ -113,7 +115,7 @@ def list_keys(store: KeyStore, *, as_json: bool = False) -> int:
         _print_json({"key": pair.public if pair else None, "name": own_name(), "folder": str(store.folder), "allowed": allowed})
         return OK
     rows = [(pair.public, own_name(), "this machine")] if pair is not None else []
-    rows += [(key, entry.name, entry.comment) for key, entry in entries.items()]
+    rows += [(key, plain(entry.name), plain(entry.comment)) for key, entry in entries.items()]
     width = max((len(name) for _, name, _ in rows), default=0)
     for key, name, comment in rows:
         print(f"{key}  {name:{width}}  {comment}".rstrip())

@@ -33,6 +33,7 @@ from kernelbus.shell.operations.tables import (
     printable,
     table,
 )
+from kernelbus.shell.terminal import complain
 
 __all__ = ["CLEAR", "PARTS", "forgive_encoding", "lines_of", "rows_of", "run_status", "to_json", "view"]
 
@@ -98,7 +99,7 @@ def run_status(
     try:
         client = admin_client(bus, configuration_file, timeout)
     except BusError as error:
-        print(f"kernelbus status: {error}", file=sys.stderr)
+        complain("kernelbus status", error)
         return UNREACHABLE_STATUS
     with client:
         if watch is not None:
@@ -106,7 +107,7 @@ def run_status(
         try:
             status = selection.ask(client)
         except BusError as error:
-            print(f"kernelbus status: {error}", file=sys.stderr)
+            complain("kernelbus status", error)
             return UNREACHABLE_STATUS
         print(selection.text(status))
         return HEALTHY_STATUS if status.health == HEALTHY else DEGRADED_STATUS
@@ -121,7 +122,7 @@ def _watch(client: AdminClient, selection: _Selection, seconds: float) -> NoRetu
             if drawn:
                 text = f"{error}; trying on"
             else:
-                print(f"kernelbus status: {error}; trying on", file=sys.stderr, flush=True)
+                complain("kernelbus status", f"{error}; trying on")
                 text = ""
         if drawn:
             text = f"{CLEAR}{time.strftime('%H:%M:%S')}, every {seconds:g} s; Ctrl-C ends\n\n{text}"

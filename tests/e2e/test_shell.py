@@ -316,7 +316,7 @@ def test_log_level(console: Console) -> None:
     assert f"frontend {HOST}: logs at level trace" in console.out("log-level trace")
     assert json.loads(console.out("log-level 2 --json"))["ok"]
     assert "invalid choice" in console.run("log-level loud", 1)[1]
-    assert console.part.logged(r"ann@lab \(\w+\) orders: log-level trace"), "with its sender"
+    assert console.part.logged(r"ann@lab \(\w+; as claimed\) orders: log-level trace"), "with its sender"
 
 
 def test_what_no_schema_lets_pass_is_refused_and_logged_with_its_sender(console: Console) -> None:

@@ -85,6 +85,19 @@ def test_an_order_goes_to_the_host_of_the_kernel_and_its_answer_to_the_console(b
     assert bus.say(two, PartAnswer(order.request, True)) == [], "answered once"
 
 
+def test_an_order_is_logged_at_every_level_with_who_gave_it(bus: BrokerPlayer, console: Peer) -> None:
+    class Known(Peer):
+        credentials = "user ann, process 7"  # type: ignore[assignment]
+
+    bus.host("h", kernels=[session()])
+    for route, known in ((console, "as claimed"), (Known("known"), "user ann, process 7")):
+        bus.notes.clear()
+        bus.say(route, PoolOrder(7, ME, "P", "pause"))
+        (note,) = [note for note in bus.notes if "orders" in note.text]
+        assert note.warning
+        assert note.text == f"{ME} ({route.name}; {known}) orders: pause pool P"
+
+
 def test_what_fails_at_its_host_fails(bus: BrokerPlayer, console: Peer) -> None:
     host = bus.host("h", kernels=[session()])
     ((_, order),) = bus.say(console, KernelOrder(7, ME, KERNEL, "abort"))

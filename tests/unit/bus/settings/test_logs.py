@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import stat
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -76,9 +78,88 @@ def test_no_text_forges_a_line_or_steers_a_terminal(tmp_path: Path) -> None:
     PART.warning(
         "client says %s", "a\n2026-01-01 00:00:00.000 [ERROR] broker: forged\r\x1b[2Jb\u2028c\x85d\0"
     )
-    first, second = file.read_bytes().decode().splitlines()
-    assert first.endswith("client says a")
-    assert second == r"    2026-01-01 00:00:00.000 [ERROR] broker: forged\r\x1b[2Jb\u2028c\x85d\x00"
+    (line,) = file.read_bytes().decode().splitlines()
+    assert line.endswith(r"client says a\n2026-01-01 00:00:00.000 [ERROR] broker: forged\r\x1b[2Jb\u2028c\x85d\x00")
+
+
+def test_a_log_file_is_private(tmp_path: Path) -> None:
+    file = tmp_path / "k.log"
+    before = os.umask(0)
+    try:
+        logs.setup("error", file)
+    finally:
+        os.umask(before)
+    PART.warning("x")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_text_has_no_whole_id_and_json_has(tmp_path: Path) -> None:
+    kernel, other = "679Y2xnSABCdefgh-_12aZ", "kLmN0pQrStUv1234wXyZ_-"
+    for format in ("text", "json"):
+        file = tmp_path / f"{format}.log"
+        logs.setup("error", file, format)
+        PART.warning("%s is gone; there is no kernel %s (see EnableAutomaticKernel)", kernel, other, extra=logs.fields(kernel=kernel))
+        try:
+            raise ValueError(kernel)
+        except ValueError:
+            PART.exception("it failed")
+        text = file.read_text()
+        assert (kernel in text) == (format == "json")
+        if format == "text":
+            assert "679Y2xnS is gone; there is no kernel kLmN0pQr (see EnableAutomaticKernel)" in text
+            assert other not in text
+
+
+def flood_filter() -> tuple[logs.FloodFilter, list[str], list[Callable[[], None]], list[float]]:
+    """Return a filter, what it writes by itself, what it wants called later, and its clock."""
+    written: list[str] = []
+    later: list[Callable[[], None]] = []
+    now = [0.0]
+    made = logs.FloodFilter(lambda record: written.append(record.getMessage()), lambda: now[0], lambda seconds, call: later.append(call))
+    return made, written, later, now
+
+
+def record(text: str, *arguments: object, level: int = logging.ERROR, **about: object) -> logging.LogRecord:
+    made = logging.LogRecord("kernelbus.link", level, "", 0, text, arguments, None)
+    made.fields = about
+    return made
+
+
+def test_a_flood_of_one_address_is_one_line_and_a_number() -> None:
+    made, written, later, now = flood_filter()
+    shown = [made.filter(record("link %s: byte %d begins no expression", f"10.0.0.1:{port}", port)) for port in range(50_000)]
+    assert shown == [True] + [False] * 49_999
+    assert made.filter(record("link %s: byte %d begins no expression", "10.0.0.2:5", 1)), "another address"
+    assert made.filter(record("link %s is up", "10.0.0.1:7", level=logging.INFO)), "no warning"
+    assert len(later) == 1
+    now[0] = 5.0
+    later[0]()
+    assert written == ["link 10.0.0.1:49999: byte 49999 begins no expression (49999 more like it about 10.0.0.1)"]
+    assert len(later) == 1, "nothing more is left out"
+    made.filter(record("link %s: byte %d begins no expression", "10.0.0.1:8", 8))
+    assert len(later) == 2
+    made.flush()
+    assert written[1:] == ["link 10.0.0.1:8: byte 8 begins no expression (1 more like it about 10.0.0.1)"]
+
+
+def test_what_a_client_chooses_does_not_make_other_lines() -> None:
+    made, written, later, now = flood_filter()
+    for number in range(1000):
+        made.filter(record('no pool is named "%s"', chr(97 + number % 26) * 5, client=f"[::1]:{number}"))
+    assert len(later) == 1
+    now[0] = 5.0
+    later[0]()
+    (line,) = written
+    assert line.endswith("(999 more like it about ::1)")
+
+
+def test_many_different_lines_about_an_address_are_counted_too() -> None:
+    made, written, later, now = flood_filter()
+    shown = sum(made.filter(record(f"fault {chr(97 + n // 26)}{chr(97 + n % 26)}", client="10.0.0.1:1")) for n in range(500))
+    assert shown == 20
+    now[0] = 5.0
+    later[0]()
+    assert written == ["(480 more lines about 10.0.0.1)"]
 
 
 def test_a_traceback_is_indented(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import pwd
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -465,4 +467,17 @@ async def test_the_bound_endpoint_is_the_one_to_connect_to(context: zmq.Context[
     bound = listening.bind("tcp://127.0.0.1:0")
     assert bound.startswith("tcp://127.0.0.1:")
     assert not bound.endswith(":0")
+    listening.close()
+
+
+async def test_an_ipc_endpoint_says_whose_process_sends(context: zmq.Context[zmq.Socket[bytes]], tmp_path: Path) -> None:
+    made = Hub()
+    listening = RouterTransport(context, made.take)
+    for endpoint in (f"ipc://{tmp_path}/bus", "tcp://127.0.0.1:0"):
+        part = dealer_factory(context, listening.bind(endpoint), secrets.token_bytes)(lambda frame: None)
+        part.send(data(1))
+        await until(lambda: made.frames)
+        said = made.frames.pop()[0].credentials
+        assert said == (f"user {pwd.getpwuid(os.getuid()).pw_name}, process {os.getpid()}" if endpoint.startswith("ipc") else "")
+        part.close()
     listening.close()

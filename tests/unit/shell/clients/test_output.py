@@ -26,3 +26,14 @@ def test_the_stream_is_looked_up_at_each_write() -> None:
     streams.reverse()
     output.write("b")
     assert [stream.getvalue() for stream in streams] == ["b", "a"]
+
+
+def test_a_terminal_is_not_steered_by_what_a_kernel_says() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stream, shown in ((Terminal(), "a\\x1b[2Jb\n"), (io.StringIO(), "a\x1b[2Jb\n")):
+        output = Output(lambda stream=stream: stream)  # type: ignore[misc]
+        output.write("a\x1b[2Jb\n")
+        assert stream.getvalue() == shown
