@@ -95,7 +95,7 @@ def test_an_order_is_logged_at_every_level_with_who_gave_it(bus: BrokerPlayer, c
         bus.say(route, PoolOrder(7, ME, "P", "pause"))
         (note,) = [note for note in bus.notes if "orders" in note.text]
         assert note.warning
-        assert note.text == f"{ME} ({route.name}; {known}) orders: pause pool P"
+        assert note.text == f"{ME} ({route.name}; {known}) orders: pool pause P"
 
 
 def test_what_fails_at_its_host_fails(bus: BrokerPlayer, console: Peer) -> None:
