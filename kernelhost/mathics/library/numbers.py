@@ -1,6 +1,6 @@
 """Have Mathics3 read numbers as the language does, and tell the precision that they were given.
 
-* ``-0.`` keeps its sign.
+* ``-0.`` keeps its sign, and ``Abs`` takes it away.
 * A number without a mark is a machine number if it has up to 17 digits.
 * A machine number beyond the machine's range (``1.*^400``) is one of arbitrary precision.
 * ``17.`30.2304`` has that precision, and ``Precision`` and ``Accuracy`` know it.
@@ -23,6 +23,7 @@ def mend_numbers() -> None:
     """Change Mathics3's functions; call this after they are loaded."""
     _mend_reading()
     _mend_precision()
+    _mend_absolute_values()
 
 
 def _mend_reading() -> None:
@@ -76,3 +77,11 @@ def _mend_precision() -> None:
     # Both call themselves, by the name in their module, for the parts of an expression.
     numbers.eval_Precision = builtins.eval_Precision = precision
     numbers.eval_Accuracy = builtins.eval_Accuracy = accuracy
+
+
+def _mend_absolute_values() -> None:
+    import mathics.eval.numeric as numeric
+    from mathics.core.atoms import MachineReal, MachineReal0
+
+    theirs = numeric.eval_Abs_number
+    numeric.eval_Abs_number = lambda n: MachineReal0 if type(n) is MachineReal and n.value == 0 else theirs(n)
