@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import zmq
 
 from kernelbus.bus.channel.frames import Frame, Kind, Lane, control_frame, decode_frame, encode_header
-from kernelbus.bus.errors import BusError, FrameError, MessageError
+from kernelbus.bus.errors import BusError, FrameError, MessageError, VersionError
 from kernelbus.bus.protocol.codec import decode, encode
 from kernelbus.bus.protocol.orders import Answer, Order, Traced, TraceOrder
 from kernelbus.bus.protocol.reports import Status, StatusRequest, Story, StoryRequest
@@ -384,7 +384,10 @@ def _send(connection: _Connection, message: Message) -> None:
 
 
 def _read(parts: list[Any], endpoint: str) -> Message | None:
-    """Decode what the broker has sent; return None if it is no control message.
+    """Decode what the broker has sent.
+
+    Returns:
+        The message; None: it is none, or one of a later version.
 
     Raises:
         BrokerUnreachable: this version cannot decode it.
@@ -392,6 +395,10 @@ def _read(parts: list[Any], endpoint: str) -> Message | None:
     try:
         frame: Frame = decode_frame(parts[0], parts[-1])
         return decode(frame.payload) if frame.kind == Kind.CONTROL else None
+    except VersionError as error:
+        raise BrokerUnreachable(f"the broker at {endpoint} speaks {error}") from None
     except (FrameError, MessageError) as error:
+        if isinstance(error, MessageError) and error.later:
+            return None
         text = f"the broker at {endpoint} is of another version of kernelbus: it sent {error}"
         raise BrokerUnreachable(text) from None

@@ -6,7 +6,16 @@ what is at fault.
 
 from __future__ import annotations
 
-__all__ = ["BusError", "ChannelError", "ChannelUsageError", "ChannelViolation", "EndpointError", "FrameError", "MessageError"]
+__all__ = [
+    "BusError",
+    "ChannelError",
+    "ChannelUsageError",
+    "ChannelViolation",
+    "EndpointError",
+    "FrameError",
+    "MessageError",
+    "VersionError",
+]
 
 
 class BusError(Exception):
@@ -24,12 +33,18 @@ class MessageError(BusError):
         request: the number of the request that the message was meant to be, or None if it is not
             known.
         sender: who the message says has sent it; empty if it is not known.
+        later: whether a later version of the protocol has the message, so that it is passed over.
     """
 
     def __init__(self, text: str, request: int | None = None, sender: str = "") -> None:
         super().__init__(text)
         self.request = request
         self.sender = sender
+        self.later = False
+
+
+class VersionError(MessageError):
+    """The peer speaks another major version of the protocol; the text names both versions."""
 
 
 class ChannelError(BusError):

@@ -16,7 +16,7 @@ from enum import Enum
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from kernelbus.bus.channel.frames import Frame, Kind, control_frame
-from kernelbus.bus.errors import BusError, MessageError
+from kernelbus.bus.errors import BusError, MessageError, VersionError
 from kernelbus.bus.protocol.codec import decode, encode
 from kernelbus.bus.protocol.messages import Heartbeat, Leave, Register, RegisterAgain, Registered
 from kernelbus.bus.protocol.schema import Message
@@ -83,6 +83,7 @@ class Membership:
         self._last_heard = 0.0
         self._registered = asyncio.Event()
         self._said_lost = False
+        self._foreign = ""  # what was said of a broker of another version
 
     def send(self, message: Message) -> None:
         """Send a control message to the broker.
@@ -169,12 +170,21 @@ class Membership:
         try:
             message = decode(frame.payload)
         except MessageError as error:
-            self._log.error("the broker at %s sent %s; ignored", self.where, error)
+            if isinstance(error, VersionError):
+                self._said_lost = True
+                if str(error) != self._foreign:
+                    self._foreign = str(error)
+                    self._log.error("the broker at %s speaks %s; trying on", self.where, error)
+            elif error.later:
+                self._log.debug("the broker at %s sent %s; passed over", self.where, error)
+            else:
+                self._log.error("the broker at %s sent %s; ignored", self.where, error)
             return
         match message:
             case Heartbeat():
                 pass
             case Registered():
+                self._foreign = ""
                 self._interval = message.heartbeat_interval
                 self.state = MembershipState.UP
                 self._registered.set()

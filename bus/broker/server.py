@@ -19,9 +19,10 @@ from kernelbus.bus.broker.keeper import Keeper
 from kernelbus.bus.broker.machine import Action, Broker
 from kernelbus.bus.broker.tables import BrokerOptions, Note, Send
 from kernelbus.bus.channel.frames import Frame, Kind, control_frame
-from kernelbus.bus.errors import MessageError
+from kernelbus.bus.errors import MessageError, VersionError
 from kernelbus.bus.everypart import carry_out
 from kernelbus.bus.protocol.codec import decode, encode
+from kernelbus.bus.protocol.messages import Heartbeat
 from kernelbus.bus.protocol.orders import Answer
 from kernelbus.bus.security.admission import Admission
 from kernelbus.bus.security.keys import KeyStore
@@ -34,6 +35,9 @@ from kernelbus.bus.transport.zeromq import RouterTransport
 __all__ = ["BrokerServer"]
 
 _log = logging.getLogger("kernelbus.broker")
+
+#: How many parts of another version are remembered, so that each is logged once.
+_MOST_REFUSED = 100
 
 
 class BrokerServer:
@@ -62,6 +66,7 @@ class BrokerServer:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._writing = False
+        self._refused: set[str] = set()
         now = self._loop.time()
         self._keeper = Keeper(journal, now, time.time())
         self.broker = Broker(options, now, time.time() - now, self._keeper.records)
@@ -129,11 +134,26 @@ class BrokerServer:
             message = decode(frame.payload)
         except MessageError as error:
             who = f" ({error.sender})" if error.sender else ""
-            _log.error("connection %s%s sent %s; ignored", route.name, who, error)
+            if isinstance(error, VersionError):
+                self._foreign(f"{error.sender or 'a part'} is refused: it speaks {error}", route)
+            elif error.later:
+                _log.debug("connection %s%s sent %s; passed over", route.name, who, error)
+            else:
+                _log.error("connection %s%s sent %s; ignored", route.name, who, error)
             if error.request is not None:
                 route.send(control_frame(encode(Answer(error.request, False, "malformed", [str(error)]))))
             return
         self._perform(broker.control(route, message, self._loop.time()))
+
+    def _foreign(self, text: str, route: Route) -> None:
+        """Refuse a part of another major version, with one line for each."""
+        if text not in self._refused:
+            if len(self._refused) >= _MOST_REFUSED:
+                self._refused.clear()
+            self._refused.add(text)
+            _log.error("%s", text)
+        # Any message tells the part which version is spoken here.
+        route.send(control_frame(encode(Heartbeat())))
 
     def _revoked(self, route: Route) -> None:
         self._perform(self.broker.expel(route, "may no longer join: its machine's key is not allowed any more", self._loop.time()))

@@ -68,13 +68,18 @@ def schema_of(cls: type[Message]) -> Schema:
     return _SCHEMAS[cls]
 
 
-def load(cls: type[Message], content: dict[str, Any]) -> Message:
+def load(cls: type[Message], content: dict[str, Any], lenient: bool = False) -> Message:
     """Check `content` against the schema of `cls` and return the message that it makes.
+
+    Args:
+        cls: the kind of message.
+        content: its keys and values.
+        lenient: pass over keys that the schema does not have, also in the messages inside it.
 
     Raises:
         marshmallow.ValidationError: the schema refuses it.
     """
-    return typing.cast("Message", _build(cls, schema_of(cls).load(content)))
+    return typing.cast("Message", _build(cls, schema_of(cls).load(_known(cls, content) if lenient else content)))
 
 
 def dump(message: Message) -> dict[str, Any]:
@@ -146,6 +151,17 @@ def _field(hint: Any, required: bool) -> fields.Field[Any]:
     if get_origin(hint) is list:
         return fields.List(_field(get_args(hint)[0], True), validate=validate.Length(max=MAXIMUM_LIST), **extra)
     return fields.Nested(schema_of(hint), **extra)
+
+
+def _known(hint: Any, content: Any) -> Any:
+    """Return `content` without the keys that messages of this type do not have."""
+    hint, _ = _optional(hint)
+    if get_origin(hint) is list and isinstance(content, list):
+        return [_known(get_args(hint)[0], item) for item in content]
+    if not (isinstance(hint, type) and issubclass(hint, Message) and isinstance(content, dict)):
+        return content
+    hints = _hints(hint)
+    return {key: _known(hints[key], value) for key, value in content.items() if key in hints}
 
 
 def _build(cls: Any, content: dict[str, Any]) -> Any:

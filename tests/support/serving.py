@@ -73,6 +73,7 @@ class Part:
         ready: what its standard output says when it is ready.
         environment: what it has in its environment beside ours.
         around: words before the command, of a program that becomes it.
+        source: the folder that has the packages, of this build or another.
     """
 
     def __init__(
@@ -81,10 +82,11 @@ class Part:
         ready: str = "Listening for new connections",
         environment: dict[str, str] | None = None,
         around: Sequence[str] = (),
+        source: Path = ROOT / "src",
     ) -> None:
         self.output: list[str] = []
         self.log: list[str] = []
-        paths = [str(ROOT / "src"), (environment or {}).get("PYTHONPATH", "")]
+        paths = [str(source), (environment or {}).get("PYTHONPATH", "")]
         own = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
         # KERNELBUS_KERNEL: the same kernels on a machine with a WolframKernel.
         ours = {"XDG_STATE_HOME": _STATE.name, "KERNELBUS_KERNEL": "embedded"}

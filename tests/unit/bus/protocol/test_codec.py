@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelbus.bus.channel.frames import MAXIMUM_PAYLOAD
-from kernelbus.bus.errors import MessageError
+from kernelbus.bus.errors import MessageError, VersionError
 from kernelbus.bus.protocol.codec import decode, encode
 from kernelbus.bus.protocol.histogram import Histogram
 from kernelbus.bus.protocol.messages import (
@@ -70,6 +70,7 @@ from kernelbus.bus.protocol.reports import (
     StoryRequest,
 )
 from kernelbus.bus.protocol.schema import MAXIMUM_TEXT, Message
+from kernelbus.bus.protocol.version import PROTOCOL, Version
 
 POOL = PoolReport("P", True, False, 1, 2, 3, 4, 5, 6, 7, "why")
 KERNEL = KernelReport("k", "P", "attached", 3, 2**64 - 1, "In[1]:= ", True, 4, 5)
@@ -276,6 +277,56 @@ def test_each_key_of_the_wrong_type_is_named(message: Any) -> None:
         content[field.name] = {"neither": "this"}
         with pytest.raises(MessageError, match=f"{type(message).__name__}: {field.name}"):
             decode(json.dumps(content).encode())
+
+
+# ---------------------------------------------------------------------- other versions
+
+
+def written(protocol: str | None, **content: object) -> bytes:
+    """Return a message as a program of this version of the protocol writes it."""
+    return json.dumps({**content, **({} if protocol is None else {"protocol": protocol})}).encode()
+
+
+def test_each_message_says_its_version() -> None:
+    assert json.loads(encode(Heartbeat()))["protocol"] == str(PROTOCOL)
+
+
+def test_what_a_later_version_has_added_is_passed_over() -> None:
+    later = str(Version(PROTOCOL.major, PROTOCOL.minor + 1))
+    kernel = {"kernel": "k", "pool": "p", "state": "s", "serial": 1, "colour": {"deep": 1}}
+    register = decode(written(later, **{**REGISTER, "kernels": [kernel], "flavour": [1]}))
+    assert isinstance(register, Register)
+    assert register.kernels == [KernelReport("k", "p", "s", 1)]
+    answer = decode(written(later, message="Answer", request=1, ok=True, parts=[{"request": 1, "ok": True, "new": 1}]))
+    assert answer == Answer(1, True, parts=[PartAnswer(1, True)])
+    with pytest.raises(MessageError, match="channel: Missing"):
+        decode(written(later, message="Open", client="a", colour=1))
+    with pytest.raises(MessageError, match="unknown control message 'Frobnicate'") as error:
+        decode(written(later, message="Frobnicate", request=7))
+    assert (error.value.later, error.value.request) == (True, 7)
+
+
+@pytest.mark.parametrize("version", [None, str(PROTOCOL), str(Version(PROTOCOL.major, 0))])
+def test_what_the_same_or_an_earlier_version_cannot_have_is_refused(version: str | None) -> None:
+    with pytest.raises(MessageError, match="Open: colour: Unknown"):
+        decode(written(version, **OPEN, colour=1))
+    with pytest.raises(MessageError, match="unknown") as error:
+        decode(written(version, message="Frobnicate"))
+    assert not error.value.later
+
+
+@pytest.mark.parametrize("version", [Version(PROTOCOL.major + 1, 0), Version(PROTOCOL.major - 1, 7)])
+def test_another_major_version_is_refused_in_one_line_that_names_both(version: Version) -> None:
+    with pytest.raises(VersionError) as error:
+        decode(written(str(version), **REGISTER))
+    text = f"version {version} of the bus protocol, and this program speaks {PROTOCOL}: upgrade the older of the two"
+    assert (str(error.value), error.value.sender) == (text, "n")
+
+
+@pytest.mark.parametrize("version", ["", "1", "x.y", "1.0.0", "99999.0", 1.0, None, {"major": 1}])
+def test_a_version_that_is_none_is_refused(version: object) -> None:
+    with pytest.raises(VersionError, match="no known version"):
+        decode(json.dumps({**OPEN, "protocol": version}).encode())
 
 
 def test_a_name_or_key_without_end_does_not_fill_the_log() -> None:
