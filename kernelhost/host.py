@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,7 @@ from kernelbus.kernelhost.pools.pool import (
 )
 from kernelbus.kernelhost.pools.table import PoolTable
 from kernelbus.kernelhost.process.nursery import Nursery
+from kernelbus.kernelhost.process.scratch import Scratch
 from kernelbus.kernelhost.process.watch import KernelWatch, settled
 from kernelbus.kernelhost.process.wolfram import licence_refusal
 from kernelbus.kernelhost.session.output import ResumeError
@@ -120,6 +122,7 @@ class Host:
         self._none_left = asyncio.Event()
         self._limits = limits = settled(config.limits)
         self._nursery = Nursery(limits.kernel_start_timeout)
+        self._scratch = self._make_scratch()
         options = ChannelOptions(window=limits.window, chunk=limits.chunk)
         self._multiplexer = Multiplexer(self._transmit, options)
         self._reporter = Reporter(
@@ -136,6 +139,13 @@ class Host:
             heartbeat_timeout=config.bus.heartbeat_timeout,
             where=where,
         )
+
+    def _make_scratch(self) -> Scratch | None:
+        try:
+            return Scratch()
+        except OSError as error:
+            self._log.error("kernels have no folders of their own, and run in %s: %s", os.getcwd(), error)
+            return None
 
     @property
     def membership(self) -> Membership:
@@ -206,6 +216,8 @@ class Host:
         for task in self._starts:
             task.cancel()
         await self._nursery.close()
+        if self._scratch is not None:
+            await asyncio.to_thread(self._scratch.close)
         self._multiplexer.close()
         self._predecessors.close()
 
@@ -368,7 +380,18 @@ class Host:
         config = self._config
         send_prompt = config.send_input_name_packet_upon_kernel_connection
         replaced = config.allow_silent_kernel_replacement
-        kernel = Kernel(number, identity, self._table.configs[name], self._limits, send_prompt, replaced, self, self._nursery, self._name)
+        kernel = Kernel(
+            number,
+            identity,
+            self._table.configs[name],
+            self._limits,
+            send_prompt,
+            replaced,
+            self,
+            self._nursery,
+            self._name,
+            self._scratch,
+        )
         self._kernels[name, number] = kernel
         self._by_identity[identity] = kernel
         self._none_left.clear()

@@ -22,6 +22,7 @@ import asyncio
 import errno
 import logging
 import os
+import shutil
 import socket
 import time
 from collections import deque
@@ -34,10 +35,14 @@ from kernelbus.bus.settings.config import LimitsConfig, PoolConfig
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.process import peers
 from kernelbus.kernelhost.process.accounting import Usage
-from kernelbus.kernelhost.process.initialisation import Initialisation, Step, verdict
+from kernelbus.kernelhost.process.confinement import Confinement, confinement_of, person
+from kernelbus.kernelhost.process.initialisation import CONFINE, Initialisation, Step, judged, verdict
 from kernelbus.kernelhost.process.nursery import Nursery
 from kernelbus.kernelhost.process.parent import InitialisationFailed, NurseryFailed
+from kernelbus.kernelhost.process.sandbox import PROGRAM, sandboxed
+from kernelbus.kernelhost.process.scratch import Scratch
 from kernelbus.kernelhost.process.starting import (
+    READABLE,
     KernelProcess,
     SpawnedKernel,
     embedded_arguments,
@@ -114,6 +119,7 @@ class Kernel(RelayOwner):
         replaced: whether a client whose kernel dies gets another one at once.
         handler: what is told of the events in its life.
         nursery: forks embedded kernels.
+        scratch: makes the folder that it runs in; None: it runs in the host's.
         host: the name of the kernel host, for the log.
 
     Attributes:
@@ -140,6 +146,7 @@ class Kernel(RelayOwner):
         handler: KernelHandler,
         nursery: Nursery,
         host: str = "",
+        scratch: Scratch | None = None,
     ) -> None:
         self.number = number
         self.identity = identity
@@ -154,7 +161,8 @@ class Kernel(RelayOwner):
         self._handler = handler
         self._nursery = nursery
         self._loop = asyncio.get_running_loop()
-        self._mark = mark_of(identity)
+        self._scratch = scratch
+        self._folder = ""
         self._listener: RelayListener | None = None
         self._process: KernelProcess | None = None
         self._link: RelayLink | None = None
@@ -170,7 +178,8 @@ class Kernel(RelayOwner):
         self._unwanted: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._abort = AbortWatch(self, limits.abort_timeout)
-        self._initialisation = Initialisation(pool.initialization_file, pool.initialization_code)
+        given = tuple((name, value) for name, value in pool.environment if isinstance(value, str))
+        self._initialisation = Initialisation(pool.initialization_file, pool.initialization_code, given)
         self._steps: deque[Step] = deque()
         self._step: Step | None = None
         self._value: object = None
@@ -260,17 +269,21 @@ class Kernel(RelayOwner):
             if available() < _RESERVE:
                 # Starting one half is worse than not starting it.
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            confinement = self._confine()
             if is_embedded(self.pool.kernel_path):
-                await self._start_embedded()
+                await self._start_embedded(confinement)
             else:
-                await self._start_program()
+                await self._start_program(confinement)
             assert self._process is not None
             self._process.log_to(self.log)
+            self._process.wrapped = self.pool.sandbox is not None
         except OSError as error:
             lacking = shortage(error)
             self.short = bool(lacking)
             program = self.program or "the embedded kernel"
             self._exited(f"could not be started: {lacking or f'{program}: {error.strerror or error}'}")
+        except LookupError as error:
+            self._exited(f"could not be started: {error}")
         except (InitialisationFailed, NurseryFailed) as error:
             self._exited(f"could not be initialised: {error}")
         else:
@@ -281,7 +294,30 @@ class Kernel(RelayOwner):
                 if self._prompted:
                     self._initialise()
 
-    async def _start_program(self) -> None:
+    def _confine(self) -> Confinement:
+        """Make what the kernel gets: its folder first.
+
+        Raises:
+            LookupError: its user does not exist, or the host may not take it on.
+            OSError: its folder cannot be made.
+        """
+        user = person(self.pool.user) if self.pool.user else None
+        folder = self.pool.working_directory or ""
+        if folder and not os.path.isdir(folder):
+            raise NotADirectoryError(errno.ENOTDIR, f"{folder} (WorkingDirectory) is not a folder")
+        if not folder and self._scratch is not None:
+            folder = self._folder = self._scratch.make((user.uid, user.gid) if user is not None else None)
+        return confinement_of(self.pool, mark_of(self.identity), folder, user, os.environ)
+
+    def _sandboxed(self, command: list[str], confinement: Confinement, *, network: bool) -> list[str]:
+        if self.pool.sandbox is None:
+            return command
+        if shutil.which(PROGRAM) is None:
+            raise FileNotFoundError(errno.ENOENT, f"{PROGRAM} is not installed (Sandbox): install bubblewrap, or leave Sandbox out")
+        needed = (*READABLE, os.path.dirname(os.path.realpath(shutil.which(command[0]) or command[0])))
+        return sandboxed(command, confinement.folder or os.getcwd(), needed, network=network)
+
+    async def _start_program(self, confinement: Confinement) -> None:
         """Start a program, which connects to a port of its own.
 
         Every user of the machine can reach the port: see :meth:`_refusal`.
@@ -290,17 +326,18 @@ class Kernel(RelayOwner):
         port = await self._listener.listen("127.0.0.1", 0)
         command = kernel_command(self.pool.kernel_path, self.pool.kernel_options, link_to(port), self.pool.parallel_kernels)
         self.program = command[0]
-        self._process = await SpawnedKernel.start(command, str(self), self._exited, mark=self._mark)
+        command = self._sandboxed(command, confinement, network=True)
+        self._process = await SpawnedKernel.start(command, str(self), self._exited, (), confinement)
         self._listener.decide()
 
-    async def _start_embedded(self) -> None:
+    async def _start_embedded(self, confinement: Confinement) -> None:
         """Fork or start the embedded kernel, whose link nobody else can reach."""
         command = kernel_command(self.pool.kernel_path, self.pool.kernel_options, (), self.pool.parallel_kernels)
         if self._limits.kernel_memory:
             command += ["-memory", str(self._limits.kernel_memory)]
         (data, its_data), (message, its_message) = socket.socketpair(), socket.socketpair()
         try:
-            self._process = await self._run_embedded(command, (its_data.fileno(), its_message.fileno()))
+            self._process = await self._run_embedded(command, (its_data.fileno(), its_message.fileno()), confinement)
             await relay_over(data, message, self._take_link, str(self))
         except BaseException:
             data.close()
@@ -310,20 +347,22 @@ class Kernel(RelayOwner):
             its_data.close()
             its_message.close()
 
-    async def _run_embedded(self, command: list[str], link: tuple[int, int]) -> KernelProcess:
+    async def _run_embedded(self, command: list[str], link: tuple[int, int], confinement: Confinement) -> KernelProcess:
         arguments = embedded_arguments(command)
         assert arguments is not None
-        if self._nursery.available:
+        # What was forked cannot be put into a sandbox any more.
+        if self._nursery.available and self.pool.sandbox is None:
             try:
                 return await self._nursery.fork(
-                    arguments, str(self), self._exited, link, self._initialisation, self.pool.name, self._mark, self._unwanted
+                    arguments, str(self), self._exited, link, self._initialisation, self.pool.name, confinement, self._unwanted
                 )
             except NurseryFailed as error:
                 if self._ending is not None:
                     raise
                 self.log.error("%s; %s is started by itself", error, self)
         command = [*command, "-linkdescriptors", f"{link[0]},{link[1]}"]
-        return await SpawnedKernel.start(command, str(self), self._exited, link, self._mark)
+        command = self._sandboxed(command, confinement, network=False)
+        return await SpawnedKernel.start(command, str(self), self._exited, link, confinement)
 
     def end(self, why: str) -> None:
         """Ask the kernel to end, and kill it if it still runs after a grace period.
@@ -401,12 +440,19 @@ class Kernel(RelayOwner):
         if self._exit is not None:
             self._finish()
 
+    def _remove_folder(self) -> None:
+        folder, self._folder = self._folder, ""
+        if folder and self._scratch is not None:
+            # In a thread: it may hold much.
+            self._loop.run_in_executor(None, self._scratch.remove, folder)
+
     def _finish(self) -> None:
         self._stop_timer()
         self._abort.stop()
         if self.phase is Phase.ENDED:
             return
         self.phase = Phase.ENDED
+        self._remove_folder()
         assert self._exit is not None
         if self._step is not None and self._ending is None:
             self._ending = f"could not be initialised: {self._step.name} ended the kernel, which {self._exit}"
@@ -438,8 +484,9 @@ class Kernel(RelayOwner):
         found = peers.owner(there, here)
         if found is None:
             return "is gone already"
-        if found.uid != os.getuid():
-            return f"is of user {found.uid}, not of the kernel's user {os.getuid()}"
+        expected = person(self.pool.user).uid if self.pool.user else os.getuid()
+        if found.uid != expected:
+            return f"is of user {found.uid}, not of the kernel's user {expected}"
         mine = [process.pid for process in family(self._process.pid, processes())]
         return "" if peers.holds(mine, found.inode) else f"is of another process than {self}"
 
@@ -473,6 +520,10 @@ class Kernel(RelayOwner):
             Symbol("Set")(Symbol("WSTPServer`$KernelID"), self.identity),
             Symbol("Set")(Symbol("WSTPServer`$PoolName"), self.pool.name),
         ]
+        if not self.program and not (self.pool.files and self.pool.processes):
+            # What the pool forbids is forbidden once the initialisation is over.
+            allowed = [Symbol("True" if allowed else "False") for allowed in (self.pool.files, self.pool.processes)]
+            self._steps.append(Step("the confinement", judged(Symbol(CONFINE)(*allowed))))
         self._ask(Symbol("CompoundExpression")(*define, Symbol("Null")))
 
     def _ask(self, expression: Function) -> None:

@@ -86,6 +86,19 @@ class PoolConfig:
         initialization_file: an absolute path, read by every kernel at its start.
         initialization_code: Wolfram Language text, evaluated by every kernel at its start, after
             the file.
+        user: the user of the machine that kernels run as; None: the host's.
+        working_directory: the folder that they run in; None: a private one for each, which is
+            removed with its kernel.
+        environment: names of environment variables, with what kernels have there: a value, True
+            for the host's value, False for none. Without one, a list in
+            :mod:`kernelbus.kernelhost.process.confinement` decides.
+        maximum_processes: how many processes the user of a kernel may have; None: no limit.
+        maximum_open_files: how many files each process of a kernel may have open; None: no limit.
+        maximum_cpu_time: seconds of processor time of each process of a kernel; None: no limit.
+        maximum_file_size: bytes of the largest file that a kernel may write; None: no limit.
+        files: whether code in the embedded kernel may use files and connections.
+        processes: whether code in the embedded kernel may start programs.
+        sandbox: the program that keeps kernels from the machine; None: none.
         session_idle_timeout, detached_evaluation_timeout, detached_question_timeout,
         leftover_timeout, attached_idle_timeout, timeouts_apply, kernels_per_address,
         sessions_per_address: as in :class:`LimitsConfig`; None: as it says there.
@@ -103,6 +116,16 @@ class PoolConfig:
     kernel_options: str = ""
     initialization_file: str | None = None
     initialization_code: str | None = None
+    user: str | None = None
+    working_directory: str | None = None
+    environment: tuple[tuple[str, str | bool], ...] = ()
+    maximum_processes: int | None = None
+    maximum_open_files: int | None = None
+    maximum_cpu_time: int | None = None
+    maximum_file_size: int | None = None
+    files: bool = True
+    processes: bool = True
+    sandbox: Literal["bubblewrap"] | None = None
     session_idle_timeout: float | None = None
     detached_evaluation_timeout: float | None = None
     detached_question_timeout: float | None = None
@@ -498,8 +521,9 @@ class _Settler:
             self._fault(text, *path, "MinimumKernelNumber")
         settled = dict(content, minimum_kernel_number=least, maximum_kernel_number=most)
         # WSTPServer's files may have empty strings for values that are not wanted.
-        for key in ("kernel_path", "initialization_file", "initialization_code"):
+        for key in ("kernel_path", "initialization_file", "initialization_code", "user", "working_directory"):
             settled[key] = content.get(key) or None
+        settled["environment"] = tuple(content.get("environment", {}).items())
         if (program := settled["kernel_path"]) not in (None, EMBEDDED):
             settled["kernel_path"] = program = self._program(program)
             if shutil.which(program) is None:
@@ -510,6 +534,11 @@ class _Settler:
             if not os.path.isfile(file):
                 text = f"{shown(file)} does not exist: this pool has no kernels while that is so"
                 self._warn(text, *path, "InitializationFile")
+        if (folder := settled["working_directory"]) is not None:
+            settled["working_directory"] = folder = self.absolute(folder)
+            if not os.path.isdir(folder):
+                text = f"{shown(folder)} is not a folder: this pool has no kernels while that is so"
+                self._warn(text, *path, "WorkingDirectory")
         return PoolConfig(name, **settled)
 
     def _program(self, given: str) -> str:

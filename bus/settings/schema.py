@@ -208,6 +208,25 @@ class _Choice(_Text):
         return text
 
 
+class _Environment(_Field[dict[str, str | bool]]):
+    takes = "an object of names, each with a string, `true` or `false`"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, str | bool]:
+        if not isinstance(value, dict):
+            raise ValidationError('this must be an object: write names and values in braces, {"NAME": "value"}')
+        faults: dict[str, list[str]] = {}
+        for name, content in value.items():
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name, re.ASCII):
+                faults[name] = ["this cannot name an environment variable: use letters, digits and _"]
+            elif not isinstance(content, (str, bool)):
+                faults[name] = [f"{shown(content)} is not a string, true or false: write one of these"]
+            elif isinstance(content, str) and "\0" in content:
+                faults[name] = ["a value cannot have a zero byte: leave it out"]
+        if faults:
+            raise ValidationError(faults)
+        return dict(value)
+
+
 class _ServiceName(_Text):
     """A service's name as RFC 6335 (section 5.1) defines it."""
 
@@ -377,6 +396,42 @@ class _PoolSchema(_Keeping):
     initialization_file = _Text("A file that each kernel reads before it has a client.")
     initialization_code = _Text(
         "Code that each kernel evaluates before it has a client, after `InitializationFile`."
+    )
+    user = _Text(
+        "The user of the machine that the kernels run as. Only a host that is started as root can "
+        "start kernels of another user. Left out, it is the user of the host."
+    )
+    working_directory = _Text(
+        "The folder that the kernels run in. Left out, each kernel has a private one, which is "
+        "removed when it ends."
+    )
+    environment = _Environment(
+        "Environment variables of the kernels: a value, `true` for the host's value, or `false` "
+        "for none. Variables that are not named here are passed on only if they say where things "
+        "are or how to speak to people: `PATH`, `HOME`, `USER`, `LOGNAME`, `SHELL`, `TMPDIR`, `TZ`, "
+        "`LANG`, `LANGUAGE`, `LC_...`, `LD_LIBRARY_PATH`, `SSL_CERT_...`, `WOLFRAM...`, "
+        "`MATHEMATICA...`."
+    )
+    maximum_processes = _Count("processes", "How many processes the user of the kernels may have. root has no limit.")
+    maximum_open_files = _Count("files", "How many files each process of a kernel may have open.", least=32)
+    maximum_cpu_time = _Count(
+        "seconds", "How much processor time each process of a kernel may use; then the system ends it."
+    )
+    maximum_file_size = _Count("bytes", "How long a file may become that a kernel writes.", least=0)
+    files = _Flag(
+        "If false, code in the embedded kernel can neither use files nor connect to other machines, "
+        "once the initialisation is over."
+    )
+    processes = _Flag(
+        "If false, code in the embedded kernel can start no programs, once the initialisation is "
+        "over."
+    )
+    sandbox = _Choice(
+        "The kernels run in a sandbox of bubblewrap (`bwrap`): they see the machine's files without "
+        "the homes, cannot write any but those in their own folder, and see no other processes. "
+        "Embedded kernels have no network there, and take seconds to start, since they are not "
+        "forked.",
+        "bubblewrap",
     )
 
 

@@ -18,7 +18,10 @@ __all__ = ["PoolTable"]
 
 #: The keys of a pool's configuration that determine how its kernels start. When one of them
 #: changes, kernels that wait for a first client are replaced.
-_START_KEYS = ("kernel_path", "kernel_options", "parallel_kernels", "initialization_file", "initialization_code")
+_START_KEYS = (
+    "kernel_path", "kernel_options", "parallel_kernels", "initialization_file", "initialization_code", "user", "working_directory",
+    "environment", "maximum_processes", "maximum_open_files", "maximum_cpu_time", "maximum_file_size", "files", "processes", "sandbox",
+)  # fmt: skip
 
 
 class PoolTable:

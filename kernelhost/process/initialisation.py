@@ -14,8 +14,11 @@ from typing import NamedTuple
 
 from wstp.expr import Expr, Function, Symbol
 
-__all__ = ["Initialisation", "Step", "verdict"]
+__all__ = ["CONFINE", "Initialisation", "Step", "judged", "verdict"]
 
+#: The function of the embedded kernel that forbids files and programs
+#: (:mod:`kernelbus.kernelhost.mathics.evaluation.confinement`).
+CONFINE = "WSTPServer`Private`Confine"
 _DONE = "done"
 _FAILED = "gave $Failed"
 _ABORTED = "was aborted"
@@ -37,25 +40,32 @@ class Initialisation(NamedTuple):
     """A pool's InitializationFile and InitializationCode.
 
     Kernels of two pools with equal initialisations can be forked from the same parent.
+
+    Attributes:
+        file: the file; None: there is none.
+        code: the code; None: there is none.
+        environment: the environment variables that they are run with, beside those of the host.
     """
 
     file: str | None = None
     code: str | None = None
+    environment: tuple[tuple[str, str], ...] = ()
 
     def steps(self) -> list[Step]:
         """Return what is to be evaluated, in order."""
         steps = []
         if self.file:
-            steps.append(Step(f"InitializationFile {self.file}", _judged(Symbol("Get")(self.file))))
+            steps.append(Step(f"InitializationFile {self.file}", judged(Symbol("Get")(self.file))))
         if self.code:
-            steps.append(Step("InitializationCode", _judged(Symbol("ToExpression")(self.code))))
+            steps.append(Step("InitializationCode", judged(Symbol("ToExpression")(self.code))))
         return steps
 
     def __str__(self) -> str:
         return " and ".join(step.name for step in self.steps()) or "no initialisation"
 
 
-def _judged(work: Function) -> Function:
+def judged(work: Function) -> Function:
+    """Return the evaluation of `work`, whose value :func:`verdict` understands."""
     # The kernel itself reduces the result to a word, so that no large result has to be sent.
     cases: list[Expr] = [Symbol("$Failed"), _FAILED, Symbol("$Aborted"), _ABORTED, Symbol("Blank")(), _DONE]
     return Symbol("Switch")(work, *cases)

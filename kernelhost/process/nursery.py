@@ -25,6 +25,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kernelbus.bus.settings.logs import fields
+from kernelbus.kernelhost.process.confinement import Confinement
 from kernelbus.kernelhost.process.initialisation import Initialisation
 from kernelbus.kernelhost.process.parent import ForkedKernel, InitialisationFailed, NurseryFailed, Parent
 
@@ -70,7 +71,7 @@ class Nursery:
         link: tuple[int, int],
         initialisation: Initialisation,
         pool: str,
-        mark: str,
+        confinement: Confinement,
         unwanted: asyncio.Future[None] | None = None,
     ) -> ForkedKernel:
         """Fork a new kernel; wait while its parent loads or is initialised.
@@ -82,7 +83,7 @@ class Nursery:
             link: the descriptors of its data and its message connection.
             initialisation: what it has to have run before its first client.
             pool: the pool's name, for the log if a parent has to be started.
-            mark: see :class:`kernelbus.kernelhost.process.starting.KernelProcess`.
+            confinement: what its process gets.
             unwanted: done when nobody wants the kernel any more. It is not forked then, and its
                 parent is not waited for.
 
@@ -106,7 +107,7 @@ class Nursery:
             await asyncio.gather(finding, return_exceptions=True)
             raise NurseryFailed("it was ended before it was started")
         parent, initialised = finding.result()
-        kernel = await parent.fork(arguments, name, on_exit, link, mark)
+        kernel = await parent.fork(arguments, name, on_exit, link, confinement)
         kernel.initialised = initialised
         return kernel
 

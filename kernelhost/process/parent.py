@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kernelbus.bus.descriptors import shortage
+from kernelbus.kernelhost.process.confinement import Confinement
 from kernelbus.kernelhost.process.initialisation import Initialisation
 from kernelbus.kernelhost.process.starting import KernelProcess, SpawnedKernel
 
@@ -169,7 +170,7 @@ class Parent:
         ours, theirs = socket.socketpair()
         with theirs:
             parent = cls(name, ours, on_death, lambda text, is_message: None)
-            command = [sys.executable, "-m", "kernelbus.kernelhost.mathics.start.nursery", str(theirs.fileno())]
+            command = [sys.executable, "-P", "-m", "kernelbus.kernelhost.mathics.start.nursery", str(theirs.fileno())]
             try:
                 parent._process = await SpawnedKernel.start(command, name, parent._died, (theirs.fileno(),))
             except OSError:
@@ -209,7 +210,7 @@ class Parent:
     # ------------------------------------------------------------------ forking
 
     async def fork(
-        self, arguments: list[str], name: str, on_exit: Callable[[str], None], link: tuple[int, int], mark: str
+        self, arguments: list[str], name: str, on_exit: Callable[[str], None], link: tuple[int, int], confinement: Confinement
     ) -> ForkedKernel:
         """Fork a kernel.
 
@@ -218,13 +219,14 @@ class Parent:
             name: what the log calls it.
             on_exit: see :class:`kernelbus.kernelhost.process.starting.KernelProcess`.
             link: the descriptors of its data and its message connection. It gets copies of them.
-            mark: see :class:`kernelbus.kernelhost.process.starting.KernelProcess`.
+            confinement: what it gets.
 
         Raises:
             NurseryFailed: the parent has died.
             OSError: the system is short of something.
         """
-        return await self._fork({"arguments": arguments, "mark": mark}, "fork", name, on_exit, list(link), mark)
+        message: dict[str, object] = {"arguments": arguments, "confinement": list(confinement)}
+        return await self._fork(message, "fork", name, on_exit, list(link), confinement.mark)
 
     async def _fork(
         self,

@@ -16,18 +16,21 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from kernelbus.bus.descriptors import inherit_limit
 from kernelbus.bus.settings.config import EMBEDDED
 from kernelbus.bus.settings.logs import EventLogger
+from kernelbus.kernelhost.process.confinement import Confinement, passed_on
 from kernelbus.kernelhost.process.sweeping import sweep
-from kernelbus.kernelhost.process.tree import MARK, become_reaper, kill_descendants
+from kernelbus.kernelhost.process.tree import descendants, kill_descendants
 from kernelbus.kernelhost.process.wolfram import default_kernel
 
 __all__ = [
+    "READABLE",
     "KernelProcess",
     "Output",
     "SpawnedKernel",
@@ -45,9 +48,16 @@ _log = logging.getLogger("kernelbus.host")
 #: The folder in which this package was found, whether it is installed or not. The embedded kernel's
 #: interpreter gets it on its path, so that it runs the same code.
 _ROOT = str(Path(__file__).absolute().parents[3])
+#: What the embedded kernel's interpreter reads, wherever it is installed.
+READABLE = (
+    sys.prefix, sys.base_prefix, _ROOT, *(entry for entry in sys.path if os.path.isabs(entry)),
+    # Where an editable install has links.
+    *(os.path.realpath(os.path.join(_ROOT, *part)) for part in (("kernelbus", "bus"), ("kernelbus", "kernelhost"), ("wstp",))),
+)  # fmt: skip
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-_EMBEDDED = ("-m", "kernelbus.kernelhost.mathics")
+#: `-P`: a module of the same name in the folder that it is started in is not imported.
+_EMBEDDED = ("-P", "-m", "kernelbus.kernelhost.mathics")
 #: Seconds that are left to the output of a process that has ended to come to its end too.
 _LAST_OUTPUT = 1.0
 #: How much of a kernel's standard output and error is kept for the line that says why it ended.
@@ -83,16 +93,18 @@ def kernel_command(path: str | None, options: str, link: Sequence[str], parallel
 def end_with_parent() -> None:
     """Have the system kill this process when the host's thread that started it ends (prctl(2)).
 
-    It gets the host's first limit of descriptors. Runs in the child, between fork and exec.
+    Runs in the child, between fork and exec.
     """
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _begin(confinement: Confinement) -> None:
+    """Take on what a program gets; it begins with the host's first limit of descriptors."""
     inherit_limit()
-    assert _LIBC is not None
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _begin_kernel() -> None:
+    confinement.enter()
+    # To take on another user ends this, so it comes last.
     end_with_parent()
-    become_reaper()
 
 
 def embedded_arguments(command: list[str]) -> list[str] | None:
@@ -101,10 +113,10 @@ def embedded_arguments(command: list[str]) -> list[str] | None:
     return command[len(program) :] if command[: len(program)] == program else None
 
 
-def environment() -> dict[str, str]:
-    """Return the environment in which kernels are started."""
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment in which a program is started: `variables`, and what ours need."""
     path = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
+    return {**variables, "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
 
 
 def how_it_ended(status: int | None) -> str:
@@ -165,12 +177,14 @@ class KernelProcess:
         mark: what the environment of a kernel's processes has; "": it is no kernel, and what
             descends from it is not its own.
         initialised: whether it has run its pool's initialisation already.
+        wrapped: whether the process is that of a program around the kernel.
     """
 
     def __init__(self, name: str, on_exit: Callable[[str], None], mark: str = "") -> None:
         self.pid = 0
         self.mark = mark
         self.initialised = False
+        self.wrapped = False
         self._name = name
         self._on_exit = on_exit
         self._output = Output(name)
@@ -207,7 +221,14 @@ class KernelProcess:
 
         Does nothing when the process is gone.
         """
-        if self.pid and not self._gone:
+        if not self.pid or self._gone:
+            return
+        if self.wrapped:
+            # The program around it would end of a signal.
+            for pid in descendants(self.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGINT)
+        else:
             self._signal_group(signal.SIGINT)
 
     def _kill_group(self) -> None:
@@ -269,7 +290,12 @@ class SpawnedKernel(KernelProcess, asyncio.SubprocessProtocol):
 
     @classmethod
     async def start(
-        cls, command: list[str], name: str, on_exit: Callable[[str], None], descriptors: Sequence[int] = (), mark: str = ""
+        cls,
+        command: list[str],
+        name: str,
+        on_exit: Callable[[str], None],
+        descriptors: Sequence[int] = (),
+        confinement: Confinement | None = None,
     ) -> SpawnedKernel:
         """Start `command`.
 
@@ -278,22 +304,23 @@ class SpawnedKernel(KernelProcess, asyncio.SubprocessProtocol):
             name: what the log calls the process.
             on_exit: see :class:`KernelProcess`.
             descriptors: file descriptors that the process inherits beside its output.
-            mark: see :class:`KernelProcess`.
+            confinement: what it gets; None: it is no kernel.
 
         Raises:
             OSError: there is no such program, or it cannot be run.
         """
         loop = asyncio.get_running_loop()
+        confined = Confinement(environment=passed_on(os.environ, {})) if confinement is None else confinement
         _, protocol = await loop.subprocess_exec(
-            lambda: cls(name, on_exit, mark),
+            lambda: cls(name, on_exit, confined.mark),
             *command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**environment(), **({MARK: mark} if mark else {})},
+            env=environment(confined.variables()),
             start_new_session=True,
             pass_fds=descriptors,
-            preexec_fn=inherit_limit if _LIBC is None else _begin_kernel if mark else end_with_parent,
+            preexec_fn=partial(_begin, confined),
         )
         return protocol
 

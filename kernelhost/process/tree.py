@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 #: The name of the environment variable that carries the id of a kernel.
-MARK = "KERNELBUS_KERNEL"
+MARK = "KERNELBUS_MARK"
 _PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 #: How often descendants are looked for again while they are killed.

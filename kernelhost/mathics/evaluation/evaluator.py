@@ -32,6 +32,7 @@ from mathics.core.rules import Rule
 from mathics.core.symbols import Symbol, SymbolNull
 from mathics_scanner.errors import SyntaxError as WolframSyntaxError
 
+from kernelbus.kernelhost.mathics.evaluation.confinement import NotAllowed
 from kernelbus.kernelhost.mathics.evaluation.interrupts import KernelAbort, TimeLimit
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.evaluation.memory import NO_MEMORY, guard
@@ -422,6 +423,9 @@ class Evaluator:
             guard.refused()
             live.message("General", "nomem", NO_MEMORY)
             return ABORTED
+        except NotAllowed as error:
+            live.message("Kernel", "confined", str(error))
+            return FAILED
         except Exception as error:
             return self._failed(error, live)
 

@@ -29,6 +29,7 @@ What is changed, and why:
   :mod:`kernelbus.kernelhost.mathics.library.netlink`).
 * Functions of the language that Mathics3 lacks are defined
   (:mod:`kernelbus.kernelhost.mathics.library.functions`).
+* What the pool forbids is refused (:mod:`kernelbus.kernelhost.mathics.evaluation.confinement`).
 * ``$SessionID`` differs between forked kernels
   (:mod:`kernelbus.kernelhost.mathics.evaluation.identity`).
 """
@@ -121,6 +122,7 @@ def load() -> Loaded:
     sys.set_int_max_str_digits(0)
     interrupts = Interrupts()
     import_and_load_builtins()
+    from kernelbus.kernelhost.mathics.evaluation import confinement
     from kernelbus.kernelhost.mathics.evaluation.terminal import Terminal
 
     terminal = Terminal(interrupts)
@@ -136,6 +138,7 @@ def load() -> Loaded:
     definitions = Definitions(add_builtin=True)
     _add_packages(definitions)
     terminal.install(definitions)
+    confinement.install(definitions)
     return Loaded(definitions, interrupts, terminal, _number_tables())
 
 

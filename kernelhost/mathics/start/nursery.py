@@ -6,9 +6,9 @@ Unix stream socket (descriptor FD), with one line of JSON for each message.
 
 From the host:
 
-``{"fork": n, "arguments": [...], "mark": text}``
-    Fork kernel number n with these arguments and this mark
-    (:mod:`kernelbus.kernelhost.process.tree`). Three descriptors come with the message: the
+``{"fork": n, "arguments": [...], "confinement": [...]}``
+    Fork kernel number n with these arguments and this confinement
+    (:mod:`kernelbus.kernelhost.process.confinement`). Three descriptors come with the message: the
     kernel's standard output and error, and its link's data and message connection.
 ``{"parent": n}``
     Fork another parent, which runs an initialisation and then forks kernels that have it. Three
@@ -54,8 +54,8 @@ from typing import Any
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded, LoadError, load
 from kernelbus.kernelhost.mathics.start.preparation import InitialisationError, prepare
 from kernelbus.kernelhost.mathics.start.run import run
+from kernelbus.kernelhost.process.confinement import Confinement
 from kernelbus.kernelhost.process.initialisation import Initialisation
-from kernelbus.kernelhost.process.tree import MARK, become_reaper
 
 __all__ = ["main"]
 
@@ -124,7 +124,7 @@ class _Nursery:
             output = self._descriptors.pop(0)
             given = self._descriptors.pop(0), self._descriptors.pop(0)
             if "fork" in message:
-                live = partial(_be_kernel, message["mark"], message["arguments"], self._loaded, given)
+                live = partial(_be_kernel, Confinement.read(message["confinement"]), message["arguments"], self._loaded, given)
                 self._kernels |= self._fork(message["fork"], output, live)
             else:
                 self._fork(message["parent"], output, partial(_be_parent, *given, self._loaded))
@@ -188,9 +188,20 @@ class _Nursery:
                 os.kill(pid, signal.SIGKILL)
 
 
-def _be_kernel(mark: str, arguments: list[str], loaded: Loaded, link: tuple[int, int]) -> int:
-    os.environ[MARK] = mark
-    become_reaper()
+#: The variables of a parent's environment that its kernels keep, whatever their pool says.
+_OWN = frozenset({"OPENBLAS_NUM_THREADS", "PYTHONPATH", "PYTHONUNBUFFERED"})
+
+
+def _be_kernel(confinement: Confinement, arguments: list[str], loaded: Loaded, link: tuple[int, int]) -> int:
+    variables = confinement.variables()
+    for name in set(os.environ) - set(variables) - _OWN:
+        del os.environ[name]
+    os.environ.update(variables)
+    try:
+        confinement.enter()
+    except OSError as error:
+        _log.error("the kernel's surroundings cannot be made: %s", error)
+        return 2
     return run(arguments, loaded, link)
 
 
@@ -198,6 +209,7 @@ def _be_parent(descriptor: int, wanted: int, loaded: Loaded) -> int:
     nursery = _Nursery(_socket(descriptor), loaded)
     with open(wanted, encoding="utf-8") as file:
         initialisation = Initialisation(*json.load(file))
+    os.environ.update(dict(initialisation.environment))
     # While the initialisation runs nothing reads the socket, so the host's end would go unnoticed.
     # The kernel ends this process when the process that forked it dies.
     libc = ctypes.CDLL(None)

@@ -103,6 +103,15 @@ class TestEveryKeyIsObeyed:
             ("KernelOptions", '-noprompt -run "f[1]"', "kernel_options"),
             ("InitializationFile", str(ROOT / "README.md"), "initialization_file"),
             ("InitializationCode", "x = 1", "initialization_code"),
+            ("User", "daemon", "user"),
+            ("WorkingDirectory", str(ROOT), "working_directory"),
+            ("MaximumProcesses", 10, "maximum_processes"),
+            ("MaximumOpenFiles", 64, "maximum_open_files"),
+            ("MaximumCpuTime", 3600, "maximum_cpu_time"),
+            ("MaximumFileSize", 0, "maximum_file_size"),
+            ("Files", False, "files"),
+            ("Processes", False, "processes"),
+            ("Sandbox", "bubblewrap", "sandbox"),
         ],
     )
     def test_pool(self, key: str, value: Any, attribute: str) -> None:
@@ -127,6 +136,23 @@ class TestEveryKeyIsObeyed:
     @pytest.mark.parametrize(("text", "ports"), [("31500-31599", (31500, 31599)), ("31500 - 31500", (31500, 31500))])
     def test_message_ports_are_a_range(self, text: str, ports: tuple[int, int]) -> None:
         assert loads(f'{{"MessagePorts": "{text}"}}').message_ports == ports
+
+    def test_environment(self) -> None:
+        text = '{"Pools": {"P": {"Environment": {"A": "b", "LANG": true, "PATH": false}}}}'
+        assert loads(text).pools[0].environment == (("A", "b"), ("LANG", True), ("PATH", False))
+
+    @pytest.mark.parametrize(
+        ("value", "said"),
+        [
+            ('"A=b"', "this must be an object"),
+            ('{"A B": "c"}', "this cannot name an environment variable"),
+            ('{"A": 1}', "1 is not a string, true or false"),
+            ('{"A": "\\u0000"}', "a value cannot have a zero byte"),
+        ],
+    )
+    def test_an_environment_that_is_none_is_refused(self, value: str, said: str) -> None:
+        with pytest.raises(ConfigError, match=said):
+            loads(f'{{"Pools": {{"P": {{"Environment": {value}}}}}}}')
 
     def test_access_is_reserved(self) -> None:
         assert loads('{"Access": {}}').access == config.AccessConfig()

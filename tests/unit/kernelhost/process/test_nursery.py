@@ -10,6 +10,7 @@ import pytest
 from host_parts import until
 
 from kernelbus.kernelhost.process import nursery as module
+from kernelbus.kernelhost.process.confinement import Confinement
 from kernelbus.kernelhost.process.initialisation import Initialisation
 from kernelbus.kernelhost.process.nursery import Nursery
 from kernelbus.kernelhost.process.parent import InitialisationFailed, NurseryFailed
@@ -63,7 +64,7 @@ class _Parent:
         return _Parent(name, initialisation.code or "", on_death)
 
     async def fork(
-        self, arguments: list[str], name: str, on_exit: Callable[[str], None], link: tuple[int, int], mark: str
+        self, arguments: list[str], name: str, on_exit: Callable[[str], None], link: tuple[int, int], confinement: Confinement
     ) -> _Forked:
         return _Forked(self)
 
@@ -95,7 +96,7 @@ def play(story: Callable[[Nursery], Awaitable[None]], timeout: float = 60.0) -> 
 
 
 async def fork(nursery: Nursery, initialisation: Initialisation = TOOLS) -> _Forked:
-    return await nursery.fork([], "a kernel", lambda how: None, (0, 0), initialisation, "P", "m")  # type: ignore[return-value]
+    return await nursery.fork([], "a kernel", lambda how: None, (0, 0), initialisation, "P", Confinement())  # type: ignore[return-value]
 
 
 def test_kernels_that_are_started_together_share_one_parent_of_each_kind(played: list[_Parent]) -> None:
@@ -161,13 +162,13 @@ def test_a_nursery_that_is_given_up_starts_nothing_more() -> None:
 def test_what_nobody_wants_any_more_is_not_forked_and_not_waited_for(played: list[_Parent]) -> None:
     async def story(nursery: Nursery) -> None:
         unwanted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = asyncio.create_task(nursery.fork([], "a kernel", lambda how: None, (0, 0), HANGING, "P", "m", unwanted))
+        waiting = asyncio.create_task(nursery.fork([], "a kernel", lambda how: None, (0, 0), HANGING, "P", Confinement(), unwanted))
         await until(lambda: len(_Parent.made) == 2)
         unwanted.set_result(None)
         with pytest.raises(NurseryFailed, match="ended before it was started"):
             await waiting
         with pytest.raises(NurseryFailed, match="ended before it was started"):
-            await nursery.fork([], "a kernel", lambda how: None, (0, 0), TOOLS, "P", "m", unwanted)
+            await nursery.fork([], "a kernel", lambda how: None, (0, 0), TOOLS, "P", Confinement(), unwanted)
 
     play(story)
 

@@ -9,6 +9,7 @@ import socket
 import pytest
 from host_parts import until
 
+from kernelbus.kernelhost.process.confinement import Confinement
 from kernelbus.kernelhost.process.initialisation import Initialisation
 from kernelbus.kernelhost.process.parent import InitialisationFailed, NurseryFailed, Parent
 
@@ -26,7 +27,7 @@ def test_kernels_and_parents_are_forked_and_their_ends_are_told() -> None:
 
         (data, its_data), (message, its_message) = socket.socketpair(), socket.socketpair()
         with data, its_data, message, its_message:
-            kernel = await base.fork(["-run"], "kernel", ends.append, (its_data.fileno(), its_message.fileno()), "m")
+            kernel = await base.fork(["-run"], "kernel", ends.append, (its_data.fileno(), its_message.fileno()), Confinement())
         assert kernel.pid not in (0, os.getpid())
         await until(lambda: ends)
         assert ends[0].startswith("exited with status 2; it said last: kernelhost.mathics: nothing after -run")
@@ -47,7 +48,7 @@ def test_kernels_and_parents_are_forked_and_their_ends_are_told() -> None:
         assert deaths == ["child: was ended by SIGKILL"]
         assert child.gone and not base.gone
         with pytest.raises(NurseryFailed):
-            await child.fork([], "kernel", ends.append, (0, 0), "m")
+            await child.fork([], "kernel", ends.append, (0, 0), Confinement())
 
         failing = await base.fork_parent(
             "failing", Initialisation(code="$Failed"), lambda parent, how: deaths.append(parent.name), lambda text, is_message: None
@@ -82,7 +83,7 @@ def test_a_kernel_that_is_killed_as_soon_as_it_is_forked_ends() -> None:
         with data, its_data, message, its_message:
             for _ in range(10):
                 ends: list[str] = []
-                kernel = await base.fork([], "kernel", ends.append, (its_data.fileno(), its_message.fileno()), "m")
+                kernel = await base.fork([], "kernel", ends.append, (its_data.fileno(), its_message.fileno()), Confinement())
                 kernel.kill()
                 await until(lambda: ends)  # noqa: B023
                 assert ends == ["was ended by SIGKILL"]

@@ -14,6 +14,7 @@ import pytest
 
 import wstp
 from kernelbus.kernelhost.mathics.start import nursery
+from kernelbus.kernelhost.process.confinement import Confinement
 from wstp import Function, Symbol
 from wstp.link import over
 
@@ -76,7 +77,7 @@ def evaluated(host: Host, number: int, code: str) -> Any:
     """Fork a kernel, evaluate in it, have it quit, and return the value."""
     (data, its_data), (message, its_message) = socket.socketpair(), socket.socketpair()
     with its_data, its_message:
-        host.send({"fork": number, "arguments": ["-wstp"], "mark": "m"}, its_data.fileno(), its_message.fileno())
+        host.send({"fork": number, "arguments": ["-wstp"], "confinement": list(Confinement())}, its_data.fileno(), its_message.fileno())
     with over(data, message, timeout=WAIT) as kernel:
         assert kernel.next_packet(WAIT) == Function("InputNamePacket", "In[1]:= ")
         for text in (code, "Exit[5]"):
@@ -98,7 +99,7 @@ def test_kernels_are_forked_and_their_ends_reported(host: Host) -> None:
 def test_a_kernel_with_wrong_arguments_says_why(host: Host) -> None:
     (data, its_data), (message, its_message) = socket.socketpair(), socket.socketpair()
     with data, its_data, message, its_message:
-        host.send({"fork": 3, "arguments": ["-linkname"], "mark": "m"}, its_data.fileno(), its_message.fileno())
+        host.send({"fork": 3, "arguments": ["-linkname"], "confinement": list(Confinement())}, its_data.fileno(), its_message.fileno())
     pid = host.next()["pid"]
     assert host.next() == {"exited": pid, "status": 2}
     assert "kernelhost.mathics: nothing after -linkname" in host.log.read_text()
