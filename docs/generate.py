@@ -228,6 +228,9 @@ first of these files that exists:
 1. the file given with `-c FILE`;
 @files@
 
+A file that no option names is used only if no other user can have written it: it and its folder
+belong to you or to root, and not everybody can write them.
+
 Without a file, every key has its default. A relative path in the file is relative to the file's
 folder, and `~` is the user's home.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -366,12 +367,20 @@ def user_folder(environment: Mapping[str, str] | None = None) -> Path:
 def load(path: str | Path | None = None) -> Config:
     """Read the file at `path`, or the file that :func:`find` finds, or return the defaults.
 
+    A file that nobody named has to be one that only this user, or root, can have written: whoever
+    can write into the working directory could have the server run a program otherwise.
+
     Raises:
-        ConfigError: the file cannot be read, is not JSON, or has an invalid key or value.
+        ConfigError: the file cannot be read, is not JSON, has an invalid key or value, or was found
+            and may be somebody else's.
     """
-    path = find() if path is None else Path(path)
     if path is None:
-        return Config()
+        path = find()
+        if path is None:
+            return Config()
+        _check_owner(path)
+    else:
+        path = Path(path)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -384,6 +393,27 @@ def load(path: str | Path | None = None) -> Config:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}:{line}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
     return loads(text, path)
+
+
+def _check_owner(path: Path) -> None:
+    """Raise ConfigError if another user than this one and root can have written a file."""
+    if os.name != "posix":
+        return
+    # The folder too: who can write there can put another file in the place of this one. A folder
+    # for temporary files has the sticky bit, which prevents that.
+    for each, where in ((path, ""), (path.absolute().parent, "is in a folder that ")):
+        status = each.stat()
+        sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+        if status.st_uid not in (0, os.geteuid()):
+            fault = f"{where}belongs to another user"
+        elif status.st_mode & stat.S_IWOTH and not sticky:
+            fault = f"{where}everybody can write"
+        else:
+            continue
+        raise ConfigError(
+            f"{path}: this configuration file, which no option names, {fault}, so it is not used: "
+            "name it with -c if you want it used, or start kernelbus in another folder"
+        )
 
 
 def loads(text: str, source: str | Path | None = None) -> Config:

@@ -474,3 +474,42 @@ def test_endpoints(endpoint: str) -> None:
 def test_not_endpoints(endpoint: str) -> None:
     with pytest.raises(ConfigError, match="is not a bus endpoint"):
         config.check_endpoint(endpoint)
+
+
+class TestAFileThatNobodyNamed:
+    """Whoever can write it could have the server run a program."""
+
+    @pytest.fixture
+    def here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        folder = tmp_path / "here"
+        folder.mkdir(mode=0o755)
+        (folder / "wstpserver.conf").write_text('{"Pools": {"Found": {}}}')
+        (folder / "wstpserver.conf").chmod(0o644)
+        monkeypatch.chdir(folder)
+        return folder
+
+    def test_its_owners_file_is_used(self, here: Path) -> None:
+        assert load().pools[0].name == "Found"
+
+    def test_a_file_that_everybody_can_write_is_not(self, here: Path) -> None:
+        (here / "wstpserver.conf").chmod(0o646)
+        with pytest.raises(ConfigError, match=r"wstpserver\.conf: this configuration file, which no option names, everybody can write, so"):
+            load()
+        assert load("wstpserver.conf").pools[0].name == "Found", "who names it means it"
+
+    def test_a_file_in_a_folder_that_everybody_can_write_is_not(self, here: Path) -> None:
+        here.chmod(0o777)
+        with pytest.raises(ConfigError, match="is in a folder that everybody can write"):
+            load()
+        here.chmod(0o1777)
+        assert load().pools[0].name == "Found", "where files are their owners', nobody else can have put it there"
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+    def test_another_users_file_is_not(self, here: Path) -> None:
+        os.chown("wstpserver.conf", 65534, -1)
+        with pytest.raises(ConfigError, match="belongs to another user"):
+            load()
+        os.chown("wstpserver.conf", 0, -1)
+        os.chown(here, 65534, -1)
+        with pytest.raises(ConfigError, match="is in a folder that belongs to another user"):
+            load()
