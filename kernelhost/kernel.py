@@ -333,6 +333,7 @@ class Kernel(RelayOwner):
     async def _start_embedded(self, confinement: Confinement) -> None:
         """Fork or start the embedded kernel, whose link nobody else can reach."""
         command = kernel_command(self.pool.kernel_path, self.pool.kernel_options, (), self.pool.parallel_kernels)
+        command += ["-title", str(self)]
         if self._limits.kernel_memory:
             command += ["-memory", str(self._limits.kernel_memory)]
         (data, its_data), (message, its_message) = socket.socketpair(), socket.socketpair()

@@ -197,7 +197,7 @@ class Parent:
             try:
                 os.write(wanted, json.dumps(list(initialisation)).encode())
                 os.lseek(wanted, 0, os.SEEK_SET)
-                process = await self._fork({}, "parent", name, parent._died, [theirs.fileno(), wanted])
+                process = await self._fork({"title": name.removeprefix("the ")}, "parent", name, parent._died, [theirs.fileno(), wanted])
             except (OSError, NurseryFailed):
                 parent._close_control()
                 raise

@@ -31,9 +31,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
 
 def nursery_of(part: Part) -> psutil.Process:
     def found() -> psutil.Process | None:
-        return next((child for child in part.children() if "kernelbus.kernelhost.mathics.start.nursery" in child.cmdline()), None)
+        return next((child for child in part.children() if child.cmdline()[:1] == ["kernelbus: parent of embedded kernels"]), None)
 
     return wait_until(found, "a nursery")
+
+
+def test_processes_are_named_by_what_they_are(server: Part) -> None:
+    """`ps` shows a forked kernel by its id and pool, not by its parent's command line."""
+    with connect(server) as link:
+        identity = value(link, code("WSTPServer`$KernelID"))
+        pid = value(link, code("$ProcessID"))
+        assert isinstance(identity, str) and isinstance(pid, int)
+        kernel = psutil.Process(pid)
+        assert kernel.cmdline()[0] == f"kernelbus: kernel {identity[:8]} of pool Mathics"
+        assert kernel.name() == f"kernel {identity[:8]}"
+        assert nursery_of(server).pid != pid
 
 
 def test_expressions_packets_and_prompts(server: Part) -> None:

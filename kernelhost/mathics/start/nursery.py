@@ -10,7 +10,7 @@ From the host:
     Fork kernel number n with these arguments and this confinement
     (:mod:`kernelbus.kernelhost.process.confinement`). Three descriptors come with the message: the
     kernel's standard output and error, and its link's data and message connection.
-``{"parent": n}``
+``{"parent": n, "title": text}``
     Fork another parent, which runs an initialisation and then forks kernels that have it. Three
     descriptors come with the message: standard output and error, the new parent's own socket, and a
     file that holds the initialisation as JSON: ``[file, code]``.
@@ -54,6 +54,7 @@ from typing import Any
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded, LoadError, load
 from kernelbus.kernelhost.mathics.start.preparation import InitialisationError, prepare
 from kernelbus.kernelhost.mathics.start.run import run
+from kernelbus.kernelhost.mathics.start.title import set_title
 from kernelbus.kernelhost.process.confinement import Confinement
 from kernelbus.kernelhost.process.initialisation import Initialisation
 
@@ -127,7 +128,7 @@ class _Nursery:
                 live = partial(_be_kernel, Confinement.read(message["confinement"]), message["arguments"], self._loaded, given)
                 self._kernels |= self._fork(message["fork"], output, live)
             else:
-                self._fork(message["parent"], output, partial(_be_parent, *given, self._loaded))
+                self._fork(message["parent"], output, partial(_be_parent, message["title"], *given, self._loaded))
             for descriptor in given:
                 os.close(descriptor)
         return bool(data)
@@ -205,7 +206,8 @@ def _be_kernel(confinement: Confinement, arguments: list[str], loaded: Loaded, l
     return run(arguments, loaded, link)
 
 
-def _be_parent(descriptor: int, wanted: int, loaded: Loaded) -> int:
+def _be_parent(title: str, descriptor: int, wanted: int, loaded: Loaded) -> int:
+    set_title(title)
     nursery = _Nursery(_socket(descriptor), loaded)
     with open(wanted, encoding="utf-8") as file:
         initialisation = Initialisation(*json.load(file))
@@ -238,6 +240,7 @@ def main(argv: list[str]) -> int:
         The exit status: 1 if Mathics3 cannot be loaded, 0 otherwise.
     """
     logging.basicConfig(format="kernelhost.mathics: %(message)s", stream=sys.stderr)
+    set_title("parent of embedded kernels")
     control = _socket(int(argv[0]))
     # Close descriptors that the host's process may have leaked: every kernel would inherit them.
     os.closerange(3, control.fileno())

@@ -18,6 +18,8 @@
 ``-memory BYTES``
     The resident size at which the host ends the process; 0 for no limit. Wolfram kernels have no
     such option.
+``-title TEXT``
+    What the process calls itself in ``ps``. Wolfram kernels have no such option.
 ``-pwfile``, ``-password``, ``-lang``, ``-format``, ``-encoding``, each with a value
     Accepted and ignored: there is no licence here.
 ``-subkernel``
@@ -36,7 +38,7 @@ __all__ = ["Options", "OptionsError", "parse_options"]
 
 _LINK = frozenset({"linkmode", "linkprotocol", "linkname", "linkoptions", "linkhost"})
 _FLAGS = frozenset({"wstp", "mathlink", "noinit", "noprompt", "subkernel"})
-_VALUES = frozenset({"run", "initfile"})
+_VALUES = frozenset({"run", "initfile", "title"})
 #: Ignored options that take a value. The value must not be read as an option.
 _IGNORED = frozenset({"pwfile", "password", "lang", "format", "encoding"})
 
@@ -58,6 +60,7 @@ class Options:
         prompts: whether prompts are sent.
         subkernel: whether ``-subkernel`` was given.
         memory: the host's memory limit, bytes; 0 for none.
+        title: what the process calls itself; "" for its command line.
         unknown: the words that were skipped.
     """
 
@@ -68,6 +71,7 @@ class Options:
     prompts: bool = True
     subkernel: bool = False
     memory: int = 0
+    title: str = ""
     unknown: tuple[str, ...] = ()
 
 
@@ -115,5 +119,6 @@ def parse_options(argv: Sequence[str]) -> Options:
         prompts="noprompt" not in flags,
         subkernel="subkernel" in flags,
         memory=memory,
+        title=values["title"][-1] if values["title"] else "",
         unknown=tuple(unknown),
     )

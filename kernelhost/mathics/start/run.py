@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from kernelbus.kernelhost.mathics.start.options import OptionsError, parse_options
+from kernelbus.kernelhost.mathics.start.title import set_title
 from wstp import Link, WSTPError, connect
 from wstp.link import over
 
@@ -42,6 +43,8 @@ def run(argv: list[str], loaded: Loaded | None, descriptors: tuple[int, int] | N
     except OptionsError as error:
         _log.error("%s", error)
         return 2
+    if options.title:
+        set_title(options.title)
     for word in options.unknown:
         _log.warning("unknown option %s ignored", word)
 

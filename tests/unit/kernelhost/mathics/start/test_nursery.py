@@ -46,7 +46,7 @@ class Host:
         wanted.write_text(json.dumps([None, code]))
         ours, theirs = socket.socketpair()
         with theirs, wanted.open() as file:
-            self.send({"parent": number}, theirs.fileno(), file.fileno())
+            self.send({"parent": number, "title": "parent of pool A"}, theirs.fileno(), file.fileno())
         assert self.next()["forked"] == number
         return Host(ours, self.log)
 

@@ -22,6 +22,7 @@ LINK = ["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", "31415@12
         (["-run", "-noprompt"], Options(run=("-noprompt",))),
         (["-pwfile", "-run", "-wstp"], Options()),
         (["-memory", "1000"], Options(memory=1000)),
+        (["-title", "kernel 1 of pool A"], Options(title="kernel 1 of pool A")),
         (["-linkdescriptors", "5,16"], Options(descriptors=(5, 16))),
         (["-frobnicate", "x", "-wstp"], Options(unknown=("-frobnicate", "x"))),
         (["run"], Options(unknown=("run",))),
