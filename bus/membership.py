@@ -138,11 +138,11 @@ class Membership:
                 await self._registered.wait()
         except TimeoutError:
             if not self._said_lost:
-                self._log.error("no broker answers at %s; trying on", self.where)
+                self._log.error("no broker answers at %s; trying again", self.where)
                 self._said_lost = True
             raise _BrokerLost(f"no broker answers at {self.where}") from None
         if self._said_lost:
-            self._log.info("the broker at %s is there again", self.where)
+            self._log.info("the broker at %s answers again", self.where)
             self._said_lost = False
 
     async def _stay(self) -> None:
@@ -174,7 +174,7 @@ class Membership:
                 self._said_lost = True
                 if str(error) != self._foreign:
                     self._foreign = str(error)
-                    self._log.error("the broker at %s speaks %s; trying on", self.where, error)
+                    self._log.error("the broker at %s speaks %s; trying again", self.where, error)
             elif error.later:
                 self._log.debug("the broker at %s sent %s; passed over", self.where, error)
             else:

@@ -263,7 +263,7 @@ class ClientLink(RelayOwner):
     def link_active(self, link: RelayLink) -> None:
         self.log.info("%s is up", self)
         if not covers(link.peer_features, OURS):
-            self.log.info("%s takes fewer kinds of tokens than kernels send; its output is written anew", self)
+            self.log.info("%s takes fewer kinds of tokens than kernels send; its output is rewritten", self)
             self._transcoder = Transcoder(link.peer_features, self._wstp_limits)
         if self._server.needs_token(self):
             self.state = LinkState.LOCKED
@@ -431,7 +431,7 @@ class ClientLink(RelayOwner):
 
     def link_message(self, link: RelayLink, message: Message) -> None:
         if self._handle is None or self.state is not LinkState.ATTACHED:
-            self.log.debug("%s: message %d without a kernel; ignored", self, message.code)
+            self.log.debug("%s: message %d is ignored: no kernel is attached", self, message.code)
             return
         self._automatic = False
         if self._server.rounds.waits(self):
@@ -454,7 +454,7 @@ class ClientLink(RelayOwner):
         try:
             handle.send_urgent(message.code, message.parameter)
         except ChannelUsageError as error:
-            self.log.error("%s: %s; message dropped", self, error)
+            self.log.error("%s: a message is dropped: %s", self, error)
 
     def link_drained(self, link: RelayLink) -> None:
         self._credit()
@@ -464,7 +464,7 @@ class ClientLink(RelayOwner):
         self._unwatch()
         state, self.state = self.state, LinkState.ENDED
         if state is not LinkState.CLOSING:
-            self.log.info("%s %s", self, "has closed" if said_so else "is lost: it went without a word")
+            self.log.info("%s %s", self, "has closed" if said_so else "is lost: its connection ended without a closing message")
         if state is LinkState.OPENING:
             self._drop_channel(f"client {self.name} is gone")
         elif self._handle is not None:
@@ -779,7 +779,7 @@ class ClientLink(RelayOwner):
 
     def _kernel_side_ended(self, reason: EndReason, text: str) -> None:
         if self.state is LinkState.ATTACHED and reason is EndReason.KERNEL_ENDED and self._replaced():
-            self.log.info("%s: kernel %s has ended (%s); it gets another", self, self.kernel[:8], text)
+            self.log.info("%s: kernel %s has ended (%s); the client gets another", self, self.kernel[:8], text)
             self.state = LinkState.PARTING
             self._next = Wanted(pool=self.pool)
         if self._handle is not None:
@@ -810,7 +810,7 @@ class ClientLink(RelayOwner):
             self.state = LinkState.ALONE
             if not self._output.idle:
                 # The expression that the kernel was writing will never be complete.
-                self.log.error("%s: the kernel was let go in the middle of what it said; closed", self)
+                self.log.error("%s is closed: its kernel was detached in the middle of an expression", self)
                 self.state = LinkState.CLOSING
                 self._link.close()
                 return

@@ -360,7 +360,7 @@ class Kernel(RelayOwner):
             except NurseryFailed as error:
                 if self._ending is not None:
                     raise
-                self.log.error("%s; %s is started by itself", error, self)
+                self.log.error("%s; %s is started as a process of its own", error, self)
         command = [*command, "-linkdescriptors", f"{link[0]},{link[1]}"]
         command = self._sandboxed(command, confinement, network=False)
         return await SpawnedKernel.start(command, str(self), self._exited, link, confinement)
@@ -437,7 +437,7 @@ class Kernel(RelayOwner):
         self._link = None
         if self._exit is None:
             self._restart_timer(_END_GRACE, self.kill)
-        self.session.kernel_ended(self._ending or self._exit or "the kernel closed its link")
+        self.session.kernel_ended(self._ending or self._exit or "closed its link")
         if self._exit is not None:
             self._finish()
 
@@ -497,7 +497,7 @@ class Kernel(RelayOwner):
 
     def _accept(self, link: RelayLink) -> RelayOwner | None:
         if self._link is not None:
-            self.log.error("%s: a second link to its port; refused", self)
+            self.log.error("%s: a second link to its port is refused", self)
             return None
         return self._take_link(link)
 
@@ -505,7 +505,7 @@ class Kernel(RelayOwner):
         if self._listener is not None:
             self._listener.close()
         if not covers(link.peer_features, OURS):
-            self.log.info("%s takes fewer kinds of tokens than clients send; its input is written anew", self)
+            self.log.info("%s takes fewer kinds of tokens than clients send; its input is rewritten", self)
             link.transcoder = Transcoder(link.peer_features, Limits(token_size=self._limits.token_size))
 
     def _initialise(self) -> None:
@@ -568,8 +568,8 @@ class Kernel(RelayOwner):
         try:
             marks = self._output.feed(data)
         except (RemoteProtocolError, LimitExceeded) as error:
-            self.log.error("%s sent what is not WSTP (%s); ended", self, error)
-            self.end("it sent what is not WSTP")
+            self.log.error("%s sent what is not WSTP (%s), and is ended", self, error)
+            self.end("sent what is not WSTP")
             return
         if self.serving:
             self.session.heard(link, data, marks, self._output.position - len(data))

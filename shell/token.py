@@ -122,7 +122,7 @@ class TokenFile:
             raise TokenError(f"{self}: it is neither yours nor root's, so its token is not used: make another with kernelbus access new")
         if status.st_mode & 0o077:
             mode = stat.S_IMODE(status.st_mode)
-            raise TokenError(f"{self}: others can read or write it (mode {mode:04o}), so its token is not used: say chmod 600 {self}")
+            raise TokenError(f"{self}: others can read or write it (mode {mode:04o}), so its token is not used: run chmod 600 {self}")
 
     def _checked(self, data: bytes) -> str:
         try:

@@ -649,7 +649,7 @@ class RelayListener:
         if data is None:
             self._act(self._rendezvous.add(stream, self._loop.time(), stream.address), _REFUSED)
         elif data.address != stream.address:
-            _log.error("a connection from %s comes to the message port of %s; closed", stream.name, data.name)
+            _log.error("a connection from %s to the message port of %s is closed", stream.name, data.name)
             stream.abort()
         else:
             self._act(self._rendezvous.add_partner(stream, data), _REFUSED)

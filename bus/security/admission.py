@@ -142,7 +142,7 @@ class Admission:
         except KeysError as error:
             if str(error) != self._fault:
                 self._fault = str(error)
-                _log.error("%s; until then those that were allowed before are", error)
+                _log.error("%s; until then, the machines that were allowed before stay allowed", error)
             return None
         self._fault = ""
         return {self.pair.public: own_name(), **names}

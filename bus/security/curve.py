@@ -184,7 +184,7 @@ def _curve(endpoint: str, config: Config, own: bool) -> ClientSecurity:
         )
     if len(allowed) > 1:
         names = ", ".join(sorted(allowed.values()))
-        raise KeysError(f"which key is that of the broker at {endpoint}? Say Bus/BrokerKey in the configuration: one of {names}")
+        raise KeysError(f"which key is that of the broker at {endpoint}? Name it as Bus/BrokerKey in the configuration: one of {names}")
     ((key, name),) = allowed.items()
     return ClientSecurity(key, name, pair)
 

@@ -110,7 +110,7 @@ def check_key(text: str) -> str:
         KeysError: it is not; the text says what it looks like instead.
     """
     if re.search(r"(?m)^\s*secret\b", text):
-        raise KeysError("this is the file of a key pair, and its secret is nobody's business: give the key that kernelbus keys show prints")
+        raise KeysError("this file holds a secret key, which must stay on its machine: give the public key that kernelbus keys show prints")
     if not is_key(text):
         told = shown(text if len(text) <= 60 else text[:57] + "...")
         if len(text) != _KEY_LENGTH:
@@ -250,7 +250,7 @@ class KeyStore:
         """
         pair = self.pair()
         if pair is not None and key == pair.secret:
-            raise KeysError("this is the secret key of this machine, which nobody is given: kernelbus keys show prints the public one")
+            raise KeysError("this is the secret key of this machine, which must stay here: kernelbus keys show prints the public one")
         check_key(key)
         if not _NAME.fullmatch(name):
             raise KeysError(f"{shown(name)} cannot name a machine: use up to 100 letters, digits and signs, without spaces and quotes")
@@ -286,7 +286,7 @@ class KeyStore:
         except FileNotFoundError:
             seen = (0,)  # a missing file is a state too, and differs from the initial one
         except PermissionError:
-            raise KeysError(f"{self.allowed_file}: this user may not read it: make keys as the user whom kernelbus runs as") from None
+            raise KeysError(f"{self.allowed_file}: this user may not read it: make keys as the user as whom kernelbus runs") from None
         except OSError as error:
             raise KeysError(f"{self.allowed_file}: cannot read this file: {error.strerror}") from None
         if seen != self._seen:
@@ -340,7 +340,7 @@ class KeyStore:
         except FileNotFoundError:
             return None
         except PermissionError:
-            raise KeysError(f"{path}: this user may not read it: make keys as the user whom kernelbus runs as") from None
+            raise KeysError(f"{path}: this user may not read it: make keys as the user as whom kernelbus runs") from None
         except OSError as error:
             raise KeysError(f"{path}: cannot read this file: {error.strerror}") from None
         except UnicodeDecodeError:
@@ -349,10 +349,10 @@ class KeyStore:
     def _check(self, path: Path, status: os.stat_result, forbidden: int, verb: str, wanted: int) -> None:
         if status.st_uid not in (0, os.geteuid()):
             owner = _user(status.st_uid)
-            raise KeysError(f"{path}: it is {owner}'s, neither yours nor root's, so it is not used: say this as {owner}, or make new keys")
+            raise KeysError(f"{path}: it is {owner}'s, neither yours nor root's, so it is not used: run this as {owner}, or make new keys")
         if status.st_mode & forbidden:
             mode = stat.S_IMODE(status.st_mode)
-            raise KeysError(f"{path}: others can {verb} it (mode {mode:04o}), so it is not used: say chmod {wanted:o} {path}")
+            raise KeysError(f"{path}: others can {verb} it (mode {mode:04o}), so it is not used: run chmod {wanted:o} {path}")
 
     def _write(self, path: Path, text: str) -> None:
         """Replace a file with `text`, completely or not at all."""
@@ -379,7 +379,7 @@ class KeyStore:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise KeysError(f"{self.folder}: cannot have this folder for keys: {error.strerror}") from None
+            raise KeysError(f"{self.folder}: this folder for keys cannot be made: {error.strerror}") from None
         try:
             import fcntl  # not on Windows, where nothing locks
 

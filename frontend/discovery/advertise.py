@@ -140,7 +140,8 @@ class Advertiser:
                     self._complaint = ""
                 except (OSError, RuntimeError, Error) as error:
                     if self._complaint != str(error):
-                        _log.error("cannot advertise: %s; the server works without, and trying goes on", error or type(error).__name__)
+                        why = error or type(error).__name__
+                        _log.error("the server cannot be advertised: %s; it works all the same, and tries again", why)
                     self._complaint = str(error)
                 try:
                     await asyncio.wait_for(self._soon.wait(), self._interval)

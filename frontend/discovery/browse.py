@@ -143,7 +143,7 @@ class Finder:
                     await self._listen(local, addresses, own)
         except OSError as error:
             await self._close()
-            raise BrowseError(f"cannot look for servers: multicast DNS cannot be had: {error.strerror or error}") from None
+            raise BrowseError(f"cannot look for servers: multicast DNS cannot be used: {error.strerror or error}") from None
         except BaseException:
             await self._close()
             raise

@@ -171,7 +171,7 @@ class Nursery:
         about = fields(pool=pool if initialisation.steps() else "")
         _log.info("%s is ready after %.2f s", what, self._loop.time() - began, extra=about)
         if parent.unshared:
-            _log.info("%s is of no use: %s; each kernel runs it by itself", what, parent.unshared, extra=about)
+            _log.info("%s cannot be shared: %s; each kernel runs the initialisation itself", what, parent.unshared, extra=about)
         self._parents[initialisation] = parent
         return parent
 

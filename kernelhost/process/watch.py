@@ -128,7 +128,7 @@ class KernelWatch(Generic[_Kernel]):
 
     def start(self) -> None:
         """Log the limit, and begin to look at the kernels."""
-        _log.info("a kernel may have %s of memory", amount(self.rules.limit) if self.rules.limit else "any amount")
+        _log.info("a kernel may use %s of memory", amount(self.rules.limit) if self.rules.limit else "any amount")
         self._arm()
 
     def stop(self) -> None:

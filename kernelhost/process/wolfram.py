@@ -72,10 +72,10 @@ def default_kernel() -> str | None:
     choice = os.environ.get(_CHOICE)
     program, why = choose_kernel(os.environ, sys.platform)
     if choice:
-        _log.info("pools without KernelPath have kernel %s, %s", choice, why)
+        _log.info("pools without KernelPath run the kernel %s, %s", choice, why)
     else:
         what = f"the kernel found at {program}" if program else f"the embedded kernel: {why}"
-        _log.info("pools without KernelPath have %s", what)
+        _log.info("pools without KernelPath run %s", what)
     return program
 
 

@@ -348,7 +348,7 @@ class Session:
             self._kernel.link.resume()
             completion = attachment.gate.abandon()
             if completion is not None:
-                self._kernel.log.info("%s: its client went in the middle of an expression, which is completed and aborted", self._kernel)
+                self._kernel.log.info("%s: its client left in the middle of an expression, which is completed and aborted", self._kernel)
                 self._completion = completion
                 self._send_message(MessageCode.ABORT)
                 self._complete()
@@ -407,9 +407,9 @@ class Session:
             try:
                 piece = next(self._completion, None)
             except LimitExceeded as error:
-                self._kernel.log.error("%s: the expression its client left cannot be completed (%s); ended", self._kernel, error)
+                self._kernel.log.error("%s is ended: the expression that its client left cannot be completed (%s)", self._kernel, error)
                 self._completion = None
-                self._kernel.end("half an expression could not be completed")
+                self._kernel.end("had begun to read an expression that could not be completed")
                 return
             if piece is None:
                 self._completion = None

@@ -86,7 +86,7 @@ def allow_key(store: KeyStore, key: str, name: str, comment: str = "") -> int:
     """
     pair = store.pair()
     if pair is not None and key == pair.public:
-        raise KeysError("this is the key of this machine itself, which is always allowed here: say it on the other machine")
+        raise KeysError("this is the key of this machine itself, which is always allowed here: allow it on the other machine")
     store.allow(key, name, comment)
     print(f"{name} is allowed")
     return OK

@@ -120,9 +120,9 @@ def _watch(client: AdminClient, selection: _Selection, seconds: float) -> NoRetu
             text = selection.text(selection.ask(client), compact=True)
         except BrokerUnreachable as error:
             if drawn:
-                text = f"{error}; trying on"
+                text = f"{error}; trying again"
             else:
-                complain("kernelbus status", f"{error}; trying on")
+                complain("kernelbus status", f"{error}; trying again")
                 text = ""
         if drawn:
             text = f"{CLEAR}{time.strftime('%H:%M:%S')}, every {seconds:g} s; Ctrl-C ends\n\n{text}"

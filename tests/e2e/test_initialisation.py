@@ -156,7 +156,7 @@ def test_an_initialisation_that_leaves_a_file_open_is_run_by_each_kernel(server:
         assert value(one, Symbol("ours")) == "yes"
         assert value(one, code("First[stream]")) != value(other, code("First[stream]"))
         assert value(one, code('WriteString[stream, "x"]; Close[stream]; 5')) == 5
-    assert server.told(r"pool Stream \(InitializationCode\) is of no use: it leaves .* open")
+    assert server.told(r"pool Stream \(InitializationCode\) cannot be shared: it leaves .* open")
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def test_a_host_that_stays_away_is_lost_and_its_clients_are_told(apart: Site) ->
             assert apart.where(fresh) is apart.hosts[0]
         finally:
             lab.mend()
-        wait_until(lambda: host.logged("is there again"), "it finds the broker again")
+        wait_until(lambda: host.logged("answers again"), "it finds the broker again")
         assert value(apart.kernels(stack, host), 7) == 7
 
 

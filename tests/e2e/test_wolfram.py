@@ -41,7 +41,7 @@ def test_an_installed_kernel_is_found_and_started_as_a_wstp_program(tmp_path: Pa
             answers(link)
             link.next_packet(timeout=30)
             assert value(link, Symbol("Arguments")())[0] == "-subkernel"  # type: ignore[index]
-        assert part.told("pools without KernelPath have the kernel found at .*/Wolfram/Executables/WolframKernel")
+        assert part.told("pools without KernelPath run the kernel found at .*/Wolfram/Executables/WolframKernel")
 
 
 def test_a_licence_for_two_gives_a_pool_of_two(tmp_path: Path) -> None:

@@ -154,6 +154,17 @@ def test_what_a_kernel_ends_early_reaches_the_client(server: Part) -> None:
         assert value(link, 7) == 7
 
 
+def test_a_kernel_that_sends_nonsense_is_ended(server: Part) -> None:
+    with connect(server) as link:
+        order(link, command("ConnectKernel", S("Rule")("Pool", "StandIn")))
+        assert link.get(WAIT) == S("InputNamePacket")("In[1]:= ")
+        link.put(EVALUATE(S("Nonsense")()), end_packet=True)
+        with pytest.raises(wstp.LinkClosed):
+            link.get(WAIT)
+    assert server.told(r"kernel \w+ of pool StandIn sent what is not WSTP \(byte 0x01 begins no expression .*\), and is ended")
+    assert server.told(r"kernel \w+ of pool StandIn has ended: it sent what is not WSTP")
+
+
 @pytest.fixture
 def kernel(tmp_path: Path) -> Iterator[Kernel]:
     made = Kernel("default", tmp_path)

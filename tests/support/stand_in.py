@@ -17,6 +17,7 @@
 | `Switch[Get[file], ...]` | an initialisation, which `initialise()` carries out |
 | `Switch[ToExpression[code], ...]` | the same |
 | `Await["file"]` | the text of that file, once it has one |
+| `Nonsense[]` | bytes that are no tokens |
 | `Early[]` | a ReturnPacket that ends before its argument, then Null |
 | `Question["text"]` | the client's answer to an InputStringPacket |
 | anything else | itself |
@@ -129,6 +130,9 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
         case Function(head=Symbol(name="Say"), args=(text, int(times))):
             for _ in range(times):
                 put(link, "TextPacket", text)
+            return Symbol("Null")
+        case Function(head=Symbol(name="Nonsense")):
+            link.put_raw([b"\x01\x02"])
             return Symbol("Null")
         case Function(head=Symbol(name="Early")):
             link.put_raw([b"FA#OA~LReturnPacket\n]"])

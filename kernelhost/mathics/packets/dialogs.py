@@ -237,7 +237,7 @@ class Dialogs:
             try:
                 return given(arrival.packet)
             except LookupError as error:
-                _log.info("%s is no answer to %s: ignored", error, question.head)
+                _log.info("%s is ignored: it is no answer to %s", error, question.head)
         return None
 
     def _read(self, text: str) -> Any:

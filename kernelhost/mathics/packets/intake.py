@@ -350,7 +350,7 @@ class Intake:
         elif message.code == MessageCode.INTERRUPT:
             self._interrupt_heard(arriving)
         else:
-            _log.debug("message %d ignored", message.code)
+            _log.debug("message %d is ignored", message.code)
         return True
 
     def _abort_heard(self, arriving: bool) -> None:
@@ -365,7 +365,7 @@ class Intake:
                 self._abort()
                 self._changed.notify_all()
             else:
-                _log.debug("an abort came when nothing was under way: ignored")
+                _log.debug("an abort is ignored: nothing was under way when it came")
 
     def _interrupt_heard(self, arriving: bool) -> None:
         with self._changed:
@@ -376,7 +376,7 @@ class Intake:
             elif arriving:
                 self._interrupt_next = True
             else:
-                _log.debug("an interrupt came when nothing was under way: ignored")
+                _log.debug("an interrupt is ignored: nothing was under way when it came")
 
     def _ended(self, end: End) -> None:
         """Tell the main thread how the link ended.
@@ -392,6 +392,6 @@ class Intake:
             self._changed.notify_all()
             if self._changed.wait_for(lambda: self._finishing, GRACE):
                 return
-        _log.warning("the evaluation did not stop when the link went: ending the process")
+        _log.warning("the evaluation did not stop when the link ended: the process ends")
         logging.shutdown()
         os._exit(end.status)

@@ -135,7 +135,7 @@ class MainLoop:
         if self._passes_over(packet, name):
             return
         if name in FOREIGN:
-            _log.info("%s is no request to a kernel: ignored", name)
+            _log.info("%s is ignored: it is no request to a kernel", name)
             return
         if fault is not None:
             self._refuse(name, fault)

@@ -46,7 +46,7 @@ def run(argv: list[str], loaded: Loaded | None, descriptors: tuple[int, int] | N
     if options.title:
         set_title(options.title)
     for word in options.unknown:
-        _log.warning("unknown option %s ignored", word)
+        _log.warning("the unknown option %s is ignored", word)
 
     # Connect before loading: a wrong link is reported at once, and loading takes seconds. For the
     # same reason the modules that import Mathics3 are imported only now.

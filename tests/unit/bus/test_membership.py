@@ -159,7 +159,7 @@ def test_a_silent_broker_is_looked_for_without_end_each_time_over_a_new_connecti
     told = [record.message for record in caplog.records]
     assert len(told) == 2, told
     assert told[0].startswith("the broker at tcp://10.0.0.1:1 has been silent for ")
-    assert told[1] == "the broker at tcp://10.0.0.1:1 is there again"
+    assert told[1] == "the broker at tcp://10.0.0.1:1 answers again"
 
 
 def test_a_broker_that_was_never_there_is_missed_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -175,7 +175,7 @@ def test_a_broker_that_was_never_there_is_missed_once(caplog: pytest.LogCaptureF
 
     in_quick_time(main)
     told = [record.message for record in caplog.records]
-    assert told == ["no broker answers at tcp://10.0.0.1:1; trying on", "the broker at tcp://10.0.0.1:1 is there again"]
+    assert told == ["no broker answers at tcp://10.0.0.1:1; trying again", "the broker at tcp://10.0.0.1:1 answers again"]
 
 
 def test_a_broker_that_was_restarted_is_told_everything_over_the_same_connection() -> None:

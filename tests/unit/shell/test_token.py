@@ -53,7 +53,7 @@ def test_two_servers_make_one(state: Path) -> None:
 @pytest.mark.parametrize("mode", [0o644, 0o620, 0o604])
 def test_what_others_can_read_or_write_is_not_used(tmp_path: Path, mode: int) -> None:
     path = written(tmp_path / "t", TOKEN, mode)
-    with pytest.raises(TokenError, match=f"others can read or write it \\(mode {mode:04o}\\), so its token is not used: say chmod 600"):
+    with pytest.raises(TokenError, match=f"others can read or write it \\(mode {mode:04o}\\), so its token is not used: run chmod 600"):
         TokenFile(path).make()
 
 

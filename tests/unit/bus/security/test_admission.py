@@ -121,7 +121,7 @@ def test_a_mistake_in_the_file_changes_nothing_but_the_log(
         assert admission.decide(one, "10.0.0.5", now)
         assert not admission.decide(key(), "10.0.0.5", now)
     assert caplog.text.count("allowed:1: ") == 1
-    assert "until then those that were allowed before are" in caplog.text
+    assert "until then, the machines that were allowed before stay allowed" in caplog.text
     store.allowed_file.write_text(text.replace("lab1", "lab2"))
     admission.look(6)
     assert admission.name(one) == "lab2"

@@ -80,7 +80,7 @@ def test_of_several_keys_the_configuration_says_which_is_the_brokers(store: KeyS
     one, two, three = key(), key(), key()
     store.allow(one, "lab1")
     store.allow(two, "headnode")
-    with pytest.raises(KeysError, match=r"Say Bus/BrokerKey in the configuration: one of headnode, lab1"):
+    with pytest.raises(KeysError, match=r"Name it as Bus/BrokerKey in the configuration: one of headnode, lab1"):
         client_security(ELSEWHERE, config(store))
     for said, server in (("headnode", two), (one, one), (three, three)):
         found = client_security(ELSEWHERE, config(store, broker_key=said))

@@ -199,7 +199,7 @@ def test_what_cannot_be_allowed(store: KeyStore, tmp_path: Path) -> None:
     store.allow(one, "lab1")
     with pytest.raises(KeysError, match="this is the secret key of this machine"):
         store.allow(pair.secret, "lab2")
-    with pytest.raises(KeysError, match="this is the file of a key pair"):
+    with pytest.raises(KeysError, match="this file holds a secret key"):
         store.allow(store.secret_file.read_text(), "lab2")
     with pytest.raises(KeysError, match="allowed:2: lab1 is another key's name"):
         store.allow(key(), "lab1")

@@ -183,4 +183,4 @@ async def test_a_failure_is_logged_once_and_advertising_goes_on(
     monkeypatch.setattr("kernelbus.frontend.discovery.advertise.AsyncZeroconf", refuse)
     async with Told(protocol).advertised():
         await asyncio.wait_for(thrice.wait(), 20)
-    assert caplog.messages == ["cannot advertise: [Errno 98] Address already in use; the server works without, and trying goes on"]
+    assert caplog.messages == ["the server cannot be advertised: [Errno 98] Address already in use; it works all the same, and tries again"]

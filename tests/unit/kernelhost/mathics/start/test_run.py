@@ -55,7 +55,7 @@ def test_what_a_parent_has_loaded_is_served(monkeypatch: pytest.MonkeyPatch, cap
     with Peer() as link:
         assert run(["-mystery", *link], preloaded) == 7
     assert served == [(preloaded, ("-mystery",))]
-    assert [record.getMessage() for record in caplog.records] == ["unknown option -mystery ignored"]
+    assert [record.getMessage() for record in caplog.records] == ["the unknown option -mystery is ignored"]
 
 
 def test_failures_have_a_status(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
