@@ -1,114 +1,68 @@
-"""A program of J/Link against a running server with the embedded kernel.
+"""J/Link programs against a running server, in both ways to connect.
 
-`JLINK_JAR` names JLink.jar, and `WSTP_LIBRARY` the native library that J/Link loads. `java` must be
-that of a JDK, which compiles the program.
+`JLINK_JAR` names JLink.jar; its native library is that of `WSTP_LIBRARY`.
 """
 
 from __future__ import annotations
 
 import os
-import queue
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from serving import Part, write_config
 
-from wstp.text import joined
-
-PROGRAM = Path(__file__).parents[1] / "support" / "JLinkClient.java"
-JAR = os.environ.get("JLINK_JAR", "")
-
-pytestmark = pytest.mark.skipif(
-    not (JAR and shutil.which("java")), reason="JLINK_JAR names no JLink.jar, or there is no java"
-)
-
-
-class JLink:
-    """The program, connected to a server; call it with a command for its answer."""
-
-    def __init__(self, folder: Path, library: str, name: str) -> None:
-        native = folder / "SystemFiles" / "Libraries" / "Linux-x86-64"
-        native.mkdir(parents=True)
-        (native / "libJLinkNativeLibrary.so").symlink_to(Path(library).resolve())
-        # J/Link looks for its native library beside the jar.
-        jar = folder / "JLink.jar"
-        shutil.copy(JAR, jar)
-        command = ["java", "-cp", str(jar), str(PROGRAM), name]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-        assert self.line() == "ready"
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.put(line.rstrip("\n"))
-
-    def line(self) -> str:
-        return self._lines.get(timeout=90)
-
-    def __call__(self, command: str) -> str:
-        assert self.process.stdin is not None
-        units = command.encode("utf-16-be", "surrogatepass").hex("-", 2).split("-")
-        escaped = "".join(rf"\u{unit}" if unit > "007f" else chr(int(unit, 16)) for unit in units)
-        self.process.stdin.write(escaped + "\n")
-        self.process.stdin.flush()
-        return joined(self.line().encode("ascii").decode("unicode_escape"))
+PROGRAM = """
+import com.wolfram.jlink.*;
+public class Program {
+    public static void main(String[] arguments) throws Exception {
+        for (int time = 0; time < 2; time++) {
+            KernelLink link = MathLinkFactory.createKernelLink(arguments[0]);
+            link.discardAnswer();
+            System.out.println(link.evaluateToInputForm("2^70", 0));
+            link.evaluate("Range[5]");
+            link.waitForAnswer();
+            System.out.println(java.util.Arrays.toString(link.getIntArray1()));
+            link.evaluate("StringReverse[\\"\\u03b1b\\"]");
+            link.waitForAnswer();
+            System.out.println((int) link.getString().charAt(1));
+            link.close();
+        }
+    }
+}
+"""
+PRINTED = ["1180591620717411303424", "[1, 2, 3, 4, 5]", "945"] * 2
 
 
 @pytest.fixture(scope="module")
-def jlink(library: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JLink]:
-    folder = tmp_path_factory.mktemp("jlink")
-    config = write_config(folder / "c.conf", Pools={"Mathics": {"MinimumKernelNumber": 1}})
-    with Part("serve", "-p", "0", "-c", config) as server:
-        program = JLink(folder, library, f"{server.port}@127.0.0.1")
-        try:
-            yield program
-        finally:
-            program.process.kill()
-            program.process.wait(10)
+def java(library: str) -> list[str]:
+    """Return the command that runs a Java program's source with J/Link."""
+    jar = os.environ.get("JLINK_JAR")
+    if not jar or shutil.which("java") is None or Path(library).name != "libJLinkNativeLibrary.so":
+        pytest.skip("JLINK_JAR names no JLink.jar, there is no java, or WSTP_LIBRARY is not J/Link's library")
+    return ["java", f"-Dcom.wolfram.jlink.libdir={Path(library).parent}", "-cp", jar]
 
 
-@pytest.mark.parametrize(
-    ("code", "value"),
-    [
-        ('"😀"', '"😀"'),
-        ('StringLength["α😀\ud83d"]', "3"),
-        ("FromCharacterCode[128512]", '"😀"'),
-        ('ToCharacterCode["😀"]', "{128512}"),
-        ("FromCharacterCode[55357]", '"\ud83d"'),
-        (r'"a\|01f600"', '"a😀"'),
-        ('Table["α😀", {3}]', '{"α😀", "α😀", "α😀"}'),
-        ('f["😀"] /. f -> g', 'g["😀"]'),
-        ("-0.", "-0.0"),
-        ("0/0", "Indeterminate"),
-        ("1.*^400", "1.*^+400"),
-        ("3.14159265358979323846264338327950288", "3.14159265358979323846264338327950288"),
-    ],
-)
-def test_values_of_texts(jlink: JLink, code: str, value: str) -> None:
-    assert jlink(f"eval {code}") == value
+@pytest.fixture(scope="module")
+def server(java: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
+    config = write_config(tmp_path_factory.mktemp("jlink") / "c.conf", Pools={"Mathics": {"MinimumKernelNumber": 2}})
+    with Part("serve", "-p", "0", "-l", "debug", "-c", config) as part:
+        yield part
 
 
-@pytest.mark.parametrize(
-    ("put", "value"),
-    [
-        ("string 😀α", '"😀α"'),
-        ("string a\ud83d", '"a\ud83d"'),
-        ("symbol x😀", "x😀"),
-        ("integer 123456789012345678901234567890", "123456789012345678901234567890"),
-        ("decimal 3.14159265358979323846264338327950288", "3.14159265358979323846264338327950288"),
-        ("decimal 9999999999999999.999", "9999999999999999.999"),
-        ("decimal 0.98765432109876541", "0.98765432109876541"),
-        ("decimal -1.25E-400", "-1.25*^-400"),
-        ("double -0.0", "-0.0"),
-        ("double NaN", "Indeterminate"),
-        ("double Infinity", "DirectedInfinity[1]"),
-    ],
-)
-def test_values_come_back(jlink: JLink, put: str, value: str) -> None:
-    assert jlink(f"put {put}") == value
+def test_java_programs_side_by_side(server: Part, java: list[str], tmp_path: Path) -> None:
+    source = tmp_path / "Program.java"
+    source.write_text(PROGRAM)
+    link = f"-linkmode connect -linkprotocol TCPIP -linkname {server.port}@127.0.0.1"
+    programs = [
+        subprocess.Popen([*java, str(source), link + options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for options in ("", "", " -linkoptions 4")
+    ]
+    try:
+        for program in programs:
+            assert program.communicate(timeout=120)[0].split("\n")[:-1] == PRINTED
+    finally:
+        for program in programs:
+            program.kill()
