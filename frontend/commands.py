@@ -108,6 +108,9 @@ class CommandTarget(Protocol):
     def keep_alive(self, keep: bool) -> None:
         """Set whether the kernel is kept when the client leaves."""
 
+    def withdraw_abort(self) -> None:
+        """Do not have the kernel killed for an abort that it has not obeyed."""
+
     def told_id(self) -> None:
         """Note that the client is told the id of the attached kernel."""
 
@@ -354,6 +357,14 @@ def _authenticate(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
     raise CommandRefused("args", "Authenticate takes the server's token, a string")
 
 
+def _withdraw_abort(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
+    _nothing("WithdrawAbort", arguments)
+    _need_kernel(target)
+    target.told_id()
+    target.withdraw_abort()
+    return {target.kernel: {"EndsIn": 0.0}}
+
+
 def _disconnect(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
     _nothing("Disconnect", arguments)
     _need_kernel(target)
@@ -387,6 +398,9 @@ COMMANDS: dict[str, Command] = {
         _reconnect,
     ),
     "KeepAlive": Command("KeepAlive[True], [False]", "says whether the kernel is kept when you leave, and gives that", _keep_alive),
+    "WithdrawAbort": Command(
+        "WithdrawAbort[]", "lets the kernel go on that has not obeyed an abort: it is not killed for that", _withdraw_abort
+    ),
     "Disconnect": Command("Disconnect[]", "lets the kernel go, to be found again by its id", _disconnect),
     "CloseKernel": Command("CloseKernel[]", "ends the kernel", _close_kernel),
     "Status": Command("Status[]", "gives how the server stands", _asks_status(status, "Status")),

@@ -41,7 +41,7 @@ from typing import Final, Protocol
 from kernelbus.bus.channel.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
 from kernelbus.bus.channel.multiplexer import ChannelHandle, Multiplexer
 from kernelbus.bus.errors import ChannelUsageError
-from kernelbus.bus.protocol.messages import Demand, KeepAlive, Open, Told
+from kernelbus.bus.protocol.messages import Demand, KeepAlive, Open, Told, WithdrawAbort
 from kernelbus.bus.protocol.reports import LinkStatus, Status
 from kernelbus.bus.protocol.schema import Message as BusMessage
 from kernelbus.bus.rounds import Rounds
@@ -543,6 +543,10 @@ class ClientLink(RelayOwner):
         """See :class:`kernelbus.frontend.commands.CommandTarget`."""
         self._automatic = False
         self._server.tell_broker(KeepAlive(self.channel, keep))
+
+    def withdraw_abort(self) -> None:
+        """See :class:`kernelbus.frontend.commands.CommandTarget`."""
+        self._server.tell_broker(WithdrawAbort(self.channel))
 
     def told_id(self) -> None:
         """See :class:`kernelbus.frontend.commands.CommandTarget`."""

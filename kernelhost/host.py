@@ -34,6 +34,7 @@ from kernelbus.bus.protocol.messages import (
     Register,
     Release,
     Told,
+    WithdrawAbort,
 )
 from kernelbus.bus.protocol.orders import Order
 from kernelbus.bus.protocol.reports import HostReport
@@ -47,6 +48,7 @@ from kernelbus.kernelhost.administration.orders import OrderRefused, carry_out
 from kernelbus.kernelhost.administration.reporting import Reporter, kernel_report
 from kernelbus.kernelhost.administration.tracefeed import TraceFeed
 from kernelbus.kernelhost.kernel import Kernel
+from kernelbus.kernelhost.pools.keeping import Activity
 from kernelbus.kernelhost.pools.pool import (
     LICENCE_RETRY,
     Action,
@@ -253,6 +255,10 @@ class Host:
                     self._pool_of(kernel).keep_alive(kernel.number, keep)
                     kernel.session.promised |= keep
                     self._reporter.kernel_changed(kernel)
+            case WithdrawAbort(channel):
+                kernel = self._on_channel(channel)
+                if kernel is not None:
+                    kernel.withdraw_abort()
             case Told(channel):
                 kernel = self._on_channel(channel)
                 if kernel is not None:
@@ -297,6 +303,9 @@ class Host:
         if not (message.busy or message.resume) and not kernel.session.listening:
             text = f'kernel {message.kernel} is evaluating; connect without "Wait" -> False to wait for it'
             self._refuse(message.channel, "kernel-busy", text)
+            return
+        if why := kernel.session.sent_away(message, now):
+            self._refuse(message.channel, "detached", why)
             return
         over = "" if entry.state is KernelState.ATTACHED else self._pool_of(kernel).too_many(address_of(message.client), new=False)
         if over:
@@ -464,8 +473,7 @@ class Host:
         if actions or not kernel.session.attached or pool.options.timeouts.attached:
             # Whether it may be given up for a waiting client, and from when on, has changed.
             self.perform(kernel.pool.name, actions)
-        if not kernel.session.attached:
-            self._reporter.kernel_changed(kernel)
+        self._reporter.kernel_changed(kernel)
 
     def kernel_detached(self, kernel: Kernel, why: str) -> None:
         """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""
@@ -593,7 +601,8 @@ class Host:
     # ------------------------------------------------------------------ reports
 
     def _kernel_report(self, kernel: Kernel) -> KernelReport:
-        return kernel_report(kernel, self._pool_of(kernel).kernels[kernel.number])
+        pool = self._pool_of(kernel)
+        return kernel_report(kernel, pool.kernels[kernel.number], (pool.safe(Activity.IDLE), pool.safe(Activity.EVALUATING)))
 
     def _machine_report(self) -> HostReport:
         return machine.report(self._end is not None, self._drained, self.now - self._born)

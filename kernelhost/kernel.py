@@ -92,7 +92,7 @@ class KernelHandler(Protocol):
         """Handle that :attr:`Kernel.busy` has changed."""
 
     def kernel_activity(self, kernel: Kernel) -> None:
-        """Handle that the kernel has begun to ask its client something, or goes on after that."""
+        """Handle that the kernel asks its client something, goes on after that, or is aborted."""
 
     def kernel_unused(self, kernel: Kernel) -> None:
         """Handle that its client has gone without a request: the kernel is as it was before."""
@@ -248,6 +248,17 @@ class Kernel(RelayOwner):
     def idle(self) -> float:
         """Seconds since its last evaluation ended, or since it became ready; 0 while it works."""
         return self._loop.time() - self.quiet_since if self.serving and not self.busy else 0.0
+
+    @property
+    def ends_in(self) -> float:
+        """Seconds until it is killed unless it obeys an abort; 0: it is not to be killed."""
+        return self._abort.left
+
+    def withdraw_abort(self) -> None:
+        """Do not kill it for an abort that it has not obeyed."""
+        if self._abort.withdraw():
+            self.log.info("%s has not obeyed an abort, and its client lets it go on", self)
+            self._handler.kernel_activity(self)
 
     @property
     def held(self) -> bool:
@@ -639,6 +650,7 @@ class Kernel(RelayOwner):
     def abort_written(self) -> None:
         """See :class:`kernelbus.kernelhost.session.session.SessionKernel`."""
         self._abort.asked()
+        self._handler.kernel_activity(self)
 
     def session_busy(self) -> None:
         """See :class:`kernelbus.kernelhost.session.session.SessionKernel`."""

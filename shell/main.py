@@ -200,6 +200,8 @@ def _parser() -> argparse.ArgumentParser:
     connect.add_argument("--close-kernel", action="store_true", help="end the kernel")
     connect.set_defaults(run=_connect, parser=connect)
 
+    _add_profiles(commands)
+
     discover = commands.add_parser(
         "discover",
         help="list the servers that are advertised on the network",
@@ -378,6 +380,27 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     profiles.add_argument("--prefer-profile", metavar="P", help="continue P, or start it if its kernel is gone")
     told = "P is a path, if there is a / in it or .json at its end, or a name of your choice."
     parser.epilog = f"{told} {parser.epilog}" if parser.epilog else told
+
+
+def _add_profiles(commands: argparse._SubParsersAction[_Parser]) -> None:
+    profiles = commands.add_parser(
+        "profiles",
+        help="list, check and remove profiles",
+        description="List the profiles in your state directory, or those that are named; check whether their kernels are still there; or "
+        "remove them.",
+        epilog="exit status: 0; 1 a kernel is gone, or a server cannot be asked; 2 a profile cannot be used.",
+    )
+    profiles.set_defaults(run=_profiles, parser=profiles, action="list", profile=[], json=False)
+    actions = profiles.add_subparsers(title="actions", metavar="ACTION", dest="action", required=False)
+    checks = "show them, and what their servers say of their kernels"
+    for name, told in (("list", "show them"), ("check", checks), ("remove", "delete them")):
+        action = actions.add_parser(name, help=told, description=told.capitalize() + ".")
+        action.set_defaults(run=_profiles, parser=action, action=name, json=False)
+        action.add_argument("profile", metavar="P", nargs="+" if name == "remove" else "*", help="a profile's name, or its path")
+        if name == "remove":
+            action.add_argument("--close-kernel", action="store_true", help="end their kernels too")
+        else:
+            action.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def _add_part(parser: argparse.ArgumentParser) -> None:
@@ -622,11 +645,25 @@ def _run_client(options: argparse.Namespace, run: Callable[[Choice], int]) -> in
             continue_profile=options.continue_profile,
             prefer_profile=options.prefer_profile,
             token_file=options.token_file,
+            confirm=_confirm if sys.stdin.isatty() and sys.stderr.isatty() else None,
         )
     except ChoiceError as error:
         complain(options.parser.prog, error)
         return UNUSABLE
     return run(choice)
+
+
+def _confirm(question: str) -> bool:
+    """Ask a person at the terminal; anything but yes is no."""
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _profiles(options: argparse.Namespace) -> int:
+    from kernelbus.shell.clients.profiles import run_profiles
+
+    close = options.action == "remove" and options.close_kernel
+    return run_profiles(options.action or "list", options.profile, as_json=options.json, close_kernel=close)
 
 
 def _codes(options: argparse.Namespace) -> list[str]:

@@ -80,6 +80,7 @@ from kernelbus.bus.protocol.messages import (
     Registered,
     Release,
     Told,
+    WithdrawAbort,
     rank,
 )
 from kernelbus.bus.protocol.orders import Order, PartAnswer, Traced
@@ -208,7 +209,7 @@ class Broker(BrokerTables):
                     self._kernel(peer, message, now)
                 case KernelGone() if peer.role == "host":
                     self.sessions.gone(message.kernel, message.text, now + self.epoch)
-                case KeepAlive() | Told():
+                case KeepAlive() | Told() | WithdrawAbort():
                     self._pass_to_host(peer, message)
                 case PartAnswer():
                     self.admin.answered(peer, message, now)
@@ -764,7 +765,7 @@ class Broker(BrokerTables):
         if entry.frontend is not None and entry.frontend.id in self.peers:
             self._send(entry.frontend.route, Lost(entry.channel, why))
 
-    def _pass_to_host(self, peer: Peer, message: KeepAlive | Told) -> None:
+    def _pass_to_host(self, peer: Peer, message: KeepAlive | Told | WithdrawAbort) -> None:
         entry = self.channels.get(message.channel)
         if entry is not None and entry.frontend is peer and entry.host is not None:
             self._send(entry.host.route, message)

@@ -186,6 +186,9 @@ def _kernel(session: Session, wall: float) -> KernelStatus:
         pid=report.pid,
         busy=report.busy,
         asking=report.asking,
+        ends_in=max(0.0, report.ends_in - max(0.0, wall - session.heard)),
+        safe=report.safe,
+        safe_busy=report.safe_busy,
     )
 
 

@@ -8,9 +8,9 @@ Each message is a frozen dataclass; its schema is made from its fields
 |---|---|---|
 | frontend, host | broker | Register, Heartbeat, Leave |
 | broker | frontend, host | Registered, Heartbeat, RegisterAgain |
-| frontend | broker | Open, Release, KeepAlive, Told |
+| frontend | broker | Open, Release, KeepAlive, Told, WithdrawAbort |
 | broker | frontend | Opened, Refused, Lost |
-| broker | host | Acquire, Release, KeepAlive, Told |
+| broker | host | Acquire, Release, KeepAlive, Told, WithdrawAbort |
 | host | broker | Acquired, Refused, KernelReport, KernelGone, PoolReport |
 | frontend, host | broker | reports for the status (:mod:`kernelbus.bus.protocol.reports`) |
 | console, frontend | broker | StatusRequest, StoryRequest (the same module) |
@@ -45,6 +45,7 @@ __all__ = [
     "Registered",
     "Release",
     "Told",
+    "WithdrawAbort",
     "rank",
 ]
 
@@ -126,6 +127,9 @@ class KernelReport(Message):
     memory: int = 0  #: resident memory, in bytes
     idle: float = 0.0  #: seconds since its last evaluation, or since it was ready; 0 while it evaluates
     asking: bool = False  #: whether its evaluation waits for the client's answer to a question
+    ends_in: float = 0.0  #: seconds until it is killed unless it obeys an abort; 0: it is not
+    safe: float = 0.0  #: seconds for which the session is safe while it is idle; 0: for ever
+    safe_busy: float = 0.0  #: the same while it evaluates
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -316,5 +320,13 @@ class KeepAlive(Message):
 @dataclasses.dataclass(frozen=True, slots=True)
 class Told(Message):
     """The client has been told the id of its kernel, and so can come back to it."""
+
+    channel: int
+
+
+@control_message
+@dataclasses.dataclass(frozen=True, slots=True)
+class WithdrawAbort(Message):
+    """The client does not want its kernel to be killed for not obeying an abort."""
 
     channel: int

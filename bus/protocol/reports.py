@@ -263,6 +263,9 @@ class KernelStatus(Message):
     text: str = ""
     busy: bool = False
     asking: bool = False
+    ends_in: float = 0.0
+    safe: float = 0.0
+    safe_busy: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

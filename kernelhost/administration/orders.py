@@ -149,10 +149,12 @@ def _session(host: OrderedHost, order: SessionOrder) -> str:
     client, why = kernel.session.client, f"detached by {order.sender}"
     # A client that is detached by an administrator must be able to find the kernel again.
     pool.keep_alive(kernel.number, True)
-    kernel.session.promised = True
+    kernel.session.send_away(order.sender, host.now)
     kernel.session.tell("detached", f"the kernel was {why}; it is kept, and is found again by its id.")
     kernel.session.detach(EndReason.DETACHED, why)
-    return f"{kernel} is detached from {client}"
+    safe = pool.safe(kernel.session.activity)
+    kept = f"for {safe:.0f} s without use, and longer while nobody needs its place" if safe else "until somebody ends it"
+    return f"{kernel} is detached from {client}; it is kept {kept}"
 
 
 def _start(host: OrderedHost, order: StartOrder) -> str:

@@ -27,8 +27,12 @@ _FIGURES_INTERVAL = 1.0
 _MACHINE_ROUNDS = 5
 
 
-def kernel_report(kernel: Kernel, entry: KernelEntry) -> KernelReport:
-    """Return a report of a kernel's present state, with the next serial number."""
+def kernel_report(kernel: Kernel, entry: KernelEntry, safe: tuple[float, float] = (0.0, 0.0)) -> KernelReport:
+    """Return a report of a kernel's present state, with the next serial number.
+
+    `safe`: for how many seconds its session is safe without a client, idle and evaluating; 0: for
+    ever.
+    """
     kernel.serial += 1
     session = kernel.session
     return KernelReport(
@@ -51,6 +55,8 @@ def kernel_report(kernel: Kernel, entry: KernelEntry) -> KernelReport:
         kernel.usage.memory,
         kernel.idle,
         session.activity is Activity.ASKING,
+        kernel.ends_in,
+        *safe,
     )
 
 

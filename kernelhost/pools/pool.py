@@ -507,6 +507,12 @@ class Pool:
         exposed = [] if self.failures else self._exposed(now)
         return len(exposed), sum(1 for kernel in exposed if kernel.leftover)
 
+    def safe(self, activity: Activity) -> float:
+        """Return how long a session that somebody can come back to is safe; 0: for ever."""
+        if self.options.reserve and not self.options.timeouts.always:
+            return 0.0
+        return safe_for(self.options.timeouts, Worth.KEPT, activity) or 0.0
+
     def _safe_until(self, kernel: KernelEntry) -> float | None:
         """Return from when on a kernel's session may be given up; None: it is safe."""
         timeouts = self.options.timeouts

@@ -63,6 +63,18 @@ class AbortWatch:
             self._ladder.answered()
             self.stop()
 
+    @property
+    def left(self) -> float:
+        """Seconds until the kernel is killed unless it obeys; 0: no abort is being enforced."""
+        return self._ladder.remaining
+
+    def withdraw(self) -> bool:
+        """Let the kernel go on without enforcing the abort; return whether one was enforced."""
+        waited = self._ladder.waiting
+        self._ladder.answered()
+        self.stop()
+        return waited
+
     def stop(self) -> None:
         """Stop the timer: the kernel has obeyed, or is gone."""
         if self._timer is not None:

@@ -59,6 +59,13 @@ class AbortLadder:
         """Whether the kernel has time to obey, and :meth:`tick` is to be called."""
         return self.rung in (Rung.ASKED, Rung.INTERRUPTED)
 
+    @property
+    def remaining(self) -> float:
+        """Seconds until KILLED, at the last :meth:`tick`, if the kernel does not obey; else 0."""
+        if not self.waiting:
+            return 0.0
+        return max(0.0, self._left) + (self._step if self.rung is Rung.ASKED else 0.0)
+
     def asked(self, now: float) -> None:
         """Handle that an abort has been passed to the kernel while it was busy.
 

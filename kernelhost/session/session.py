@@ -31,7 +31,7 @@ from typing import Protocol
 
 from kernelbus.bus.channel.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
 from kernelbus.bus.channel.multiplexer import ChannelHandle, Multiplexer
-from kernelbus.bus.protocol.messages import NO_POINT
+from kernelbus.bus.protocol.messages import NO_POINT, Acquire
 from kernelbus.bus.settings.config import LimitsConfig
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.pools.keeping import Activity, Worth, worth_of
@@ -49,6 +49,9 @@ __all__ = ["Session", "SessionKernel"]
 #: Bytes of the largest output in which the kernel's id is looked for. A client that has asked the
 #: kernel for its id, and was told it, can come back.
 _SMALL = 65536
+
+#: Seconds for which a client that an administrator has detached may not come back by itself.
+_STAYS_AWAY = 10.0
 
 #: The symbol of the server's own messages about a kernel.
 _SYMBOL = "WSTPServer`Kernel"
@@ -146,6 +149,7 @@ class Session:
         self.began = 0.0
         self.conversation = Conversation()
         self._orderly = False  # whether the last client said that it leaves
+        self._sent_away = ("", "", 0.0)  # the address of a client that was detached, by whom, and when
         self._kernel = kernel
         self._limits = limits
         self._tracker_limits = Limits(token_size=limits.token_size)
@@ -186,6 +190,22 @@ class Session:
             asked=conversation.evaluations,
             answered=conversation.answered,
         )
+
+    def send_away(self, by: str, now: float) -> None:
+        """Note that an administrator detaches the client, which is not to come back by itself."""
+        self.promised = True
+        self._sent_away = (self.client.rpartition(":")[0], by, now)
+
+    def sent_away(self, request: Acquire, now: float) -> str:
+        """Say why a client that was just detached by an order may not resume yet; empty: it may.
+
+        A client that comes back by itself does so from the same address, at once, and from where it
+        was.
+        """
+        address, by, since = self._sent_away
+        if not by or request.point == NO_POINT or request.client.rpartition(":")[0] != address or now - since > _STAYS_AWAY:
+            return ""
+        return f"the kernel was detached by {by} {now - since:.0f} s ago; come back in {_STAYS_AWAY - now + since:.0f} s"
 
     @property
     def attached(self) -> bool:

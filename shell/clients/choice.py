@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from kernelbus.shell.address import Address, AddressError
+from kernelbus.shell.clients.presence import find_kernel
 from kernelbus.shell.clients.profile import Profile, ProfileError, ProfileFile
-from kernelbus.shell.clients.session import KernelRefused, Session, connect_command, reconnect_command
+from kernelbus.shell.clients.session import (
+    KernelRefused,
+    Session,
+    SessionError,
+    connect_command,
+    reconnect_command,
+)
 from kernelbus.shell.extras import needed
 from kernelbus.shell.token import find_token
 
@@ -40,6 +48,8 @@ class Choice:
         start: whether a fresh kernel may be attached for the profile.
         resume: whether the profile's present kernel may be attached.
         token_file: the file with the token of the server; None: none was named.
+        confirm: asks a person a question about what would be lost, and returns the answer; None:
+            nobody is there, and what needs an answer is refused.
     """
 
     address: Address | None = None
@@ -50,6 +60,7 @@ class Choice:
     start: bool = True
     resume: bool = False
     token_file: str | None = None
+    confirm: Callable[[str], bool] | None = None
 
     @classmethod
     def of(
@@ -63,6 +74,7 @@ class Choice:
         continue_profile: str | None = None,
         prefer_profile: str | None = None,
         token_file: str | None = None,
+        confirm: Callable[[str], bool] | None = None,
     ) -> Choice:
         """Check what was given for each option of the clients; None: it was left out.
 
@@ -73,6 +85,7 @@ class Choice:
             kernel_id: the id of an existing kernel.
             start_profile, continue_profile, prefer_profile: a profile's path or name; at most one.
             token_file: the file with the token of the server.
+            confirm: as the attribute.
 
         Raises:
             ChoiceError: a value is wrong, or two of them contradict each other.
@@ -102,7 +115,9 @@ class Choice:
             file = None if name is None else ProfileFile(name)
         except ProfileError as error:
             raise ChoiceError(str(error)) from None
-        return cls(address, discover, wanted, kernel_id or "", file, continue_profile is None, bool(returning), token_file)
+        return cls(
+            address, discover, wanted, kernel_id or "", file, continue_profile is None, bool(returning), token_file, confirm
+        )
 
     @property
     def kept(self) -> bool:
@@ -146,8 +161,40 @@ class Choice:
                         f"profile {self.file}: its kernel is gone ({refused.reason}): "
                         f"--start-profile {shlex.quote(self.file.name)} gets another"
                     ) from None
-            return self._started(profile.server, profile.pool if not self.pool else self.pool, profile.parallel, known=profile.token)
+                why = refused.reason
+            pool = profile.pool if not self.pool else self.pool
+            notice = f"profile {self.file.name}: its kernel is gone ({why}); this is a new one"
+            return self._started(profile.server, pool, profile.parallel, notice=notice, known=profile.token)
+        if self.file is not None and not self.resume:
+            self._check_not_lost()
         return self._started(self._server(), self.pool, False, keep=keep, resume=resume)
+
+    def _check_not_lost(self) -> None:
+        """Ask before a profile is written anew whose kernel is still there, or refuse.
+
+        Raises:
+            ProfileError: it is not to be written, or nobody is there to be asked.
+        """
+        assert self.file is not None
+        try:
+            profile = self.file.read() if self.file.exists() else None
+            if profile is None or profile.kernel == self.kernel:
+                return
+            token = find_token(profile.server.host, self.token_file, known=profile.token)
+            found = find_kernel(profile.server, profile.kernel, token)
+        except (ProfileError, SessionError):
+            return  # a file or a server that cannot be read leads to no kernel
+        if found is None:
+            return
+        kernel = f"kernel {profile.kernel[:8]} at {profile.server.link_name}"
+        there = f"profile {self.file.name} leads to {kernel}, which is still there ({found})"
+        if self.confirm is None:
+            name = shlex.quote(self.file.name)
+            raise ProfileError(
+                f"{there}: --continue-profile {name} goes back to it, and kernelbus profiles remove {name} forgets it"
+            )
+        if not self.confirm(f"P{there[1:]}. Leave it, and write the profile for another kernel? [y/N] "):
+            raise ProfileError("nothing is done")
 
     def _server(self) -> Address:
         if self.discover is None:
@@ -167,7 +214,15 @@ class Choice:
         return Address(found.addresses[0], found.port)
 
     def _started(
-        self, address: Address, pool: str, parallel: bool, *, keep: bool = True, resume: bool = False, known: str = ""
+        self,
+        address: Address,
+        pool: str,
+        parallel: bool,
+        *,
+        keep: bool = True,
+        resume: bool = False,
+        known: str = "",
+        notice: str = "",
     ) -> Attachment:
         address = replace(address, pool="")
         token = find_token(address.host, self.token_file, known=known)
@@ -181,7 +236,7 @@ class Choice:
         session = Session(address, command, token=token)
         profile = Profile(address, session.kernel, pool, parallel, session.position, session.given) if self.file is not None else None
         try:
-            return Attachment(session, self.file, profile, fresh=not self.kernel)
+            return Attachment(session, self.file, profile, fresh=not self.kernel, notice=notice)
         except BaseException:
             session.close()
             raise
@@ -206,12 +261,16 @@ class Attachment:
         session: the session; :meth:`again` replaces it.
         file: the profile; None without one.
         fresh: whether no client had the kernel before.
+        notice: what to tell the user about how the kernel was got; empty: nothing.
     """
 
-    def __init__(self, session: Session, file: ProfileFile | None, profile: Profile | None, *, fresh: bool) -> None:
+    def __init__(
+        self, session: Session, file: ProfileFile | None, profile: Profile | None, *, fresh: bool, notice: str = ""
+    ) -> None:
         self.session = session
         self.file = file
         self.fresh = fresh
+        self.notice = notice
         self._profile = profile
         self._saved = self._position = -1
         self._next_save = 0.0

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kernelbus.shell.clients.choice import Choice
 from kernelbus.shell.clients.profile import ProfileError
-from kernelbus.shell.clients.session import SessionError
+from kernelbus.shell.clients.session import SessionError, kept_for
 from kernelbus.shell.exits import INTERRUPTED, UNUSABLE
 from kernelbus.shell.terminal import complain
 from kernelbus.shell.token import TokenError
@@ -33,6 +33,8 @@ def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = Fal
         return _complain(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
+    if attachment.notice:
+        _complain(attachment.notice)
     session = attachment.session
     if close_kernel:
         with session:
@@ -41,6 +43,7 @@ def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = Fal
         if not quiet:
             print(f"kernel  {session.kernel} is ended")
         return 0
+    kept = "" if quiet else kept_for(session.describe())
     # Dropped and not closed: output that came meanwhile then counts as missed, and the next client
     # gets it.
     session.link.abort()
@@ -53,6 +56,8 @@ def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = Fal
     if attachment.file is not None:
         print(f"profile {attachment.file}")
     print(f"use it  {attachment.way_back('repl')}")
+    if kept:
+        print(f"kept    {kept}")
     return 0
 
 

@@ -68,6 +68,8 @@ def run_eval(codes: Sequence[str], *, choice: Choice, timeout: float | None = No
         return _complain(str(error), UNUSABLE)
     except KeyboardInterrupt:
         return INTERRUPTED
+    if attachment.notice:
+        _complain(attachment.notice, 0)
     with attachment.session:
         try:
             return _Evaluation(attachment, choice, timeout).run(codes)

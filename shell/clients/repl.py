@@ -22,6 +22,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from enum import Enum
+from typing import NoReturn
 
 import tenacity
 
@@ -31,8 +32,8 @@ from kernelbus.shell.clients.console import Console, Overtaken, Plain, terminal
 from kernelbus.shell.clients.events import Ended, Event, Events, Interrupts, Pressed, Said, listen
 from kernelbus.shell.clients.forms import full_form
 from kernelbus.shell.clients.profile import ProfileError
-from kernelbus.shell.clients.session import KernelRefused, SessionError
-from kernelbus.shell.commands import name_of
+from kernelbus.shell.clients.session import KernelRefused, SessionError, kept_for
+from kernelbus.shell.commands import CONTEXT, name_of
 from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
 from kernelbus.shell.extras import require
 from kernelbus.shell.terminal import complain
@@ -47,6 +48,8 @@ _ASK_AGAIN_SECONDS = 2.0
 # Seconds that a script waits for a lost server; a person waits as long as they like.
 _PATIENCE = 120.0
 _NAMES_SECONDS = 2.0
+# Seconds in which the server is to say how the kernel stands.
+_ENQUIRY_SECONDS = 1.5
 _MARK = "kernelbus completes "
 
 # Messages that say that the input is incomplete.
@@ -123,8 +126,11 @@ class _Repl:
         self._held: list[str] = []  # texts of messages about incomplete input
         self._incomplete = False
         self._label = ""
+        self._of_server = False  # whether the last message was the server's own
         self._shown = attachment.session.position
         self._presses = 0
+        self._table: dict[str, Expr] | None = None  # what the server last said of the kernel
+        self._sent_away = ""  # the server's text, if somebody has detached the kernel by an order
         self._error: wstp.WSTPError = wstp.LinkClosed("the link is closed")
         self._quitting = False
         self._named: tuple[str, list[str]] = ("", [])
@@ -149,6 +155,8 @@ class _Repl:
             return over.status
 
     def _greet(self) -> None:
+        if self._attachment.notice:
+            self._console.errors.line(f"kernelbus repl: {self._attachment.notice}")
         if self._console.interactive:
             session = self._attachment.session
             verb = "Kernel" if self._attachment.fresh else "Back at kernel"
@@ -183,22 +191,44 @@ class _Repl:
         """Ask what to do after a second Ctrl-C."""
         if not self._console.interactive:
             self._leave(INTERRUPTED)
-        question = "It has not obeyed the abort. [w]ait, interrupt [m]enu, [l]eave it evaluating, [q]uit and end it? "
-        try:
-            typed = self._console.read(lambda: question, self._still_busy).strip().lower()
-        except (KeyboardInterrupt, EOFError):
-            typed = "l"
-        except Overtaken:
+        left = (self._enquire() or {}).get("EndsIn")
+        if self._turn not in (_Turn.BUSY, _Turn.UNKNOWN):
             return
-        match typed[:1]:
-            case "m":
-                self._send_message(wstp.MessageCode.INTERRUPT)
-            case "l":
-                self._leave(0)
-            case "q":
-                self._quitting = True
-                self._send_command("CloseKernel")
-                raise _Over(0)
+        deadline = time.monotonic() + left if isinstance(left, int | float) and left else None
+        while True:
+            try:
+                typed = self._console.read(lambda: _what_next(deadline), self._still_busy).strip().lower()
+            except (KeyboardInterrupt, EOFError):
+                typed = "l"
+            except Overtaken:
+                return
+            if typed[:1] in ("w", "m", "l"):
+                # Who says that it may go on does not want it to be ended.
+                self._send_command("WithdrawAbort")
+            match typed[:1]:
+                case "w":
+                    return
+                case "m":
+                    self._send_message(wstp.MessageCode.INTERRUPT)
+                    return
+                case "l":
+                    self._leave(0)
+                case "q":
+                    self._quitting = True
+                    self._send_command("CloseKernel")
+                    raise _Over(0)
+
+    def _enquire(self) -> dict[str, Expr] | None:
+        """Ask the server about the kernel, and return what it says; None: it is slow, or away."""
+        self._table = None
+        self._send_command("Kernels")
+        deadline = time.monotonic() + _ENQUIRY_SECONDS
+        with Interrupts(self._events):
+            while self._table is None and self._turn is not _Turn.LOST and (left := deadline - time.monotonic()) > 0:
+                event = self._events.get(left)
+                if event is not None:
+                    self._take(event)
+        return self._table
 
     def _still_busy(self, event: Event) -> bool:
         self._take(event)
@@ -272,7 +302,10 @@ class _Repl:
         attachment.save(self._shown)
         if self._kept and self._console.interactive:
             busy = " evaluates on" if self._turn is _Turn.BUSY else " waits"
-            self._console.out.line(f"Kernel {attachment.session.kernel[:8]}{busy}. To come back to it:\n  {attachment.way_back('repl')}")
+            kept = kept_for(self._enquire(), busy=self._turn is _Turn.BUSY)
+            told = f" It is kept {kept}." if kept else ""
+            name, way = attachment.session.kernel[:8], attachment.way_back("repl")
+            self._console.out.line(f"Kernel {name}{busy}.{told} To come back to it:\n  {way}")
         elif not self._kept:
             self._send_command("CloseKernel")
         raise _Over(status)
@@ -318,6 +351,8 @@ class _Repl:
         packet, session = said.packet, said.session
         table = session.table(packet)
         if table is not None:
+            if "State" in table:
+                self._table = table
             if self._turn is _Turn.UNKNOWN and table.get("State") == "attached" and table.get("Busy") in (None, Symbol("False")):
                 self._prompt = str(table.get("Prompt") or "")
                 self._turn = _Turn.IDLE
@@ -363,8 +398,11 @@ class _Repl:
                 pass
             case "MessagePacket":
                 self._message = str(arguments[-1]) if arguments else "?"
+                self._of_server = bool(arguments) and (name_of(arguments[0]) or "").startswith(CONTEXT)
             case "TextPacket" if self._message:
                 tag, self._message = self._message, ""
+                if tag == "detached" and self._of_server:
+                    self._sent_away = str(value)
                 if tag in _INCOMPLETE and self._lines:
                     self._held.append(str(value))
                 else:
@@ -436,6 +474,8 @@ class _Repl:
             if not self._quitting:
                 self._console.errors.line("kernelbus repl: the kernel has ended, or the connection to it is lost")
             raise _Over(0 if self._quitting else FAILED)
+        if self._sent_away:
+            self._say_sent_away()
         # If the kernel has ended, the server says so at once: print nothing before that.
         quiet = [True]
 
@@ -457,6 +497,9 @@ class _Repl:
             with _Default():
                 retrying(self._go_back)
         except KernelRefused as refused:
+            if refused.tag == "detached":
+                self._console.errors.line(f"kernelbus repl: {refused.reason}")
+                self._say_sent_away()
             if not refused.gone:
                 self._console.errors.line(f"kernelbus repl: {refused}")
                 raise _Over(UNUSABLE) from None
@@ -478,6 +521,15 @@ class _Repl:
         self._ask_at = time.monotonic() + _ASK_SECONDS
         listen(self._attachment.session, self._events)
 
+    def _say_sent_away(self) -> NoReturn:
+        """End the session because an administrator has detached the kernel: that order holds.
+
+        Raises:
+            _Over: always.
+        """
+        self._console.errors.line(f"To come back to the kernel:\n  {self._attachment.way_back('repl')}")
+        raise _Over(FAILED)
+
     def _go_back(self) -> None:
         try:
             self._attachment.again(self._shown)
@@ -489,7 +541,13 @@ class _Repl:
 
 
 def _is_passing(error: BaseException) -> bool:
-    return isinstance(error, SessionError) and not (isinstance(error, KernelRefused) and error.gone)
+    return isinstance(error, SessionError) and not (isinstance(error, KernelRefused) and (error.gone or error.tag == "detached"))
+
+
+def _what_next(deadline: float | None) -> str:
+    """Return the question after a second Ctrl-C; `deadline`: when the server ends the kernel."""
+    ends = "" if deadline is None else f", and the server ends it in {max(0.0, deadline - time.monotonic()):.0f} s"
+    return f"It has not obeyed the abort{ends}.\n[w]ait for it, interrupt [m]enu, [l]eave it evaluating, [q]uit and end it? "
 
 
 class _Default:

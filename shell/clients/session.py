@@ -17,7 +17,7 @@ from kernelbus.shell.address import Address
 from kernelbus.shell.commands import LOCKED, NO_TOKEN, command, name_of, unreachable
 from wstp import Expr, Function, Symbol
 
-__all__ = ["KernelRefused", "Session", "SessionError", "connect_command", "reconnect_command"]
+__all__ = ["KernelRefused", "Session", "SessionError", "connect_command", "kept_for", "reconnect_command", "rules_of"]
 
 _CONNECT_SECONDS = 10.0
 # The server gives up on a kernel sooner, and says so; this limit is for a silent server.
@@ -242,10 +242,26 @@ class Session:
         """
         if name_of(packet.head) != "ReturnPacket" or len(packet.args) != 1:
             return None
-        for key, value in _rules(packet.args[0]):
+        for key, value in rules_of(packet.args[0]):
             if key == self.kernel:
-                return {str(name): entry for name, entry in _rules(value)}
+                return {str(name): entry for name, entry in rules_of(value)}
         return None
+
+    def describe(self, seconds: float = 2.0) -> dict[str, Expr] | None:
+        """Ask the server what it says of the kernel; None: it does not answer in time.
+
+        Packets of the kernel that come before the answer are kept for :meth:`next`.
+        """
+        deadline, passed = time.monotonic() + seconds, list[Function]()
+        try:
+            self.command("Kernels")
+            while (table := self.table(packet := self._get(deadline))) is None:
+                passed.append(packet)
+        except wstp.WSTPError:
+            return None  # the link has ended, or the server is slow: nothing is known
+        finally:
+            self._backlog.extend(passed)
+        return table
 
     def close(self) -> None:
         """Close the link; the kernel lives on, or not, as the request said."""
@@ -263,6 +279,21 @@ def _as_packet(expression: Expr) -> Function:
     return expression if isinstance(expression, Function) else Symbol("ReturnPacket")(expression)
 
 
+def kept_for(table: dict[str, Expr] | None, *, busy: bool = False) -> str:
+    """Say for how long a kernel is kept without a client, by its entry of Kernels[]; "" if unknown.
+
+    `busy`: whether it evaluates.
+    """
+    safe = None if table is None else table.get("SafeBusy" if busy else "Safe")
+    if not isinstance(safe, int | float):
+        return ""
+    if not safe:
+        return "until somebody ends it"
+    units = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+    size, unit = next(((size, unit) for size, unit in units if safe >= 2 * size), units[-1])
+    return f"for {safe / size:.3g} {unit} without use, and longer while nobody needs its place"
+
+
 def _take_last(answers: list[Function], kind: type) -> Expr | None:
     """Remove the last answer whose value is a `kind`, and return the value; None without one."""
     for index in reversed(range(len(answers))):
@@ -273,7 +304,8 @@ def _take_last(answers: list[Function], kind: type) -> Expr | None:
     return None
 
 
-def _rules(value: Expr) -> Sequence[tuple[Expr, Expr]]:
+def rules_of(value: Expr) -> Sequence[tuple[Expr, Expr]]:
+    """Return the keys and values of an association; none for any other value."""
     if not isinstance(value, Function) or name_of(value.head) != "Association":
         return ()
     rules = [rule for rule in value.args if isinstance(rule, Function) and len(rule.args) == 2]

@@ -239,6 +239,12 @@ _ATTACHMENTS = _count("attachments", "CLIENTS", "How many clients it has had, on
 _IN = _bytes("bytes_in", "IN", "What it has been sent.", 12)
 _OUT = _bytes("bytes_out", "OUT", "What it has sent.", 12)
 _KEEP = Column("keep", "KEEP", "Whether it is kept when its client leaves.", _no, 13)
+_ENDS_IN = Column("ends_in", "ENDS IN", "In how many seconds it is killed, unless it obeys an abort; 0: it is not.", _spent, NEVER, True)
+_SAFE = Column(
+    "safe", "SAFE", "For how many seconds its session is safe without a client, idle, if one can come back to it; 0: always.",
+    _spent, NEVER, True,
+)  # fmt: skip
+_SAFE_BUSY = Column("safe_busy", "SAFE BUSY", "The same while it evaluates.", _spent, NEVER, True)
 
 
 def _hidden(column: Column) -> Column:
@@ -247,13 +253,13 @@ def _hidden(column: Column) -> Column:
 
 KERNELS = (
     _KERNEL, _POOL, _HOST, _STATE, _BUSY, _SINCE, _PID, _CPU, _MEMORY, _IDLE, _CREATED, _EVALUATIONS, _CLIENT,
-    *(_hidden(column) for column in (_PROFILE, _PROMPT, _ATTACHMENTS, _IN, _OUT, _KEEP, _ASKING, _TEXT)),
+    *(_hidden(column) for column in (_PROFILE, _PROMPT, _ATTACHMENTS, _IN, _OUT, _KEEP, _ASKING, _ENDS_IN, _SAFE, _SAFE_BUSY, _TEXT)),
 )  # fmt: skip
 
 SESSIONS = (
     _KERNEL, _POOL, _HOST, _STATE, _BUSY, _SINCE, _CLIENT, _PROFILE, _PROMPT, _EVALUATIONS, _IDLE, _IN, _OUT, _KEEP,
     Column(_TEXT.name, _TEXT.heading, _TEXT.meaning, rank=1),
-    *(_hidden(column) for column in (_CREATED, _ATTACHMENTS, _PID, _CPU, _MEMORY, _ASKING)),
+    *(_hidden(column) for column in (_CREATED, _ATTACHMENTS, _PID, _CPU, _MEMORY, _ASKING, _ENDS_IN, _SAFE, _SAFE_BUSY)),
 )  # fmt: skip
 
 HOSTS = (

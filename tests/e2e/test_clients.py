@@ -7,6 +7,7 @@ and its siblings as people run them.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ def test_a_profile_leads_back_to_its_kernel(server: Part, environment: dict[str,
     assert run(environment, "connect", "--continue-profile", "work", "--close-kernel")[0] == 0
     status, out, error = run(environment, "eval", "--continue-profile", "work", "1")
     assert (status, out) == (2, "") and f"profile {file}: its kernel is gone" in error
-    assert run(environment, "eval", "--prefer-profile", "work", "x") == (0, "x\n", "")
+    assert run(environment, "eval", "--prefer-profile", "work", "x")[:2] == (0, "x\n")
     assert run(environment, "connect", "--continue-profile", "work", "--close-kernel")[0] == 0
 
 
@@ -112,3 +113,29 @@ def test_in_a_terminal(server: Part, environment: dict[str, str], tmp_path: Path
         terminal.type("Quit[]\r")
         terminal.until("The kernel has ended")
         assert terminal.process.wait(30) == 0
+
+
+def test_profiles_are_listed_checked_and_removed_and_none_is_lost_by_mistake(
+    server: Part, environment: dict[str, str], tmp_path: Path
+) -> None:
+    assert run(environment, "profiles") == (0, "", "")
+    for name in ("one", "two"):
+        assert run(environment, "eval", "--server", server.server, "--start-profile", name, "x = 5")[0] == 0
+    status, out, error = run(environment, "eval", "--server", server.server, "--start-profile", "one", "x")
+    assert (status, out) == (2, "")
+    assert "profile one leads to kernel" in error and "is still there (detached, after 1 evaluation): --continue-profile one" in error
+    with Terminal(environment, "repl", "--server", server.server, "--start-profile", "one") as terminal:
+        terminal.until(r"Leave it, and write the profile for another kernel\? \[y/N\]")
+        terminal.type("n\r")
+        terminal.until(r"kernelbus repl: nothing is done")
+        assert terminal.process.wait(30) == 2
+    status, out, _ = run(environment, "profiles", "check")
+    assert (status, out.count("detached, after 1 evaluation")) == (0, 2)
+    assert run(environment, "profiles", "remove", "two", "--close-kernel") == (0, "", "")
+    assert [row["profile"] for row in json.loads(run(environment, "profiles", "list", "--json")[1])] == ["one"]
+    assert run(environment, "eval", "--continue-profile", "one", "x", "Quit[]")[1] == "5\n"
+    status, out, _ = run(environment, "profiles", "check", "one")
+    assert status == 1 and "its kernel is gone" in out
+    status, out, error = run(environment, "eval", "--prefer-profile", "one", "x")
+    assert (status, out) == (0, "x\n")
+    assert re.fullmatch(r"kernelbus eval: profile one: its kernel is gone \(.*\); this is a new one\n", error)

@@ -6,6 +6,7 @@ kernelbus.shell.clients.events.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import re
@@ -112,13 +113,15 @@ def test_questions_and_aborts_in_a_terminal(server: Part, environment: dict[str,
         # An evaluation that obeys no abort until it has ended.
         terminal.type(f"Print[begun]; AbortProtect[{until_there(tmp_path / 'go')}]\r")
         terminal.until(r"\nbegun")
-        terminal.press_twice(r"It has not obeyed the abort\. \[w\]ait, interrupt \[m\]enu, \[l\]eave it evaluating, \[q\]uit and end it\?")
+        # The time-out of the abort is 300 s here.
+        terminal.press_twice(r"It has not obeyed the abort, and the server ends it in \d{3} s\.")
+        terminal.until(r"\[w\]ait for it, interrupt \[m\]enu, \[l\]eave it evaluating, \[q\]uit and end it\?")
         terminal.type("m\r")
         terminal.until(r"\nInterrupt>")
         terminal.type("c\r")
         terminal.press_twice(r"end it\?")
         terminal.type("l\r")
-        terminal.until("evaluates on. To come back to it:")
+        terminal.until(r"evaluates on\. It is kept for 24 hours without use, and longer while nobody needs its place\. To come back to it:")
         kernel = terminal.until(r"--kernel-id=[\w-]+")
         assert terminal.process.wait(30) == 0
     (tmp_path / "go").touch()
@@ -210,3 +213,40 @@ def test_what_is_killed_at_any_moment_is_continued_without_a_gap(server: Part, e
         wait_until(lambda: json.loads(file.read_text())["ResumePoint"] == point + 3, "the profile follows")
     (tmp_path / "go").touch()
     assert run(environment, "eval", "--continue-profile", "k", "c") == (0, "Null\nc\n", "")
+
+
+def test_a_kernel_that_may_go_on_is_not_killed_for_an_abort(environment: dict[str, str], tmp_path: Path) -> None:
+    config = write_config(tmp_path / "k.conf", Pools=POOLS, Limits={"AbortTimeout": 6})
+    with Part("serve", "-p", "0", "-l", "debug", "-c", config) as part, Terminal(environment, "repl", "--server", part.server) as terminal:
+        terminal.until(r"In\[1\]:=")
+        terminal.type(f"Print[begun]; AbortProtect[Pause[9]; {until_there(tmp_path / 'go')}; Print[ended]]\r")
+        terminal.until(r"\nbegun")
+        terminal.press_twice(r"the server ends it in \d s\.\s+.* end it\?")
+        terminal.type("x\r")
+        terminal.until(r"the server ends it in \d s\.\s+.* end it\?")
+        terminal.type("w\r")
+        wait_until(lambda: part.logged("its client lets it go on"), "the server hears of it")
+        (tmp_path / "go").touch()
+        # After more than the time-out.
+        terminal.until(r"ended\r")
+        terminal.until(r"In\[2\]:=")
+        assert not part.logged("it is killed")
+        terminal.type("\x04")
+        terminal.until(r"waits\. It is kept for 2 days without use, and longer while nobody needs its place\. To come back to it:")
+
+
+def test_an_administrators_order_to_detach_holds(environment: dict[str, str], tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        config = write_config(tmp_path / "k.conf", Pools=POOLS)
+        server = stack.enter_context(Part("serve", "-p", "0", "-l", "debug", "--bus", "tcp://127.0.0.1:0", "-c", config))
+        terminal = stack.enter_context(Terminal(environment, "repl", "--server", server.server))
+        kernel = terminal.until(r"Kernel \S{8} ").split()[1]
+        terminal.until(r"In\[1\]:=")
+        status, out, _ = run(environment, "shell", "--bus", server.endpoint, "-c", f"session detach {kernel}")
+        assert status == 0
+        assert re.search(r"is detached from \S+; it is kept for 172800 s without use", out)
+        terminal.until(r"the kernel was detached by .*; it is kept, and is found again by its id\.")
+        back = terminal.until(r"To come back to the kernel:\s+kernelbus repl .*--kernel-id=\S+")
+        assert terminal.process.wait(30) == 1
+        again = stack.enter_context(Terminal(environment, *shlex.split(back.partition("kernelbus ")[2])))
+        again.until(rf"Back at kernel {kernel}")

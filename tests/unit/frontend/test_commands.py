@@ -77,6 +77,9 @@ KERNEL_SHOWN = {
     "Text": "",
     "Busy": False,
     "Asking": False,
+    "EndsIn": 0.0,
+    "Safe": 0.0,
+    "SafeBusy": 0.0,
 }
 
 
@@ -97,6 +100,9 @@ class Target:
 
     def told_id(self) -> None:
         pass
+
+    def withdraw_abort(self) -> None:
+        self.asked.append("withdraw")
 
     def ask_status(self, show: Callable[[Status, str], Expr]) -> None:
         self.asked.append(show(STATUS, self.kernel))
@@ -122,6 +128,7 @@ def rules(**values: Expr) -> Expr:
         ("KernelID", (), "k", "k", []),
         ("KernelID", (), "", Symbol("None"), []),
         ("PoolName", (), "k", "P", []),
+        ("WithdrawAbort", (), "k", {"k": {"EndsIn": 0.0}}, ["withdraw"]),
         ("ConnectKernel", (), "", None, [Wanted()]),
         ("ConnectKernel", ("id",), "", None, [Wanted("id")]),
         ("ConnectKernel", ("id",), "unused", None, [Wanted("id")]),

@@ -34,6 +34,7 @@ from kernelbus.bus.protocol.messages import (
     Registered,
     Release,
     Told,
+    WithdrawAbort,
 )
 from kernelbus.bus.protocol.orders import (
     Answer,
@@ -100,6 +101,7 @@ EXAMPLES: list[Message] = [
     POOL,
     KeepAlive(2, False),
     Told(2),
+    WithdrawAbort(2),
     StatusRequest(7),
     Status(
         7, "b", "1", "healthy", ["all is well"], 1.5, 2,

@@ -66,3 +66,14 @@ def test_a_late_tick_does_not_count_against_the_kernel() -> None:
     ladder.asked(0.0)
     assert ladder.tick(1000.0, False) is None
     assert ladder.rung is Rung.ASKED
+
+
+def test_what_is_left_counts_both_steps_and_only_while_an_abort_is_enforced() -> None:
+    ladder = AbortLadder(16.0)
+    assert ladder.remaining == 0.0
+    ladder.asked(0.0)
+    assert ladder.remaining == 16.0
+    assert ladder.tick(1.0, False) is None
+    assert ladder.remaining == 15.0
+    ladder.answered()
+    assert ladder.remaining == 0.0

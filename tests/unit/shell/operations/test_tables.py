@@ -112,9 +112,9 @@ def test_what_clients_have_named_moves_no_cursor() -> None:
 
 def test_records_say_all_that_is_known() -> None:
     lines = records(COLUMNS["kernels"], KERNEL)
-    assert lines[0] == "Kernel   h3-Yc0PqkQ2Zl1bXb8m1wA"
-    assert "Client   10.0.0.5:53211" in lines
-    assert "Memory   300 MiB" in lines
+    assert lines[0] == "Kernel     h3-Yc0PqkQ2Zl1bXb8m1wA"
+    assert "Client     10.0.0.5:53211" in lines
+    assert "Memory     300 MiB" in lines
     assert not any(line.startswith("Text") for line in lines)
 
 

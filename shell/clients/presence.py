@@ -1,0 +1,92 @@
+"""Ask a server whether it has a kernel, without attaching to it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import wstp
+from kernelbus.shell.address import Address
+from kernelbus.shell.clients.session import SessionError, rules_of
+from kernelbus.shell.commands import command, name_of, unreachable
+from wstp import Expr, Function, Symbol
+
+__all__ = ["Presence", "find_kernel"]
+
+#: Characters of other clients' ids that a server shows.
+_SHOWN = 8
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A kernel that a server has.
+
+    Attributes:
+        state: `attached`, `detached` or another one that the status knows.
+        busy: whether it evaluates.
+        evaluations: how many evaluations it was asked for.
+        idle: seconds since the last one.
+    """
+
+    state: str
+    busy: bool
+    evaluations: int
+    idle: float
+
+    def __str__(self) -> str:
+        doing = ", evaluating" if self.busy else ""
+        count = "1 evaluation" if self.evaluations == 1 else f"{self.evaluations} evaluations"
+        return f"{self.state}{doing}, after {count}"
+
+
+def find_kernel(address: Address, kernel: str, token: str = "") -> Presence | None:
+    """Return what a server says of a kernel; None: it has none with this id.
+
+    Args:
+        address: the server.
+        kernel: the kernel's id.
+        token: what is given to a server that wants its token first.
+
+    Raises:
+        SessionError: the server cannot be reached, does not answer, or refuses.
+    """
+    deadline = time.monotonic() + _SECONDS
+    try:
+        with wstp.connect(address.spec, mode="uuid", timeout=_SECONDS) as link:
+            answer = _ask(link, deadline, command("Kernels"))
+            if answer == Symbol("$Failed") and token:
+                _ask(link, deadline, command("Authenticate", token))
+                answer = _ask(link, deadline, command("Kernels"))
+            if answer == Symbol("$Failed"):
+                raise SessionError(f"the server at {address.link_name} does not say which kernels it has")
+            return _presence(answer, kernel)
+    except (wstp.WSTPError, OSError) as error:
+        raise SessionError(unreachable(address, error)) from None
+
+
+def _ask(link: wstp.Link, deadline: float, asked: Function) -> Expr:
+    link.put(asked, end_packet=True)
+    link.flush(timeout=_SECONDS)
+    while True:
+        packet = link.next_packet(timeout=max(0.0, deadline - time.monotonic()))
+        # Before the answer comes the prompt of the kernel that a new link is given.
+        if name_of(packet.head) == "ReturnPacket" and len(packet.args) == 1:
+            return packet.args[0]
+
+
+def _presence(table: Expr, kernel: str) -> Presence | None:
+    for key, value in rules_of(table):
+        if key in (kernel, kernel[:_SHOWN]):
+            said = {str(name): entry for name, entry in rules_of(value)}
+            state = str(said.get("State", ""))
+            if state in ("ended", "lost", "ending"):
+                return None
+            evaluations, idle = said.get("Evaluations", 0), said.get("Idle", 0.0)
+            return Presence(
+                state,
+                said.get("Busy") == Symbol("True"),
+                evaluations if isinstance(evaluations, int) else 0,
+                float(idle) if isinstance(idle, int | float) else 0.0,
+            )
+    return None
