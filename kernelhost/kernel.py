@@ -447,10 +447,16 @@ class Kernel(RelayOwner):
         self._passed = self.bytes_in, self.bytes_out
         self._link = None
         if self._exit is None:
-            self._restart_timer(_END_GRACE, self.kill)
-        self.session.kernel_ended(self._ending or self._exit or "closed its link")
+            self._restart_timer(_END_GRACE, self._kill_linkless)
         if self._exit is not None:
             self._finish()
+        elif said_so or self._ending is not None:
+            self.session.kernel_ended(self._ending or "closed its link")
+        # Else its process has ended, or is about to be: then the client is told how.
+
+    def _kill_linkless(self) -> None:
+        self._ending = self._ending or "closed its link"
+        self.kill()
 
     def _remove_folder(self) -> None:
         folder, self._folder = self._folder, ""
@@ -468,7 +474,8 @@ class Kernel(RelayOwner):
         assert self._exit is not None
         if self._step is not None and self._ending is None:
             self._ending = f"could not be initialised: {self._step.name} ended the kernel, which {self._exit}"
-        self.session.kernel_ended(self._ending or self._exit)
+        killed = self._ending is None and self._process is not None and self._process.killed_by_others
+        self.session.kernel_ended(self._ending or self._exit, "killed" if killed else "")
         self._handler.kernel_ended(self, self._ending or self._exit)
 
     def _restart_timer(self, delay: float, callback: object) -> None:

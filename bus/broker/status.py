@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from kernelbus.bus.broker.sessions import Session, SessionRecord
-from kernelbus.bus.broker.tables import SHORT_ID, BrokerTables, Peer
+from kernelbus.bus.broker.tables import SHORT_ID, BrokerTables, ChannelEntry, ChannelPhase, Peer
 from kernelbus.bus.protocol.histogram import Histogram, added
 from kernelbus.bus.protocol.messages import PoolReport
 from kernelbus.bus.protocol.reports import (
@@ -58,6 +58,7 @@ def describe(
         kernels += [_record(record, wall) for record in sessions.awaited.values()]
     if asked.over:
         kernels += [_record(record, wall) for record in list(sessions.over.values())[-_OVER:]]
+    waiting = _waiting(tables)
     pools = [_pool(tables, pool, now) for pool in tables.pool_names()]
     problems = [*_problems(tables, pools, now), *(f"{name} was asked for its links and does not answer" for name in unheard)]
     return Status(
@@ -75,7 +76,14 @@ def describe(
         links or [],
         [] if asked.brief else _figures(tables),
         [Counted(what, count) for what, count in sorted(tables.refused.items())],
+        len(waiting),
+        max((now - entry.since for entry in waiting), default=0.0),
     )
+
+
+def _waiting(tables: BrokerTables) -> list[ChannelEntry]:
+    """Return the requests for kernels that have not been answered yet."""
+    return [entry for entry in tables.channels.values() if entry.phase in (ChannelPhase.WAITING, ChannelPhase.ASKED)]
 
 
 def _problems(tables: BrokerTables, pools: list[PoolStatus], now: float) -> list[str]:
@@ -87,7 +95,9 @@ def _problems(tables: BrokerTables, pools: list[PoolStatus], now: float) -> list
     for gone in tables.gone_hosts.values():
         problems.append(f"host {gone.name} is gone: it {gone.why}")
     if not tables.peers_of("host"):
-        problems.append("no kernel host has registered with the broker")
+        waiting = len(_waiting(tables))
+        many = f"; {waiting} request{' waits' if waiting == 1 else 's wait'} for one" if waiting else ""
+        problems.append(f"no kernel host has registered with the broker{many}")
     if awaited := len(tables.sessions.awaited):
         names = sorted({record.host for record in tables.sessions.awaited.values()})
         problems.append(f"{awaited} sessions wait for their hosts to come back after the broker's restart: {', '.join(names)}")
@@ -213,7 +223,7 @@ def _record(record: SessionRecord, wall: float) -> KernelStatus:
 
 def _pool(tables: BrokerTables, pool: str, now: float) -> PoolStatus:
     reports = tables.pool_reports(pool)
-    waiting = [e for e in tables.channels.values() if e.phase.value in ("waiting", "asked") and e.pool == pool]
+    waiting = [entry for entry in _waiting(tables) if entry.pool == pool]
     states = {report.state for report in reports}
     busy = [session.state for session in tables.sessions.live.values() if session.report.pool == pool and session.report.busy]
     return PoolStatus(

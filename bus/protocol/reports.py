@@ -295,6 +295,8 @@ class Status(Message):
     links: list[LinkStatus] = dataclasses.field(default_factory=list)
     figures: list[PoolFigures] = dataclasses.field(default_factory=list)
     refused: list[Counted] = dataclasses.field(default_factory=list)
+    waiting: int = 0
+    longest: float = 0.0
 
 
 @control_message

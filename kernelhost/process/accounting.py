@@ -6,7 +6,7 @@ Sources: proc(5), cgroups(7). On other systems these values are not known.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +71,26 @@ def free_memory() -> int | None:
     return None
 
 
+def oom_kills() -> tuple[int, int]:
+    """Return how many processes the system has killed for want of memory.
+
+    Returns:
+        In this process's cgroup and those below it, and on the whole machine; 0: also not known.
+    """
+    own = 0
+    for folder, old in _groups():
+        counts = _read(folder / ("memory.oom_control" if old else "memory.events"))
+        own = max(own, _counted(counts))
+    return own, _counted(_read(Path("/proc/vmstat")))
+
+
+def _counted(text: str) -> int:
+    for line in text.splitlines():
+        if line.startswith("oom_kill "):
+            return int(line.split()[1])
+    return 0
+
+
 def _of_machine() -> list[int]:
     try:
         return [os.sysconf("SC_PHYS_PAGES") * _PAGE]
@@ -80,22 +100,26 @@ def _of_machine() -> list[int]:
 
 def _of_groups() -> list[int]:
     found = []
+    for folder, old in _groups():
+        text = _read(folder / ("memory.limit_in_bytes" if old else "memory.max")).strip()
+        if text.isdigit():
+            found.append(int(text))
+    return found
+
+
+def _groups() -> Iterator[tuple[Path, bool]]:
+    """Yield the folders of this process's cgroups, and whether they are of cgroups version 1."""
     for line in _read(Path("/proc/self/cgroup")).splitlines():
         _, controllers, group = line.split(":", 2)
-        if controllers == "":
-            root, name = Path("/sys/fs/cgroup"), "memory.max"
-        elif "memory" in controllers.split(","):
-            root, name = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
-        else:
+        old = "memory" in controllers.split(",")
+        if controllers and not old:
             continue
+        root = Path("/sys/fs/cgroup/memory" if old else "/sys/fs/cgroup")
         # Each enclosing group limits it too. In a container the path may be that of the machine
         # outside, while the files of the group lie at the root.
         inner = root / group.lstrip("/")
         for folder in (inner, *(parent for parent in inner.parents if parent.is_relative_to(root))):
-            text = _read(folder / name).strip()
-            if text.isdigit():
-                found.append(int(text))
-    return found
+            yield folder, old
 
 
 def _read(path: Path) -> str:

@@ -24,6 +24,7 @@ from typing import cast
 from kernelbus.bus.descriptors import inherit_limit
 from kernelbus.bus.settings.config import EMBEDDED
 from kernelbus.bus.settings.logs import EventLogger
+from kernelbus.kernelhost.process.accounting import oom_kills
 from kernelbus.kernelhost.process.confinement import Confinement, passed_on
 from kernelbus.kernelhost.process.sweeping import sweep
 from kernelbus.kernelhost.process.tree import descendants, kill_descendants
@@ -136,6 +137,16 @@ def how_it_ended(status: int | None) -> str:
         return f"was ended by signal {-status}"
 
 
+def _killer(before: tuple[int, int]) -> str:
+    """Say who has killed a process, by how often the system had killed before, and has now."""
+    own, whole = oom_kills()
+    if own > before[0]:
+        return "by the system for want of memory, at the limit of its cgroup"
+    if whole > before[1]:
+        return "by the system for want of memory, as it seems (its log says more)"
+    return "by hand, or by the system for want of memory"
+
+
 class Output:
     """The last lines that a process writes to its standard output and error.
 
@@ -194,6 +205,12 @@ class KernelProcess:
         self._silent = False
         self._told = False
         self._killed = False
+        self._ooms = oom_kills()
+
+    @property
+    def killed_by_others(self) -> bool:
+        """Whether it was killed, and not by this host."""
+        return self._status == -signal.SIGKILL and not self._killed
 
     @property
     def last_output(self) -> str:
@@ -278,8 +295,8 @@ class KernelProcess:
         if not self._told:
             self._told = True
             how, said = how_it_ended(self._status), self._output.last
-            if self._status == -signal.SIGKILL and not self._killed:
-                how += ", not by this host: by hand, or by the system for want of memory"
+            if self.killed_by_others:
+                how += f", not by this host: {_killer(self._ooms)}"
             self._on_exit(f"{how}; it said last: {said}" if said else how)
 
 

@@ -374,11 +374,12 @@ class Session:
                 self._complete()
         attachment.handle.end(reason, text)
 
-    def kernel_ended(self, how: str) -> None:
+    def kernel_ended(self, how: str, tag: str = "") -> None:
         """Handle that the kernel has ended: send the client the rest of the output, and let it go.
 
         Args:
-            how: how it ended, for the client.
+            how: how it ended, for the client; follows "the kernel".
+            tag: the name of a message that tells the client so; empty: its link just ends.
         """
         attachment = self._attachment
         if attachment is None:
@@ -389,6 +390,9 @@ class Session:
         if self._attachment is attachment:
             if self._replaced and attachment.greeted:
                 self._say_replaced(attachment, how)
+            elif tag and attachment.greeted and self._log.between:
+                for packed in _message(tag, f"the kernel {how}"):
+                    attachment.handle.send(encode_packet(packed))
             self._part(EndReason.KERNEL_ENDED, how)
 
     def tell(self, tag: str, text: str) -> None:
@@ -400,7 +404,7 @@ class Session:
         """
         attachment = self._attachment
         if attachment is not None and attachment.greeted and attachment.cursor == self._log.end and self._log.between:
-            for packed in (packet("MessagePacket", Symbol(_SYMBOL), tag), packet("TextPacket", f"{_SYMBOL}::{tag}: {text}")):
+            for packed in _message(tag, text):
                 self._log.append_packet(encode_packet(packed))
             self._send_kept()
 
@@ -601,6 +605,11 @@ class Session:
         self._credit()
         if self._attachment is not None and self._attachment.urgent:
             self._pass_urgent(self._attachment)
+
+
+def _message(tag: str, text: str) -> tuple[Function, Function]:
+    """Return the two packets of a message of the server's own."""
+    return packet("MessagePacket", Symbol(_SYMBOL), tag), packet("TextPacket", f"{_SYMBOL}::{tag}: {text}")
 
 
 class _ChannelEvents:

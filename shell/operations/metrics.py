@@ -91,6 +91,8 @@ class StatusCollector(Collector):
             ("problems", "What an operator has to see to; kernelbus status says what.", len(status.problems)),
             ("uptime_seconds", "Time since the broker began.", status.up),
             ("channels", "Clients' attachments to kernels, those that are asked for included.", status.attachments),
+            ("waiting", "Clients that wait for a kernel, also while no host is there.", status.waiting),
+            ("longest_wait_seconds", "How long the one of them that waits longest has waited.", status.longest),
         ):
             yield GaugeMetricFamily(f"kernelbus_{name}", told, value)
         refused = CounterMetricFamily("kernelbus_refused", "Requests for a kernel that were refused.", labels=["reason"])

@@ -211,7 +211,6 @@ def lines_of(status: Status, part: str | None, *, room: int | None, bold: bool, 
         f"{counted(len(sessions), 'session')}, {clients} of them with a client",
         counted(sum(frontend.links for frontend in status.frontends), "link"),
     ]
-    longest = max((pool.longest for pool in status.pools), default=0.0)
-    waiting = sum(pool.waiting for pool in status.pools)
-    lines += ["", f"{'; '.join(counts)}; {counted(waiting, 'request')} waiting, the longest for {duration(longest)}"]
+    waiting = f"{counted(status.waiting, 'request')} waiting, the longest for {duration(status.longest)}"
+    lines += ["", f"{'; '.join(counts)}; {waiting}"]
     return lines

@@ -108,6 +108,8 @@ def test_a_killed_kernel_closes_its_clients_link(server: Part) -> None:
         pid = value(link, Symbol("Pid")())
         assert isinstance(pid, int)
         psutil.Process(pid).kill()
+        assert link.get(timeout=10).head == Symbol("MessagePacket")
+        assert "was ended by SIGKILL, not by this host" in str(link.get(timeout=10))
         with pytest.raises(wstp.LinkClosed):
             link.get(timeout=10)
         wait_until(lambda: server.logged("SIGKILL"), "a log line that says how it ended")

@@ -76,7 +76,9 @@ def test_a_broker_that_is_back_knows_which_kernels_died_meanwhile(parts: Parts) 
         psutil.Process(pid).kill()
         wait_until(lambda: parts.host.logged("was ended by SIGKILL"), "the host has noticed")
         parts.broker = parts.start_broker(parts.endpoint)
-        # The client is told how its link ended, not, after a while, that its kernel is lost.
+        # The client is told how its kernel ended, not, after a while, that it is lost.
+        assert link.get(timeout=30).head == Symbol("MessagePacket")
+        assert "was ended by SIGKILL" in str(link.get(timeout=30))
         with pytest.raises(wstp.LinkClosed):
             link.get(timeout=30)
     assert parts.frontend.told("has ended the session's link")
@@ -146,6 +148,17 @@ def test_a_killed_host_takes_its_kernels_along_and_closes_their_links(parts: Par
         kernel.wait(10)
         assert link.next_packet(timeout=30).head == Symbol("MessagePacket")
         assert "has been silent" in str(link.get(timeout=10))
+        with pytest.raises(wstp.LinkClosed):
+            link.get(timeout=30)
+
+
+def test_a_client_whose_kernel_is_killed_by_others_is_told_who_may_have_done_it(parts: Parts) -> None:
+    with connect(parts.frontend) as link:
+        pid = value(link, Symbol("Pid")())
+        assert isinstance(pid, int)
+        psutil.Process(pid).kill()
+        assert link.get(timeout=30) == Symbol("MessagePacket")(Symbol("WSTPServer`Kernel"), "killed")
+        assert "the kernel was ended by SIGKILL, not by this host: by" in str(link.get(timeout=10))
         with pytest.raises(wstp.LinkClosed):
             link.get(timeout=30)
 

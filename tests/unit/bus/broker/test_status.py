@@ -64,6 +64,19 @@ def test_a_host_that_left_is_no_problem(bus: BrokerPlayer, console: Peer) -> Non
     assert bus.status(console).problems == ["no kernel host has registered with the broker"]
 
 
+def test_who_waits_while_no_host_is_there_is_counted(bus: BrokerPlayer, console: Peer) -> None:
+    frontend = bus.frontend("f")
+    bus.say(frontend, Open(1, "a"))
+    bus.wait(3, frontend)
+    bus.say(frontend, Open(2, "a", kernel="gone"))
+    bus.wait(2, frontend)
+    status = bus.status(console)
+    assert (status.waiting, status.longest) == (2, 5.0)
+    assert status.problems == ["no kernel host has registered with the broker; 2 requests wait for one"]
+    bus.host("h")
+    assert (bus.status(console).waiting, bus.status(console).pools[0].waiting) == (1, 1), "the host is asked for a kernel"
+
+
 @pytest.mark.parametrize(
     ("pool", "problem"),
     [

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import psutil
 
-from kernelbus.kernelhost.process.accounting import free_memory, machine_memory, usage
+from kernelbus.kernelhost.process.accounting import free_memory, machine_memory, oom_kills, usage
 
 MIB = 2**20
 
@@ -35,6 +35,13 @@ def test_a_name_like_a_field_confuses_nothing(tmp_path: object) -> None:
         assert found is not None and abs(found.memory - psutil.Process(process.pid).memory_info().rss) < 8 * MIB
         process.communicate()
     assert usage(process.pid) is None
+
+
+def test_what_the_system_has_killed_is_counted() -> None:
+    own, machine = oom_kills()
+    assert own >= 0
+    assert machine >= 0
+    assert oom_kills() >= (own, machine)
 
 
 def test_the_machines_memory() -> None:

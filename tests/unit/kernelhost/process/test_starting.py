@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from kernelbus.bus.settings.config import loads
+from kernelbus.kernelhost.process import starting
 from kernelbus.kernelhost.process.starting import (
     SpawnedKernel,
     embedded_arguments,
@@ -66,3 +70,40 @@ def test_the_last_output_is_reported_with_the_end() -> None:
 def test_a_kill_by_others_is_distinguished_from_our_own() -> None:
     assert told(SLEEP, "ours") == "was ended by SIGKILL"
     assert told(SLEEP, "theirs") == "was ended by SIGKILL, not by this host: by hand, or by the system for want of memory"
+
+
+@pytest.mark.parametrize(
+    ("now", "who"),
+    [
+        ((3, 7), "by hand, or by the system for want of memory"),
+        ((4, 8), "by the system for want of memory, at the limit of its cgroup"),
+        ((3, 8), "by the system for want of memory, as it seems (its log says more)"),
+    ],
+)
+def test_a_kill_by_the_system_is_known_by_its_counters(now: tuple[int, int], who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = iter([(3, 7), now])
+    monkeypatch.setattr(starting, "oom_kills", lambda: next(counts))
+    assert told(SLEEP, "theirs") == f"was ended by SIGKILL, not by this host: {who}"
+
+
+@pytest.fixture
+def little_memory(tmp_path: Path) -> Iterator[Path]:
+    """A cgroup whose processes may have 30 MiB together, if one can be made."""
+    found = re.search(r"(?m)^\d+:memory:(.*)$", Path("/proc/self/cgroup").read_text())
+    root = Path(f"/sys/fs/cgroup/memory{found[1]}" if found else "/sys/fs/cgroup")
+    group = root / f"kernelbus-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / ("memory.limit_in_bytes" if found else "memory.max")).write_text(str(30 << 20))
+    except OSError as error:
+        if group.exists():
+            group.rmdir()
+        pytest.skip(f"no cgroup with a limit of memory can be made here: {error}")
+    yield group
+    group.rmdir()
+
+
+def test_a_kernel_that_the_system_kills_for_want_of_memory(little_memory: Path) -> None:
+    join = f"import os; open('{little_memory}/cgroup.procs', 'w').write(str(os.getpid()))"
+    how = told(f"{join}; kept = [bytearray(b'x' * 2**20) for _ in range(300)]", "itself")
+    assert how.startswith("was ended by SIGKILL, not by this host: by the system for want of memory")

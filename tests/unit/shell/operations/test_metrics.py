@@ -62,6 +62,8 @@ def status() -> Status:
         ],
         figures=[PoolFigures("Main", 9, 8, 7, 6000, 5000, starts=latencies), PoolFigures("Gone", started=1)],
         refused=[Counted("no-host", 2), Counted("kernel-in-use", 1)],
+        waiting=5,
+        longest=7.5,
     )
 
 
@@ -93,6 +95,8 @@ def test_what_the_status_says() -> None:
         "kernelbus_problems": 1,
         "kernelbus_uptime_seconds": 12.5,
         "kernelbus_channels": 3,
+        "kernelbus_waiting": 5,
+        "kernelbus_longest_wait_seconds": 7.5,
         "kernelbus_dropped_frames_total": 4,
         "kernelbus_refused_handshakes_total": 5,
         "kernelbus_refused_total{reason=no-host}": 2,
