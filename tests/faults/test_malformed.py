@@ -141,11 +141,17 @@ def test_through_the_server(server: Part, asking: Callable[[wstp.Link], None]) -
     assert not server.logged("Traceback")
 
 
+def stand_in(server: Part) -> wstp.Link:
+    """Connect to a kernel that does what a test asks of it."""
+    link = wstp.connect(server.server, mode="uuid", timeout=WAIT)
+    assert isinstance(order(link, command("ConnectKernel", S("Rule")("Pool", "StandIn"))), str)
+    assert link.get(WAIT) == S("InputNamePacket")("In[1]:= ")
+    return link
+
+
 def test_what_a_kernel_ends_early_reaches_the_client(server: Part) -> None:
     """The client's reader says so, as on a direct link, and goes on with the next packet."""
-    with connect(server) as link:
-        assert isinstance(order(link, command("ConnectKernel", S("Rule")("Pool", "StandIn"))), str)
-        assert link.get(WAIT) == S("InputNamePacket")("In[1]:= ")
+    with stand_in(server) as link:
         link.put(EVALUATE(S("Early")()), end_packet=True)
         with pytest.raises(wstp.EarlyEnd) as caught:
             link.get(WAIT)
@@ -155,9 +161,7 @@ def test_what_a_kernel_ends_early_reaches_the_client(server: Part) -> None:
 
 
 def test_a_kernel_that_sends_nonsense_is_ended(server: Part) -> None:
-    with connect(server) as link:
-        order(link, command("ConnectKernel", S("Rule")("Pool", "StandIn")))
-        assert link.get(WAIT) == S("InputNamePacket")("In[1]:= ")
+    with stand_in(server) as link:
         link.put(EVALUATE(S("Nonsense")()), end_packet=True)
         with pytest.raises(wstp.LinkClosed):
             link.get(WAIT)
