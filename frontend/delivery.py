@@ -3,12 +3,14 @@
 This module does no I/O. The bytes written to a client's connection are the kernel's output, mixed
 with answers of the server's own and, for some clients, written anew in another form. The client's
 machine acknowledges bytes of the connection (TCP_INFO); a :class:`Delivery` converts them to bytes
-of the output. The frontend reports the result to the host in the frame that ends the channel.
+of the output. The frontend gives the host credit for these bytes and no others, so that the host
+knows what the client has if the frontend is killed; and it reports the result in the frame that
+ends the channel.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 
 __all__ = ["Delivery"]
 
@@ -16,19 +18,30 @@ _MANY = 256
 
 
 class Delivery:
-    """The delivery of one attachment's output."""
+    """The delivery of one attachment's output.
+
+    Attributes:
+        written: bytes of the output that were written.
+    """
 
     def __init__(self) -> None:
-        #: Bytes of the output that were written.
         self.written = 0
-        # Pieces that are not acknowledged yet: position on the connection, size there, and size in
-        # the output. The sizes differ where the output was written anew.
-        self._pieces: deque[tuple[int, int, int]] = deque()
+        # Pieces, in order: where each begins and ends on the connection, and in the output. The
+        # sizes differ where the output was written anew. Pieces that adjoin on both sides are one.
+        self._pieces: list[tuple[int, int, int]] = []
+        self._ends: list[int] = []
 
     def wrote(self, position: int, size: int, output: int) -> None:
         """Record `output` bytes of the output, written as `size` bytes at `position`."""
-        self.written += output
-        self._pieces.append((position, size, output))
+        begin, self.written = self.written, self.written + output
+        if self._pieces and size == output and self._ends[-1] == position:
+            first, start, end = self._pieces[-1]
+            if position - first == end - start:
+                self._pieces[-1] = first, start, self.written
+                self._ends[-1] = position + size
+                return
+        self._pieces.append((position, begin, self.written))
+        self._ends.append(position + size)
 
     @property
     def many(self) -> bool:
@@ -37,8 +50,8 @@ class Delivery:
 
     def forget(self, acknowledged: int) -> None:
         """Drop the pieces that lie within the first `acknowledged` bytes of the connection."""
-        while self._pieces and self._pieces[0][0] + self._pieces[0][1] <= acknowledged:
-            self._pieces.popleft()
+        whole = bisect_right(self._ends, acknowledged)
+        del self._pieces[:whole], self._ends[:whole]
 
     def taken(self, acknowledged: int) -> int:
         """Return how many bytes of the output the client's machine has received.
@@ -46,12 +59,10 @@ class Delivery:
         Args:
             acknowledged: how many bytes of the connection it has acknowledged.
         """
-        missing = 0
-        for position, size, output in reversed(self._pieces):
-            if position + size <= acknowledged:
-                break
-            if position >= acknowledged or size != output:
-                missing += output
-            else:
-                missing += position + size - acknowledged
-        return self.written - missing
+        whole = bisect_right(self._ends, acknowledged)
+        if whole == len(self._pieces):
+            return self.written
+        position, begin, end = self._pieces[whole]
+        if acknowledged > position and self._ends[whole] - position == end - begin:
+            return begin + acknowledged - position
+        return begin

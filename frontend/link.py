@@ -75,6 +75,9 @@ _log = logging.getLogger("kernelbus.frontend")
 
 #: The bytes of the server's own answers that may wait for the end of a kernel's expression.
 _UNREAD = 64 * 1024
+#: Seconds between two looks at what a client's machine has acknowledged: at first, and at most.
+_LOOK_AGAIN = 0.004
+_LOOK_RARELY = 0.25
 #: The messages that may wait for the input before them.
 _MESSAGES = 64
 
@@ -180,7 +183,9 @@ class ClientLink(RelayOwner):
         self._output = Tracker(limits)
         self._handle: ChannelHandle | None = None
         self._received = 0
-        self._owed = 0
+        self._credited = 0  # of the output: what the host has been given credit for
+        self._look: asyncio.TimerHandle | None = None
+        self._pause = _LOOK_AGAIN
         self._urgent: deque[Urgent] = deque()
         self._answers: deque[bytes] = deque()
         self._answered_bytes = 0  # of answers that wait until the kernel's expression is complete
@@ -462,6 +467,7 @@ class ClientLink(RelayOwner):
 
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
         self._unwatch()
+        self._stop_looking()
         state, self.state = self.state, LinkState.ENDED
         if state is not LinkState.CLOSING:
             self.log.info("%s %s", self, "has closed" if said_so else "is lost: its connection ended without a closing message")
@@ -645,7 +651,8 @@ class ClientLink(RelayOwner):
             self._link.pause()
         self.channel = self._server.new_channel()
         self._handle = self._server.multiplexer.open(self.channel, self)
-        self._received = self._owed = 0
+        self._received = self._credited = 0
+        self._stop_looking()
         # These are from the previous channel, which may have been dropped before it was known to be
         # open.
         self._unopened = []
@@ -842,7 +849,6 @@ class ClientLink(RelayOwner):
         if self._delivery.many:
             self._delivery.forget(self._link.acknowledged())
         self._received += len(data)
-        self._owed += len(data)
         if self._answers:
             self._write_answers()
         if self._urgent:
@@ -855,6 +861,29 @@ class ClientLink(RelayOwner):
             self._link.write_message(message.code, message.parameter)
 
     def _credit(self) -> None:
-        if self._owed and self._handle is not None and not self._link.congested:
-            owed, self._owed = self._owed, 0
-            self._handle.consume(owed)
+        """Give the host credit for what the client's machine has acknowledged.
+
+        What is only written would be lost if this process were killed now.
+        """
+        if self._handle is None:
+            return
+        taken = self._delivery.taken(self._link.acknowledged())
+        if taken > self._credited:
+            more, self._credited = taken - self._credited, taken
+            self._pause = _LOOK_AGAIN
+            self._handle.consume(more)
+        if self._credited < self._delivery.written and self._look is None:
+            # Nobody tells when the client's machine acknowledges something.
+            self._look = self._loop.call_later(self._pause, self._look_again)
+            self._pause = min(2 * self._pause, _LOOK_RARELY)
+
+    def _look_again(self) -> None:
+        self._look = None
+        if self.state is LinkState.ATTACHED:
+            self._credit()
+
+    def _stop_looking(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+        self._pause = _LOOK_AGAIN

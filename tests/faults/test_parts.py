@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,6 +139,42 @@ def test_a_killed_frontend_leaves_its_kernels_detached(parts: Parts) -> None:
         assert order(again, command("ConnectKernel", identity)) == identity
         assert again.get(timeout=10) == Symbol("InputNamePacket")("In[1]:= ")
         assert value(again, Symbol("Pid")()) == pid
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_frontend_that_ends_under_a_slow_reader_costs_no_packet(parts: Parts, number: signal.Signals) -> None:
+    many, heard = 400, list[int]()
+
+    def hear(link: wstp.Link, most: int = many) -> bool:
+        """Read some packets, note their numbers, and return whether the answer was among them."""
+        for _ in range(most):
+            packet = link.next_packet(60)
+            if packet.head == Symbol("TextPacket"):
+                heard.append(int(str(packet.args[0]).split(" ", 1)[0]))
+            elif packet == Symbol("ReturnPacket")(Symbol("Null")):
+                return True
+        return False
+
+    with connect(parts.frontend) as link:
+        identity = str(order(link, command("KernelID")))
+        link.put(EVALUATE(Symbol("Count")("x" * 40_000, many)), end_packet=True)
+        link.flush()
+        # All between it and the kernel is full by then: it has read only a little of that.
+        hear(link, 30)
+        parts.frontend.process.send_signal(number)
+        with contextlib.suppress(wstp.LinkClosed, wstp.LinkLost):
+            hear(link)
+    parts.frontend.process.wait(60)
+    wait_until(lambda: parts.host.logged("is detached"), "the host detaches the kernel")
+    assert 30 <= len(heard) < many
+    parts.frontend = parts.start_frontend()
+    with wstp.connect(parts.frontend.server, mode="uuid", timeout=60) as again:
+        again.put(command("Reconnect", identity), end_packet=True)
+        again.flush()
+        while not hear(again):
+            pass
+    assert sorted(set(heard)) == list(range(many)), "nothing is lost"
+    assert len(heard) - many <= 2 + (1 << 20) // 40_000, "no more than the window is unknown, and sent again"
 
 
 def test_a_killed_host_takes_its_kernels_along_and_closes_their_links(parts: Parts) -> None:

@@ -3,6 +3,7 @@
 | evaluated | answer |
 |---|---|
 | `Say["text", n]` | n TextPackets, then Null |
+| `Count["text", n]` | the same, each text behind its number and a space |
 | `Wait[]` | `$Aborted`, when message 3 comes |
 | `Stubborn[]` | `$Aborted`, when SIGINT comes; it ignores message 3 |
 | `Deaf[]` | none, ever; it ignores message 3 and SIGINT |
@@ -136,6 +137,10 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
             return Symbol("Null")
         case Function(head=Symbol(name="Early")):
             link.put_raw([b"FA#OA~LReturnPacket\n]"])
+            return Symbol("Null")
+        case Function(head=Symbol(name="Count"), args=(str(text), int(times))):
+            for number in range(times):
+                put(link, "TextPacket", f"{number} {text}")
             return Symbol("Null")
         case Function(head=Symbol(name="Wait")):
             while not aborts:

@@ -22,8 +22,23 @@ def test_what_was_written_anew_counts_whole() -> None:
 def test_what_is_acknowledged_is_forgotten() -> None:
     delivery = Delivery()
     for number in range(1000):
-        delivery.wrote(number * 5, 5, 5)
+        delivery.wrote(number * 10, 10, 5)
         if delivery.many:
-            delivery.forget(number * 5 - 7)
+            delivery.forget(number * 10 - 14)
     assert len(delivery._pieces) < 300
-    assert delivery.taken(4900) == 4900
+    assert delivery.taken(9800) == 4900
+
+
+def test_pieces_that_adjoin_are_one() -> None:
+    delivery = Delivery()
+    for number in range(1000):
+        delivery.wrote(100 + number * 5, 5, 5)
+    assert len(delivery._pieces) == 1
+    assert [delivery.taken(at) for at in (0, 100, 103, 5099, 5100)] == [0, 0, 3, 4999, 5000]
+    delivery.wrote(5100, 7, 3)  # written anew
+    delivery.wrote(5107, 7, 7)
+    assert len(delivery._pieces) == 3
+    assert [delivery.taken(at) for at in (5100, 5106, 5107, 5110)] == [5000, 5000, 5003, 5006]
+    delivery.forget(5108)
+    assert len(delivery._pieces) == 1
+    assert [delivery.taken(at) for at in (5107, 5110, 9999)] == [5003, 5006, 5010]
