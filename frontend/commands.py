@@ -67,6 +67,7 @@ class Wanted:
         parallel: whether the request is for a parallel kernel.
         wait: whether to wait for a kernel that is evaluating.
         keep: whether the kernel is kept when the client leaves; None: as its pool says.
+        progress: whether the client is told what it waits for.
         resume, point, profile: as in :class:`kernelbus.bus.protocol.messages.Open`.
     """
 
@@ -78,6 +79,7 @@ class Wanted:
     point: int = NO_POINT
     profile: str = ""
     keep: bool | None = None
+    progress: bool = False
 
 
 class CommandTarget(Protocol):
@@ -236,7 +238,7 @@ def _connect(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
         if not kernel:
             raise CommandRefused("args", "ConnectKernel[id]: the id is empty")
         _text("ConnectKernel", "id", kernel)
-    options = _options("ConnectKernel", rest, ("Pool", "Parallel", "Profile", "Wait", "KeepAlive"), what)
+    options = _options("ConnectKernel", rest, ("Pool", "Parallel", "Profile", "Wait", "KeepAlive", "Progress"), what)
     if kernel and ("Pool" in options or "Parallel" in options):
         raise CommandRefused("args", "ConnectKernel[id] goes to the kernel with that id, whatever its pool is: leave the pool out")
     _ask(
@@ -248,6 +250,7 @@ def _connect(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
             _flag("ConnectKernel", "Wait", options.get("Wait", Symbol("True"))),
             profile=_text("ConnectKernel", "Profile", options.get("Profile", "")),
             keep=_keep("ConnectKernel", options),
+            progress=_flag("ConnectKernel", "Progress", options.get("Progress", Symbol("False"))),
         ),
     )
 
@@ -257,7 +260,7 @@ def _reconnect(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
     if not arguments or not isinstance(arguments[0], str) or not arguments[0]:
         raise CommandRefused("args", what)
     _text("Reconnect", "id", arguments[0])
-    options = _options("Reconnect", arguments[1:], ("Resume", "Wait", "Profile", "KeepAlive"), what)
+    options = _options("Reconnect", arguments[1:], ("Resume", "Wait", "Profile", "KeepAlive", "Progress"), what)
     resume, point = options.get("Resume", Symbol("True")), NO_POINT
     match resume:
         case int(number) if not isinstance(resume, bool) and 0 <= number < NO_POINT:
@@ -266,7 +269,9 @@ def _reconnect(target: CommandTarget, arguments: tuple[Expr, ...]) -> None:
             resumes = _flag("Reconnect", "Resume", resume)
     wait = _flag("Reconnect", "Wait", options.get("Wait", Symbol("True")))
     profile = _text("Reconnect", "Profile", options.get("Profile", ""))
-    _ask(target, Wanted(arguments[0], wait=wait, resume=resumes, point=point, profile=profile, keep=_keep("Reconnect", options)))
+    progress = _flag("Reconnect", "Progress", options.get("Progress", Symbol("False")))
+    keep = _keep("Reconnect", options)
+    _ask(target, Wanted(arguments[0], wait=wait, resume=resumes, point=point, profile=profile, keep=keep, progress=progress))
 
 
 def _ask(target: CommandTarget, wanted: Wanted) -> None:

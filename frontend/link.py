@@ -41,7 +41,7 @@ from typing import Final, Protocol
 from kernelbus.bus.channel.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
 from kernelbus.bus.channel.multiplexer import ChannelHandle, Multiplexer
 from kernelbus.bus.errors import ChannelUsageError
-from kernelbus.bus.protocol.messages import Demand, KeepAlive, Open, Told, WithdrawAbort
+from kernelbus.bus.protocol.messages import Demand, KeepAlive, Open, Told, WhyWaiting, WithdrawAbort
 from kernelbus.bus.protocol.reports import LinkStatus, Status
 from kernelbus.bus.protocol.schema import Message as BusMessage
 from kernelbus.bus.rounds import Rounds
@@ -84,6 +84,10 @@ _MESSAGES = 64
 #: Seconds of silence after which a new client waits for its kernel. A program that goes back to a
 #: kernel says so at once.
 _LISTENS_AFTER = 1.0
+#: Seconds after which a client that wants to know is told why it waits, and between two looks at
+#: whether the reason is another one.
+_WAITS_AFTER = 1.5
+_WAITS_AGAIN = 5.0
 
 
 class LinkState(Enum):
@@ -193,6 +197,7 @@ class ClientLink(RelayOwner):
         self._asked_by_command = False
         self._lock: Lock | None = None  # until the client has given the token
         self._automatic = False  # the kernel attached or awaited was not requested by the client
+        self._waits_for = ""  # what the client was last told that it waits for
         self._told = False  # the client knows the id of the kernel
         self._request: Open | None = None  # the last request for a kernel
         self._next: Wanted | None = None  # the kernel to request when the present one is detached
@@ -674,9 +679,24 @@ class ClientLink(RelayOwner):
         )
         self._told = self._asked_by_command
         self._request = request
+        self._waits_for = ""
+        if wanted.progress:
+            self._loop.call_later(_WAITS_AFTER, self._ask_why, self.channel)
         if self._automatic:
             self._loop.call_later(_LISTENS_AFTER, self._listens, self.channel)
         self._server.request_kernel(self, request)
+
+    def _ask_why(self, channel: int) -> None:
+        """Ask why the kernel on `channel` has not come yet, now and again."""
+        if self.state is LinkState.OPENING and self.channel == channel:
+            self._server.tell_broker(WhyWaiting(channel))
+            self._loop.call_later(_WAITS_AGAIN, self._ask_why, channel)
+
+    def waits(self, text: str) -> None:
+        """Tell the client what it waits for, if that has changed."""
+        if self.state is LinkState.OPENING and text != self._waits_for:
+            self._waits_for = text
+            self._answer_refused("waiting", text, CONTEXT + "ConnectKernel", failed=False)
 
     def _listens(self, channel: int) -> None:
         """Handle that the client has said nothing for a while: it waits for its kernel."""

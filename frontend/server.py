@@ -20,7 +20,16 @@ from kernelbus.bus.errors import BusError
 from kernelbus.bus.everypart import carry_out
 from kernelbus.bus.membership import Membership
 from kernelbus.bus.predecessors import Predecessors
-from kernelbus.bus.protocol.messages import ChannelReport, Lost, Open, Opened, Refused, Register, Release
+from kernelbus.bus.protocol.messages import (
+    ChannelReport,
+    Lost,
+    Open,
+    Opened,
+    Refused,
+    Register,
+    Release,
+    Waiting,
+)
 from kernelbus.bus.protocol.orders import LogLevelOrder, ReloadOrder
 from kernelbus.bus.protocol.reports import FrontendReport, LinksAnswer, LinksRequest, Status, StatusRequest
 from kernelbus.bus.protocol.schema import Message
@@ -408,6 +417,10 @@ class Frontend:
                 if link is not None:
                     self._channels.pop(channel)
                     link.refused(code, text)
+            case Waiting(channel, text):
+                link = self._link_of(channel)
+                if link is not None:
+                    link.waits(text)
             case Lost(channel, text):
                 link = self._link_of(channel)
                 if link is not None:

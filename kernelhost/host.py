@@ -122,6 +122,7 @@ class Host:
         self._timer: asyncio.TimerHandle | None = None
         self._starts: set[asyncio.Task[None]] = set()
         self._none_left = asyncio.Event()
+        self._all_ready = asyncio.Event()
         self._limits = limits = settled(config.limits)
         self._nursery = Nursery(limits.kernel_start_timeout)
         self._scratch = self._make_scratch()
@@ -176,6 +177,20 @@ class Host:
         finally:
             watch.cancel()
             await self.close()
+
+    async def wait_until_ready(self) -> dict[str, int]:
+        """Wait until each pool has as many kernels as it is to keep ready; return how many it has.
+
+        Pools that keep none are left out.
+        """
+        await self._all_ready.wait()
+        taken = (KernelState.READY, KernelState.ATTACHED, KernelState.DETACHED)
+        return {name: pool.count(*taken) for name, pool in self._pools.items() if pool.options.minimum}
+
+    def _look_whether_ready(self) -> None:
+        taken = (KernelState.READY, KernelState.ATTACHED, KernelState.DETACHED)
+        if all(pool.count(*taken) >= min(pool.options.minimum, pool.maximum) for pool in self._pools.values()):
+            self._all_ready.set()
 
     async def _watch_orphans(self) -> None:
         """End all sessions when there has been no broker for `Limits`/`OrphanTimeout`.
@@ -449,6 +464,7 @@ class Host:
         if pool.failing:
             self._log.warning("pool %s: its kernels start again", kernel.pool.name, extra=fields(pool=kernel.pool.name))
         self.perform(kernel.pool.name, pool.ready(kernel.number, self.now))
+        self._look_whether_ready()
 
     def kernel_busy(self, kernel: Kernel) -> None:
         """See :class:`kernelbus.kernelhost.kernel.KernelHandler`."""

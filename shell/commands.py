@@ -9,13 +9,16 @@ import wstp
 from kernelbus.shell.address import Address
 from wstp import Expr, Function, Symbol
 
-__all__ = ["CONTEXT", "LOCKED", "NO_TOKEN", "command", "name_of", "unreachable"]
+__all__ = ["CONTEXT", "LOCKED", "NO_TOKEN", "WAITING", "command", "name_of", "unreachable"]
 
 #: The context of the commands (:mod:`kernelbus.frontend.commands`).
 CONTEXT = "WSTPServer`"
 
 #: The symbol and the tag of the message with which a server asks for its token.
 LOCKED = (CONTEXT + "Authenticate", "token")
+
+#: The name of the message with which a server says what a kernel is waited for.
+WAITING = (CONTEXT + "ConnectKernel", "waiting")
 
 #: What a client says that has no token to give.
 NO_TOKEN = (

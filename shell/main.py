@@ -169,7 +169,10 @@ def _parser() -> argparse.ArgumentParser:
         help="evaluate this file's text, before any CODE",
     )
     evaluate.add_argument(
-        "--timeout", metavar="SECONDS", type=_seconds, help="abort an evaluation that takes longer (no limit)"
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        help="abort an evaluation that takes longer, and give up if no kernel comes in this time (no limit)",
     )
     _add_choice(evaluate)
     evaluate.set_defaults(run=_eval, parser=evaluate)

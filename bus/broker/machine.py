@@ -80,6 +80,8 @@ from kernelbus.bus.protocol.messages import (
     Registered,
     Release,
     Told,
+    Waiting,
+    WhyWaiting,
     WithdrawAbort,
     rank,
 )
@@ -209,6 +211,10 @@ class Broker(BrokerTables):
                     self._kernel(peer, message, now)
                 case KernelGone() if peer.role == "host":
                     self.sessions.gone(message.kernel, message.text, now + self.epoch)
+                case WhyWaiting(channel) if peer.role == "frontend":
+                    entry = self.channels.get(channel)
+                    if entry is not None and entry.frontend is peer and entry.phase in (ChannelPhase.WAITING, ChannelPhase.ASKED):
+                        self._send(route, Waiting(channel, self._why_waiting(entry)))
                 case KeepAlive() | Told() | WithdrawAbort():
                     self._pass_to_host(peer, message)
                 case PartAnswer():
@@ -797,6 +803,36 @@ class Broker(BrokerTables):
                 return f"no kernel came free: {report.limited}"
         most = sum(report.maximum for _, report in reports)
         return f"no kernel came free: pool {entry.pool} is at its maximum of {most}; close one, or raise MaximumKernelNumber"
+
+    def _why_waiting(self, entry: ChannelEntry) -> str:
+        """Say for what a request waits, and its place among those of its pool."""
+        request = entry.request
+        assert request is not None
+        if request.kernel in self.sessions.awaited:
+            return f"host {self.sessions.awaited[request.kernel].host}, which has the kernel, has not come back yet"
+        if not self.peers_of("host"):
+            return "no kernel host has registered with the broker yet"
+        if request.kernel:
+            return "the host of the kernel has not answered yet"
+        pool = entry.pool
+        hosts = [host for host in self.peers_of("host") if pool in host.pools]
+        reports = [host.pools[pool] for host in hosts]
+        if not any(host.state is PeerState.UP for host in hosts):
+            why = f"no kernel host of pool {pool} can be reached at present"
+        elif all(report.state == "paused" for report in reports):
+            why = f"pool {pool} is paused by an administrator"
+        elif failing := next((report.failing for report in reports if report.failing), ""):
+            why = f"the kernels of pool {pool} do not start: {failing}"
+        elif all(report.room("automatic") <= 0 for report in reports):
+            most, kept = sum(report.maximum for report in reports), sum(report.detached for report in reports)
+            limited = next((f" ({report.limited})" for report in reports if report.limited), "")
+            why = f"pool {pool} is at its maximum of {most}{limited}; {kept} of its kernels are kept without a client"
+        else:
+            why = f"a kernel of pool {pool} is starting"
+        waiting = (ChannelPhase.WAITING, ChannelPhase.ASKED)
+        others = [other for other in self.channels.values() if other.phase in waiting and other.pool == pool and not _named(other)]
+        place = sorted(others, key=_order).index(entry) + 1
+        return f"{why}; place {place} of {len(others)} in the queue"
 
     # ------------------------------------------------------------------ helpers
 

@@ -8,8 +8,8 @@ Each message is a frozen dataclass; its schema is made from its fields
 |---|---|---|
 | frontend, host | broker | Register, Heartbeat, Leave |
 | broker | frontend, host | Registered, Heartbeat, RegisterAgain |
-| frontend | broker | Open, Release, KeepAlive, Told, WithdrawAbort |
-| broker | frontend | Opened, Refused, Lost |
+| frontend | broker | Open, Release, KeepAlive, Told, WithdrawAbort, WhyWaiting |
+| broker | frontend | Opened, Refused, Lost, Waiting |
 | broker | host | Acquire, Release, KeepAlive, Told, WithdrawAbort |
 | host | broker | Acquired, Refused, KernelReport, KernelGone, PoolReport |
 | frontend, host | broker | reports for the status (:mod:`kernelbus.bus.protocol.reports`) |
@@ -45,6 +45,8 @@ __all__ = [
     "Registered",
     "Release",
     "Told",
+    "Waiting",
+    "WhyWaiting",
     "WithdrawAbort",
     "rank",
 ]
@@ -330,3 +332,20 @@ class WithdrawAbort(Message):
     """The client does not want its kernel to be killed for not obeying an abort."""
 
     channel: int
+
+
+@control_message
+@dataclasses.dataclass(frozen=True, slots=True)
+class WhyWaiting(Message):
+    """The frontend asks why the request on a channel has not been met yet."""
+
+    channel: int
+
+
+@control_message
+@dataclasses.dataclass(frozen=True, slots=True)
+class Waiting(Message):
+    """The request on the channel waits; `text` says for what, and its place among others."""
+
+    channel: int
+    text: str

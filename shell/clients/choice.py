@@ -124,13 +124,22 @@ class Choice:
         """Whether the kernel is to outlive the client."""
         return bool(self.kernel) or self.file is not None
 
-    def attach(self, *, keep: bool, resume: bool = False) -> Attachment:
+    def attach(
+        self,
+        *,
+        keep: bool,
+        resume: bool = False,
+        timeout: float | None = None,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> Attachment:
         """Attach the kernel.
 
         Args:
             keep: whether a fresh kernel lives on when the link closes.
             resume: whether to get the output that a kernel named by its id gave meanwhile; that of
                 a profile's kernel always comes.
+            timeout: seconds in which the kernel must come; None: as long as the server waits.
+            on_wait: called with what the kernel is waited for, when that takes longer.
 
         Raises:
             SessionError: there is no server, or it gave no kernel.
@@ -145,7 +154,7 @@ class Choice:
             command = reconnect_command(profile.kernel, profile.resume_point, profile=self.file.label)
             token = find_token(profile.server.host, self.token_file, known=profile.token)
             try:
-                session = Session(profile.server, command, token=token)
+                session = Session(profile.server, command, token=token, timeout=timeout, on_wait=on_wait)
                 return Attachment(session, self.file, replace(profile, token=session.given or profile.token), fresh=False)
             except KernelRefused as refused:
                 if refused.tag == "resumetooold":
@@ -164,10 +173,11 @@ class Choice:
                 why = refused.reason
             pool = profile.pool if not self.pool else self.pool
             notice = f"profile {self.file.name}: its kernel is gone ({why}); this is a new one"
-            return self._started(profile.server, pool, profile.parallel, notice=notice, known=profile.token)
+            parallel, known = profile.parallel, profile.token
+            return self._started(profile.server, pool, parallel, notice=notice, known=known, timeout=timeout, on_wait=on_wait)
         if self.file is not None and not self.resume:
             self._check_not_lost()
-        return self._started(self._server(), self.pool, False, keep=keep, resume=resume)
+        return self._started(self._server(), self.pool, False, keep=keep, resume=resume, timeout=timeout, on_wait=on_wait)
 
     def _check_not_lost(self) -> None:
         """Ask before a profile is written anew whose kernel is still there, or refuse.
@@ -223,6 +233,8 @@ class Choice:
         resume: bool = False,
         known: str = "",
         notice: str = "",
+        timeout: float | None = None,
+        on_wait: Callable[[str], None] | None = None,
     ) -> Attachment:
         address = replace(address, pool="")
         token = find_token(address.host, self.token_file, known=known)
@@ -233,7 +245,7 @@ class Choice:
             command = reconnect_command(self.kernel, profile=label)
         else:
             command = connect_command(self.kernel, pool=pool, parallel=parallel, profile=label, keep=keep or self.kept)
-        session = Session(address, command, token=token)
+        session = Session(address, command, token=token, timeout=timeout, on_wait=on_wait)
         profile = Profile(address, session.kernel, pool, parallel, session.position, session.given) if self.file is not None else None
         try:
             return Attachment(session, self.file, profile, fresh=not self.kernel, notice=notice)

@@ -28,7 +28,7 @@ def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = Fal
     if close_kernel and not choice.kernel and not (choice.resume and not choice.start):
         return _complain("--close-kernel ends a kernel that is there: say which with --kernel-id or --continue-profile")
     try:
-        attachment = choice.attach(keep=True, resume=True)
+        attachment = choice.attach(keep=True, resume=True, on_wait=_say_waiting)
     except (SessionError, ProfileError, TokenError) as error:
         return _complain(str(error))
     except KeyboardInterrupt:
@@ -59,6 +59,10 @@ def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = Fal
     if kept:
         print(f"kept    {kept}")
     return 0
+
+
+def _say_waiting(why: str) -> None:
+    _complain(f"waiting for a kernel: {why}")
 
 
 def _complain(text: str) -> int:

@@ -56,14 +56,15 @@ def run_eval(codes: Sequence[str], *, choice: Choice, timeout: float | None = No
     Args:
         codes: Wolfram Language texts; of a text with several expressions, the last value is shown.
         choice: which kernel. It is ended afterwards, unless it was named or came by a profile.
-        timeout: seconds after which an evaluation is aborted; None: no limit.
+        timeout: seconds in which a kernel must come, and after which an evaluation is aborted;
+            None: no limit.
 
     Returns:
         The exit status: 0; 1: an evaluation failed or was aborted; 2: no server, or no kernel from
         it; 130: interrupted.
     """
     try:
-        attachment = choice.attach(keep=False)
+        attachment = choice.attach(keep=False, timeout=timeout, on_wait=lambda why: _say_waiting(why))
     except (SessionError, ProfileError, TokenError) as error:
         return _complain(str(error), UNUSABLE)
     except KeyboardInterrupt:
@@ -81,6 +82,10 @@ def _complain(text: str, status: int) -> int:
     sys.stdout.flush()
     complain("kernelbus eval", " ".join(text.split()))
     return status
+
+
+def _say_waiting(why: str) -> None:
+    _complain(f"waiting for a kernel: {why}", 0)
 
 
 class _Interrupts:

@@ -92,7 +92,7 @@ def run_repl(choice: Choice) -> int:
         # Before a kernel is attached that nobody could use.
         require("admin", "prompt_toolkit")
     try:
-        attachment = choice.attach(keep=interactive, resume=True)
+        attachment = choice.attach(keep=interactive, resume=True, on_wait=_say_waiting)
     except (SessionError, ProfileError, TokenError) as error:
         complain("kernelbus repl", " ".join(str(error).split()))
         return UNUSABLE
@@ -106,6 +106,10 @@ def run_repl(choice: Choice) -> int:
         return FAILED
     finally:
         attachment.session.close()
+
+
+def _say_waiting(why: str) -> None:
+    print(f"kernelbus repl: waiting for a kernel: {why}", file=sys.stderr)
 
 
 class _Repl:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import wstp
 from kernelbus.shell.address import Address
-from kernelbus.shell.commands import LOCKED, NO_TOKEN, command, name_of, unreachable
+from kernelbus.shell.commands import LOCKED, NO_TOKEN, WAITING, command, name_of, unreachable
 from wstp import Expr, Function, Symbol
 
 __all__ = ["KernelRefused", "Session", "SessionError", "connect_command", "kept_for", "reconnect_command", "rules_of"]
@@ -57,7 +57,7 @@ def connect_command(
     `keep`: whether the kernel lives on when the link closes. It is said in the same command, so
     that no kernel is left behind if the client dies just after it.
     """
-    options: dict[Expr, Expr] = {"KeepAlive": Symbol("True" if keep else "False")}
+    options: dict[Expr, Expr] = {"KeepAlive": Symbol("True" if keep else "False"), "Progress": Symbol("True")}
     if pool:
         options["Pool"] = pool
     if parallel:
@@ -73,7 +73,8 @@ def reconnect_command(kernel: str, point: int | None = None, *, profile: str = "
     None for `point` asks for all missed output that the server still knows. The kernel is kept
     when the link closes.
     """
-    rules = [Symbol("Rule")("Resume", Symbol("True") if point is None else point), Symbol("Rule")("KeepAlive", Symbol("True"))]
+    rules = [Symbol("Rule")("Resume", Symbol("True") if point is None else point)]
+    rules += [Symbol("Rule")(option, Symbol("True")) for option in ("KeepAlive", "Progress")]
     if profile:
         rules.append(Symbol("Rule")("Profile", profile))
     return command("Reconnect", kernel, *rules)
@@ -83,8 +84,16 @@ def reconnect_command(kernel: str, point: int | None = None, *, profile: str = "
 class _Heard:
     """What came before an answer: the name of the last message, and the texts."""
 
+    on_wait: Callable[[str], None] | None = None
     message: tuple[str, str] = ("", "")
     said: list[str] = field(default_factory=list)
+    waits_for: str = ""
+
+    def waits(self, text: str) -> None:
+        """Note what the kernel is waited for."""
+        self.waits_for = text
+        if self.on_wait is not None:
+            self.on_wait(text)
 
     @property
     def text(self) -> str:
@@ -107,13 +116,23 @@ class Session:
             it: the resume point.
     """
 
-    def __init__(self, address: Address, request: Function, *, token: str = "") -> None:
+    def __init__(
+        self,
+        address: Address,
+        request: Function,
+        *,
+        token: str = "",
+        timeout: float | None = None,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> None:
         """Connect, and attach a kernel.
 
         Args:
             address: the server.
             request: :func:`connect_command` or :func:`reconnect_command`.
             token: what is given to a server that wants its token first.
+            timeout: seconds in which the kernel must come; None: as long as the server waits.
+            on_wait: called with what the kernel is waited for, when that takes longer.
 
         Raises:
             KernelRefused: the server refused.
@@ -131,17 +150,18 @@ class Session:
         except (wstp.WSTPError, OSError) as error:
             raise SessionError(unreachable(address, error)) from None
         try:
-            self._attach(request, token)
+            self._attach(request, token, timeout, on_wait)
         except BaseException:
             self.link.abort()
             raise
 
-    def _attach(self, request: Function, token: str) -> None:
+    def _attach(self, request: Function, token: str, timeout: float | None, on_wait: Callable[[str], None] | None) -> None:
         # The kernel's id comes back last: then all answers before it have come.
         asked = ("PoolName", "ResumePoint", "KernelID")
         sent = [request, *(command(name) for name in asked)]
-        deadline = time.monotonic() + _KERNEL_SECONDS
-        heard = _Heard()
+        seconds = _KERNEL_SECONDS if timeout is None else min(timeout, _KERNEL_SECONDS)
+        deadline = time.monotonic() + seconds
+        heard = _Heard(on_wait)
         try:
             self._send(sent)
             answer = self._answer(deadline, heard)
@@ -150,7 +170,7 @@ class Session:
                     raise self._refused("token", NO_TOKEN)
                 for _ in sent[1:]:
                     self._answer(deadline, _Heard())
-                heard = _Heard()
+                heard = _Heard(on_wait)
                 self._send([command("Authenticate", token), *sent])
                 if (answer := self._answer(deadline, heard)) == Symbol("True"):
                     self.given = token
@@ -162,7 +182,8 @@ class Session:
             while (packet := self._get(deadline)) != Symbol("ReturnPacket")(self.kernel):
                 answers.append(packet)
         except wstp.LinkTimeout:
-            raise self._refused("", f"nothing came for {_KERNEL_SECONDS:.0f} s") from None
+            why = f": {heard.waits_for}" if heard.waits_for else ""
+            raise self._refused("", f"none came in {seconds:g} s{why}") from None
         except wstp.WSTPError as error:
             raise self._refused(heard.message[1], "; ".join(filter(None, [heard.text, str(error)]))) from None
         self.position = int(_take_last(answers, int) or 0)
@@ -182,6 +203,9 @@ class Session:
         while name_of((packet := self._get(deadline)).head) != "ReturnPacket":
             if name_of(packet.head) == "MessagePacket" and len(packet.args) == 2:
                 heard.message = name_of(packet.args[0]), str(packet.args[1])
+            elif name_of(packet.head) == "TextPacket" and heard.message == WAITING and packet.args:
+                heard.message = ("", "")
+                heard.waits(_ORIGIN.sub("", str(packet.args[0]).strip(), count=1))
             elif name_of(packet.head) == "TextPacket":
                 heard.said += [str(argument).strip() for argument in packet.args[:1]]
         return packet.args[0] if packet.args else Symbol("Null")

@@ -6,6 +6,7 @@ between them differs.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 
@@ -14,6 +15,7 @@ from kernelbus.bus.errors import BusError, EndpointError
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.transport.interface import TransportFactory
 from kernelbus.bus.transport.zeromq import dealer_factory
+from kernelbus.kernelhost.host import Host
 from kernelbus.shell.extras import require
 from kernelbus.shell.operations.broker import advertise_bus, broker_status, make_broker, serve_metrics
 from kernelbus.shell.operations.frontend import (
@@ -102,7 +104,19 @@ async def _serve(
                 process.start(advertise_bus(config, bound))
         process.tell(lambda: broker_status(broker))
         process.ready(listening_lines(frontend, interface))
-        await process.wait_for_stop()
+        telling = asyncio.create_task(_tell_ready(host))
+        try:
+            await process.wait_for_stop()
+        finally:
+            telling.cancel()
+
+
+async def _tell_ready(host: Host) -> None:
+    """Say once that each pool has the kernels that it keeps ready."""
+    ready = await host.wait_until_ready()
+    if ready:
+        pools = ", ".join(f"{count} of pool {pool}" for pool, count in ready.items())
+        print(f"Kernels are ready: {pools}", flush=True)
 
 
 def _bind(broker: BrokerServer, endpoint: str | None, port: int) -> str | None:

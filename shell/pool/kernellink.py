@@ -8,6 +8,7 @@ happens to the program.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 import wstp
 from kernelbus.shell.address import Address
-from kernelbus.shell.commands import CONTEXT, LOCKED, NO_TOKEN, command, name_of, unreachable
+from kernelbus.shell.commands import CONTEXT, LOCKED, NO_TOKEN, WAITING, command, name_of, unreachable
 from kernelbus.shell.token import TokenError, find_token
 from wstp import Expr, Function, MessageCode, Symbol
 from wstp.lexer import Buffer
@@ -33,6 +34,8 @@ __all__ = [
     "TokenRefused",
     "encode",
 ]
+
+_log = logging.getLogger("kernelbus.kernelpool")
 
 _EVALUATE = Symbol("EvaluatePacket")
 _CONNECT_SECONDS = 10.0
@@ -170,7 +173,7 @@ class KernelLink:
         except (wstp.WSTPError, OSError) as error:
             raise NoKernel(unreachable(address, error)) from None
         # A kernel that is not kept ends with the link, whatever happens to this program and when.
-        options: dict[Expr, Expr] = {"KeepAlive": Symbol("True" if keep else "False")}
+        options: dict[Expr, Expr] = {"KeepAlive": Symbol("True" if keep else "False"), "Progress": Symbol("True")}
         kind = NoKernel
         if address.pool and not kernel:
             options["Pool"] = address.pool
@@ -370,6 +373,10 @@ def _ask(link: wstp.Link, name: str, *arguments: Expr, deadline: float, stop: Ca
         match name_of(packet.head), packet.args:
             case "MessagePacket", (symbol, tag, *_):
                 message = name_of(symbol), str(tag)
+            case "TextPacket", (text, *_) if message == WAITING:
+                message = ("", "")
+                waits_for = " ".join(str(text).partition("::waiting: ")[2].split())
+                _log.warning("waiting for a kernel: %s", waits_for)
             case "TextPacket", (text, *_):
                 said.append(str(text).strip())
             case "ReturnPacket", (Symbol(name="$Failed"),):

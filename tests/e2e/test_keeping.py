@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from asking import EVALUATE, answers, command, connect, order, value
+from people import client_environment, run
 from serving import Part, stand_in_pool, wait_until, write_config
 
 import wstp
@@ -121,3 +124,23 @@ def no_sessions(link: wstp.Link) -> bool:
     (rule,) = order(link, command("Pools")).args  # type: ignore[union-attr]
     shown = {each.args[0]: each.args[1] for each in rule.args[1].args}
     return shown["Detached"] == 0 and shown["Attached"] <= 1
+
+
+def test_clients_say_what_they_wait_for_and_for_how_long_they_do(tmp_path: Path) -> None:
+    environment = client_environment(tmp_path)
+    with serve(tmp_path, maximum=1) as server, connect(server):
+        wants = "waiting for a kernel: pool P is at its maximum of 1; 0 of its kernels are kept without a client; place 1 of 1 in the queue"
+        status, out, error = run(environment, "eval", "--server", server.server, "--timeout", "3", "1")
+        assert (status, out) == (2, "")
+        told = error.splitlines()
+        assert told[0] == f"kernelbus eval: {wants}"
+        assert "gave no kernel: none came in 3 s: pool P is at its maximum of 1" in told[1]
+        program = f"import kernelbus; kernelbus.connect({server.server!r}, timeout=3)"
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+        assert "waiting for a kernel: pool P is at its maximum of 1; " in done.stderr
+
+
+def test_the_server_says_when_its_kernels_are_ready(tmp_path: Path) -> None:
+    pools = {"P": stand_in_pool(tmp_path), "None": stand_in_pool(tmp_path, MinimumKernelNumber=0)}
+    with Part("serve", "-p", "0", "-c", write_config(tmp_path / "c.conf", Pools=pools)) as server:
+        wait_until(lambda: "Kernels are ready: 1 of pool P" in [line.strip() for line in server.output], "they are ready")

@@ -32,6 +32,8 @@ from kernelbus.bus.protocol.messages import (
     Registered,
     Release,
     Told,
+    Waiting,
+    WhyWaiting,
 )
 from kernelbus.bus.protocol.schema import Message
 
@@ -667,3 +669,31 @@ def test_a_client_that_knows_its_kernels_id_is_told_of_to_the_host(bus: BrokerPl
     assert bus.sent == [("h", Acquire(1, "P", "a", 30.0, told=True, keep=False))]
     bus.say(host, Acquired(1, kernel(channel=1)))
     assert bus.say(frontend, Told(1)) == [("h", Told(1))]
+
+
+# ---------------------------------------------------------------------- why a request waits
+
+
+def why(bus: BrokerPlayer, frontend: Peer, channel: int) -> str:
+    ((to, message),) = bus.say(frontend, WhyWaiting(channel))
+    assert (to, type(message)) == ("f", Waiting)
+    assert isinstance(message, Waiting)
+    return message.text
+
+
+def test_a_request_that_waits_is_told_why_and_its_place(bus: BrokerPlayer) -> None:
+    frontend = bus.frontend("f")
+    bus.say(frontend, Open(1, "a"))
+    assert why(bus, frontend, 1) == "no kernel host has registered with the broker yet"
+    host = bus.host("h", full(spare=0))
+    bus.say(frontend, Open(2, "b"))
+    bus.say(frontend, Open(3, "c", demand="automatic"))
+    assert why(bus, frontend, 2) == "pool P is at its maximum of 8; 4 of its kernels are kept without a client; place 2 of 3 in the queue"
+    bus.say(host, replace(full(spare=0), state="paused"))
+    assert why(bus, frontend, 3) == "pool P is paused by an administrator; place 3 of 3 in the queue"
+    bus.say(host, replace(full(spare=0), failing="no program"))
+    assert "the kernels of pool P do not start: no program; place 1" in why(bus, frontend, 1)
+    bus.say(host, report(ready=0, attached=1))
+    assert why(bus, frontend, 1) == "a kernel of pool P is starting; place 1 of 3 in the queue"
+    bus.say(host, Acquired(1, kernel(channel=1)))
+    assert bus.say(frontend, WhyWaiting(1)) == [], "it does not wait any more"

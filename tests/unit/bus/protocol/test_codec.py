@@ -34,6 +34,8 @@ from kernelbus.bus.protocol.messages import (
     Registered,
     Release,
     Told,
+    Waiting,
+    WhyWaiting,
     WithdrawAbort,
 )
 from kernelbus.bus.protocol.orders import (
@@ -101,6 +103,8 @@ EXAMPLES: list[Message] = [
     POOL,
     KeepAlive(2, False),
     Told(2),
+    Waiting(2, "a kernel is starting"),
+    WhyWaiting(2),
     WithdrawAbort(2),
     StatusRequest(7),
     Status(

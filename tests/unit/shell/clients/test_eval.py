@@ -262,7 +262,7 @@ class TestNoServer:
     ) -> None:
         monkeypatch.setattr("kernelbus.shell.clients.session._KERNEL_SECONDS", 0.3)
         assert evaluate(["1"], play({}, greeting=[]).server) == 2
-        assert "gave no kernel: nothing came for" in capsys.readouterr().err
+        assert "gave no kernel: none came in" in capsys.readouterr().err
 
 
 def test_codes_from_files_input_and_arguments(

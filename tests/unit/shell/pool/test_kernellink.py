@@ -43,7 +43,7 @@ def test_what_a_server_is_asked_for(
     assert link.identity == KERNEL
     # In one command, so that a program that dies after it leaves no kernel behind.
     keep = {"KeepAlive": Symbol("True" if options.get("keep") else "False")}
-    rules = [Symbol("Rule")(name, value) for name, value in (keep | asked).items()]
+    rules = [Symbol("Rule")(name, value) for name, value in (keep | {"Progress": Symbol("True")} | asked).items()]
     assert kernel.commands == [Symbol("WSTPServer`ConnectKernel")(*named, Symbol("Association")(*rules))]
     link.close()
     assert kernel.commands[-1] == Symbol("WSTPServer`CloseKernel")()
