@@ -191,7 +191,7 @@ POOLS = (
     _count("attached", "ATTACHED", "Kernels that have a client.", 2),
     _count("busy", "BUSY", "Kernels that evaluate, with a client or without.", 3),
     _count("detached", "DETACHED", "Kernels that are kept although their client has left.", 4),
-    _count("detached_busy", "DET.BUSY", "Kernels without a client that evaluate.", 7),
+    _count("detached_busy", "DET.BUSY", "Kernels without a client that evaluate.", NEVER),
     Column("at_maximum", "AT MAXIMUM", "Whether no kernel can be handed out unless a session ends.", _yes, NEVER),
     _count("waiting", "WAITING", "Requests for a kernel that have not been answered yet.", 1),
     _time("longest", "LONGEST", "How long the request that waits longest has waited: the figure to raise an alarm on."),

@@ -59,6 +59,9 @@ _LINES, _COLUMNS, _SEEN_COLUMNS = 3000, 2000, 132
 _KNOWN_PROMPT = re.compile(r"In\[\d+\]:= |kernelbus> |>>> |\.\.\. |Interrupt> ")
 _UNKNOWN_PROMPT = re.compile(r".*[?:>\])] ?")
 
+#: What a client says while it waits for a kernel.
+_WAITS = re.compile(r"kernelbus \w+: waiting for a kernel: ")
+
 
 class PageFaults(AssertionError):
     """A page does not do what it shows. The text has each fault, which begins with file:line."""
@@ -260,7 +263,8 @@ class _Terminal:
         lines.append(last[skipped:] if row == first else last)
         for real, shown in self._replaced:
             lines = [line.replace(real, shown) for line in lines]
-        return lines
+        # Pages show servers whose kernels are ready; on a busy machine they may not be so yet.
+        return [line for line in lines if not _WAITS.match(line)]
 
     def type(self, text: str, *, enter: str) -> None:
         """Type a line; what is printed below it is new."""
