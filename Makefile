@@ -7,6 +7,9 @@ CONFIG ?=
 FUZZ_SECONDS ?= 300
 SOAK_SECONDS ?= 600
 PYTEST_ARGS ?=
+WSTP_LIBRARY ?=
+WSTP_LIBRARY_OLD ?=
+JLINK_JAR ?=
 # One more than there are cores, up to 4, since many tests wait for something.
 TEST_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 
@@ -21,13 +24,14 @@ UPGRADE ?=
 LOCK = echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
   --custom-compile-command 'make lock' $(UPGRADE) pyproject.toml -
 
-.PHONY: help install lock serve test lint docs fuzz soak bench clean
+.PHONY: help install lock serve test interop lint docs fuzz soak bench clean
 
 help:
 	@echo 'make serve    install and serve (PORT=$(PORT) INTERFACE=$(INTERFACE) CONFIG=$(CONFIG))'
 	@echo 'make test     install and run the tests (PYTEST_ARGS=...)'
 	@echo 'make lint     install and run ruff, mypy and the checks of the documentation'
 	@echo 'make docs     build the documentation into site/'
+	@echo 'make interop  run the tests with C libraries (WSTP_LIBRARY=... WSTP_LIBRARY_OLD=... JLINK_JAR=...)'
 	@echo 'make install  make .venv from requirements-dev.lock; instant when nothing changed'
 	@echo 'make lock     write the lock files anew (UPGRADE=--upgrade takes the newest versions)'
 	@echo 'make fuzz     random bytes for FUZZ_SECONDS=$(FUZZ_SECONDS)'
@@ -79,6 +83,14 @@ lint: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py
 	$(MKDOCS)
+
+# Each test runs with each library that is named; a file's tests stay together, with their server.
+interop: export WSTP_LIBRARY := $(WSTP_LIBRARY)
+interop: export WSTP_LIBRARY_OLD := $(WSTP_LIBRARY_OLD)
+interop: export JLINK_JAR := $(JLINK_JAR)
+interop: $(STAMP)
+	@test -n "$$WSTP_LIBRARY$$WSTP_LIBRARY_OLD" || { echo 'name a library: make interop WSTP_LIBRARY=/path/to/libWSTP64i4.so'; exit 1; }
+	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile tests/interop $(PYTEST_ARGS)
 
 fuzz: $(STAMP)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -q -m fuzz --timeout=0 $(PYTEST_ARGS)

@@ -118,8 +118,17 @@ def test_readiness_follows_the_data(pair: Pair) -> None:
     assert not pair.link.ready()
 
 
+def put_and_written(pair: Pair) -> None:
+    """Put the expression, and wait until it has come.
+
+    Flush returns before a thread of the library has written; Close and a kill drop the rest.
+    """
+    pair.c("put_flat", tokens=FLAT, end_packet=True)
+    assert pair.link.wait(TIMEOUT).data
+
+
 def test_the_library_closes(any_pair: Pair) -> None:
-    any_pair.c("put_flat", tokens=FLAT, end_packet=True)
+    put_and_written(any_pair)
     any_pair.c("close")
     assert any_pair.link.get(TIMEOUT) == EXPRESSION
     if any_pair.kind == LINK_SERVER and any_pair.link.peer_features.version == 5:
@@ -130,7 +139,7 @@ def test_the_library_closes(any_pair: Pair) -> None:
 
 
 def test_the_library_is_killed(mortal: Pair) -> None:
-    mortal.c("put_flat", tokens=FLAT, end_packet=True)
+    put_and_written(mortal)
     mortal.driver.kill()
     assert mortal.link.get(TIMEOUT) == EXPRESSION
     with pytest.raises(wstp.LinkLost):
@@ -147,14 +156,13 @@ def test_the_library_is_killed_in_the_middle_of_an_expression(mortal: Pair) -> N
 def test_we_close(any_pair: Pair) -> None:
     any_pair.link.put(EXPRESSION, end_packet=True)
     any_pair.link.flush(TIMEOUT)
-    # After message 9, or the message connection's end, the library reads only what it has in its
-    # own buffer.
-    assert any_pair.c("ready", seconds=TIMEOUT / 2)
-    any_pair.link.close()
+    closing = in_thread(lambda: any_pair.link.close(TIMEOUT, TIMEOUT))
     assert any_pair.c("get") == FLAT
     with pytest.raises(DriverError) as error:
         any_pair.c("get")
     assert error.value.code == CLOSED
+    any_pair.c("close")
+    closing()
 
 
 VICTIM = """

@@ -32,6 +32,7 @@ __all__ = ["CDriver", "DriverError", "DriverTimeout", "pattern", "run_kernel"]
 
 DEFAULT_TIMEOUT = 30.0
 POLL_SECONDS = 0.001
+BEGIN_SECONDS = 0.2
 
 
 class DriverError(Exception):
@@ -254,13 +255,14 @@ def _die_with_parent() -> None:
 
 
 def _settle() -> None:
-    """Wait until every other thread of this process sleeps.
+    """Give the library a moment, and wait until every other thread of this process sleeps.
 
     The library starts threads when it is initialised. It crashes now and then when a link is opened
-    before all of them sleep.
+    before all of them have begun and sleep. Nothing tells when they have.
     """
+    time.sleep(BEGIN_SECONDS)
     calm = 0
-    for _ in range(200):
+    for _ in range(2000):
         states = [
             task.joinpath("stat").read_text().rpartition(")")[2].split()[0]
             for task in Path("/proc/self/task").iterdir()

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 import pytest_asyncio
 from bus_parts import Bus, Part, until
+from late_reader import LateReader
 
 import wstp
 import wstp.aio
@@ -22,7 +23,7 @@ from kernelbus.bus.settings.networks import parse_network
 from kernelbus.frontend.access import TRIES
 from kernelbus.frontend.link import TRANSITIONS, LinkState
 from kernelbus.frontend.server import Frontend
-from wstp import Expr, Function, Symbol
+from wstp import Expr, Function, MessageCode, Symbol, encode_message
 from wstp.packets import encode_packet, packet
 
 pytestmark = pytest.mark.asyncio
@@ -32,9 +33,11 @@ class End:
     """A kernel's end of a channel."""
 
     handle: ChannelHandle
+    ended: Ended | None = None
 
     def channel_event(self, event: Event) -> None:
         if isinstance(event, Ended):
+            self.ended = event
             self.handle.end(EndReason.ANSWER)
 
     def channel_closed(self) -> None:
@@ -46,6 +49,7 @@ class Host(Part):
 
     def __init__(self, bus: Bus) -> None:
         self.asked: list[Acquire] = []
+        self.ends: list[End] = []
         self.released: list[int] = []
         super().__init__(bus, "host", bus.connect)
 
@@ -55,6 +59,7 @@ class Host(Part):
                 self.asked.append(message)
                 end = End()
                 end.handle = self.multiplexer.open(channel, end)
+                self.ends.append(end)
                 end.handle.send(encode_packet(packet("InputNamePacket", f"of {len(self.asked)}")))
             case Release(channel):
                 self.released.append(channel)
@@ -145,6 +150,11 @@ async def locked(host: Host, token: str = TOKEN) -> AsyncIterator[tuple[Frontend
     """Connect to a frontend that wants its token from everybody."""
     access = AccessConfig(anonymous=())
     frontend = Frontend(Config(access=access), host.bus.connect, name="f", version="1", where="the test's broker", token=lambda: token)
+
+
+@pytest.mark.parametrize("reads", [False, True])
+async def test_what_a_client_has_taken_when_the_frontend_shuts_down(host: Host, reads: bool) -> None:
+    frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
     port = await frontend.listen("127.0.0.1", 0)
     running = asyncio.get_running_loop().create_task(frontend.run())
     try:
@@ -154,6 +164,25 @@ async def locked(host: Host, token: str = TOKEN) -> AsyncIterator[tuple[Frontend
             yield frontend, link
         await until(lambda: not frontend._links)
         await frontend.close()
+
+
+        client = await asyncio.to_thread(LateReader, port)
+        await until(lambda: host.asked)
+        host.say_attached(0)
+        await until(lambda: [own.state for own in frontend._links] == [LinkState.ATTACHED])
+        prompt = len(encode_packet(packet("InputNamePacket", "of 1")))
+        await until(lambda: [own.bytes_out for own in frontend._links] == [prompt])
+        closing = asyncio.create_task(frontend.close(30.0 if reads else 0.4))
+        if reads:
+            assert await asyncio.to_thread(client.read_to_the_end) == [packet("InputNamePacket", "of 1")]
+            client.data.close()
+        await closing
+        assert frontend.open_links == 0
+        # It may not have read what its machine has: that may be sent twice, and is never lost.
+        await until(lambda: host.ends[0].ended)
+        assert host.ends[0].ended == Ended(EndReason.UNUSED, "the frontend is shutting down", prompt if reads else 0)
+        with client:
+            assert await asyncio.to_thread(client.read_message) == encode_message(MessageCode.CLOSING)
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):

@@ -75,7 +75,7 @@ class Relay(RelayLink):
     def resume(self) -> None:
         self.reading = True
 
-    def close(self) -> None:
+    def close(self, linger: float = 0.0) -> None:
         self.closed = True
 
 

@@ -132,6 +132,25 @@ async def test_an_end_flushes_and_comes_once() -> None:
     assert stream.unread() == 0
 
 
+@pytest.mark.asyncio
+async def test_a_peer_that_has_ended_its_side_is_sent_no_more() -> None:
+    owner, stream, peer = await connect()
+    with peer:
+        while not stream.congested:
+            stream.write(bytes(1 << 20))
+        assert not stream.peer_ended
+        peer.shutdown(socket.SHUT_WR)
+        await owner.until(lambda: owner.ends)
+        assert owner.ends == [None]
+        assert stream.peer_ended
+        # What its machine acknowledged counts, and not what it reads afterwards.
+        taken = stream.acknowledged()
+        assert taken < stream.written
+        while await asyncio.get_running_loop().sock_recv(peer, 1 << 20):
+            pass
+        assert stream.acknowledged() == taken
+
+
 def test_an_end_in_words() -> None:
     assert end_of(None) == "closed"
     assert end_of(ConnectionResetError(104, "Connection reset by peer")) == "Connection reset by peer"
