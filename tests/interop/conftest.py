@@ -1,8 +1,8 @@
 """Fixtures of the tests against WSTP C libraries: their paths, processes, and links to `wstp`.
 
-`WSTP_LIBRARY` names a library, and `WSTP_LIBRARY_OLD` another, say an older one. Each test runs with
-each library that is named, as `current` and as `old`. The names of a library's functions begin with
-WS or with ML; either will do.
+`WSTP_LIBRARY` names a library, and `WSTP_LIBRARY_OLD` another, say an older one. Each test runs
+with each library that is named, as `current` and as `old`. The names of a library's functions begin
+with WS or with ML; either will do.
 """
 
 from __future__ import annotations
@@ -53,28 +53,23 @@ def drivers(library: str) -> Iterator[Drivers]:
         made.end()
 
 
-def ended(pair: Pair) -> Iterator[Pair]:
-    """Yield a pair, then close its link without a wait for the C end, which stays open."""
-    try:
-        yield pair
-    finally:
-        pair.link.close(linger=0.0)
-
-
 @pytest.fixture(params=list(KINDS))
 def any_pair(request: pytest.FixtureRequest, drivers: Drivers) -> Iterator[Pair]:
     """Yield a connected pair, once for each way to connect."""
-    yield from ended(make_pair(drivers.get(), request.param))
+    with make_pair(drivers.get(), request.param) as pair:
+        yield pair
 
 
 @pytest.fixture(params=["C connects, UUID mode", "C listens, default mode"])
 def pair(request: pytest.FixtureRequest, drivers: Drivers) -> Iterator[Pair]:
     """Yield a connected pair, once in each role and each mode."""
-    yield from ended(make_pair(drivers.get(), request.param))
+    with make_pair(drivers.get(), request.param) as pair:
+        yield pair
 
 
 @pytest.fixture
 def mortal(drivers: Drivers) -> Iterator[Pair]:
     """Yield a pair whose C process the test may kill."""
     driver = drivers.new()
-    yield from ended(make_pair(driver, "C connects, UUID mode"))
+    with make_pair(driver, "C connects, UUID mode") as pair:
+        yield pair

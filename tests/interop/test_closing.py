@@ -20,6 +20,7 @@ import wstp.aio
 from wstp import Symbol
 
 CLOSED = 11
+LINGER = 10.0
 LATE = 0.3
 """Seconds after which the library was seen to read nothing, when message 9 came first."""
 WORDS = [Symbol("TextPacket")("last words"), "x" * 100_000, Symbol("f")(1, 2.5)]
@@ -42,7 +43,7 @@ def read_all(c: Any) -> list[list[FlatToken]]:
 def test_a_late_reader_reads_all_from_a_blocking_link(any_pair: Pair) -> None:
     for words in WORDS:
         any_pair.link.put(words, end_packet=True)
-    closing = in_thread(lambda: any_pair.link.close(TIMEOUT, TIMEOUT))
+    closing = in_thread(lambda: any_pair.link.close(TIMEOUT, LINGER))
     time.sleep(LATE)
     assert read_all(any_pair.c) == FLAT
     any_pair.c("close")
@@ -58,7 +59,7 @@ def test_a_late_reader_reads_all_from_an_asyncio_link(drivers: Drivers) -> None:
             link = await listener.accept(TIMEOUT)
             for words in WORDS:
                 link.put(words, end_packet=True)
-            await link.close(TIMEOUT, TIMEOUT)
+            await link.close(TIMEOUT, LINGER)
 
     ports: list[int] = []
     with ThreadPoolExecutor(1) as threads:

@@ -22,6 +22,7 @@ FLAT = flat_expression(EXPRESSION)
 CLOSED = 11
 """The library's error number when the other side has closed, or has died."""
 LINK_SERVER = "C listens, UUID mode"
+LINGER = 5.0
 
 
 def wrapped(tokens: list[FlatToken], head: str) -> list[FlatToken]:
@@ -36,6 +37,19 @@ def test_expressions_pass_both_ways(any_pair: Pair) -> None:
     assert any_pair.link.get(TIMEOUT) == EXPRESSION
 
 
+def tell(pair: Pair, message: Message) -> None:
+    """Send the library a message until it has heard it.
+
+    On a busy machine it loses one now and then, or hears it seconds later.
+    """
+    for _ in range(4):
+        pair.link.put_message(message.code, message.parameter)
+        while (heard := pair.c("message", seconds=4)) is not None:
+            if heard == [message.code, message.parameter]:
+                return
+    pytest.fail(f"the library does not hear {message}")
+
+
 def test_messages_pass_both_ways(any_pair: Pair) -> None:
     for code, parameter in [(2, 0), (3, 0), (128, 7), (255, 1), (200, 2**31 - 1)]:
         any_pair.c("put_message", code=code, parameter=parameter)
@@ -43,8 +57,7 @@ def test_messages_pass_both_ways(any_pair: Pair) -> None:
         if (
             any_pair.kind != LINK_SERVER
         ):  # the library's link server receives no messages, not even from its own clients
-            any_pair.link.put_message(code, -parameter)
-            assert any_pair.c("message", seconds=TIMEOUT / 2) == [code, -parameter]
+            tell(any_pair, Message(code, -parameter))
 
 
 def test_many_messages_keep_their_order(pair: Pair) -> None:
@@ -55,8 +68,7 @@ def test_many_messages_keep_their_order(pair: Pair) -> None:
     # Send one message at a time to the library: of messages that come together it loses some. Send
     # none with parameter 9: it takes that for message 9, the closing of the link.
     for message in sent:
-        pair.link.put_message(message.code, message.parameter)
-        assert pair.c("message", seconds=TIMEOUT / 2) == [message.code, message.parameter]
+        tell(pair, message)
 
 
 def next_message(link: wstp.Link) -> Message | None:
@@ -133,8 +145,9 @@ def test_the_library_closes(any_pair: Pair) -> None:
     assert any_pair.link.get(TIMEOUT) == EXPRESSION
     if any_pair.kind == LINK_SERVER and any_pair.link.peer_features.version == 5:
         return  # that library's link server leaves both connections open and says nothing
-    # The library's link server closes its links without message 9.
-    with pytest.raises(wstp.LinkLost if any_pair.kind == LINK_SERVER else wstp.LinkClosed):
+    # The library's link server closes its links without message 9, and one connection perhaps more
+    # than a second after the other.
+    with pytest.raises((wstp.LinkLost, wstp.LinkClosed) if any_pair.kind == LINK_SERVER else wstp.LinkClosed):
         any_pair.link.get(TIMEOUT)
 
 
@@ -156,7 +169,7 @@ def test_the_library_is_killed_in_the_middle_of_an_expression(mortal: Pair) -> N
 def test_we_close(any_pair: Pair) -> None:
     any_pair.link.put(EXPRESSION, end_packet=True)
     any_pair.link.flush(TIMEOUT)
-    closing = in_thread(lambda: any_pair.link.close(TIMEOUT, TIMEOUT))
+    closing = in_thread(lambda: any_pair.link.close(TIMEOUT, LINGER))
     assert any_pair.c("get") == FLAT
     with pytest.raises(DriverError) as error:
         any_pair.c("get")
@@ -197,8 +210,7 @@ def test_we_are_killed(drivers: Drivers) -> None:
 def test_any_environment_id_is_taken(drivers: Drivers, kind: str, name: str) -> None:
     driver = drivers.new(name)
     try:
-        pair = make_pair(driver, kind)
-        with pair.link:
+        with make_pair(driver, kind) as pair:
             pair.c("put_flat", tokens=FLAT, end_packet=True)
             assert pair.link.get(TIMEOUT) == EXPRESSION
     finally:

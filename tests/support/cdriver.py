@@ -175,7 +175,15 @@ class Commands:
 
     def message(self, link: int, seconds: float) -> tuple[int, int] | None:
         """Wait for an urgent message; return (code, parameter), None when the time has passed."""
-        return self._links[link].message(seconds)
+        one = self._links[link]
+
+        def heard() -> tuple[int, int] | None:
+            one.ready()
+            return one.message(1.0)
+
+        # The thread in which a library of 2015 reads messages sleeps now and then, until a call
+        # wakes it. A call while it reads could take bytes from it.
+        return one.message(min(2.0, seconds)) or _poll(heard, seconds)
 
     def put_message(self, link: int, code: int, parameter: int | None) -> None:
         """Send an urgent message."""
@@ -350,6 +358,11 @@ class CDriver:
     def alive(self) -> bool:
         """Tell whether the child still runs."""
         return self._process.poll() is None
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether a command has no answer yet."""
+        return bool(self._waiting)
 
     def post(self, operation: str, **arguments: Any) -> None:
         """Send a command and do not wait, for instance for an accept before one's own connect."""

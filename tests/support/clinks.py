@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from cdriver import CDriver
+from cdriver import CDriver, DriverError
 
 import wstp
 
@@ -54,12 +55,13 @@ class Drivers:
 
 @dataclass
 class Pair:
-    """A `wstp` link and the C library's end of it."""
+    """A `wstp` link and the C library's end of it; use it with `with`, which closes both."""
 
     link: wstp.Link
     driver: CDriver
     number: int
     kind: str
+    server: int | None = None
 
     def c(self, operation: str, timeout: float = TIMEOUT, **arguments: Any) -> Any:
         """Command the C end and return its answer."""
@@ -72,6 +74,20 @@ class Pair:
     def result(self, timeout: float = TIMEOUT) -> Any:
         """Return the answer to the command that was posted."""
         return self.driver.result(timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # The C end first, which the test may have closed: ours would wait for it. A link server of
+        # the library uses time as long as it is there.
+        if self.driver.alive and not self.driver.waits:
+            with contextlib.suppress(DriverError):
+                self.c("close")
+            if self.server is not None:
+                with contextlib.suppress(DriverError):
+                    self.driver("close_server", server=self.server)
+        self.link.close(linger=0.0)
 
 
 def in_thread(action: Callable[[], Any]) -> Callable[[], Any]:
@@ -112,6 +128,7 @@ def make_pair(driver: CDriver, kind: str) -> Pair:
             link = accepted()
         driver.result(TIMEOUT)
         return Pair(link, driver, number, kind)
+    server: int | None = None
     if mode == "uuid":
         server, port = driver("server", port=0, interface="127.0.0.1")
         connected = in_thread(lambda: wstp.connect(f"{port}@127.0.0.1", mode="uuid", timeout=TIMEOUT))
@@ -124,4 +141,4 @@ def make_pair(driver: CDriver, kind: str) -> Pair:
         connected = in_thread(lambda: wstp.connect(name, mode="default", timeout=TIMEOUT))
     link = connected()
     driver.result(TIMEOUT)
-    return Pair(link, driver, number, kind)
+    return Pair(link, driver, number, kind, server)
