@@ -150,11 +150,6 @@ async def locked(host: Host, token: str = TOKEN) -> AsyncIterator[tuple[Frontend
     """Connect to a frontend that wants its token from everybody."""
     access = AccessConfig(anonymous=())
     frontend = Frontend(Config(access=access), host.bus.connect, name="f", version="1", where="the test's broker", token=lambda: token)
-
-
-@pytest.mark.parametrize("reads", [False, True])
-async def test_what_a_client_has_taken_when_the_frontend_shuts_down(host: Host, reads: bool) -> None:
-    frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
     port = await frontend.listen("127.0.0.1", 0)
     running = asyncio.get_running_loop().create_task(frontend.run())
     try:
@@ -164,25 +159,6 @@ async def test_what_a_client_has_taken_when_the_frontend_shuts_down(host: Host, 
             yield frontend, link
         await until(lambda: not frontend._links)
         await frontend.close()
-
-
-        client = await asyncio.to_thread(LateReader, port)
-        await until(lambda: host.asked)
-        host.say_attached(0)
-        await until(lambda: [own.state for own in frontend._links] == [LinkState.ATTACHED])
-        prompt = len(encode_packet(packet("InputNamePacket", "of 1")))
-        await until(lambda: [own.bytes_out for own in frontend._links] == [prompt])
-        closing = asyncio.create_task(frontend.close(30.0 if reads else 0.4))
-        if reads:
-            assert await asyncio.to_thread(client.read_to_the_end) == [packet("InputNamePacket", "of 1")]
-            client.data.close()
-        await closing
-        assert frontend.open_links == 0
-        # It may not have read what its machine has: that may be sent twice, and is never lost.
-        await until(lambda: host.ends[0].ended)
-        assert host.ends[0].ended == Ended(EndReason.UNUSED, "the frontend is shutting down", prompt if reads else 0)
-        with client:
-            assert await asyncio.to_thread(client.read_message) == encode_message(MessageCode.CLOSING)
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):
@@ -293,6 +269,36 @@ async def test_where_it_is_reached(host: Host, monkeypatch: pytest.MonkeyPatch) 
     frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
     asked = ["127.0.0.1", "::1", "192.168.7.1", "203.0.113.1", "192.168.9.1", "8.8.8.8"]
     assert list(filter(frontend.reachable, asked)) == ["127.0.0.1", "::1", "192.168.7.1", "192.168.9.1"]
+
+
+@pytest.mark.parametrize("reads", [False, True])
+async def test_what_a_client_has_taken_when_the_frontend_shuts_down(host: Host, reads: bool) -> None:
+    frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
+    port = await frontend.listen("127.0.0.1", 0)
+    running = asyncio.get_running_loop().create_task(frontend.run())
+    try:
+        await frontend.membership.wait_until_up(20)
+        client = await asyncio.to_thread(LateReader, port)
+        await until(lambda: host.asked)
+        host.say_attached(0)
+        await until(lambda: [own.state for own in frontend._links] == [LinkState.ATTACHED])
+        prompt = len(encode_packet(packet("InputNamePacket", "of 1")))
+        await until(lambda: [own.bytes_out for own in frontend._links] == [prompt])
+        closing = asyncio.create_task(frontend.close(30.0 if reads else 0.4))
+        if reads:
+            assert await asyncio.to_thread(client.read_to_the_end) == [packet("InputNamePacket", "of 1")]
+            client.data.close()
+        await closing
+        assert frontend.open_links == 0
+        # It may not have read what its machine has: that may be sent twice, and is never lost.
+        await until(lambda: host.ends[0].ended)
+        assert host.ends[0].ended == Ended(EndReason.UNUSED, "the frontend is shutting down", prompt if reads else 0)
+        with client:
+            assert await asyncio.to_thread(client.read_message) == encode_message(MessageCode.CLOSING)
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
 
 
 async def test_every_state_of_a_link_can_end() -> None:
