@@ -669,11 +669,18 @@ def _profiles(options: argparse.Namespace) -> int:
     return run_profiles(options.action or "list", options.profile, as_json=options.json, close_kernel=close)
 
 
+#: The characters of one file of code, at most: a device may have no end.
+_LONGEST_CODE = 2**26
+
+
 def _codes(options: argparse.Namespace) -> list[str]:
     codes = []
     for name in options.file:
         with open(name, encoding="utf-8-sig") as file:
-            codes.append(file.read())
+            code = file.read(_LONGEST_CODE + 1)
+        if len(code) > _LONGEST_CODE:
+            raise ValueError(f"{name} has more than {_LONGEST_CODE} characters")
+        codes.append(code)
     codes += [sys.stdin.read() if code == "-" else code for code in options.code]
     if not codes:
         hint = "; write --discover=NAME, since a word after --discover is a name" if options.discover else ""

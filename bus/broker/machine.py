@@ -334,6 +334,10 @@ class Broker(BrokerTables):
         self._lose(host, why, now)
         self.gone_hosts.pop(host.id, None)
 
+    def is_stranger(self, route: Route) -> bool:
+        """Whether no part has registered over this route: a console, or who is yet to register."""
+        return route not in self._routes
+
     # ------------------------------------------------------------------ parts come and go
 
     def _register(self, route: Route, message: Register, now: float) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import zmq
 
 from kernelbus.bus.broker.administration import Local
+from kernelbus.bus.broker.allowance import BURST, RATE, Allowance
 from kernelbus.bus.broker.keeper import Keeper
 from kernelbus.bus.broker.machine import Action, Broker
 from kernelbus.bus.broker.tables import BrokerOptions, Note, Send
@@ -76,6 +78,7 @@ class BrokerServer:
         self._hub = CallHub(self._receive)
         self._router = RouterTransport(context, self._receive, keys, self._revoked)
         self._interval = options.heartbeat_interval
+        self._allowances: weakref.WeakKeyDictionary[Route, Allowance] = weakref.WeakKeyDictionary()
         self.reloader = Reloader(config or Config(), reread, BROKER_KEYS, self._configure)
 
     @property
@@ -162,7 +165,10 @@ class BrokerServer:
         for action in actions:
             match action:
                 case Send(route, message):
-                    if not route.send(control_frame(encode(message))):
+                    frame = control_frame(encode(message))
+                    if self.broker.is_stranger(route) and not self._afford(route, len(frame.payload)):
+                        continue
+                    if not route.send(frame):
                         # The part is found gone while it is sent something. The consequences come
                         # after what was decided before.
                         self._perform(self.broker.unreachable(route, self._loop.time()))
@@ -175,6 +181,18 @@ class BrokerServer:
             # Written once for all changes of this turn of the loop.
             self._writing = True
             self._loop.call_soon(self._write_journal)
+
+    def _afford(self, route: Route, size: int) -> bool:
+        """Return whether a console may be sent so many bytes more; if not, log it."""
+        now = self._loop.time()
+        allowance = self._allowances.get(route)
+        if allowance is None:
+            allowance = self._allowances[route] = Allowance(now)
+        if allowance.spend(size, now):
+            return True
+        text = "console %s asks for more than it can read: it has had %d MiB at once, and then %d MiB/s; an answer is left out"
+        _log.warning(text, route.name, BURST >> 20, RATE >> 20)
+        return False
 
     def _configure(self, config: Config) -> list[str]:
         options = self.broker.options.of(config)

@@ -19,11 +19,17 @@ from kernelbus.bus.protocol import orders as _orders
 from kernelbus.bus.protocol import reports as _reports
 from kernelbus.bus.protocol.schema import MAXIMUM_TEXT, Message, fault, load, registered
 from kernelbus.bus.protocol.version import PROTOCOL, Version
+from kernelbus.bus.settings.schema import MAXIMUM_POOLS
 
-__all__ = ["MODULES", "decode", "encode"]
+__all__ = ["MAXIMUM_ENTRIES", "MODULES", "decode", "encode"]
 
 #: The modules that register messages.
 MODULES = (_messages, _orders, _reports)
+
+
+#: How many entries a list of a message may have. The check of an entry takes a tenth of a
+#: millisecond, and everybody waits for it.
+MAXIMUM_ENTRIES = 20_000
 
 
 def encode(message: Message) -> bytes:
@@ -76,6 +82,10 @@ def decode(payload: bytes | bytearray | memoryview) -> Message:
         unknown = _refusal(f"an unknown control message {name[:80]!r}", content)
         unknown.later = version > PROTOCOL
         raise unknown
+    for key, value in content.items():
+        most = MAXIMUM_POOLS if key == "pools" else MAXIMUM_ENTRIES
+        if isinstance(value, list) and len(value) > most:
+            raise _refusal(f"control message {name}: {key} has {len(value)} entries, and {most} at most are allowed", content)
     try:
         return load(cls, content, lenient=version > PROTOCOL)
     except ValidationError as error:

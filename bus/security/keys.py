@@ -329,7 +329,8 @@ class KeyStore:
     def _read(self, path: Path, forbidden: int, verb: str) -> str | None:
         """Return the text of a file that others cannot have changed; None if there is none."""
         try:
-            with open(path, "rb") as file:
+            # Not `open`: it would wait for the writer of a FIFO.
+            with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
                 status = os.fstat(file.fileno())
                 if os.name == "posix":
                     self._check(self.folder, os.stat(self.folder), 0o022, "write", 0o700)

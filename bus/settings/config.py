@@ -19,6 +19,7 @@ from typing import Any, Literal
 from kernelbus.bus.errors import BusError
 from kernelbus.bus.settings import relaxedjson
 from kernelbus.bus.settings import schema as configschema
+from kernelbus.bus.settings.files import read_file
 from kernelbus.bus.settings.networks import WORDS, Networks, parse_network
 from kernelbus.bus.settings.relaxedjson import Document
 from kernelbus.bus.settings.schema import dotted, nearest, offer, shown
@@ -44,6 +45,9 @@ __all__ = [
 
 #: The file's name where none is given.
 DEFAULT_NAME = "wstpserver.conf"
+
+#: The largest configuration file, in bytes.
+_LARGEST_FILE = 4 * 2**20
 
 #: The KernelPath that names the embedded kernel.
 EMBEDDED = "embedded"
@@ -382,7 +386,7 @@ def load(path: str | Path | None = None) -> Config:
     else:
         path = Path(path)
     try:
-        data = path.read_bytes()
+        data = read_file(path, _LARGEST_FILE)
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such configuration file") from None
     except OSError as error:

@@ -21,11 +21,27 @@ from kernelbus.bus.channel.frames import MAXIMUM_PAYLOAD
 from kernelbus.bus.settings.networks import WORDS, check_network
 from kernelbus.bus.settings.relaxedjson import Path
 
-__all__ = ["PLACES", "Faults", "Key", "check", "check_endpoint", "check_name", "dotted", "nearest", "offer", "shown", "spelled"]
+__all__ = [
+    "MAXIMUM_POOLS",
+    "PLACES",
+    "Faults",
+    "Key",
+    "check",
+    "check_endpoint",
+    "check_name",
+    "dotted",
+    "nearest",
+    "offer",
+    "shown",
+    "spelled",
+]
 
 _Value = TypeVar("_Value")
 
 _UNKNOWN = "unknown"
+
+#: How many pools a configuration, and so a host, may have.
+MAXIMUM_POOLS = 1000
 
 
 class Faults(ValueError):
@@ -445,6 +461,8 @@ class _Pools(_Field[dict[str, dict[str, Any]]]):
             raise ValidationError("this must be an object: write pools by name in braces, { }")
         if not value:
             raise ValidationError("no pool is named here: name one, or leave Pools out")
+        if len(value) > MAXIMUM_POOLS:
+            raise ValidationError(f"{len(value)} pools are too many: write {MAXIMUM_POOLS} or less")
         pools: dict[str, dict[str, Any]] = {}
         faults: dict[str, Any] = {}
         for name, content in value.items():

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kernelbus.bus.settings.files import read_file
 from kernelbus.shell.address import Address, AddressError
 from kernelbus.shell.state import state_directory
 
@@ -142,15 +143,12 @@ class ProfileFile:
             ProfileError: there is none, or it cannot be read, or is not a valid profile.
         """
         try:
-            with open(self.path, "rb") as file:
-                data = file.read(_LARGEST + 1)
+            data = read_file(self.path, _LARGEST)
         except FileNotFoundError:
             raise ProfileError(f"there is no profile {self}: --start-profile {self.name} makes it") from None
         except OSError as error:
             raise ProfileError(f"profile {self} cannot be read: {error.strerror}") from None
         try:
-            if len(data) > _LARGEST:
-                raise ValueError(f"it is larger than {_LARGEST} bytes")
             content = json.loads(data)
         except (ValueError, RecursionError) as error:
             raise self._bad(f"is not JSON ({error})") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -66,6 +67,34 @@ def test_a_configuration_that_is_wrong(tmp_path: Path, content: str, words: str)
     assert status == 2
     assert len(lines) == 1
     assert words in lines[0]
+
+
+def test_a_pipe_or_a_device_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path, kind in ((tmp_path / "fifo", "a pipe"), (Path("/dev/zero"), "a device")):
+        for command in (
+            ["check-config", path],
+            ["serve", "-p", "0", "-c", path],
+            ["eval", "--continue-profile", path, "1"],
+        ):
+            status, lines = run(*command)
+            assert status == 2, command
+            assert len(lines) == 1
+            assert f"this is {kind}, not a file" in lines[0]
+    keys = tmp_path / "keys"
+    keys.mkdir(0o700)
+    os.mkfifo(keys / "allowed", 0o600)
+    config = write_config(tmp_path / "c.conf", Bus={"Keys": str(keys)})
+    status, lines = run("keys", "list", "-c", config)
+    assert status == 2
+    assert "this is not a file of keys" in lines[0]
+
+
+def test_a_configuration_of_very_many_pools(tmp_path: Path) -> None:
+    config = write_config(tmp_path / "c.conf", Pools={f"p{number}": {} for number in range(100_000)})
+    status, lines = run("check-config", config)
+    assert status == 2
+    assert "Pools: 100000 pools are too many" in lines[0]
 
 
 def test_a_kernel_that_does_not_exist(tmp_path: Path) -> None:

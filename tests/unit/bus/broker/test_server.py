@@ -11,6 +11,7 @@ import pytest
 import zmq
 from bus_parts import OPTIONS, Bus, until
 
+from kernelbus.bus.broker.allowance import Allowance
 from kernelbus.bus.broker.server import BrokerServer
 from kernelbus.bus.channel.frames import Frame, Kind, control_frame
 from kernelbus.bus.protocol.codec import decode, encode
@@ -98,6 +99,26 @@ async def test_a_request_that_the_schema_refuses_is_answered(
     assert (answer.ok, answer.code) == (False, "malformed")
     assert "action" in answer.lines[0]
     assert "(me@here)" in caplog.text, "the log names the sender"
+    server.close()
+
+
+async def test_a_console_that_does_not_read_is_left_out_and_a_part_is_not(
+    context: zmq.Context[zmq.Socket[bytes]], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernelbus.bus.broker.server.Allowance", lambda now: Allowance(now, burst=2000, rate=0))
+    server = BrokerServer(OPTIONS, context)
+    console, part = Caller(server), Caller(server)
+    part.send(HOST)
+    await until(lambda: any(isinstance(message, Registered) for message in part.messages))
+    with caplog.at_level("WARNING", "kernelbus.broker"):
+        for number in range(200):
+            for asker in (console, part):
+                asker.send(StatusRequest(number, "me@here"))
+    await part.answer(199)
+    sizes = [len(frame.payload) for frame in console.frames]
+    assert 0 < sum(sizes[:-1]) < 2000
+    assert sum(isinstance(message, Status) for message in part.messages) == 200
+    assert "asks for more than it can read" in caplog.text
     server.close()
 
 

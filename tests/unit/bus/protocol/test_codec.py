@@ -340,3 +340,10 @@ def test_a_name_or_key_without_end_does_not_fill_the_log() -> None:
         with pytest.raises(MessageError) as error:
             decode(json.dumps(content).encode())
         assert len(str(error.value)) < 300
+
+
+def test_a_list_that_would_take_long_to_check_is_refused_before_that() -> None:
+    for key, count in (("pools", 40_000), ("kernels", 40_000), ("channels", 10**6)):
+        content = {"message": "Register", "peer": "p", "role": "host", "name": "h", "version": "1", key: [{}] * count}
+        with pytest.raises(MessageError, match=f"Register: {key} has {count} entries, and (1000|20000) at most are allowed"):
+            decode(json.dumps(content).encode())

@@ -513,3 +513,16 @@ class TestAFileThatNobodyNamed:
         os.chown(here, 65534, -1)
         with pytest.raises(ConfigError, match="is in a folder that belongs to another user"):
             load()
+
+
+def test_too_many_pools_are_one_fault() -> None:
+    with pytest.raises(ConfigError, match="Pools: 1001 pools are too many: write 1000 or less") as told:
+        loads(json.dumps({"Pools": {f"p{number}": {} for number in range(1001)}}))
+    assert len(told.value.problems) == 1
+
+
+def test_only_a_file_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path, kind in ((tmp_path / "fifo", "a pipe"), (Path("/dev/zero"), "a device")):
+        with pytest.raises(ConfigError, match=f"{path}: cannot read this configuration file: this is {kind}, not a file"):
+            config.load(path)

@@ -31,7 +31,7 @@ def test_round_trip(place: str, tmp_path: Path) -> None:
         ("{", "is not JSON"),
         ("[]", "is not a JSON object"),
         ("[" * 60_000, "is not JSON"),
-        ("{}" + " " * 70_000, "is not JSON (it is larger than"),
+        ("{}" + " " * 70_000, "cannot be read: it has more than"),
         ('{"Version": 2}', "is of version 2, which a later kernelbus wrote"),
         ('{"Version": 1, "Server": "h", "Kernel": "k", "Pol": 1}', "has an unknown key 'Pol'"),
         ('{"Version": 1, "Server": "h"}', "has a wrong 'Kernel'"),
