@@ -415,7 +415,7 @@ class TestFiles:
             load(tmp_path / "nowhere.conf")
 
     def test_a_directory(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r"cannot read this configuration file: Is a directory"):
+        with pytest.raises(ConfigError, match=r"cannot read this configuration file: this is a folder, not a file"):
             load(tmp_path)
 
     def test_not_utf8(self, tmp_path: Path) -> None:
