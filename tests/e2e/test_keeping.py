@@ -130,7 +130,7 @@ def test_clients_say_what_they_wait_for_and_for_how_long_they_do(tmp_path: Path)
     environment = client_environment(tmp_path)
     with serve(tmp_path, maximum=1) as server, connect(server):
         wants = "waiting for a kernel: pool P is at its maximum of 1; 0 of its kernels are kept without a client; place 1 of 1 in the queue"
-        status, out, error = run(environment, "eval", "--server", server.server, "--timeout", "3", "1")
+        status, out, error = run(environment, "eval", "--server", server.server, "--timeout", "3", "1", waits=True)
         assert (status, out) == (2, "")
         told = error.splitlines()
         assert told[0] == f"kernelbus eval: {wants}"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from serving import ROOT
 
-__all__ = ["Terminal", "client_environment", "run"]
+__all__ = ["Terminal", "client_environment", "run", "without_waiting"]
 
 _TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
@@ -29,12 +29,20 @@ def client_environment(tmp_path: Path) -> dict[str, str]:
     return dict(os.environ, PYTHONPATH=str(ROOT / "src"), XDG_STATE_HOME=str(tmp_path / "state"), TERM="xterm", PYTHONUNBUFFERED="1")
 
 
-def run(environment: dict[str, str], *words: str, typed: str = "") -> tuple[int, str, str]:
-    """Run a client to its end; return its status, its output and its errors."""
+def without_waiting(errors: str) -> str:
+    """Return what a client said, without the lines that say that it waits for a kernel."""
+    return "".join(line for line in errors.splitlines(keepends=True) if ": waiting for a kernel: " not in line)
+
+
+def run(environment: dict[str, str], *words: str, typed: str = "", waits: bool = False) -> tuple[int, str, str]:
+    """Run a client to its end; return its status, its output and its errors.
+
+    `waits`: whether the errors have what it says while it waits for a kernel.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "kernelbus.shell.main", *words], env=environment, input=typed, capture_output=True, text=True, timeout=100
     )
-    return done.returncode, done.stdout, done.stderr
+    return done.returncode, done.stdout, done.stderr if waits else without_waiting(done.stderr)
 
 
 class Terminal:
