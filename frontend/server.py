@@ -8,6 +8,7 @@ import itertools
 import logging
 import os
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,8 +31,15 @@ from kernelbus.bus.protocol.messages import (
     Release,
     Waiting,
 )
-from kernelbus.bus.protocol.orders import LogLevelOrder, ReloadOrder
-from kernelbus.bus.protocol.reports import FrontendReport, LinksAnswer, LinksRequest, Status, StatusRequest
+from kernelbus.bus.protocol.orders import AccessOrder, LogLevelOrder, PartAnswer, ReloadOrder
+from kernelbus.bus.protocol.reports import (
+    FrontendReport,
+    GrantStatus,
+    LinksAnswer,
+    LinksRequest,
+    Status,
+    StatusRequest,
+)
 from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import Config
@@ -39,7 +47,7 @@ from kernelbus.bus.settings.logs import EventLogger, fields
 from kernelbus.bus.settings.networks import Network, parse_address, parse_network
 from kernelbus.bus.settings.reload import FRONTEND_KEYS, Reloader
 from kernelbus.bus.transport.interface import TransportFactory
-from kernelbus.frontend.access import Access, Attempt, Standing, opened
+from kernelbus.frontend.access import Access, Attempt, GrantRefused, Standing, opened
 from kernelbus.frontend.capacity import capacity
 from kernelbus.frontend.census import Census
 from kernelbus.frontend.enquiries import Enquiries
@@ -136,6 +144,7 @@ class Frontend:
         self.access = Access(config.access)
         self._attached: tuple[Network, ...] = ()
         self._look_again = 0.0
+        self._wall = time.time() - self._loop.time()
         self._empty = asyncio.Event()
         self._numbers = itertools.count(1)
         self.rounds = Rounds()
@@ -246,7 +255,7 @@ class Frontend:
             link.turn_out("idle", f"this link had no kernel for {timeout:g} s (Limits/LinkTimeout)")
 
     def _report(self) -> None:
-        report = self._census.report(self._links, self._loop.time())
+        report = replace(self._census.report(self._links, self._loop.time()), grants=self._grants())
         if self._told is None or replace(report, up=self._told.up) != self._told:
             self._told = report
             self.membership.send(report)
@@ -429,10 +438,31 @@ class Frontend:
             case LinksRequest(request):
                 now = self._loop.time()
                 self.membership.send(LinksAnswer(request, [link.status(self._name, now) for link in self._links]))
+            case AccessOrder():
+                self.membership.send(self._grant(message))
+                self._report()
             case ReloadOrder() | LogLevelOrder():
                 self.membership.send(carry_out(message, self.reloader))
             case _:
                 self._log.error("the broker sent %s, which is not for a frontend; ignored", type(message).__name__)
+
+    def _grant(self, order: AccessOrder) -> PartAnswer:
+        """Carry out an order about who needs no token."""
+        now = self._loop.time()
+        try:
+            if order.action == "grant":
+                grant = self.access.grant(order.network, order.seconds, order.sender, now)
+                return PartAnswer(order.request, True, lines=[f"{grant.name} needs no token for {order.seconds:g} s"])
+            revoked = self.access.revoke(order.network, now)
+        except GrantRefused as refused:
+            return PartAnswer(order.request, False, "access", [str(refused)])
+        if revoked is None:
+            return PartAnswer(order.request, False, "no-grant", [f"{order.network[:100]} has no grant"])
+        return PartAnswer(order.request, True, lines=[f"{revoked.name} needs the token again"])
+
+    def _grants(self) -> list[GrantStatus]:
+        grants = self.access.grants(self._loop.time())
+        return [GrantStatus(grant.name, max(0.0, round(grant.until + self._wall, 1)), grant.sender) for grant in grants]
 
     def _configure(self, config: Config) -> list[str]:
         """Use another configuration; open links read it when they need it."""

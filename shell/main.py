@@ -92,6 +92,13 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _time(text: str) -> float:
+    number, unit = text[:-1], {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
+    if unit is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time: give a number with s, m, h or d behind it, as 8h")
+    return _seconds(number) * unit
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="kernelbus",
@@ -272,6 +279,20 @@ def _add_access(commands: argparse._SubParsersAction[_Parser]) -> None:
         parser.add_argument("-c", "--configuration-file", metavar="FILE", default=none, help=told)
         parser.add_argument("-q", "--quiet", action="store_true", default=quiet, help="print the token alone")
         parser.set_defaults(run=_access, parser=parser)
+    for name, told in (
+        ("grant", "let programs at an address use the server without the token for a time"),
+        ("revoke", "take a grant back; links that are open stay open"),
+        ("list", "say who may use each frontend, and what is granted"),
+    ):
+        action = actions.add_parser(name, help=told, description=told[:1].upper() + told[1:] + ".")
+        if name != "list":
+            action.add_argument("network", metavar="ADDRESS", help="an address, or a network as 192.168.1.0/24")
+        if name == "grant":
+            action.add_argument("--for", dest="time", metavar="TIME", type=_time, default=8 * 3600.0, help="how long: 30m, 8h, 2d (8h)")
+        told = "the configuration, whose Bus says where the broker is"
+        action.add_argument("-c", "--configuration-file", metavar="FILE", default=argparse.SUPPRESS, help=told)
+        action.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is (the configuration's, else {BUS_ENDPOINT})")
+        action.set_defaults(run=_grants, parser=action)
 
 
 def _add_shell(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -540,6 +561,15 @@ def _access(options: argparse.Namespace) -> int:
         return (access.new_token if options.action == "new" else access.show_token)(file, quiet=options.quiet)
 
     return access.run_access(act, program=options.parser.prog, configuration_file=options.configuration_file)
+
+
+def _grants(options: argparse.Namespace) -> int:
+    from kernelbus.shell.operations import access
+
+    where = {"bus": options.bus, "configuration_file": options.configuration_file, "program": options.parser.prog}
+    if options.action == "list":
+        return access.list_grants(**where)
+    return access.grant_access(options.network, options.time if options.action == "grant" else 0.0, **where)
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ from kernelbus.bus.broker.tables import BrokerTables, Peer
 from kernelbus.bus.protocol.messages import PoolReport
 from kernelbus.bus.protocol.naming import NotFound, find_id, find_named, find_pool
 from kernelbus.bus.protocol.orders import (
+    AccessOrder,
     Answer,
     HostOrder,
     KernelOrder,
@@ -49,6 +50,7 @@ from kernelbus.bus.protocol.reports import (
     StoryRequest,
 )
 from kernelbus.bus.protocol.schema import Message
+from kernelbus.bus.settings.networks import check_network
 from kernelbus.bus.settings.schema import offer
 from kernelbus.bus.transport.interface import Route
 
@@ -131,6 +133,8 @@ class Admin:
         self._pending: dict[int, _Pending] = {}
         self._numbers = 0
         self.pool_orders: dict[str, PoolOrder] = {}
+        #: The last order about each network, and when the grant ends.
+        self._access_orders: dict[str, tuple[float, AccessOrder]] = {}
         #: The routes of the consoles that trace a kernel, and until when, by the kernel's id.
         self._tracers: dict[str, dict[Route, float]] = {}
 
@@ -171,6 +175,8 @@ class Admin:
                 self._pool(route, order, now)
             case HostOrder():
                 self._host(route, order, now)
+            case AccessOrder():
+                self._access(route, order, now)
             case ReloadOrder() | LogLevelOrder():
                 self._ask(route, order, list(self._tables.peers.values()), now)
             case _:
@@ -292,6 +298,29 @@ class Admin:
             return
         self._ask(route, replace(order, host=identity), [host], now, host.name)
 
+    def _access(self, route: Route, order: AccessOrder, now: float) -> None:
+        try:
+            network = check_network(order.network)
+        except ValueError as error:
+            self._refuse(route, order, "network", f"{order.network[:100]} {error}")
+            return
+        frontends = self._tables.peers_of("frontend")
+        if not frontends:
+            self._refuse(route, order, "no-frontend", "no frontend is there, so that nobody has access")
+            return
+        if order.action == "grant":
+            self._access_orders[network] = now + order.seconds, order
+        elif network in self._access_orders:
+            # Kept as long as the grant would have been: a frontend that is away may still have it.
+            self._access_orders[network] = self._access_orders[network][0], order
+        self._ask(route, order, frontends, now, network)
+
+    def settle_access(self, frontend: Peer, now: float) -> None:
+        """Bring a frontend that has registered to the grants that administrators have made."""
+        for until, order in self._access_orders.values():
+            # The number 0: nobody waits for the answer.
+            self._send(frontend.route, replace(order, request=0, seconds=max(0.0, until - now)))
+
     # ------------------------------------------------------------------ traces
 
     def _trace(self, route: Route, order: TraceOrder, kernel: str, now: float) -> None:
@@ -366,7 +395,8 @@ class Admin:
                 self._settle(pending, now)
 
     def tick(self, now: float) -> None:
-        """End the requests and traces whose time is over."""
+        """End the requests, traces and grants whose time is over."""
+        self._access_orders = {network: kept for network, kept in self._access_orders.items() if now < kept[0]}
         for pending in [pending for pending in self._pending.values() if now >= pending.deadline]:
             for part in pending.waiting.values():
                 seconds = self._tables.options.heartbeat_timeout
@@ -437,6 +467,10 @@ def _in_words(order: Order) -> str:
             return f"pool resize {pool} to {', '.join(sizes) or 'nothing'}"
         case PoolOrder(pool=pool, action=action):
             return f"pool {action} {pool}"
+        case AccessOrder(network=network, action="grant", seconds=seconds):
+            return f"access grant {network} for {seconds:g} s"
+        case AccessOrder(network=network):
+            return f"access revoke {network}"
         case HostOrder(host=host, action=action):
             return f"host {action} {host}"
         case LogLevelOrder(level=level):

@@ -377,6 +377,7 @@ class Broker(BrokerTables):
             self.admin.settle_pools(peer, before)
             self._reconcile_host(peer, message, now)
         else:
+            self.admin.settle_access(peer, now)
             self._reconcile_frontend(peer, message, now)
         self._dispatch(now)
 

@@ -15,6 +15,7 @@ from typing import Literal
 from kernelbus.bus.protocol.schema import Message, control_message
 
 __all__ = [
+    "AccessOrder",
     "Answer",
     "HostOrder",
     "KernelOrder",
@@ -116,6 +117,22 @@ class HostOrder(Order):
 
     host: str
     action: Literal["drain", "resume", "evict"]
+
+
+@control_message
+@dataclasses.dataclass(frozen=True, slots=True)
+class AccessOrder(Order):
+    """Change for a time who needs no token, at all frontends and at those that come meanwhile.
+
+    `network`: an address or a network.
+
+    * grant: its programs need no token for `seconds` from now.
+    * revoke: they need it again.
+    """
+
+    network: str
+    action: Literal["grant", "revoke"]
+    seconds: float = 0.0
 
 
 @control_message

@@ -120,6 +120,22 @@ def test_clients_send_the_token(place: Place) -> None:
     assert place.desk.shell(f"KERNELBUS_TOKEN=$(cat token) && export KERNELBUS_TOKEN && kernelbus connect {server} -q").returncode == 0
 
 
+def test_a_grant(place: Place) -> None:
+    bus = f"--bus {place.part.endpoint}"
+    granted = place.server.shell(f"kernelbus access grant 10.213.7.2 --for 1h {bus}")
+    assert (granted.returncode, granted.stdout) == (0, "frontend server: 10.213.7.2 needs no token for 3600 s\n")
+    with place.connect(place.desk) as link:
+        assert link.next_packet(30).head == Symbol("InputNamePacket")
+    listed = place.server.shell(f"kernelbus access list {bus}").stdout
+    assert "server: open to this machine, and with the token to attached private networks\n" in listed
+    assert "10.213.7.2 needs no token for 60 min more, granted by " in listed
+    refused = place.server.shell(f"kernelbus access grant 198.51.100.7 {bus}")
+    assert refused.returncode == 1 and "198.51.100.7 is not in Access/Allow" in refused.stderr
+    assert place.server.shell(f"kernelbus access revoke 10.213.7.2 {bus}").stdout == "frontend server: 10.213.7.2 needs the token again\n"
+    with place.connect(place.desk) as link:
+        assert said(link)[0] == "token"
+
+
 def test_the_lists_are_read_again(place: Place) -> None:
     place.configure(Allow=["attached", "203.0.113.0/24"], Anonymous=["private"], Deny=["fd00:7::2"])
     try:

@@ -17,6 +17,7 @@ import wstp.aio
 from kernelbus.bus.channel.channel import Ended, EndReason, Event
 from kernelbus.bus.channel.multiplexer import ChannelHandle
 from kernelbus.bus.protocol.messages import Acquire, Acquired, KernelReport, Release
+from kernelbus.bus.protocol.orders import AccessOrder
 from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.settings.config import AccessConfig, Config
 from kernelbus.bus.settings.networks import parse_network
@@ -260,6 +261,24 @@ async def test_a_connection_that_is_not_allowed_is_cut(host: Host, caplog: pytes
     await (await wstp.aio.connect(port, mode="uuid", timeout=20)).close()
     await until(lambda: not frontend._links)
     await frontend.close()
+
+
+async def test_a_grant_lets_in_without_a_token(host: Host) -> None:
+    async with locked(host) as (frontend, _):
+        done = frontend._grant(AccessOrder(3, "me@here", "127.0.0.1", "grant", 60.0))
+        assert (done.request, done.ok, done.lines) == (3, True, ["127.0.0.1 needs no token for 60 s"])
+        ((granted,),) = [[grant.network for grant in frontend._grants()]]
+        assert granted == "127.0.0.1"
+        async with await wstp.aio.connect(frontend.port, mode="uuid") as another:
+            await until(lambda: host.asked)
+            host.say_attached(0)
+            assert (await another.next_packet(20)).head == Symbol("InputNamePacket")
+        assert frontend._grant(AccessOrder(4, "me@here", "127.0.0.1", "revoke")).ok
+        again = frontend._grant(AccessOrder(5, "me@here", "127.0.0.1", "revoke"))
+        assert (again.ok, again.code) == (False, "no-grant")
+        refused = frontend._grant(AccessOrder(6, "me@here", "203.0.113.7", "grant", 60.0))
+        assert (refused.ok, refused.code) == (False, "access")
+        assert frontend._grants() == []
 
 
 async def test_where_it_is_reached(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from kernelbus.bus.protocol.messages import (
     RegisterAgain,
 )
 from kernelbus.bus.protocol.orders import (
+    AccessOrder,
     Answer,
     HostOrder,
     KernelOrder,
@@ -121,6 +122,8 @@ def test_what_fails_at_its_host_fails(bus: BrokerPlayer, console: Peer) -> None:
         (HostOrder(1, ME, "alhpa", "drain"), "unknown-host", 'did you mean "alpha"?'),
         (StartOrder(1, ME, "P", "beta"), "unknown-host", '"alpha"'),
         (TraceOrder(1, ME, "zzz"), "unknown-kernel", "there is no kernel zzz"),
+        (AccessOrder(1, ME, "lab1", "grant", 60.0), "network", "lab1 is no network"),
+        (AccessOrder(1, ME, "10.0.0.1", "grant", 60.0), "no-frontend", "no frontend is there"),
     ],
 )
 def test_what_nothing_is_called_is_refused_and_the_nearest_offered(
@@ -131,6 +134,31 @@ def test_what_nothing_is_called_is_refused_and_the_nearest_offered(
     assert (answer(bus).ok, answer(bus).code) == (False, code)
     assert text in " ".join(answer(bus).lines)
     assert [to for to, _ in bus.sent] == ["console"], "no part hears of it"
+
+
+def frontend(bus: BrokerPlayer, identity: str) -> tuple[Peer, list[AccessOrder]]:
+    """Register a frontend, and return it with the orders that it gets at once."""
+    peer = Peer(identity)
+    got = bus.say(peer, Register(identity, "frontend", identity, "1"))
+    return peer, [message for _, message in got if isinstance(message, AccessOrder)]
+
+
+def test_a_grant_goes_to_all_frontends_and_to_those_that_come_later(bus: BrokerPlayer, console: Peer) -> None:
+    peers = [frontend(bus, name)[0] for name in ("one", "two")]
+    orders = bus.say(console, AccessOrder(7, ME, "10.0.0.1/32", "grant", 60.0))
+    assert {to for to, _ in orders} == {"one", "two"}
+    assert [getattr(order, "seconds", 0) for _, order in orders] == [60.0, 60.0]
+    number = getattr(orders[0][1], "request", 0)
+    for peer in peers:
+        bus.say(peer, PartAnswer(number, True))
+    assert (answer(bus).ok, answer(bus).target) == (True, "10.0.0.1")
+    bus.wait(20.0, *peers)
+    assert [(order.action, order.seconds, order.request) for order in frontend(bus, "three")[1]] == [("grant", 40.0, 0)]
+    # A frontend that has it from before is told that it holds no longer.
+    bus.say(console, AccessOrder(8, ME, "10.0.0.1", "revoke"))
+    assert [order.action for order in frontend(bus, "four")[1]] == ["revoke"]
+    bus.wait(41.0, *peers)
+    assert frontend(bus, "five")[1] == []
 
 
 def test_a_session_without_a_client_so_far_is_none(bus: BrokerPlayer, console: Peer) -> None:

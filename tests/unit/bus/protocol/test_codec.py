@@ -39,6 +39,7 @@ from kernelbus.bus.protocol.messages import (
     WithdrawAbort,
 )
 from kernelbus.bus.protocol.orders import (
+    AccessOrder,
     Answer,
     HostOrder,
     KernelOrder,
@@ -123,6 +124,7 @@ EXAMPLES: list[Message] = [
     SessionOrder(1, "me@here", "k", "detach"),
     PoolOrder(1, "me@here", "P", "resize", 2),
     HostOrder(1, "me@here", "h", "drain"),
+    AccessOrder(1, "me@here", "192.168.7.2", "grant", 60.0),
     ReloadOrder(1, "me@here"),
     LogLevelOrder(1, "me@here", "debug"),
     TraceOrder(1, "me@here", "k", False),
