@@ -61,9 +61,9 @@ def said(link: wstp.Link) -> list[str]:
 
 def test_what_is_open_is_said(place: Place) -> None:
     line = "pen to this machine, and with the token to attached private networks"
-    assert "O" + line in place.part.output
-    shown = place.server.shell("kernelbus status -c ../server.conf --bus " + place.part.endpoint)
-    assert f"server: o{line}" in shown.stdout
+    wait_until(lambda: "O" + line in place.part.output, "the second line")
+    status = f"kernelbus status --timeout 30 --bus {place.part.endpoint}"
+    wait_until(lambda: f"server: o{line}" in place.server.shell(status).stdout, "the status says it", 60)
 
 
 @pytest.mark.parametrize("address", ["10.213.7.1", "fd00:7::1"])
