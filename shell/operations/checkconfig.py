@@ -143,6 +143,7 @@ def _plain_config(config: Config) -> dict[str, Any]:
 def _plain_pool(pool: PoolConfig) -> dict[str, Any]:
     plain: dict[str, Any] = _plain(pool)
     del plain["Name"]
+    plain["Environment"] = dict(pool.environment)
     return plain
 
 

@@ -217,9 +217,9 @@ def test_a_broker_alone_needs_no_extras(bare: Environment, tmp_path: Path) -> No
         (["shell"], "cmd2", "admin"),
         (["discover"], "zeroconf", "discovery"),
         (["broker", "--bus", "ipc://bus", "--metrics-port", "0"], "prometheus_client", "metrics"),
-        (["frontend", "--bus", "ipc://bus"], "numpy", "wstp"),
+        (["frontend", "--bus", "ipc://bus"], "ifaddr", "wstp"),
         (["host", "--bus", "ipc://bus"], "numpy", "wstp"),
-        (["serve", "-p", "0"], "numpy", "wstp"),
+        (["serve", "-p", "0"], "ifaddr", "wstp"),
     ],
 )
 def test_what_is_missing_is_named_in_one_line(bare: Environment, tmp_path: Path, words: list[str], missing: str, extra: str) -> None:
