@@ -28,6 +28,20 @@ def test_the_files_that_it_names_exist(page: Path) -> None:
     assert {path for path in named if "NAME" not in path and not (ROOT / path).exists()} == set()
 
 
+#: Tests that a page names: the file and the function, or the class of a state machine.
+_TEST = re.compile(r"`(tests/[\w/-]+\.py)::(\w+)`")
+
+
+@each_page
+def test_the_tests_that_it_names_exist(page: Path) -> None:
+    def exists(path: str, name: str) -> bool:
+        text = (ROOT / path).read_text(encoding="utf-8") if (ROOT / path).exists() else ""
+        return re.search(rf"^ *(?:async )?def {name}\(|^{name} = ", text, re.M) is not None
+
+    named = set(_TEST.findall(page.read_text(encoding="utf-8")))
+    assert {f"{path}::{name}" for path, name in named if not exists(path, name)} == set()
+
+
 @each_page
 def test_every_block_is_run_or_says_why_not(page: Path) -> None:
     check_page(page)
