@@ -36,7 +36,10 @@ def server(folder: Path) -> Iterator[Part]:
     (folder / "own" / "json.py").write_text("raise SystemExit('a module of the working directory was imported')")
     pools = {
         "Main": {"MinimumKernelNumber": 1, "Default": True},
-        "Shut": {"MinimumKernelNumber": 0, "Files": False, "Processes": False, "InitializationCode": f'made = Export["{folder}/in.txt", 1]'},
+        "Shut": {
+            "MinimumKernelNumber": 0, "Files": False, "Processes": False,
+            "InitializationCode": f'made = Export["{folder}/in.txt", 1]',
+        },
         "Variables": {
             "MinimumKernelNumber": 0, "Environment": {"GIVEN": "here", "SECRET": True, "LANG": False},
             "InitializationCode": "seen = Environment[\"GIVEN\"]", "WorkingDirectory": str(folder / "own"),
