@@ -122,6 +122,8 @@ class Frontend:
         self._links: set[ClientLink] = set()
         self._census = Census(self._loop.time())
         self._told: FrontendReport | None = None
+        #: What waits for the broker's answer about a channel.
+        self._patience: dict[int, asyncio.TimerHandle] = {}
         self._channels: dict[int, tuple[ClientLink, Open]] = {}
         limits = config.limits
         fits = capacity(descriptors, limits.links, limits.pending, kernels)
@@ -316,8 +318,14 @@ class Frontend:
         self._channels[request.channel] = (link, request)
         # A broker that is there answers in time; this is for one that is not.
         patience = self.config.limits.connection_timeout + self.config.bus.heartbeat_timeout
-        self._loop.call_later(patience, self._unanswered, request)
+        self._answered(request.channel)
+        self._patience[request.channel] = self._loop.call_later(patience, self._unanswered, request)
         self.membership.send(request)
+
+    def _answered(self, channel: int) -> None:
+        timer = self._patience.pop(channel, None)
+        if timer is not None:
+            timer.cancel()
 
     def _unanswered(self, request: Open) -> None:
         channel = request.channel
@@ -364,11 +372,13 @@ class Frontend:
 
     def channel_done(self, channel: int, text: str) -> None:
         """See :class:`kernelbus.frontend.link.LinkServer`."""
+        self._answered(channel)
         if self._channels.pop(channel, None) is not None:
             self.membership.send(Release(channel, text))
 
     def channel_forgotten(self, channel: int) -> None:
         """See :class:`kernelbus.frontend.link.LinkServer`."""
+        self._answered(channel)
         self._channels.pop(channel, None)
 
     def link_idle(self, link: ClientLink, idle: bool) -> None:
@@ -416,12 +426,14 @@ class Frontend:
     def _control(self, message: Message) -> None:
         match message:
             case Opened(channel, kernel, pool, _, position):
+                self._answered(channel)
                 link = self._link_of(channel)
                 if link is not None:
                     link.opened(kernel, pool, position)
             case Status(number):
                 self._status_told(number, message)
             case Refused(channel, code, text):
+                self._answered(channel)
                 link = self._link_of(channel)
                 if link is not None:
                     self._channels.pop(channel)

@@ -59,9 +59,12 @@ class Scratch:
         shutil.rmtree(folder, onerror=_tell)
 
     def close(self) -> None:
-        """Remove what is left."""
+        """Remove what is left; a second call does nothing."""
+        if self._lock < 0:
+            return
         shutil.rmtree(self._folder, onerror=_tell)
         os.close(self._lock)
+        self._lock = -1
 
 
 def _tell(function: object, path: str, error: tuple[type[BaseException], BaseException, object]) -> None:

@@ -133,7 +133,7 @@ def test_two_hundred_attachments_leave_nothing_behind(server: Part) -> None:
             assert value(link, Symbol("Pid")()) == pid
             return process.num_fds(), len(server.children())
 
-    cycles(20)
+    cycles(200)
     descriptors, children = settled()
     memory = process.memory_info().rss
     cycles(200)

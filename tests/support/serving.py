@@ -137,6 +137,8 @@ class Part:
                 raise AssertionError(f"process {child.pid} outlived its server") from error
         if kind is not None:
             print("\n".join(["--- its output", *self.output, "--- its log", *self.log[-60:]]))
+        else:
+            assert not self.logged("a part has failed"), "it ends in order"
 
     @property
     def port(self) -> int:

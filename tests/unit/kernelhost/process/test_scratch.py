@@ -34,6 +34,7 @@ def test_each_kernel_has_a_folder_that_is_private_and_removed(tmp_path: Path) ->
     scratch.remove(str(one))
     assert not one.exists() and other.exists()
     scratch.close()
+    scratch.close()
     assert list(tmp_path.iterdir()) == []
 
 
