@@ -185,7 +185,9 @@ def test_nothing_else_is_taken(wheel: Path, tmp_path: Path) -> None:
 def test_an_installed_server_evaluates(whole: Environment, tmp_path: Path) -> None:
     with served(whole, tmp_path, "serve", "-p", "0", ready=r"Listening for new connections on port (\d+)") as found:
         done = run(whole, tmp_path, "kernelbus", "eval", "--server", f"{found[1]}@127.0.0.1", "2+2")
-        assert (done.returncode, done.stdout, done.stderr) == (0, "4\n", "")
+        assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
+        # A busy machine starts kernels slowly.
+        assert re.fullmatch(r"(kernelbus eval: waiting for a kernel: .*\n)*", done.stderr)
         program = f"from kernelbus import KernelPool, connect\nwith connect({found[1]}) as session: print(session.evaluate('2+3'))"
         done = run(whole, tmp_path, "python", "-c", program)
         assert (done.returncode, done.stdout, done.stderr) == (0, "5\n", "")
@@ -219,7 +221,7 @@ def test_a_broker_alone_needs_no_extras(bare: Environment, tmp_path: Path) -> No
         (["broker", "--bus", "ipc://bus", "--metrics-port", "0"], "prometheus_client", "metrics"),
         (["frontend", "--bus", "ipc://bus"], "ifaddr", "wstp"),
         (["host", "--bus", "ipc://bus"], "numpy", "wstp"),
-        (["serve", "-p", "0"], "ifaddr", "wstp"),
+        (["serve", "-p", "0"], "numpy", "wstp"),
     ],
 )
 def test_what_is_missing_is_named_in_one_line(bare: Environment, tmp_path: Path, words: list[str], missing: str, extra: str) -> None:
