@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from kernelbus.bus.plaintext import plain
-from kernelbus.shell.defaults import BUS_ENDPOINT, DEFAULT_PORT, STATUS_PARTS
+from kernelbus.shell.defaults import DEFAULT_PORT, SOCKET, STATUS_PARTS, bus_at, bus_endpoint
 from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
 from kernelbus.shell.extras import MissingExtra, needed, require
 from kernelbus.shell.terminal import complain
@@ -116,14 +116,14 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--bus",
         metavar="ENDPOINT",
-        help="where frontends and hosts elsewhere reach the broker (port after -p)",
+        help="where frontends and hosts elsewhere reach the broker (a socket in your state folder)",
     )
     serve.set_defaults(run=_serve, parser=serve)
 
     broker = commands.add_parser("broker", help="run a broker alone; frontends and hosts connect to it")
     _add_part(broker)
     _add_metrics(broker)
-    broker.add_argument("--bus", metavar="ENDPOINT", help=f"where to bind ({BUS_ENDPOINT})")
+    broker.add_argument("--bus", metavar="ENDPOINT", help=f"where to bind ({SOCKET})")
     broker.add_argument(
         "-a", "--advertise", action="store_true", help="advertise by DNS-SD, for hosts and frontends with --bus discover"
     )
@@ -132,12 +132,12 @@ def _parser() -> argparse.ArgumentParser:
     frontend = commands.add_parser("frontend", help="run a frontend alone: WSTP clients connect to it")
     _add_link_server(frontend)
     _add_part(frontend)
-    frontend.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is ({BUS_ENDPOINT}); discover: {_DISCOVERED}")
+    frontend.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is ({SOCKET}); discover: {_DISCOVERED}")
     frontend.set_defaults(run=_frontend, parser=frontend)
 
     host = commands.add_parser("host", help="run a kernel host alone: it starts kernels on this machine")
     _add_part(host)
-    host.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is ({BUS_ENDPOINT}); discover: {_DISCOVERED}")
+    host.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is ({SOCKET}); discover: {_DISCOVERED}")
     host.set_defaults(run=_host, parser=host)
 
     _add_keys(commands)
@@ -291,7 +291,7 @@ def _add_access(commands: argparse._SubParsersAction[_Parser]) -> None:
             action.add_argument("--for", dest="time", metavar="TIME", type=_time, default=8 * 3600.0, help="how long: 30m, 8h, 2d (8h)")
         told = "the configuration, whose Bus says where the broker is"
         action.add_argument("-c", "--configuration-file", metavar="FILE", default=argparse.SUPPRESS, help=told)
-        action.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is (the configuration's, else {BUS_ENDPOINT})")
+        action.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is (the configuration's, else {SOCKET})")
         action.set_defaults(run=_grants, parser=action)
 
 
@@ -311,7 +311,7 @@ def _add_shell(commands: argparse._SubParsersAction[_Parser]) -> None:
     shell.add_argument("--keep-going", action="store_true", help="go on after a command has failed")
     shell.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=5.0, help="how long to wait for the broker (%(default)s)")
     shell.add_argument("--configuration-file", metavar="FILE", help="the configuration, whose Bus says where the broker is")
-    shell.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is (the configuration's, else {BUS_ENDPOINT})")
+    shell.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is (the configuration's, else {SOCKET})")
     shell.set_defaults(run=_shell, parser=shell)
 
 
@@ -354,7 +354,7 @@ def _add_status(commands: argparse._SubParsersAction[_Parser]) -> None:
     status.add_argument("--over", action="store_true", help="with the sessions that are over")
     status.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=5.0, help="how long to wait for the broker (%(default)s)")
     status.add_argument("-c", "--configuration-file", metavar="FILE", help="the configuration, whose Bus says where the broker is")
-    status.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is (the configuration's, else {BUS_ENDPOINT})")
+    status.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is (the configuration's, else {SOCKET})")
     status.set_defaults(run=_status, parser=status, watched=None)
 
 
@@ -510,7 +510,7 @@ def _metrics(options: argparse.Namespace) -> tuple[str, int] | None:
 
 
 def _endpoint(options: argparse.Namespace, config: Config) -> str:
-    return options.bus or config.bus.endpoint or BUS_ENDPOINT
+    return options.bus or config.bus.endpoint or bus_endpoint()
 
 
 def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], int]) -> int:
@@ -519,6 +519,8 @@ def _run_part(name: str, options: argparse.Namespace, run: Callable[[Config], in
     from kernelbus.bus.settings.logs import setup
 
     try:
+        if options.bus is not None:
+            options.bus = bus_at(options.bus)
         if options.bus is not None and (options.bus, name) not in (("discover", "host"), ("discover", "frontend")):
             check_endpoint(options.bus)
         config = load(options.configuration_file)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import hashlib
 import os
+import stat
 from pathlib import Path
 
-__all__ = ["private_file", "state_directory"]
+__all__ = ["check_owner", "private_file", "private_folder", "socket_folder", "state_directory"]
+
+#: The longest path of the folder of sockets, in bytes: a name is to fit behind it.
+_DEEPEST = 90
 
 
 def state_directory() -> Path:
@@ -22,6 +29,46 @@ def state_directory() -> Path:
     except RuntimeError:
         home = Path("/")
     return home / ".local" / "state" / "kernelbus"
+
+
+def socket_folder() -> Path:
+    """Return the folder of sockets: the state directory, or one below /tmp where that is too deep.
+
+    The path of a socket may have only some 100 bytes.
+    """
+    folder = state_directory()
+    if len(os.fsencode(folder)) <= _DEEPEST:
+        return folder
+    digest = hashlib.blake2s(os.fsencode(folder), digest_size=6).hexdigest()
+    return Path(f"/tmp/kernelbus-{os.geteuid()}-{digest}")
+
+
+def private_folder() -> Path:
+    """Make the folder of sockets, for its user alone.
+
+    Raises:
+        OSError: it cannot be made, or is another's.
+    """
+    folder = socket_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_owner(folder)
+    if stat.S_IMODE(folder.stat().st_mode) & 0o077:
+        folder.chmod(0o700)
+    return folder
+
+
+def check_owner(folder: Path) -> None:
+    """Check that the folder of sockets, if it is below /tmp and there, is this user's.
+
+    Raises:
+        PermissionError: it is another's, who may have put something there.
+    """
+    if folder == state_directory():
+        return
+    with contextlib.suppress(FileNotFoundError):
+        there = folder.lstat()
+        if there.st_uid != os.geteuid() or not stat.S_ISDIR(there.st_mode):
+            raise PermissionError(errno.EPERM, f"{folder} is another user's")
 
 
 def private_file(name: str) -> Path:

@@ -147,8 +147,7 @@ class BusConfig:
 
     Attributes:
         endpoint: where the broker binds and the others connect, ``tcp://address:port`` or
-            ``ipc://path``. None: `kernelbus broker` binds tcp://127.0.0.1:31416, `kernelbus serve`
-            the port after the WSTP port on loopback.
+            ``ipc://path``. None: a socket in the user's state folder, named for the WSTP port.
         heartbeat_interval: between two heartbeats, each way.
         heartbeat_timeout: silence after which a peer is suspect.
         journal: the file in which the broker keeps its sessions; empty: none. None: one named for

@@ -481,8 +481,8 @@ class _Pools(_Field[dict[str, dict[str, Any]]]):
 class _BusSchema(_Section):
     endpoint = _Endpoint(
         "Where the broker listens for frontends and hosts, and where they connect. Left out, it is "
-        "`tcp://127.0.0.1:31416` for `kernelbus broker`, `frontend` and `host`, and the port after "
-        "the client port, on loopback, for `kernelbus serve`."
+        "a socket in the user's state folder, `~/.local/state/kernelbus/bus-31415`, which is for the "
+        "user alone. `kernelbus serve` names it for its port for clients."
     )
     heartbeat_interval = _Seconds(
         "The time between two heartbeats, in each direction. It must be less than "

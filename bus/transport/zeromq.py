@@ -44,6 +44,7 @@ from kernelbus.bus.security.curve import ClientSecurity, Handshake, Introduction
 from kernelbus.bus.security.keys import KeyStore
 from kernelbus.bus.security.zap import ADDRESS, DOMAIN, ZapError, accept, parse_request, refuse
 from kernelbus.bus.transport.interface import FrameHandler, Route, RouteHandler
+from kernelbus.bus.transport.socketfile import SocketFile, advice, check_path, path_of
 from kernelbus.bus.transport.zmqsocket import NO_COPY, HandshakeMonitor, LoopSocket, configure
 
 __all__ = ["RouterTransport", "dealer_factory"]
@@ -171,7 +172,11 @@ def dealer_factory(
         endpoint: `tcp://host:port`, `ipc://path` or `inproc://name`.
         make_token: returns that many random bytes (``secrets.token_bytes``).
         introduction: how the part introduces itself; None: without keys.
+
+    Raises:
+        EndpointError: its path is too long.
     """
+    check_path(endpoint)
     return lambda on_frame: _DealerTransport(context, endpoint, make_token, on_frame, introduction)
 
 
@@ -339,6 +344,7 @@ class RouterTransport:
         self._plain = _Router(context, on_frame, None)
         self._curve: _Router | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._files: list[SocketFile] = []
         self._zap: LoopSocket | None = None
         self._zap_socket: zmq.Socket[bytes] | None = None
         #: The broker's decisions on keys; None while no endpoint can be reached from other
@@ -353,6 +359,8 @@ class RouterTransport:
             KeysError: it needs keys, and they cannot be used.
         """
         local = is_local(endpoint)
+        path = path_of(endpoint)
+        file = SocketFile(endpoint, path) if path is not None else None
         socket = (self._plain if local else self._secured(endpoint)).socket
         try:
             # Whoever may write a socket's file may connect. For ipc://* ZeroMQ creates a folder
@@ -360,7 +368,13 @@ class RouterTransport:
             with _mask(0o077 if endpoint == "ipc://*" else 0o177) if endpoint.startswith("ipc://") else contextlib.nullcontext():
                 socket.bind(endpoint)
         except zmq.ZMQError as error:
-            raise EndpointError(f"the bus endpoint {endpoint} cannot be bound: {zmq.strerror(error.errno or 0)}") from None
+            told = zmq.strerror(error.errno or 0)
+            if file is not None:
+                file.close()
+                told += advice(error.errno or 0)
+            raise EndpointError(f"the bus endpoint {endpoint} cannot be bound: {told}") from None
+        if file is not None:
+            self._files.append(file)
         bound = socket.getsockopt_string(zmq.LAST_ENDPOINT)
         if local and not is_local(bound):
             socket.unbind(bound)
@@ -373,6 +387,9 @@ class RouterTransport:
         if self._timer is not None:
             self._timer.cancel()
         self._plain.close()
+        for file in self._files:
+            file.close()
+        self._files.clear()
         if self._curve is not None:
             self._curve.close()
         if self._zap is not None and self._zap_socket is not None:

@@ -10,7 +10,8 @@ import socket
 from kernelbus.bus.client import AdminClient, dialable
 from kernelbus.bus.security.curve import Introduction
 from kernelbus.bus.settings.config import check_endpoint, load
-from kernelbus.shell.defaults import BUS_ENDPOINT
+from kernelbus.bus.transport.socketfile import check_path
+from kernelbus.shell.defaults import bus_at, bus_endpoint, check_folder
 
 __all__ = ["admin_client"]
 
@@ -19,7 +20,8 @@ def admin_client(bus: str | None = None, configuration_file: str | None = None, 
     """Make the client for the broker at `bus`, or at the configured or default endpoint.
 
     Args:
-        bus: the broker's endpoint; None: the configuration's, or the default one.
+        bus: the broker's endpoint, or the port for clients of a server of this user; None: the
+            configuration's, or the default one.
         configuration_file: the configuration; None: the one that the parts would find.
         timeout: seconds to wait for an answer that the broker gives by itself.
 
@@ -37,9 +39,10 @@ def admin_client(bus: str | None = None, configuration_file: str | None = None, 
     # errors.
     logging.getLogger("kernelbus").addHandler(logging.NullHandler())
     if bus is not None:
-        check_endpoint(bus)
+        bus = check_endpoint(bus_at(bus))
     config = load(configuration_file)
-    endpoint = dialable(bus or config.bus.endpoint or BUS_ENDPOINT)
+    endpoint = dialable(bus or config.bus.endpoint or bus_endpoint())
+    check_path(check_folder(endpoint))
     return AdminClient(
         endpoint,
         secrets.token_bytes,

@@ -10,15 +10,17 @@ from pathlib import Path
 from kernelbus.bus.broker.server import BrokerServer
 from kernelbus.bus.broker.status import describe
 from kernelbus.bus.broker.tables import BrokerOptions
+from kernelbus.bus.errors import EndpointError
 from kernelbus.bus.protocol.reports import StatusRequest
 from kernelbus.bus.security.curve import key_store
 from kernelbus.bus.settings.config import Config
+from kernelbus.bus.transport.socketfile import path_of
 from kernelbus.shell.extras import require
 from kernelbus.shell.operations.parts import Parts, part_name, parts, run_part
 from kernelbus.shell.operations.version import version
-from kernelbus.shell.state import state_directory
+from kernelbus.shell.state import private_folder, socket_folder, state_directory
 
-__all__ = ["advertise_bus", "broker_status", "make_broker", "run_broker", "serve_metrics"]
+__all__ = ["advertise_bus", "bind_bus", "broker_status", "make_broker", "run_broker", "serve_metrics"]
 
 _log = logging.getLogger("kernelbus.server")
 
@@ -50,7 +52,7 @@ async def _broker(config: Config, endpoint: str, metrics: tuple[str, int] | None
         anywhere = endpoint.endswith((":0", ":*"))
         broker = make_broker(process, config, None if anywhere else f"broker-{endpoint}")
         process.reload_with(broker.reloader)
-        bound = broker.bind(endpoint)
+        bound = bind_bus(broker, endpoint)
         process.start(broker.run())
         await serve_metrics(process, broker, metrics)
         if advertise:
@@ -58,6 +60,21 @@ async def _broker(config: Config, endpoint: str, metrics: tuple[str, int] | None
         process.tell(lambda: broker_status(broker))
         process.ready(f"Broker listening at {bound}")
         await process.wait_for_stop()
+
+
+def bind_bus(broker: BrokerServer, endpoint: str) -> str:
+    """Bind a broker, and return its address. A socket in the state folder is its user's alone.
+
+    Raises:
+        EndpointError, KeysError: it cannot be bound.
+    """
+    path = path_of(endpoint)
+    if path is not None and path.parent == socket_folder():
+        try:
+            private_folder()
+        except OSError as error:
+            raise EndpointError(f"the bus endpoint {endpoint} cannot be bound: {path.parent}: {error.strerror}") from None
+    return broker.bind(endpoint)
 
 
 def make_broker(process: Parts, config: Config, journal: str | None) -> BrokerServer:

@@ -27,7 +27,7 @@ from kernelbus.bus.settings.schema import dotted, shown, spelled
 from kernelbus.kernelhost.process.memory import amount
 from kernelbus.kernelhost.process.watch import settled
 from kernelbus.kernelhost.process.wolfram import choose_kernel
-from kernelbus.shell.defaults import BUS_ENDPOINT
+from kernelbus.shell.defaults import bus_endpoint
 from kernelbus.shell.exits import OK, UNUSABLE
 from kernelbus.shell.state import state_directory
 from kernelbus.shell.terminal import json_text
@@ -186,7 +186,7 @@ def _notes(config: Config) -> dict[_Path, str]:
 
 
 def _endpoint(config: Config) -> str:
-    return "left out; kernelbus serve has the port after the one for clients, on loopback; the others have " + BUS_ENDPOINT
+    return f"left out; a socket that is named for the port for clients, by default {shown(bus_endpoint())}"
 
 
 def _journal(config: Config) -> str:

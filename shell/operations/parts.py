@@ -28,6 +28,7 @@ from kernelbus.bus.settings.config import Config, load
 from kernelbus.bus.settings.reload import Reloader
 from kernelbus.bus.transport.interface import TransportFactory
 from kernelbus.bus.transport.zeromq import dealer_factory
+from kernelbus.shell.defaults import check_folder
 from kernelbus.shell.exits import OK, UNUSABLE
 from kernelbus.shell.operations.notify import Notifier
 from kernelbus.shell.state import state_directory
@@ -86,7 +87,7 @@ async def reach_bus(
         BusError: keys are needed, and missing.
     """
     if endpoint != DISCOVER:
-        introduction = Introduction(endpoint, config)
+        introduction = Introduction(check_folder(endpoint), config)
         return dealer_factory(process.context, endpoint, secrets.token_bytes, introduction), endpoint, None
     # Only a part that has to look for its broker loads zeroconf.
     from kernelbus.shell.operations.findbus import DiscoveredBus

@@ -16,8 +16,15 @@ from kernelbus.bus.settings.config import Config
 from kernelbus.bus.transport.interface import TransportFactory
 from kernelbus.bus.transport.zeromq import dealer_factory
 from kernelbus.kernelhost.host import Host
+from kernelbus.shell.defaults import bus_endpoint
 from kernelbus.shell.extras import require
-from kernelbus.shell.operations.broker import advertise_bus, broker_status, make_broker, serve_metrics
+from kernelbus.shell.operations.broker import (
+    advertise_bus,
+    bind_bus,
+    broker_status,
+    make_broker,
+    serve_metrics,
+)
 from kernelbus.shell.operations.frontend import (
     advertise_server,
     listening_lines,
@@ -47,8 +54,8 @@ def run_serve(
         config: the configuration.
         port: the port for clients; 0: any free one.
         interface: the address or name to listen on; None: all of this machine's.
-        bus_endpoint: where the broker binds for other processes; None: as configured, or the port
-            after the clients' on loopback.
+        endpoint: where the broker binds for other processes; None: as configured, or a socket
+            named for the port in the user's state folder.
         service: what the server is advertised as; "" for no name of its own; None: it is not
             advertised.
         metrics: the interface and port for Prometheus; None: metrics are not served.
@@ -126,7 +133,7 @@ def _bind(broker: BrokerServer, endpoint: str | None, port: int) -> str | None:
         EndpointError: `endpoint` was asked for and cannot be had.
     """
     try:
-        bound = broker.bind(endpoint or f"tcp://127.0.0.1:{port + 1}")
+        bound = bind_bus(broker, endpoint or bus_endpoint(port))
     except EndpointError as error:
         if endpoint is not None:
             raise

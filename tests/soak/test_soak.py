@@ -298,7 +298,7 @@ def test_every_answer_belongs_to_its_request(tmp_path: Path) -> None:
     with Part("serve", "-p", "0", "--name", "soak", "-c", config) as part:
         process = psutil.Process(part.process.pid)
         clients = [Client(part, number, seed) for number in range(CLIENTS)]
-        actors = [*clients, Administrator(f"tcp://127.0.0.1:{part.port + 1}", ["soak"], seed)]
+        actors = [*clients, Administrator(part.endpoint, ["soak"], seed)]
         load(actors, seconds / 5)
         before = process.num_fds(), process.memory_info().rss
         load(actors, seconds * 4 / 5)

@@ -155,9 +155,9 @@ class Part:
     @property
     def endpoint(self) -> str:
         """The bus endpoint at which a broker says that it listens."""
-        found = re.search(r"tcp://\S+:(\d+)", " ".join([*self.output, *self.log]))
+        found = re.search(r"tcp://\S+:(\d+)|ipc://\S+", " ".join([*self.output, *self.log]))
         assert found, self.output
-        return f"tcp://127.0.0.1:{found.group(1)}"
+        return f"tcp://127.0.0.1:{found.group(1)}" if found.group(1) else found.group()
 
     def children(self) -> list[psutil.Process]:
         """The processes below it, kernels among them."""

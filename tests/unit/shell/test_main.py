@@ -15,6 +15,7 @@ import pytest
 
 from kernelbus.bus.settings.config import Config
 from kernelbus.shell import main as command
+from kernelbus.shell.defaults import bus_endpoint
 
 ROOT = Path(__file__).parents[3]
 
@@ -60,7 +61,7 @@ class TestParts:
                 "serve",
                 {"port": 4, "interface": "eth.example", "bus_endpoint": None, "service": None, "metrics": None},
             ),
-            ("broker", "broker", {"endpoint": "tcp://127.0.0.1:31416", "metrics": None, "advertise": False}),
+            ("broker", "broker", {"endpoint": bus_endpoint(), "metrics": None, "advertise": False}),
             (
                 "broker --bus ipc:///tmp/k --metrics-port 9",
                 "broker",
@@ -75,10 +76,10 @@ class TestParts:
             (
                 "frontend -a",
                 "frontend",
-                {"endpoint": "tcp://127.0.0.1:31416", "port": 31415, "interface": None, "service": ""},
+                {"endpoint": bus_endpoint(), "port": 31415, "interface": None, "service": ""},
             ),
             ("serve -a Lab", "serve", {"port": 31415, "interface": None, "bus_endpoint": None, "service": "Lab", "metrics": None}),
-            ("host", "host", {"endpoint": "tcp://127.0.0.1:31416"}),
+            ("host", "host", {"endpoint": bus_endpoint()}),
             ("host --bus tcp://b:1", "host", {"endpoint": "tcp://b:1"}),
             ("host --bus discover", "host", {"endpoint": "discover"}),
         ],

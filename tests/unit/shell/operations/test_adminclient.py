@@ -13,7 +13,9 @@ from kernelbus.shell.operations.adminclient import admin_client
 @pytest.mark.parametrize(
     ("typed", "configured", "endpoint"),
     [
-        (None, None, "tcp://127.0.0.1:31416"),
+        (None, None, "ipc:///state/kernelbus/bus-31415"),
+        ("4000", None, "ipc:///state/kernelbus/bus-4000"),
+        ("4000", "tcp://127.0.0.1:5", "ipc:///state/kernelbus/bus-4000"),
         (None, "tcp://127.0.0.1:5", "tcp://127.0.0.1:5"),
         (None, "tcp://0.0.0.0:5", "tcp://127.0.0.1:5"),
         (None, "ipc:///run/bus", "ipc:///run/bus"),
@@ -26,6 +28,7 @@ def test_where_the_broker_is(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
     if configured is not None:
         (tmp_path / "wstpserver.conf").write_text(f'{{"Bus": {{"Endpoint": "{configured}"}}}}')
     with admin_client(typed, None) as client:

@@ -113,7 +113,7 @@ def test_what_a_key_without_a_value_would_be(tmp_path: Path, capsys: pytest.Capt
         + '{\n    "AllowStealingKernels": false,  # default\n'
     )
     assert re.search(r'# "KernelMemory": left out; three quarters of what this machine has, here [\d.]+ [GM]iB \(\d+\)\n', out)
-    assert re.search(r'# "Endpoint": left out; kernelbus serve has the port after the one for clients', out)
+    assert re.search(r'# "Endpoint": left out; a socket that is named for the port for clients, by default "', out)
     assert '# "KernelPath": left out; here the embedded kernel: as KERNELBUS_KERNEL says\n' in out
     assert '# "InitializationCode": none\n' in out
 
