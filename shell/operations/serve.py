@@ -54,7 +54,7 @@ def run_serve(
         config: the configuration.
         port: the port for clients; 0: any free one.
         interface: the address or name to listen on; None: all of this machine's.
-        endpoint: where the broker binds for other processes; None: as configured, or a socket
+        bus_endpoint: where the broker binds for other processes; None: as configured, or a socket
             named for the port in the user's state folder.
         service: what the server is advertised as; "" for no name of its own; None: it is not
             advertised.

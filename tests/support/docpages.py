@@ -17,6 +17,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -109,18 +110,20 @@ def run_page(page: Path, folder: Path, *, patience: float = PATIENCE, most: floa
         return
     words = _unshare()
     assert not isinstance(words, str), words
-    program = [*words, sys.executable, __file__, str(page), str(folder), str(patience)]
-    process = subprocess.Popen(
-        program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        out, err = process.communicate(timeout=most)
-    except subprocess.TimeoutExpired:
-        raise PageFaults(f"{page}: not done after {most:.0f} s") from None
-    finally:
-        # What the page has started ends with the program (--kill-child).
-        process.kill()
-        process.wait()
+    # The page's home is mounted at a short path: sockets in it may have no long one.
+    with tempfile.TemporaryDirectory(prefix="you-", dir="/tmp") as short:
+        program = [*words, sys.executable, __file__, str(page), str(folder), short, str(patience)]
+        process = subprocess.Popen(
+            program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            out, err = process.communicate(timeout=most)
+        except subprocess.TimeoutExpired:
+            raise PageFaults(f"{page}: not done after {most:.0f} s") from None
+        finally:
+            # What the page has started ends with the program (--kill-child).
+            process.kill()
+            process.wait()
     if process.returncode != 0:
         raise AssertionError(f"{page}: the program that runs it has failed: {err}")
     _raise(page, [Fault(line, text) for line, text in json.loads(out)])
@@ -366,19 +369,17 @@ for request in sys.stdin:
 
 
 class _Page:
-    def __init__(self, page: Path, folder: Path, patience: float) -> None:
+    def __init__(self, page: Path, home: Path, patience: float) -> None:
         self.faults: list[Fault] = []
         self._page = page
-        self._home = folder / "home"
-        self._home.mkdir(parents=True)
+        self._home = home
         self._patience = patience
         self._ids = Ids()
         self._terminals: dict[str, _Terminal] = {}
         self._python: _Python | None = None
         self._printed: list[str] = []
-        home = str(self._home)
         self._environment = {
-            "HOME": home,
+            "HOME": str(home),
             "PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
             "XDG_CONFIG_HOME": f"{home}/.config",
             "XDG_STATE_HOME": f"{home}/.local/state",
@@ -591,17 +592,20 @@ class _Page:
         return difference(rest, terminal.printed())
 
 
-def _main(page: Path, folder: Path, patience: float) -> list[tuple[int, str]]:
+def _main(page: Path, folder: Path, short: Path, patience: float) -> list[tuple[int, str]]:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["ip", "link", "set", "lo", "multicast", "on"], check=True)
     socket.sethostname(MACHINE)
-    run = _Page(page, folder, patience)
+    home = folder / "home"
+    home.mkdir(parents=True)
+    subprocess.run(["mount", "--bind", home, short], check=True)
+    run = _Page(page, short, patience)
     run.run(check_page(page))
     return [(fault.line, fault.text) for fault in run.faults]
 
 
 if __name__ == "__main__":
-    print(json.dumps(_main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]))))
+    print(json.dumps(_main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]))))
     sys.stdout.flush()
     # Not waited for: the terminals and what runs in them end with the namespace.
     os._exit(0)
