@@ -14,6 +14,7 @@ from kernelbus.bus.broker.server import BrokerServer
 from kernelbus.bus.errors import BusError, EndpointError
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.transport.interface import TransportFactory
+from kernelbus.bus.transport.socketfile import path_of
 from kernelbus.bus.transport.zeromq import dealer_factory
 from kernelbus.kernelhost.host import Host
 from kernelbus.shell.defaults import bus_endpoint
@@ -107,7 +108,7 @@ async def _serve(
         await frontend.membership.wait_until_up(config.bus.heartbeat_timeout)
         if service is not None:
             process.start(advertise_server(frontend, service))
-            if bound is not None:
+            if bound is not None and path_of(bound) is None:
                 process.start(advertise_bus(config, bound))
         process.tell(lambda: broker_status(broker))
         process.ready(listening_lines(frontend, interface))
