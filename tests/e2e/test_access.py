@@ -34,7 +34,7 @@ class Place:
         self.configure()
         self.part = self.server.start("serve", "-p", "0", "-l", "debug", "-c", self.config)
         self.port = self.part.port
-        self.token = self.server.home / "state" / "kernelbus" / "access-token"
+        self.token = self.server.state / "kernelbus" / "access-token"
 
     def configure(self, **access: object) -> None:
         write_config(self.config, Access=access, Pools={"P": stand_in_pool(self.server.home)})

@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -119,6 +120,9 @@ class Machine:
         self.name = name
         self.home = network.folder / name
         self.home.mkdir()
+        # Of a short path: sockets in it may have no long one.
+        self._state = tempfile.TemporaryDirectory(prefix="kernelbus-state-")
+        self.state = Path(self._state.name)
         self.keys = KeyStore(self.home / "config" / "kernelbus" / "keys")
         self.parts: list[Part] = []
         self.namespace = network.namespace(name)
@@ -127,7 +131,7 @@ class Machine:
         self.environment = {
             "HOME": str(self.home),
             "XDG_CONFIG_HOME": str(self.home / "config"),
-            "XDG_STATE_HOME": str(self.home / "state"),
+            "XDG_STATE_HOME": str(self.state),
         }
         if network.apart:
             switch = network.switch
