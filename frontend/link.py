@@ -15,7 +15,9 @@ A new link's kernel is automatic until the client sends anything but a command t
 kernel, or one that needs none; or until it has listened for :data:`_LISTENS_AFTER` seconds. The
 server ends no session for an automatic kernel.
 
-While a kernel that the client asked for is awaited, nothing is read from the client. Answers of the
+While a kernel that the client asked for is awaited, nothing is read from the client. A client that
+goes meanwhile loses its place in the queue: at once, or after :data:`_LEFT_WORK` seconds if it has
+left something for the kernel to do. Answers of the
 server's own are written between two of the kernel's expressions, never inside one. When the kernel
 is gone, or the client gets none, all that was said is written first. Then the link closes
 (:meth:`wstp.relay.RelayLink.close`), and the client has time to read it.
@@ -88,6 +90,9 @@ _LISTENS_AFTER = 1.0
 #: whether the reason is another one.
 _WAITS_AFTER = 1.5
 _WAITS_AGAIN = 5.0
+#: Seconds for which a kernel is still awaited for what a client has left behind that has gone. One
+#: that is ready comes within them.
+_LEFT_WORK = 1.0
 
 
 class LinkState(Enum):
@@ -470,6 +475,22 @@ class ClientLink(RelayOwner):
         self._credit()
         self._proceed()
 
+    def link_leaves(self, link: RelayLink) -> None:
+        if self.state is LinkState.OPENING:
+            if self._intake.waiting or link.unread():
+                self._loop.call_later(_LEFT_WORK, self._withdraw, self.channel)
+            else:
+                self._withdraw(self.channel)
+
+    def _withdraw(self, channel: int) -> None:
+        """Wait for a kernel no longer, since the client has gone. Its end cannot be read yet."""
+        if self.state is LinkState.OPENING and self.channel == channel:
+            self.log.info("%s has gone while it waited for a kernel", self)
+            self._drop_channel(f"client {self.name} is gone")
+            self.state = LinkState.CLOSING
+            self._intake.clear()
+            self._link.close()
+
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
         self._unwatch()
         self._stop_looking()
@@ -684,6 +705,8 @@ class ClientLink(RelayOwner):
             self._loop.call_later(_WAITS_AFTER, self._ask_why, self.channel)
         if self._automatic:
             self._loop.call_later(_LISTENS_AFTER, self._listens, self.channel)
+        if self._link.leaves:
+            self._loop.call_later(_LEFT_WORK, self._withdraw, self.channel)
         self._server.request_kernel(self, request)
 
     def _ask_why(self, channel: int) -> None:

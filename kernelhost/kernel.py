@@ -443,6 +443,9 @@ class Kernel(RelayOwner):
         if self._link is not None and not self.session.attached:
             self._link.abort()
 
+    def link_leaves(self, link: RelayLink) -> None:
+        """Do nothing: what the kernel wrote before is read first."""
+
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
         self._passed = self.bytes_in, self.bytes_out
         self._link = None

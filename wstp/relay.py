@@ -89,6 +89,14 @@ class RelayOwner(Protocol):
     def link_drained(self, link: RelayLink) -> None:
         """Take note that `RelayLink.congested` has become false."""
 
+    def link_leaves(self, link: RelayLink) -> None:
+        """Take note that the peer goes: it has sent message 9, or its message connection has ended.
+
+        The bytes that it wrote before may be unread. While the reading of them is paused,
+        `link_ended` is not called; the owner may `close()` what it does not wait for. May be called
+        twice.
+        """
+
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
         """Take note that both connections are gone; called once, after all data.
 
@@ -153,6 +161,15 @@ class RelayLink:
     def paused(self) -> bool:
         """Tell whether the reading of token bytes is paused."""
         return self._paused
+
+    @property
+    def leaves(self) -> bool:
+        """Tell whether the peer goes (`RelayOwner.link_leaves`), or we close."""
+        return self._said_closing or self._message.ended
+
+    def unread(self) -> int:
+        """Return how many bytes have come on the data connection that were not read yet."""
+        return self._data.unread()
 
     @property
     def read_to_the_end(self) -> bool:
@@ -341,6 +358,7 @@ class RelayLink:
             # The data that it wrote before is still to be read; its connections end after that.
             self._said_closing = True
             self._watch_disagreement()
+            self._tell_leaving()
         elif self.state is RelayLinkState.ACTIVE:
             # What was sent first is here first, although the two connections are read in no
             # particular order: an abort must not overtake the packet before it.
@@ -380,6 +398,12 @@ class RelayLink:
             self._say_closing()
         else:
             self._watch_disagreement()
+            if stream is self._message:
+                self._tell_leaving()
+
+    def _tell_leaving(self) -> None:
+        if self.state is RelayLinkState.ACTIVE:
+            self.owner.link_leaves(self)
 
     def _watch_disagreement(self) -> None:
         """Expect the end of the second connection soon after that of the first.
@@ -783,6 +807,9 @@ class _Greeter:
     def link_drained(self, link: RelayLink) -> None:
         self._owner.link_drained(link)
 
+    def link_leaves(self, link: RelayLink) -> None:
+        self._owner.link_leaves(link)
+
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
         self._listener.greeted(link, self._owner)
         self._owner.link_ended(link, said_so)
@@ -798,6 +825,8 @@ class _Nobody:
     def link_message(self, link: RelayLink, message: Message) -> None: ...
 
     def link_drained(self, link: RelayLink) -> None: ...
+
+    def link_leaves(self, link: RelayLink) -> None: ...
 
     def link_ended(self, link: RelayLink, said_so: bool) -> None: ...
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from asking import EVALUATE, answers, command, connect, order, value
+from asking import EVALUATE, answers, command, connect, order, value, waiting
 from people import client_environment, run
 from serving import Part, stand_in_pool, wait_until, write_config
 
@@ -138,6 +138,48 @@ def test_clients_say_what_they_wait_for_and_for_how_long_they_do(tmp_path: Path)
         program = f"import kernelbus; kernelbus.connect({server.server!r}, timeout=3)"
         done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
         assert "waiting for a kernel: pool P is at its maximum of 1; " in done.stderr
+
+
+WAITER = """
+import sys, time
+import wstp
+from wstp import Symbol
+link = wstp.connect(sys.argv[1], mode="uuid", timeout=10)
+link.put(Symbol("WSTPServer`ConnectKernel")(), end_packet=True)
+link.flush()
+if sys.argv[2] == "with work":
+    link.put(Symbol("EvaluatePacket")(1), end_packet=True)
+    link.flush()
+print("waits", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_client_that_goes_while_it_waits_loses_its_place(tmp_path: Path) -> None:
+    """Who comes behind it moves up, and no kernel is given to who has gone."""
+    with serve(tmp_path, maximum=1, patience=600.0) as server, connect(server) as holder:
+        for way in ("close", "abort", "kill", "kill with work"):
+            if way.startswith("kill"):
+                words = [sys.executable, "-c", WAITER, server.server, way.removeprefix("kill").strip()]
+                with subprocess.Popen(words, stdout=subprocess.PIPE, env=client_environment(tmp_path)) as process:
+                    assert process.stdout is not None and process.stdout.readline()
+                    wait_until(lambda: waiting(holder) == 1, f"{way}: it waits")
+                    process.kill()
+            else:
+                link = wstp.connect(server.server, mode="uuid", timeout=10)
+                link.put(command("ConnectKernel"), end_packet=True)
+                link.flush()
+                wait_until(lambda: waiting(holder) == 1, f"{way}: it waits")
+                getattr(link, way)()
+            wait_until(lambda: waiting(holder) == 0, f"{way}: its place is free", 15)
+        with wstp.connect(server.server, mode="uuid", timeout=10) as behind:
+            behind.put(command("ConnectKernel"), end_packet=True)
+            behind.flush()
+            wait_until(lambda: waiting(holder) == 1, "it waits")
+            order(holder, command("CloseKernel"))
+            assert answers(behind)[-1].head == Symbol("ReturnPacket")
+        assert len(server.logged("is attached to kernel")) == 2
+        assert len(server.logged("has gone while it waited for a kernel")) == 4
 
 
 def test_the_server_says_when_its_kernels_are_ready(tmp_path: Path) -> None:

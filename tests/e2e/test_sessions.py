@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from asking import EVALUATE, answers, ask, command, connect, order, value
+from asking import EVALUATE, answers, ask, command, connect, mapping, order, value, waiting
 from serving import Part, stand_in_pool, wait_until, write_config
 
 import wstp
@@ -379,11 +379,6 @@ def connect_to(server: Part) -> wstp.Link:
     return wstp.connect(server.server, mode="uuid", timeout=10)
 
 
-def mapping(association: Expr) -> dict[str, Expr]:
-    assert isinstance(association, Function), association
-    return {rule.args[0]: rule.args[1] for rule in association.args}
-
-
 def test_a_waiting_client_is_served_in_turn_over_all_hosts_of_a_pool(tmp_path: Path) -> None:
     path = config(tmp_path, MaximumKernelNumber=1, MinimumKernelNumber=0, KeepAlive=False, ReservePreviouslyConnectedKernels=True)
     with (
@@ -409,7 +404,3 @@ def test_a_waiting_client_is_served_in_turn_over_all_hosts_of_a_pool(tmp_path: P
         assert fourth.get(timeout=30) == Symbol("InputNamePacket")("In[1]:= ")
         for link in (third, fourth):
             link.close()
-
-
-def waiting(link: wstp.Link) -> Expr:
-    return mapping(mapping(order(link, command("Pools")))["P"])["Waiting"]

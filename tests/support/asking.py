@@ -7,7 +7,7 @@ from serving import Part
 import wstp
 from wstp import Expr, Function, Symbol
 
-__all__ = ["EVALUATE", "answers", "ask", "command", "connect", "order", "value"]
+__all__ = ["EVALUATE", "answers", "ask", "command", "connect", "mapping", "order", "value", "waiting"]
 
 EVALUATE = Symbol("EvaluatePacket")
 
@@ -53,3 +53,14 @@ def order(link: wstp.Link, request: Function) -> Expr:
     link.put(request, end_packet=True)
     link.flush(timeout=10)
     return answers(link)[-1].args[0]
+
+
+def mapping(association: Expr) -> dict[str, Expr]:
+    """Return an association of strings as a dict."""
+    assert isinstance(association, Function), association
+    return {rule.args[0]: rule.args[1] for rule in association.args}
+
+
+def waiting(link: wstp.Link) -> Expr:
+    """Return how many clients wait for a kernel of pool P."""
+    return mapping(mapping(order(link, command("Pools")))["P"])["Waiting"]

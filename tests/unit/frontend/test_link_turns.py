@@ -45,6 +45,7 @@ class Relay(RelayLink):
     name = "10.0.0.1:5"
     peer_features = OURS
     read_to_the_end = True
+    leaves = False
 
     def __init__(self) -> None:
         self.bytes_in = self.bytes_out = 0

@@ -121,6 +121,8 @@ class RelayEnd(LoopEnd):
 
     def link_drained(self, link: RelayLink) -> None: ...
 
+    def link_leaves(self, link: RelayLink) -> None: ...
+
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
         self._ended.set_result(said_so)
 

@@ -48,6 +48,10 @@ class Owner:
     def link_drained(self, link: RelayLink) -> None:
         self._note("drained")
 
+    def link_leaves(self, link: RelayLink) -> None:
+        if "leaves" not in self.events:
+            self._note("leaves")
+
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
         self._note(("ended", said_so))
 
@@ -122,6 +126,31 @@ async def test_a_pause_holds_up_data_but_no_messages() -> None:
         assert owner.data == b""
         link.resume()
         await owner.until(lambda: owner.data)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("way", ["close", "abort"])
+async def test_a_peer_that_goes_is_noticed_though_its_data_is_not_read(way: str) -> None:
+    async with relayed() as (owner, link, client):
+        link.pause()
+        client.put(F(1))
+        await client.flush(60)
+        assert not link.leaves
+        if way == "abort":
+            client.abort()
+        else:
+            closing = asyncio.get_running_loop().create_task(client.close())
+        await owner.until(lambda: "leaves" in owner.events)
+        assert link.leaves
+        if way == "close":
+            # The data before the close is still there for who reads on.
+            assert owner.data == b""
+            link.resume()
+            await owner.until(lambda: ("ended", True) in owner.events)
+            assert owner.data == b"".join(write_expression(F(1)))
+            await closing
+        else:
+            link.close()
 
 
 @pytest.mark.asyncio
