@@ -12,9 +12,10 @@ import pytest_asyncio
 from bus_parts import Bus, Part, until
 from late_reader import LateReader
 
+import kernelbus.frontend.link
 import wstp
 import wstp.aio
-from kernelbus.bus.channel.channel import Ended, EndReason, Event
+from kernelbus.bus.channel.channel import Data, Ended, EndReason, Event
 from kernelbus.bus.channel.multiplexer import ChannelHandle
 from kernelbus.bus.protocol.messages import Acquire, Acquired, KernelReport, Release
 from kernelbus.bus.protocol.orders import AccessOrder
@@ -35,8 +36,11 @@ class End:
 
     handle: ChannelHandle
     ended: Ended | None = None
+    got = b""
 
     def channel_event(self, event: Event) -> None:
+        if isinstance(event, Data):
+            self.got += event.payload
         if isinstance(event, Ended):
             self.ended = event
             self.handle.end(EndReason.ANSWER)
@@ -314,6 +318,39 @@ async def test_what_a_client_has_taken_when_the_frontend_shuts_down(host: Host, 
         assert host.ends[0].ended == Ended(EndReason.UNUSED, "the frontend is shutting down", prompt if reads else 0)
         with client:
             assert await asyncio.to_thread(client.read_message) == encode_message(MessageCode.CLOSING)
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+@pytest.mark.parametrize("comes", [True, False])
+async def test_what_a_client_leaves_behind_is_done_only_by_a_kernel_that_comes_soon(
+    host: Host, monkeypatch: pytest.MonkeyPatch, comes: bool
+) -> None:
+    monkeypatch.setattr(kernelbus.frontend.link, "_LEFT_WORK", 600.0 if comes else 0.01)
+    frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
+    port = await frontend.listen("127.0.0.1", 0)
+    running = asyncio.get_running_loop().create_task(frontend.run())
+    try:
+        await frontend.membership.wait_until_up(20)
+        async with await wstp.aio.connect(port, mode="uuid") as link:
+            await until(lambda: host.asked)
+            await say(link, Symbol("EvaluatePacket")(7))
+            # It has been read, and reading is paused: the kernel is asked for anew.
+            await until(lambda: len(host.asked) == 2)
+            link.abort()
+        if comes:
+            await until(lambda: all(own._link.leaves for own in frontend._links))
+            host.say_attached(0)
+            await until(lambda: host.ends[-1].ended)
+            assert host.ends[-1].got == encode_packet(Symbol("EvaluatePacket")(7))
+            assert host.ends[-1].ended is not None and host.ends[-1].ended.reason is EndReason.CLIENT_LOST
+        else:
+            await until(lambda: host.released)
+            assert host.released == [host.asked[0].channel]
+        await until(lambda: not frontend._links)
+        await frontend.close()
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):
