@@ -222,7 +222,7 @@ def test_a_kernel_that_may_go_on_is_not_killed_for_an_abort(environment: dict[st
     config = write_config(tmp_path / "k.conf", Pools=POOLS, Limits={"AbortTimeout": 6})
     with Part("serve", "-p", "0", "-l", "debug", "-c", config) as part, Terminal(environment, "repl", "--server", part.server) as terminal:
         terminal.until(r"In\[1\]:=")
-        terminal.type(f"Print[begun]; AbortProtect[Pause[9]; {until_there(tmp_path / 'go')}; Print[ended]]\r")
+        terminal.type(f"AbortProtect[Print[begun]; Pause[9]; {until_there(tmp_path / 'go')}; Print[ended]]\r")
         terminal.until(r"\nbegun")
         terminal.press_twice(r"the server ends it in \d s\.\s+.* end it\?")
         terminal.type("x\r")

@@ -40,6 +40,15 @@ def older() -> str:
 
 
 @pytest.fixture(scope="module")
+def library() -> str:
+    """Return the path of the library of today: each test here is about both."""
+    path = os.environ.get("WSTP_LIBRARY")
+    if not path:
+        pytest.skip("WSTP_LIBRARY names no library of Math Link 6")
+    return path
+
+
+@pytest.fixture(scope="module")
 def server(library: str, older: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
     """Yield a server with kernels of both ages, which echo what they are asked."""
     folder = tmp_path_factory.mktemp("ages")
