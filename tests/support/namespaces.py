@@ -85,6 +85,7 @@ class Network:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for machine in self.machines.values():
             machine.stop()
+            machine.forget()
         if self.apart:
             self._sweep_own()
 
@@ -193,6 +194,10 @@ class Machine:
     def mend(self) -> None:
         """Put it back."""
         _ip("-n", self.network.switch, "link", "set", self._port, "up")
+
+    def forget(self) -> None:
+        """Remove its state folder."""
+        self._state.cleanup()
 
     def stop(self) -> None:
         """End what runs on it."""
