@@ -72,6 +72,9 @@ __all__ = ["Host"]
 
 _log = logging.getLogger("kernelbus.host")
 
+#: The states of kernels that have been ready.
+_INITIALISED = (KernelState.READY, KernelState.ATTACHED, KernelState.DETACHED)
+
 class Host:
     """The kernels of one machine, as one member of the bus.
 
@@ -184,12 +187,10 @@ class Host:
         Pools that keep none are left out.
         """
         await self._all_ready.wait()
-        taken = (KernelState.READY, KernelState.ATTACHED, KernelState.DETACHED)
-        return {name: pool.count(*taken) for name, pool in self._pools.items() if pool.options.minimum}
+        return {name: pool.count(*_INITIALISED) for name, pool in self._pools.items() if pool.options.minimum}
 
     def _look_whether_ready(self) -> None:
-        taken = (KernelState.READY, KernelState.ATTACHED, KernelState.DETACHED)
-        if all(pool.count(*taken) >= min(pool.options.minimum, pool.maximum) for pool in self._pools.values()):
+        if all(pool.count(*_INITIALISED) >= min(pool.options.minimum, pool.maximum) for pool in self._pools.values()):
             self._all_ready.set()
 
     async def _watch_orphans(self) -> None:

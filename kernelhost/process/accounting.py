@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Usage", "free_memory", "machine_memory", "usage", "usage_of"]
+__all__ = ["Usage", "free_memory", "machine_memory", "stat_fields", "usage", "usage_of"]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -30,6 +30,14 @@ class Usage(NamedTuple):
     memory: int = 0
 
 
+def stat_fields(stat: bytes) -> list[bytes]:
+    """Return the fields of ``/proc/PID/stat`` behind the program's name, beginning with the state.
+
+    The name stands in parentheses, and may contain any characters.
+    """
+    return stat[stat.rindex(b")") + 2 :].split()
+
+
 def usage(pid: int) -> Usage | None:
     """Return what process `pid` has used; None: it is gone, or the system does not say."""
     try:
@@ -37,8 +45,7 @@ def usage(pid: int) -> Usage | None:
             text = file.read()
     except OSError:
         return None
-    # The second field is the program's name in parentheses, which may contain any characters.
-    fields = text[text.rindex(b")") + 2 :].split()
+    fields = stat_fields(text)
     return Usage(sum(map(int, fields[11:15])) / _TICK, int(fields[21]) * _PAGE)
 
 

@@ -21,6 +21,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from kernelbus.kernelhost.process.accounting import stat_fields
+
 __all__ = [
     "MARK",
     "Process",
@@ -65,9 +67,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 def parse(stat: bytes) -> Process:
     """Read the text of ``/proc/PID/stat``."""
-    # The second field is the program's name in parentheses, which may contain any characters.
-    end = stat.rindex(b")")
-    fields = stat[end + 2 :].split()
+    fields = stat_fields(stat)
     pid = int(stat[: stat.index(b" ")])
     return Process(pid, int(fields[1]), int(fields[2]), int(fields[3]), int(fields[21]) * _PAGE)
 
