@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
+import psutil
 from cdriver import CDriver, DriverError
 
 import wstp
@@ -37,7 +38,14 @@ class Drivers:
         self._others: list[CDriver] = []
 
     def get(self) -> CDriver:
-        """Return the common child; start a new one when the last has died."""
+        """Return the common child; start a new one when the last has died, or cannot be used.
+
+        A library of 2015 never closes the message connection of a link whose other end closed first
+        (its own library as the other end: the same). The thread in which it reads messages then
+        turns without rest, and the messages of later links are heard minutes later or never.
+        """
+        if self._driver is not None and self._driver.alive and _keeps_ended_connections(self._driver.pid):
+            self._driver.__exit__(None, None, None)
         if self._driver is None or not self._driver.alive:
             self._driver = self.new()
         return self._driver
@@ -51,6 +59,13 @@ class Drivers:
     def end(self) -> None:
         for driver in self._others:
             driver.__exit__(None, None, None)
+
+
+def _keeps_ended_connections(pid: int) -> bool:
+    """Tell whether the process has connections open that their other end has ended."""
+    with contextlib.suppress(psutil.Error):
+        return any(one.status == psutil.CONN_CLOSE_WAIT for one in psutil.Process(pid).net_connections("tcp"))
+    return False
 
 
 @dataclass
