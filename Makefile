@@ -47,9 +47,9 @@ define INSTALL
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kernelbus needs Python 3.11 or later, $(PYTHON) is %d.%d: say make PYTHON=/path/to/python3.11" % sys.version_info[:2])'
 	@echo 'installing into .venv (about a minute, once) ...'
 	@test -x $(BIN)/python && { test -f $(SERVER) || test -f $(STAMP); } || $(PYTHON) -m venv --clear .venv
-	@$(PIP) install --require-hashes --only-binary uvloop --requirement $(1) \
-	  || { echo "once more without uvloop, in case this Python has no wheel of it (asyncio's own loop serves then)"; \
-	       sed '/^uvloop/,/[^\\]$$/d' $(1) | $(PIP) install --require-hashes --requirement /dev/stdin; }
+	@$(PIP) install --require-hashes --only-binary uvloop,woxi --requirement $(1) \
+	  || { echo "once more without uvloop and woxi, in case this machine has no wheel of them (asyncio's own loop serves then; there is no second engine)"; \
+	       sed -E '/^(uvloop|woxi)/,/[^\\]$$/d' $(1) | $(PIP) install --require-hashes --requirement /dev/stdin; }
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $(2)
 endef

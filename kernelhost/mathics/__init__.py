@@ -2,14 +2,16 @@
 
 ``python -m kernelbus.kernelhost.mathics -wstp -linkmode connect -linkprotocol TCPIP -linkname
 port@host`` connects to the listener at that address and serves the packets of PROTOCOL.md section
-8. The package imports ``wstp``, Mathics3 and :mod:`kernelbus.kernelhost.process.initialisation`,
-and never ``bus``: a kernel knows nothing of pools.
+8. The package imports ``wstp``, Mathics3 and parts of :mod:`kernelbus.kernelhost.process`, and
+never ``bus``: a kernel knows nothing of pools.
 
 Rooms, in the order in which one may import another:
 
 ``forms``
     Values and text: conversion between ``wstp`` and Mathics3, InputForm, OutputForm. No links, no
     packets; nothing is evaluated but a user's Format rules and Mathics3's own printing.
+``engine``
+    The second engine, Woxi, in a process of its own.
 ``library``
     What is added to Mathics3 and corrected in it.
 ``evaluation``

@@ -6,7 +6,9 @@ audit hook of Python (PEP 578) refuses what is forbidden. A hook cannot be remov
 evaluated. It sees what Mathics3 does by Python; it is no sandbox against code in other languages,
 which kernel code without files and programs cannot bring in.
 
-What Mathics3 reads of its own files (modules, packages, tables) stays allowed.
+What Mathics3 reads of its own files (modules, packages, tables) stays allowed. So does the start of
+the second engine, which can use neither files nor programs
+(:mod:`kernelbus.kernelhost.mathics.engine.process`).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from mathics.core.attributes import A_PROTECTED
 from mathics.core.builtin import Builtin
 from mathics.core.symbols import SymbolNull
 
+from kernelbus.kernelhost.mathics.engine.process import engine
 from kernelbus.kernelhost.process.initialisation import CONFINE
 
 __all__ = ["NotAllowed", "confine", "install"]
@@ -73,6 +76,8 @@ class _Hook:
                 raise NotAllowed(f"{arguments[0]} is not opened: files are not allowed in this pool (Files)")
         elif event in self._refused:
             if event in _PROGRAMS:
+                if engine.is_starting:
+                    return
                 raise NotAllowed("no program is started: programs are not allowed in this pool (Processes)")
             # A folder of Python's own is looked through when a module is imported.
             if not (event in ("os.listdir", "os.scandir") and self._own(arguments[0], "r", 0)):
@@ -90,6 +95,8 @@ class _Hook:
 
 def confine(files: bool, processes: bool) -> None:
     """Refuse files, programs, or both from now on, in this process and for good."""
+    if not (files and processes):
+        engine.confine()
     sys.addaudithook(_Hook(files, processes))
 
 

@@ -82,6 +82,10 @@ class MemoryGuard:
         signal.signal(signal.SIGPROF, self._look)
         signal.setitimer(signal.ITIMER_PROF, _INTERVAL, _INTERVAL)
 
+    def left(self) -> int:
+        """Return how much more memory this process may take, at least one byte; 0: no limit."""
+        return max(self._limit - _resident(), 1) if self._limit else 0
+
     def take(self) -> bool:
         """Tell whether the evaluation that was just aborted had taken too much memory.
 

@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Callable
 
+from kernelbus.kernelhost.mathics.engine.process import engine
 from kernelbus.kernelhost.mathics.evaluation.evaluator import Evaluator
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.forms.convert import to_mathics
@@ -72,6 +73,8 @@ def prepare(loaded: Loaded, initialisation: Initialisation, say: Callable[[str, 
         _run(loaded, initialisation, _Log(say))
     finally:
         loaded.interrupts.forget()
+        # Each kernel has an engine of its own when it needs one.
+        engine.stop()
         for number, handler in handlers.items():
             signal.signal(number, handler)
     loaded.prune_numbers()

@@ -22,6 +22,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from kernelbus.kernelhost.mathics.engine.process import engine
 from kernelbus.kernelhost.mathics.evaluation.identity import renew
 from kernelbus.kernelhost.mathics.evaluation.interrupts import Interrupts, Suspension
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
@@ -118,6 +119,7 @@ def serve(loaded: Loaded, link: Link, options: Options) -> int:
     interrupts = loaded.interrupts
     interrupts.install()
     guard.start(options.memory)
+    engine.memory = guard.left
     intake = Intake(link, interrupts.abort, interrupts.forget, interrupts.interrupt)
     port, source = _LinkPort(link, loaded, intake.done), _LinkSource(intake)
     loop = MainLoop(loaded, port, source, prompts=options.prompts)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kernelbus.kernelhost.mathics.engine.process import is_installed
+
 ROOT = Path(__file__).parents[5] / "src"
 
 
@@ -59,3 +61,13 @@ def test_pythons_own_files_are_read(files: bool, processes: bool) -> None:
 def test_what_is_not_forbidden_is_allowed() -> None:
     assert tried(False, True, "subprocess.run(['true'])") == ["done"]
     assert tried(True, False, "open('/etc/passwd')", *CONNECTING) == ["done", "ConnectionRefusedError"]
+
+
+@pytest.mark.skipif(not is_installed(), reason="Woxi is not installed")
+def test_the_second_engine_is_started_and_other_programs_are_not() -> None:
+    statements = [
+        "from kernelbus.kernelhost.mathics.engine.process import engine; assert engine.ask('1 + 1').text == '2'",
+        "assert engine.ask('FileExistsQ[\"/etc/passwd\"]').text == 'False'",
+        "subprocess.run(['true'])",
+    ]
+    assert tried(False, False, *statements) == ["done", "done", "Processes"]
