@@ -179,10 +179,10 @@ class Commands:
 
         def heard() -> tuple[int, int] | None:
             one.ready()
-            return one.message(1.0)
+            return one.message(0.5) or one.take_message()
 
-        # The thread in which a library of 2015 reads messages sleeps now and then, until a call
-        # wakes it. A call while it reads could take bytes from it.
+        # The thread in which the library reads messages sleeps through one now and then, for as
+        # long as nothing else comes. A call while it reads could take bytes from it: wait first.
         return one.message(min(2.0, seconds)) or _poll(heard, seconds)
 
     def put_message(self, link: int, code: int, parameter: int | None) -> None:

@@ -89,6 +89,8 @@ def _prototypes() -> dict[str, tuple[Any, list[Any]]]:
         "ErrorMessage": (c.c_void_p, [LINK]),
         "ReleaseErrorMessage": (None, [LINK, c.c_void_p]),
         "SetMessageHandler": (c.c_int, [LINK, MESSAGE_HANDLER]),
+        "MessageReady": (c.c_int, [LINK]),
+        "GetMessage": (c.c_int, [LINK, POINTER(c.c_int), POINTER(c.c_int)]),
         "PutMessage": (c.c_int, [LINK, c.c_int]),
         "PutMessageWithArg": (c.c_int, [LINK, c.c_int, c.c_int]),
         "PutType": (c.c_int, [LINK, c.c_int]),
@@ -314,6 +316,17 @@ class CLink:
             return self._messages.get(timeout=timeout)
         except queue.Empty:
             return None
+
+    def take_message(self) -> tuple[int, int] | None:
+        """Return (code, parameter) of an urgent message that is unread; None if there is none.
+
+        Only for when the thread that calls the handler has slept through it.
+        """
+        if not self._library("MessageReady", self.handle):
+            return None
+        code, parameter = c.c_int(), c.c_int()
+        self.call("GetMessage", byref(code), byref(parameter))
+        return code.value, parameter.value
 
     # -- putting
 
