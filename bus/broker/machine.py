@@ -144,6 +144,7 @@ class Broker(BrokerTables):
         self._next_heartbeat = now
         self._ticked = now
         self._actions: list[Action] = []
+        self._disagreed: frozenset[str] = frozenset()
 
     # ------------------------------------------------------------------ the data path
 
@@ -232,7 +233,10 @@ class Broker(BrokerTables):
                 case Traced() if peer.role == "host":
                     self.admin.traced(message)
                 case PoolReport() if peer.role == "host":
+                    known = peer.pools.get(message.pool)
                     peer.pools[message.pool] = message
+                    if known is None or (known.default, known.parallel_default) != (message.default, message.parallel_default):
+                        self._note_disagreements()
                     self._dispatch(now)
                     self._rebalance(peer, message, now)
                 case _:
@@ -374,12 +378,21 @@ class Broker(BrokerTables):
         peer.pools = {report.pool: report for report in message.pools}
         self._send(route, Registered(self.options.name, self.options.heartbeat_interval))
         if peer.role == "host":
+            self._note_disagreements()
             self.admin.settle_pools(peer, before)
             self._reconcile_host(peer, message, now)
         else:
             self.admin.settle_access(peer, now)
             self._reconcile_frontend(peer, message, now)
         self._dispatch(now)
+
+    def _note_disagreements(self) -> None:
+        """Warn, once each, where hosts do not agree which pool is the default one."""
+        lines = self.disagreements()
+        for line in lines:
+            if line not in self._disagreed:
+                self._actions.append(Note(line, warning=True))
+        self._disagreed = frozenset(lines)
 
     def _retire(self, identity: str, now: float) -> None:
         """Wait no longer for a part whose machine says that it is gone."""
@@ -615,7 +628,7 @@ class Broker(BrokerTables):
     def _wanted_pool(self, request: Open) -> str:
         if request.kernel in self.sessions.over:
             return self.sessions.over[request.kernel].pool
-        return request.pool or self._default_pool(request.parallel)
+        return request.pool or self.default_pool(request.parallel)
 
     def _rebalance(self, host: Peer, report: PoolReport, now: float) -> None:
         """Take requests that wait on kernels starting elsewhere to `host`, if it has any ready."""
@@ -659,13 +672,6 @@ class Broker(BrokerTables):
         if entry.phase is ChannelPhase.ASKED:
             assert entry.host is not None
             entry.host.asked[entry.pool] -= 1
-
-    def _default_pool(self, parallel: bool) -> str:
-        reports = [report for host in self.peers_of("host") for report in host.pools.values()]
-        for report in reports:
-            if report.parallel_default if parallel else report.default:
-                return report.pool
-        return reports[0].pool if reports else ""
 
     def _choose(self, pool: str, entry: ChannelEntry, now: float) -> Peer | None:
         """Return the host to ask for a kernel of `pool`, or None if none can give one.

@@ -103,6 +103,7 @@ def _problems(tables: BrokerTables, pools: list[PoolStatus], now: float) -> list
         problems.append(f"{awaited} sessions wait for their hosts to come back after the broker's restart: {', '.join(names)}")
     if tables.unjournaled:
         problems.append(f"{tables.unjournaled}; a broker that is started again does not know the sessions")
+    problems += tables.disagreements()
     for pool in pools:
         if pool.failing:
             problems.append(f"pool {pool.pool}: its kernels do not start: {pool.failing}")

@@ -236,3 +236,34 @@ class BrokerTables:
     def pool_names(self) -> list[str]:
         """Return the names of all pools, in the order in which they came."""
         return list(dict.fromkeys(pool for host in self.peers_of("host") for pool in host.pools))
+
+    def default_pool(self, parallel: bool) -> str:
+        """Return the pool that serves clients that name none; "" without a host.
+
+        Where hosts do not agree, the host decides that came first.
+
+        Args:
+            parallel: whether a parallel kernel is wanted.
+        """
+        reports = [report for host in self.peers_of("host") for report in host.pools.values()]
+        for report in reports:
+            if report.parallel_default if parallel else report.default:
+                return report.pool
+        return reports[0].pool if reports else ""
+
+    def disagreements(self) -> list[str]:
+        """Say, a line each, of which pool some hosts say that it is the default, and others not."""
+        hosts = self.peers_of("host")
+        lines = []
+        for pool in self.pool_names():
+            having = [host for host in hosts if pool in host.pools]
+            for parallel, key, what in ((False, "Default", "no pool"), (True, "ParallelKernelDefault", "no pool for a parallel kernel")):
+                said = [host.pools[pool].parallel_default if parallel else host.pools[pool].default for host in having]
+                if len(set(said)) > 1:
+                    pairs = list(zip(having, said, strict=True))
+                    where, elsewhere = (", ".join(host.name for host, own in pairs if own is yes) for yes in (True, False))
+                    lines.append(
+                        f"pool {pool} has {key} on {where}, and not on {elsewhere}; clients that name {what} get "
+                        f"{self.default_pool(parallel)}: let the configurations of all hosts agree"
+                    )
+        return lines

@@ -72,6 +72,15 @@ def key_store(config: Config) -> KeyStore:
     return KeyStore(default_folder() if config.bus.keys is None else Path(config.bus.keys))
 
 
+def _why_there(config: Config) -> str:
+    """Say what made this the folder of keys, and what would name another."""
+    if config.bus.keys is not None:
+        return f"because {config.source or 'the configuration'} says so (Bus/Keys)"
+    if config.source:
+        return f"because {config.source} names no other (Bus/Keys); -c FILE reads another configuration"
+    return "because there is no configuration; -c FILE reads the one of the server, which may name others (Bus/Keys)"
+
+
 def allow_command(public: str, name: str | None = None) -> str:
     """Return the command that allows the key `public`; it must be run on the other machine."""
     return f"kernelbus keys allow '{public}' {name or own_name()}"
@@ -162,7 +171,8 @@ def _curve(endpoint: str, config: Config, own: bool) -> ClientSecurity:
     pair = store.pair()
     if pair is None:
         raise KeysError(
-            f"the broker at {endpoint} is reached with keys only, and this machine has none: make them with {store.command('new')}"
+            f"the broker at {endpoint} is reached with keys only, and there are none in {store.folder}, where they are looked for "
+            f"{_why_there(config)}: make them with {store.command('new')}"
         )
     wanted = config.bus.broker_key
     if wanted is not None and is_key(wanted):

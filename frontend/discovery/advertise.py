@@ -31,7 +31,6 @@ from zeroconf import (  # type: ignore[attr-defined]  # DNSService is there, and
     DNSQuestionType,
     DNSService,
     Error,
-    IPVersion,
     RecordUpdate,
     RecordUpdateListener,
     Zeroconf,
@@ -39,6 +38,7 @@ from zeroconf import (  # type: ignore[attr-defined]  # DNSService is there, and
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from kernelbus.frontend.discovery.adapters import adapters
+from kernelbus.frontend.discovery.multicast import mute, open_multicast, use_interfaces
 from kernelbus.frontend.discovery.services import Adapter, Reach, Service, is_loopback, keeps_name, target
 
 __all__ = ["INTERVAL", "Advertiser"]
@@ -100,6 +100,8 @@ class Advertiser:
         describe: returns the services to announce at these addresses; it receives the names under
             which services (by their keys) are announced.
         machine: this machine's name.
+        alone: says, where only this machine can see what is announced, why that was hardly meant;
+            "": it was meant. None: it always was.
         interval: seconds between two looks.
     """
 
@@ -109,8 +111,10 @@ class Advertiser:
         describe: Callable[[Reach, Mapping[str, str]], Awaitable[Sequence[Service]]],
         *,
         machine: str,
+        alone: Callable[[], str] | None = None,
         interval: float = INTERVAL,
     ) -> None:
+        self._alone = alone
         self._reach = reach
         self._describe = describe
         self._target = target(machine, int(time.time() * 1000), random.getrandbits(16))
@@ -118,6 +122,7 @@ class Advertiser:
         self._zeroconf: AsyncZeroconf | None = None
         self._browsers: dict[str, AsyncServiceBrowser] = {}
         self._where = Reach()
+        self._mute: list[str] = []
         self._told: dict[str, _Told] = {}
         self._lost: set[str] = set()  # keys of services whose names belong to an older program
         self._defend = False
@@ -182,25 +187,26 @@ class Advertiser:
         if not where.addresses:
             _log.warning("there is no address at which to advertise; waiting for one")
         elif all(map(is_loopback, where.addresses)):
-            _log.info("advertising on loopback alone: other machines are not served")
+            why = self._alone() if self._alone is not None else ""
+            if why:
+                _log.warning("advertised on this machine alone: %s", why)
+            else:
+                _log.info("advertising on loopback alone: other machines are not served")
         else:
             _log.info("advertising at %s", ", ".join(where.addresses))
 
     async def _speak(self, where: Reach) -> AsyncZeroconf:
-        interfaces = list(where.interfaces)
         if self._zeroconf is None:
-            # Without IPv4, use IPv6; not every system can create a socket for both.
-            version = IPVersion.V4Only if any("." in address for address in interfaces) else IPVersion.V6Only
-            zeroconf = AsyncZeroconf(interfaces=interfaces, ip_version=version)
-            try:
-                await zeroconf.zeroconf.async_wait_for_start()
-            except BaseException:
-                await zeroconf.async_close()
-                raise
-            zeroconf.zeroconf.async_add_listener(_Watch(self._heard), None)
-            self._zeroconf = zeroconf
-        elif interfaces != list(self._where.interfaces):
-            await self._zeroconf.async_update_interfaces(interfaces)
+            self._zeroconf = await open_multicast(where.interfaces)
+            self._zeroconf.zeroconf.async_add_listener(_Watch(self._heard), None)
+        elif where.interfaces != self._where.interfaces or self._mute:
+            await use_interfaces(self._zeroconf, where.interfaces)
+        silent = mute(self._zeroconf, where.interfaces)
+        if silent != self._mute:
+            self._mute = silent
+            if silent:
+                text = "nothing is advertised on the network of %s, where multicast DNS cannot be used; trying again"
+                _log.warning(text, ", ".join(silent))
         return self._zeroconf
 
     async def _reconcile(self, zeroconf: AsyncZeroconf, where: Reach) -> bool:

@@ -16,7 +16,6 @@ from typing import Any, cast
 
 from zeroconf import (
     DNSQuestionType,
-    IPVersion,
     RecordUpdate,
     RecordUpdateListener,
     ServiceStateChange,
@@ -27,7 +26,8 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 
 from kernelbus.frontend.discovery.adapters import adapters
 from kernelbus.frontend.discovery.found import Record
-from kernelbus.frontend.discovery.services import LOOPBACK, is_loopback
+from kernelbus.frontend.discovery.multicast import open_multicast
+from kernelbus.frontend.discovery.services import LOOPBACK, is_loopback, speakers
 
 __all__ = ["BrowseError", "Finder"]
 
@@ -125,9 +125,10 @@ class Finder:
         known = adapters()
         own = frozenset(address for adapter in known for address in adapter.addresses)
         outside = [
-            next((address for address in adapter.addresses if "." in address), adapter.addresses[0])
+            address
             for adapter in known
             if not any(map(is_loopback, adapter.addresses))
+            for address in speakers(adapter.addresses)
         ]
         wanted = [(True, [LOOPBACK]), (False, outside)]
         if self._interface is not None:
@@ -155,9 +156,7 @@ class Finder:
         await self._close()
 
     async def _listen(self, local: bool, addresses: list[str], own: frozenset[str]) -> None:
-        version = IPVersion.V4Only if any("." in address for address in addresses) else IPVersion.V6Only
-        zeroconf = AsyncZeroconf(interfaces=addresses, ip_version=version)
-        await zeroconf.zeroconf.async_wait_for_start()
+        zeroconf = await open_multicast(addresses)
         if local:
             for reader in zeroconf.zeroconf.engine.readers:
                 transport = cast(Any, reader.transport)

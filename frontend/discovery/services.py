@@ -51,6 +51,7 @@ __all__ = [
     "reach",
     "server_services",
     "server_type",
+    "speakers",
     "target",
     "write_text",
 ]
@@ -114,7 +115,7 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The interfaces to use (an address of each) and the addresses to announce there.
+    """The interfaces to use (an address of each, for each family) and what to announce there.
 
     The preferred address is first. Empty: nowhere.
     """
@@ -149,9 +150,21 @@ def reach(bound: Iterable[str], adapters: Sequence[Adapter]) -> Reach:
     interfaces = [LOOPBACK] if inside else []
     for adapter in adapters:
         if any(address in outside for address in adapter.addresses):
-            # A multicast group is joined once on an interface, however many addresses it has.
-            interfaces.append(next((other for other in adapter.addresses if _version(other) == 4), adapter.addresses[0]))
+            interfaces += speakers(adapter.addresses)
     return Reach(tuple(interfaces), tuple(sorted(told, key=lambda address: _version(address) or 0)))
+
+
+def speakers(addresses: Iterable[str]) -> list[str]:
+    """Return the addresses of an interface at which to speak: the first of each family, IPv4 first.
+
+    The multicast group of a family is joined once on an interface, however many addresses it has.
+    """
+    first: dict[int, str] = {}
+    for address in addresses:
+        version = _version(address)
+        if version is not None:
+            first.setdefault(version, address)
+    return [first[version] for version in sorted(first)]
 
 
 def target(machine: str, milliseconds: int, number: int) -> str:

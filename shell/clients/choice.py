@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from kernelbus.shell.address import Address, AddressError
-from kernelbus.shell.clients.presence import find_kernel
-from kernelbus.shell.clients.profile import Profile, ProfileError, ProfileFile
+from kernelbus.shell.clients.presence import find_kernel, find_moved
+from kernelbus.shell.clients.profile import Profile, ProfileError, ProfileFile, known_servers
 from kernelbus.shell.clients.session import (
     KernelRefused,
     Session,
@@ -26,6 +26,12 @@ from kernelbus.shell.token import find_token
 
 __all__ = ["Attachment", "Choice", "ChoiceError"]
 
+
+# Seconds for which a discovered server is tried before the next one is.
+_PATIENCE = 5.0
+
+# Why a server refuses whoever comes: what a stranger at an old address of a server says, too.
+_LOCKED_OUT = ("token",)
 
 # Seconds between two writes of the profile during output; when output pauses, it is written.
 _SAVE_SECONDS = 0.1
@@ -151,33 +157,126 @@ class Choice:
             profile = self.file.read()
             self._check_server(profile)
             self.file.check_writable()
-            command = reconnect_command(profile.kernel, profile.resume_point, profile=self.file.label)
-            token = find_token(profile.server.host, self.token_file, known=profile.token)
             try:
-                session = Session(profile.server, command, token=token, timeout=timeout, on_wait=on_wait)
-                return Attachment(session, self.file, replace(profile, token=session.given or profile.token), fresh=False)
-            except KernelRefused as refused:
-                if refused.tag == "resumetooold":
-                    server = shlex.quote(profile.server.link_name)
-                    raise ProfileError(
-                        f"profile {self.file}: {refused.reason}; to go on without it, say "
-                        f"--server {server} --kernel-id={profile.kernel} --start-profile {shlex.quote(self.file.name)}"
-                    ) from None
-                if not refused.gone:
-                    raise
+                return self._resumed(profile, timeout, on_wait)
+            except _Gone as gone:
+                profile, why = gone.profile, gone.refused.reason
                 if not self.start:
                     raise ProfileError(
-                        f"profile {self.file}: its kernel is gone ({refused.reason}): "
+                        f"profile {self.file}: its kernel is gone ({why}): "
                         f"--start-profile {shlex.quote(self.file.name)} gets another"
                     ) from None
-                why = refused.reason
             pool = profile.pool if not self.pool else self.pool
             notice = f"profile {self.file.name}: its kernel is gone ({why}); this is a new one"
-            parallel, known = profile.parallel, profile.token
-            return self._started(profile.server, pool, parallel, notice=notice, known=known, timeout=timeout, on_wait=on_wait)
+            return self._started(
+                profile.server,
+                pool,
+                profile.parallel,
+                notice=notice,
+                known=profile.token,
+                service=profile.service,
+                timeout=timeout,
+                on_wait=on_wait,
+            )
         if self.file is not None and not self.resume:
             self._check_not_lost()
-        return self._started(self._server(), self.pool, False, keep=keep, resume=resume, timeout=timeout, on_wait=on_wait)
+        if self.discover is not None:
+            return self._discovered(self.discover, keep=keep, resume=resume, timeout=timeout, on_wait=on_wait)
+        server = self.address or Address()
+        return self._started(server, self.pool, False, keep=keep, resume=resume, timeout=timeout, on_wait=on_wait)
+
+    def _resumed(self, profile: Profile, timeout: float | None, on_wait: Callable[[str], None] | None) -> Attachment:
+        """Attach the kernel of a profile, at the address that its server has now.
+
+        Raises:
+            _Gone: it does not exist any more.
+            SessionError, ProfileError, TokenError: it cannot be attached.
+        """
+        assert self.file is not None
+        try:
+            try:
+                return self._back(profile, timeout, on_wait)
+            except SessionError as error:
+                # At an address that the server had before there may be another one by now.
+                if isinstance(error, KernelRefused) and not (error.gone or error.tag in _LOCKED_OUT):
+                    raise
+                moved = find_moved(profile.service, profile.server, profile.kernel, self._token(profile))
+                if moved is None:
+                    raise
+            profile = replace(profile, server=moved)
+            notice = f"profile {self.file.name}: {profile.service} is at {moved.link_name} now"
+            return self._back(profile, timeout, on_wait, notice)
+        except KernelRefused as refused:
+            if refused.tag == "resumetooold":
+                server = shlex.quote(profile.server.link_name)
+                raise ProfileError(
+                    f"profile {self.file}: {refused.reason}; to go on without it, say "
+                    f"--server {server} --kernel-id={profile.kernel} --start-profile {shlex.quote(self.file.name)}"
+                ) from None
+            if not refused.gone:
+                raise
+            raise _Gone(profile, refused) from None
+
+    def _back(
+        self, profile: Profile, timeout: float | None, on_wait: Callable[[str], None] | None, notice: str = ""
+    ) -> Attachment:
+        assert self.file is not None
+        command = reconnect_command(profile.kernel, profile.resume_point, profile=self.file.label)
+        session = Session(profile.server, command, token=self._token(profile), timeout=timeout, on_wait=on_wait)
+        known = replace(profile, token=session.given or profile.token)
+        return Attachment(session, self.file, known, fresh=False, notice=notice, service=profile.service)
+
+    def _token(self, profile: Profile) -> str:
+        return find_token(profile.server.host, self.token_file, known=profile.token)
+
+    def _discovered(
+        self,
+        name: str,
+        *,
+        keep: bool,
+        resume: bool,
+        timeout: float | None,
+        on_wait: Callable[[str], None] | None,
+    ) -> Attachment:
+        """Attach a kernel of an advertised server: of the first that gives one.
+
+        Raises:
+            SessionError: none does.
+        """
+        with needed():
+            from kernelbus.shell.clients.discover import DiscoveryError, look
+        deadline = None if timeout is None else time.monotonic() + timeout
+        known = {(place.host, place.port): token for place, token in known_servers()}
+        found = look(name, self.pool, only=bool(self.kernel), known=known)
+        places = [(server, address) for server in found for address in server.addresses]
+        failures: list[str] = []
+        refused: set[str] = set()
+        for number, (server, address) in enumerate(places, 1):
+            if server.instance in refused:
+                continue
+            left = None if deadline is None else max(deadline - time.monotonic(), 0.1)
+            one_of = f"{len(found)} servers fit; this is {server.instance}, at {server.port}@{address}" if len(found) > 1 else ""
+            try:
+                return self._started(
+                    Address(address, server.port),
+                    self.pool,
+                    False,
+                    keep=keep,
+                    resume=resume,
+                    known=known.get((address, server.port), ""),
+                    service=server.instance,
+                    notice="; ".join([one_of, *failures]) if one_of else "",
+                    timeout=left,
+                    patience=_PATIENCE if number < len(places) else None,
+                    on_wait=on_wait,
+                )
+            except SessionError as error:
+                if len(places) == 1:
+                    raise
+                if isinstance(error, KernelRefused):
+                    refused.add(server.instance)
+                failures.append(str(error))
+        raise DiscoveryError(f"no server that is advertised gives a kernel: {'; '.join(failures)}")
 
     def _check_not_lost(self) -> None:
         """Ask before a profile is written anew whose kernel is still there, or refuse.
@@ -206,23 +305,6 @@ class Choice:
         if not self.confirm(f"P{there[1:]}. Leave it, and write the profile for another kernel? [y/N] "):
             raise ProfileError("nothing is done")
 
-    def _server(self) -> Address:
-        if self.discover is None:
-            return self.address or Address()
-        from kernelbus.bus.settings.config import ConfigError, load
-
-        with needed():
-            from kernelbus.shell.clients.discover import DiscoveryError, pick
-
-        try:
-            discovery = load().discovery
-        except ConfigError as error:
-            raise DiscoveryError(str(error)) from None
-        found = pick(
-            discovery.service_protocol, self.discover, self.pool, only=bool(self.kernel), interface=discovery.interface
-        )
-        return Address(found.addresses[0], found.port)
-
     def _started(
         self,
         address: Address,
@@ -232,8 +314,10 @@ class Choice:
         keep: bool = True,
         resume: bool = False,
         known: str = "",
+        service: str = "",
         notice: str = "",
         timeout: float | None = None,
+        patience: float | None = None,
         on_wait: Callable[[str], None] | None = None,
     ) -> Attachment:
         address = replace(address, pool="")
@@ -245,10 +329,12 @@ class Choice:
             command = reconnect_command(self.kernel, profile=label)
         else:
             command = connect_command(self.kernel, pool=pool, parallel=parallel, profile=label, keep=keep or self.kept)
-        session = Session(address, command, token=token, timeout=timeout, on_wait=on_wait)
-        profile = Profile(address, session.kernel, pool, parallel, session.position, session.given) if self.file is not None else None
+        session = Session(address, command, token=token, timeout=timeout, patience=patience, on_wait=on_wait)
+        profile = None
+        if self.file is not None:
+            profile = Profile(address, session.kernel, pool, parallel, session.position, session.given, service)
         try:
-            return Attachment(session, self.file, profile, fresh=not self.kernel, notice=notice)
+            return Attachment(session, self.file, profile, fresh=not self.kernel, notice=notice, service=service)
         except BaseException:
             session.close()
             raise
@@ -260,6 +346,15 @@ class Choice:
                 f"profile {self.file} is of server {profile.server.link_name}, not of {self.address.link_name}: leave --server out, "
                 f"or write another profile with --start-profile"
             )
+
+
+class _Gone(Exception):
+    """The kernel of a profile does not exist any more; `profile` has its server's address."""
+
+    def __init__(self, profile: Profile, refused: KernelRefused) -> None:
+        super().__init__(str(refused))
+        self.profile = profile
+        self.refused = refused
 
 
 def _place(address: Address) -> tuple[str, int]:
@@ -274,15 +369,24 @@ class Attachment:
         file: the profile; None without one.
         fresh: whether no client had the kernel before.
         notice: what to tell the user about how the kernel was got; empty: nothing.
+        service: the name under which the server is advertised, if it was found by that; else empty.
     """
 
     def __init__(
-        self, session: Session, file: ProfileFile | None, profile: Profile | None, *, fresh: bool, notice: str = ""
+        self,
+        session: Session,
+        file: ProfileFile | None,
+        profile: Profile | None,
+        *,
+        fresh: bool,
+        notice: str = "",
+        service: str = "",
     ) -> None:
         self.session = session
         self.file = file
         self.fresh = fresh
         self.notice = notice
+        self.service = service
         self._profile = profile
         self._saved = self._position = -1
         self._next_save = 0.0
@@ -331,6 +435,8 @@ class Attachment:
     def again(self, position: int | None) -> None:
         """Attach the kernel again after the link was lost.
 
+        A server that was found by its name is looked for by it, if it is not where it was.
+
         Args:
             position: the first packet to get; None: all missed packets that the server still knows.
 
@@ -339,7 +445,19 @@ class Attachment:
         """
         old = self.session
         label = self.file.label if self.file is not None else ""
-        self.session = Session(old.address, reconnect_command(old.kernel, position, profile=label), token=old.token)
+        command = reconnect_command(old.kernel, position, profile=label)
+        try:
+            self.session = Session(old.address, command, token=old.token)
+        except SessionError as error:
+            if isinstance(error, KernelRefused) and not (error.gone or error.tag in _LOCKED_OUT):
+                raise
+            moved = find_moved(self.service, old.address, old.kernel, old.token)
+            if moved is None:
+                raise
+            self.session = Session(moved, command, token=old.token)
+            if self._profile is not None:
+                self._profile, self._saved = replace(self._profile, server=moved), -1
+                self.save_now()
 
     def way_back(self, command: str) -> str:
         """Return the command line with which `kernelbus COMMAND` attaches the kernel again."""

@@ -1,4 +1,4 @@
-"""`kernelbus discover`, which lists advertised servers, and `--discover`, which picks one.
+"""`kernelbus discover`, which lists advertised servers, and `--discover`, which looks for one.
 
 Anyone can advertise anything: an advertisement says where to connect, and nothing else in it is
 trusted.
@@ -35,10 +35,13 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import random
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+from kernelbus.bus.settings.config import ConfigError, load
 from kernelbus.frontend.discovery.browse import BrowseError, Finder
 from kernelbus.frontend.discovery.found import Listing, Pool, Server, listing
 from kernelbus.frontend.discovery.services import BUS_TYPE, POOL_TYPE, server_type
@@ -46,10 +49,16 @@ from kernelbus.shell.clients.session import SessionError
 from kernelbus.shell.exits import FAILED, OK, UNUSABLE
 from kernelbus.shell.terminal import complain, json_text
 
-__all__ = ["TIMEOUT", "DiscoveryError", "choose", "pick", "run_discover"]
+__all__ = ["TIMEOUT", "DiscoveryError", "Place", "candidates", "look", "run_discover"]
+
+#: The address and the port of a server.
+Place = tuple[str, int]
 
 #: Seconds to look for servers, by default.
 TIMEOUT = 3.0
+
+# How much more often a server is taken that says that it has ready kernels.
+_READY_WEIGHT = 4.0
 
 # Seconds without an answer after which all have come: they are spread over some tenths of a second.
 _SETTLED = 0.5
@@ -104,47 +113,67 @@ async def _look(protocol: str, timeout: float, interface: str | None) -> Listing
         return listing(finder.records, protocol)
 
 
-def pick(protocol: str, name: str = "", pool: str = "", *, only: bool = False, interface: str | None = None) -> Server:
-    """Look for a server until one fits and no more come, for :data:`TIMEOUT` at most.
+def look(name: str = "", pool: str = "", *, only: bool = False, known: Collection[Place] = ()) -> list[Server]:
+    """Look for servers until some fit and no more come, for :data:`TIMEOUT` at most.
 
     Args:
-        protocol: of the WSTP service.
-        name, pool, only: as for :func:`choose`.
-        interface: an address of the interface to look on; None: all.
+        name, pool, only, known: as for :func:`candidates`.
+
+    Returns:
+        Those that fit, in the order in which to try them.
 
     Raises:
-        DiscoveryError: none can be picked.
+        DiscoveryError: none can be used, or the configuration cannot be read.
     """
     try:
+        discovery = load().discovery
         with _quiet():
-            return asyncio.run(_pick(protocol, name, pool, only, interface))
-    except BrowseError as error:
+            return asyncio.run(_find(discovery.service_protocol, discovery.interface, name, pool, only, known))
+    except (ConfigError, BrowseError) as error:
         raise DiscoveryError(str(error)) from None
 
 
-async def _pick(protocol: str, name: str, pool: str, only: bool, interface: str | None) -> Server:
+async def _find(
+    protocol: str, interface: str | None, name: str, pool: str, only: bool, known: Collection[Place]
+) -> list[Server]:
     deadline = time.monotonic() + TIMEOUT
     async with Finder([server_type(protocol), POOL_TYPE], interface) as finder:
         while True:
             left = deadline - time.monotonic()
             try:
-                chosen = choose(listing(finder.records, protocol).servers, name, pool, only=only)
+                found = candidates(listing(finder.records, protocol).servers, name, pool, only=only, known=known)
             except DiscoveryError:
                 if not await finder.changed(left):
                     raise
             else:
                 if not await finder.changed(min(left, _SETTLED)):
-                    return chosen
+                    return found
 
 
-def choose(servers: Sequence[Server], name: str = "", pool: str = "", *, only: bool = False) -> Server:
-    """Pick one of `servers`: among those that fit, one with the most ready kernels in the pool.
+def candidates(
+    servers: Sequence[Server],
+    name: str = "",
+    pool: str = "",
+    *,
+    only: bool = False,
+    known: Collection[Place] = (),
+    random: Callable[[], float] = random.random,
+) -> list[Server]:
+    """Return those of `servers` that fit, in the order in which to try them.
+
+    Servers that are known come first. The others come in random order, so that clients spread over
+    them, and each address has an equal share, however many servers it advertises. A server's
+    numbers count only against it: one that says that it has no ready kernel in the pool gets a
+    quarter of the share of one that says that it has some, and how many it says does not matter.
 
     Args:
         servers: what was found.
         name: of the instance, or what follows WSTPServer-Instance- in it; "" for any.
         pool: one that it must have; "" for any.
         only: fail if several fit, since only one of them has what is wanted.
+        known: the addresses and ports of servers that were used before. Where several servers have
+            the name, or with `only`, a single known one is taken.
+        random: returns numbers from 0 to 1.
 
     Raises:
         DiscoveryError: none fits, or it is not clear which is meant.
@@ -157,21 +186,38 @@ def choose(servers: Sequence[Server], name: str = "", pool: str = "", *, only: b
         if not fitting:
             raise DiscoveryError(f"no server called {name} is advertised here: there is {_listed(server.instance for server in servers)}")
     if pool:
-        with_pool = [server for server in fitting if any(known.pool == pool for known in server.pools)]
+        with_pool = [server for server in fitting if any(there.pool == pool for there in server.pools)]
         if not with_pool:
-            pools = dict.fromkeys(known.pool for server in fitting for known in server.pools)
+            pools = dict.fromkeys(there.pool for server in fitting for there in server.pools)
             there = f"there is {_listed(pools)}" if pools else "no pools are advertised"
             raise DiscoveryError(f"no server that is advertised here{f' as {name}' if name else ''} has a pool {pool}: {there}")
         fitting = with_pool
+    familiar = [server for server in fitting if _known(server, known)]
     if len(fitting) > 1 and (name or only):
-        which = f"several servers are called {name}" if name else "the kernel may be on any of several servers"
-        told = _listed(f"{server.instance} at {server.link_name}" for server in fitting)
-        raise DiscoveryError(f"{which}: {told}; say which with --server PORT@HOST")
-    return max(fitting, key=lambda server: _ready(server, pool))
+        if len(familiar) != 1:
+            which = f"several servers are called {name}" if name else "the kernel may be on any of several servers"
+            told = _listed(f"{server.instance} at {server.link_name}" for server in fitting)
+            raise DiscoveryError(f"{which}: {told}; say which with --server PORT@HOST")
+        fitting = familiar
+    sharing = Counter(server.addresses[0] for server in fitting)
+    drawn = {server: random() ** (sharing[server.addresses[0]] / _weight(server, pool)) for server in fitting}
+    ordered = sorted(fitting, key=lambda server: (server not in familiar, -drawn[server]))
+    return [_familiar_first(server, known) for server in ordered]
 
 
-def _ready(server: Server, pool: str) -> int:
-    return max((known.ready for known in server.pools if (known.pool == pool if pool else known.default)), default=0)
+def _known(server: Server, known: Collection[Place]) -> bool:
+    return any((address, server.port) in known for address in server.addresses)
+
+
+def _familiar_first(server: Server, known: Collection[Place]) -> Server:
+    """Return a server with the addresses first at which it was used before."""
+    addresses = sorted(server.addresses, key=lambda address: (address, server.port) not in known)
+    return dataclasses.replace(server, addresses=tuple(addresses))
+
+
+def _weight(server: Server, pool: str) -> float:
+    meant = [there for there in server.pools if (there.pool == pool if pool else there.default)]
+    return 1.0 if meant and not any(there.ready for there in meant) else _READY_WEIGHT
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 
@@ -9,9 +10,10 @@ import wstp
 from kernelbus.shell.address import Address
 from kernelbus.shell.clients.session import SessionError, rules_of
 from kernelbus.shell.commands import command, name_of, unreachable
+from kernelbus.shell.extras import missing
 from wstp import Expr, Function, Symbol
 
-__all__ = ["Presence", "find_kernel"]
+__all__ = ["Presence", "find_kernel", "find_moved"]
 
 #: Characters of other clients' ids that a server shows.
 _SHOWN = 8
@@ -63,6 +65,38 @@ def find_kernel(address: Address, kernel: str, token: str = "") -> Presence | No
             return _presence(answer, kernel)
     except (wstp.WSTPError, OSError) as error:
         raise SessionError(unreachable(address, error)) from None
+
+
+def find_moved(service: str, former: Address, kernel: str, token: str = "") -> Address | None:
+    """Look for a server by the name under which it is advertised, at another address than before.
+
+    Anyone can advertise any name. So a server is taken for the one that is looked for only if it
+    knows the kernel, of whose id it is told nothing here.
+
+    Args:
+        service: the name; "": none is known, and nobody is looked for.
+        former: where the server was.
+        kernel: the id of a kernel that it has.
+        token: what is given to a server that wants its token first.
+
+    Returns:
+        Where it is now; None: it is not found.
+    """
+    if not service or missing("discovery") is not None:
+        return None
+    from kernelbus.shell.clients.discover import DiscoveryError, look
+
+    try:
+        found = look(service)
+    except DiscoveryError:
+        return None
+    for server in found:
+        for host in server.addresses:
+            place = Address(host, server.port)
+            with contextlib.suppress(SessionError):
+                if place != former and find_kernel(place, kernel, token) is not None:
+                    return place
+    return None
 
 
 def _ask(link: wstp.Link, deadline: float, asked: Function) -> Expr:

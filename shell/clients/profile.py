@@ -12,6 +12,7 @@ the packets that it counts are shown.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -29,7 +30,7 @@ from kernelbus.shell.state import state_directory
 if TYPE_CHECKING:
     from marshmallow import Schema
 
-__all__ = ["VERSION", "Profile", "ProfileError", "ProfileFile"]
+__all__ = ["VERSION", "Profile", "ProfileError", "ProfileFile", "known_servers", "profile_files"]
 
 #: The version of the format written here.
 VERSION = 1
@@ -54,6 +55,7 @@ class Profile:
         resume_point: how many packets of the session's output have been shown, which is the number
             of the next one.
         token: what is given to a server that wants its token first; "" if none is known.
+        service: the name under which the server is advertised, if it was found by that; else "".
         created, used: when the kernel was attached first, and when the profile was last written
             (ISO 8601, UTC).
     """
@@ -64,6 +66,7 @@ class Profile:
     parallel: bool = False
     resume_point: int = 0
     token: str = ""
+    service: str = ""
     created: str = ""
     used: str = ""
 
@@ -74,6 +77,7 @@ _KEYS = {
     "parallel": "Parallel",
     "resume_point": "ResumePoint",
     "token": "Token",
+    "service": "Service",
     "created": "Created",
     "used": "Used",
 }
@@ -92,6 +96,7 @@ def _schema() -> Schema:
         "Parallel": fields.Boolean(load_default=False, truthy={True}, falsy={False}),
         "ResumePoint": fields.Integer(load_default=0, strict=True, validate=validate.Range(0, 2**63)),
         "Token": fields.String(load_default="", validate=validate.Length(0, 1000)),
+        "Service": fields.String(load_default="", validate=validate.Length(0, 200)),
         "Created": fields.String(load_default=""),
         "Used": fields.String(load_default=""),
     }
@@ -213,8 +218,8 @@ class ProfileFile:
         profile = replace(profile, created=profile.created or now, used=now)
         known = asdict(profile)
         content = {"Version": VERSION, "Server": str(profile.server)}
-        # A token that is not known is left out, as versions that know of none expect it.
-        content |= {key: known[name] for name, key in _KEYS.items() if name != "token" or profile.token}
+        # What is not known is left out of these, as versions that do not have them expect it.
+        content |= {key: known[name] for name, key in _KEYS.items() if name not in ("token", "service") or known[name]}
         try:
             self._make_directory()
             # mkstemp makes it with mode 0600.
@@ -235,3 +240,21 @@ class ProfileFile:
             raise ProfileError(f"profile {self} cannot be written: {error.strerror}") from None
         self._durable = True
         return profile
+
+
+def profile_files() -> list[Path]:
+    """Return the files of the profiles in the user's state directory."""
+    return sorted((state_directory() / "profiles").glob("*.json"))
+
+
+def known_servers() -> list[tuple[Address, str]]:
+    """Return the servers of this user's profiles, each with the token in the profile, or "".
+
+    A profile that cannot be read is left out.
+    """
+    found = []
+    for path in profile_files():
+        with contextlib.suppress(ProfileError):
+            profile = ProfileFile(str(path)).read()
+            found.append((profile.server, profile.token))
+    return found

@@ -6,15 +6,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from kernelbus.shell.clients.choice import Choice
 from kernelbus.shell.clients.connect import run_connect
-from kernelbus.shell.clients.presence import Presence, find_kernel
-from kernelbus.shell.clients.profile import Profile, ProfileError, ProfileFile
+from kernelbus.shell.clients.presence import Presence, find_kernel, find_moved
+from kernelbus.shell.clients.profile import Profile, ProfileError, ProfileFile, profile_files
 from kernelbus.shell.clients.session import SessionError
 from kernelbus.shell.exits import FAILED, UNUSABLE
-from kernelbus.shell.state import state_directory
 from kernelbus.shell.token import TokenError, find_token
 
 __all__ = ["run_profiles"]
@@ -37,7 +35,7 @@ def run_profiles(action: str, names: Sequence[str], *, as_json: bool = False, cl
         used.
     """
     try:
-        files = [ProfileFile(name) for name in names] or [ProfileFile(str(path)) for path in _all()]
+        files = [ProfileFile(name) for name in names] or [ProfileFile(str(path)) for path in profile_files()]
     except ProfileError as error:
         return _complain(str(error))
     if action == "remove":
@@ -56,10 +54,6 @@ def run_profiles(action: str, names: Sequence[str], *, as_json: bool = False, cl
     return status
 
 
-def _all() -> list[Path]:
-    return sorted((state_directory() / "profiles").glob("*.json"))
-
-
 def _row(file: ProfileFile, *, check: bool) -> tuple[dict[str, str], int]:
     """Return what is known of a profile, and the exit status for that."""
     row = {"profile": file.label, "server": "", "pool": "", "kernel": "", "used": ""}
@@ -75,7 +69,16 @@ def _row(file: ProfileFile, *, check: bool) -> tuple[dict[str, str], int]:
 
 
 def _find(profile: Profile) -> Presence | None:
-    return find_kernel(profile.server, profile.kernel, find_token(profile.server.host, known=profile.token))
+    token = find_token(profile.server.host, known=profile.token)
+    try:
+        found, failure = find_kernel(profile.server, profile.kernel, token), None
+    except SessionError as error:
+        found, failure = None, error
+    if found is None and (moved := find_moved(profile.service, profile.server, profile.kernel, token)) is not None:
+        return find_kernel(moved, profile.kernel, token)
+    if failure is not None:
+        raise failure
+    return found
 
 
 def _state(profile: Profile) -> tuple[str, int]:

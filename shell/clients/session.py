@@ -123,6 +123,7 @@ class Session:
         *,
         token: str = "",
         timeout: float | None = None,
+        patience: float | None = None,
         on_wait: Callable[[str], None] | None = None,
     ) -> None:
         """Connect, and attach a kernel.
@@ -132,6 +133,8 @@ class Session:
             request: :func:`connect_command` or :func:`reconnect_command`.
             token: what is given to a server that wants its token first.
             timeout: seconds in which the kernel must come; None: as long as the server waits.
+            patience: seconds in which the server must be reached and say its first word, which it
+                says soon, if only that a kernel is waited for; None: no other limits than usual.
             on_wait: called with what the kernel is waited for, when that takes longer.
 
         Raises:
@@ -146,16 +149,23 @@ class Session:
         self.position = 0
         self._backlog: deque[Function] = deque()
         try:
-            self.link = wstp.connect(address.spec, mode="uuid", timeout=_CONNECT_SECONDS)
+            self.link = wstp.connect(address.spec, mode="uuid", timeout=min(patience or _CONNECT_SECONDS, _CONNECT_SECONDS))
         except (wstp.WSTPError, OSError) as error:
             raise SessionError(unreachable(address, error)) from None
         try:
-            self._attach(request, token, timeout, on_wait)
+            self._attach(request, token, timeout, patience, on_wait)
         except BaseException:
             self.link.abort()
             raise
 
-    def _attach(self, request: Function, token: str, timeout: float | None, on_wait: Callable[[str], None] | None) -> None:
+    def _attach(
+        self,
+        request: Function,
+        token: str,
+        timeout: float | None,
+        patience: float | None,
+        on_wait: Callable[[str], None] | None,
+    ) -> None:
         # The kernel's id comes back last: then all answers before it have come.
         asked = ("PoolName", "ResumePoint", "KernelID")
         sent = [request, *(command(name) for name in asked)]
@@ -164,6 +174,8 @@ class Session:
         heard = _Heard(on_wait)
         try:
             self._send(sent)
+            if patience is not None:
+                self._expect_word(min(patience, seconds))
             answer = self._answer(deadline, heard)
             if heard.message == LOCKED:
                 if not token:
@@ -191,6 +203,15 @@ class Session:
         # The rest came from the kernel before the server gave the resume point, which counts it.
         self._backlog.extend(answers)
         self.position -= len(answers)
+
+    def _expect_word(self, seconds: float) -> None:
+        """Wait for the server's first packet, which stays where it is.
+
+        Raises:
+            SessionError: none came in time.
+        """
+        if not self.link.wait(timeout=seconds).data:
+            raise SessionError(f"the server at {self.address.link_name} does not answer: it has said nothing in {seconds:g} s")
 
     def _send(self, sent: Sequence[Function]) -> None:
         for expression in sent:

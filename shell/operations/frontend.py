@@ -67,7 +67,7 @@ async def _frontend(config: Config, endpoint: str, port: int, interface: str | N
         if found is not None:
             process.start(found.follow(frontend.membership))
         if service is not None:
-            process.start(advertise_server(frontend, service))
+            process.start(advertise_server(frontend, service, interface))
         process.tell(lambda: f"{frontend.open_links} links; {broker_there(frontend.membership, endpoint)}")
         process.ready(listening_lines(frontend, interface))
         await process.wait_for_stop()
@@ -121,11 +121,25 @@ def listening_lines(frontend: Frontend, interface: str | None) -> str:
     return f"{first}\n{opened[:1].upper()}{opened[1:]}"
 
 
-async def advertise_server(frontend: Frontend, service: str) -> None:
-    """Advertise a frontend's server and its pools by DNS-SD as `service`, until cancelled."""
+async def advertise_server(frontend: Frontend, service: str, interface: str | None) -> None:
+    """Advertise a frontend's server and its pools by DNS-SD as `service`, until cancelled.
+
+    Args:
+        frontend: listens.
+        service: the name; "" for none.
+        interface: where it was told to listen; None: nowhere, so that it is for other machines.
+    """
     # Only a server that advertises loads zeroconf.
+    from kernelbus.frontend.discovery.adapters import adapters as own_adapters
     from kernelbus.frontend.discovery.advertise import Advertiser
-    from kernelbus.frontend.discovery.services import Adapter, Reach, Service, reach, server_services
+    from kernelbus.frontend.discovery.services import (
+        Adapter,
+        Reach,
+        Service,
+        is_loopback,
+        reach,
+        server_services,
+    )
 
     protocol = frontend.config.discovery.service_protocol
 
@@ -139,5 +153,15 @@ async def advertise_server(frontend: Frontend, service: str) -> None:
         seen = [replace(adapter, addresses=tuple(filter(frontend.reachable, adapter.addresses))) for adapter in adapters]
         return reach(frontend.addresses, [adapter for adapter in seen if adapter.addresses])
 
-    advertiser = Advertiser(where, describe, machine=part_name(frontend.config))
+    def alone() -> str:
+        if interface is not None:
+            return ""
+        if frontend.access.local_only:
+            return "Access/Allow names no network, so that no other machine can reach the server"
+        own = [address for adapter in own_adapters() for address in adapter.addresses if not is_loopback(address)]
+        if not own:
+            return "this machine has no address on a network"
+        return f"no network of its addresses ({', '.join(own)}) is in Access/Allow, so that no other machine can reach the server"
+
+    advertiser = Advertiser(where, describe, machine=part_name(frontend.config), alone=alone)
     await advertiser.run()

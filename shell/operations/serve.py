@@ -107,7 +107,7 @@ async def _serve(
         start_frontend(process, config, frontend)
         await frontend.membership.wait_until_up(config.bus.heartbeat_timeout)
         if service is not None:
-            process.start(advertise_server(frontend, service))
+            process.start(advertise_server(frontend, service, interface))
             if bound is not None and path_of(bound) is None:
                 process.start(advertise_bus(config, bound))
         process.tell(lambda: broker_status(broker))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -205,3 +206,58 @@ def test_a_host_finds_the_broker_that_it_trusts(network: Network, tmp_path: Path
     first.terminate()
     second = broker.start("broker", "-a", "--bus", f"tcp://{broker.address}:0", "-l", "debug", ready="Broker listening")
     wait_until(lambda: second.logged(r"host host \(.*has registered"), "registered", 90)
+
+
+# ---- machines with IPv6 alone --------------------------------------------------------------------
+
+SIX = "fd07:213::"
+
+
+def move(machine: Machine, number: int) -> str:
+    """Give a machine the IPv6 address of a number, and take away all others but its link's own."""
+    machine.ip("address", "flush", "dev", "eth0", "scope", "global")
+    machine.ip("address", "add", f"{SIX}{number:x}/64", "dev", "eth0", "nodad")
+    return f"{SIX}{number:x}"
+
+
+def test_over_ipv6_alone_and_back_to_a_server_that_has_moved(network: Network, tmp_path: Path) -> None:
+    calc, desk = network.machine("calc6"), network.machine("desk6")
+    first = move(calc, 1)
+    move(desk, 2)
+    config = write_config(tmp_path / "k.conf", Pools={"Main": stand_in_pool(tmp_path)}, Access={"Anonymous": ["private"]})
+    part = calc.start("serve", "-p", "0", "-a", "six", "-c", config, "-l", "debug")
+    (found,) = seen_from(desk, lambda servers: servers and servers[0].pools)
+    assert (found.service, found.link_name) == ("six", f"{part.port}@{first}")
+    assert not part.logged("nothing is advertised on")
+    said = desk.shell("kernelbus connect --discover six --start-profile way")
+    assert f"server  {part.port}@{first}\n" in said.stdout and said.stderr == ""
+    # A server that was used before comes first; where it does not answer, the next one is tried.
+    desk.shell("kernelbus connect -q --discover six --start-profile other")
+    profile = desk.state / "kernelbus" / "profiles" / "other.json"
+    profile.write_text(json.dumps({**json.loads(profile.read_text()), "Server": f"wstp://[{SIX}3]:9"}))
+
+    async def beside_a_dead_one() -> subprocess.CompletedProcess[str]:
+        async def describe(where: Reach, names: Mapping[str, str]) -> Sequence[Service]:
+            return server_services("wstpserver", "dead", 9, where.addresses, [])
+
+        dead = Advertiser(lambda _: Reach((f"{SIX}2",), (f"{SIX}3",)), describe, machine="dead", interval=0.1)
+        task = asyncio.get_running_loop().create_task(dead.run())
+        try:
+            await asyncio.to_thread(seen_from, calc, lambda servers: len(servers) == 2)
+            return await asyncio.to_thread(desk.shell, "kernelbus connect -q --discover=")
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    with desk.inside():
+        tried = asyncio.run(beside_a_dead_one())
+    assert (tried.returncode, len(tried.stdout.strip())) == (0, 22)
+    taken = f"2 servers fit; this is WSTPServer-Instance-six, at {part.port}@{first}; cannot reach a server: "
+    assert tried.stderr.startswith(f"kernelbus connect: {taken}") and f"9@{SIX}3" in tried.stderr
+    # The profile leads to the server also where that is now.
+    second = move(calc, 4)
+    seen_from(desk, lambda servers: [server.addresses for server in servers] == [(second,)])
+    back = desk.shell("kernelbus connect --continue-profile way")
+    assert f"server  {part.port}@{second}\n" in back.stdout
+    assert back.stderr == f"kernelbus connect: profile way: WSTPServer-Instance-six is at {part.port}@{second} now\n"
+    assert desk.shell("kernelbus connect --continue-profile way").stderr == ""

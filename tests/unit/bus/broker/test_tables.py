@@ -71,3 +71,20 @@ def test_a_host_that_is_gone_is_shown_as_lost_and_why() -> None:
     assert (shown.name, shown.id, shown.state, shown.silent) == ("alpha", "01234567", "lost", 61.0)
     assert len(shown.id) == SHORT_ID
     assert shown.text == "it has been silent for 60 s"
+
+
+def test_hosts_that_disagree_on_the_default_pool_are_named() -> None:
+    one, two = part("one", "host", "P", "Q"), part("two", "host", "P", "Q")
+    made = tables(one, two)
+    for host in (one, two):
+        host.pools = {"P": report("P"), "Q": report("Q")}
+    assert made.disagreements() == [] and made.default_pool(False) == "P"
+    two.pools = {"P": dataclasses.replace(report("P"), default=False), "Q": dataclasses.replace(report("Q"), default=True)}
+    first, second = made.disagreements()
+    assert first == (
+        "pool P has Default on one, and not on two; clients that name no pool get P: let the configurations of all hosts agree"
+    )
+    assert second.startswith("pool Q has Default on two, and not on one; clients that name no pool get P")
+    # Pools that only one host has are no matter of agreement.
+    two.pools = {"R": dataclasses.replace(report("R"), default=True)}
+    assert made.disagreements() == []

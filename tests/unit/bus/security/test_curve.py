@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +92,24 @@ def test_of_several_keys_the_configuration_says_which_is_the_brokers(store: KeyS
         client_security(ELSEWHERE, config(store, broker_key="headnod"))
 
 
-def test_what_is_missing_is_said_with_the_command(store: KeyStore, tmp_path: Path) -> None:
+def test_what_is_missing_is_said_with_the_command(store: KeyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeysError, match=r"the key of the broker at tcp://192.0.2.1:31416 is not known.*keys allow KEY NAME --keys /"):
         client_security(ELSEWHERE, config(store))
-    with pytest.raises(KeysError, match=r"this machine has none: make them with kernelbus keys new --keys /"):
-        client_security(ELSEWHERE, config(KeyStore(tmp_path / "none")))
+    none = config(KeyStore(tmp_path / "none"))
+    because = "because the configuration says so (Bus/Keys)"
+    for known, why in (
+        (none, because),
+        (replace(none, source=tmp_path / "c.conf"), because.replace("the configuration", f"{tmp_path}/c.conf")),
+    ):
+        where = re.escape(f"there are none in {tmp_path}/none, where they are looked for {why}: make them with kernelbus keys new --keys /")
+        with pytest.raises(KeysError, match=where):
+            client_security(ELSEWHERE, known)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    nothing = re.escape("because there is no configuration; -c FILE reads the one of the server, which may name others (Bus/Keys)")
+    with pytest.raises(KeysError, match=f"none in {tmp_path}/kernelbus/keys, where they are looked for {nothing}"):
+        client_security(ELSEWHERE, Config())
+    with pytest.raises(KeysError, match=r"because /c.conf names no other \(Bus/Keys\); -c FILE reads another configuration: make"):
+        client_security(ELSEWHERE, Config(source=Path("/c.conf")))
 
 
 def test_a_broker_on_an_address_of_this_machine_has_this_machines_key(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from random import Random
 
 import pytest
 
 from kernelbus.frontend.discovery.found import Broker, Listing, Pool, Server
 from kernelbus.shell.clients import discover
-from kernelbus.shell.clients.discover import DiscoveryError, choose
+from kernelbus.shell.clients.discover import DiscoveryError, candidates
 
 
 def server(service: str, *pools: tuple[str, int], address: str = "192.0.2.7") -> Server:
@@ -21,16 +23,50 @@ OFFICE = server("office", ("Main", 2), address="192.0.2.8")
 FOREIGN = Server("My Server", "", ("192.0.2.9",), 31415)
 
 
+def shares(servers: list[Server], pool: str = "", times: int = 2000) -> dict[str, float]:
+    """Return how often each server comes first."""
+    random = Random(7).random
+    first = Counter(candidates(servers, pool=pool, random=random)[0].service for _ in range(times))
+    return {service: count / times for service, count in first.items()}
+
+
 class TestChoice:
-    def test_ready_kernels_of_the_pool_that_is_asked_for_decide(self) -> None:
-        assert choose([FOREIGN, LAB, OFFICE]) is OFFICE
-        assert choose([FOREIGN, LAB, OFFICE], pool="Par") is LAB
-        assert choose([LAB, OFFICE], pool="Main") is OFFICE
-        assert choose([FOREIGN]) is FOREIGN
+    def test_clients_spread_over_the_servers(self) -> None:
+        even = shares([server(name, ("Main", 3), address=f"192.0.2.{number}") for number, name in enumerate("abc")])
+        assert all(0.28 < share < 0.39 for share in even.values()) and len(even) == 3
+        # Each comes once, in whatever order.
+        assert {found.service for found in candidates([LAB, OFFICE])} == {"lab", "office"}
+
+    def test_numbers_count_against_a_server_and_never_for_it(self) -> None:
+        a, b = server("a", ("Main", 1)), server("b", ("Main", 999_999_999), address="192.0.2.8")
+        assert 0.45 < shares([a, b])["b"] < 0.55
+        none = server("none", ("Main", 0), ("Par", 5), address="192.0.2.9")
+        assert 0.15 < shares([a, none])["none"] < 0.25
+        assert 0.45 < shares([server("a", ("Par", 1)), none], pool="Par")["none"] < 0.55
+
+    def test_who_advertises_many_servers_gets_no_more(self) -> None:
+        many = [server(f"many{number}", ("Main", 1)) for number in range(20)]
+        assert 0.4 < shares([*many, server("one", ("Main", 1), address="192.0.2.8")])["one"] < 0.6
+
+    def test_a_known_server_comes_first_at_its_known_address(self) -> None:
+        moved = Server("WSTPServer-Instance-two", "two", ("fd00::9", "192.0.2.9"), 4000, LAB.pools)
+        known = {("192.0.2.9", 4000): "token"}
+        for _ in range(20):
+            first = candidates([OFFICE, moved, FOREIGN], known=known)[0]
+            assert (first.service, first.addresses) == ("two", ("192.0.2.9", "fd00::9"))
+        assert candidates([OFFICE, moved], known={("192.0.2.9", 4001)}, random=lambda: 0.5)[0].addresses != ("192.0.2.9", "fd00::9")
+
+    def test_a_known_server_is_meant_where_several_may_be(self) -> None:
+        twin = server("lab", address="192.0.2.9")
+        assert candidates([LAB, twin], "lab", known={("192.0.2.9", 31415)}) == [twin]
+        assert candidates([LAB, OFFICE], only=True, known={("192.0.2.7", 31415)}) == [LAB]
 
     @pytest.mark.parametrize("name", ["lab", "LAB", "WSTPServer-Instance-lab"])
     def test_by_name(self, name: str) -> None:
-        assert choose([LAB, OFFICE], name) is LAB
+        assert candidates([LAB, OFFICE], name) == [LAB]
+
+    def test_by_pool(self) -> None:
+        assert candidates([FOREIGN, LAB, OFFICE], pool="Par") == [LAB]
 
     @pytest.mark.parametrize(
         ("servers", "name", "pool", "only", "words"),
@@ -52,7 +88,7 @@ class TestChoice:
     )
     def test_what_cannot_be_picked(self, servers: list[Server], name: str, pool: str, only: bool, words: str) -> None:
         with pytest.raises(DiscoveryError) as raised:
-            choose(servers, name, pool, only=only)
+            candidates(servers, name, pool, only=only)
         assert str(raised.value).startswith(words)
 
 
