@@ -13,7 +13,10 @@ What an order makes of a pool (paused, drained, resized) is held by its hosts, a
 that come later; a broker that was restarted learns it from the hosts. A trace is a lease: it ends
 by itself when its console or its broker is gone.
 
-Requests are accepted from everyone who reaches the bus: its keys decide who that is.
+Everyone who reaches the bus may look: its keys decide who that is. Everyone may give orders too,
+unless the configuration lists who may (`Bus`/`Administrators`); the broker's own user always may.
+Whoever may only look sees the beginnings of kernels' ids, since whoever has a whole one has the
+kernel.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from kernelbus.bus.broker.status import describe
-from kernelbus.bus.broker.tables import BrokerTables, Peer
+from kernelbus.bus.broker.tables import SHORT_ID, BrokerTables, Peer
 from kernelbus.bus.protocol.messages import PoolReport
 from kernelbus.bus.protocol.naming import NotFound, find_id, find_named, find_pool
 from kernelbus.bus.protocol.orders import (
@@ -45,6 +48,7 @@ from kernelbus.bus.protocol.reports import (
     LinksAnswer,
     LinksRequest,
     LinkStatus,
+    Status,
     StatusRequest,
     Story,
     StoryRequest,
@@ -90,6 +94,26 @@ class _Pending:
     answers: list[PartAnswer] = field(default_factory=list)
     links: list[LinkStatus] = field(default_factory=list)
     status: StatusRequest | None = None
+
+
+def _why_not(route: Route, administrators: tuple[str, ...] | None) -> str:
+    """Say why the other end of `route` may not give orders; "": it may."""
+    if administrators is None or route.own:
+        return ""
+    if not route.key:
+        return (
+            "Bus/Administrators says who may give orders here, and who asks shows neither a key nor, by a socket, its user: "
+            "give them as the user of the broker, at a bus of ipc://, or from a machine with a listed key"
+        )
+    if route.key in administrators or (route.machine and route.machine in administrators):
+        return ""
+    return f"{route.machine or route.key} may look and not give orders: its key is not in Bus/Administrators of the broker's configuration"
+
+
+def _cut(status: Status) -> Status:
+    """Return a status with the beginnings of ids alone."""
+    kernels = [replace(kernel, kernel=kernel.kernel[:SHORT_ID]) for kernel in status.kernels]
+    return replace(status, kernels=kernels, links=[replace(link, kernel=link.kernel[:SHORT_ID]) for link in status.links])
 
 
 def _who(route: Route, order: Order) -> str:
@@ -148,11 +172,15 @@ class Admin:
                 return
             case StoryRequest(request, _, kernel):
                 try:
-                    self._send(route, self._story(request, kernel))
+                    story = self._story(request, kernel)
+                    self._send(route, story if self._trusts(route) else replace(story, kernel=story.kernel[:SHORT_ID]))
                 except NotFound as error:
                     self._send(route, Answer(request, False, error.code, [str(error)]))
                 return
         assert isinstance(message, Order)
+        if why := _why_not(route, self._tables.options.administrators):
+            self._refuse(route, message, "not-an-administrator", why)
+            return
         if not isinstance(message, TraceOrder):
             self._note(f"{_who(route, message)} orders: {_in_words(message)}")
         try:
@@ -185,12 +213,21 @@ class Admin:
     def _status(self, route: Route, asked: StatusRequest, now: float) -> None:
         frontends = self._tables.peers_of("frontend") if asked.links else []
         if not frontends:
-            self._send(route, describe(self._tables, asked, now))
+            self._tell(route, describe(self._tables, asked, now))
             return
         pending = self._wait_for(route, asked.request, frontends, now)
         pending.status = asked
         for frontend in frontends:
             self._send(frontend.route, LinksRequest(pending.number))
+
+    def _tell(self, route: Route, status: Status) -> None:
+        self._send(route, status if self._trusts(route) else _cut(status))
+
+    def _trusts(self, route: Route) -> bool:
+        """Whether the other end of `route` is a part of the bus, or may give orders."""
+        return any(peer.route is route for peer in self._tables.peers.values()) or not _why_not(
+            route, self._tables.options.administrators
+        )
 
     def _story(self, request: int, text: str) -> Story:
         """Return what happened to the kernel that `text` means.
@@ -419,7 +456,7 @@ class Admin:
             unheard = tuple(pending.waiting.values())
             unheard += tuple(answer.part for answer in pending.answers)
             told = describe(self._tables, pending.status, now, links=pending.links, unheard=unheard)
-            self._send(pending.route, told)
+            self._tell(pending.route, told)
             return
         failed = [answer for answer in pending.answers if not answer.ok]
         code = failed[0].code if failed else ""

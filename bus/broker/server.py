@@ -27,7 +27,7 @@ from kernelbus.bus.protocol.codec import decode, encode
 from kernelbus.bus.protocol.messages import Heartbeat
 from kernelbus.bus.protocol.orders import Answer
 from kernelbus.bus.security.admission import Admission
-from kernelbus.bus.security.keys import KeyStore
+from kernelbus.bus.security.keys import KeysError, KeyStore
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.reload import BROKER_KEYS, Reloader
 from kernelbus.bus.transport.call import CallHub
@@ -79,7 +79,10 @@ class BrokerServer:
         self._router = RouterTransport(context, self._receive, keys, self._revoked)
         self._interval = options.heartbeat_interval
         self._allowances: weakref.WeakKeyDictionary[Route, Allowance] = weakref.WeakKeyDictionary()
+        self._keys = keys
         self.reloader = Reloader(config or Config(), reread, BROKER_KEYS, self._configure)
+        for line in self._unknown_administrators(options):
+            _log.warning("%s", line)
 
     @property
     def connect(self) -> TransportFactory:
@@ -198,7 +201,17 @@ class BrokerServer:
         options = self.broker.options.of(config)
         self._interval = options.heartbeat_interval
         self._perform(self.broker.configure(options, self._loop.time()))
-        return []
+        return self._unknown_administrators(options)
+
+    def _unknown_administrators(self, options: BrokerOptions) -> list[str]:
+        """Say which administrators nobody can be, one line each."""
+        if not options.administrators or self._keys is None:
+            return []
+        try:
+            faults = self._keys.unknown(options.administrators)
+        except KeysError as error:
+            faults = [str(error)]
+        return [f"Bus/Administrators: {fault}" for fault in faults]
 
     def _write_journal(self) -> None:
         self._writing = False

@@ -69,7 +69,11 @@ TRANSITIONS: Final[dict[ChannelPhase | None, frozenset[ChannelPhase | None]]] = 
 
 
 class BrokerOptions(NamedTuple):
-    """The broker's options. Times are in seconds."""
+    """The broker's options. Times are in seconds.
+
+    `administrators`: the keys, and the names of keys, whose holders may give orders; None:
+    everybody may who reaches the bus.
+    """
 
     name: str = "broker"
     heartbeat_interval: float = 1.0
@@ -79,6 +83,7 @@ class BrokerOptions(NamedTuple):
     allow_stealing: bool = False
     replace_silently: bool = False
     version: str = ""
+    administrators: tuple[str, ...] | None = None
 
     def of(self, config: Config) -> BrokerOptions:
         """Return the options of the same broker under another configuration."""
@@ -89,6 +94,7 @@ class BrokerOptions(NamedTuple):
             connection_timeout=config.limits.connection_timeout,
             allow_stealing=config.allow_stealing_kernels,
             replace_silently=config.allow_silent_kernel_replacement,
+            administrators=config.bus.administrators,
         )
 
 

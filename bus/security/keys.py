@@ -18,7 +18,7 @@ import re
 import secrets
 import shlex
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -240,6 +240,21 @@ class KeyStore:
             raise KeysError(f"{self.allowed_file}: the key {key_or_name} is not allowed here")
         told = offer(key_or_name, names.values(), "names") if names else "no key is allowed here"
         raise KeysError(f"{self.allowed_file}: no key is named {shown(key_or_name)}: {told}")
+
+    def unknown(self, keys_or_names: Iterable[str]) -> list[str]:
+        """Say, a line each, which of these are neither trusted keys nor names of such.
+
+        Raises:
+            KeysError: as for :meth:`allowed`.
+        """
+        pair, faults = self.pair(), []
+        for entry in keys_or_names:
+            try:
+                if pair is None or entry != pair.public:
+                    self.find(entry)
+            except KeysError as error:
+                faults.append(str(error))
+        return faults
 
     def allow(self, key: str, name: str, comment: str = "") -> None:
         """Trust the machine with the public key `key`; rename it if it is trusted already.

@@ -157,6 +157,8 @@ class BusConfig:
             configuration folder.
         broker_key: the public key that is expected of the broker, or its name among the allowed
             ones. None: the only one that is allowed.
+        administrators: the public keys, or their names among the allowed ones, whose machines may
+            give orders beside the broker's own user. None: everybody may who reaches the bus.
         name: what the parts of this machine are called in the status and the log; None: as the
             machine.
     """
@@ -168,6 +170,7 @@ class BusConfig:
     local_transport: Literal["call", "inproc"] = "call"
     keys: str | None = None
     broker_key: str | None = None
+    administrators: tuple[str, ...] | None = None
     name: str | None = None
 
 

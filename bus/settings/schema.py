@@ -279,29 +279,63 @@ class _Ports(_Field[tuple[int, int]]):
         return first, last
 
 
-class _Networks(_Field[tuple[str, ...]]):
-    """A list of networks and words for them; the faults of all entries are reported together."""
+class _List(_Field[tuple[str, ...]]):
+    """A list of strings; the faults of all entries are reported together."""
 
-    takes = "a list of addresses, networks (`192.0.2.0/24`) and [words](access.md#networks)"
+    #: What stands in the list.
+    entries = "strings"
+    #: The words with a meaning that may stand in it.
+    words: tuple[str, ...] = ()
+
+    def entry(self, text: str) -> str:
+        """Return an entry as it is used.
+
+        Raises:
+            ValueError: it cannot be used; the text stands behind the entry.
+        """
+        raise NotImplementedError
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
         if isinstance(value, str):
             raise ValidationError(f"{shown(value)} is not a list: put it in brackets, [{shown(value)}]")
         if not isinstance(value, list):
-            raise ValidationError(f"{shown(value)} is not a list: write networks in brackets, [ ]")
+            raise ValidationError(f"{shown(value)} is not a list: write {self.entries} in brackets, [ ]")
         found: list[str] = []
         faults: dict[int, list[str]] = {}
         for index, entry in enumerate(value):
             try:
                 if not isinstance(entry, str):
                     raise ValueError("is not a string: put it in double quotes")
-                found.append(check_network(entry))
+                found.append(self.entry(entry))
             except ValueError as error:
-                near = nearest(entry, WORDS) if isinstance(entry, str) else None
+                near = nearest(entry, self.words) if self.words and isinstance(entry, str) else None
                 faults[index] = [f"{shown(entry)} {error}" + (f" (did you mean {shown(near)}?)" if near else "")]
         if faults:
             raise ValidationError(faults)
         return tuple(dict.fromkeys(found))
+
+
+class _Networks(_List):
+    """A list of networks and words for them."""
+
+    takes = "a list of addresses, networks (`192.0.2.0/24`) and [words](access.md#networks)"
+    entries = "networks"
+    words = WORDS
+
+    def entry(self, text: str) -> str:
+        return check_network(text)
+
+
+class _KeyNames(_List):
+    """A list of public keys and of names of keys."""
+
+    takes = "a list of public keys and of their names"
+    entries = "keys, or their names,"
+
+    def entry(self, text: str) -> str:
+        if not text.strip() or any(character.isspace() for character in text.strip()):
+            raise ValueError("is neither a key nor the name of one: kernelbus keys list shows both")
+        return text.strip()
 
 
 class _Section(Schema):
@@ -505,6 +539,11 @@ class _BusSchema(_Section):
     broker_key = _Text(
         "The key that the broker must have: a public key, or a name from `kernelbus keys list`. "
         "Left out, it is the only key that is allowed on this machine."
+    )
+    administrators = _KeyNames(
+        "The keys whose machines may [give orders](machines.md#who-may-give-orders): public keys, or "
+        "names from `kernelbus keys list`. The user of the broker always may. Left out, everybody "
+        "may who reaches the bus."
     )
     name = _Name(
         "What the parts of this machine are called in the status and in the log. Left out, it is "

@@ -103,6 +103,10 @@ class _CallRoute(Route):
     def name(self) -> str:
         return "this process"
 
+    @property
+    def own(self) -> bool:
+        return True
+
     def send(self, frame: Frame) -> bool:
         transport = self._transport
         if transport._handler is None or transport._hub.closed:

@@ -47,6 +47,21 @@ class Route(Protocol):
         """The user and process at the other end, as the operating system names them, or ""."""
         return ""
 
+    @property
+    def own(self) -> bool:
+        """Whether the other end is certainly run by the broker's own user, or by root."""
+        return False
+
+    @property
+    def key(self) -> str:
+        """The public key that the other end's machine has proved to have; "": none."""
+        return ""
+
+    @property
+    def machine(self) -> str:
+        """The name that the broker's machine has for that key; "" without one."""
+        return ""
+
     def send(self, frame: Frame) -> bool:
         """Send `frame` on its lane; return False when the part is known to be unreachable."""
 

@@ -27,6 +27,7 @@ import pwd
 import re
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import zmq
 
@@ -184,22 +185,35 @@ def dealer_factory(
 
 
 class _RouterRoute(Route):
-    def __init__(self, router: _Router, token: bytes, key: str, credentials: str) -> None:
+    def __init__(self, router: _Router, token: bytes, key: str, user: _User | None) -> None:
         self._router = router
         self._identities = {lane: token + bytes([lane]) for lane in Lane}
         self._name = token[:4].hex()
-        #: The key of the machine at the other end; empty if that is this machine.
-        self.key = key
-        self._credentials = credentials
+        self._key = key
+        self._user = user
         self.closed = False
 
     @property
     def credentials(self) -> str:
-        return self._credentials
+        return "" if self._user is None else str(self._user)
+
+    @property
+    def own(self) -> bool:
+        if self._user is not None:
+            return self._user.number in (0, os.geteuid())
+        return bool(self._key) and self._key == self._router.own_key
+
+    @property
+    def key(self) -> str:
+        return self._key
+
+    @property
+    def machine(self) -> str:
+        return self._router.machine(self._key)
 
     @property
     def name(self) -> str:
-        machine = self._router.machine(self.key)
+        machine = self.machine or self._key
         return f"{self._name} of {machine}" if machine else self._name
 
     def send(self, frame: Frame) -> bool:
@@ -240,7 +254,11 @@ class _Router:
         self._in_loop.close(linger=200)
 
     def machine(self, key: str) -> str:
-        return (self._admission is not None and self._admission.name(key)) or key
+        return (self._admission is not None and self._admission.name(key)) or ""
+
+    @property
+    def own_key(self) -> str:
+        return self._admission.pair.public if self._admission is not None else ""
 
     def send(self, identity: bytes, frame: Frame) -> bool:
         try:
@@ -297,26 +315,35 @@ class _Router:
             self._forget(route)
             route = None
         if route is None:
-            route = self._routes[token] = _RouterRoute(self, token, key, _credentials(parts[-1]))
+            route = self._routes[token] = _RouterRoute(self, token, key, _user(parts[-1]))
         self._on_frame(route, frame)
 
 
-def _credentials(part: zmq.Frame) -> str:
-    """Return who sent a message over an ipc endpoint (SO_PEERCRED); "" for any other.
+@dataclass(frozen=True, slots=True)
+class _User:
+    """The user and the process at the other end of an ipc endpoint."""
+
+    number: int
+    process: str
+
+    def __str__(self) -> str:
+        try:
+            name = pwd.getpwuid(self.number).pw_name
+        except KeyError:
+            name = str(self.number)
+        return f"user {name}, process {self.process}"
+
+
+def _user(part: zmq.Frame) -> _User | None:
+    """Return who sent a message over an ipc endpoint (SO_PEERCRED); None for any other.
 
     ZeroMQ gives the address of such a peer as `:uid:gid:pid`.
     """
     try:
         found = re.fullmatch(r"(?:localhost)?:(\d+):\d+:(\d+)", str(part.get("Peer-Address")))
     except zmq.ZMQError:
-        return ""
-    if found is None:
-        return ""
-    try:
-        user = pwd.getpwuid(int(found[1])).pw_name
-    except KeyError:
-        user = found[1]
-    return f"user {user}, process {found[2]}"
+        return None
+    return None if found is None else _User(int(found[1]), found[2])
 
 
 class RouterTransport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from broker_player import BrokerPlayer, Peer, kernel, report
+from broker_player import OPTIONS, BrokerPlayer, Peer, kernel, report
 
 from kernelbus.bus.broker.administration import TRACE_LEASE
 from kernelbus.bus.broker.machine import Broker
@@ -104,6 +104,61 @@ def test_what_fails_at_its_host_fails(bus: BrokerPlayer, console: Peer) -> None:
     ((_, order),) = bus.say(console, KernelOrder(7, ME, KERNEL, "abort"))
     bus.say(host, PartAnswer(order.request, False, "kernel-idle", ["it is idle"]))
     assert (answer(bus).ok, answer(bus).code) == (False, "kernel-idle")
+
+
+class Known(Peer):
+    """A console of which it is known whose it is."""
+
+    def __init__(self, *, own: bool = False, key: str = "", machine: str = "") -> None:
+        super().__init__("console")
+        self._own, self._key, self._machine = own, key, machine
+
+    @property
+    def own(self) -> bool:
+        return self._own
+
+    @property
+    def key(self) -> str:
+        return self._key
+
+    @property
+    def machine(self) -> str:
+        return self._machine
+
+
+@pytest.mark.parametrize(
+    ("administrators", "console", "why"),
+    [
+        (None, Known(), ""),
+        (None, Known(key="K1", machine="lab1"), ""),
+        ((), Known(own=True), ""),
+        ((), Known(own=True, key="K0"), ""),
+        (("K1",), Known(key="K1", machine="lab1"), ""),
+        (("lab1",), Known(key="K1", machine="lab1"), ""),
+        (("lab1",), Known(key="lab1x", machine="lab2"), "lab2 may look and not give orders: its key is not in Bus/Administrators"),
+        (("K1",), Known(key="K2"), "K2 may look and not give orders"),
+        (("K1", ""), Known(), "shows neither a key nor, by a socket, its user: give them as the user of the broker"),
+    ],
+)
+def test_who_may_give_orders_and_who_may_look(administrators: tuple[str, ...] | None, console: Known, why: str) -> None:
+    bus = BrokerPlayer(OPTIONS._replace(administrators=administrators))
+    host = bus.host("h", kernels=[session()])
+    orders = [KernelOrder(7, ME, KERNEL, "abort"), PoolOrder(8, ME, "P", "drain"), TraceOrder(9, ME, KERNEL), ReloadOrder(10, ME)]
+    for order in orders:
+        sent = bus.say(console, order)
+        if why:
+            assert (answer(bus).code, len(sent)) == ("not-an-administrator", 1)
+            assert why in answer(bus).lines[0]
+            assert any(note.warning and "refused" in note.text for note in bus.notes)
+        else:
+            assert [to for to, message in sent if type(message) is type(order)] == ["h"]
+    assert bus.broker.pool_orders.keys() == ({"P"} if not why else set())
+    # All may look; a whole id is for those who may have the kernel.
+    shown = KERNEL[:8] if why else KERNEL
+    assert [told.kernel for told in bus.status(console).kernels] == [shown]
+    ((_, story),) = bus.say(console, StoryRequest(1, ME, KERNEL[:4]))
+    assert isinstance(story, Story) and story.kernel == shown
+    assert [told.kernel for told in bus.status(host).kernels] == [KERNEL], "a part of the bus needs it"
 
 
 @pytest.mark.parametrize(

@@ -128,8 +128,10 @@ class TestEveryKeyIsObeyed:
     def test_bus(self) -> None:
         times = '"HeartbeatInterval": 2, "HeartbeatTimeout": 9.5'
         rest = '"LocalTransport": "inproc", "Journal": "j", "Keys": "k", "BrokerKey": "b", "Name": "alpha"'
+        rest += ', "Administrators": ["lab1", "lab1", "K"]'
         text = '{"Bus": {"Endpoint": "tcp://10.0.0.1:5", ' + times + ", " + rest + "}}"
-        told = config.BusConfig("tcp://10.0.0.1:5", 2.0, 9.5, str(Path("j").absolute()), "inproc", str(Path("k").absolute()), "b", "alpha")
+        journal, keys = (str(Path(name).absolute()) for name in "jk")
+        told = config.BusConfig("tcp://10.0.0.1:5", 2.0, 9.5, journal, "inproc", keys, "b", ("lab1", "K"), "alpha")
         assert loads(text).bus == told
         assert loads('{"Bus": {"Keys": "", "BrokerKey": ""}}').bus == config.BusConfig()
 
@@ -209,6 +211,8 @@ REFUSED = [
     ('{"Zork": 1}', 1, 'unknown key "Zork": the keys are "AllowStealingKernels", '),
     ('{"Access": {"Zork": 1}}', 1, 'unknown key "Zork" in Access: the keys are "Allow", '),
     ('{"Access": {"Allow": "all"}}', 1, 'Access.Allow: "all" is not a list: put it in brackets, ["all"]'),
+    ('{"Bus": {"Administrators": "lab1"}}', 1, 'Bus.Administrators: "lab1" is not a list: put it in brackets, ["lab1"]'),
+    ('{"Bus": {"Administrators": ["lab1", ""]}}', 1, '"" is neither a key nor the name of one: kernelbus keys list shows both'),
     ('{"Access": {"Allow": 7}}', 1, "Access.Allow: 7 is not a list"),
     ('{"Access": {"Deny": ["10.0.0.0/8",\n"privat"]}}', 2, 'Access.Deny.1: "privat" is no network: '),
     ('{"Access": {"Anonymous": ["privat"]}}', 1, '(did you mean "private"?)'),

@@ -477,7 +477,9 @@ async def test_an_ipc_endpoint_says_whose_process_sends(context: zmq.Context[zmq
         part = dealer_factory(context, listening.bind(endpoint), secrets.token_bytes)(lambda frame: None)
         part.send(data(1))
         await until(lambda: made.frames)
-        said = made.frames.pop()[0].credentials
-        assert said == (f"user {pwd.getpwuid(os.getuid()).pw_name}, process {os.getpid()}" if endpoint.startswith("ipc") else "")
+        route = made.frames.pop()[0]
+        user = f"user {pwd.getpwuid(os.getuid()).pw_name}, process {os.getpid()}"
+        assert route.credentials == (user if endpoint.startswith("ipc") else "")
+        assert route.own is endpoint.startswith("ipc") and (route.key, route.machine) == ("", "")
         part.close()
     listening.close()

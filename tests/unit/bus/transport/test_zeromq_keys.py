@@ -19,9 +19,10 @@ from kernelbus.bus.broker.server import BrokerServer
 from kernelbus.bus.broker.tables import PeerState
 from kernelbus.bus.channel.channel import EndReason
 from kernelbus.bus.channel.frames import Frame, Kind
-from kernelbus.bus.client import AdminClient, BrokerUnreachable
+from kernelbus.bus.client import AdminClient, BrokerUnreachable, OrderRefused
 from kernelbus.bus.errors import EndpointError
 from kernelbus.bus.membership import MembershipState
+from kernelbus.bus.protocol.orders import LogLevelOrder
 from kernelbus.bus.security.curve import Handshake, Introduction, client_security
 from kernelbus.bus.security.keys import KeysError, KeyStore
 from kernelbus.bus.settings.config import BusConfig, Config
@@ -271,6 +272,30 @@ async def test_an_administrators_client_shows_its_keys(machines: Machines) -> No
             await asyncio.to_thread(client.status)
         machines.keys.allow(machines.public(store), "lab1")
         assert (await asyncio.to_thread(client.status)).broker == machines.options.name
+
+
+async def test_orders_may_be_left_to_some_keys(machines: Machines) -> None:
+    ann, ben, own = machines.machine("ann"), machines.machine("ben"), machines.keys
+    own.allow(machines.public(own), "broker")  # so that it finds its own key, as on its own address
+    order = LogLevelOrder(0, "", "info")
+    for administrators, may in (
+        (None, ["ann", "ben", "own"]),
+        (("ann",), ["ann", "own"]),
+        ((machines.public(ben),), ["ben", "own"]),
+        ((), ["own"]),
+    ):
+        machines.server.broker.configure(machines.options._replace(administrators=administrators), 0.0)
+        for name, store in (("ann", ann), ("ben", ben), ("own", own)):
+            with console(machines, store) as client:
+                assert (await asyncio.to_thread(client.status)).broker == machines.options.name
+                if name in may:
+                    assert (await asyncio.to_thread(client.order, order)).ok
+                    continue
+                with pytest.raises(OrderRefused) as refused:
+                    await asyncio.to_thread(client.order, order)
+                assert str(refused.value) == (
+                    f"{name} may look and not give orders: its key is not in Bus/Administrators of the broker's configuration"
+                )
 
 
 async def test_an_administrators_client_is_told_of_a_wrong_key(machines: Machines) -> None:
