@@ -389,7 +389,7 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         nargs="?",
         const="",
-        help="a server that is advertised (kernelbus discover lists them): the one of this name, or without NAME one with ready kernels",
+        help="a server that is advertised (kernelbus discover lists them): the one of this name, or without NAME any",
     )
     group.add_argument("--pool", metavar="NAME", help="a fresh kernel of this pool (the server's default pool)")
     group.add_argument("--kernel-id", metavar="ID", help="the kernel with this id, which is kept afterwards")
