@@ -152,7 +152,7 @@ def test_who_may_give_orders_and_who_may_look(administrators: tuple[str, ...] | 
             assert any(note.warning and "refused" in note.text for note in bus.notes)
         else:
             assert [to for to, message in sent if type(message) is type(order)] == ["h"]
-    assert bus.broker.pool_orders.keys() == ({"P"} if not why else set())
+    assert bus.broker.admin.pool_orders.keys() == ({"P"} if not why else set())
     # All may look; a whole id is for those who may have the kernel.
     shown = KERNEL[:8] if why else KERNEL
     assert [told.kernel for told in bus.status(console).kernels] == [shown]

@@ -222,15 +222,15 @@ def test_a_detached_kernel_that_evaluates_is_both(bus: BrokerPlayer, console: Pe
 
 
 def test_hosts_that_disagree_on_the_default_pool_are_a_problem_and_logged_once(bus: BrokerPlayer, console: Peer) -> None:
-    bus.host("alpha", pools=[report("P"), report("Q")])
-    bus.host("beta", pools=[replace(report("P"), default=False), replace(report("Q"), default=True)])
+    bus.host("alpha", report("P"), report("Q"))
+    bus.host("beta", replace(report("P"), default=False), replace(report("Q"), default=True))
     problems = bus.status(console).problems
     assert [problem.split(";")[0] for problem in problems] == [
         "pool P has Default on alpha, and not on beta",
         "pool Q has Default on beta, and not on alpha",
     ]
     assert [note.text for note in bus.notes if note.warning] == problems
-    beta = bus.host("beta", pools=[replace(report("P"), default=False), replace(report("Q"), default=True)])
+    beta = bus.host("beta", replace(report("P"), default=False), replace(report("Q"), default=True))
     assert len([note for note in bus.notes if note.warning]) == 2
     # It is over when their configurations agree.
     for changed in (report("P"), report("Q")):

@@ -180,7 +180,22 @@ async def test_a_failure_is_logged_once_and_advertising_goes_on(
             thrice.set()
         raise OSError(98, "Address already in use")
 
-    monkeypatch.setattr("kernelbus.frontend.discovery.advertise.AsyncZeroconf", refuse)
+    monkeypatch.setattr("kernelbus.frontend.discovery.multicast.AsyncZeroconf", refuse)
     async with Told(protocol).advertised():
         await asyncio.wait_for(thrice.wait(), 20)
     assert caplog.messages == ["the server cannot be advertised: [Errno 98] Address already in use; it works all the same, and tries again"]
+
+
+async def test_what_nobody_else_can_see_is_said(
+    protocol: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernelbus.frontend.discovery.advertise.mute", lambda zeroconf, interfaces: ["fd00::7"])
+    told = Told(protocol)
+    told.advertiser = Advertiser(told._reach, told._describe, machine="test", alone=lambda: "its cable is out", interval=0.1)
+    async with finding(protocol) as seen, told.advertised():
+        await seen.until(lambda servers: servers and servers[0].pools)
+        # It is tried again each time, and said once.
+        assert caplog.messages == [
+            "nothing is advertised on the network of fd00::7, where multicast DNS cannot be used; trying again",
+            "advertised on this machine alone: its cable is out",
+        ]
