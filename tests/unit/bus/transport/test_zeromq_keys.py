@@ -260,8 +260,8 @@ async def test_one_broker_after_the_other_decides_in_one_process(machines: Machi
     await until(lambda: host.ups == 2)
 
 
-def console(machines: Machines, store: KeyStore) -> AdminClient:
-    keys = BusConfig(keys=str(store.folder), broker_key=machines.public(machines.keys))
+def console(machines: Machines, store: KeyStore, broker: str | None = None) -> AdminClient:
+    keys = BusConfig(keys=str(store.folder), broker_key=broker)
     introduction = Introduction(machines.remote, Config(bus=keys))
     return AdminClient(machines.remote, secrets.token_bytes, sender="ann@lab", timeout=20, introduction=introduction)
 
@@ -286,7 +286,7 @@ async def test_orders_may_be_left_to_some_keys(machines: Machines) -> None:
     ):
         machines.server.broker.configure(machines.options._replace(administrators=administrators), 0.0)
         for name, store in (("ann", ann), ("ben", ben), ("own", own)):
-            with console(machines, store) as client:
+            with console(machines, store, machines.public(own)) as client:
                 assert (await asyncio.to_thread(client.status)).broker == machines.options.name
                 if name in may:
                     assert (await asyncio.to_thread(client.order, order)).ok
