@@ -116,6 +116,10 @@ def load() -> Loaded:
     from mathics.core.definitions import Definitions
     from mathics.eval.inference import ensure_logical_algebraic_rules
 
+    from kernelbus.kernelhost.mathics.associations.installation import (
+        correct_associations,
+        install_associations,
+    )
     from kernelbus.kernelhost.mathics.library.corrections import correct
     from kernelbus.kernelhost.mathics.library.numbers import mend_numbers
 
@@ -133,10 +137,12 @@ def load() -> Loaded:
     _mend_printing()
     _mend_get()
     correct()
+    correct_associations()
     mend_session()
     ensure_logical_algebraic_rules()
     definitions = Definitions(add_builtin=True)
     _add_packages(definitions)
+    install_associations(definitions)
     terminal.install(definitions)
     confinement.install(definitions)
     return Loaded(definitions, interrupts, terminal, _number_tables())
@@ -193,7 +199,9 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
 def _add_packages(definitions: Any) -> None:
     from kernelbus.kernelhost.mathics.library import jlink, netlink
     from kernelbus.kernelhost.mathics.library.functions import add_functions
+    from kernelbus.kernelhost.mathics.library.patterns import add_patterns
 
+    add_patterns(definitions)
     add_functions(definitions)
     jlink.add_package(definitions)
     netlink.add_package(definitions)
@@ -244,14 +252,14 @@ def _mend_lists() -> None:
     from mathics.core.list import ListExpression
     from mathics.core.symbols import Symbol
 
-    sequence = Symbol("System`Sequence")
+    sequence, nothing = Symbol("System`Sequence"), Symbol("System`Nothing")
     theirs = ListExpression.evaluate_elements
 
     def evaluate_elements(self: Any, evaluation: Any) -> Any:
         result = theirs(self, evaluation)
-        if any(type(e) is Expression and e._head is sequence for e in result._elements):
-            flat = (e._elements if e.get_head() is sequence else (e,) for e in result._elements)
-            result = ListExpression(*(each for some in flat for each in some))
+        if any(e is nothing or (type(e) is Expression and e._head is sequence) for e in result._elements):
+            flat = (e._elements if e.get_head() is sequence else (e,) for e in result._elements if e is not nothing)
+            result = ListExpression(*(each for some in flat for each in some if each is not nothing))
             result._build_elements_properties()
         return result
 

@@ -6,8 +6,6 @@ Each is changed in place, before definitions are made of it:
   evaluation so far. It also notices messages that a ``Quiet`` around it hides.
 * ``Function[Null, body, attributes]`` takes slots.
 * ``Print[]`` prints an empty line.
-* ``Association`` evaluates elements that are not rules, and a missing key gives
-  ``Missing["KeyAbsent", key]``.
 * ``ToExpression`` wraps what it reads in its third argument before evaluation, gives ``Null`` for a
   text without an expression, and gives messages on wrong syntax in its own name.
 * ``FromCharacterCode`` takes codes beyond 65535. It joins the codes of two surrogates, and so does
@@ -31,7 +29,6 @@ def correct() -> None:
     _correct_check()
     _correct_function()
     _correct_print()
-    _correct_associations()
     _correct_to_expression()
     _correct_characters()
 
@@ -140,40 +137,6 @@ def _correct_print() -> None:
 
     empty.__doc__ = "Print[]"
     Print.eval_empty = empty
-
-
-def _correct_associations() -> None:
-    from mathics.builtin.list.associations import Association, Lookup
-    from mathics.core.atoms import String
-    from mathics.core.expression import Expression
-    from mathics.core.symbols import Symbol
-
-    theirs, their_key = Association.eval, Association.eval_key
-    sequence, association, missing = (Symbol(f"System`{name}") for name in ("Sequence", "Association", "Missing"))
-
-    def held(item: Any) -> bool:
-        if item.has_form(("List", "Association"), None):
-            return all(map(held, item.elements))
-        return bool(item.has_form(("Rule", "RuleDelayed"), 2))
-
-    def make(self: Any, rules: Any, evaluation: Any) -> Any:
-        given = rules.get_sequence()
-        if all(map(held, given)):
-            return theirs(self, rules, evaluation)
-        evaluated = [item if held(item) else item.evaluate(evaluation) for item in given]
-        result = theirs(self, Expression(sequence, *evaluated), evaluation)
-        return Expression(association, *evaluated) if result is None and evaluated != given else result
-
-    def at_key(self: Any, rules: Any, key: Any, evaluation: Any) -> Any:
-        result = their_key(self, rules, key, evaluation)
-        if result is not None and result.has_form("Missing", 2) and result.elements[0].get_name() == "System`KeyAbsent":
-            return Expression(missing, String("KeyAbsent"), key)
-        return result
-
-    make.__doc__ = theirs.__doc__
-    at_key.__doc__ = "Association[rules___][key_]"
-    Association.eval, Association.eval_key = make, at_key
-    Lookup.rules = {}
 
 
 def _correct_to_expression() -> None:

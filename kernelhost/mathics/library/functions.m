@@ -66,6 +66,7 @@ MinimalBy[x_List, f_] := kernelbus`pick[x, f /@ x, First]
 MaximalBy[{}, f_] := {}
 MaximalBy[x_List, f_] := kernelbus`pick[x, f /@ x, Last]
 kernelbus`pick[x_, keys_, end_] := x[[Flatten[Position[keys, Verbatim[Evaluate[end[Sort[keys]]]], {1}, Heads -> False]]]]
+TakeDrop[x_, seq__] := {Take[x, seq], Drop[x, seq]}
 LengthWhile[x_List, f_] := Module[{n = 0}, While[n < Length[x] && TrueQ[f[x[[n + 1]]]], n++]; n]
 TakeWhile[x_List, f_] := Take[x, LengthWhile[x, f]]
 NestWhileList[f_, x_, test_] := Module[{last = x, all = {x}}, While[TrueQ[test[last]], last = f[last]; AppendTo[all, last]]; all]
@@ -81,60 +82,12 @@ FirstCase[x_, form_] := FirstCase[x, form, Missing["NotFound"], {1}]
 FirstCase[x_, form_, default_] := FirstCase[x, form, default, {1}]
 FirstCase[x_, form_, default_, level_] := Replace[Cases[x, form, level], {{} :> default, {found_, ___} :> found}]
 
-(* -- associations -- *)
+(* -- missing values -- *)
 
-SetAttributes[Lookup, HoldRest]
-Normal[x_Association] := List @@ x
-Counts[x_List] := Association @@ Rule @@@ Tally[x]
-CountsBy[x_List, f_] := Counts[f /@ x]
-CountsBy[f_][x_] := CountsBy[x, f]
-GroupBy[x_List, f_] := Association @@ (f[First[#]] -> # & /@ GatherBy[x, f])
-GroupBy[x_List, f_ -> g_] := Function[group, g /@ group] /@ GroupBy[x, f]
-GroupBy[x_List, {f_}] := GroupBy[x, f]
-GroupBy[x_List, {f_, more__}] := Function[group, GroupBy[group, {more}]] /@ GroupBy[x, f]
-GroupBy[x_List, f_, reduce_] := reduce /@ GroupBy[x, f]
-GroupBy[f_][x_] := GroupBy[x, f]
-PositionIndex[x_List] := GroupBy[MapThread[List, {x, Range[Length[x]]}], First -> Last]
-PositionIndex[{}] := Association[]
-AssociationThread[keys_List, values_List] /; Length[keys] === Length[values] := Association @@ Thread[keys -> values]
-AssociationThread[keys_List -> values_List] := AssociationThread[keys, values]
-AssociationMap[f_, x_List] := Association @@ (# -> f[#] & /@ x)
-AssociationMap[f_, x_?AssociationQ] := Association @@ (f /@ Normal[x])
-AssociationMap[f_][x_] := AssociationMap[f, x]
-KeyExistsQ[x_?AssociationQ, key_] := MemberQ[Keys[x], Verbatim[key]]
-KeyExistsQ[key_][x_] := KeyExistsQ[x, key]
-KeyMemberQ[x_?AssociationQ, form_] := MemberQ[Keys[x], form]
-KeyFreeQ[x_?AssociationQ, form_] := Not[MemberQ[Keys[x], form]]
-KeyMap[f_, x_?AssociationQ] := Association @@ (f[First[#]] -> Last[#] & /@ Normal[x])
-KeyMap[f_][x_] := KeyMap[f, x]
-KeyValueMap[f_, x_?AssociationQ] := f @@@ Normal[x]
-KeyValueMap[f_][x_] := KeyValueMap[f, x]
-KeySelect[x_?AssociationQ, f_] := Association @@ Select[Normal[x], f[First[#]] &]
-KeySelect[f_][x_] := KeySelect[x, f]
-KeySort[x_?AssociationQ] := Association @@ Normal[x][[Ordering[Keys[x]]]]
-KeySortBy[x_?AssociationQ, f_] := Association @@ Normal[x][[Ordering[{f[#], #} & /@ Keys[x]]]]
-KeySortBy[f_][x_] := KeySortBy[x, f]
-KeyTake[x_?AssociationQ, keys_List] := Association @@ (# -> x[#] & /@ Select[keys, Function[key, KeyExistsQ[x, key]]])
-KeyTake[x_?AssociationQ, key_] := KeyTake[x, {key}]
-KeyTake[keys_][x_] := KeyTake[x, keys]
-KeyDrop[x_?AssociationQ, keys_List] := KeySelect[x, Function[key, Not[MemberQ[keys, Verbatim[key]]]]]
-KeyDrop[x_?AssociationQ, key_] := KeyDrop[x, {key}]
-KeyDrop[keys_][x_] := KeyDrop[x, keys]
-Lookup[x_?AssociationQ, key_] := kernelbus`lookup[x, key]
-Lookup[x_?AssociationQ, key_, default_] := kernelbus`lookup[x, key, Hold[default]]
-Lookup[x : {___?AssociationQ}, key_, default___] := Function[each, Lookup[each, key, default]] /@ x
-Lookup[key_][x_] := Lookup[x, key]
-kernelbus`lookup[x_, keys_List, default___] := Function[each, kernelbus`lookup[x, each, default]] /@ keys
-kernelbus`lookup[x_, Key[key_], default___] := kernelbus`lookup[x, {key}, default][[1]]
-kernelbus`lookup[x_, key_] := x[key]
-kernelbus`lookup[x_, key_, Hold[default_]] := If[KeyExistsQ[x, key], x[key], default]
-Merge[{}, f_] := Association[]
-Merge[x : {__?AssociationQ}, f_] := f /@ GroupBy[Join @@ (Normal /@ x), First -> Last]
-Merge[f_][x_] := Merge[x, f]
+Nothing[___] := Nothing
 MissingQ[x_] := Head[x] === Missing
 FailureQ[x_] := Head[x] === Failure || x === $Failed || x === $Aborted
 DeleteMissing[x_List] := DeleteCases[x, _Missing]
-DeleteMissing[x_?AssociationQ] := Association @@ DeleteCases[Normal[x], _[_, _Missing]]
 
 (* -- strings -- *)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mathics.core.evaluation import Evaluation
 
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded, load
+from kernelbus.kernelhost.mathics.forms.inputform import input_form
 
 _SIGNALS = (signal.SIGINT, signal.SIGALRM, signal.SIGUSR1)
 
@@ -49,3 +51,17 @@ def loaded(mathics: Loaded) -> Iterator[Loaded]:
 def definitions(loaded: Loaded) -> Any:
     """Give the definitions of a loaded Mathics3."""
     return loaded.definitions
+
+
+@pytest.fixture
+def value(definitions: Any) -> Callable[[str], str]:
+    """Give a function that evaluates lines, and returns the last value in InputForm."""
+
+    def evaluated(code: str) -> str:
+        shown = ""
+        for line in code.splitlines():
+            evaluation = Evaluation(definitions, format="unformatted")
+            shown = input_form(evaluation.parse(line).evaluate(evaluation), evaluation)
+        return shown
+
+    return evaluated

@@ -23,7 +23,7 @@ class Port:
 
 
 def test_loading_makes_the_corrections(loaded: Loaded) -> None:
-    names = ["Check", "Function", "Print", "Association", "ToExpression"]
+    names = ["Check", "Function", "Print", "ToExpression"]
     corrected = [
         rule
         for name in names
