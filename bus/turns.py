@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-__all__ = ["ROUND", "STEPS", "TURN", "Turn", "Turns"]
+__all__ = ["ROUND", "STEPS", "STEP_BYTES", "TURN", "Turn", "Turns"]
 
 K = TypeVar("K", bound=Hashable)
 
@@ -23,6 +23,8 @@ K = TypeVar("K", bound=Hashable)
 TURN, ROUND = 0.002, 0.004
 #: The steps of one turn, at most.
 STEPS = 64
+#: The bytes of one step, where a peer's bytes are followed: at worst each of them is an expression.
+STEP_BYTES = 4096
 
 
 class Turn:

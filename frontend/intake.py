@@ -2,22 +2,20 @@
 
 No I/O. What a client sends waits here undivided until its link has a turn
 (:mod:`kernelbus.bus.turns`). So a client that sends faster than its link may work costs the bytes
-that were read, and nothing for what is in them. A step follows at most :data:`STEP` bytes, or the
-rest of one long body, which costs next to nothing.
+that were read, and nothing for what is in them. A step follows at most
+:data:`kernelbus.bus.turns.STEP_BYTES`, or the rest of one long body, which costs next to nothing.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-from kernelbus.bus.turns import Turn
+from kernelbus.bus.turns import STEP_BYTES, Turn
 from kernelbus.frontend.sieve import Piece, Sieve
 from wstp import Limits
 
-__all__ = ["STEP", "Intake"]
+__all__ = ["Intake"]
 
-#: The bytes of one step: at worst each of them is an expression.
-STEP = 4096
 #: Take so many bytes before they are passed on.
 _PORTION = 256 * 1024
 
@@ -59,7 +57,7 @@ class Intake:
         taken, goes_on = 0, True
         while goes_on and self._raw and taken < _PORTION and not (self._pieces and self._pieces[-1].command):
             first = self._raw[0]
-            size = max(STEP, self._sieve.skippable)
+            size = max(STEP_BYTES, self._sieve.skippable)
             part = first[:size]
             if len(first) > size:
                 self._raw[0] = first[size:]

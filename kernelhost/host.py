@@ -39,6 +39,7 @@ from kernelbus.bus.protocol.messages import (
 from kernelbus.bus.protocol.orders import Order
 from kernelbus.bus.protocol.reports import HostReport
 from kernelbus.bus.protocol.schema import Message
+from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import EventLogger, fields
 from kernelbus.bus.settings.reload import HOST_KEYS, Reloader
@@ -127,6 +128,7 @@ class Host:
         self._none_left = asyncio.Event()
         self._all_ready = asyncio.Event()
         self._limits = limits = settled(config.limits)
+        self._rounds = Rounds()
         self._nursery = Nursery(limits.kernel_start_timeout)
         self._scratch = self._make_scratch()
         options = ChannelOptions(window=limits.window, chunk=limits.chunk)
@@ -414,6 +416,7 @@ class Host:
             replaced,
             self,
             self._nursery,
+            self._rounds,
             self._name,
             self._scratch,
         )

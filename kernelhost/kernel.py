@@ -31,6 +31,7 @@ from enum import Enum
 from typing import Protocol
 
 from kernelbus.bus.descriptors import available, shortage
+from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import LimitsConfig, PoolConfig
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.process import peers
@@ -119,6 +120,7 @@ class Kernel(RelayOwner):
         replaced: whether a client whose kernel dies gets another one at once.
         handler: what is told of the events in its life.
         nursery: forks embedded kernels.
+        rounds: gives the turns in which its clients' bytes are passed on.
         scratch: makes the folder that it runs in; None: it runs in the host's.
         host: the name of the kernel host, for the log.
 
@@ -145,6 +147,7 @@ class Kernel(RelayOwner):
         replaced: bool,
         handler: KernelHandler,
         nursery: Nursery,
+        rounds: Rounds,
         host: str = "",
         scratch: Scratch | None = None,
     ) -> None:
@@ -156,7 +159,7 @@ class Kernel(RelayOwner):
         self.host = host
         self.log = EventLogger(_log, self._fields)
         self.trace = PacketTrace(self.log, str(self), time.time)
-        self.session = Session(self, limits, send_prompt, replaced)
+        self.session = Session(self, limits, send_prompt, replaced, rounds)
         self._limits = limits
         self._handler = handler
         self._nursery = nursery

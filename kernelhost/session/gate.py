@@ -64,6 +64,11 @@ class Gate:
         """How many bytes are held at present."""
         return self._held_bytes
 
+    @property
+    def skippable(self) -> int:
+        """How many of the next bytes are the rest of a body, which costs next to nothing."""
+        return self._tracker.skippable
+
     def feed(self, data: bytes | bytearray | memoryview) -> list[bytes | memoryview]:
         """Take the client's next bytes; return those that are to be written to the kernel now.
 

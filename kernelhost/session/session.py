@@ -1,7 +1,8 @@
 """One kernel's session: its client, what passes between the two, and what the next client gets.
 
 A client's bytes pass from its channel through the gate (:mod:`kernelbus.kernelhost.session.gate`)
-to the kernel's link. When the kernel's socket has taken them, credit goes back to the client. The
+to the kernel's link. They do so in turns (:mod:`kernelbus.bus.turns`): until the session has one,
+they wait undivided. When the kernel's socket has taken them, credit goes back to the client. The
 kernel's bytes pass from the link through the output log
 (:mod:`kernelbus.kernelhost.session.output`) to the channel. Both directions are followed for packet
 heads only (:mod:`kernelbus.kernelhost.session.conversation`).
@@ -32,8 +33,10 @@ from typing import Protocol
 from kernelbus.bus.channel.channel import Data, Ended, EndReason, Event, Reset, Urgent, Writable
 from kernelbus.bus.channel.multiplexer import ChannelHandle, Multiplexer
 from kernelbus.bus.protocol.messages import NO_POINT, Acquire
+from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import LimitsConfig
 from kernelbus.bus.settings.logs import EventLogger
+from kernelbus.bus.turns import STEP_BYTES, Turn
 from kernelbus.kernelhost.pools.keeping import Activity, Worth, worth_of
 from kernelbus.kernelhost.session.conversation import Conversation
 from kernelbus.kernelhost.session.gate import Gate
@@ -49,6 +52,9 @@ __all__ = ["Session", "SessionKernel"]
 #: Bytes of the largest output in which the kernel's id is looked for. A client that has asked the
 #: kernel for its id, and was told it, can come back.
 _SMALL = 65536
+
+#: Pieces below this size are joined before they are written.
+_JOINED = 65536
 
 #: Seconds for which a client that an administrator has detached may not come back by itself.
 _STAYS_AWAY = 10.0
@@ -101,8 +107,10 @@ class _Attachment:
         urgent: its WSTP messages whose time has not come.
         received: how many of its bytes went into the gate.
         owed: for how many of these it has not yet been given credit.
-        waiting: its bytes that have not gone into the gate, because it is not greeted. Before that
-            the kernel may still work for an earlier client, and the answer would count as stale.
+        waiting: its bytes that have not gone into the gate, because the session has had no turn
+            since, or because it is not greeted. Before that the kernel may still work for an
+            earlier client, and the answer would count as stale.
+        over: the end of its stream, which is behind what waits.
         greeted: whether the kernel works for it.
         base: the log offset of the first byte that is sent to it.
         cursor: the log offset up to which the output has been sent.
@@ -113,7 +121,8 @@ class _Attachment:
     urgent: deque[Urgent]
     received: int = 0
     owed: int = 0
-    waiting: deque[bytes | bytearray | memoryview] = field(default_factory=deque)
+    waiting: deque[memoryview] = field(default_factory=deque)
+    over: Ended | None = None
     greeted: bool = False
     base: int = 0
     cursor: int = 0
@@ -127,6 +136,7 @@ class Session:
         limits: `Limits` of the configuration.
         send_prompt: whether a client that attaches is sent `InputNamePacket`.
         replaced: whether a client whose kernel dies gets another one at once.
+        rounds: gives the turns.
 
     Attributes:
         channel: the channel of its client; 0: it has no client.
@@ -139,7 +149,7 @@ class Session:
         conversation: what client and kernel have asked of each other.
     """
 
-    def __init__(self, kernel: SessionKernel, limits: LimitsConfig, send_prompt: bool, replaced: bool) -> None:
+    def __init__(self, kernel: SessionKernel, limits: LimitsConfig, send_prompt: bool, replaced: bool, rounds: Rounds) -> None:
         self.channel = 0
         self.client = ""
         self.profile = ""
@@ -155,6 +165,7 @@ class Session:
         self._tracker_limits = Limits(token_size=limits.token_size)
         self._send_prompt = send_prompt
         self._replaced = replaced
+        self._rounds = rounds
         self._attachment: _Attachment | None = None
         self._log = OutputLog(limits.output_buffer)
         self._completion: Iterator[bytes | memoryview] | None = None
@@ -323,7 +334,7 @@ class Session:
         elif self._send_prompt:
             log.append_packet(encode_packet(packet("InputNamePacket", self.conversation.prompt)))
         self._send_kept()
-        self._feed_waiting(attachment)
+        self._proceed()
         self._credit()
 
     def _say_question(self, question: Function) -> None:
@@ -365,6 +376,9 @@ class Session:
             self._note_taken(attachment, taken)
         self._log.left()
         if self._kernel.link is not None:
+            if attachment.waiting:
+                left = sum(map(len, attachment.waiting))
+                self._kernel.log.info("%s: %d bytes that its client has sent are dropped", self._kernel, left)
             self._kernel.link.resume()
             completion = attachment.gate.abandon()
             if completion is not None:
@@ -453,57 +467,90 @@ class Session:
             return
         match event:
             case Data(_, payload):
-                if attachment.greeted:
-                    self._feed(attachment, payload)
-                else:
-                    attachment.waiting.append(payload)
+                attachment.waiting.append(memoryview(payload))
+                self._proceed()
             case Urgent():
                 attachment.urgent.append(event)
                 self._pass_urgent(attachment)
-            case Ended(reason, text, taken):
-                why = text or reason.name.lower().replace("_", " ")
-                if reason is EndReason.UNUSED and self._unused:
-                    self._give_back(EndReason.ANSWER, "")
-                    return
-                # It may have sent a request before it went: the kernel carries it out after what
-                # was asked earlier.
-                self._feed_waiting(attachment)
-                if self._attachment is not attachment:
-                    return
-                self._part(EndReason.ANSWER, "", taken)
-                self._orderly = reason is not EndReason.CLIENT_LOST
-                # Disconnect[] lets the kernel go, to be found again by its id.
-                self.promised = self.promised or reason is EndReason.DETACHED
-                if reason is EndReason.CLOSE_KERNEL:
-                    self._kernel.session_unwanted(why)
-                else:
-                    self._kernel.session_detached(why)
+            case Ended():
+                attachment.over = event
+                self._proceed()
             case Reset():
                 self._part(EndReason.ANSWER, "")
                 self._kernel.session_detached("its frontend knows nothing of it")
             case Writable():
                 self._send_kept()
 
-    def _feed_waiting(self, attachment: _Attachment) -> None:
-        while attachment.waiting and self._attachment is attachment:
-            self._feed(attachment, attachment.waiting.popleft())
+    def _proceed(self) -> None:
+        """Pass on what the client has sent, as far as this session's turn allows.
 
-    def _feed(self, attachment: _Attachment, payload: bytes | bytearray | memoryview) -> None:
-        attachment.received += len(payload)
-        attachment.owed += len(payload)
-        link = self._kernel.link
-        if link is None:
-            return
+        A client that has gone may have sent a request before: the kernel carries it out after what
+        was asked earlier.
+        """
+        attachment = self._attachment
+        if attachment is not None and ((attachment.greeted and attachment.waiting) or attachment.over is not None):
+            self._rounds.ask(self)
+
+    def work(self, turn: Turn) -> bool:
+        """Pass on what the client has sent; see :class:`kernelbus.bus.rounds.Worker`."""
+        attachment = self._attachment
+        if attachment is None:
+            return False
         try:
-            for piece in attachment.gate.feed(payload):
-                link.write(piece)
+            self._feed(attachment, turn)
         except (RemoteProtocolError, LimitExceeded) as error:
             self._kernel.log.error("%s: its client sent what is not WSTP (%s); its link is closed", self._kernel, error)
             self.detach(EndReason.REFUSED, str(error))
-            return
+            return False
         if attachment.urgent:
             self._pass_urgent(attachment)
         self._credit()
+        if self._attachment is attachment and not attachment.waiting and attachment.over is not None:
+            self._left(attachment.over)
+        return self._attachment is attachment and bool(attachment.waiting)
+
+    def _feed(self, attachment: _Attachment, turn: Turn) -> None:
+        """Pass what waits through the gate to the kernel, as long as the turn lasts."""
+        waiting, gate, link = attachment.waiting, attachment.gate, self._kernel.link
+        small: list[bytes | memoryview] = []
+        goes_on = True
+        try:
+            while waiting and goes_on:
+                first = waiting[0]
+                size = max(STEP_BYTES, gate.skippable)
+                part = first[:size]
+                if len(first) > size:
+                    waiting[0] = first[size:]
+                else:
+                    waiting.popleft()
+                attachment.received += len(part)
+                attachment.owed += len(part)
+                if link is not None:
+                    for piece in gate.feed(part):
+                        if len(piece) < _JOINED:
+                            small.append(piece)
+                        else:
+                            _write(link, small)
+                            link.write(piece)
+                goes_on = turn.step()
+        finally:
+            if link is not None:
+                _write(link, small)
+
+    def _left(self, end: Ended) -> None:
+        """Handle that the client has gone, and that all that it has sent has been passed on."""
+        if end.reason is EndReason.UNUSED and self._unused:
+            self._give_back(EndReason.ANSWER, "")
+            return
+        why = end.text or end.reason.name.lower().replace("_", " ")
+        self._part(EndReason.ANSWER, "", end.taken)
+        self._orderly = end.reason is not EndReason.CLIENT_LOST
+        # Disconnect[] lets the kernel go, to be found again by its id.
+        self.promised = self.promised or end.reason is EndReason.DETACHED
+        if end.reason is EndReason.CLOSE_KERNEL:
+            self._kernel.session_unwanted(why)
+        else:
+            self._kernel.session_detached(why)
 
     def _credit(self) -> None:
         """Give the client credit, unless the kernel does not read, or still works for another."""
@@ -610,6 +657,13 @@ class Session:
 def _message(tag: str, text: str) -> tuple[Function, Function]:
     """Return the two packets of a message of the server's own."""
     return packet("MessagePacket", Symbol(_SYMBOL), tag), packet("TextPacket", f"{_SYMBOL}::{tag}: {text}")
+
+
+def _write(link: RelayLink, pieces: list[bytes | memoryview]) -> None:
+    """Write small pieces in one, and forget them."""
+    if pieces:
+        link.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        pieces.clear()
 
 
 class _ChannelEvents:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelbus.bus.turns import Turn
-from kernelbus.frontend.intake import STEP, Intake
+from kernelbus.bus.turns import STEP_BYTES, Turn
+from kernelbus.frontend.intake import Intake
 from wstp import LimitExceeded, Limits
 from wstp.packets import encode_packet, packet
 
@@ -41,11 +41,11 @@ def test_dense_input_is_divided_in_small_steps(dense: bytes) -> None:
     intake = Intake(Limits())
     intake.add(dense * 100_000)
     assert not intake.fill(turn(3))
-    assert sum(len(piece.data) for piece in intake.take_passing()) <= 3 * STEP
-    assert intake.waiting >= len(dense) * 100_000 - 3 * STEP - 3
+    assert sum(len(piece.data) for piece in intake.take_passing()) <= 3 * STEP_BYTES
+    assert intake.waiting >= len(dense) * 100_000 - 3 * STEP_BYTES - 3
     _, passed, begun, steps = drained(intake)
     assert begun == passed.count(ATOM)
-    assert steps >= len(passed) // STEP
+    assert steps >= len(passed) // STEP_BYTES
 
 
 def test_a_long_body_is_one_step() -> None:

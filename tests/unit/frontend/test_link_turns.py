@@ -17,9 +17,9 @@ from kernelbus.bus.protocol.reports import Status
 from kernelbus.bus.protocol.schema import Message as BusMessage
 from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import Config
+from kernelbus.bus.turns import STEP_BYTES
 from kernelbus.frontend.commands import read
 from kernelbus.frontend.enquiries import Enquiries
-from kernelbus.frontend.intake import STEP
 from kernelbus.frontend.link import ClientLink, LinkServer, LinkState
 from wstp import OURS, Message, Symbol, Tracker
 from wstp.packets import encode_packet, packet
@@ -169,7 +169,7 @@ async def test_what_needs_a_kernel_is_refused_by_few_messages_for_many_expressio
     await server.settle()
     found = server.heads()
     assert found["ReturnPacket"] == count
-    assert found["MessagePacket"] == found["TextPacket"] <= count * len(ATOM) // STEP + 1
+    assert found["MessagePacket"] == found["TextPacket"] <= count * len(ATOM) // STEP_BYTES + 1
 
 
 async def test_a_flood_before_there_is_a_kernel_waits_as_it_came() -> None:
@@ -188,9 +188,9 @@ async def test_a_flood_for_a_kernel_passes_in_turns_of_bounded_size(flood: bytes
     server.link.opened("kernel", "P", 0)
     server.say(flood * 20_000)
     first = sum(len(frame.payload) for frame in server.sent(Kind.DATA))
-    assert first <= 8 * STEP, "what passes in the first round"
+    assert first <= 8 * STEP_BYTES, "what passes in the first round"
     rounds = await server.settle()
-    assert rounds >= len(flood) * 20_000 // (8 * STEP)
+    assert rounds >= len(flood) * 20_000 // (8 * STEP_BYTES)
     total = b"".join(bytes(frame.payload) for frame in server.sent(Kind.DATA))
     assert total == flood * 20_000
 

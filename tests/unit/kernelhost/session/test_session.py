@@ -15,6 +15,7 @@ from kernelbus.bus.channel.channel import ChannelOptions, Data, Ended, EndReason
 from kernelbus.bus.channel.frames import Frame
 from kernelbus.bus.channel.multiplexer import Multiplexer
 from kernelbus.bus.protocol.messages import NO_POINT
+from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import LimitsConfig
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.session.output import ResumeError
@@ -67,14 +68,14 @@ class _Link:
 class _Kernel(SessionKernel):
     """A kernel that says what a test has it say. `told`: what the session has told it."""
 
-    def __init__(self, **limits: int) -> None:
+    def __init__(self, rounds: Rounds | None = None, **limits: int) -> None:
         self.identity = "the-id-of-the-kernel"
         self.program = ""
         self.log = EventLogger(logging.getLogger("kernelbus.host"), dict)
         self.trace = PacketTrace(self.log, "kernel", time.time)
         self.wire: _Link | None = _Link()
         self.told: list[str] = []
-        self.session = Session(self, LimitsConfig(**limits), True, False)  # type: ignore[arg-type]
+        self.session = Session(self, LimitsConfig(**limits), True, False, rounds or Rounds())  # type: ignore[arg-type]
         self.tracker = Tracker(Limits(), want_first_argument=self.session.conversation.HEADS)
         self.say(PROMPT)
 
@@ -387,3 +388,58 @@ def test_a_client_that_does_not_send_tokens_is_refused() -> None:
         assert not kernel.session.attached and kernel.got == []
 
     play(story)
+
+
+def test_a_flood_passes_in_turns_and_others_pass_between_them() -> None:
+    flood = b"\xa0\x01\n" * 20_000
+
+    async def story(network: _Network) -> None:
+        rounds = Rounds(steps=2, round=1e-9)
+        flooded, other = _Kernel(rounds), _Kernel(rounds)
+        assert flooded.wire is not None
+        greedy, modest = network.attach(flooded), network.attach(other)
+        await until(lambda: modest.got == [PROMPT])
+        greedy.handle.send(flood)
+        greedy.handle.end(EndReason.CLOSE_KERNEL)
+        await until(lambda: bool(flooded.wire and flooded.wire.data))
+        modest.send(EVALUATE)
+        await until(lambda: other.got == [EVALUATE])
+        assert len(flooded.wire.data) < len(flood), "the other one waits for no more than some turns"
+        assert not any(told.startswith("unwanted") for told in flooded.told), "the end is behind what was sent before it"
+        await until(lambda: any(told.startswith("unwanted") for told in flooded.told))
+        assert flooded.wire.data == flood
+
+    play(story)
+
+
+def test_a_long_body_passes_at_once_and_in_one_piece() -> None:
+    async def story(network: _Network) -> None:
+        kernel = _Kernel(Rounds(steps=10, round=1e-9), hold_buffer=1000)
+        client = network.attach(kernel)
+        await until(lambda: client.got == [PROMPT])
+        body = packet("EvaluatePacket", "x" * 1_000_000)
+        client.send(body)
+        await until(lambda: kernel.got == [body])
+
+    play(story)
+
+
+def test_what_waits_of_a_client_that_was_detached_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(network: _Network) -> None:
+        kernel = _Kernel(Rounds(steps=1, round=1e-9))
+        client = network.attach(kernel)
+        await until(lambda: client.got == [PROMPT])
+        client.handle.send(b"\xa0\x01\n" * 20_000)
+        await until(lambda: bool(kernel.wire and kernel.wire.data))
+        kernel.session.detach(EndReason.DETACHED, "by order")
+        assert "bytes that its client has sent are dropped" in caplog.text
+        second = network.attach(kernel)
+        for _ in range(kernel.session.conversation.awaited["ReturnPacket"]):
+            kernel.say(RETURN)
+        assert kernel.wire is not None
+        before = len(kernel.wire.data)
+        second.send(EVALUATE)
+        await until(lambda: kernel.wire is not None and kernel.wire.data[before:] == encode_packet(EVALUATE))
+
+    with caplog.at_level(logging.INFO, "kernelbus.host"):
+        play(story)
