@@ -30,6 +30,7 @@ from kernelbus.bus.protocol.messages import (
     KeepAlive,
     KernelGone,
     KernelReport,
+    Reclaim,
     Refused,
     Register,
     Release,
@@ -42,6 +43,7 @@ from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import EventLogger, fields
+from kernelbus.bus.settings.networks import address_of
 from kernelbus.bus.settings.reload import HOST_KEYS, Reloader
 from kernelbus.bus.transport.interface import TransportFactory
 from kernelbus.kernelhost.administration import machine
@@ -60,7 +62,6 @@ from kernelbus.kernelhost.pools.pool import (
     Request,
     Start,
     Stop,
-    address_of,
 )
 from kernelbus.kernelhost.pools.table import PoolTable
 from kernelbus.kernelhost.process.nursery import Nursery
@@ -281,6 +282,10 @@ class Host:
                 kernel = self._on_channel(channel)
                 if kernel is not None:
                     kernel.session.known = True
+            case Reclaim(identity, why):
+                kernel = self._by_identity.get(identity)
+                if kernel is not None and kernel.session.unspent:
+                    self.perform(kernel.pool.name, self._pool_of(kernel).give_up(kernel.number, self.now, why))
             case Order():
                 answer = carry_out(self, message)
                 self._reporter.now()

@@ -18,17 +18,20 @@ sessions whose hosts have not come back, for which clients wait until `host_time
 are over.
 
 **Requests.** A client's request (`Open`) waits, is asked of a host (`Acquire`), and is answered
-(`Opened`, `Refused`). Requests for any kernel of a pool wait here, in the order in which they came.
-A host is asked only for what it can give: a ready kernel, room under the cap, or the place of a
-detached kernel that may be given up. So the order holds over all hosts of a pool. Hosts with ready
-kernels come first, then those whose kernels start, then the least loaded. A request that waits on
-one host for a kernel to start moves to another host that has one ready. It does not go back to a
-host within `heartbeat_timeout`, since frames of a kernel that the host had attached already may be
-under way under the same channel number.
+(`Opened`, `Refused`). Requests for any kernel of a pool wait here, in the order in which they came;
+where several addresses wait, each has its turn (:mod:`kernelbus.bus.broker.fairness`). A host is
+asked only for what it can give: a ready kernel, room under the cap, or the place of a detached
+kernel that may be given up. So the order holds over all hosts of a pool. Hosts with ready kernels
+come first, then those whose kernels start, then the least loaded. A request that waits on one host
+for a kernel to start moves to another host that has one ready. It does not go back to a host within
+`heartbeat_timeout`, since frames of a kernel that the host had attached already may be under way
+under the same channel number.
 
 Requests differ in their demand (:data:`kernelbus.bus.protocol.messages.Demand`): for a link's
 automatic kernel a host is asked only if it has a free place, since no session is given up for it.
-Requests of a stronger demand come first. The frontend sends a request again when its demand rises.
+Of one address, requests of a stronger demand come first. The frontend sends a request again when
+its demand rises. Where one address has most kernels and does not use them, while another waits, a
+host is told to take one back (`Reclaim`).
 
 | channel state | meaning |
 |---|---|
@@ -41,11 +44,12 @@ Requests of a stronger demand come first. The frontend sends a request again whe
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import replace
 
 from kernelbus.bus.broker.administration import Admin, Local
+from kernelbus.bus.broker.fairness import Fairness, order_of_coming, taken_back
 from kernelbus.bus.broker.sessions import ENDED, LOST, SessionRecord
 from kernelbus.bus.broker.status import add_figures
 from kernelbus.bus.broker.tables import (
@@ -74,6 +78,7 @@ from kernelbus.bus.protocol.messages import (
     Open,
     Opened,
     PoolReport,
+    Reclaim,
     Refused,
     Register,
     RegisterAgain,
@@ -95,6 +100,7 @@ from kernelbus.bus.protocol.reports import (
     StoryRequest,
 )
 from kernelbus.bus.protocol.schema import Message
+from kernelbus.bus.settings.networks import address_of
 from kernelbus.bus.transport.interface import Route
 
 __all__ = ["DRAINING", "Action", "Broker"]
@@ -109,6 +115,9 @@ DRAINING = "draining"
 #: refusals of a pool are remembered.
 _FOR_WANT = ("no-kernel", "no-host")
 _REFUSALS = 1000
+
+#: Seconds after which a host may be asked again to take back the same kernel.
+_RECLAIM_AGAIN = 10.0
 
 #: Seconds for which a host that was lost is remembered as gone, unless it comes back or is evicted.
 _GONE_FOR = 86400.0
@@ -139,10 +148,15 @@ class Broker(BrokerTables):
         self._routes: dict[Route, Peer] = {}
         self._strangers: dict[Route, float] = {}
         self._waiting: dict[int, ChannelEntry] = {}
+        self._queues: dict[str, Fairness] = {}
+        # The place of each channel in the queue of a pool, until something in it changes.
+        self._places: dict[str, dict[int, int]] = {}
         self._retired: set[str] = set()
         self._turns = 0
         self._next_heartbeat = now
         self._ticked = now
+        # The kernels that hosts were asked to take back, and when.
+        self._reclaimed: dict[str, float] = {}
         self._actions: list[Action] = []
         self._disagreed: frozenset[str] = frozenset()
 
@@ -309,6 +323,8 @@ class Broker(BrokerTables):
         if any(entry.left for entry in self._waiting.values()):
             # They may be allowed to go back to a host by now.
             self._dispatch(now)
+        if self._waiting and self.options.unused_timeout:
+            self._reclaim(now)
         self.admin.tick(now)
         return self._take()
 
@@ -525,10 +541,12 @@ class Broker(BrokerTables):
             return
         if entry is None:
             self._turns += 1
-            entry = ChannelEntry(request.channel, ChannelPhase.WAITING, 0.0, since=now, turn=self._turns)
+            address = address_of(request.client)
+            entry = ChannelEntry(request.channel, ChannelPhase.WAITING, 0.0, since=now, turn=self._turns, address=address)
             self.channels[request.channel] = entry
         rises = entry.request is not None and rank(request.demand) < rank(entry.request.demand)
         entry.frontend, entry.request, entry.confirm_by = frontend, request, math.inf
+        self._places.clear()
         if entry.host is not None and entry.phase in (ChannelPhase.OPEN, ChannelPhase.HALF):
             # The client's frontend asks again after a break; the host has the channel already.
             self._move(entry, ChannelPhase.OPEN, entry.host)
@@ -546,18 +564,26 @@ class Broker(BrokerTables):
             self._ask(entry, now)
 
     def _dispatch(self, now: float) -> None:
-        """Ask a host for every waiting request that can be met, in the order in which they came."""
-        if not self._waiting:
-            return
-        full: set[str] = set()
-        for entry in sorted(self._waiting.values(), key=_order):
+        """Ask a host for every waiting request that can be met, in the order of their pools."""
+        pools: dict[str, list[ChannelEntry]] = {}
+        for entry in list(self._waiting.values()):
             request = entry.request
             assert request is not None
-            pool = "" if request.kernel else self._wanted_pool(request)
-            if request.kernel or pool not in full:
+            if request.kernel:
                 self._ask(entry, now)
-                if entry.phase is ChannelPhase.WAITING and pool:
-                    full.add(pool)
+            else:
+                pools.setdefault(self._wanted_pool(request), []).append(entry)
+        for pool, queue in self._queues.items():
+            queue.only(entry.address for entry in pools.get(pool, ()))
+        for pool, entries in pools.items():
+            full = math.inf
+            for entry in self._queues.get(pool, Fairness()).order(entries, self._held(pool)):
+                assert entry.request is not None
+                # Where one finds no room, there is none for another of the same or less demand.
+                if (demand := rank(entry.request.demand)) < full:
+                    self._ask(entry, now)
+                    if entry.phase is ChannelPhase.WAITING:
+                        full = demand
 
     def _ask(self, entry: ChannelEntry, now: float) -> None:
         """Ask a host for what `entry` wants, if one can be asked; refuse it if none ever will."""
@@ -582,15 +608,20 @@ class Broker(BrokerTables):
                 known = ", ".join(sorted({pool for host in hosts for pool in host.pools}))
                 self._refuse(entry, now, "unknown-pool", f"there is no pool {wanted!r}; there are: {known or 'none'}")
                 return
-            entry.pool = wanted
+            if entry.pool != wanted:
+                entry.pool = wanted
+                self._places.clear()
             states = {host.pools[wanted].state for host in hosts if wanted in host.pools}
             if states == {"draining"}:
                 text = f"pool {wanted} is being drained by an administrator, and gives no kernels out"
                 self._refuse(entry, now, "pool-draining", text)
                 return
+            queue = self._queues.setdefault(wanted, Fairness())
+            queue.waits(entry.address)
             host = self._choose(wanted, entry, now)
             if host is None:
                 return
+            queue.give(entry)
         self._move(entry, ChannelPhase.ASKED, host)
         self._send_acquire(entry, host, now)
 
@@ -617,6 +648,33 @@ class Broker(BrokerTables):
         )
         self._send(host.route, acquire)
 
+    def _reclaim(self, now: float) -> None:
+        """Take kernels back that are not used, for clients of other addresses that wait.
+
+        A host that finds such a kernel in use keeps it.
+        """
+        self._reclaimed = {kernel: when for kernel, when in self._reclaimed.items() if now - when < _RECLAIM_AGAIN}
+        pools: dict[str, list[ChannelEntry]] = {}
+        for entry in self._waiting.values():
+            if not _named(entry) and entry.request is not None and entry.request.demand != "automatic" and now - entry.since >= 1.0:
+                pools.setdefault(entry.pool, []).append(entry)
+        for pool, entries in pools.items():
+            hosts = {host.id: host for host in self.peers_of("host") if host.accepts(pool) and not host.pools[pool].failing}
+            held = [
+                session
+                for session in self.sessions.live.values()
+                if session.report.pool == pool and session.state == "attached" and session.host.id in hosts
+            ]
+            waiting = [entry.address for entry in self._queues.get(pool, Fairness()).order(entries, self._held(pool))]
+            wall = now + self.epoch
+            for session in taken_back(held, waiting, wall - self.options.unused_timeout):
+                kernel = session.report.kernel
+                if kernel not in self._reclaimed:
+                    self._reclaimed[kernel] = now
+                    why = f"its client has not used it for {wall - session.since:.0f} s (Limits/UnusedKernelTimeout)"
+                    reclaim = Reclaim(kernel, f"a client of another address waits for its place, and {why}")
+                    self._send(hosts[session.host.id].route, reclaim)
+
     def _settled(self, now: float) -> bool:
         """Whether every host that an earlier broker had has had the time to come back."""
         return now - self.started > self.options.host_timeout
@@ -640,7 +698,7 @@ class Broker(BrokerTables):
             for entry in self.channels.values()
             if entry.phase is ChannelPhase.ASKED and entry.pool == report.pool and entry.host is not host and not _named(entry)
         ]
-        for entry in sorted(others, key=_order):
+        for entry in sorted(others, key=order_of_coming):
             other = entry.host
             assert other is not None
             theirs = other.pools.get(report.pool)
@@ -668,6 +726,7 @@ class Broker(BrokerTables):
 
     def _uncount(self, entry: ChannelEntry) -> None:
         """Remove a channel from the counts and lists of its phase."""
+        self._places.clear()
         self._waiting.pop(entry.channel, None)
         if entry.phase is ChannelPhase.ASKED:
             assert entry.host is not None
@@ -840,10 +899,29 @@ class Broker(BrokerTables):
             why = f"pool {pool} is at its maximum of {most}{limited}; {kept} of its kernels are kept without a client"
         else:
             why = f"a kernel of pool {pool} is starting"
-        waiting = (ChannelPhase.WAITING, ChannelPhase.ASKED)
-        others = [other for other in self.channels.values() if other.phase in waiting and other.pool == pool and not _named(other)]
-        place = sorted(others, key=_order).index(entry) + 1
-        return f"{why}; place {place} of {len(others)} in the queue"
+        places = self._places_of(pool)
+        return f"{why}; place {places[entry.channel]} of {len(places)} in the queue"
+
+    def _held(self, pool: str) -> Mapping[str, int]:
+        """Return how many kernels of a pool each address has, or hosts were asked for it."""
+        held = Counter(
+            address_of(session.report.client)
+            for session in self.sessions.live.values()
+            if session.report.pool == pool and session.state == "attached"
+        )
+        held.update(entry.address for entry in self.channels.values() if entry.phase is ChannelPhase.ASKED and entry.pool == pool)
+        return held
+
+    def _places_of(self, pool: str) -> dict[int, int]:
+        """Return the place of each channel that waits for any kernel of `pool`, from 1 on."""
+        if pool not in self._places:
+            others = [other for other in self.channels.values() if other.pool == pool and not _named(other)]
+            asked = [other for other in others if other.phase is ChannelPhase.ASKED]
+            waiting = [other for other in others if other.phase is ChannelPhase.WAITING]
+            ordered = self._queues.get(pool, Fairness()).order(waiting, self._held(pool))
+            ordered = [*sorted(asked, key=order_of_coming), *ordered]
+            self._places[pool] = {entry.channel: place for place, entry in enumerate(ordered, 1)}
+        return self._places[pool]
 
     # ------------------------------------------------------------------ helpers
 
@@ -891,11 +969,6 @@ class Broker(BrokerTables):
         self.sessions.validate()
         for kernel, session in self.sessions.live.items():
             assert self.peers.get(session.host.id) is session.host, f"kernel {kernel} is on a host that is gone"
-
-
-def _order(entry: ChannelEntry) -> tuple[int, int]:
-    """Return the place of a request among those that wait: the strongest demand comes first."""
-    return 0 if entry.request is None else rank(entry.request.demand), entry.turn
 
 
 def _named(entry: ChannelEntry) -> bool:

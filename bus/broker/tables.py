@@ -84,6 +84,7 @@ class BrokerOptions(NamedTuple):
     replace_silently: bool = False
     version: str = ""
     administrators: tuple[str, ...] | None = None
+    unused_timeout: float = 20.0
 
     def of(self, config: Config) -> BrokerOptions:
         """Return the options of the same broker under another configuration."""
@@ -95,6 +96,7 @@ class BrokerOptions(NamedTuple):
             allow_stealing=config.allow_stealing_kernels,
             replace_silently=config.allow_silent_kernel_replacement,
             administrators=config.bus.administrators,
+            unused_timeout=config.limits.unused_kernel_timeout,
         )
 
 
@@ -187,6 +189,8 @@ class ChannelEntry:
     position: int = 0  #: as in Opened
     turn: int = 0  #: the order of requests, which holds however often one is asked anew
     left: dict[str, float] = field(default_factory=dict)  #: when it was taken from a host, by host id
+    address: str = ""  #: the client's address, as it counts for its turn
+    charged: bool = False  #: whether its address has had a turn for it
     confirm_by: float = math.inf  #: when it is dropped, unless its frontend asks again
 
 

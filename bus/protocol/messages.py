@@ -10,7 +10,7 @@ Each message is a frozen dataclass; its schema is made from its fields
 | broker | frontend, host | Registered, Heartbeat, RegisterAgain |
 | frontend | broker | Open, Release, KeepAlive, Told, WithdrawAbort, WhyWaiting |
 | broker | frontend | Opened, Refused, Lost, Waiting |
-| broker | host | Acquire, Release, KeepAlive, Told, WithdrawAbort |
+| broker | host | Acquire, Release, KeepAlive, Told, WithdrawAbort, Reclaim |
 | host | broker | Acquired, Refused, KernelReport, KernelGone, PoolReport |
 | frontend, host | broker | reports for the status (:mod:`kernelbus.bus.protocol.reports`) |
 | console, frontend | broker | StatusRequest, StoryRequest (the same module) |
@@ -39,6 +39,7 @@ __all__ = [
     "Open",
     "Opened",
     "PoolReport",
+    "Reclaim",
     "Refused",
     "Register",
     "RegisterAgain",
@@ -324,6 +325,18 @@ class Told(Message):
     """The client has been told the id of its kernel, and so can come back to it."""
 
     channel: int
+
+
+@control_message
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reclaim(Message):
+    """End a kernel, for the reason given, if its client has not used it: another needs its place.
+
+    Since version 1.1 of the protocol.
+    """
+
+    kernel: str
+    why: str
 
 
 @control_message

@@ -39,4 +39,4 @@ class Version(NamedTuple):
 
 
 #: The version that this program speaks.
-PROTOCOL = Version(1, 0)
+PROTOCOL = Version(1, 1)

@@ -236,6 +236,8 @@ class LimitsConfig:
         links_per_address: the same of one address; 0: as many.
         pending: connections to the WSTP port that are not links yet.
         pending_per_address: the same of one address; 0: as many.
+        unused_kernel_timeout: how long a client may have a kernel and not use it while one of
+            another address waits, which has fewer; 0: for ever.
         link_timeout: how long a link may be open without a kernel and without a command.
         token_size: the longest single token that is decoded (not merely forwarded).
         session_idle_timeout: how long an idle session is safe that its client has left and can come
@@ -268,6 +270,7 @@ class LimitsConfig:
     links_per_address: int = 0
     pending: int = 1024
     pending_per_address: int = 0
+    unused_kernel_timeout: float = 20.0
     link_timeout: float = 600.0
     token_size: int = 2**31
     session_idle_timeout: float = 2 * 86400.0

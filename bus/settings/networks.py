@@ -16,11 +16,12 @@ link-local address (`%eth0`) does not count: it says which interface, and not wh
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-__all__ = ["WORDS", "Address", "Network", "Networks", "check_network", "is_private", "parse_address", "parse_network"]
+__all__ = ["WORDS", "Address", "Network", "Networks", "address_of", "check_network", "is_private", "parse_address", "parse_network"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -44,6 +45,27 @@ def parse_address(text: str) -> Address:
     address = ipaddress.ip_address(text.partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return address if mapped is None else mapped
+
+
+@functools.lru_cache(4096)
+def address_of(client: str) -> str:
+    """Return what counts as the address of a client, given with its port: of IPv6 the /64.
+
+    One machine has all the addresses of a /64.
+
+    >>> address_of("10.0.0.1:5000"), address_of("[fe80::1%eth0]:5000"), address_of("[::1]:5000")
+    ('10.0.0.1', 'fe80::/64', '::1')
+    >>> address_of("a socket of this process")
+    'a socket of this process'
+    """
+    text = (client.rpartition(":")[0] or client).removeprefix("[").removesuffix("]")
+    try:
+        address = parse_address(text)
+    except ValueError:
+        return text
+    if isinstance(address, ipaddress.IPv4Address) or address.is_loopback:
+        return str(address)
+    return str(ipaddress.ip_network((address, 64), strict=False))
 
 
 def parse_network(text: str) -> Network:

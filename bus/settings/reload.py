@@ -46,6 +46,7 @@ BROKER_KEYS = Keys(
         "AllowSilentKernelReplacement",
         "Limits.ConnectionTimeout",
         "Limits.HostTimeout",
+        "Limits.UnusedKernelTimeout",
         "Bus.Administrators",
         "Bus.HeartbeatInterval",
         "Bus.HeartbeatTimeout",

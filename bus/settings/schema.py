@@ -664,6 +664,12 @@ class _LimitsSchema(_Keeping):
     pending_per_address = _Count(
         "connections", "How many of them one address may have. 0: all.", least=0
     )
+    unused_kernel_timeout = _Seconds(
+        "How long a client may have a kernel and not use it while a client of another address "
+        "waits for one, whose address has fewer kernels of the pool. After that the kernel is "
+        "ended, and its client is told why. 0: for ever.",
+        zero=True,
+    )
     link_timeout = _Seconds(
         "How long a link may be open without a kernel. A command to the server begins the time "
         "anew. Then the link is closed. One that waits for a kernel is not."

@@ -43,6 +43,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from kernelbus.bus.protocol.messages import Demand, rank
+from kernelbus.bus.settings.networks import address_of
 from kernelbus.kernelhost.pools.keeping import Activity, Timeouts, Worth, safe_for
 
 __all__ = [
@@ -58,7 +59,6 @@ __all__ = [
     "Request",
     "Start",
     "Stop",
-    "address_of",
 ]
 
 #: Seconds before another kernel is started after the licence has not let one run.
@@ -128,11 +128,6 @@ class PoolOptions(NamedTuple):
     sessions_per_address: int = 0
 
 
-def address_of(client: str) -> str:
-    """Return the address of a client without its port."""
-    return client.rpartition(":")[0]
-
-
 @dataclass(slots=True)
 class KernelEntry:
     """One kernel of the pool.
@@ -192,7 +187,7 @@ class Request:
 
     @property
     def address(self) -> str:
-        """The client's address without its port."""
+        """The client's address, as limits count it."""
         return address_of(self.client)
 
 
@@ -549,6 +544,12 @@ class Pool:
         """End a kernel, whatever the pool's rules are."""
         if number in self.kernels:
             self._stop(number, why, now)
+        return self._decide(now)
+
+    def give_up(self, number: int, now: float, why: str) -> list[Action]:
+        """End a kernel whose place another client needs, as the broker says."""
+        if number in self.kernels:
+            self._stop(number, f"given up: {why}", now, gives_up=True)
         return self._decide(now)
 
     def busy(self, number: int, activity: Activity, now: float) -> list[Action]:

@@ -302,6 +302,11 @@ class Session:
             and not self.busy
         )
 
+    @property
+    def unspent(self) -> bool:
+        """Whether its client has the kernel, has asked it for nothing, and was promised nothing."""
+        return self._unused and not self.promised and not self.profile
+
     def _give_back(self, reason: EndReason, text: str) -> None:
         self._part(reason, text)
         self.attachments = 0

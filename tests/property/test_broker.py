@@ -31,6 +31,7 @@ from kernelbus.bus.protocol.messages import (
     Open,
     Opened,
     PoolReport,
+    Reclaim,
     Refused,
     Register,
     RegisterAgain,
@@ -134,6 +135,7 @@ class Host(Part):
     def __init__(self, tells_of_ending: bool, maximum: int = 8) -> None:
         self.maximum = maximum
         self.kernels: dict[str, int] = {}
+        self.clients: dict[str, str] = {}
         self.queue: dict[int, tuple[Acquire, float]] = {}
         self.ending: set[int] = set()  # channels whose end is under way
         self.serial = 0
@@ -189,7 +191,8 @@ class Host(Part):
     def report(self, kernel: str) -> KernelReport:
         self.serial += 1
         channel = self.kernels[kernel]
-        return KernelReport(kernel, "P", "attached" if channel else "detached", self.serial, channel, attachments=1)
+        client = self.clients.get(kernel, "") if channel else ""
+        return KernelReport(kernel, "P", "attached" if channel else "detached", self.serial, channel, attachments=1, client=client)
 
     def control(self, message: Message, now: float) -> None:
         match message:
@@ -205,6 +208,9 @@ class Host(Part):
                 self.say(self.pool())
             case Order():
                 self.carry_out(message)
+            case Reclaim(kernel):
+                if self.kernels.get(kernel):
+                    self.lose_kernel(kernel)
             case _:
                 raise AssertionError(f"a host was sent {message}")
 
@@ -221,10 +227,10 @@ class Host(Part):
         else:
             if self.kernels[kernel] not in (0, channel):
                 self.detach(kernel)
-            self.attach(kernel, channel)
+            self.attach(kernel, channel, message.client)
 
-    def attach(self, kernel: str, channel: int) -> None:
-        self.kernels[kernel] = channel
+    def attach(self, kernel: str, channel: int, client: str) -> None:
+        self.kernels[kernel], self.clients[kernel] = channel, client
         self.say(Acquired(channel, self.report(kernel)))
 
     def detach(self, kernel: str) -> None:
@@ -242,8 +248,8 @@ class Host(Part):
         if len(self.kernels) >= self.maximum:
             assert self.queue[channel][0].demand != "automatic", "a session ends for a kernel that nobody has asked for"
             self.lose_kernel(next(kernel for kernel, attached in self.kernels.items() if not attached))
-        del self.queue[channel]
-        self.attach(f"k{next(_NAMES)}", channel)
+        request, _ = self.queue.pop(channel)
+        self.attach(f"k{next(_NAMES)}", channel, request.client)
         self.say(self.pool())
 
     def lose_kernel(self, kernel: str) -> None:
@@ -546,7 +552,7 @@ class BrokerMachine(RuleBasedStateMachine):
             kernel = data.draw(st.sampled_from([*(kernel for host in self.hosts() for kernel in host.kernels), "nobody"]))
         pool = {"pool": "P", "nowhere": "Q"}.get(want, "")
         demand = data.draw(st.sampled_from(["asked"] if kernel else ["asked", "listens", "automatic"]))
-        request = Open(next(self.channels), "client", pool, False, kernel, demand=demand)
+        request = Open(next(self.channels), f"10.0.0.{data.draw(st.integers(1, 3))}:1", pool, False, kernel, demand=demand)
         frontend.open(request, self.now)
         if frontend.unreachable:
             frontend.excused.add(request.channel)

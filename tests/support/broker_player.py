@@ -49,9 +49,10 @@ def report(pool: str = "P", ready: int = 1, **counts: int) -> PoolReport:
     return PoolReport(pool, pool == "P", pool == "P", 0, ready, attached, detached, 0, 1, 8, spare=spare)
 
 
-def kernel(identity: str = "k", channel: int = 0, serial: int = 1) -> KernelReport:
+def kernel(identity: str = "k", channel: int = 0, serial: int = 1, *, client: str = "", evaluations: int = 0) -> KernelReport:
     """Return a host's report of a kernel: attached if it has a channel, else detached."""
-    return KernelReport(identity, "P", "attached" if channel else "detached", serial, channel, attachments=1)
+    state = "attached" if channel else "detached"
+    return KernelReport(identity, "P", state, serial, channel, evaluations=evaluations, attachments=1, client=client)
 
 
 class BrokerPlayer:

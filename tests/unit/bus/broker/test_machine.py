@@ -26,6 +26,7 @@ from kernelbus.bus.protocol.messages import (
     Open,
     Opened,
     PoolReport,
+    Reclaim,
     Refused,
     Register,
     RegisterAgain,
@@ -697,3 +698,39 @@ def test_a_request_that_waits_is_told_why_and_its_place(bus: BrokerPlayer) -> No
     assert why(bus, frontend, 1) == "a kernel of pool P is starting; place 1 of 3 in the queue"
     bus.say(host, Acquired(1, kernel(channel=1)))
     assert bus.say(frontend, WhyWaiting(1)) == [], "it does not wait any more"
+
+
+def test_requests_of_one_address_do_not_put_another_behind_all_of_them(bus: BrokerPlayer) -> None:
+    host, frontend = bus.host("h", full(spare=0)), bus.frontend("f")
+    for channel in range(1, 101):
+        bus.say(frontend, Open(channel, f"10.0.0.1:{channel}"))
+    bus.say(frontend, Open(101, "10.0.0.2:1"))
+    assert why(bus, frontend, 100).endswith("place 101 of 101 in the queue")
+    assert why(bus, frontend, 101).endswith("place 2 of 101 in the queue")
+    bus.say(host, report(ready=0, attached=3, detached=4))
+    assert [message.channel for _, message in bus.sent if isinstance(message, Acquire)] == [1]
+    bus.say(host, report(ready=0, attached=2, detached=4))
+    assert [message.channel for _, message in bus.sent if isinstance(message, Acquire)] == [101], "as it was told"
+
+
+def test_one_who_listens_does_not_hide_the_room_of_one_who_has_asked(bus: BrokerPlayer) -> None:
+    host, frontend = bus.host("h", full(spare=0)), bus.frontend("f")
+    bus.say(frontend, Open(1, "10.0.0.1:1", demand="listens"))
+    bus.say(frontend, Open(2, "10.0.0.2:1"))
+    bus.say(host, full(spare=1))
+    assert [message.channel for _, message in bus.sent if isinstance(message, Acquire)] == [2]
+
+
+def test_a_kernel_that_is_not_used_is_taken_back_for_another_address(bus: BrokerPlayer) -> None:
+    mine = [kernel(name, channel=channel, client=f"10.0.0.1:{channel}") for channel, name in enumerate("abcd", 90)]
+    host = bus.host("h", full(spare=0), kernels=mine)
+    frontend = bus.frontend("f", [ChannelReport(report.channel, report.kernel) for report in mine])
+    bus.say(frontend, Open(1, "10.0.0.1:1"))
+    bus.wait(25, host, frontend)
+    assert not any(isinstance(message, Reclaim) for _, message in bus.sent), "nobody of another address waits"
+    bus.say(frontend, Open(2, "10.0.0.2:1"))
+    (reclaim,) = [message for _, message in bus.wait(3, host, frontend) if isinstance(message, Reclaim)]
+    assert reclaim.kernel in "abcd"
+    bus.say(host, KernelGone(reclaim.kernel, "given up"))
+    bus.say(host, report(ready=0, attached=3, detached=4))
+    assert [message.channel for _, message in bus.sent if isinstance(message, Acquire)] == [2]

@@ -9,6 +9,7 @@ import pytest
 from kernelbus.bus.settings.networks import (
     WORDS,
     Networks,
+    address_of,
     check_network,
     is_private,
     parse_address,
@@ -112,3 +113,19 @@ def test_what_a_network_shares_with_a_list() -> None:
 def test_what_is_private() -> None:
     assert all(map(is_private, map(parse_address, ("10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.1.1", "fd00::1", "fe80::1%x"))))
     assert not any(map(is_private, map(parse_address, ("127.0.0.1", "100.64.0.1", "11.0.0.1", "2001:db8::1", "::1"))))
+
+
+@pytest.mark.parametrize(
+    ("client", "address"),
+    [
+        ("192.0.2.7:1", "192.0.2.7"),
+        ("[::ffff:192.0.2.7]:1", "192.0.2.7"),
+        ("[2001:db8::1:2:3]:99", "2001:db8::/64"),
+        ("[2001:db8::4:5:6]:1", "2001:db8::/64"),
+        ("[fe80::1%eth0]:1", "fe80::/64"),
+        ("[::1]:1", "::1"),
+        ("a", "a"),
+    ],
+)
+def test_the_address_of_a_client(client: str, address: str) -> None:
+    assert address_of(client) == address
