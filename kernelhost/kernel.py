@@ -9,11 +9,12 @@ The embedded kernel is given its link: two pairs of Unix sockets. Another kernel
 a loopback port of its own, with either greeting (UUID mode or default mode); only its own processes
 are let in. Its process runs in a process group of its own and dies with the host.
 
-When its first prompt has come, and before it has any client, the kernel is told its id and its pool
+When its link is active, and before it has any client, the kernel is told its id and its pool
 (``WSTPServer`$KernelID``, ``WSTPServer`$PoolName``) and runs the pool's initialisation
 (:mod:`kernelbus.kernelhost.process.initialisation`), unless the parent it was forked from has run
-it. A kernel whose initialisation fails is ended; the reason goes to the pool, which tries again
-after its back-off.
+it. The answers show that it is ready: a kernel that runs with ``-noprompt`` sends no prompt. A
+kernel whose initialisation fails is ended; the reason goes to the pool, which tries again after its
+back-off.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ _END_GRACE = 1.0
 
 
 class Phase(Enum):
-    """How far a kernel has come: its first prompt ends STARTING, its readiness INITIALISING."""
+    """How far a kernel has come: its active link ends STARTING, its readiness INITIALISING."""
 
     STARTING = "starting"
     INITIALISING = "initialising"
@@ -187,7 +188,7 @@ class Kernel(RelayOwner):
         self._step: Step | None = None
         self._value: object = None
         self._last_message = ""
-        self._prompted = False
+        self._linked = False
         self._begun = 0  # the offset at which the present packet begins
         self._head: str | None = None
         self._beginnings = Beginnings(self.trace.kept)
@@ -304,8 +305,9 @@ class Kernel(RelayOwner):
             if self._unwanted.done():
                 self.kill()
             elif self._exit is None:
-                self._timer = self._loop.call_later(self._limits.kernel_start_timeout, self._late)
-                if self._prompted:
+                if not self.serving:
+                    self._timer = self._loop.call_later(self._limits.kernel_start_timeout, self._late)
+                if self._linked:
                     self._initialise()
 
     def _confine(self) -> Confinement:
@@ -531,12 +533,18 @@ class Kernel(RelayOwner):
         if not covers(link.peer_features, OURS):
             self.log.info("%s takes fewer kinds of tokens than clients send; its input is rewritten", self)
             link.transcoder = Transcoder(link.peer_features, Limits(token_size=self._limits.token_size))
+        self._linked = True
+        # The link of a forked kernel may be active before the parent's report of the fork arrives.
+        if self._process is not None:
+            self._initialise()
 
     def _initialise(self) -> None:
         """Define what every kernel has, and begin the pool's initialisation unless it has been run.
 
-        Called when the first prompt has come.
+        Called when the process has been started and its link is active, by whichever comes last.
         """
+        if self.phase is not Phase.STARTING or self._ending is not None:
+            return
         self.phase = Phase.INITIALISING
         assert self._process is not None
         if not self._process.initialised:
@@ -582,7 +590,9 @@ class Kernel(RelayOwner):
         self.phase = Phase.SERVING
         self.quiet_since = self._loop.time()
         self._output.want_first_argument(Conversation.HEADS)
-        self.session.conversation.evaluations = self.session.conversation.answered = 0
+        conversation = self.session.conversation
+        conversation.evaluations = conversation.answered = 0
+        conversation.prompts = bool(conversation.prompt)
         self._stop_timer()
         self._handler.kernel_ready(self)
 
@@ -638,12 +648,7 @@ class Kernel(RelayOwner):
 
     def _said(self, head: str) -> None:
         self._abort.answered(head)
-        if self.phase is Phase.STARTING and head == "InputNamePacket":
-            self._prompted = True
-            # A forked kernel may connect and prompt before the parent's report of the fork arrives.
-            if self._process is not None:
-                self._initialise()
-        elif self.phase is Phase.INITIALISING and not self.busy:
+        if self.phase is Phase.INITIALISING and not self.busy:
             self._initialise_on()
 
     def link_message(self, link: RelayLink, message: Message) -> None:

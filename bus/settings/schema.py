@@ -614,8 +614,8 @@ class _LimitsSchema(_Keeping):
         least=0,
     )
     kernel_start_timeout = _Seconds(
-        "How long a kernel may take from the start of its process to its first prompt. Then it is "
-        "killed."
+        "How long a kernel may take from the start of its process until it has answered for the "
+        "first time and run its initialisation. Then it is killed."
     )
     abort_timeout = _Seconds(
         "How long a kernel may take to obey an abort. After half of it the kernel is sent SIGINT, "

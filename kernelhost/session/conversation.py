@@ -24,6 +24,8 @@ class Conversation:
 
     Attributes:
         prompt: the last prompt.
+        prompts: whether the kernel prompts; one that runs with ``-noprompt`` does not, and so
+            nothing shows when it is done with an input of its main loop.
         evaluations: how many evaluations were requested.
         answered: how many of them were answered.
         awaited: for each head of an answer, how many such packets the kernel still owes.
@@ -37,6 +39,7 @@ class Conversation:
 
     def __init__(self) -> None:
         self.prompt = ""
+        self.prompts = True
         self.evaluations = 0
         self.answered = 0
         self.awaited = {"ReturnPacket": 0, "InputNamePacket": 0}
@@ -76,6 +79,9 @@ class Conversation:
             # The packet is the answer to the question, not an input of its own.
             return
         self.evaluations += 1
+        if answer == "InputNamePacket" and not self.prompts:
+            self.answered += 1
+            return
         self.awaited[answer] += 1
 
     def interrupted(self) -> None:
@@ -104,6 +110,7 @@ class Conversation:
             self.answered += 1
         match head:
             case "InputNamePacket":
+                self.prompts = True
                 self.prompt = self._argument if isinstance(self._argument, str) else self.prompt
                 # In a dialog the kernel still owes the answers to what was asked before it, but
                 # what it waits for is the answer to this prompt.

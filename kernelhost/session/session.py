@@ -336,7 +336,7 @@ class Session:
         question = self.conversation.question
         if question is not None:
             self._say_question(question)
-        elif self._send_prompt:
+        elif self._send_prompt and self.conversation.prompts:
             log.append_packet(encode_packet(packet("InputNamePacket", self.conversation.prompt)))
         self._send_kept()
         self._proceed()

@@ -23,9 +23,9 @@
 | `Question["text"]` | the client's answer to an InputStringPacket |
 | anything else | itself |
 
-Options: `-exitatonce n` writes a line and exits with status n. `-silent` never connects. `-uuid`
-connects in UUID mode. `-await file` connects when there is such a file. `-licences folder n` runs
-only while fewer than n others run with that folder.
+Options: `-noprompt` sends no prompts. `-exitatonce n` writes a line and exits with status n.
+`-silent` never connects. `-uuid` connects in UUID mode. `-await file` connects when there is such a
+file. `-licences folder n` runs only while fewer than n others run with that folder.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def serve(link: wstp.Link, arguments: list[str]) -> int:
 
     link.on_message = note
     defined: list[str] = []
-    put(link, "InputNamePacket", f"In[{line}]:= ")
+    prompts = "-noprompt" not in arguments
+    if prompts:
+        put(link, "InputNamePacket", f"In[{line}]:= ")
     while True:
         packet = link.get()
         if terminated:
@@ -114,7 +116,8 @@ def serve(link: wstp.Link, arguments: list[str]) -> int:
             case Function(head=Symbol(name="EnterTextPacket"), args=(text,)):
                 put(link, "ReturnTextPacket", text)
                 line += 1
-                put(link, "InputNamePacket", f"In[{line}]:= ")
+                if prompts:
+                    put(link, "InputNamePacket", f"In[{line}]:= ")
             case _:
                 pass  # as kernels do
 

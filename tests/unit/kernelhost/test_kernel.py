@@ -61,6 +61,14 @@ def test_a_kernel_becomes_ready_serves_and_is_ended(options: str) -> None:
     ]
 
 
+def test_a_kernel_that_never_prompts_becomes_ready() -> None:
+    async def life(kernel: Kernel, events: Events) -> None:
+        await until(lambda: kernel.serving)
+        assert not kernel.session.conversation.prompts
+
+    live(life, stand_in(options="-noprompt"))
+
+
 @pytest.mark.parametrize(
     ("code", "how"),
     [

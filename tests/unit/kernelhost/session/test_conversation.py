@@ -42,6 +42,17 @@ def test_an_answer_to_a_question_is_no_request(answer: str, request_: str) -> No
     assert not talk.busy
 
 
+def test_without_prompts_an_input_of_the_main_loop_is_not_waited_for() -> None:
+    talk = Conversation()
+    talk.prompts = False
+    talk.requested("EnterTextPacket")
+    assert (talk.busy, talk.evaluations, talk.answered) == (False, 1, 1)
+    talk.requested("EvaluatePacket")
+    assert talk.busy
+    say(talk, "InputNamePacket", "In[1]:= ")
+    assert talk.prompts, "it prompts after all"
+
+
 def test_a_menu_is_a_question_until_an_abort() -> None:
     talk = Conversation()
     talk.requested("EvaluatePacket")
