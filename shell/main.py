@@ -11,10 +11,11 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from kernelbus.bus.plaintext import plain
+from kernelbus.shell.arguments import Parser, add_choice, run_client, seconds
 from kernelbus.shell.defaults import DEFAULT_PORT, SOCKET, STATUS_PARTS, bus_at, bus_endpoint
+from kernelbus.shell.evaluating import add_eval, add_script, divided, run_eval_command
 from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
 from kernelbus.shell.extras import MissingExtra, needed, require
 from kernelbus.shell.terminal import complain
@@ -30,23 +31,24 @@ __all__ = ["main"]
 _DISCOVERED = "find one that is advertised, and whose key is trusted here"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(UNUSABLE, f"{self.prog}: {plain(message)}; {self.prog} --help tells more\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (None: those of the process) and return the exit status."""
-    options, unknown = _parser().parse_known_args(arguments)
-    if unknown:
-        hint = " (code that begins with - goes after --)" if options.run is _eval else ""
-        options.parser.error(f"unknown argument {unknown[0]}{hint}")
-    run: Callable[[argparse.Namespace], int] = options.run
+    _open_standard_streams()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    program = "kernelbus"
     try:
         with needed():
+            if words[:1] == ["script"]:
+                program = "kernelbus script"
+                from kernelbus.shell.clients.script import run_script
+
+                return run_script(words[1:])
+            options = _parsed(words)
+            program = options.parser.prog
+            run: Callable[[argparse.Namespace], int] = options.run
             return run(options)
     except MissingExtra as error:
-        complain(options.parser.prog, error)
+        complain(program, error)
         return UNUSABLE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -55,6 +57,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+
+
+def _open_standard_streams() -> None:
+    """Open what was closed when the process began: else a connection gets its number."""
+    for name, descriptor, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, mode, closefd=False, encoding="utf-8"))  # noqa: SIM115 - stays open
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    rest: list[str] = []
+    if words[:1] == ["eval"]:
+        words, rest = divided(words)
+    options, unknown = _parser().parse_known_args(words)
+    if unknown:
+        hint = " (code that begins with - goes after --)" if options.run is run_eval_command else ""
+        options.parser.error(f"unknown argument {unknown[0]}{hint}")
+    options.rest = rest
+    return options
 
 
 # ---- what may be typed -------------------------------------------------------------------------
@@ -82,25 +110,15 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value
-
-
 def _time(text: str) -> float:
     number, unit = text[:-1], {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
     if unit is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time: give a number with s, m, h or d behind it, as 8h")
-    return _seconds(number) * unit
+    return seconds(number) * unit
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="kernelbus",
         description="Serve long-lived Wolfram Language kernels to WSTP programs, and use them.",
     )
@@ -157,32 +175,8 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print JSON, for programs")
     check.set_defaults(run=_check_config, parser=check)
 
-    evaluate = commands.add_parser(
-        "eval",
-        help="evaluate code on a kernel of a server",
-        description="Evaluate each CODE on one kernel of a server and print the results in InputForm. What the code prints "
-        "goes to standard output, messages to standard error. The kernel is ended afterwards, unless it was named or got by a profile.",
-        epilog="exit status: 0 all evaluated; 1 one failed ($Failed, wrong syntax) or was aborted; 2 no server, or no kernel "
-        "from it; 130 interrupted. Ctrl-C aborts the evaluation, a second one leaves at once.",
-    )
-    evaluate.add_argument(
-        "code", metavar="CODE", nargs="*", help="what to evaluate, in order; - reads standard input"
-    )
-    evaluate.add_argument(
-        "--file",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="evaluate this file's text, before any CODE",
-    )
-    evaluate.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=_seconds,
-        help="abort an evaluation that takes longer, and give up if no kernel comes in this time (no limit)",
-    )
-    _add_choice(evaluate)
-    evaluate.set_defaults(run=_eval, parser=evaluate)
+    add_eval(commands)
+    add_script(commands)
 
     repl = commands.add_parser(
         "repl",
@@ -194,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit status: 0; 1 the kernel ended unasked, or input was left incomplete; 2 no server, or no kernel from it; "
         "130 interrupted.",
     )
-    _add_choice(repl)
+    add_choice(repl)
     repl.set_defaults(run=_repl, parser=repl)
 
     connect = commands.add_parser(
@@ -205,7 +199,7 @@ def _parser() -> argparse.ArgumentParser:
         "whoever comes next. To sit at its prompt, use kernelbus repl.",
         epilog="exit status: 0; 2 no server, or no kernel from it.",
     )
-    _add_choice(connect)
+    add_choice(connect)
     connect.add_argument("-q", "--quiet", action="store_true", help="print the kernel's id alone")
     connect.add_argument("--close-kernel", action="store_true", help="end the kernel")
     connect.set_defaults(run=_connect, parser=connect)
@@ -220,14 +214,14 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit status: 0; 1 nothing was found; 2 it cannot be looked for.",
     )
     discover.add_argument("--json", action="store_true", help="print an object for programs, whose keys docs/discovery.md lists")
-    discover.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=3.0, help="how long to look (%(default)g)")
+    discover.add_argument("--timeout", metavar="SECONDS", type=seconds, default=3.0, help="how long to look (%(default)g)")
     discover.add_argument("--interface", metavar="ADDRESS", help="look only on the interface that has this address (all)")
     discover.add_argument("-c", "--configuration-file", metavar="FILE", help="the configuration (wstpserver.conf)")
     discover.set_defaults(run=_discover, parser=discover)
     return parser
 
 
-def _add_keys(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_keys(commands: argparse._SubParsersAction[Parser]) -> None:
     keys = commands.add_parser(
         "keys",
         help="make this machine's key for the bus, and say which machines it trusts",
@@ -260,7 +254,7 @@ def _add_keys(commands: argparse._SubParsersAction[_Parser]) -> None:
     revoke.add_argument("key", metavar="KEY", help="its key or its name")
 
 
-def _add_access(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_access(commands: argparse._SubParsersAction[Parser]) -> None:
     access = commands.add_parser(
         "access",
         help="show the token of a server here, and say who needs none",
@@ -295,7 +289,7 @@ def _add_access(commands: argparse._SubParsersAction[_Parser]) -> None:
         action.set_defaults(run=_grants, parser=action)
 
 
-def _add_shell(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_shell(commands: argparse._SubParsersAction[Parser]) -> None:
     shell = commands.add_parser(
         "shell",
         help="steer a server: the administrators' shell",
@@ -309,7 +303,7 @@ def _add_shell(commands: argparse._SubParsersAction[_Parser]) -> None:
     shell.add_argument("-c", dest="commands", metavar="COMMANDS", action="append", default=[], help=told)
     shell.add_argument("-y", "--yes", action="store_true", help="never ask before what ends work")
     shell.add_argument("--keep-going", action="store_true", help="go on after a command has failed")
-    shell.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=5.0, help="how long to wait for the broker (%(default)s)")
+    shell.add_argument("--timeout", metavar="SECONDS", type=seconds, default=5.0, help="how long to wait for the broker (%(default)s)")
     shell.add_argument("--configuration-file", metavar="FILE", help="the configuration, whose Bus says where the broker is")
     shell.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is (the configuration's, else {SOCKET})")
     shell.set_defaults(run=_shell, parser=shell)
@@ -333,12 +327,12 @@ class _Watch(argparse.Action):
             # None.
             namespace.watched, values = values, None
         try:
-            namespace.watch = 2.0 if values is None else _seconds(str(values))
+            namespace.watch = 2.0 if values is None else seconds(str(values))
         except argparse.ArgumentTypeError as error:
             parser.error(f"--watch: {error}")
 
 
-def _add_status(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_status(commands: argparse._SubParsersAction[Parser]) -> None:
     status = commands.add_parser(
         "status",
         help="say how a server stands",
@@ -352,7 +346,7 @@ def _add_status(commands: argparse._SubParsersAction[_Parser]) -> None:
     status.add_argument("--watch", metavar="SECONDS", nargs="?", action=_Watch, help="show it again every so many seconds (2)")
     status.add_argument("--wide", action="store_true", help="with every column, and whole ids")
     status.add_argument("--over", action="store_true", help="with the sessions that are over")
-    status.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=5.0, help="how long to wait for the broker (%(default)s)")
+    status.add_argument("--timeout", metavar="SECONDS", type=seconds, default=5.0, help="how long to wait for the broker (%(default)s)")
     status.add_argument("-c", "--configuration-file", metavar="FILE", help="the configuration, whose Bus says where the broker is")
     status.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is (the configuration's, else {SOCKET})")
     status.set_defaults(run=_status, parser=status, watched=None)
@@ -376,37 +370,7 @@ def _add_link_server(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_choice(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which kernel is meant."""
-    group = parser.add_argument_group("which kernel")
-    group.add_argument(
-        "--server",
-        metavar="ADDRESS",
-        help="the server, as PORT@HOST, HOST:PORT or wstp://HOST:PORT/POOL (31415@127.0.0.1, or the profile's)",
-    )
-    group.add_argument(
-        "--discover",
-        metavar="NAME",
-        nargs="?",
-        const="",
-        help="a server that is advertised (kernelbus discover lists them): the one of this name, or without NAME any",
-    )
-    group.add_argument("--pool", metavar="NAME", help="a fresh kernel of this pool (the server's default pool)")
-    group.add_argument("--kernel-id", metavar="ID", help="the kernel with this id, which is kept afterwards")
-    group.add_argument(
-        "--token-file", metavar="FILE", help="a file with the server's token, if the server wants it (KERNELBUS_TOKEN, or the profile's)"
-    )
-    profiles = group.add_mutually_exclusive_group()
-    profiles.add_argument("--start-profile", metavar="P", help="get a kernel, keep it, and write how to get back to it to P")
-    profiles.add_argument(
-        "--continue-profile", metavar="P", help="go back to the kernel of profile P, and show what it said meanwhile"
-    )
-    profiles.add_argument("--prefer-profile", metavar="P", help="continue P, or start it if its kernel is gone")
-    told = "P is a path, if there is a / in it or .json at its end, or a name of your choice."
-    parser.epilog = f"{told} {parser.epilog}" if parser.epilog else told
-
-
-def _add_profiles(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_profiles(commands: argparse._SubParsersAction[Parser]) -> None:
     profiles = commands.add_parser(
         "profiles",
         help="list, check and remove profiles",
@@ -613,22 +577,6 @@ def _check_config(options: argparse.Namespace) -> int:
     return run_check_config(options.file, as_json=options.json)
 
 
-def _eval(options: argparse.Namespace) -> int:
-    try:
-        codes = _codes(options)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        complain("kernelbus eval", what)
-        return UNUSABLE
-
-    def run(choice: Choice) -> int:
-        from kernelbus.shell.clients.eval import run_eval
-
-        return run_eval(codes, choice=choice, timeout=options.timeout)
-
-    return _run_client(options, run)
-
-
 def _repl(options: argparse.Namespace) -> int:
     # At once, with all that the extra brings: a client alone would ask for another extra first.
     require("admin", "prompt_toolkit")
@@ -638,7 +586,7 @@ def _repl(options: argparse.Namespace) -> int:
 
         return run_repl(choice)
 
-    return _run_client(options, run)
+    return run_client(options, run)
 
 
 def _connect(options: argparse.Namespace) -> int:
@@ -647,7 +595,7 @@ def _connect(options: argparse.Namespace) -> int:
 
         return run_connect(choice, quiet=options.quiet, close_kernel=options.close_kernel)
 
-    return _run_client(options, run)
+    return run_client(options, run)
 
 
 def _discover(options: argparse.Namespace) -> int:
@@ -666,58 +614,11 @@ def _discover(options: argparse.Namespace) -> int:
     )
 
 
-def _run_client(options: argparse.Namespace, run: Callable[[Choice], int]) -> int:
-    """Find out which kernel is meant, and run a client on it."""
-    from kernelbus.shell.clients.choice import Choice, ChoiceError
-
-    try:
-        choice = Choice.of(
-            server=options.server,
-            discover=options.discover,
-            pool=options.pool,
-            kernel_id=options.kernel_id,
-            start_profile=options.start_profile,
-            continue_profile=options.continue_profile,
-            prefer_profile=options.prefer_profile,
-            token_file=options.token_file,
-            confirm=_confirm if sys.stdin.isatty() and sys.stderr.isatty() else None,
-        )
-    except ChoiceError as error:
-        complain(options.parser.prog, error)
-        return UNUSABLE
-    return run(choice)
-
-
-def _confirm(question: str) -> bool:
-    """Ask a person at the terminal; anything but yes is no."""
-    print(question, end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
 def _profiles(options: argparse.Namespace) -> int:
     from kernelbus.shell.clients.profiles import run_profiles
 
     close = options.action == "remove" and options.close_kernel
     return run_profiles(options.action or "list", options.profile, as_json=options.json, close_kernel=close)
-
-
-#: The characters of one file of code, at most: a device may have no end.
-_LONGEST_CODE = 2**26
-
-
-def _codes(options: argparse.Namespace) -> list[str]:
-    codes = []
-    for name in options.file:
-        with open(name, encoding="utf-8-sig") as file:
-            code = file.read(_LONGEST_CODE + 1)
-        if len(code) > _LONGEST_CODE:
-            raise ValueError(f"{name} has more than {_LONGEST_CODE} characters")
-        codes.append(code)
-    codes += [sys.stdin.read() if code == "-" else code for code in options.code]
-    if not codes:
-        hint = "; write --discover=NAME, since a word after --discover is a name" if options.discover else ""
-        raise ValueError(f"there is nothing to evaluate: give CODE, - for standard input, or --file FILE{hint}")
-    return codes
 
 
 if __name__ == "__main__":

@@ -33,6 +33,18 @@ class Output:
         """Write `text` on a line, or lines, of its own."""
         self.write(("" if self._fresh else "\n") + text.rstrip("\n") + "\n")
 
+    def raw(self, data: bytes) -> None:
+        """Write bytes as they are, whatever the stream's encoding."""
+        stream = self._stream()
+        stream.flush()
+        buffer = getattr(stream, "buffer", None)
+        if buffer is None:
+            stream.write(data.decode("latin-1"))
+        else:
+            buffer.write(data)
+        stream.flush()
+        self._fresh = True
+
     def typed(self) -> None:
         """Note that the person has ended a line."""
         self._fresh = True

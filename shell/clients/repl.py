@@ -260,8 +260,16 @@ class _Repl:
         self._lines.append(line)
         text = "\n".join(self._lines)
         self._sent_at = self._prompt
+        if text.strip() in ("Quit", "Exit"):
+            # As words they end a session at other front ends, too.
+            text += "[]"
         self._quitting = re.match(r"\s*(Quit|Exit)\b", text) is not None
         self._turn = _Turn.BUSY
+        if not self._prompt:
+            # A kernel with -noprompt: nothing shows when it is done. The server is asked.
+            self._turn = _Turn.UNKNOWN
+            self._ask_at = time.monotonic() + _ASK_SECONDS
+            self._lines.clear()
         self._send(Symbol("EnterTextPacket")(text))
 
     def _shown_prompt(self) -> str:

@@ -271,14 +271,21 @@ class Session:
         """Send a command to the server; its answer comes among the packets."""
         self.put(command(name, *arguments))
 
-    def wait_for(self, answer: Expr, seconds: float = 10.0) -> None:
-        """Read until a command has this answer, the link has ended, or the time is up."""
+    def wait_for(self, answer: Expr, seconds: float = 10.0) -> bool:
+        """Read until a command has this answer, the link has ended, or the time is up.
+
+        Returns:
+            Whether the answer came, or the link has ended, so that nobody needs it.
+        """
         deadline = time.monotonic() + seconds
         try:
             while self._get(deadline) != Symbol("ReturnPacket")(answer):
                 pass
+        except wstp.LinkTimeout:
+            return False
         except wstp.WSTPError:
-            pass  # without a link nobody needs the answer
+            pass
+        return True
 
     def table(self, packet: Function) -> dict[str, Expr] | None:
         """Return what an answer to the command Kernels[] says of this kernel.

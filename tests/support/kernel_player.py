@@ -40,9 +40,10 @@ class KernelPlayer:
 
     Attributes:
         links: how many links have been accepted.
-        codes: what was evaluated, in order; Quit[] as "Quit[]".
+        codes: what was evaluated, in order.
         commands: the commands to the server, in order.
         messages: the codes of the WSTP messages that came.
+        closed: how many kernels were ended by CloseKernel[].
         ended: set when a link has ended, in whatever way.
     """
 
@@ -52,8 +53,18 @@ class KernelPlayer:
         *,
         greeting: Sequence[Function] = (packet("InputNamePacket", "In[1]:= "),),
         refuse: bool = False,
-        quits: bool = True,
+        closes: bool = True,
+        how: str = "",
     ) -> None:
+        """Start.
+
+        Args:
+            plays: the answers, by code.
+            greeting: what a client is sent that attaches.
+            refuse: whether no client gets a kernel.
+            closes: whether CloseKernel[] is answered.
+            how: how the kernel has ended, for whoever asks for it later.
+        """
         self.links = 0
         self.codes: list[str] = []
         self.commands: list[Function] = []
@@ -61,8 +72,10 @@ class KernelPlayer:
         self.ended = threading.Event()
         self._plays = plays
         self._greeting = greeting
+        self.closed = 0
         self._refuse = refuse
-        self._quits = quits
+        self._closes = closes
+        self._how = how
         self._stop = threading.Event()
         self._fault: BaseException | None = None
         self._listener = wstp.listen(0, mode="uuid", host="127.0.0.1")
@@ -142,10 +155,6 @@ class KernelPlayer:
                 continue
             code = _code(asked)
             self.codes.append(code)
-            if code == "Quit[]":
-                if self._quits:
-                    return
-                continue
             play = self._plays.get(code, [packet("ReturnPacket", f"value of {code}")])
             if callable(play):
                 play(self, link)
@@ -158,6 +167,11 @@ class KernelPlayer:
             return
         assert isinstance(asked.head, Symbol)
         match asked.head.name.removeprefix("WSTPServer`"):
+            case "Kernels":
+                self._send(link, [packet("ReturnPacket", {})])
+            case "Reconnect" if self._how:
+                text = f"WSTPServer`Reconnect::unknownkernel: the kernel {self._how}"
+                self._send(link, [*message("WSTPServer`Reconnect", "unknownkernel", text), packet("ReturnPacket", Symbol("$Failed"))])
             case "ConnectKernel" | "Reconnect":
                 if not self._refuse:
                     self._send(link, [packet("ReturnPacket", KERNEL)])
@@ -168,7 +182,8 @@ class KernelPlayer:
                 self._send(link, [packet("ReturnPacket", len(self._greeting))])
             case "KernelID":
                 self._send(link, [packet("ReturnPacket", KERNEL)])
-            case "CloseKernel":
+            case "CloseKernel" if self._closes:
+                self.closed += 1
                 self._send(link, [packet("ReturnPacket", KERNEL)])
             case "KeepAlive":
                 self._send(link, [packet("ReturnPacket", asked.args[0])])
@@ -185,6 +200,14 @@ def _code(asked: Function) -> str:
     if asked == packet("EnterTextPacket", expression):
         return str(expression)
     assert asked == packet("EvaluatePacket", expression)
+    if isinstance(expression, Function) and expression.head == Symbol("Block"):
+        expression = expression.args[1]
+    if isinstance(expression, Function) and isinstance(expression.head, Function):
+        # A value in another form than InputForm.
+        return str(expression.args[0].args[0])
+    if isinstance(expression, Function) and expression.head == Symbol("If"):
+        # The value of an expression of a file, which is not shown.
+        return str(expression.args[0].args[0][0].args[0])
     if isinstance(expression, Function) and expression.head == Symbol("ToString"):
         code = expression.args[0].args[0]
         assert expression == packet("ToString", packet("ToExpression", code), Symbol("InputForm"))

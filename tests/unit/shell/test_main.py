@@ -140,7 +140,6 @@ class TestParts:
             "eval --timeout nan 1",
             "kernelbus eval: argument --timeout: 'nan' is not a number of seconds above 0",
         ),
-        ("eval --file nowhere.m", "kernelbus eval: nowhere.m: No such file or directory"),
         ("eval --server http://zork 1", "kernelbus eval: --server: 'http://zork' is no server's address: "),
         ("eval --server 1@a,2@b 1", "kernelbus eval: --server: '1@a,2@b' is no server's address: "),
         ("eval --server h --discover x 1", "kernelbus eval: --server names a server, and --discover looks for one: "),

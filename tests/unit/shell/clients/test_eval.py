@@ -29,7 +29,7 @@ def test_results_in_order_and_nothing_left(play: Start, capsys: pytest.CaptureFi
     kernel = play({"2+2": [packet("ReturnPacket", "4")], "f[x]": [packet("ReturnPacket", "f[x]")]})
     assert evaluate(["2+2", "f[x]", "2+2"], kernel.server) == 0
     assert capsys.readouterr() == ("4\nf[x]\n4\n", "")
-    assert kernel.codes == ["2+2", "f[x]", "2+2", "Quit[]"]
+    assert kernel.codes == ["2+2", "f[x]", "2+2"]
     assert kernel.ended.wait(10)
 
 
@@ -112,7 +112,7 @@ def test_a_failure_is_shown_and_the_rest_goes_on(
     kernel = play({"bad": [packet("ReturnPacket", answer)], "good": [packet("ReturnPacket", "1")]})
     assert evaluate(["bad", "good"], kernel.server) == 1
     assert capsys.readouterr().out == f"{shown}\n1\n"
-    assert kernel.codes == ["bad", "good", "Quit[]"]
+    assert kernel.codes == ["bad", "good"]
 
 
 def _nested(depth: int) -> Function:
@@ -167,16 +167,37 @@ def test_a_kernel_that_goes_away(play: Start, capsys: pytest.CaptureFixture[str]
     )
 
 
-def test_input_is_not_to_be_had(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_code_asks_is_answered_with_lines_of_standard_input(
+    play: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[object] = []
+
     def ask(player: KernelPlayer, link: wstp.Link) -> None:
-        link.put(packet("InputStringPacket", "Name? "), end_packet=True)
-        link.flush()
-        assert link.get(timeout=10) == ""
+        for question in ("InputStringPacket", "InputPacket", "InputStringPacket"):
+            link.put(packet(question, "Name? "), end_packet=True)
+            link.flush()
+            answers.append(link.get(timeout=10))
         link.put(packet("ReturnPacket", '""'), end_packet=True)
         link.flush()
 
-    assert evaluate(["InputString[]"], play({"InputString[]": ask}).server) == 0
-    assert capsys.readouterr().err == "kernelbus eval: the code asks for input (Name?); it gets none\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO("Ada\n1 + 1\n"))
+    assert evaluate(["ask"], play({"ask": ask}).server) == 0
+    assert answers == [packet("TextPacket", "Ada"), packet("EnterTextPacket", "1 + 1"), Symbol("EndOfFile")]
+    assert capsys.readouterr() == ('""\n', "")
+
+
+def test_a_dialog_is_left_at_once_and_counts_as_a_failure(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    def dialog(player: KernelPlayer, link: wstp.Link) -> None:
+        link.put(packet("BeginDialogPacket", 1), end_packet=True)
+        link.put(packet("InputNamePacket", "(Dialog) In[1]:= "), end_packet=True)
+        link.flush()
+        assert link.get(timeout=10) == packet("EnterTextPacket", "Return[]")
+        link.put(packet("EndDialogPacket", 1), end_packet=True)
+        link.put(packet("ReturnPacket", "Null"), end_packet=True)
+        link.flush()
+
+    assert evaluate(["Dialog[]"], play({"Dialog[]": dialog}).server) == 1
+    assert "evaluation 1 opens a dialog, and nobody can answer it here" in capsys.readouterr().err
 
 
 def busy(player: KernelPlayer, link: wstp.Link) -> None:
@@ -192,7 +213,7 @@ def test_timeout_aborts_and_the_rest_goes_on(play: Start, capsys: pytest.Capture
     assert written.out == "$Aborted\nvalue of next\n"
     assert written.err == "kernelbus eval: evaluation 1 took longer than 0.3 s: aborting it\n"
     assert kernel.messages[:1] == [wstp.MessageCode.ABORT]
-    assert kernel.codes == ["busy", "next", "Quit[]"]
+    assert kernel.codes == ["busy", "next"]
 
 
 def test_a_kernel_that_obeys_no_abort_is_told_to_end(
@@ -208,8 +229,8 @@ def test_a_kernel_that_obeys_no_abort_is_told_to_end(
 
 
 def test_a_kernel_that_does_not_quit_is_told_to_end(play: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kernelbus.shell.clients.eval._QUIT_SECONDS", 0.3)
-    kernel = play({}, quits=False)
+    monkeypatch.setattr("kernelbus.shell.clients.eval._CLOSE_SECONDS", 0.3)
+    kernel = play({}, closes=False)
     assert evaluate(["1"], kernel.server) == 0
     assert kernel.ended.wait(10)
     assert wstp.MessageCode.TERMINATE in kernel.messages
@@ -265,13 +286,80 @@ class TestNoServer:
         assert "gave no kernel: none came in" in capsys.readouterr().err
 
 
-def test_codes_from_files_input_and_arguments(
-    play: Start, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "code.m"
-    file.write_text("from the file\n", encoding="utf-8-sig")
-    monkeypatch.setattr("sys.stdin", io.StringIO("from input"))
+def test_codes_from_input_and_arguments(play: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("from input\n"))
     kernel = play()
-    assert main(["eval", "--server", kernel.server, "--file", str(file), "first", "-", "--", "-x"]) == 0
-    assert kernel.codes == ["from the file\n", "first", "from input", "-x", "Quit[]"]
-    assert capsys.readouterr().out == "".join(f"value of {code.strip()}\n" for code in kernel.codes[:-1])
+    assert main(["eval", "--server", kernel.server, "first", "-", "--", "-x"]) == 0
+    assert kernel.codes == ["first", "from input", "-x"]
+    assert capsys.readouterr().out == "".join(f"value of {code}\n" for code in kernel.codes)
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    file = tmp_path / "code.wls"
+    file.write_text("#!/usr/bin/env -S kernelbus eval --script\none\n\ntwo\n", encoding="utf-8-sig")
+    return file
+
+
+def test_words_with_a_file_are_arguments_and_never_code(play: Start, capsys: pytest.CaptureFixture[str], script: Path) -> None:
+    kernel = play()
+    # Code that is to follow a file is named as such.
+    words = ["--file", str(script), "2+2", "--code", "more", "--", "--pool", "-"]
+    assert main(["eval", "--server", kernel.server, *words]) == 0
+    assert kernel.codes[1:] == ["one", "two", "more"]
+    assert f'Set[$ScriptCommandLine, List["{script}", "2+2", "--pool", "-"]]' in kernel.codes[0]
+    assert capsys.readouterr().out == "value of two\nvalue of more\n"
+
+
+def test_a_script_shows_what_it_prints_alone(play: Start, capsys: pytest.CaptureFixture[str], script: Path) -> None:
+    kernel = play({"two": [packet("TextPacket", "printed\n"), packet("ReturnPacket", "Null")]})
+    assert main(["eval", "--server", kernel.server, "--script", str(script), "--timeout", "0"]) == 0
+    assert capsys.readouterr() == ("printed\n", "")
+
+
+def test_a_failure_in_a_file_names_its_line_and_the_rest_goes_on(play: Start, capsys: pytest.CaptureFixture[str], script: Path) -> None:
+    kernel = play({"one": [packet("ReturnPacket", "$Failed")]})
+    assert main(["eval", "--server", kernel.server, "--file", str(script)]) == 1
+    assert capsys.readouterr() == ("value of two\n", f"kernelbus eval: {script}:2: the value is or holds a failure\n")
+
+
+def test_a_file_that_cannot_be_read_further_ends_there(play: Start, capsys: pytest.CaptureFixture[str], script: Path) -> None:
+    wrong = [*message("ToExpression", "sntx", "ToExpression::sntx: wrong"), packet("ReturnPacket", "$Failed")]
+    kernel = play({"one": wrong})
+    assert main(["eval", "--server", kernel.server, "--file", str(script)]) == 1
+    assert capsys.readouterr().err == f"ToExpression::sntx: wrong\nkernelbus eval: {script}:2: this cannot be read\n"
+    assert "two" not in kernel.codes
+
+
+def test_a_file_that_is_not_there_is_no_missing_server(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "--file", "nowhere.m"]) == 1
+    assert capsys.readouterr().err == "kernelbus eval: nowhere.m: No such file or directory\n"
+
+
+def test_exit_gives_the_exit_status(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    def go(player: KernelPlayer, link: wstp.Link) -> None:
+        link.close()
+        raise wstp.LinkClosed("played")
+
+    kernel = play({"Exit[3]": go}, how="exited with status 3")
+    assert evaluate(["1", "Exit[3]", "2"], kernel.server) == 3
+    assert capsys.readouterr() == ("value of 1\n", "")
+
+
+def test_exit_where_the_server_replaces_kernels(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "WSTPServer`Kernel::replaced: the kernel has ended (exited with status 3); another takes its place."
+    kernel = play({"Exit[3]": [*message("WSTPServer`Kernel", "replaced", text), packet("ReturnPacket", Symbol("$Failed"))]})
+    assert evaluate(["Exit[3]", "2"], kernel.server) == 3
+    assert capsys.readouterr() == ("", "")
+    assert kernel.closed == 1, "the kernel that took its place"
+
+
+def test_a_value_that_holds_a_failure_is_a_failure(play: Start) -> None:
+    kernel = play({"v": [packet("ReturnPacket", "{1, $Failed}")]})
+    assert evaluate(["v"], kernel.server) == 1
+
+
+def test_bytes_of_a_format_are_written_as_they_are(play: Start, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    kernel = play({"picture": [packet("ReturnPacket", [Symbol("True"), "\x89PNG\r\n\xff"])]})
+    assert main(["eval", "--server", kernel.server, "--format", "PNG", "picture"]) == 0
+    assert capfdbinary.readouterr().out == b"\x89PNG\r\n\xff"

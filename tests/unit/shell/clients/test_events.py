@@ -47,7 +47,11 @@ def test_a_kernel_that_says_too_much_waits(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_what_a_kernel_says_and_the_end_of_its_link(play: Callable[..., KernelPlayer]) -> None:
-    kernel = play({"c": [packet("TextPacket", "one\n"), packet("ReturnPacket", "2")]})
+    def leave(player: KernelPlayer, link: wstp.Link) -> None:
+        link.close()
+        raise wstp.LinkClosed("played")
+
+    kernel = play({"c": [packet("TextPacket", "one\n"), packet("ReturnPacket", "2")], "Quit[]": leave})
     session = Session(Address.parse(kernel.server), connect_command(keep=False))
     events = Events()
     listen(session, events)

@@ -1,0 +1,71 @@
+"""`kernelbus script` against a scripted kernel, and the executable that it installs."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from kernel_player import KernelPlayer
+
+from kernelbus.shell.main import main
+
+Start = Callable[..., KernelPlayer]
+
+
+def test_code_and_function_are_evaluated_at_the_server(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    kernel = play()
+    assert main(["script", "-wstpserver", kernel.server, "-code", "2+2", "arg"]) == 0
+    assert main(["script", "-wstpserver", kernel.server, "-function", "f", "-args", "a"]) == 0
+    assert kernel.codes[1::2] == ["2+2", '(f)["a"]'] and '"wolframscript", "arg"' in kernel.codes[0]
+    assert capsys.readouterr().out == 'value of 2+2\nvalue of (f)["a"]\n'
+    assert kernel.closed == 2
+
+
+def test_a_file_shows_what_it_prints_alone(play: Start, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "f.wls"
+    file.write_text("#!/usr/bin/env wolframscript\na\nb\n")
+    kernel = play()
+    assert main(["script", "-wstpserver", kernel.server, str(file), "x", "-y"]) == 0
+    assert kernel.codes[1:] == ["a", "b"] and f'List["{file}", "x", "-y"]' in kernel.codes[0]
+    assert capsys.readouterr().out == ""
+    assert main(["script", "-wstpserver", kernel.server, "-print", "all", str(file)]) == 0
+    assert capsys.readouterr().out == "value of a\nvalue of b\n"
+
+
+def test_lines_of_input(play: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("a\n\nb\n"))
+    kernel = play()
+    assert main(["script", "-wstpserver", kernel.server, "-linewise"]) == 0
+    assert kernel.codes[1:] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["-zork"], 2, "kernelbus script: unknown option -zork"),
+        (["-file", "nowhere.wls"], 1, "kernelbus script: nowhere.wls: No such file or directory"),
+        (["-wstpserver", "http://x", "-c", "1"], 2, "kernelbus script: --server: 'http://x' is no server's address"),
+        (["-charset", "Zork", "-c", "1"], 2, "kernelbus script: -charset: 'Zork' is no encoding"),
+        (["--install", "/no/such/folder"], 1, "kernelbus script: --install: /no/such/folder is no folder"),
+    ],
+)
+def test_what_cannot_be_run_is_said(words: list[str], status: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["script", *words]) == status
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_the_executable_never_replaces_another_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "wolframscript"
+    assert main(["script", "--install", str(tmp_path)]) == 0
+    made = file.read_text()
+    assert os.access(file, os.X_OK) and 'kernelbus.shell.main script "$@"' in made
+    assert main(["script", "--install", str(tmp_path)]) == 0, "its own file it replaces"
+    file.write_text("#!/bin/sh\nexec real-wolframscript\n")
+    assert main(["script", "--install", str(tmp_path)]) == 1
+    assert "is another program's: --force replaces it" in capsys.readouterr().err
+    assert "real-wolframscript" in file.read_text()
+    assert main(["script", "--install", str(tmp_path), "--force"]) == 0
+    assert file.read_text() == made
