@@ -38,6 +38,7 @@ from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.evaluation.memory import NO_MEMORY, guard
 from kernelbus.kernelhost.mathics.forms.inputform import input_form
 from kernelbus.kernelhost.mathics.forms.outputform import PAGE_WIDTH, output_form
+from kernelbus.kernelhost.mathics.library.messages import MESSAGE_LIST, begin_list, keep_list
 
 __all__ = ["DialogLeft", "Entered", "Evaluator", "Sink", "SyntaxFault"]
 
@@ -150,6 +151,8 @@ class Evaluator:
         self._entering = False
         #: The number of the first line of each open dialog, outermost first.
         self._dialogs: list[int] = []
+        #: How many evaluations run: one evaluation can ask for others.
+        self._running = 0
 
     def label(self, name: str) -> str:
         """Return the name of an input or output, marked if it is in a dialog."""
@@ -212,7 +215,19 @@ class Evaluator:
         def work() -> Any:
             return make().evaluate(evaluation)
 
-        return self._guarded(work, evaluation, live, aborted)
+        with self._begun():
+            return self._guarded(work, evaluation, live, aborted)
+
+    @contextmanager
+    def _begun(self) -> Iterator[None]:
+        """Run an evaluation in the body; an outermost one begins with no ``$MessageList``."""
+        if not self._running:
+            begin_list(self._definitions)
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
 
     def read(self, text: str, aborted: bool, use: Callable[[Any, str], bool]) -> None:
         """Read the expressions in a text one after the other; each may have several lines.
@@ -300,7 +315,8 @@ class Evaluator:
 
         entering, self._entering = self._entering, True
         try:
-            result = self._guarded(work, evaluation, live, aborted)
+            with self._begun():
+                result = self._guarded(work, evaluation, live, aborted)
         finally:
             self._entering = entering
         if left and result is not ABORTED:
@@ -310,6 +326,7 @@ class Evaluator:
         form = self._form_of(result)
         if history:
             self._remember(_OUT, line, self._stored(query, result, form, evaluation))
+            keep_list(self._definitions, line)
         try:
             if result is SymbolNull:
                 return Entered(line, None, "", "")
@@ -379,7 +396,7 @@ class Evaluator:
         old = line - self._definitions.get_history_length()
         while old > 0:
             gone = [
-                self._definitions.unset(s.name, Expression(s, Integer(old))) for s in (_IN, _OUT, _INSTRING)
+                self._definitions.unset(s.name, Expression(s, Integer(old))) for s in (_IN, _OUT, _INSTRING, MESSAGE_LIST)
             ]
             if not any(gone):
                 return

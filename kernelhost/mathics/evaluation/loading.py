@@ -24,9 +24,13 @@ What is changed, and why:
 * ``Get`` of a file with wrong syntax gives ``$Failed``, as documented; Mathics3's gives ``Null``.
 * ``Check``, ``Function``, ``Print``, associations and ``ToExpression``
   (:mod:`kernelbus.kernelhost.mathics.library.corrections`).
-* ``Needs["JLink`"]`` and ``Needs["NETLink`"]`` find the packages that a program at the other end
-  of the link calls (:mod:`kernelbus.kernelhost.mathics.library.jlink`,
-  :mod:`kernelbus.kernelhost.mathics.library.netlink`).
+* ``Needs["Developer`"]`` and its like succeed for every standard context
+  (:mod:`kernelbus.kernelhost.mathics.library.contexts`).
+* ``$MessageList``, handlers of messages, ``Definition``, ``Information`` and other things that
+  programs take for granted (:mod:`kernelbus.kernelhost.mathics.library.messages`,
+  :mod:`kernelbus.kernelhost.mathics.library.inspection`,
+  :mod:`kernelbus.kernelhost.mathics.library.programs`,
+  :mod:`kernelbus.kernelhost.mathics.evaluation.protection`).
 * Functions of the language that Mathics3 lacks are defined
   (:mod:`kernelbus.kernelhost.mathics.library.functions`).
 * What the pool forbids is refused (:mod:`kernelbus.kernelhost.mathics.evaluation.confinement`).
@@ -36,6 +40,7 @@ What is changed, and why:
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -121,12 +126,16 @@ def load() -> Loaded:
         install_associations,
     )
     from kernelbus.kernelhost.mathics.library.corrections import correct
+    from kernelbus.kernelhost.mathics.library.formats import mend_formats
+    from kernelbus.kernelhost.mathics.library.inspection import mend_inspection
+    from kernelbus.kernelhost.mathics.library.messages import mend_messages, mend_syntax
     from kernelbus.kernelhost.mathics.library.numbers import mend_numbers
+    from kernelbus.kernelhost.mathics.library.programs import mend_programs
 
     sys.set_int_max_str_digits(0)
     interrupts = Interrupts()
     import_and_load_builtins()
-    from kernelbus.kernelhost.mathics.evaluation import confinement
+    from kernelbus.kernelhost.mathics.evaluation import confinement, protection
     from kernelbus.kernelhost.mathics.evaluation.terminal import Terminal
 
     terminal = Terminal(interrupts)
@@ -136,6 +145,11 @@ def load() -> Loaded:
     _mend_lists()
     _mend_printing()
     _mend_get()
+    mend_formats()
+    mend_inspection()
+    mend_messages()
+    mend_programs()
+    mend_syntax()
     correct()
     correct_associations()
     mend_session()
@@ -145,6 +159,7 @@ def load() -> Loaded:
     install_associations(definitions)
     terminal.install(definitions)
     confinement.install(definitions)
+    protection.install(definitions, interrupts)
     return Loaded(definitions, interrupts, terminal, _number_tables())
 
 
@@ -197,12 +212,16 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
 
 
 def _add_packages(definitions: Any) -> None:
-    from kernelbus.kernelhost.mathics.library import jlink, netlink
+    from kernelbus.kernelhost.mathics.library import formats, jlink, messages, netlink, programs
     from kernelbus.kernelhost.mathics.library.functions import add_functions
     from kernelbus.kernelhost.mathics.library.patterns import add_patterns
 
     add_patterns(definitions)
     add_functions(definitions)
+    add_functions(definitions, "developer.m")
+    for kind in (*formats.BUILTINS, *messages.BUILTINS, *programs.BUILTINS):
+        kind(expression=False).contribute(definitions)
+    formats.prefer_formats(definitions)
     jlink.add_package(definitions)
     netlink.add_package(definitions)
 
@@ -211,13 +230,14 @@ def _mend_get() -> None:
     import mathics.builtin.files_io.files as files
     import mathics.builtin.files_io.filesystem as filesystem
     import mathics.core.parser as their_parser
+    from mathics.core import streams
     from mathics.core.parser import MathicsFileLineFeeder
+    from mathics.core.streams import path_search
     from mathics.core.symbols import Symbol, SymbolNull
     from mathics_scanner.errors import SyntaxError as WolframSyntaxError
 
-    from kernelbus.kernelhost.mathics.library import jlink, netlink
+    from kernelbus.kernelhost.mathics.library.contexts import mend_needs, open_context
 
-    packages = {jlink.CONTEXT: jlink.open_package, netlink.CONTEXT: netlink.open_package}
     their_parse, their_get = their_parser.parse, files.eval_Get
     failed = Symbol("System`$Failed")
     # For each running Get, innermost last: whether its file has wrong syntax.
@@ -232,9 +252,11 @@ def _mend_get() -> None:
             raise
 
     def get(*arguments: Any, **options: Any) -> Any:
-        if (open_package := packages.get(arguments[0])) is not None:
-            open_package(arguments[1].definitions)
-            return SymbolNull
+        name, evaluation = arguments[:2]
+        if name.endswith("`"):
+            file = path_search(name, tuple(streams.PATH_VAR))[0]
+            if (file is None or not os.path.isfile(file)) and open_context(name, evaluation):
+                return SymbolNull
         wrong.append(False)
         try:
             result = their_get(*arguments, **options)
@@ -245,6 +267,7 @@ def _mend_get() -> None:
     # Get calls it by this name; other modules hold copies, which stay as they are.
     their_parser.parse = parse
     files.eval_Get = filesystem.eval_Get = get
+    mend_needs(get)
 
 
 def _mend_lists() -> None:

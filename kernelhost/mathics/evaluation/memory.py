@@ -21,11 +21,12 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
-__all__ = ["NO_MEMORY", "MemoryGuard", "guard"]
+__all__ = ["NO_MEMORY", "Constraint", "MemoryGuard", "guard"]
 
 #: The text of ``General::nomem``.
 NO_MEMORY: Final = (
@@ -37,6 +38,8 @@ _INTERVAL: Final = 0.05
 #: The part of the host's limit that an evaluation may take before it is aborted. The abort itself
 #: needs memory too.
 _SHARE: Final = 7 / 8
+#: What an evaluation may take beyond its ``MemoryConstrained``: memory is taken in pieces, bytes.
+_SLACK: Final = 1 << 20
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -54,6 +57,27 @@ def _data() -> int:
     return 0
 
 
+class Constraint:
+    """Tell whether an evaluation has taken more memory than it may.
+
+    Attributes:
+        most: the resident size that it may reach, bytes.
+        stop: aborts the evaluation.
+        exceeded: whether it has taken more.
+        timer, data: what :meth:`MemoryGuard.release` restores: the timer of processor time, and the
+            limits of RLIMIT_DATA.
+    """
+
+    __slots__ = ("data", "exceeded", "most", "stop", "timer")
+
+    def __init__(self, most: int, stop: Callable[[], None]) -> None:
+        self.most = most
+        self.stop = stop
+        self.exceeded = False
+        self.timer = (0.0, 0.0)
+        self.data = (-1, -1)
+
+
 class MemoryGuard:
     """Limit the memory of this process."""
 
@@ -62,6 +86,7 @@ class MemoryGuard:
         self._threshold = 0
         self._exceeded = False
         self._pressed = False
+        self._constraints: list[Constraint] = []
 
     def start(self, limit: int) -> None:
         """Begin; call this on the main thread, once SIGINT aborts evaluations.
@@ -106,14 +131,59 @@ class MemoryGuard:
         gc.collect()
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
+        if not self._limit:
+            self._pressed = False
+            return
         # The rest belongs to the session. It must stay possible to evaluate Clear.
         self._pressed = _resident() > self._limit
         self._threshold = _resident() + self._limit // 16 if self._pressed else self._limit
 
+    def constrain(self, size: int, stop: Callable[[], None]) -> Constraint:
+        """Begin to limit what is evaluated from now on, until :meth:`release`. Main thread only.
+
+        A single allocation that is too large raises ``MemoryError`` where it is made.
+
+        Args:
+            size: how much it may take beyond what is resident now, bytes.
+            stop: called once when it has taken more.
+        """
+        if sys.platform != "linux":
+            return Constraint(0, stop)
+        import resource
+
+        constraint = Constraint(_resident() + size + _SLACK, stop)
+        constraint.timer = signal.getitimer(signal.ITIMER_PROF)
+        constraint.data = resource.getrlimit(resource.RLIMIT_DATA)
+        soft, hard = constraint.data
+        most = _data() + size + _SLACK
+        self._constraints.append(constraint)
+        if soft == resource.RLIM_INFINITY or most < soft:
+            resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+        signal.signal(signal.SIGPROF, self._look)
+        signal.setitimer(signal.ITIMER_PROF, _INTERVAL, _INTERVAL)
+        return constraint
+
+    def release(self, constraint: Constraint) -> None:
+        """End a limit. May be called again, in case an exception has cut the first call short."""
+        if sys.platform != "linux":
+            return
+        import resource
+
+        signal.setitimer(signal.ITIMER_PROF, *constraint.timer)
+        resource.setrlimit(resource.RLIMIT_DATA, constraint.data)
+        self._constraints = [each for each in self._constraints if each is not constraint]
+
     def _look(self, number: int, frame: FrameType | None) -> None:
-        if _resident() > self._threshold:
+        resident = _resident()
+        if self._threshold and resident > self._threshold:
             self._exceeded = self._pressed = True
             signal.raise_signal(signal.SIGINT)
+            return
+        for constraint in self._constraints:
+            if resident > constraint.most and not constraint.exceeded:
+                constraint.exceeded = self._pressed = True
+                constraint.stop()
+                return
 
 
 #: The guard of this process.

@@ -41,6 +41,7 @@ from kernelbus.kernelhost.mathics.forms.arithmetic import (
     quotient,
     without_minus,
 )
+from kernelbus.kernelhost.mathics.forms.described import described
 from kernelbus.kernelhost.mathics.forms.operators import ATOM, CALL, DIVIDE, INFIX, MINUS, PLUS, POWER, TIMES
 from kernelbus.kernelhost.mathics.forms.precision import real_text
 from kernelbus.kernelhost.mathics.forms.reals import float_text
@@ -184,6 +185,9 @@ class _Printer:
             return self._shape(expr)
         head, elements = expr.head, expr.elements
         if isinstance(head, Symbol) and head.name.startswith(_SYSTEM):
+            text = described(expr, self._evaluation)
+            if text is not None:
+                return 0, [text]
             shape = _system_shape(head.name[len(_SYSTEM) :], elements)
             if shape is not None:
                 return shape

@@ -31,6 +31,7 @@ from kernelbus.kernelhost.mathics.forms.arithmetic import (
     quotient,
     without_minus,
 )
+from kernelbus.kernelhost.mathics.forms.described import described
 from kernelbus.kernelhost.mathics.forms.layout import Box
 from kernelbus.kernelhost.mathics.forms.operators import ATOM, CALL, DIVIDE, INFIX, MINUS, PLUS, POWER, TIMES
 from kernelbus.kernelhost.mathics.forms.reals import float_text
@@ -91,6 +92,9 @@ def output_form(expr: Any, evaluation: Any, page_width: int | None = None) -> st
     """
     if isinstance(expr, String):
         return None
+    text = described(expr, evaluation)
+    if text is not None:
+        return text
     try:
         box = _Printer(evaluation).box(expr)
     except (_NoLayoutError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Define functions that Mathics3 lacks, from ``functions.m``.
+"""Define functions that Mathics3 lacks, from ``functions.m`` and files like it.
 
 They become part of the language like Mathics3's own functions: in ``System` ``, protected, and
 untouched by what clears a user's definitions. Reading the file takes some tens of milliseconds,
@@ -19,13 +19,13 @@ from mathics.core.rules import Rule
 __all__ = ["add_functions"]
 
 
-def add_functions(definitions: Any) -> None:
-    """Define what is in ``functions.m``.
+def add_functions(definitions: Any, name: str = "functions.m") -> None:
+    """Define what is in a file beside this module.
 
     Raises:
         ValueError: something in the file is neither a definition nor ``SetAttributes``.
     """
-    text = Path(__file__).with_name("functions.m").read_text(encoding="utf-8")
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
     feeder = MathicsMultiLineFeeder(text, "")
     while not feeder.empty():
         item = parse(SystemDefinitions(), feeder)
@@ -33,13 +33,13 @@ def add_functions(definitions: Any) -> None:
             continue
         if item.has_form("SetDelayed", 2):
             pattern, value = item.elements
-            name = (pattern.elements[0] if pattern.has_form("Condition", 2) else pattern).get_lookup_name()
-            if not _definition(definitions, name).add_rule(Rule(pattern, value)):
-                raise ValueError(f"functions.m, line {feeder.lineno}: no definition of {name}")
+            defined = (pattern.elements[0] if pattern.has_form("Condition", 2) else pattern).get_lookup_name()
+            if not _definition(definitions, defined).add_rule(Rule(pattern, value)):
+                raise ValueError(f"{name}, line {feeder.lineno}: no definition of {defined}")
         elif item.has_form("SetAttributes", 2):
             _set_attributes(definitions, *item.elements)
         else:
-            raise ValueError(f"functions.m, line {feeder.lineno}: neither a definition nor SetAttributes")
+            raise ValueError(f"{name}, line {feeder.lineno}: neither a definition nor SetAttributes")
     definitions.clear_cache()
 
 

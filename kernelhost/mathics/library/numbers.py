@@ -2,7 +2,8 @@
 
 * ``-0.`` keeps its sign, and ``Abs`` takes it away.
 * A number without a mark is a machine number if it has up to 17 digits.
-* A machine number beyond the machine's range (``1.*^400``) is one of arbitrary precision.
+* A machine number beyond the machine's range (``1.*^400``, ``10.^400``) is one of arbitrary
+  precision.
 * ``17.`30.2304`` has that precision, and ``Precision`` and ``Accuracy`` know it.
 """
 
@@ -11,12 +12,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from kernelbus.kernelhost.mathics.forms.reals import MACHINE_DIGITS
+from kernelbus.kernelhost.mathics.forms.reals import MACHINE_DIGITS, MAXIMUM_EXPONENT
 
 __all__ = ["mend_numbers"]
 
 #: A number with up to so many significant digits and no precision mark is a machine number.
 _MACHINE_DIGITS = 17
+#: The largest exponent of two of a number: that of ``10^MAXIMUM_EXPONENT``.
+_MAXIMUM_BITS = int(MAXIMUM_EXPONENT * math.log2(10))
 
 
 def mend_numbers() -> None:
@@ -24,6 +27,7 @@ def mend_numbers() -> None:
     _mend_reading()
     _mend_precision()
     _mend_absolute_values()
+    _mend_range()
 
 
 def _mend_reading() -> None:
@@ -85,3 +89,56 @@ def _mend_absolute_values() -> None:
 
     theirs = numeric.eval_Abs_number
     numeric.eval_Abs_number = lambda n: MachineReal0 if type(n) is MachineReal and n.value == 0 else theirs(n)
+
+
+def _mend_range() -> None:
+    """Have results beyond the machine's range be numbers of arbitrary precision.
+
+    A function that finds that its result is too large is applied again, to the same numbers with a
+    precision of their own. A number beyond ``10^MAXIMUM_EXPONENT`` is too large for that, too, and
+    is ``Overflow[]``, as a number that is entered.
+    """
+    from mathics.core.atoms import PrecisionReal
+    from mathics.core.rules import FunctionApplyRule
+
+    their_apply, their_new = FunctionApplyRule.apply_function, PrecisionReal.__new__
+
+    def apply_function(self: Any, expression: Any, *arguments: Any) -> Any:
+        try:
+            return their_apply(self, expression, *arguments)
+        except OverflowError:
+            precise = _precise(expression)
+            if precise is expression:
+                raise
+            return precise.evaluate(arguments[-1])
+
+    def new(cls: Any, value: Any) -> Any:
+        made = their_new(cls, value)
+        _, _, exponent, bits = made._value._mpf_
+        if exponent + bits > _MAXIMUM_BITS:
+            cls._precision_reals.pop(made._value, None)
+            raise OverflowError
+        return made
+
+    FunctionApplyRule.apply_function = apply_function
+    PrecisionReal.__new__ = new
+
+
+def _precise(expr: Any) -> Any:
+    """Return an expression with numbers of arbitrary precision for its machine numbers."""
+    from mathics.core.atoms import Complex, MachineReal
+    from mathics.core.expression import Expression
+
+    from kernelbus.kernelhost.mathics.forms.precision import complex_number, precise_real
+
+    if isinstance(expr, MachineReal):
+        return precise_real(repr(float(expr.value)), MACHINE_DIGITS)
+    if isinstance(expr, Complex):
+        parts = _precise(expr.real), _precise(expr.imag)
+        return expr if parts == (expr.real, expr.imag) and parts[0] is expr.real else complex_number(*parts)
+    if not isinstance(expr, Expression):
+        return expr
+    elements = [_precise(element) for element in expr.elements]
+    if all(made is element for made, element in zip(elements, expr.elements, strict=True)):
+        return expr
+    return Expression(expr.head, *elements)

@@ -22,7 +22,9 @@ The kernel sends, and takes as the answer:
     One of these words, bare or in a packet as above: ``c`` or ``continue``; ``a`` or ``abort``;
     ``i`` or ``inspect``: hold a dialog, then bring up the menu again; ``s`` or ``show``: send what
     is being evaluated, and go on; ``exit`` or ``quit``: end the kernel. To anything else the kernel
-    answers with a text that lists the words, and asks again.
+    answers ``MenuPacket[0, "Interrupt> "]`` and a text that lists the words, and waits for one.
+
+A function that ``Internal`AddHandler["Interrupt", f]`` has named is called instead of the menu.
 
 An ``EvaluatePacket`` that arrives instead of an answer is answered, and the question stays open.
 Other packets that are no answers are ignored. A question has no time limit of its own, and waits
@@ -35,17 +37,20 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any, Final
 
 from mathics.core.atoms import String
 from mathics.core.expression import Expression
+from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol, SymbolNull
 
 from kernelbus.kernelhost.mathics.evaluation.evaluator import ABORTED, DialogLeft, Evaluator, SyntaxFault
 from kernelbus.kernelhost.mathics.evaluation.interrupts import Suspension
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.forms.convert import to_mathics
+from kernelbus.kernelhost.mathics.library.messages import handlers
 from kernelbus.kernelhost.mathics.packets.interfaces import Arrival, Port, Source
 from kernelbus.kernelhost.mathics.packets.packets import (
     fault_message,
@@ -148,10 +153,16 @@ class Dialogs:
             SystemExit: exit was chosen.
             KernelAbort: abort was chosen, in an evaluation that can be aborted.
         """
+        functions = handlers.of("Interrupt")
+        if functions:
+            self._call(functions)
+            return
         frame = sys._getframe(1)
+        question: tuple[Function, ...] = (Function(Name("MenuPacket"), 1, _PROMPT),)
         with self._asking(stop_clock=True) as ask:
             while True:
-                answer = ask(Function(Name("MenuPacket"), 1, _PROMPT))
+                answer = ask(*question)
+                question = (Function(Name("MenuPacket"), 1, _PROMPT),)
                 chosen = answer.name if isinstance(answer, Name) else answer
                 match chosen.strip().lower() if isinstance(chosen, str) else chosen:
                     case None | "c" | "continue":
@@ -167,7 +178,14 @@ class Dialogs:
                         self.text(self._evaluator.shown(_evaluated(frame))[:_SHOWN] + "\n")
                         return
                     case _:
-                        self.text(_CHOICES)
+                        # A client that prompts at 1 prompts here behind the text.
+                        question = (Function(Name("MenuPacket"), 0, _PROMPT), text_packet(_CHOICES))
+
+    def _call(self, functions: list[Any]) -> None:
+        """Evaluate the functions that a program has named for an interrupt."""
+        with self._interrupts.suspended(stop_clock=True):
+            for function in functions:
+                self._evaluator.evaluate(partial(Expression, function, ListExpression()))
 
     def dialog(self, initial: Any | None) -> Any:
         """Hold a dialog and return its value."""
@@ -209,21 +227,22 @@ class Dialogs:
             source.done()
 
     @contextmanager
-    def _asking(self, *, stop_clock: bool = False) -> Iterator[Callable[[Function], Expr | None]]:
+    def _asking(self, *, stop_clock: bool = False) -> Iterator[Callable[..., Expr | None]]:
         """Suspend the running evaluation, and give a function that asks a question.
 
-        The function returns the answer, or None if there will be none. With `stop_clock` the
+        The function takes the packets of the question, and returns the answer, or None if there
+        will be none. With `stop_clock` the
         evaluation's time limits wait too.
         """
         source = self._source
         if source is None:
-            yield lambda question: None
+            yield lambda *question: None
             return
         with self._interrupts.suspended(stop_clock=stop_clock) as suspension, source.inside():
-            yield lambda question: self._ask(question, suspension, source)
+            yield lambda *question: self._ask(question, suspension, source)
 
-    def _ask(self, question: Function, suspension: Suspension, source: Source) -> Expr | None:
-        self._port.send(question)
+    def _ask(self, question: tuple[Function, ...], suspension: Suspension, source: Source) -> Expr | None:
+        self._port.send(*question)
         while (arrival := source.next(suspension)) is not None:
             if packet_name(arrival.packet) == "EvaluatePacket":
                 self._answer(arrival)
@@ -237,7 +256,7 @@ class Dialogs:
             try:
                 return given(arrival.packet)
             except LookupError as error:
-                _log.info("%s is ignored: it is no answer to %s", error, question.head)
+                _log.info("%s is ignored: it is no answer to %s", error, question[0].head)
         return None
 
     def _read(self, text: str) -> Any:

@@ -64,7 +64,10 @@ def run(argv: list[str], loaded: Loaded | None, descriptors: tuple[int, int] | N
         _log.error("%s", error)
         link.close()
         return 1
+    from kernelbus.kernelhost.mathics.library.programs import command_line
     from kernelbus.kernelhost.mathics.start.server import serve
+
+    command_line(argv)
 
     try:
         return serve(loaded, link, options)

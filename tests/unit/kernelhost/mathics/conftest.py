@@ -34,7 +34,7 @@ def mathics() -> Loaded:
 def loaded(mathics: Loaded) -> Iterator[Loaded]:
     """Give a loaded Mathics3 with its interrupts installed, and undo what a test defines."""
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    kept = dict(mathics.definitions.user)
+    kept, path = dict(mathics.definitions.user), mathics.definitions.get_context_path()
     mathics.interrupts.install()
     yield mathics
     for number, handler in handlers.items():
@@ -42,6 +42,7 @@ def loaded(mathics: Loaded) -> Iterator[Loaded]:
     mathics.interrupts.forget()
     mathics.interrupts.on_interrupt = lambda: None
     mathics.terminal.client = None
+    mathics.definitions.set_context_path(path)
     mathics.definitions.user = kept
     mathics.definitions.set_current_context("Global`")
     mathics.definitions.clear_cache()

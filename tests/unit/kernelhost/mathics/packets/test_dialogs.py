@@ -10,6 +10,7 @@ import pytest
 
 from kernelbus.kernelhost.mathics.evaluation.interrupts import Suspension
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
+from kernelbus.kernelhost.mathics.library.messages import handlers
 from kernelbus.kernelhost.mathics.packets.dialogs import Dialogs
 from kernelbus.kernelhost.mathics.packets.interfaces import Arrival
 from kernelbus.kernelhost.mathics.packets.mainloop import MainLoop
@@ -119,9 +120,24 @@ def test_the_menu(answers: list[Expr], sent: list[Function], client: Client) -> 
 
 
 def test_the_menu_explains_itself_and_asks_again(client: Client) -> None:
-    first, help_, again, answer = client.evaluate("Interrupt[]; 5", "what?", "c")
-    assert (first, again, answer) == (MENU, MENU, returned(5))
+    first, again, help_, answer = client.evaluate("Interrupt[]; 5", "what?", "c")
+    assert (first, again, answer) == (MENU, Function("MenuPacket", 0, "Interrupt> "), returned(5))
     assert help_.args[0].startswith("Your options are:")
+
+
+@pytest.mark.parametrize("handler", ["Function[{}, Dialog[]]", "Function[Null, Dialog[]]"])
+def test_a_handler_takes_the_place_of_the_menu(client: Client, handler: str) -> None:
+    try:
+        code = f'Internal`AddHandler["Interrupt", {handler}]; x = 1; Interrupt[]; x'
+        sent = client.evaluate(code, ENTER("x = 7"), ENTER("Return[]"))
+    finally:
+        handlers.clear()
+    assert [p.head.name for p in sent if p.head.name in ("MenuPacket", "BeginDialogPacket", "EndDialogPacket")] == [
+        "BeginDialogPacket",
+        "EndDialogPacket",
+    ]
+    assert sent[-1] == returned(7)
+    assert client.evaluate("Interrupt[]; 5", "c")[-2:] == [MENU, returned(5)]
 
 
 def test_the_menu_ends_the_kernel(client: Client) -> None:
