@@ -64,6 +64,7 @@ from kernelbus.kernelhost.pools.pool import (
     Stop,
 )
 from kernelbus.kernelhost.pools.table import PoolTable
+from kernelbus.kernelhost.process.cgroups import Groups, GroupsUnavailable
 from kernelbus.kernelhost.process.nursery import Nursery
 from kernelbus.kernelhost.process.scratch import Scratch
 from kernelbus.kernelhost.process.watch import KernelWatch, settled
@@ -132,6 +133,7 @@ class Host:
         self._rounds = Rounds()
         self._nursery = Nursery(limits.kernel_start_timeout)
         self._scratch = self._make_scratch()
+        self._groups: Groups | None = None
         options = ChannelOptions(window=limits.window, chunk=limits.chunk)
         self._multiplexer = Multiplexer(self._transmit, options)
         self._reporter = Reporter(
@@ -156,6 +158,15 @@ class Host:
             self._log.error("kernels have no folders of their own, and run in %s: %s", os.getcwd(), error)
             return None
 
+    def _find_groups(self) -> Groups | None:
+        try:
+            groups = Groups.find()
+        except GroupsUnavailable as error:
+            self._log.info("kernels have no control groups, and their memory is that of their processes: %s", error)
+            return None
+        self._log.info("each kernel has a control group%s", f" without a limit of memory: {groups.why}" if groups.why else "")
+        return groups
+
     @property
     def membership(self) -> Membership:
         """The host's side of the bus."""
@@ -173,6 +184,7 @@ class Host:
 
     async def run(self) -> None:
         """Run the pools, and be a member of the bus, until cancelled; then end every kernel."""
+        self._groups = self._find_groups()
         for name in self._pools:
             self._tick(name)
         self._watch.start()
@@ -239,6 +251,8 @@ class Host:
         await self._nursery.close()
         if self._scratch is not None:
             await asyncio.to_thread(self._scratch.close)
+        if self._groups is not None:
+            await asyncio.to_thread(self._groups.close)
         self._multiplexer.close()
         self._predecessors.close()
 
@@ -424,6 +438,7 @@ class Host:
             self._rounds,
             self._name,
             self._scratch,
+            self._groups,
         )
         self._kernels[name, number] = kernel
         self._by_identity[identity] = kernel

@@ -37,8 +37,10 @@ from kernelbus.bus.settings.config import LimitsConfig, PoolConfig
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.process import peers
 from kernelbus.kernelhost.process.accounting import Usage
+from kernelbus.kernelhost.process.cgroups import Group, Groups
 from kernelbus.kernelhost.process.confinement import Confinement, confinement_of, person
 from kernelbus.kernelhost.process.initialisation import CONFINE, Initialisation, Step, judged, verdict
+from kernelbus.kernelhost.process.memory import amount
 from kernelbus.kernelhost.process.nursery import Nursery
 from kernelbus.kernelhost.process.parent import InitialisationFailed, NurseryFailed
 from kernelbus.kernelhost.process.sandbox import PROGRAM, sandboxed
@@ -73,6 +75,8 @@ _log = logging.getLogger("kernelbus.host")
 _RESERVE = 24
 #: Seconds between asking a kernel to end and killing it.
 _END_GRACE = 1.0
+#: How often the removal of a control group is tried, and seconds between two attempts.
+_REMOVALS, _REMOVAL = 50, 0.1
 
 
 class Phase(Enum):
@@ -123,6 +127,7 @@ class Kernel(RelayOwner):
         nursery: forks embedded kernels.
         rounds: gives the turns in which its clients' bytes are passed on.
         scratch: makes the folder that it runs in; None: it runs in the host's.
+        groups: makes the control group that it runs in; None: it has none of its own.
         host: the name of the kernel host, for the log.
 
     Attributes:
@@ -151,6 +156,7 @@ class Kernel(RelayOwner):
         rounds: Rounds,
         host: str = "",
         scratch: Scratch | None = None,
+        groups: Groups | None = None,
     ) -> None:
         self.number = number
         self.identity = identity
@@ -167,6 +173,8 @@ class Kernel(RelayOwner):
         self._loop = asyncio.get_running_loop()
         self._scratch = scratch
         self._folder = ""
+        self._groups = groups
+        self.group: Group | None = None
         self._listener: RelayListener | None = None
         self._process: KernelProcess | None = None
         self._link: RelayLink | None = None
@@ -292,6 +300,7 @@ class Kernel(RelayOwner):
             assert self._process is not None
             self._process.log_to(self.log)
             self._process.wrapped = self.pool.sandbox is not None
+            self._process.group = self.group
         except OSError as error:
             lacking = shortage(error)
             self.short = bool(lacking)
@@ -323,7 +332,15 @@ class Kernel(RelayOwner):
             raise NotADirectoryError(errno.ENOTDIR, f"{folder} (WorkingDirectory) is not a folder")
         if not folder and self._scratch is not None:
             folder = self._folder = self._scratch.make((user.uid, user.gid) if user is not None else None)
-        return confinement_of(self.pool, mark_of(self.identity), folder, user, os.environ)
+        confinement = confinement_of(self.pool, mark_of(self.identity), folder, user, os.environ)
+        if self._groups is None:
+            return confinement
+        try:
+            self.group = self._groups.make(f"{self.pool.name}-{self.identity[:8]}", self._limits.kernel_memory or 0)
+        except OSError as error:
+            self.log.error("%s has no control group of its own: %s", self, error)
+            return confinement
+        return confinement._replace(group=self.group.entry)
 
     def _sandboxed(self, command: list[str], confinement: Confinement, *, network: bool) -> list[str]:
         if self.pool.sandbox is None:
@@ -472,6 +489,18 @@ class Kernel(RelayOwner):
             # In a thread: it may hold much.
             self._loop.run_in_executor(None, self._scratch.remove, folder)
 
+    def _remove_group(self, attempts: int = _REMOVALS) -> None:
+        """Remove its control group, as soon as nothing runs in it any more."""
+        if self.group is None:
+            return
+        self.group.kill()
+        if self.group.remove():
+            self.group = None
+        elif attempts:
+            self._loop.call_later(_REMOVAL, self._remove_group, attempts - 1)
+        else:
+            self.log.error("the control group of %s cannot be removed: processes %s do not end", self, self.group.processes())
+
     def _finish(self) -> None:
         self._stop_timer()
         self._abort.stop()
@@ -483,7 +512,12 @@ class Kernel(RelayOwner):
         if self._step is not None and self._ending is None:
             self._ending = f"could not be initialised: {self._step.name} ended the kernel, which {self._exit}"
         killed = self._ending is None and self._process is not None and self._process.killed_by_others
-        self.session.kernel_ended(self._ending or self._exit, "killed" if killed else "")
+        tag = "killed" if killed else ""
+        if killed and self.group is not None and self.group.out_of_memory():
+            limit = amount(self._limits.kernel_memory or 0)
+            tag, self._ending = "memory", f"took more than {limit} of memory (Limits/KernelMemory), and was killed by the system"
+        self._remove_group()
+        self.session.kernel_ended(self._ending or self._exit, tag)
         self._handler.kernel_ended(self, self._ending or self._exit)
 
     def _restart_timer(self, delay: float, callback: object) -> None:

@@ -7,6 +7,7 @@ enter`), for a forked kernel as for one that is a program of its own.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 from collections.abc import Mapping
@@ -78,6 +79,8 @@ class Confinement(NamedTuple):
         environment: what its environment has beside the variables that are passed on.
         user: the user that it runs as; None: that of the process that starts it.
         limits: the resources that have a limit (:mod:`resource`), with the limit of each.
+        group: the file that lets a process into the kernel's control group
+            (:mod:`kernelbus.kernelhost.process.cgroups`); "": it has none.
     """
 
     mark: str = ""
@@ -85,13 +88,14 @@ class Confinement(NamedTuple):
     environment: Mapping[str, str] = {}
     user: Person | None = None
     limits: tuple[tuple[int, int], ...] = ()
+    group: str = ""
 
     @classmethod
     def read(cls, fields: list[Any]) -> Confinement:
         """Return the confinement that `list(confinement)` became in JSON."""
-        mark, folder, environment, user, limits = fields
+        mark, folder, environment, user, limits, group = fields
         who = None if user is None else Person(user[0], user[1], tuple(user[2]), user[3], user[4])
-        return cls(mark, folder, environment, who, tuple((kind, most) for kind, most in limits))
+        return cls(mark, folder, environment, who, tuple((kind, most) for kind, most in limits), group)
 
     def variables(self) -> dict[str, str]:
         """Return the environment of the kernel's process, as far as this decides it."""
@@ -106,6 +110,10 @@ class Confinement(NamedTuple):
         """
         if self.mark:
             become_reaper()
+        if self.group:
+            # Without its group it is a kernel still.
+            with contextlib.suppress(OSError), open(self.group, "w", encoding="ascii") as file:
+                file.write("0")
         for kind, most in self.limits:
             _, hard = resource.getrlimit(kind)
             most = most if hard == resource.RLIM_INFINITY else min(most, hard)

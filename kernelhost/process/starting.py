@@ -25,6 +25,7 @@ from kernelbus.bus.descriptors import inherit_limit
 from kernelbus.bus.settings.config import EMBEDDED
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.process.accounting import oom_kills
+from kernelbus.kernelhost.process.cgroups import Group
 from kernelbus.kernelhost.process.confinement import Confinement, passed_on
 from kernelbus.kernelhost.process.sweeping import sweep
 from kernelbus.kernelhost.process.tree import descendants, kill_descendants
@@ -189,6 +190,7 @@ class KernelProcess:
             descends from it is not its own.
         initialised: whether it has run its pool's initialisation already.
         wrapped: whether the process is that of a program around the kernel.
+        group: the kernel's control group; None: it has none.
     """
 
     def __init__(self, name: str, on_exit: Callable[[str], None], mark: str = "") -> None:
@@ -196,6 +198,7 @@ class KernelProcess:
         self.mark = mark
         self.initialised = False
         self.wrapped = False
+        self.group: Group | None = None
         self._name = name
         self._on_exit = on_exit
         self._output = Output(name)
@@ -227,6 +230,8 @@ class KernelProcess:
         Does nothing when it is gone.
         """
         self._killed = True
+        if self.group is not None:
+            self.group.kill()
         if self.pid and not self._gone:
             if self.mark:
                 # First, while they are still its descendants.
@@ -266,7 +271,9 @@ class KernelProcess:
         self._gone = True
         self._status = status
         self._kill_group()
-        if self.mark:
+        if self.group is not None:
+            self._swept(self.group.kill())
+        elif self.mark:
             sweep(self.mark, self._swept)
         else:
             self._swept(0)

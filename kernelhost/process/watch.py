@@ -1,6 +1,7 @@
 """Watches the processor time and the memory that kernels use, with one timer for all of them.
 
-What a kernel uses is what its process and the processes that descend from it use.
+What a kernel uses is what its control group says, where it has one that counts memory, else what
+its process and the processes that descend from it use.
 
 Kernels that work are looked at twice a second, idle ones every ten seconds, since an idle kernel
 does not grow. Nothing is asked of the kernels, and nothing here is on the way of their data:
@@ -23,6 +24,7 @@ from typing import Generic, Protocol, TypeVar
 from kernelbus.bus.settings.config import LimitsConfig
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.process.accounting import Usage, machine_memory, usage_of
+from kernelbus.kernelhost.process.cgroups import Group
 from kernelbus.kernelhost.process.memory import MemoryRules, Verdict, amount, default_limit
 from kernelbus.kernelhost.process.tree import descendants
 
@@ -44,6 +46,10 @@ class Watched(Protocol):
 
     log: EventLogger
     usage: Usage
+
+    @property
+    def group(self) -> Group | None:
+        """Its control group; None: it has none."""
 
     @property
     def pid(self) -> int:
@@ -153,7 +159,9 @@ class KernelWatch(Generic[_Kernel]):
             known.busy = busy
 
     def _look_at(self, kernel: _Kernel, known: _Seen) -> None:
-        found = usage_of([kernel.pid, *descendants(kernel.pid)]) if kernel.pid else None
+        found = kernel.group.usage() if kernel.group is not None else None
+        if found is None and kernel.pid:
+            found = usage_of([kernel.pid, *descendants(kernel.pid)])
         if found is None:
             return
         # The processor time of a child that has ended is its parent's only once that has waited.

@@ -14,10 +14,12 @@ from kernelbus.bus.channel.frames import Frame, Kind, control_frame
 from kernelbus.bus.protocol.codec import decode, encode
 from kernelbus.bus.protocol.messages import Heartbeat, Register, Registered
 from kernelbus.bus.protocol.schema import Message
+from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import LimitsConfig, PoolConfig
 from kernelbus.bus.transport.call import CallHub
 from kernelbus.bus.transport.interface import Route
 from kernelbus.kernelhost.kernel import Kernel, KernelHandler
+from kernelbus.kernelhost.process.cgroups import Groups
 from kernelbus.kernelhost.process.nursery import Nursery
 
 __all__ = ["BrokerStub", "Events", "make_kernel", "stand_in", "until"]
@@ -69,12 +71,18 @@ class Events(KernelHandler):
 
 
 def make_kernel(
-    pool: PoolConfig | None = None, handler: KernelHandler | None = None, number: int = 1, **limits: Any
+    pool: PoolConfig | None = None,
+    handler: KernelHandler | None = None,
+    number: int = 1,
+    groups: Groups | None = None,
+    **limits: Any,
 ) -> Kernel:
     """Make a kernel that is not started, of id `identity-NUMBER`; needs a running event loop."""
     settled = LimitsConfig(**{"kernel_memory": 0, **limits})
     nursery = Nursery(settled.kernel_start_timeout)
-    return Kernel(number, f"identity-{number}", pool or stand_in(), settled, True, False, handler or Events(), nursery, "host")
+    identity = f"identity-{number}"
+    handler = handler or Events()
+    return Kernel(number, identity, pool or stand_in(), settled, True, False, handler, nursery, Rounds(), "host", None, groups)
 
 
 class BrokerStub:

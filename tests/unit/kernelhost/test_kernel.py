@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import shlex
+import signal
 import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,16 +17,17 @@ from host_parts import Events, make_kernel, stand_in, until
 from kernelbus.bus.settings.config import PoolConfig
 from kernelbus.kernelhost.kernel import Kernel, Phase
 from kernelbus.kernelhost.process import peers
+from kernelbus.kernelhost.process.cgroups import Group, Groups
 
 Life = Callable[[Kernel, Events], Awaitable[None]]
 
 
-def live(life: Life, pool: PoolConfig, **limits: float) -> Events:
+def live(life: Life, pool: PoolConfig, groups: Groups | None = None, **limits: float) -> Events:
     """Start a kernel, have `life` act on it, and return what it told; in the end it is killed."""
     events = Events()
 
     async def main() -> None:
-        kernel = make_kernel(pool, events, **limits)
+        kernel = make_kernel(pool, events, groups=groups, **limits)
         await kernel.start()
         try:
             await life(kernel, events)
@@ -175,3 +177,49 @@ def test_only_the_kernels_own_processes_are_let_in(user: int | None, tmp_path: P
     live(life, stand_in(options=f"-await {shlex.quote(str(go))}"))
     whose = f"is of user {user}, not of the kernel's user 0" if user else "is of another process than kernel"
     assert whose in caplog.text
+
+
+class _Groups(Groups):
+    """Groups that only say how often the system has killed in them."""
+
+    def __init__(self, folder: Path, kills: int) -> None:
+        self._folder = folder
+        self._kills = kills
+
+    def make(self, name: str, limit: int) -> Group:
+        assert (name, limit) == ("P-identity", 64 * 2**20)
+        return _Group(self._folder, self._kills)
+
+
+class _Group(Group):
+    def __init__(self, folder: Path, kills: int) -> None:
+        super().__init__(folder, limited=True)
+        self._kills = kills
+
+    def out_of_memory(self) -> int:
+        return self._kills
+
+    def kill(self) -> int:
+        return 0
+
+    def remove(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("kills", "how"),
+    [
+        (1, "took more than 64 MiB of memory (Limits/KernelMemory), and was killed by the system"),
+        (0, "was ended by SIGKILL, not by this host"),
+    ],
+)
+def test_a_kernel_that_the_system_kills_at_its_limit_is_told_from_others(kills: int, how: str, tmp_path: Path) -> None:
+    async def life(kernel: Kernel, events: Events) -> None:
+        await until(lambda: kernel.serving)
+        assert kernel.group is not None
+        os.kill(kernel.pid, signal.SIGKILL)
+        await end(kernel, events)
+
+    events = live(life, stand_in(), groups=_Groups(tmp_path, kills), kernel_memory=64 * 2**20)
+    assert events.told[-1][1].startswith(how)
+    assert (tmp_path / "cgroup.procs").read_text() == "0", "it has entered its group"

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from kernelbus.bus.settings.config import LimitsConfig
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.process import watch
 from kernelbus.kernelhost.process.accounting import Usage, machine_memory
+from kernelbus.kernelhost.process.cgroups import Group
 
 MIB = 2**20
 
@@ -52,6 +54,7 @@ class _Kernel:
         self.serving = True
         self.attachments = 0
         self.usage = Usage()
+        self.group: Group | None = None
         self.destroyed: list[str] = []
 
     def destroy(self, tag: str, why: str) -> None:
@@ -118,5 +121,30 @@ def test_only_a_kernel_that_never_had_a_client_is_recycled(process: _Process, at
         watched.stop()
         assert bool(recycled) == (attachments == 0)
         assert not kernel.destroyed
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_kernel_in_a_group_has_what_its_group_counts(process: _Process, tmp_path: Path) -> None:
+    """The group is a folder with the files of one that counts memory."""
+    for name, text in {
+        "cgroup.events": "populated 1\nfrozen 0\n",
+        "memory.current": f"{150 * MIB}\n",
+        "memory.stat": f"anon 1\ninactive_file {10 * MIB}\n",
+        "cpu.stat": "usage_usec 2500000\nuser_usec 0\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+
+    async def main() -> None:
+        kernel = _Kernel(process.process.pid)
+        kernel.attachments = 1
+        kernel.group = Group(tmp_path, limited=True)
+        watched, _, _ = start(kernel, LimitsConfig(kernel_memory=145 * MIB))
+        await until(lambda kernel: kernel.usage.memory, kernel)
+        assert kernel.usage == Usage(2.5, 140 * MIB)
+        (tmp_path / "memory.current").write_text(f"{160 * MIB}\n")
+        await until(lambda kernel: kernel.destroyed, kernel)
+        watched.stop()
 
     asyncio.run(main())
