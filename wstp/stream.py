@@ -86,14 +86,18 @@ class ByteStream(asyncio.BufferedProtocol):
         self._buffer = self._small
         self._flushed: list[Callable[[], None]] = []
         self._reading = True
+        self._said_all = False
         self._written = 0
         self._acknowledged = 0
 
     # -- for the owner
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write `data`, which must not change afterwards; drop it when the connection has ended."""
-        if self._transport is not None and not self.ended and len(data):
+        """Write `data`, which must not change afterwards.
+
+        It is dropped when the connection has ended, or when what is written has.
+        """
+        if self._transport is not None and not self.ended and not self._said_all and len(data):
             self._written += len(data)
             self._transport.write(data)
 
@@ -174,6 +178,7 @@ class ByteStream(asyncio.BufferedProtocol):
     def end_writing(self) -> None:
         """Write what is left, then end what is written; what the peer sends is still read."""
         if self._transport is not None and not self.ended and not self._transport.is_closing():
+            self._said_all = True
             self._transport.write_eof()
 
     def close(self) -> None:

@@ -119,6 +119,23 @@ async def test_a_slow_peer_congests_and_drains() -> None:
 
 
 @pytest.mark.asyncio
+async def test_what_is_written_after_the_end_of_writing_is_dropped() -> None:
+    owner, stream, peer = await connect()
+    loop = asyncio.get_running_loop()
+    with peer:
+        stream.write(b"all")
+        stream.end_writing()
+        stream.write(b"more")
+        assert await loop.sock_recv(peer, 100) == b"all"
+        assert await loop.sock_recv(peer, 100) == b""
+        assert stream.written == 3
+        await loop.sock_sendall(peer, b"still read")
+        await owner.until(lambda: owner.size() == 10)
+        stream.abort()
+        await owner.until(lambda: owner.ends)
+
+
+@pytest.mark.asyncio
 async def test_an_end_flushes_and_comes_once() -> None:
     owner, stream, peer = await connect()
     called: list[bool] = []
