@@ -169,6 +169,7 @@ class Session:
         self._attachment: _Attachment | None = None
         self._log = OutputLog(limits.output_buffer)
         self._completion: Iterator[bytes | memoryview] | None = None
+        self._clearing = False  # whether the kernel has yet to answer what is, or was, completed
         # The kernel's last question, and the number of the packet behind it.
         self._question: Function | None = None
         self._asked_before = 0
@@ -388,7 +389,7 @@ class Session:
             completion = attachment.gate.abandon()
             if completion is not None:
                 self._kernel.log.info("%s: its client left in the middle of an expression, which is completed and aborted", self._kernel)
-                self._completion = completion
+                self._completion, self._clearing = completion, True
                 self._send_message(MessageCode.ABORT)
                 self._complete()
         attachment.handle.end(reason, text)
@@ -460,8 +461,26 @@ class Session:
                     # The embedded kernel applies an abort to the packet that it is reading. Whether
                     # another kernel does is not known.
                     self._send_message(MessageCode.ABORT)
+                self._clear()
+                self._proceed()
             else:
                 self._kernel.link.write(piece)
+
+    def _clear(self) -> None:
+        """Let the client's bytes pass, once nothing of what the last client left is under way."""
+        if self._clearing and self.listening:
+            self._clearing = False
+            self._proceed()
+
+    @property
+    def _held_up(self) -> bool:
+        """Whether the client's bytes have to wait for the end of what the last client left.
+
+        They cannot stand in the middle of its expression. Until the kernel has answered that, the
+        abort of it may be under way, and would end what this client asks for. Only what a client
+        has asked for that has gone is not worth that wait.
+        """
+        return self._completion is not None or (self._clearing and self._attachment is not None and self._attachment.over is None)
 
     # ------------------------------------------------------------------ from the client
 
@@ -493,13 +512,15 @@ class Session:
         was asked earlier.
         """
         attachment = self._attachment
-        if attachment is not None and ((attachment.greeted and attachment.waiting) or attachment.over is not None):
+        if attachment is None or self._held_up:
+            return
+        if (attachment.greeted and attachment.waiting) or attachment.over is not None:
             self._rounds.ask(self)
 
     def work(self, turn: Turn) -> bool:
         """Pass on what the client has sent; see :class:`kernelbus.bus.rounds.Worker`."""
         attachment = self._attachment
-        if attachment is None:
+        if attachment is None or self._held_up:
             return False
         try:
             self._feed(attachment, turn)
@@ -643,6 +664,7 @@ class Session:
         """Greet the client if it waits, now that the conversation has followed what was heard."""
         if (question := self.conversation.question) is not self._question:
             self._question, self._asked_before = question, self._log.packets
+        self._clear()
         if self._attachment is not None and not self._attachment.greeted:
             self._greet()
 

@@ -297,6 +297,46 @@ def test_half_an_expression_that_was_streamed_is_aborted_and_completed() -> None
     play(story)
 
 
+def test_a_client_that_resumes_waits_until_what_the_last_has_left_is_completed_and_answered() -> None:
+    async def story(network: _Network) -> None:
+        kernel = _Kernel(hold_buffer=16)
+        assert kernel.wire is not None
+        first = network.attach(kernel)
+        whole = encode_packet(packet("EvaluatePacket", "x" * 1000))
+        first.handle.send(whole[:500])
+        await until(lambda: len(kernel.wire.data) == 500)
+        kernel.wire.congested = True
+        await leave(kernel, first)
+        second = network.attach(kernel, resume=True)
+        second.send(EVALUATE)
+        await until(lambda: second.handle.channel.in_flight == 0)
+        assert len(kernel.wire.data) == 500, "nothing stands in the middle of the other's expression"
+        kernel.wire.congested = False
+        kernel.session.drained()
+        assert len(kernel.got) == 1
+        await asyncio.sleep(0)
+        assert len(kernel.got) == 1, "the abort of that may be under way"
+        kernel.say(packet("ReturnPacket", Symbol("$Aborted")))
+        await until(lambda: kernel.got[1:] == [EVALUATE])
+
+    play(story)
+
+
+def test_what_a_client_asked_that_has_gone_does_not_wait_for_an_answer_to_the_one_before() -> None:
+    async def story(network: _Network) -> None:
+        kernel = _Kernel(hold_buffer=16)
+        first = network.attach(kernel)
+        first.handle.send(encode_packet(packet("EvaluatePacket", "x" * 1000))[:500])
+        await until(lambda: kernel.wire is not None and len(kernel.wire.data) == 500)
+        await leave(kernel, first)
+        second = network.attach(kernel, resume=True)
+        second.send(EVALUATE)
+        await leave(kernel, second)
+        assert kernel.got[1:] == [EVALUATE]
+
+    play(story)
+
+
 def test_a_message_waits_for_the_data_before_it_unless_the_kernel_works() -> None:
     async def story(network: _Network) -> None:
         kernel = _Kernel()
