@@ -5,7 +5,9 @@ PORT ?= 31415
 INTERFACE ?=
 CONFIG ?=
 FUZZ_SECONDS ?= 300
-SOAK_SECONDS ?= 600
+SOAK_SECONDS ?= 1800
+SOAK_SEED ?= 0
+SOAK_REPORT ?= build/soak.json
 PYTEST_ARGS ?=
 WSTP_LIBRARY ?=
 WSTP_LIBRARY_OLD ?=
@@ -35,7 +37,7 @@ help:
 	@echo 'make install  make .venv from requirements-dev.lock; instant when nothing changed'
 	@echo 'make lock     write the lock files anew (UPGRADE=--upgrade takes the newest versions)'
 	@echo 'make fuzz     random bytes for FUZZ_SECONDS=$(FUZZ_SECONDS)'
-	@echo 'make soak     load for SOAK_SECONDS=$(SOAK_SECONDS)'
+	@echo 'make soak     good and hostile clients, and killed parts, for SOAK_SECONDS=$(SOAK_SECONDS) (SOAK_SEED=... SOAK_REPORT=$(SOAK_REPORT))'
 	@echo 'make bench    measure'
 	@echo 'make clean    remove .venv and caches'
 
@@ -96,7 +98,7 @@ fuzz: $(STAMP)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -q -m fuzz --timeout=0 $(PYTEST_ARGS)
 
 soak: $(STAMP)
-	SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python -m pytest -q -m soak --timeout=0 $(PYTEST_ARGS)
+	$(BIN)/python tests/soak/soak.py --seconds $(SOAK_SECONDS) --seed $(SOAK_SEED) --report $(SOAK_REPORT)
 
 # Each script measures one thing and prints its table; names that begin with _ are what they share.
 bench: $(STAMP)

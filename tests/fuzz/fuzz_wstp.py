@@ -10,16 +10,16 @@ bytes.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
-import resource
 import sys
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
+
+from fuzzing import main
 
 from wstp import (
     NEED_DATA,
@@ -45,7 +45,6 @@ RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 UUID = "01234567-89ab-4def-8123-456789abcdef"
 LIMITS = Limits(nesting_depth=2000, token_size=1 << 22, total_size=1 << 24, array_nodes=100_000, integer_digits=10_000)
 ALPHABET = b'F#"+*AP]~ABCDEF\n @\x7f.0123456789\xa0\xa1\xe2\xe4\xe6\xf4\xf6\xf8\\'
-SLOW = 20.0  # seconds; no input of this size needs so many
 MEMORY = 1 << 31
 LOST = ("packed numbers where",)
 
@@ -245,33 +244,5 @@ def check_specification(rng: random.Random, data: bytes) -> None:
 CHECKS = (check_reader, check_chunks, check_tracker, check_handshakes, check_link, check_specification)
 
 
-def main() -> int:
-    """Run until the time is up; return 1 at the first failure."""
-    parser = argparse.ArgumentParser(description="Feed wrong bytes to wstp.")
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--seed", type=int, default=None)
-    options = parser.parse_args()
-    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY * 2, MEMORY * 2))
-    seeds = corpus()
-    end = time.monotonic() + options.seconds
-    rounds = 0
-    while time.monotonic() < end:
-        data = mutated(random.Random(f"{seed}:{rounds}"), seeds)
-        for check in CHECKS:
-            start = time.monotonic()
-            try:
-                check(random.Random(f"{seed}:{rounds}:{check.__name__}"), data)
-            except BaseException:
-                print(f"{check.__name__} failed: seed {seed}, round {rounds}, bytes {data.hex()}", file=sys.stderr)
-                raise
-            if time.monotonic() - start > SLOW:
-                print(f"{check.__name__} took too long: seed {seed}, round {rounds}, bytes {data.hex()}", file=sys.stderr)
-                return 1
-        rounds += 1
-    print(f"seed {seed}: {rounds} rounds in {options.seconds:g} s, no failure")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("Feed wrong bytes to wstp.", CHECKS, partial(mutated, seeds=corpus()), MEMORY * 2))

@@ -8,6 +8,7 @@
 | `Stubborn[]` | `$Aborted`, when SIGINT comes; it ignores message 3 |
 | `Deaf[]` | none, ever; it ignores message 3 and SIGINT |
 | `Hoard[n]` | Null; n bytes more are in use from now on |
+| `Grow[x]` | `{x, n}`; n is how often it was asked to grow, this time included |
 | `Exit[n]` | TextPacket["bye"], then the process exits with status n |
 | `Daemon[n]` | the id of a process of its own session, whose parent has ended, with n bytes |
 | `Pid[]`, `Arguments[]` | the process id, the command line |
@@ -45,6 +46,7 @@ import wstp
 from wstp import Expr, Function, Message, MessageCode, Symbol
 
 HOARD: list[np.ndarray] = []
+GROWN: list[Expr] = []
 
 
 def main(arguments: list[str]) -> int:
@@ -152,6 +154,9 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
         case Function(head=Symbol(name="Hoard"), args=(int(count),)):
             HOARD.append(np.ones(count, np.uint8))
             return Symbol("Null")
+        case Function(head=Symbol(name="Grow"), args=(item,)):
+            GROWN.append(item)
+            return [item, len(GROWN)]
         case Function(head=Symbol(name="Daemon"), args=(int(count),)):
             return daemon(count)
         case Function(head=Symbol(name="Stubborn")):
