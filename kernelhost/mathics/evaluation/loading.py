@@ -33,6 +33,8 @@ What is changed, and why:
   :mod:`kernelbus.kernelhost.mathics.evaluation.protection`).
 * Functions of the language that Mathics3 lacks are defined
   (:mod:`kernelbus.kernelhost.mathics.library.functions`).
+* Every name of the language is known, and the second engine is asked for functions that neither
+  Mathics3 nor the library has (:mod:`kernelbus.kernelhost.mathics.engine.delegation`).
 * What the pool forbids is refused (:mod:`kernelbus.kernelhost.mathics.evaluation.confinement`).
 * ``$SessionID`` differs between forked kernels
   (:mod:`kernelbus.kernelhost.mathics.evaluation.identity`).
@@ -135,6 +137,7 @@ def load() -> Loaded:
     sys.set_int_max_str_digits(0)
     interrupts = Interrupts()
     import_and_load_builtins()
+    from kernelbus.kernelhost.mathics.engine import delegation
     from kernelbus.kernelhost.mathics.evaluation import confinement, protection
     from kernelbus.kernelhost.mathics.evaluation.terminal import Terminal
 
@@ -160,6 +163,8 @@ def load() -> Loaded:
     terminal.install(definitions)
     confinement.install(definitions)
     protection.install(definitions, interrupts)
+    # Last, so that it sees what the kernel has.
+    delegation.install(definitions)
     return Loaded(definitions, interrupts, terminal, _number_tables())
 
 

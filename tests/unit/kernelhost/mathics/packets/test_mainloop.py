@@ -98,7 +98,7 @@ def returned(value: Any) -> Function:
         ("text", [returned("text")]),
         (S("x"), [returned(S("x"))]),
         (S("f")(1)(2), [returned(S("f")(1)(2))]),
-        (S("Global`EvaluatePacket")(1), [returned(S("EvaluatePacket")(1))]),
+        (S("Global`EvaluatePacket")(1), [returned(S("Global`EvaluatePacket")(1))]),
         (S("SuspendPacket")(), []),
         (S("EvaluatePacket")(S("Sequence")(1, 2)), [returned(S("Sequence")(1, 2))]),
         (S("EvaluatePacket")([S("Sequence")(), 1, S("Sequence")(2, 3)]), [returned([1, 2, 3])]),

@@ -1,0 +1,172 @@
+"""Have functions of the language answered by the second engine.
+
+:func:`install` makes every name of the language known, and gives the functions of the tables
+(:mod:`kernelbus.kernelhost.mathics.engine.names`) rules that ask the engine. What comes back is
+evaluated once more. An expression that comes back as it went, or that the engine does not know,
+stays as it is. While an answer is evaluated, the expression that was asked for is not asked for
+again, so that no loop arises.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy
+from mathics.core.atoms import String
+from mathics.core.attributes import A_PROTECTED, attribute_string_to_number
+from mathics.core.definitions import Definition
+from mathics.core.rules import BaseRule
+
+from kernelbus.kernelhost.mathics.engine.names import read_functions, read_names
+from kernelbus.kernelhost.mathics.engine.process import EngineError, engine, is_installed
+from kernelbus.kernelhost.mathics.engine.reading import read
+from kernelbus.kernelhost.mathics.engine.sending import MOST_TEXT, Question, TooLarge, written
+from kernelbus.kernelhost.mathics.engine.talk import Answer, Message
+
+__all__ = ["Delegate", "install", "say"]
+
+_log = logging.getLogger("kernelhost.mathics")
+
+#: How many questions are remembered to which the answer was the question.
+_REMEMBERED: Final = 512
+
+
+class Delegate:
+    """Ask the engine for the values of expressions."""
+
+    def __init__(self) -> None:
+        self._asked: set[str] = set()
+        self._left: OrderedDict[str, None] = OrderedDict()
+
+    def value(self, expr: Any, evaluation: Any, *, quiet: bool = False) -> Any | None:
+        """Return what an expression is, evaluated; None if the engine leaves it as it is.
+
+        What the engine says and prints is said and printed here.
+
+        Args:
+            expr: the expression, with its arguments evaluated as its attributes want it.
+            evaluation: the running evaluation.
+            quiet: whether nothing is said if the engine gives no value: somebody else is asked.
+        """
+        name = expr.get_lookup_name().removeprefix("System`")
+        definitions = evaluation.definitions
+        try:
+            question = written(expr, definitions)
+        except TooLarge as large:
+            if not quiet:
+                why = f"its arguments are {large.size} bytes of text, and at most {MOST_TEXT} are sent to the second engine"
+                say(evaluation, "Kernel", "large", f"{name} is not evaluated: {why}.")
+            return None
+        if question in self._asked or question in self._left:
+            return None
+        answer = self._answer(question, name, evaluation, quiet)
+        if answer is None:
+            return None
+        result = None if answer.wrong else read(answer.text, definitions)
+        if result is not None and result.sameQ(expr):
+            result = None
+        if result is None and quiet:
+            return None
+        _pass_on(answer, evaluation)
+        if result is None:
+            if answer.wrong:
+                say(evaluation, "Kernel", "engine", f"{name} is not evaluated: {answer.wrong.splitlines()[0]}")
+            if not answer.events and not question.random:
+                self._remember(question)
+            return None
+        self._asked.add(question)
+        try:
+            return result.evaluate(evaluation)
+        finally:
+            self._asked.discard(question)
+
+    def _answer(self, question: Question, name: str, evaluation: Any, quiet: bool) -> Answer | None:
+        seed = int(numpy.random.randint(0, 2**62)) if question.random else None
+        try:
+            return engine.ask(question, seed=seed)
+        except EngineError as error:
+            _log.warning("%s: %s", name, error)
+            if not quiet:
+                say(evaluation, "Kernel", "engine", f"{name} is not evaluated: {error}.")
+            return None
+
+    def _remember(self, question: str) -> None:
+        self._left[question] = None
+        if len(self._left) > _REMEMBERED:
+            self._left.popitem(last=False)
+
+
+def _pass_on(answer: Answer, evaluation: Any) -> None:
+    for event in answer.events:
+        if isinstance(event, Message):
+            if event.symbol != "General" or event.tag != "stop":
+                say(evaluation, event.symbol, event.tag, event.text)
+        else:
+            for line in event.text.removesuffix("\n").split("\n"):
+                evaluation.print_out(String(line))
+
+
+def say(evaluation: Any, symbol: str, tag: str, text: str) -> None:
+    """Issue a message whose text is given, whatever text the session has for its name."""
+    definitions = evaluation.definitions
+    theirs = definitions.get_value
+
+    def get_value(name: str, position: str, pattern: Any, running: Any) -> Any:
+        return String("`1`") if position == "System`Messages" else theirs(name, position, pattern, running)
+
+    definitions.get_value = get_value
+    try:
+        evaluation.message(symbol, tag, String(text))
+    finally:
+        del definitions.get_value
+
+
+class _Rule(BaseRule):
+    """Apply to every expression of one function.
+
+    It has no pattern to match: thousands of these are made, and most are never used.
+    """
+
+    # Mathics3 orders a symbol's rules by these; this one stays where it is put.
+    pattern_precedence = element_order = (True, ())
+
+    def __init__(self, delegate: Delegate) -> None:
+        self.location = None
+        self.system = True
+        self._delegate = delegate
+
+    def apply(self, expression: Any, evaluation: Any, fully: bool = True, return_list: bool = False, max_list: int | None = None) -> Any:
+        """Return the value of an expression, or None; see :class:`mathics.core.rules.BaseRule`."""
+        return self._delegate.value(expression, evaluation)
+
+
+def install(definitions: Any) -> None:
+    """Make the language's names known, and delegate what the tables say."""
+    here = Path(__file__).parent
+    builtin = definitions.builtin
+    for name in read_names((here / "names.txt").read_text(encoding="utf-8")):
+        _known(builtin, name)
+    functions = read_functions((here / "functions.txt").read_text(encoding="utf-8"))
+    rule = _Rule(Delegate())
+    for name, attributes in functions.items():
+        definition = _known(builtin, name)
+        if definition is None:
+            continue  # the kernel has it by now
+        for attribute in attributes:
+            # Mathics3 does not know all of them.
+            definition.attributes |= attribute_string_to_number.get(f"System`{attribute}", 0)
+        if is_installed():
+            definition.downvalues, definition.subvalues = [rule], [rule]
+    definitions.clear_cache()
+
+
+def _known(builtin: dict[str, Any], name: str) -> Any | None:
+    """Return the new definition of a name of the language; None if there is one already."""
+    full = f"System`{name}"
+    if full in builtin:
+        return None
+    definition = builtin[full] = Definition(name=full, attributes=A_PROTECTED)
+    return definition
