@@ -26,7 +26,7 @@ from mathics.core.expression import Expression
 from mathics.core.symbols import Symbol
 from PIL.Image import Resampling
 
-from kernelbus.kernelhost.mathics.library.raster import FORMATS, draw_svg, draw_text, encode, fitted
+from kernelbus.kernelhost.mathics.pictures.raster import FORMATS, draw_svg, draw_text, encode, fitted
 
 __all__ = ["CONTEXT", "add_package", "open_package"]
 

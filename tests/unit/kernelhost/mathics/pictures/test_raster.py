@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from kernelbus.kernelhost.mathics.library.raster import (
+from kernelbus.kernelhost.mathics.pictures.raster import (
     FORMATS,
     MAXIMUM_SIDE,
     draw_svg,
