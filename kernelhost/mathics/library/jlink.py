@@ -7,9 +7,9 @@ and then one of
 * ``EvaluateToTypeset[e, (TraditionalForm,) (width,) "GIF"]``,
 
 where e is an expression or its text. They take a string whose characters are the bytes of an image
-for an image, and anything else for a failure. Graphics are drawn from Mathics3's SVG, an image is
-taken as it is, and anything else is drawn as its OutputForm text. Three-dimensional graphics cannot
-be drawn and give a message and ``$Failed``.
+for an image, and anything else for a failure. Pictures are drawn
+(:mod:`kernelbus.kernelhost.mathics.pictures.drawing`), an image is taken as it is, and anything
+else is drawn as its OutputForm text. What cannot be drawn gives a message and ``$Failed``.
 
 Calls in the other direction, from the language into Java, need a kernel that sends CallPacket and
 reads the answer while it evaluates. ``InstallJava`` says that this kernel does not.
@@ -19,23 +19,27 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mathics.core.atoms import Integer, Real, String
+from mathics.core.atoms import Integer, String
 from mathics.core.attributes import A_HOLD_FIRST, A_PROTECTED
 from mathics.core.builtin import Builtin
 from mathics.core.expression import Expression
 from mathics.core.symbols import Symbol
-from PIL.Image import Resampling
 
-from kernelbus.kernelhost.mathics.pictures.raster import FORMATS, draw_svg, draw_text, encode, fitted
+from kernelbus.kernelhost.mathics.pictures.exporting import (
+    RESOLUTION,
+    Extent,
+    UndrawableError,
+    image,
+    positive,
+    size,
+)
+from kernelbus.kernelhost.mathics.pictures.raster import FORMATS, encode
 
 __all__ = ["CONTEXT", "add_package", "open_package"]
 
 CONTEXT = "JLink`"
 
 _FAILED = Symbol("System`$Failed")
-_SOLID = ("System`Graphics3D",)
-#: The resolution of a picture at its own size, pixels per inch.
-_RESOLUTION = 72
 
 
 class EvaluateToImage(Builtin):
@@ -45,7 +49,7 @@ class EvaluateToImage(Builtin):
     context = CONTEXT
     messages: ClassVar[dict[str, str]] = {
         "format": "`1` is not a format for images: GIF, PNG, JPEG, TIFF or BMP is.",
-        "draw": "`1` cannot be drawn by this kernel.",
+        "draw": "`1` cannot be drawn by this kernel: `2`.",
     }
     summary_text = "give an image of a result to a program on the other end of the link"
 
@@ -57,9 +61,9 @@ class EvaluateToImage(Builtin):
             if isinstance(item, String):
                 form = item.value
             elif item.has_form("Rule", 2) and item.elements[0].get_name() == "System`ImageSize":
-                width, height = _size(item.elements[1])
+                width, height = size(item.elements[1])
             elif item.has_form("Rule", 2) and item.elements[0].get_name() == "System`ImageResolution":
-                factor = _positive(item.elements[1]) / _RESOLUTION or 1.0
+                factor = positive(item.elements[1]) / RESOLUTION or 1.0
         return _image(_evaluated(value, evaluation), form, (width, height, factor), evaluation)
 
 
@@ -184,55 +188,16 @@ def _evaluated(value: Any, evaluation: Any) -> Any:
     return value.evaluate(evaluation)
 
 
-def _size(value: Any) -> tuple[int, int]:
-    """Return the width and height that ``ImageSize -> value`` asks for, pixels; 0 where it is open.
-    """
-    elements = value.elements if value.has_form("List", 2) else (value, Symbol("System`Automatic"))
-    width, height = map(_positive, elements)
-    return width, height
-
-
-def _positive(value: Any) -> int:
-    """Return a positive number as an integer, at most a million; 0 for anything else."""
-    return min(int(value.value), 1_000_000) if isinstance(value, (Integer, Real)) and value.value > 0 else 0
-
-
-#: A width and a height to fit into, pixels; and the factor to scale by if both are 0.
-_Extent = tuple[int, int, float]
-
-
-def _image(value: Any, form: str, extent: _Extent, evaluation: Any) -> Any:
+def _image(value: Any, form: str, extent: Extent, evaluation: Any) -> Any:
     """Return a value's image as a string of bytes, or what stands for a failure."""
     if form not in FORMATS:
         evaluation.message("JLink`EvaluateToImage", "format", form)
         return _FAILED
     if value.get_name() in ("System`$Failed", "System`$Aborted"):
         return value
-    picture = _picture(value, extent, evaluation)
-    if picture is None:
-        evaluation.message("JLink`EvaluateToImage", "draw", value.get_head())
+    try:
+        picture = image(value, extent, evaluation)
+    except UndrawableError as error:
+        evaluation.message("JLink`EvaluateToImage", "draw", value.get_head(), str(error))
         return _FAILED
     return String(encode(picture.convert("RGB"), form).decode("latin-1"))
-
-
-def _picture(value: Any, extent: _Extent, evaluation: Any) -> Any | None:
-    """Return a value's image, None if it cannot be drawn."""
-    head = value.get_head_name()
-    if head == "System`Graphics":
-        svg = Expression(Symbol("System`ExportString"), value, String("SVG")).evaluate(evaluation)
-        try:
-            return draw_svg(svg.value, *extent) if isinstance(svg, String) else None
-        except ValueError:
-            return None
-    if head in _SOLID:
-        return None
-    if hasattr(value, "pil"):
-        coloured = value.color_convert("RGB", False)
-        if coloured is None:
-            return None
-        image = coloured.pil()
-        scale = fitted(image.size, *extent)
-        size = tuple(max(round(side * scale), 1) for side in image.size)
-        return image.resize(size, Resampling.NEAREST if scale > 1 else Resampling.LANCZOS)
-    text = Expression(Symbol("System`ToString"), Expression(Symbol("System`HoldForm"), value)).evaluate(evaluation)
-    return draw_text(text.value if isinstance(text, String) else str(text), extent[0])

@@ -1,44 +1,42 @@
-"""Draw text and Mathics3's SVG as pixels, with Pillow alone.
+"""Draw text and SVG as pixels.
 
-The supported elements are those that Mathics3's graphics use: ``svg``, ``g`` without
-transformation, ``polyline``, ``polygon``, ``rect``, ``circle``, ``ellipse``, ``path`` with absolute
-coordinates, and ``text``. Others are left out. This module knows no Mathics3, and does no I/O
-except that it looks up a font.
+SVG is drawn by resvg, text by Pillow. This module knows no Mathics3, and does no I/O except that
+fonts are looked up.
 """
 
 from __future__ import annotations
 
+import atexit
 import html
 import io
 import math
+import os
 import re
+import tempfile
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
 from functools import cache
-from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import resvg_py
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["FORMATS", "draw_svg", "draw_text", "encode", "fitted"]
+__all__ = ["FORMATS", "MAXIMUM_SIDE", "draw_svg", "draw_text", "encode", "fitted"]
 
 #: The image formats: the language's names, and Pillow's.
 FORMATS = {"GIF": "GIF", "PNG": "PNG", "JPEG": "JPEG", "TIFF": "TIFF", "BMP": "BMP", "Automatic": "GIF"}
 #: The largest side of an image, pixels.
 MAXIMUM_SIDE = 4096
 
-_SMOOTH = 2
 _MARGIN = 4
 _LINE_HEIGHT = 1.25
 _FONT_SIZE = 14
-_CURVE_STEPS = 24
+_FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")
 
-_TEXT = re.compile(r"(<(text|title)\b[^>]*>)(.*?)(</\2>)", re.DOTALL)
-_COLOUR = re.compile(r"rgb\(\s*([-0-9.e]+)(%?)\s*,\s*([-0-9.e]+)%?\s*,\s*([-0-9.e]+)%?\s*\)")
-_STEP = re.compile(r"([MLAQCZ])|(-?[0-9.]+(?:e[-+]?[0-9]+)?)")
-_PARAMETERS = {"M": 2, "L": 2, "Q": 4, "C": 6, "A": 7, "Z": 0}
-
-_Point = tuple[float, float]
+_TEXT = re.compile(r"(<(text|title)\b[^>]*>)([^<>]*|(?:(?!<t?span\b).)*?)(</\2>)", re.DOTALL)
+#: Where Mathics3 says how text stands at its place: 0 around it, 1 on its left, -1 on its right.
+_OFFSET = re.compile(r"<text\b(?=[^>]* ox=\"([-0-9.e]+)\")(?![^>]*text-anchor)")
+_LENGTH = re.compile(r"([0-9.]+(?:e[-+]?[0-9]+)?)(?:px)?")
 
 
 @cache
@@ -54,10 +52,10 @@ def encode(image: Image.Image, form: str) -> bytes:
 
     Args:
         image: the image.
-        form: a key of :data:`FORMATS`.
+        form: a key of :data:`FORMATS`, or ``PDF``.
     """
     out = io.BytesIO()
-    image.save(out, FORMATS[form])
+    image.save(out, FORMATS.get(form, form))
     return out.getvalue()
 
 
@@ -119,194 +117,54 @@ def draw_svg(svg: str, width: int = 0, height: int = 0, factor: float = 1.0) -> 
     Raises:
         ValueError: the text is no SVG picture.
     """
-    # Mathics3 does not always escape the text between tags.
+    # Mathics3 does not always escape the text between tags, and has an attribute of its own for the
+    # place of text.
     safe = _TEXT.sub(lambda m: m[1] + html.escape(html.unescape(m[3]), quote=False) + m[4], svg)
+    safe = _OFFSET.sub(lambda m: f'{m[0]} text-anchor="{_anchor(float(m[1]))}" dominant-baseline="central"', safe)
+    scale = fitted(_size(safe), width, height, factor)
     try:
-        root = ElementTree.fromstring(safe.strip())
+        drawn = resvg_py.svg_to_bytes(svg_string=safe, background="white", zoom=scale, **_fonts())
+    except ValueError as error:
+        raise ValueError(f"not an SVG picture: {error}") from None
+    return Image.open(io.BytesIO(drawn)).convert("RGB")
+
+
+def _anchor(offset: float) -> str:
+    return ("start", "middle", "end")[1 + (offset > 0.5) - (offset < -0.5)]
+
+
+def _size(svg: str) -> tuple[float, float]:
+    """Return the width and the height that an SVG picture gives itself, pixels."""
+    try:
+        root = ElementTree.fromstring(svg.strip())
     except ElementTree.ParseError as error:
         raise ValueError(f"not an SVG picture: {error}") from None
-    box = [float(number) for number in root.get("viewBox", "0 0 100 100").replace(",", " ").split()]
-    if len(box) != 4 or not all(map(math.isfinite, box)) or box[2] <= 0 or box[3] <= 0:
-        raise ValueError(f"an SVG picture of the size {root.get('viewBox')}")
-    scale = fitted((box[2], box[3]), width, height, factor)
-    size = (max(round(box[2] * scale), 1), max(round(box[3] * scale), 1))
-    large = Image.new("RGB", (size[0] * _SMOOTH, size[1] * _SMOOTH), "white")
-    canvas = _Canvas(large, scale * _SMOOTH, (box[0], box[1]))
-    for element in root.iter():
-        canvas.draw(element)
-    return large.resize(size, Image.Resampling.LANCZOS)
+    given = [_LENGTH.fullmatch(root.get(name, "")) for name in ("width", "height")]
+    if all(given):
+        size = [float(match[1]) for match in given if match]
+    else:
+        size = [float(number) for number in root.get("viewBox", "0 0 100 100").replace(",", " ").split()][2:]
+    if len(size) != 2 or not all(map(math.isfinite, size)) or size[0] <= 0 or size[1] <= 0:
+        raise ValueError(f"an SVG picture of the size {root.get('width')}, {root.get('height')}, {root.get('viewBox')}")
+    return size[0], size[1]
 
 
-class _Canvas:
-    """Draw elements, in the picture's coordinates."""
-
-    def __init__(self, image: Image.Image, scale: float, origin: _Point) -> None:
-        self._draw = ImageDraw.Draw(image, "RGBA")
-        self._scale = scale
-        self._origin = origin
-
-    def draw(self, element: ElementTree.Element) -> None:
-        draw = getattr(self, f"_{element.tag.rpartition('}')[2]}", None)
-        if draw is not None:
-            draw(element, _style(element))
-
-    def _at(self, point: _Point) -> _Point:
-        return (point[0] - self._origin[0]) * self._scale, (point[1] - self._origin[1]) * self._scale
-
-    def _outline(self, points: list[_Point], style: dict[str, str], closed: bool) -> None:
-        placed = [self._at(point) for point in points]
-        fill, stroke = _paint(style, "fill"), _paint(style, "stroke")
-        if fill is not None and closed and len(placed) > 2:
-            self._draw.polygon(placed, fill=fill)
-        if stroke is not None and len(placed) > 1:
-            width = max(round(_number(style.get("stroke-width"), 1.0) * self._scale), 1)
-            self._draw.line(placed + placed[:1] * closed, fill=stroke, width=width, joint="curve")
-
-    def _polyline(self, element: ElementTree.Element, style: dict[str, str]) -> None:
-        self._outline(_points(element), style, False)
-
-    def _polygon(self, element: ElementTree.Element, style: dict[str, str]) -> None:
-        self._outline(_points(element), style, True)
-
-    def _rect(self, element: ElementTree.Element, style: dict[str, str]) -> None:
-        x, y, w, h = (_number(element.get(name), 0.0) for name in ("x", "y", "width", "height"))
-        self._outline([(x, y), (x + w, y), (x + w, y + h), (x, y + h)], style, True)
-
-    def _circle(self, element: ElementTree.Element, style: dict[str, str]) -> None:
-        x, y, r = (_number(element.get(name), 0.0) for name in ("cx", "cy", "r"))
-        # A dot must be visible in the smallest picture.
-        self._round(x, y, max(r, 1.0), max(r, 1.0), style)
-
-    def _ellipse(self, element: ElementTree.Element, style: dict[str, str]) -> None:
-        x, y, rx, ry = (_number(element.get(name), 0.0) for name in ("cx", "cy", "rx", "ry"))
-        self._round(x, y, rx, ry, style)
-
-    def _round(self, x: float, y: float, rx: float, ry: float, style: dict[str, str]) -> None:
-        angles = [2 * math.pi * i / 128 for i in range(128)]
-        self._outline([(x + rx * math.cos(a), y + ry * math.sin(a)) for a in angles], style, True)
-
-    def _path(self, element: ElementTree.Element, style: dict[str, str]) -> None:
-        for points, closed in _subpaths(element.get("d", "")):
-            # Filling a path closes it, but its last side is not drawn.
-            if not closed and _paint(style, "fill") is not None:
-                self._outline(points, {**style, "stroke": "none"}, True)
-                style = {**style, "fill": "none"}
-            self._outline(points, style, closed)
-
-    def _text(self, element: ElementTree.Element, style: dict[str, str]) -> None:
-        place = self._at((_number(element.get("x"), 0.0), _number(element.get("y"), 0.0)))
-        size = _number(element.get("font-size"), 10.0)
-        # A label has its own anchor; other text is placed around its position, as in the language.
-        anchor = {"end": "r", "middle": "m", "start": "l"}.get(style.get("text-anchor", ""))
-        if anchor is None:
-            offset = _number(element.get("ox"), 0.0)
-            anchor = "lmr"[1 + (offset > 0.5) - (offset < -0.5)] + "m"
-        else:
-            anchor += "a" if style.get("dominant-baseline") == "hanging" else "m"
-        colour = _paint(style, "color") or _paint(style, "fill") or (0, 0, 0, 255)
-        font = _font(max(round(size * self._scale), 6))
-        for line in (element.text or "").split("\n"):
-            self._draw.text(place, line, colour, font, anchor=anchor)
-            place = (place[0], place[1] + size * self._scale * _LINE_HEIGHT)
-
-
-def _style(element: ElementTree.Element) -> dict[str, str]:
-    """Return an element's properties: from its style, else from its attributes."""
-    style = {k: v for k, v in element.attrib.items() if k in ("fill", "stroke", "stroke-width", "color")}
-    for entry in element.get("style", "").split(";"):
-        name, _, value = entry.partition(":")
-        style[name.strip()] = value.strip()
-    return style
-
-
-def _number(text: str | None, default: float) -> float:
-    try:
-        value = float((text or "").removesuffix("px"))
-    except ValueError:
-        return default
-    return value if math.isfinite(value) else default
-
-
-def _paint(style: dict[str, str], what: str) -> tuple[int, int, int, int] | None:
-    match = _COLOUR.match(style.get(what, "none"))
-    if match is None:
-        return None
-    unit = 2.55 if match[2] else 1.0
-    red, green, blue = (min(max(round(float(match[i]) * unit), 0), 255) for i in (1, 3, 4))
-    opacity = _number(style.get(f"{what}-opacity"), 1.0) * _number(style.get("opacity"), 1.0)
-    return red, green, blue, min(max(round(opacity * 255), 0), 255)
-
-
-def _points(element: ElementTree.Element) -> list[_Point]:
-    numbers = [_number(text, 0.0) for text in element.get("points", "").replace(",", " ").split()]
-    return list(zip(numbers[::2], numbers[1::2], strict=False))
-
-
-def _subpaths(path: str) -> Iterator[tuple[list[_Point], bool]]:
-    """Yield the points of each part of a path, and whether the part is closed.
-
-    Curves become short lines.
-    """
-    points: list[_Point] = []
-    command, numbers = "", list[float]()
-    for letter, number in _STEP.findall(path):
-        if letter:
-            if letter in ("M", "Z") and points:
-                yield points, letter == "Z"
-                points = []
-            command, numbers = letter, []
-            continue
-        numbers.append(float(number))
-        if not command or len(numbers) < (_PARAMETERS[command] or 1):
-            continue
-        end = (numbers[-2], numbers[-1]) if len(numbers) > 1 else (0.0, 0.0)
-        start = points[-1] if points else end
-        if command == "A":
-            points += _arc(start, end, numbers)
-        elif command in ("Q", "C"):
-            points += _bezier([start, *zip(numbers[::2], numbers[1::2], strict=True)])
-        else:
-            points.append(end)
-        numbers = []
-    if points:
-        yield points, False
-
-
-def _bezier(control: list[_Point]) -> Iterator[_Point]:
-    for step in range(1, _CURVE_STEPS + 1):
-        t = step / _CURVE_STEPS
-        level = control
-        while len(level) > 1:
-            level = [(a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])) for a, b in pairwise(level)]
-        yield level[0]
-
-
-def _arc(start: _Point, end: _Point, numbers: list[float]) -> Iterator[_Point]:
-    """Yield the points of an elliptical arc with axes that are not rotated (SVG 1.1, appendix F.6).
-    """
-    rx, ry, _, large, sweep = numbers[:5]
-    if not rx or not ry:
-        yield end
-        return
-    x, y = (start[0] - end[0]) / 2 / rx, (start[1] - end[1]) / 2 / ry
-    square = x * x + y * y
-    if square == 0:
-        return
-    if square > 1:
-        # The ellipse is too small to connect the ends: enlarge it.
-        factor = math.sqrt(square)
-        rx, ry, x, y, square = rx * factor, ry * factor, x / factor, y / factor, 1.0
-    root = math.sqrt(1 / square - 1) * (-1 if bool(large) == bool(sweep) else 1)
-    cx, cy = root * y, -root * x
-    first = math.atan2(y - cy, x - cx)
-    last = math.atan2(-y - cy, -x - cx)
-    turn = last - first
-    if sweep and turn < 0:
-        turn += 2 * math.pi
-    elif not sweep and turn > 0:
-        turn -= 2 * math.pi
-    middle = ((start[0] + end[0]) / 2 + cx * rx, (start[1] + end[1]) / 2 + cy * ry)
-    steps = 2 * _CURVE_STEPS
-    for step in range(1, steps + 1):
-        angle = first + turn * step / steps
-        yield middle[0] + rx * math.cos(angle), middle[1] + ry * math.sin(angle)
+@cache
+def _fonts() -> dict[str, Any]:
+    """Return how fonts are found: those of the system, or Pillow's where a machine has none."""
+    folders = [Path(folder).expanduser() for folder in _FONT_FOLDERS]
+    if any(name.endswith((".ttf", ".otf", ".ttc")) for folder in folders for _, _, names in os.walk(folder) for name in names):
+        return {}
+    font: Any = ImageFont.load_default(_FONT_SIZE)
+    if hasattr(os, "memfd_create"):
+        # A kernel ends without ceremony: no file is left behind.
+        handle = os.memfd_create("font")
+        path = f"/proc/self/fd/{handle}"
+    else:
+        handle, path = tempfile.mkstemp(suffix=".ttf")
+        atexit.register(Path(path).unlink, missing_ok=True)
+    with open(handle, "wb", closefd=False) as file:
+        file.write(font.font_bytes)
+    name = font.getname()[0]
+    families = ("font_family", "serif_family", "sans_serif_family", "monospace_family", "cursive_family", "fantasy_family")
+    return {"font_files": [path], **dict.fromkeys(families, name)}

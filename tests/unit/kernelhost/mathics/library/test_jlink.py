@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from kernelbus.kernelhost.mathics.engine.process import EngineError, engine
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.library.jlink import CONTEXT, open_package
 from kernelbus.kernelhost.mathics.packets.mainloop import MainLoop
@@ -128,7 +129,20 @@ def test_what_is_no_graphics_is_drawn_as_text(client: Client) -> None:
     assert opened(client(S("EvaluateToTypeset")(S("Plus")(1, 1), "GIF")))[0] == "GIF"
 
 
-def test_what_cannot_be_drawn_is_said(client: Client) -> None:
+def test_solid_graphics_are_drawn(client: Client) -> None:
+    pytest.importorskip("woxi")
+    form, image = client.image("Graphics3D[{Red, Sphere[]}]", "PNG", RULE(S("ImageSize"), 100))
+    assert form == "PNG"
+    assert image.width == 100
+    red, green, _ = image.getpixel((50, image.height // 2))  # type: ignore[misc]
+    assert red > green + 60
+
+
+def test_what_cannot_be_drawn_is_said(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise EngineError("there is no second engine")
+
+    monkeypatch.setattr(engine, "ask", fail)
     assert client(S("EvaluateToImage")("Graphics3D[Sphere[]]", "GIF")) == S("$Failed")
     assert client.messages() == ["EvaluateToImage::draw"]
     assert client(S("EvaluateToImage")("x", "XYZ")) == S("$Failed")

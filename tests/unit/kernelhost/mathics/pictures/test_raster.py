@@ -7,6 +7,7 @@ import io
 import pytest
 from PIL import Image
 
+from kernelbus.kernelhost.mathics.pictures import raster
 from kernelbus.kernelhost.mathics.pictures.raster import (
     FORMATS,
     MAXIMUM_SIDE,
@@ -36,6 +37,26 @@ def test_shapes_are_where_they_should_be() -> None:
 def test_unknown_elements_and_unescaped_text_do_no_harm() -> None:
     image = draw_svg(svg('<mystery/><text x="10" y="5">a < b & c</text>'), 200)
     assert min(image.convert("L").tobytes()) < 128, "the text is drawn"
+
+
+def test_text_is_drawn_also_where_the_system_has_no_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raster, "_FONT_FOLDERS", ())
+    raster._fonts.cache_clear()
+    try:
+        fonts = raster._fonts()
+        assert fonts["font_files"]
+        image = draw_svg(svg('<text x="2" y="8" font-family="monospace">ab</text>'), 200)
+        assert min(image.convert("L").tobytes()) < 128, "the text is drawn"
+    finally:
+        raster._fonts.cache_clear()
+
+
+@pytest.mark.parametrize(("offset", "sides"), [(0, (True, True)), (1, (True, False)), (-1, (False, True))])
+def test_text_stands_where_mathics_wants_it(offset: int, sides: tuple[bool, bool]) -> None:
+    """Mathics3's own attribute tells on which side of its place text stands."""
+    image = draw_svg(svg(f'<text x="20" y="8" ox="{offset}" oy="0" style="font-size: 10">oo</text>', "0 0 40 10"), 400).convert("L")
+    left, right = (min(image.crop(box).tobytes()) < 128 for box in [(0, 0, 195, 100), (205, 0, 400, 100)])
+    assert (left, right) == sides
 
 
 @pytest.mark.parametrize("text", ["", "no picture", "<svg", svg("", "0 0 0 10"), svg("", "0 0 inf 1")])
