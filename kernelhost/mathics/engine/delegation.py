@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from kernelbus.kernelhost.mathics.engine.reading import read
 from kernelbus.kernelhost.mathics.engine.sending import MOST_TEXT, Question, TooLarge, written
 from kernelbus.kernelhost.mathics.engine.talk import Answer, Message
 
-__all__ = ["Delegate", "install", "say"]
+__all__ = ["AskRule", "Delegate", "install", "pass_on", "say"]
 
 _log = logging.getLogger("kernelhost.mathics")
 
@@ -70,7 +71,7 @@ class Delegate:
             result = None
         if result is None and quiet:
             return None
-        _pass_on(answer, evaluation)
+        pass_on(answer, evaluation)
         if result is None:
             if answer.wrong:
                 say(evaluation, "Kernel", "engine", f"{name} is not evaluated: {answer.wrong.splitlines()[0]}")
@@ -99,7 +100,8 @@ class Delegate:
             self._left.popitem(last=False)
 
 
-def _pass_on(answer: Answer, evaluation: Any) -> None:
+def pass_on(answer: Answer, evaluation: Any) -> None:
+    """Issue the messages of an answer and print what it printed, in order."""
     for event in answer.events:
         if isinstance(event, Message):
             if event.symbol != "General" or event.tag != "stop":
@@ -124,23 +126,24 @@ def say(evaluation: Any, symbol: str, tag: str, text: str) -> None:
         del definitions.get_value
 
 
-class _Rule(BaseRule):
+class AskRule(BaseRule):
     """Apply to every expression of one function.
 
-    It has no pattern to match: thousands of these are made, and most are never used.
+    It has no pattern to match: thousands of these are made, and most are never used. ``value`` is
+    given an expression and the evaluation, and returns what the expression is, None for itself.
     """
 
     # Mathics3 orders a symbol's rules by these; this one stays where it is put.
     pattern_precedence = element_order = (True, ())
 
-    def __init__(self, delegate: Delegate) -> None:
+    def __init__(self, value: Callable[[Any, Any], Any | None]) -> None:
         self.location = None
         self.system = True
-        self._delegate = delegate
+        self._value = value
 
     def apply(self, expression: Any, evaluation: Any, fully: bool = True, return_list: bool = False, max_list: int | None = None) -> Any:
         """Return the value of an expression, or None; see :class:`mathics.core.rules.BaseRule`."""
-        return self._delegate.value(expression, evaluation)
+        return self._value(expression, evaluation)
 
 
 def install(definitions: Any) -> None:
@@ -150,7 +153,7 @@ def install(definitions: Any) -> None:
     for name in read_names((here / "names.txt").read_text(encoding="utf-8")):
         _known(builtin, name)
     functions = read_functions((here / "functions.txt").read_text(encoding="utf-8"))
-    rule = _Rule(Delegate())
+    rule = AskRule(Delegate().value)
     for name, attributes in functions.items():
         definition = _known(builtin, name)
         if definition is None:

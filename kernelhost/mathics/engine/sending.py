@@ -16,7 +16,7 @@ from mathics.core.symbols import Symbol
 
 from kernelbus.kernelhost.mathics.forms.inputform import input_form
 
-__all__ = ["MOST_TEXT", "Question", "TooLarge", "written"]
+__all__ = ["MOST_TEXT", "Question", "TooLarge", "draws_random_numbers", "needed", "written"]
 
 #: The most bytes of text that are sent.
 MOST_TEXT: Final = 100_000
@@ -41,7 +41,12 @@ class Question(str):
 
     @property
     def random(self) -> bool:
-        return _RANDOM.search(self) is not None
+        return draws_random_numbers(self)
+
+
+def draws_random_numbers(text: str) -> bool:
+    """Tell whether random numbers may be drawn for a question."""
+    return _RANDOM.search(text) is not None
 
 
 def written(expr: Any, definitions: Any) -> Question:
@@ -55,7 +60,7 @@ def written(expr: Any, definitions: Any) -> Question:
         TooLarge: the question is too large.
     """
     # In a list, a value may be a Sequence.
-    lines = [*_needed(expr, definitions), f"ToString[{{{input_form(expr)}}}, InputForm]"]
+    lines = [*needed(expr, definitions), f"ToString[{{{input_form(expr)}}}, InputForm]"]
     text = "\n".join(lines)
     size = len(text.encode(errors="replace"))
     if size > MOST_TEXT:
@@ -63,7 +68,7 @@ def written(expr: Any, definitions: Any) -> Question:
     return Question(text)
 
 
-def _needed(expr: Any, definitions: Any) -> Iterator[str]:
+def needed(expr: Any, definitions: Any) -> Iterator[str]:
     """Give a line for each definition that an expression needs, directly or not."""
     seen: set[str] = set()
     waiting = [expr]

@@ -140,6 +140,7 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.engine import delegation
     from kernelbus.kernelhost.mathics.evaluation import confinement, protection
     from kernelbus.kernelhost.mathics.evaluation.terminal import Terminal
+    from kernelbus.kernelhost.mathics.pictures import exporting, functions
 
     terminal = Terminal(interrupts)
     terminal.mend()
@@ -165,6 +166,8 @@ def load() -> Loaded:
     protection.install(definitions, interrupts)
     # Last, so that it sees what the kernel has.
     delegation.install(definitions)
+    functions.install(definitions)
+    exporting.install(definitions)
     return Loaded(definitions, interrupts, terminal, _number_tables())
 
 

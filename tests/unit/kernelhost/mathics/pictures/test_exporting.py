@@ -6,12 +6,11 @@ import io
 from pathlib import Path
 
 import pytest
+from mathics_client import Evaluate
 from PIL import Image
 
 from kernelbus.kernelhost.mathics.engine.process import is_installed
 from kernelbus.kernelhost.mathics.pictures import drawing
-
-from .conftest import Evaluate
 
 PICTURE = "Graphics[{Red, Disk[]}]"
 needs_engine = pytest.mark.skipif(not is_installed(), reason="Woxi is not installed")

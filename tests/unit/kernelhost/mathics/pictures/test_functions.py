@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from mathics_client import Evaluate
 
 from kernelbus.kernelhost.mathics.engine.process import EngineError, engine, is_installed
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.pictures import functions
-
-from .conftest import Evaluate
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="Woxi is not installed")
 
