@@ -15,6 +15,13 @@ from bisect import bisect_right
 __all__ = ["Delivery"]
 
 _MANY = 256
+#: How far behind what is acknowledged it matters what the client has read. No machine keeps more
+#: unread, and no host keeps more of what was acknowledged.
+_UNREAD = 2**23
+#: The position of a piece whose bytes on the connection and in the output do not correspond.
+_INEXACT = -(2**62)
+#: Bytes of output up to which pieces are joined that the client's machine has acknowledged.
+_JOINED = 2**16
 
 
 class Delivery:
@@ -30,6 +37,7 @@ class Delivery:
         # sizes differ where the output was written anew. Pieces that adjoin on both sides are one.
         self._pieces: list[tuple[int, int, int]] = []
         self._ends: list[int] = []
+        self._most = _MANY
 
     def wrote(self, position: int, size: int, output: int) -> None:
         """Record `output` bytes of the output, written as `size` bytes at `position`."""
@@ -46,12 +54,27 @@ class Delivery:
     @property
     def many(self) -> bool:
         """Whether there are so many pieces that :meth:`forget` should be called."""
-        return len(self._pieces) > _MANY
+        return len(self._pieces) > self._most
 
-    def forget(self, acknowledged: int) -> None:
-        """Drop the pieces that lie within the first `acknowledged` bytes of the connection."""
-        whole = bisect_right(self._ends, acknowledged)
+    def forget(self, read: int, acknowledged: int) -> None:
+        """Drop and join pieces of which it is known, or does not matter, who has them.
+
+        Args:
+            read: how many bytes of the connection the client has read.
+            acknowledged: how many its machine has acknowledged.
+        """
+        whole = bisect_right(self._ends, max(read, acknowledged - _UNREAD))
         del self._pieces[:whole], self._ends[:whole]
+        joined: list[tuple[int, int, int]] = []
+        ends: list[int] = []
+        for (position, begin, end), until in zip(self._pieces, self._ends, strict=True):
+            if joined and until <= acknowledged and end - joined[-1][1] <= _JOINED:
+                joined[-1], ends[-1] = (_INEXACT, joined[-1][1], end), until
+            else:
+                joined.append((position, begin, end))
+                ends.append(until)
+        self._pieces, self._ends = joined, ends
+        self._most = max(_MANY, 2 * len(joined))
 
     def taken(self, acknowledged: int) -> int:
         """Return how many bytes of the output the client's machine has received.

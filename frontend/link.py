@@ -26,7 +26,11 @@ How much of the output has the client *taken*? What its machine has acknowledged
 (:mod:`kernelbus.frontend.delivery`), if the connection ended like one whose reader has read all of
 it. A connection that was reset, or that fell silent, may have held unread output. Then only the
 output from before the client's last input counts as taken, so that output may be sent twice but is
-never lost. The same holds for a client that has not gone by the time the frontend shuts down.
+never lost. The same holds for a client that has not gone by the time the frontend shuts down,
+unless its library reads on when it hears of that (PROTOCOL.md section 7).
+
+A frontend that shuts down lets the packet under way to each client finish before it closes the
+link.
 """
 
 from __future__ import annotations
@@ -65,10 +69,11 @@ from kernelbus.frontend.delivery import Delivery
 from kernelbus.frontend.enquiries import Enquiries
 from kernelbus.frontend.intake import Intake
 from kernelbus.frontend.lock import SYMBOL, Lock
+from kernelbus.frontend.reader import Reader
 from wstp import OURS, Expr, Function, LimitExceeded, Limits, Message, RemoteProtocolError, Symbol
 from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink, RelayOwner
-from wstp.tracker import End, Tracker
+from wstp.tracker import End, PacketEnd, Tracker
 from wstp.transcoder import Transcoder, covers
 
 __all__ = ["TRANSITIONS", "ClientLink", "LinkServer", "LinkState"]
@@ -77,9 +82,11 @@ _log = logging.getLogger("kernelbus.frontend")
 
 #: The bytes of the server's own answers that may wait for the end of a kernel's expression.
 _UNREAD = 64 * 1024
-#: Seconds between two looks at what a client's machine has acknowledged: at first, and at most.
+#: Seconds between two looks at what a client has read: at first, and at most.
 _LOOK_AGAIN = 0.004
-_LOOK_RARELY = 0.25
+_LOOK_RARELY = 0.1
+#: Bytes with which a packet may be ended whose rest will not come.
+_BREAK_OFF = 65536
 #: The messages that may wait for the input before them.
 _MESSAGES = 64
 
@@ -209,9 +216,11 @@ class ClientLink(RelayOwner):
         self._show_status: Callable[[Status, str], Expr] | None = None
         self._position = 0
         self._delivery = Delivery()
+        self._reader = Reader()
         # What the client's machine had acknowledged at the client's last input. The client has read
         # what it replied to. Later output may be unread, and sending it twice is better than never.
         self._answered = 0
+        self._finishes_by: float | None = None  # the packet under way may finish before the end
 
     def __str__(self) -> str:
         return f"link {self.name}"
@@ -449,6 +458,7 @@ class ClientLink(RelayOwner):
             self.log.debug("%s: message %d is ignored: no kernel is attached", self, message.code)
             return
         self._automatic = False
+        self._look_soon()
         if self._server.rounds.waits(self):
             # What the client sent before it has come, and passes on in one of the next turns.
             self._messages.append((self._link.bytes_in, message))
@@ -509,7 +519,9 @@ class ClientLink(RelayOwner):
             if self._automatic and not self._told:
                 # It never used the kernel, and cannot come back to it.
                 reason = EndReason.UNUSED
-            taken = self._delivery.taken(link.acknowledged() if link.read_to_the_end else self._answered)
+            # Some libraries read on when they hear that we close.
+            reads = link.read_to_the_end or (state is LinkState.CLOSING and link.peer_features.reads_on and not link.broken)
+            taken = self._delivery.taken(link.acknowledged() if reads else self._answered)
             self._handle.end(reason, text, taken)
         self._server.rounds.forget(self)
         self._server.link_gone(self)
@@ -666,8 +678,23 @@ class ClientLink(RelayOwner):
         self._drop_channel(text)
         self.state = LinkState.CLOSING
         self._intake.clear()
+        self._break_off()
         self._answer_refused(tag, text, symbol, failed=False)
         self._link.close()
+
+    def _break_off(self) -> None:
+        """End the packet under way as broken, where that is possible: its rest will not come.
+
+        The client's library reports an error for it, and the next packet can be read.
+        """
+        try:
+            rest = self._output.break_off(_BREAK_OFF)
+            if rest:
+                self._output.feed(rest)
+                for piece in [rest] if self._transcoder is None else self._transcoder.feed(rest):
+                    self._link.write(piece)
+        except (RemoteProtocolError, LimitExceeded) as error:
+            self.log.debug("%s: the packet under way is cut off: %s", self, error)
 
     # ------------------------------------------------------------------ the broker's answers
 
@@ -710,14 +737,28 @@ class ClientLink(RelayOwner):
         self._server.request_kernel(self, request)
 
     def _ask_why(self, channel: int) -> None:
-        """Ask why the kernel on `channel` has not come yet, now and again."""
-        if self.state is LinkState.OPENING and self.channel == channel:
+        """Ask why the kernel on `channel` has not come yet, or says nothing, now and again."""
+        if self.channel == channel and self._waits:
             self._server.tell_broker(WhyWaiting(channel))
             self._loop.call_later(_WAITS_AGAIN, self._ask_why, channel)
 
+    @property
+    def _waits(self) -> bool:
+        """Whether the client waits for its kernel, or for the first word of the one that it named.
+
+        A named kernel that works for an earlier client has no prompt for this one yet.
+        """
+        if self.state is LinkState.OPENING:
+            return True
+        request, handle = self._request, self._handle
+        if self.state is not LinkState.ATTACHED or self._received or request is None or handle is None or not request.kernel:
+            return False
+        prompted = self._server.config.send_input_name_packet_upon_kernel_connection and not request.resume
+        return prompted or handle.channel.accepted == 0
+
     def waits(self, text: str) -> None:
         """Tell the client what it waits for, if that has changed."""
-        if self.state is LinkState.OPENING and text != self._waits_for:
+        if self._waits and text != self._waits_for:
             self._waits_for = text
             self._answer_refused("waiting", text, CONTEXT + "ConnectKernel", failed=False)
 
@@ -777,11 +818,34 @@ class ClientLink(RelayOwner):
         """
         if self.state is LinkState.OPENING:
             self._drop_channel("the frontend is shutting down")
+        unfinished = self.state is LinkState.ATTACHED and not self._output.idle
         if self.state not in (LinkState.CLOSING, LinkState.ENDED):
             # Its channel ends with the link: until then it is not known what the client takes.
             self._unwatch()
             self.state = LinkState.CLOSING
-        self._link.close(linger)
+        if unfinished:
+            self._finishes_by = self._loop.time() + linger
+            self._loop.call_later(linger / 2, self._finish, linger / 2)
+        else:
+            self._link.close(linger)
+
+    def _finish(self, linger: float) -> None:
+        self._finishes_by = None
+        if self.state is LinkState.CLOSING:
+            self._link.close(linger)
+
+    def _finish_packet(self, data: bytes | bytearray | memoryview) -> None:
+        """Pass on what belongs to the packet under way; close the link behind it."""
+        assert self._finishes_by is not None
+        base = self._output.position
+        ends = [mark for mark in self._output.feed(data) if type(mark) in (End, PacketEnd)]
+        if not ends:
+            self._write_output(data, [])
+            self._credit()
+            return
+        last = ends[1] if len(ends) > 1 and type(ends[1]) is PacketEnd else ends[0]
+        self._write_output(memoryview(data)[: last.offset - base], [ends[0].offset - base])
+        self._finish(max(0.0, self._finishes_by - self._loop.time()))
 
     def turn_out(self, tag: str, text: str) -> None:
         """Close the link with a reason, at once if its client does not read."""
@@ -818,6 +882,8 @@ class ClientLink(RelayOwner):
                 elif self.state is LinkState.OPENING:
                     # Data has overtaken the message "opened", which travels on the control lane.
                     self._unopened.append(payload)
+                elif self._finishes_by is not None:
+                    self._finish_packet(payload)
                 elif self._handle is not None and self.state is not LinkState.CLOSING:
                     # What comes while the link closes is not taken, and stays in the host's log.
                     self._handle.consume(len(payload))
@@ -829,7 +895,11 @@ class ClientLink(RelayOwner):
             case Ended(reason, text):
                 self._kernel_side_ended(reason, text)
             case Reset():
-                self._kernel_side_ended(EndReason.DETACHED, "the kernel's host knows nothing of this link any more")
+                text = "the kernel's host knows nothing of this link any more"
+                if self.state is LinkState.ATTACHED:
+                    self.lost(text)
+                else:
+                    self._kernel_side_ended(EndReason.DETACHED, text)
 
     def _kernel_side_ended(self, reason: EndReason, text: str) -> None:
         if self.state is LinkState.ATTACHED and reason is EndReason.KERNEL_ENDED and self._replaced():
@@ -862,6 +932,7 @@ class ClientLink(RelayOwner):
             return
         if self.state is LinkState.PARTING:
             self.state = LinkState.ALONE
+            self._break_off()
             if not self._output.idle:
                 # The expression that the kernel was writing will never be complete.
                 self.log.error("%s is closed: its kernel was detached in the middle of an expression", self)
@@ -876,7 +947,15 @@ class ClientLink(RelayOwner):
 
     def _pass_to_client(self, data: bytes | bytearray | memoryview) -> None:
         base = self._output.position
-        ends = [mark.offset - base for mark in self._output.feed(data) if type(mark) is End]
+        self._write_output(data, [mark.offset - base for mark in self._output.feed(data) if type(mark) is End])
+        if self._answers:
+            self._write_answers()
+        if self._urgent:
+            self._pass_urgent()
+        self._credit()
+
+    def _write_output(self, data: bytes | bytearray | memoryview, ends: list[int]) -> None:
+        """Write output to the client; `ends` are where packets end in it."""
         self._position += len(ends)
         if self._transcoder is None:
             self._delivery.wrote(self._link.written, len(data), len(data))
@@ -890,13 +969,8 @@ class ClientLink(RelayOwner):
                     self._link.write(piece)
                 self._delivery.wrote(written, self._link.written - written, end - start)
         if self._delivery.many:
-            self._delivery.forget(self._link.acknowledged())
+            self._delivery.forget(self._answered, self._link.acknowledged())
         self._received += len(data)
-        if self._answers:
-            self._write_answers()
-        if self._urgent:
-            self._pass_urgent()
-        self._credit()
 
     def _pass_urgent(self) -> None:
         while self._urgent and self._urgent[0].offset <= self._received:
@@ -904,25 +978,33 @@ class ClientLink(RelayOwner):
             self._link.write_message(message.code, message.parameter)
 
     def _credit(self) -> None:
-        """Give the host credit for what the client's machine has acknowledged.
+        """Give the host credit for what the client has read, as nearly as can be known.
 
-        What is only written would be lost if this process were killed now.
+        What is only written would be lost if this process were killed now. What waits in the
+        client's machine counts as waiting.
         """
         if self._handle is None:
             return
-        taken = self._delivery.taken(self._link.acknowledged())
+        taken = self._delivery.taken(self._reader.read(self._link.acknowledged(), self._link.window(), self._loop.time()))
         if taken > self._credited:
             more, self._credited = taken - self._credited, taken
             self._pause = _LOOK_AGAIN
             self._handle.consume(more)
         if self._credited < self._delivery.written and self._look is None:
-            # Nobody tells when the client's machine acknowledges something.
+            # Nobody tells when the client reads something.
             self._look = self._loop.call_later(self._pause, self._look_again)
             self._pause = min(2 * self._pause, _LOOK_RARELY)
 
     def _look_again(self) -> None:
         self._look = None
-        if self.state is LinkState.ATTACHED:
+        if self.state is LinkState.ATTACHED or self._finishes_by is not None:
+            self._credit()
+
+    def _look_soon(self) -> None:
+        """Look soon at what the client has taken: a client that speaks reads, too, or is about to.
+        """
+        if self._look is not None and self._pause > _LOOK_AGAIN:
+            self._stop_looking()
             self._credit()
 
     def _stop_looking(self) -> None:

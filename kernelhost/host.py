@@ -134,7 +134,7 @@ class Host:
         self._nursery = Nursery(limits.kernel_start_timeout)
         self._scratch = self._make_scratch()
         self._groups: Groups | None = None
-        options = ChannelOptions(window=limits.window, chunk=limits.chunk)
+        options = ChannelOptions(window=limits.window, chunk=limits.chunk, paced=True)
         self._multiplexer = Multiplexer(self._transmit, options)
         self._reporter = Reporter(
             self._tell, self._kernel_report, lambda: self._table.reports(self.now), self._machine_report, self._counts, self._kernels.values

@@ -113,6 +113,13 @@ class KernelHandler(Protocol):
         """Handle that its process is gone. Called once; `how` follows "it"."""
 
 
+#: The receive buffer of a kernel's connection. What its program has written and nobody takes waits
+#: in front of its answer to an abort, and an abort cannot drop it.
+_RECEIVE = 512 * 1024
+#: Bytes with which a packet may be ended that the kernel has left unfinished.
+_BREAK_OFF = 65536
+
+
 class Kernel(RelayOwner):
     """A kernel process with its link.
 
@@ -355,7 +362,8 @@ class Kernel(RelayOwner):
 
         Every user of the machine can reach the port: see :meth:`_refusal`.
         """
-        self._listener = RelayListener(self._accept, ("uuid", "default"), self._limits.greeting_timeout, check=self._refusal)
+        timeout = self._limits.greeting_timeout
+        self._listener = RelayListener(self._accept, ("uuid", "default"), timeout, check=self._refusal, receive=_RECEIVE)
         port = await self._listener.listen("127.0.0.1", 0)
         command = kernel_command(self.pool.kernel_path, self.pool.kernel_options, link_to(port), self.pool.parallel_kernels)
         self.program = command[0]
@@ -698,6 +706,13 @@ class Kernel(RelayOwner):
     def completion(self) -> Iterable[bytes | memoryview]:
         """See :class:`kernelbus.kernelhost.session.session.SessionKernel`."""
         return self._output.completion()
+
+    def break_off(self) -> bytes | None:
+        """See :class:`kernelbus.kernelhost.session.session.SessionKernel`."""
+        try:
+            return self._output.break_off(_BREAK_OFF)
+        except (RemoteProtocolError, LimitExceeded):
+            return None  # what it sent is no WSTP
 
     def abort_written(self) -> None:
         """See :class:`kernelbus.kernelhost.session.session.SessionKernel`."""

@@ -30,7 +30,7 @@ from wstp.lexer import (
 )
 from wstp.text import count_characters
 
-__all__ = ["Completion", "Unfinished", "complete"]
+__all__ = ["Completion", "Unfinished", "break_off", "complete"]
 
 _NULL: Final = b"#GA~DNull\n"
 _ZERO: Final = b"\xa1\x00\n"
@@ -143,6 +143,31 @@ def complete(state: Unfinished) -> Completion:
     Raises:
         LimitExceeded: no legal rest was found for a cut array header.
     """
+    work, missing = _finish_open(state)
+    work.put(_NULL, missing)
+    return Completion(tuple(work.parts))
+
+
+def break_off(state: Unfinished) -> Completion | None:
+    """Return what ends the packet so that its reader reports an error, and can read the next.
+
+    This is the rest of the open token, and a `]` where parts of the expression are missing.
+
+    Returns:
+        None if nothing would be missing: the reader would take the packet for a whole one.
+
+    Raises:
+        LimitExceeded: as `complete` does.
+    """
+    work, missing = _finish_open(state)
+    if not missing:
+        return None
+    work.put(b"]")
+    return Completion(tuple(work.parts))
+
+
+def _finish_open(state: Unfinished) -> tuple[_Work, int]:
+    """Complete the open token and the open array; return how many Nulls complete the expression."""
     work = _Work(list(state.stack), state.array_left, state.array_fresh)
     if state.body is not None:
         _finish_body(work, state, state.body)
@@ -162,8 +187,7 @@ def complete(state: Unfinished) -> Completion:
     for due in reversed(work.stack):
         missing += (~due + 1 if due < 0 else due) - part
         part = 1
-    work.put(_NULL, missing)
-    return Completion(tuple(work.parts))
+    return work, missing
 
 
 def _put_packed(work: _Work, count: int) -> None:

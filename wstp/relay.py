@@ -129,6 +129,7 @@ class RelayLink:
             they are written as they are.
         read_to_the_end: whether the peer ended the data connection as one does whose reader has
             read all that its machine acknowledged (`ByteStream.peer_ended`).
+        broken: whether one of the connections ended by an error: it was reset, or fell silent.
     """
 
     def __init__(self, data: ByteStream, message: ByteStream, mode: Mode, owner: RelayOwner) -> None:
@@ -141,6 +142,7 @@ class RelayLink:
         self.bytes_in = 0
         self.bytes_out = 0
         self.transcoder: Transcoder | None = None
+        self.broken = False
         self._loop = asyncio.get_running_loop()
         self._data = data
         self._message = message
@@ -184,6 +186,10 @@ class RelayLink:
     def acknowledged(self) -> int:
         """Return how many of the bytes `written` the peer's machine has acknowledged."""
         return self._data.acknowledged()
+
+    def window(self) -> int | None:
+        """Return the receive window that the peer's machine has announced; None: not known."""
+        return self._data.window()
 
     @property
     def peer_features(self) -> Features:
@@ -387,6 +393,7 @@ class RelayLink:
             for message in self._reader.finish():
                 self._take_message(message)
         if error is not None:
+            self.broken = True
             _log.debug("link %s: %s connection: %s", self.name, "message" if stream is self._message else "data", end_of(error))
         if isinstance(error, OSError) and error.errno in _VANISHED:
             # Nothing more can come on the other connection, whether or not we read it.
@@ -529,6 +536,8 @@ class RelayListener:
         pending_each: how many of one address; 0: all.
         message_ports: the ports for message connections in default mode; empty: any free ports. As
             many links as there are ports can wait for their message connection at once.
+        receive: the size in bytes of the receive buffers of connections to the first port; 0: the
+            operating system chooses, and lets them grow.
 
     Attributes:
         port: the port of data connections.
@@ -544,8 +553,10 @@ class RelayListener:
         pending: int = MAX_PENDING,
         pending_each: int = 0,
         message_ports: Sequence[int] = (),
+        receive: int = 0,
     ) -> None:
         self.port = 0
+        self._receive = receive
         self._loop = asyncio.get_running_loop()
         self._timeout = greeting_timeout
         self._vanished = vanished_timeout
@@ -607,6 +618,7 @@ class RelayListener:
                             continue
                         raise
                     servers.append(server)
+                    self._size(server)
                     bound = server.sockets[0].getsockname()[1]
             except OSError as error:
                 for server in servers:
@@ -616,6 +628,13 @@ class RelayListener:
             else:
                 return servers, bound
         raise AssertionError("the last attempt returns or raises")
+
+    def _size(self, server: asyncio.Server) -> None:
+        """Set the receive buffers; connections inherit them, and only then announce no more."""
+        if self._receive:
+            for listening in server.sockets:
+                with socket.socket(fileno=os.dup(listening.fileno())) as same:
+                    same.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive)
 
     @property
     def addresses(self) -> tuple[str, ...]:

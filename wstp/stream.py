@@ -29,6 +29,8 @@ _HIGH_WATER = 512 * 1024
 _VANISHED = 25.0
 #: The offset of tcpi_bytes_acked in Linux's tcp_info, an unsigned 64-bit number (linux/tcp.h).
 _BYTES_ACKED = 120
+#: The offset of tcpi_snd_wnd, an unsigned 32-bit number (Linux 5.4).
+_WINDOW = 228
 
 
 class StreamOwner(Protocol):
@@ -147,6 +149,13 @@ class ByteStream(asyncio.BufferedProtocol):
                 # The end of the stream counts as one more.
                 return min(self._written, int.from_bytes(information[_BYTES_ACKED:], sys.byteorder))
         return self._written - self._transport.get_write_buffer_size()
+
+    def window(self) -> int | None:
+        """Return the receive window that the peer has announced (TCP_INFO); None: not known."""
+        if self._socket is None or self.ended or sys.platform != "linux" or not is_tcp(self._socket):
+            return None
+        information = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _WINDOW + 4)
+        return int.from_bytes(information[_WINDOW:], sys.byteorder) if len(information) == _WINDOW + 4 else None
 
     def give_up_after(self, seconds: float, *, unread: bool = False) -> None:
         """Notice within `seconds` that the peer has vanished, while nothing is being sent to it.

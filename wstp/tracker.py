@@ -16,7 +16,7 @@ from enum import Enum
 from functools import cache
 from typing import Final, TypeAlias
 
-from wstp.completion import Completion, Unfinished, complete
+from wstp.completion import Completion, Unfinished, break_off, complete
 from wstp.errors import LimitExceeded, RemoteProtocolError
 from wstp.lexer import (
     ARRAY,
@@ -641,19 +641,46 @@ class Tracker:
         """
         if self._error is not None:
             raise self._error
+        return complete(self._unfinished()) if self._inside else Completion(())
+
+    def break_off(self, most: int) -> bytes | None:
+        """Return bytes after which a reader reports the open expression as broken, and goes on.
+
+        They end the open token, and then the packet by an early `]` (PROTOCOL.md section 11). None
+        come between expressions.
+
+        Args:
+            most: how many bytes may be needed.
+
+        Returns:
+            None if more are needed, or if the reader would not notice: nothing would be missing.
+
+        Raises:
+            RemoteProtocolError, LimitExceeded: as `completion` does.
+
+        >>> tracker = Tracker()
+        >>> tracker.feed(b'FB#GA~DPlus\\n"HD~Ehel')
+        [Start(offset=0), Head(offset=12, name='Plus', arguments=2)]
+        >>> tracker.break_off(100)
+        b'  \\n]'
+        """
+        if self._error is not None:
+            raise self._error
         if not self._inside:
-            return Completion(())
-        return complete(
-            Unfinished(
-                stack=tuple(self._stack),
-                array_left=self._array_left,
-                array_fresh=self._array_fresh,
-                carry=self._carry,
-                body=self._body,
-                left=self._left,
-                seen_chars=self._seen_chars,
-                cut=self._cut,
-                last=self._last,
-                array=self._array,
-            )
+            return b""
+        rest = break_off(self._unfinished())
+        return None if rest is None or rest.size > most else bytes(rest)
+
+    def _unfinished(self) -> Unfinished:
+        return Unfinished(
+            stack=tuple(self._stack),
+            array_left=self._array_left,
+            array_fresh=self._array_fresh,
+            carry=self._carry,
+            body=self._body,
+            left=self._left,
+            seen_chars=self._seen_chars,
+            cut=self._cut,
+            last=self._last,
+            array=self._array,
         )

@@ -228,8 +228,8 @@ class Broker(BrokerTables):
                     self.sessions.gone(message.kernel, message.text, now + self.epoch)
                 case WhyWaiting(channel) if peer.role == "frontend":
                     entry = self.channels.get(channel)
-                    if entry is not None and entry.frontend is peer and entry.phase in (ChannelPhase.WAITING, ChannelPhase.ASKED):
-                        self._send(route, Waiting(channel, self._why_waiting(entry)))
+                    if entry is not None and entry.frontend is peer and (why := self._why_waiting(entry)):
+                        self._send(route, Waiting(channel, why))
                 case KeepAlive() | Told() | WithdrawAbort():
                     self._pass_to_host(peer, message)
                 case PartAnswer():
@@ -875,7 +875,14 @@ class Broker(BrokerTables):
         return f"no kernel came free: pool {entry.pool} is at its maximum of {most}; close one, or raise MaximumKernelNumber"
 
     def _why_waiting(self, entry: ChannelEntry) -> str:
-        """Say for what a request waits, and its place among those of its pool."""
+        """Say for what a request waits, and its place among those of its pool.
+
+        A client whose request is met waits for a kernel that evaluates; "" if it does not.
+        """
+        if entry.phase not in (ChannelPhase.WAITING, ChannelPhase.ASKED):
+            session = self.sessions.live.get(entry.kernel)
+            busy = session is not None and session.report.busy and not session.report.asking
+            return f"kernel {entry.kernel[:8]} is still evaluating what it was asked before" if busy else ""
         request = entry.request
         assert request is not None
         if request.kernel in self.sessions.awaited:

@@ -17,7 +17,8 @@ Ordered frames are numbered. The receiver accepts only the next number and ackno
 cumulatively, on any frame that goes the other way or after `acknowledge_delay` (20 ms). A sender
 keeps frames until they are acknowledged, and never has more than the peer's window (8 MiB) of bytes
 beyond what the peer's application has consumed. So memory is bounded by the number of sessions
-times the window, and a slow client stops its own kernel and no other.
+times the window, and a slow client stops its own kernel and no other. A sender that is `paced`
+sends less to a reader that is slow (:mod:`kernelbus.bus.channel.pace`).
 
 Nothing is sent again on suspicion. After a silence the sender *probes*. The answer names the next
 frame awaited; what was sent before the probe and is not acknowledged by its answer was lost. This
@@ -37,6 +38,7 @@ from enum import Enum, IntEnum
 from typing import Final, NamedTuple
 
 from kernelbus.bus.channel.frames import Flag, Frame, Kind
+from kernelbus.bus.channel.pace import Pace
 from kernelbus.bus.errors import ChannelUsageError, ChannelViolation
 
 __all__ = [
@@ -128,6 +130,7 @@ class ChannelOptions(NamedTuple):
     acknowledge_delay: float = 0.02
     probe_delay: float = 1.0
     probe_delay_limit: float = 8.0
+    paced: bool = False  #: `writable` is false as well while much is under way to a slow reader
 
 
 class Data(NamedTuple):
@@ -207,6 +210,7 @@ class Channel:
         self._end: tuple[EndReason, str, int] | None = None
         self._end_framed = False
         self._was_writable = True
+        self._pace = Pace() if self.options.paced else None
         self._repeat: list[_Sent] = []
         self._urgent_out: deque[_Sent] = deque()
         self._urgent_new: list[_Sent] = []
@@ -233,8 +237,11 @@ class Channel:
     def writable(self) -> bool:
         """Whether the application should send more now.
 
-        False while the peer's window is closed and the backlog is full, and after :meth:`end`.
+        False while the peer's window is closed and the backlog is full, while enough is under way
+        to a slow reader, and after :meth:`end`.
         """
+        if self._pace is not None and self._accepted - self.peer_consumed >= self._pace.allowed:
+            return False
         return self._pending_bytes <= self.options.backlog and self._end is None
 
     @property
@@ -266,7 +273,7 @@ class Channel:
             self._pending.append(data)
             self._pending_bytes += len(data)
             self._accepted += len(data)
-            if self._pending_bytes > self.options.backlog:
+            if not self.writable:
                 # A caller that sees this state, even only until the next frames are cut, may wait
                 # for Writable.
                 self._was_writable = False
@@ -363,6 +370,8 @@ class Channel:
 
     def frames_to_send(self, now: float) -> list[Frame]:
         """Return the frames that are due at `now`, in the order in which they must be sent."""
+        if self._pace is not None:
+            self._pace.note(self._accepted, self.peer_consumed, now)
         frames: list[Frame] = []
         for sent in self._urgent_new:
             frames.append(self._frame(sent))

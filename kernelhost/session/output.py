@@ -6,9 +6,18 @@ counted from the kernel's first client on, whole packets are numbered from 0.
 What a client has *taken* is what its machine has acknowledged; the frontend counts it
 (:mod:`kernelbus.frontend.delivery`) and reports it in the frame that ends the channel. Nothing that
 has not been taken is ever dropped: when more than `capacity` (`Limits`/`OutputBuffer`) has not been
-taken, the kernel is held back (:attr:`OutputLog.full`). `history` bytes of what was taken are kept
-as well, since a client can lose what its machine had acknowledged. It then names the packet to go
-on from (`Reconnect[id, "Resume" -> n]`).
+taken, the kernel is held back (:attr:`OutputLog.full`).
+
+A client can lose what its machine had acknowledged. It has read what was there when it last sent
+something (:meth:`OutputLog.answered`); what came later may be unread. So `unread` bytes of that are
+kept. If the connection then ends like one with unread bytes, the frontend reports less than was
+taken before, and the log goes back (:meth:`OutputLog.give_back`). Of what the client has read,
+`history` bytes are kept for one that names the packet to go on from (`Reconnect[id, "Resume" ->
+n]`).
+
+When a client aborts an evaluation, what that has said and no client has been sent yet is dropped
+(:meth:`OutputLog.forgo`): whole packets, and none that answers something. Packets after them take
+their numbers.
 
 Only one thing cannot be kept whole: a packet larger than `capacity` that a client takes as it
 comes. If that client goes in the middle of it, a note takes its place.
@@ -28,12 +37,19 @@ from collections.abc import Iterable
 from enum import Enum
 
 from wstp.packets import encode_packet, packet
-from wstp.tracker import End, Mark, PacketEnd
+from wstp.tracker import End, Head, Mark, PacketEnd
 
-__all__ = ["HISTORY", "LogState", "OutputLog", "ResumeError"]
+__all__ = ["HISTORY", "UNREAD", "LogState", "OutputLog", "ResumeError"]
 
-#: How many bytes of what was taken are kept.
+#: How many bytes of what a client has read are kept.
 HISTORY = 2**20
+#: How many bytes are kept that its machine has acknowledged and that it may not have read. The
+#: receive buffers of most systems hold no more (Linux: 6 MiB, net.ipv4.tcp_rmem).
+UNREAD = 2**23
+
+#: The packets in which an evaluation says something that nobody has to answer, and that answers
+#: nothing.
+_SAID = frozenset(("TextPacket", "MessagePacket", "DisplayPacket", "DisplayEndPacket", "ExpressionPacket"))
 
 _CUT = "a packet of more than {} bytes (Limits/OutputBuffer) was cut off when its client went; it cannot be sent again"
 
@@ -59,7 +75,8 @@ class OutputLog:
 
     Args:
         capacity: bytes that may wait to be taken before the kernel is held back.
-        history: bytes of what was taken that are kept.
+        history: bytes of what was read that are kept.
+        unread: bytes that may be unread at a client's machine though they count as taken.
 
     Attributes:
         state: what happens to the kernel's output.
@@ -68,13 +85,15 @@ class OutputLog:
         packets: how many whole packets were logged, which is also the number of the next one.
     """
 
-    def __init__(self, capacity: int, history: int = HISTORY) -> None:
+    def __init__(self, capacity: int, history: int = HISTORY, unread: int = UNREAD) -> None:
         self.state = LogState.KEEPING
         self.end = 0
         self.taken = 0
         self.packets = 0
         self._capacity = capacity
         self._history = history
+        self._unread = max(history, unread)
+        self._read = 0  # the offset up to which the client has read
         self._start = 0  # the offset of the first byte kept
         self._headless = False  # whether the first packet kept has lost its beginning
         self._chunks: deque[bytes | memoryview] = deque()
@@ -83,6 +102,8 @@ class OutputLog:
         # the end-of-packet token, if there is one).
         self._ends: deque[int] = deque()
         self._followings: deque[int] = deque()
+        self._heads: deque[str] = deque()
+        self._head = ""  # of the kernel's present packet
         self._between = True
 
     @property
@@ -111,11 +132,12 @@ class OutputLog:
             base: the tracker's offset of the first of them.
         """
         ends = [mark for mark in marks if type(mark) is End or type(mark) is PacketEnd]
+        heads = self._heads_of(marks)
         skip = 0
         if self.state is not LogState.KEEPING:
             if self.state is LogState.RESYNCHRONISING and ends:
                 skip = ends[0].offset - base
-                del ends[0]
+                del ends[0], heads[0]
                 self.state = LogState.KEEPING
             else:
                 self._between = bool(ends) and ends[-1].offset - base == len(data)
@@ -128,6 +150,7 @@ class OutputLog:
             if type(mark) is End:
                 self._ends.append(offset)
                 self._followings.append(offset)
+                self._heads.append(heads.popleft())
                 self.packets += 1
             elif self._followings:
                 # Otherwise the packet that this token ends is not kept, and the token stands in
@@ -140,10 +163,22 @@ class OutputLog:
             self._between = True
         return data
 
+    def _heads_of(self, marks: Iterable[Mark]) -> deque[str]:
+        """Return the heads of the packets that end among these marks."""
+        heads: deque[str] = deque()
+        for mark in marks:
+            if type(mark) is Head:
+                self._head = (mark.name or "").removeprefix("System`")
+            elif type(mark) is End:
+                heads.append(self._head)
+                self._head = ""
+        return heads
+
     def append_packet(self, data: bytes) -> None:
         """Log a whole packet that the server sends in the kernel's name."""
         self._keep(data)
         self.packets += 1
+        self._heads.append("")
         self._ends.append(self.end)
         self._followings.append(self.end)
 
@@ -162,14 +197,39 @@ class OutputLog:
         if offset > self.taken:
             self.taken = min(offset, self.end)
         # Packets are released whole, and none before it has been taken.
-        while self._followings and self._followings[0] <= self.taken and self.taken - self._start > self._history:
+        while self._followings and self._followings[0] <= self.taken and self._longer_than_needed():
             self._ends.popleft()
+            self._heads.popleft()
             self._start = self._followings.popleft()
             self._headless = False
         if self.taken > self._start and self.end - self._start > self._capacity and not (self._ends and self._ends[0] <= self.taken):
             self._start = self.taken
             self._headless = True
         self._release()
+
+    def _longer_than_needed(self) -> bool:
+        """Whether the first packet, which has been taken, can be released."""
+        if self.taken - self._followings[0] >= self._unread or self._read - self._start > self._history:
+            return True
+        return self.end - self._start > self._capacity + self._unread
+
+    def answered(self, offset: int) -> None:
+        """Note that the client has sent something after it had taken everything up to `offset`.
+
+        So it has read that.
+        """
+        self.take(offset)
+        if offset > self._read:
+            self._read = min(offset, self.end)
+            self.take(offset)
+
+    def give_back(self, offset: int | None = None) -> None:
+        """Note that what was taken from `offset` on may not have been read, as far as it is kept.
+
+        Args:
+            offset: None: what the client has read for certain.
+        """
+        self.taken = max(self._start, min(self.taken, self._read if offset is None else offset))
 
     def _release(self) -> None:
         while self._chunk_ends and self._chunk_ends[0] <= self._start:
@@ -193,22 +253,24 @@ class OutputLog:
         if self._ends:
             # The packet's end has been logged already: the note goes in front of what follows it.
             behind = self._pieces(self._followings[0], self.end)
-            later = [(end, following) for end, following in zip(self._ends, self._followings, strict=True)][1:]
+            later = list(zip(self._ends, self._followings, self._heads, strict=True))[1:]
             shift = self._start + len(note) - self._followings[0]
             self._clear(self._start)
             self._keep(note)
             self._ends.append(self.end)
             self._followings.append(self.end)
+            self._heads.append("")
             for piece in behind:
                 self._keep(piece)
-            for end, following in later:
+            for end, following, head in later:
                 self._ends.append(end + shift)
                 self._followings.append(following + shift)
+                self._heads.append(head)
         else:
             self._clear(self._start)
             self.append_packet(note)
             self.state = LogState.KEEPING if self._between else LogState.RESYNCHRONISING
-        self.taken = self._start
+        self.taken, self._read = self._start, min(self._read, self._start)
 
     def drop(self) -> None:
         """Count everything as taken, and drop the kernel's output until :meth:`keep`.
@@ -217,19 +279,54 @@ class OutputLog:
         """
         last = self._followings[-1] if self._followings else self._start
         if last < self.end:
-            kept = self._pieces(self._start, last)
-            self._chunks.clear()
-            self._chunk_ends.clear()
-            self.end = last - sum(len(piece) for piece in kept)
-            for piece in kept:
-                self.end += len(piece)
-                self._chunks.append(piece)
-                self._chunk_ends.append(self.end)
+            self._cut_out(last, self.end)
         self._headless = False
         self.state = LogState.DROPPING
-        # A client may have taken a part of what is removed here.
-        self.taken = min(self.taken, self.end)
+        # A client may have taken a part of what is removed here, and read it.
+        self.taken, self._read = min(self.taken, self.end), min(self._read, self.end)
         self.take(self.end)
+
+    def _cut_out(self, begin: int, until: int) -> None:
+        """Remove the bytes from `begin` to `until`; what follows takes their place."""
+        pieces = self._pieces(self._start, begin) + self._pieces(until, self.end)
+        self._chunks.clear()
+        self._chunk_ends.clear()
+        self.end = self._start
+        for piece in pieces:
+            self.end += len(piece)
+            self._chunks.append(piece)
+            self._chunk_ends.append(self.end)
+
+    def forgo(self, sent: int) -> tuple[int, int]:
+        """Drop what the kernel has said since it last answered, and no client has been sent.
+
+        These are whole packets. The text of a message that has been sent stays.
+
+        Args:
+            sent: the offset up to which output has been sent, to whichever client.
+
+        Returns:
+            How many packets were dropped, and how many bytes.
+        """
+        first = len(self._ends)
+        begin = self._followings[-1] if self._followings else self._start
+        until = begin
+        while first and self._heads[first - 1] in _SAID:
+            before = self._followings[first - 2] if first > 1 else self._start
+            if before < sent or (first == 1 and self._headless):
+                break
+            first, begin = first - 1, before
+        if first < len(self._ends) and self._heads[first] == "TextPacket" and (not first or self._heads[first - 1] == "MessagePacket"):
+            begin = self._followings[first]
+            first += 1
+        count, size = len(self._ends) - first, until - begin
+        if count:
+            self._cut_out(begin, until)
+            for each in (self._ends, self._followings, self._heads):
+                while len(each) > first:
+                    each.pop()
+            self.packets -= count
+        return count, size
 
     def keep(self) -> None:
         """Keep the kernel's output from now on; the kernel must be between packets."""
@@ -241,6 +338,7 @@ class OutputLog:
         self._chunk_ends.clear()
         self._ends.clear()
         self._followings.clear()
+        self._heads.clear()
         self._start = self.end = at
 
     # ------------------------------------------------------------------ sending again
@@ -290,7 +388,7 @@ class OutputLog:
             AssertionError: one does not hold.
         """
         assert self._start <= self.taken <= self.end, (self._start, self.taken, self.end)
-        assert len(self._ends) == len(self._followings) <= self.packets
+        assert len(self._ends) == len(self._followings) == len(self._heads) <= self.packets
         assert len(self._chunks) == len(self._chunk_ends)
         if self._chunks:
             assert self._chunk_ends[-1] == self.end

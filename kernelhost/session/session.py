@@ -20,7 +20,8 @@ back to its pool as new.
 
 A WSTP message (abort, interrupt) carries the data offset at which the client sent it. It is written
 to the kernel when the data before it has been written, or at once while the kernel works on
-something earlier.
+something earlier. An abort of what the kernel does ends also what that has said and the client has
+not been sent (:meth:`kernelbus.kernelhost.session.output.OutputLog.forgo`).
 """
 
 from __future__ import annotations
@@ -80,6 +81,9 @@ class SessionKernel(Protocol):
 
     def completion(self) -> Iterable[bytes | memoryview]:
         """Return the bytes that complete the packet that it was sending."""
+
+    def break_off(self) -> bytes | None:
+        """Return what ends the packet that it was sending as broken; None: nothing does."""
 
     def abort_written(self) -> None:
         """Handle that an abort has been written to it."""
@@ -168,6 +172,7 @@ class Session:
         self._rounds = rounds
         self._attachment: _Attachment | None = None
         self._log = OutputLog(limits.output_buffer)
+        self._sent = 0  # the log offset up to which output was sent to any client that has gone
         self._completion: Iterator[bytes | memoryview] | None = None
         self._clearing = False  # whether the kernel has yet to answer what is, or was, completed
         # The kernel's last question, and the number of the packet behind it.
@@ -282,12 +287,14 @@ class Session:
     def let_go(self, text: str) -> None:
         """Detach the client, because nothing is at the other end of its channel any more.
 
+        Its link has broken off, and so it may not have read what its machine has acknowledged.
         If the kernel was never used, it goes back to its pool as new.
         """
         if self._unused and self._attachment is not None and self._attachment.handle.channel.peer_consumed == 0:
             self._give_back(EndReason.DETACHED, text)
-        else:
-            self.detach(EndReason.DETACHED, text)
+        elif self._attachment is not None:
+            self._part(EndReason.DETACHED, text, broken=True)
+            self._kernel.session_detached(text)
 
     @property
     def _unused(self) -> bool:
@@ -313,7 +320,7 @@ class Session:
         self.attachments = 0
         self.profile, self.began = "", 0.0
         self.known = self.promised = False
-        self._log = OutputLog(self._limits.output_buffer)
+        self._log, self._sent = OutputLog(self._limits.output_buffer), 0
         self._kernel.session_unused()
 
     def detach(self, reason: EndReason, text: str) -> None:
@@ -362,17 +369,23 @@ class Session:
             self._kernel.link.resume()
 
     def _note_taken(self, attachment: _Attachment, exactly: int | None = None) -> None:
-        taken = attachment.handle.channel.peer_consumed if exactly is None else exactly
-        self._log.take(attachment.base + taken)
+        if exactly is None:
+            self._log.take(attachment.base + attachment.handle.channel.peer_consumed)
+        else:
+            # Less than its machine has acknowledged, if the client may not have read all of that.
+            self._log.take(attachment.base + exactly)
+            self._log.give_back(attachment.base + exactly)
 
-    def _part(self, reason: EndReason, text: str, taken: int | None = None) -> None:
+    def _part(self, reason: EndReason, text: str, taken: int | None = None, broken: bool = False) -> None:
         """Separate the client from the kernel.
 
         An expression that the kernel has begun to read is completed, and aborted.
 
         Args:
             reason, text: what ends the client's channel.
-            taken: bytes of the output that the client has taken; None: as its channel says.
+            taken: bytes of the output that the client has taken, or has read, if its connection may
+                have held unread ones; None: as its channel says.
+            broken: whether its link has broken off unseen.
         """
         attachment, self._attachment = self._attachment, None
         assert attachment is not None
@@ -380,6 +393,9 @@ class Session:
         self.channel, self.client = 0, ""
         if attachment.greeted:
             self._note_taken(attachment, taken)
+            self._sent = max(self._sent, attachment.cursor)
+            if broken:
+                self._log.give_back()
         self._log.left()
         if self._kernel.link is not None:
             if attachment.waiting:
@@ -399,7 +415,8 @@ class Session:
 
         Args:
             how: how it ended, for the client; follows "the kernel".
-            tag: the name of a message that tells the client so; empty: its link just ends.
+            tag: the name of a message that tells the client so; empty: its link just ends. A packet
+                in whose middle the kernel ended is first ended as broken, where that is possible.
         """
         attachment = self._attachment
         if attachment is None:
@@ -410,7 +427,8 @@ class Session:
         if self._attachment is attachment:
             if self._replaced and attachment.greeted:
                 self._say_replaced(attachment, how)
-            elif tag and attachment.greeted and self._log.between:
+            elif tag and attachment.greeted and (rest := b"" if self._log.between else self._kernel.break_off()) is not None:
+                attachment.handle.send(rest)
                 for packed in _message(tag, f"the kernel {how}"):
                     attachment.handle.send(encode_packet(packed))
             self._part(EndReason.KERNEL_ENDED, how)
@@ -491,6 +509,8 @@ class Session:
             return
         match event:
             case Data(_, payload):
+                if attachment.greeted:
+                    self._log.answered(attachment.base + attachment.handle.channel.peer_consumed)
                 attachment.waiting.append(memoryview(payload))
                 self._proceed()
             case Urgent():
@@ -500,7 +520,7 @@ class Session:
                 attachment.over = event
                 self._proceed()
             case Reset():
-                self._part(EndReason.ANSWER, "")
+                self._part(EndReason.ANSWER, "", broken=True)
                 self._kernel.session_detached("its frontend knows nothing of it")
             case Writable():
                 self._send_kept()
@@ -596,10 +616,22 @@ class Session:
             if not (passed or self.busy or first.code == MessageCode.TERMINATE):
                 return
             attachment.urgent.popleft()
+            if first.code == MessageCode.ABORT and self.busy:
+                self._forgo(attachment)
             if passed and not self.busy:
                 self._kernel.link.when_written(lambda message=first: self._write_message(message))  # type: ignore[misc]
             else:
                 self._write_message(first)
+
+    def _forgo(self, attachment: _Attachment) -> None:
+        """Drop what an evaluation has said and the client, which aborts it, has not been sent."""
+        if not attachment.greeted:
+            return
+        count, size = self._log.forgo(max(attachment.cursor, self._sent))
+        if count:
+            text = "%s: its client aborts; %d packets (%d bytes) that were not on their way to it yet are dropped"
+            self._kernel.log.info(text, self._kernel, count, size)
+            self._send_kept()
 
     def send(self, code: MessageCode) -> None:
         """Send the kernel a WSTP message at once, as if its client had sent it."""
@@ -651,7 +683,7 @@ class Session:
             # greeted.
             pass
         else:
-            if attachment.cursor == before:
+            if attachment.cursor == before and attachment.handle.writable:
                 attachment.cursor = log.end
                 if len(kept):
                     attachment.handle.send(kept)

@@ -135,7 +135,8 @@ class Session:
             timeout: seconds in which the kernel must come; None: as long as the server waits.
             patience: seconds in which the server must be reached and say its first word, which it
                 says soon, if only that a kernel is waited for; None: no other limits than usual.
-            on_wait: called with what the kernel is waited for, when that takes longer.
+            on_wait: called with what the kernel is waited for, when that takes longer; also later,
+                by :meth:`next`, while the kernel still works for an earlier client.
 
         Raises:
             KernelRefused: the server refused.
@@ -147,6 +148,7 @@ class Session:
         self.kernel = ""
         self.pool = ""
         self.position = 0
+        self._on_wait = on_wait
         self._backlog: deque[Function] = deque()
         try:
             self.link = wstp.connect(address.spec, mode="uuid", timeout=min(patience or _CONNECT_SECONDS, _CONNECT_SECONDS))
@@ -258,6 +260,12 @@ class Session:
             self._backlog.append(_as_packet(fault.expr))
             # This program says so itself: the session's count has no such packet.
             return Symbol("TextPacket")(f"the kernel sent what cannot be read: {fault}\n")
+        if _is_waiting(packet):
+            # The server says this itself, in two packets, and the session's count has neither.
+            text = self._backlog.popleft() if self._backlog else self._get(deadline)
+            if self._on_wait is not None and text.args:
+                self._on_wait(_ORIGIN.sub("", str(text.args[0]).strip(), count=1))
+            return self.next(None if deadline is None else max(deadline - time.monotonic(), 0.0))
         if self.table(packet) is None:
             self.position += 1
         return packet
@@ -324,6 +332,10 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_waiting(packet: Function) -> bool:
+    return name_of(packet.head) == "MessagePacket" and len(packet.args) == 2 and (name_of(packet.args[0]), packet.args[1]) == WAITING
 
 
 def _as_packet(expression: Expr) -> Function:

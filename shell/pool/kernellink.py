@@ -300,7 +300,9 @@ class KernelLink:
                 case "MessagePacket", (symbol, tag, *_):
                     told = (name_of(symbol) or str(symbol), str(tag))
                 case "TextPacket", (text, *_) if told is not None:
-                    if told[0].startswith(CONTEXT + "Kernel"):
+                    if told == WAITING:
+                        _say_waiting(text)
+                    elif told[0].startswith(CONTEXT + "Kernel"):
                         lost = " ".join(str(text).partition(f"::{told[1]}: ")[2].split()) or str(text)
                     else:
                         on_message(KernelMessage(*told, str(text)))
@@ -375,14 +377,17 @@ def _ask(link: wstp.Link, name: str, *arguments: Expr, deadline: float, stop: Ca
                 message = name_of(symbol), str(tag)
             case "TextPacket", (text, *_) if message == WAITING:
                 message = ("", "")
-                waits_for = " ".join(str(text).partition("::waiting: ")[2].split())
-                _log.warning("waiting for a kernel: %s", waits_for)
+                _say_waiting(text)
             case "TextPacket", (text, *_):
                 said.append(str(text).strip())
             case "ReturnPacket", (Symbol(name="$Failed"),):
                 raise _Refused("; ".join(said) or "it refused", message)
             case "ReturnPacket", (value,):
                 return value
+
+
+def _say_waiting(text: Expr) -> None:
+    _log.warning("waiting for a kernel: %s", " ".join(str(text).partition("::waiting: ")[2].split()))
 
 
 def _ignore(_: object) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import psutil
 import pytest
-from asking import EVALUATE, answers, connect, value
+from asking import EVALUATE, answers, command, connect, order, value
 from serving import Part, stand_in_pool, wait_until, write_config
 
 import wstp
+from kernelbus.shell.address import Address
+from kernelbus.shell.clients.session import Session, connect_command
 from wstp import Function, MessageCode, Symbol
 
 pytestmark = pytest.mark.timeout(180)
@@ -59,6 +62,49 @@ def test_a_kernel_that_takes_the_message_gets_no_signal(server: Part) -> None:
         assert value(link, Symbol("Pid")()) == pid
         name = str(identity).split("$KernelID=")[1][:8]
     assert not server.logged(f"kernel {name} .*SIGINT")
+
+
+def test_the_answer_to_an_abort_comes_behind_little(server: Part) -> None:
+    """However much a kernel says to a client that does not read, little of it waits on the way."""
+    with connect(server) as link:
+        kernel = psutil.Process(int(str(value(link, Symbol("Pid")()))))
+        link.put(EVALUATE(Symbol("Flow")("x" * 50_000)), end_packet=True)
+        link.flush()
+        assert link.next_packet(timeout=30).head == Symbol("TextPacket")
+        used = [0.0]
+
+        def blocked() -> bool:
+            time.sleep(0.3)
+            used.append(sum(kernel.cpu_times()[:2]))
+            return used[-1] == used[-2]
+
+        wait_until(blocked, "the kernel is held back")
+        link.put_message(MessageCode.ABORT)
+        count = 0
+        while link.next_packet(timeout=30) != Symbol("ReturnPacket")(Symbol("$Aborted")):
+            count += 50_000
+        assert count < 7_000_000, "the window alone holds more"
+        assert value(link, 7) == 7
+
+
+def test_who_waits_for_a_kernel_that_evaluates_is_told_so(server: Part) -> None:
+    with connect(server) as first:
+        identity = str(order(first, command("KernelID")))
+        first.put(EVALUATE(Symbol("Wait")()), end_packet=True)
+        first.flush()
+    said = list[str]()
+
+    def waits(why: str) -> None:
+        said.append(why)
+        session.link.put_message(MessageCode.ABORT)
+
+    address = Address.parse(server.server)
+    with Session(address, connect_command(identity), on_wait=waits) as session:
+        session.put(EVALUATE(7))
+        assert session.next(60).head == Symbol("InputNamePacket"), "the one before is aborted"
+        assert said == [f"kernel {identity[:8]} is still evaluating what it was asked before"]
+        assert session.next(30) == Symbol("ReturnPacket")(7)
+        assert order(session.link, command("ResumePoint")) == session.position
 
 
 def test_a_kernel_that_ignores_the_message_is_sent_sigint(server: Part) -> None:

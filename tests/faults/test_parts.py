@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import signal
+import sys
+import termios
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +18,7 @@ from asking import EVALUATE, answers, command, connect, order, value
 from serving import Part, stand_in_pool, wait_until, write_config
 
 import wstp
+from kernelbus.kernelhost.session.output import UNREAD
 from wstp import Symbol
 
 
@@ -174,7 +178,34 @@ def test_a_frontend_that_ends_under_a_slow_reader_costs_no_packet(parts: Parts, 
         while not hear(again):
             pass
     assert sorted(set(heard)) == list(range(many)), "nothing is lost"
-    assert len(heard) - many <= 2 * (1 << 20) // 40_000, "little more than a window is unknown, and sent again"
+    # A client of another library stops reading when it hears that its link is gone.
+    unknown = UNREAD + 2 * (1 << 20) if number == signal.SIGKILL else 2 * (1 << 20)
+    assert len(heard) - many <= unknown // 40_000, "little more than what may be unread is sent again"
+
+
+def test_a_client_that_is_reset_with_unread_output_loses_none_of_it(parts: Parts) -> None:
+    """Its machine had acknowledged what it had not read."""
+    many, heard = 400, list[int]()
+    link = connect(parts.frontend)
+    identity = str(order(link, command("KernelID")))
+    link.put(EVALUATE(Symbol("Count")("x" * 20_000, many)), end_packet=True)
+    link.flush()
+    heard += [int(str(link.next_packet(60).args[0]).split(" ", 1)[0]) for _ in range(150)]
+    wait_until(lambda: waiting(link) > 50_000, "its machine has several packets unread")
+    link.abort()
+    wait_until(lambda: parts.host.logged("is detached"), "the host detaches the kernel")
+    with wstp.connect(parts.frontend.server, mode="uuid", timeout=60) as again:
+        again.put(command("Reconnect", identity), end_packet=True)
+        again.flush()
+        while (packet := again.next_packet(60)) != Symbol("ReturnPacket")(Symbol("Null")):
+            if packet.head == Symbol("TextPacket"):
+                heard.append(int(str(packet.args[0]).split(" ", 1)[0]))
+    assert sorted(set(heard)) == list(range(many)), "nothing is lost"
+
+
+def waiting(link: wstp.Link) -> int:
+    """Return how many bytes wait unread at a client's machine."""
+    return int.from_bytes(fcntl.ioctl(link.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def test_a_killed_host_takes_its_kernels_along_and_closes_their_links(parts: Parts) -> None:

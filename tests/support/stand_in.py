@@ -147,6 +147,11 @@ def evaluate(link: wstp.Link, expression: Expr, arguments: list[str], defined: l
             for number in range(times):
                 put(link, "TextPacket", f"{number} {text}")
             return Symbol("Null")
+        case Function(head=Symbol(name="Flow"), args=(str(text),)):
+            while not aborts:
+                put(link, "TextPacket", text)
+                link.wait(0)
+            return Symbol("$Aborted")
         case Function(head=Symbol(name="Wait")):
             while not aborts:
                 link.wait(0.1)

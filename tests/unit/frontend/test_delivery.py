@@ -24,9 +24,23 @@ def test_what_is_acknowledged_is_forgotten() -> None:
     for number in range(1000):
         delivery.wrote(number * 10, 10, 5)
         if delivery.many:
-            delivery.forget(number * 10 - 14)
+            delivery.forget(number * 10 - 14, number * 10 - 14)
     assert len(delivery._pieces) < 300
     assert delivery.taken(9800) == 4900
+
+
+def test_what_may_be_unread_is_known_a_while_longer() -> None:
+    """A client that is reset with unread bytes has what it had read, and perhaps no more."""
+    delivery = Delivery()
+    for number in range(200_000):
+        delivery.wrote(number * 100, 100, 90)
+        if delivery.many:
+            delivery.forget(1000, number * 100)
+        if number == 20_000:
+            assert delivery.taken(1000) == 900
+            assert 0 <= 90 * 150 - delivery.taken(100 * 150) < 2**16, "the start of a piece of some size"
+    assert len(delivery._pieces) < 1000
+    assert delivery.taken(100 * 200_000) == 90 * 200_000
 
 
 def test_pieces_that_adjoin_are_one() -> None:
@@ -39,6 +53,6 @@ def test_pieces_that_adjoin_are_one() -> None:
     delivery.wrote(5107, 7, 7)
     assert len(delivery._pieces) == 3
     assert [delivery.taken(at) for at in (5100, 5106, 5107, 5110)] == [5000, 5000, 5003, 5006]
-    delivery.forget(5108)
+    delivery.forget(5108, 5108)
     assert len(delivery._pieces) == 1
     assert [delivery.taken(at) for at in (5107, 5110, 9999)] == [5003, 5006, 5010]

@@ -324,6 +324,60 @@ async def test_what_a_client_has_taken_when_the_frontend_shuts_down(host: Host, 
             await running
 
 
+@contextlib.asynccontextmanager
+async def attached(host: Host) -> AsyncIterator[tuple[Frontend, wstp.aio.Link, End]]:
+    """Connect to a frontend, and have the host's kernel attached, whose prompt has been read."""
+    frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
+    port = await frontend.listen("127.0.0.1", 0)
+    running = asyncio.get_running_loop().create_task(frontend.run())
+    try:
+        await frontend.membership.wait_until_up(20)
+        async with await wstp.aio.connect(port, mode="uuid") as link:
+            await until(lambda: host.asked)
+            host.say_attached(0)
+            assert await link.next_packet(20) == packet("InputNamePacket", "of 1")
+            yield frontend, link, host.ends[0]
+        await frontend.close()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_a_packet_under_way_finishes_before_the_frontend_ends(host: Host) -> None:
+    async with attached(host) as (frontend, link, end):
+        text, later = encode_packet(packet("TextPacket", "x" * 1000)), encode_packet(packet("TextPacket", "later"))
+        end.handle.send(text[:500])
+        (own,) = frontend._links
+        await until(lambda: not own._output.idle)
+        closing = asyncio.create_task(frontend.close(60.0))
+        await until(lambda: own.state is LinkState.CLOSING)
+        end.handle.send(text[500:] + later)
+        assert await link.next_packet(20) == packet("TextPacket", "x" * 1000)
+        with pytest.raises(wstp.LinkClosed):
+            await link.next_packet(20)
+        await link.close()
+        await closing
+        await until(lambda: end.ended)
+        prompt = len(encode_packet(packet("InputNamePacket", "of 1")))
+        assert end.ended == Ended(EndReason.UNUSED, "the frontend is shutting down", prompt + len(text)), "`later` was not taken"
+
+
+@pytest.mark.parametrize("half", ["FB#GA~DList\n\"HD~Eabc", "FB#GA~DList\n"])
+async def test_a_client_learns_why_its_kernel_is_lost_in_the_middle_of_a_packet(host: Host, half: str) -> None:
+    async with attached(host) as (frontend, link, end):
+        end.handle.send(half.encode())
+        (own,) = frontend._links
+        await until(lambda: not own._output.idle)
+        own.lost("its host is gone")
+        with pytest.raises(wstp.PacketFault):
+            await link.next_packet(20)
+        assert await link.next_packet(20) == packet("MessagePacket", Symbol("WSTPServer`ConnectKernel"), "lost")
+        assert "its host is gone" in str(await link.next_packet(20))
+        with pytest.raises(wstp.LinkClosed):
+            await link.next_packet(20)
+
+
 @pytest.mark.parametrize("comes", [True, False])
 async def test_what_a_client_leaves_behind_is_done_only_by_a_kernel_that_comes_soon(
     host: Host, monkeypatch: pytest.MonkeyPatch, comes: bool

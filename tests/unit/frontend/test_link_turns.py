@@ -54,6 +54,9 @@ class Relay(RelayLink):
         self.reading = True
         self.aborted = self.closed = False
 
+    def window(self) -> int | None:
+        return None
+
     @property
     def congested(self) -> bool:
         return len(self.unread) > HIGH_WATER

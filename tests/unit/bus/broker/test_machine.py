@@ -734,3 +734,15 @@ def test_a_kernel_that_is_not_used_is_taken_back_for_another_address(bus: Broker
     bus.say(host, KernelGone(reclaim.kernel, "given up"))
     bus.say(host, report(ready=0, attached=3, detached=4))
     assert [message.channel for _, message in bus.sent if isinstance(message, Acquire)] == [2]
+
+
+def test_a_client_whose_kernel_still_evaluates_is_told_so(bus: BrokerPlayer) -> None:
+    host, frontend = bus.host("h", report()), bus.frontend("f")
+    bus.say(frontend, Open(1, "a"))
+    bus.say(host, Acquired(1, replace(kernel(channel=1), busy=True)))
+    assert why(bus, frontend, 1) == "kernel k is still evaluating what it was asked before"
+    bus.say(host, replace(kernel(channel=1), serial=3, busy=True, asking=True))
+    assert bus.say(frontend, WhyWaiting(1)) == [], "it gets the question"
+    bus.say(host, replace(kernel(channel=1), serial=4))
+    assert bus.say(frontend, WhyWaiting(1)) == [], "it gets a prompt"
+    assert bus.say(frontend, WhyWaiting(99)) == []

@@ -19,8 +19,8 @@ from wstp.tracker import Tracker
 class Feed:
     """A kernel whose packets go into a log."""
 
-    def __init__(self, capacity: int = 10_000, history: int = 1000) -> None:
-        self.log = OutputLog(capacity, history)
+    def __init__(self, capacity: int = 10_000, history: int = 1000, unread: int = 0) -> None:
+        self.log = OutputLog(capacity, history, unread)
         self.tracker = Tracker(Limits())
 
     def say(self, data: bytes) -> None:
@@ -86,6 +86,78 @@ def test_nothing_that_was_not_taken_is_dropped() -> None:
         feed.say(text(number))
     assert feed.log.full
     assert feed.packets(feed.log.missed()[0]) == said(*range(50))
+
+
+def test_what_a_client_may_not_have_read_is_sent_again() -> None:
+    """Its connection was reset: it may have lost what its machine had acknowledged."""
+    feed = Feed(capacity=10_000, history=200, unread=2000)
+    size = len(text(10))
+    for number in range(10, 60):
+        feed.say(text(number))
+    feed.log.answered(20 * size)
+    feed.log.take(feed.log.end)
+    assert feed.log.kept >= 30 * size
+    feed.log.give_back(20 * size)
+    feed.log.left()
+    feed.log.validate()
+    assert feed.packets(feed.log.missed()[0]) == said(*range(30, 60))
+
+
+def test_what_a_client_has_read_is_soon_released_and_what_is_released_cannot_be_given_back() -> None:
+    feed = Feed(capacity=10_000, history=200, unread=2000)
+    size = len(text(100))
+    for number in range(100, 400):
+        feed.say(text(number))
+        feed.log.take(feed.log.end)
+        assert feed.log.kept <= 2000 + 2 * size
+    assert feed.log.kept >= 2000
+    feed.log.answered(feed.log.end)
+    assert feed.log.kept <= 200 + size
+    feed.log.give_back(0)
+    feed.log.validate()
+    offset, number = feed.log.missed()
+    assert feed.packets(offset) == said(*range(100 + number, 400)) != []
+
+
+def test_an_abort_drops_what_no_client_was_sent() -> None:
+    def log(*heads: str) -> Feed:
+        feed = Feed()
+        for head in heads:
+            feed.say(encode_packet(packet(head, head)))
+        return feed
+
+    def left(feed: Feed, sent: int) -> list[object]:
+        packets, end = feed.log.packets, feed.log.end
+        count, size = feed.log.forgo(sent)
+        feed.log.validate()
+        assert (feed.log.packets, feed.log.end) == (packets - count, end - size)
+        return feed.packets(0)
+
+    texts = log("TextPacket", "TextPacket", "TextPacket")
+    one = texts.log.end // 3
+    assert left(log("TextPacket", "TextPacket", "TextPacket"), 0) == ["TextPacket"], "it may be the text of a message before it"
+    assert left(log("ReturnPacket", "TextPacket", "DisplayPacket", "TextPacket"), 0) == ["ReturnPacket"]
+    assert left(texts, one + 1) == ["TextPacket"] * 2, "what has been begun is sent whole"
+    assert left(texts, 2 * one) == ["TextPacket"] * 2, "there is nothing left to drop"
+    assert left(log("ReturnPacket", "MessagePacket", "TextPacket"), 10**9) == ["ReturnPacket", "MessagePacket", "TextPacket"]
+    message = log("ReturnPacket", "MessagePacket")
+    begun = message.log.end
+    for _ in range(2):
+        message.say(encode_packet(packet("TextPacket", "TextPacket")))
+    assert left(message, begun) == ["ReturnPacket", "MessagePacket", "TextPacket"], "its text belongs to a message"
+    answered = log("TextPacket", "TextPacket", "ReturnPacket", "InputNamePacket")
+    assert left(answered, 0) == ["TextPacket", "TextPacket", "ReturnPacket", "InputNamePacket"], "an answer is not aborted"
+
+
+def test_what_an_abort_drops_leaves_the_rest_whole() -> None:
+    feed = Feed()
+    feed.say(encode_packet(packet("ReturnPacket", 0)) + text(1) + text(2)[:5])
+    assert feed.log.forgo(0)[0] == 1
+    feed.log.validate()
+    feed.say(text(2)[5:] + encode_packet(packet("ReturnPacket", Symbol("$Aborted"))))
+    feed.log.validate()
+    assert feed.packets(0) == [0, *said(2), Symbol("$Aborted")]
+    assert (feed.log.packets, feed.log.missed()) == (3, (0, 0))
 
 
 def test_stale_output_is_dropped_to_the_next_packet() -> None:

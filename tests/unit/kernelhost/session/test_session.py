@@ -114,6 +114,9 @@ class _Kernel(SessionKernel):
     def completion(self) -> Iterable[bytes | memoryview]:
         return self.tracker.completion()
 
+    def break_off(self) -> bytes | None:
+        return self.tracker.break_off(65536)
+
     def abort_written(self) -> None:
         self.told.append("abort")
 
@@ -137,11 +140,18 @@ class _Client:
         self.data = b""
         self.messages: list[int] = []
         self.ended: Ended | None = None
+        self.takes = True
+        self._untaken = 0
         self.handle = network.clients.open(channel, self)
 
     @property
     def got(self) -> list[Expr]:
         return read(self.data)
+
+    def take(self) -> None:
+        self.takes = True
+        untaken, self._untaken = self._untaken, 0
+        self.handle.consume(untaken)
 
     def send(self, *expressions: Function) -> None:
         for expression in expressions:
@@ -151,7 +161,9 @@ class _Client:
         match event:
             case Data(_, payload):
                 self.data += bytes(payload)
-                self.handle.consume(len(payload))
+                self._untaken += len(payload)
+                if self.takes:
+                    self.take()
             case Urgent():
                 self.messages.append(event.code)
             case Ended():
@@ -258,6 +270,53 @@ def test_a_client_that_resumes_gets_what_the_last_has_not_taken() -> None:
         await until(lambda: third.got == [PROMPT, RETURN, packet("ReturnPacket", 3)])
         with pytest.raises(ResumeError, match="is not there yet"):
             kernel.session.position(True, 99)
+
+    play(story)
+
+
+@pytest.mark.parametrize("how", ["its client was reset", "its frontend is gone"])
+def test_what_may_be_unread_at_the_clients_machine_is_sent_again(how: str) -> None:
+    async def story(network: _Network) -> None:
+        kernel = _Kernel()
+        first = network.attach(kernel)
+        await until(lambda: first.got == [PROMPT])
+        first.send(EVALUATE)
+        await until(lambda: len(kernel.got) == 1)
+        for number in range(3):
+            kernel.say(packet("TextPacket", f"{number}"))
+        # Its machine has acknowledged that it has all of it.
+        await until(lambda: len(first.got) == 4)
+        await until(lambda: kernel.session._attachment is not None and kernel.session._attachment.handle.channel.peer_consumed > 80)
+        if how == "its client was reset":
+            await leave(kernel, first, EndReason.CLIENT_LOST, taken=len(encode_packet(PROMPT)))
+        else:
+            kernel.session.let_go(how)
+        second = network.attach(kernel, resume=True)
+        await until(lambda: second.got == [packet("TextPacket", f"{number}") for number in range(3)])
+
+    play(story)
+
+
+def test_an_abort_drops_what_the_client_was_not_sent() -> None:
+    async def story(network: _Network) -> None:
+        kernel = _Kernel()
+        client = network.attach(kernel)
+        client.takes = False
+        client.send(EVALUATE)
+        await until(lambda: kernel.session.busy)
+        texts = [packet("TextPacket", f"{number}".rjust(10_000)) for number in range(50)]
+        for text in texts:
+            kernel.say(text)
+        assert kernel.wire is not None and kernel.wire.paused
+        client.handle.send_urgent(MessageCode.ABORT, 0)
+        await until(lambda: "abort" in kernel.told)
+        kernel.say(packet("ReturnPacket", Symbol("$Aborted")))
+        client.take()
+        await until(lambda: client.got[-1:] == [packet("ReturnPacket", Symbol("$Aborted"))])
+        count = len(client.got) - 2
+        assert client.got[1:-1] == texts[:count]
+        assert 0 < count <= 11, "no more than was on its way: the window and the backlog"
+        assert kernel.session.position(False, NO_POINT) == count + 2, "the packets that come are counted, and no others"
 
     play(story)
 
