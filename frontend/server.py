@@ -416,10 +416,10 @@ class Frontend:
         return Register(self._identity, "frontend", self._name, self._version, channels=channels, predecessors=self._predecessors.gone)
 
     def _up(self) -> None:
-        for link, request in list(self._channels.values()):
-            if link.state is LinkState.OPENING:
-                self.membership.send(request)
-        self.multiplexer.resume()
+        asked = [request for link, request in self._channels.values() if link.state is LinkState.OPENING]
+        for request in asked:
+            self.membership.send(request)
+        self.multiplexer.resume({request.channel for request in asked})
         self._told = None
         self._report()
 

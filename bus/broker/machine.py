@@ -594,6 +594,7 @@ class Broker(BrokerTables):
             session = self.sessions.live.get(request.kernel)
             if session is not None:
                 host, entry.pool = self.peers.get(session.host.id), session.report.pool
+                self._free(session.report.channel, entry)
             elif request.kernel in self.sessions.awaited or not (self.peers_of("host") or self._settled(now)):
                 # While hosts may still come back after a start, the kernel may be on one of them.
                 return
@@ -624,6 +625,22 @@ class Broker(BrokerTables):
             queue.give(entry)
         self._move(entry, ChannelPhase.ASKED, host)
         self._send_acquire(entry, host, now)
+
+    def _free(self, channel: int, wanted_by: ChannelEntry) -> bool:
+        """Take a kernel from a client whose frontend is gone, for one that comes back to it.
+
+        Returns:
+            Whether it was taken. If not, a frontend of which it is not known yet that it is gone is
+            sent something, so that the transport finds out.
+        """
+        entry = self.channels.get(channel)
+        if entry is None or entry.frontend is None or entry.frontend is wanted_by.frontend:
+            return False
+        if entry.frontend.state is PeerState.SUSPECT:
+            self._drop(entry, f"{entry.frontend} cannot be reached, and another client wants the kernel")
+            return True
+        self._send(entry.frontend.route, Heartbeat())
+        return False
 
     def _send_acquire(self, entry: ChannelEntry, host: Peer, now: float) -> None:
         request = entry.request
@@ -788,6 +805,10 @@ class Broker(BrokerTables):
             return
         request = entry.request
         assert request is not None
+        session = self.sessions.live.get(request.kernel)
+        if message.code == "kernel-in-use" and session is not None and self._free(session.report.channel, entry):
+            self._send_acquire(entry, host, now)
+            return
         if message.code == "unknown-kernel" and request.kernel in self.sessions.live and self.options.replace_silently:
             # The kernel is just ending; for its client it is gone.
             entry.request = replace(request, kernel="", pool=entry.pool, resume=False)

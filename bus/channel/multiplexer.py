@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from kernelbus.bus.channel.channel import Channel, ChannelOptions, EndReason, Event
@@ -149,11 +149,17 @@ class Multiplexer:
             handle.channel.receive(reset)
         handle.pump()
 
-    def resume(self) -> None:
-        """Have every channel find out what was lost: the transport is back after a break."""
-        for handle in list(self._handles.values()):
-            handle.channel.resume()
-            handle.pump()
+    def resume(self, unopened: Collection[int] = ()) -> None:
+        """Have every channel find out what was lost: the transport is back after a break.
+
+        Args:
+            unopened: channels that are being asked for. Nothing was sent on them, and a broker that
+                hears of one before it has the request would answer that there is none.
+        """
+        for number, handle in list(self._handles.items()):
+            if number not in unopened:
+                handle.channel.resume()
+                handle.pump()
 
     @property
     def channels(self) -> list[int]:

@@ -746,3 +746,39 @@ def test_a_client_whose_kernel_still_evaluates_is_told_so(bus: BrokerPlayer) -> 
     bus.say(host, replace(kernel(channel=1), serial=4))
     assert bus.say(frontend, WhyWaiting(1)) == [], "it gets a prompt"
     assert bus.say(frontend, WhyWaiting(99)) == []
+
+
+# ---------------------------------------------------------------------- frontends that were killed
+
+
+def test_a_client_comes_back_through_another_frontend_before_its_own_is_given_up(bus: BrokerPlayer) -> None:
+    host, first, second = bus.host("h", report()), bus.frontend("f"), bus.frontend("g")
+    bus.say(first, Open(1, "a"))
+    bus.say(host, Acquired(1, kernel(channel=1)))
+    asked = Acquire(2, "P", "a", 30.0, "k", resume=True)
+    assert bus.say(second, Open(2, "a", kernel="k", resume=True)) == [("h", asked)]
+    # To ask has shown that the first is gone: the host's answer comes after that.
+    bus.unreachable(first)
+    sent = bus.say(host, Refused(2, "kernel-in-use", "another client is attached to kernel k"))
+    (to, released), again = sent
+    assert (to, type(released)) == ("h", Release)
+    assert isinstance(released, Release) and released.channel == 1
+    assert again == ("h", asked)
+    assert bus.say(host, Acquired(2, kernel(channel=2, serial=2))) == [("g", Opened(2, "k", "P", "h"))]
+
+
+def test_a_kernel_whose_frontend_is_suspect_is_taken_from_it_at_once(bus: BrokerPlayer) -> None:
+    host, first, second = bus.host("h", report()), bus.frontend("f"), bus.frontend("g")
+    bus.say(first, Open(1, "a"))
+    bus.say(host, Acquired(1, kernel(channel=1)))
+    bus.unreachable(first)
+    assert [type(message) for _, message in bus.say(second, Open(2, "a", kernel="k"))] == [Release, Acquire]
+
+
+def test_a_kernel_whose_frontend_is_there_stays_in_use(bus: BrokerPlayer) -> None:
+    host, first, second = bus.host("h", report()), bus.frontend("f"), bus.frontend("g")
+    bus.say(first, Open(1, "a"))
+    bus.say(host, Acquired(1, kernel(channel=1)))
+    bus.say(second, Open(2, "a", kernel="k"))
+    refused = Refused(2, "kernel-in-use", "another client is attached to kernel k")
+    assert bus.say(host, refused) == [("g", refused)]

@@ -341,3 +341,15 @@ async def test_deadlines_may_be_past_when_they_are_set(loop: str) -> None:
             runner.run(arm())
 
     await asyncio.to_thread(run)
+
+
+async def test_a_channel_that_is_being_asked_for_is_not_probed_after_a_break() -> None:
+    """The broker may hear of it on this lane before it has the request, on the other."""
+    sent: list[Frame] = []
+    multiplexer = Multiplexer(sent.append, CHANNEL)
+    for number in (1, 2):
+        end = Stream()
+        end.handle = multiplexer.open(number, end)
+    multiplexer.resume({2})
+    assert [(frame.kind, frame.channel) for frame in sent] == [(Kind.PROBE, 1)]
+    multiplexer.close()
