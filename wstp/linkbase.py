@@ -100,6 +100,11 @@ class LinkBase:
         """Return what the peer announced in its greeting."""
         return self._machine.peer_features
 
+    @property
+    def name(self) -> str:
+        """Return what the link is called: `port@host`, or what :func:`wstp.link.over` was given."""
+        return self._name
+
     def __repr__(self) -> str:
         return f"<{self._kind} {self._name} {self._machine.state.value}>"
 

@@ -14,6 +14,8 @@ Rooms, in the order in which one may import another:
     The second engine, Woxi, in a process of its own.
 ``library``
     What is added to Mathics3 and corrected in it.
+``links``
+    Links that kernel code opens, and the programs that it installs.
 ``evaluation``
     One evaluation: loading Mathics3, interrupts, memory limit, output, result.
 ``packets``

@@ -32,7 +32,7 @@ _PROGRAMS = frozenset({
 _FILES = frozenset({
     "os.chdir", "os.chflags", "os.chmod", "os.chown", "os.link", "os.listdir", "os.listxattr", "os.mkdir", "os.remove",
     "os.rename", "os.rmdir", "os.scandir", "os.symlink", "os.truncate", "os.utime", "glob.glob", "sqlite3.connect",
-    "tempfile.mkdtemp", "tempfile.mkstemp", "ftplib.connect", "socket.connect", "urllib.Request",
+    "tempfile.mkdtemp", "tempfile.mkstemp", "ftplib.connect", "socket.bind", "socket.connect", "urllib.Request",
 })  # fmt: skip
 #: What is read beside this Python's own folders: whole names, and a folder.
 _NAMES = frozenset({"/dev/null", "/dev/urandom", "/proc/meminfo", "/proc/self/statm", "/proc/self/status"})

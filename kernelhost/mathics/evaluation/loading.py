@@ -31,6 +31,7 @@ What is changed, and why:
   :mod:`kernelbus.kernelhost.mathics.library.inspection`,
   :mod:`kernelbus.kernelhost.mathics.library.programs`,
   :mod:`kernelbus.kernelhost.mathics.evaluation.protection`).
+* ``LinkCreate``, ``Install`` and their like (:mod:`kernelbus.kernelhost.mathics.links.functions`).
 * Functions of the language that Mathics3 lacks are defined
   (:mod:`kernelbus.kernelhost.mathics.library.functions`).
 * Every name of the language is known, and the second engine is asked for functions that neither
@@ -164,6 +165,7 @@ def load() -> Loaded:
     terminal.install(definitions)
     confinement.install(definitions)
     protection.install(definitions, interrupts)
+    _add_links(definitions, interrupts, terminal)
     # Last, so that it sees what the kernel has.
     delegation.install(definitions)
     functions.install(definitions)
@@ -232,6 +234,18 @@ def _add_packages(definitions: Any) -> None:
     formats.prefer_formats(definitions)
     jlink.add_package(definitions)
     netlink.add_package(definitions)
+
+
+def _add_links(definitions: Any, interrupts: Interrupts, terminal: Terminal) -> None:
+    from kernelbus.kernelhost.mathics.links import functions, install
+    from kernelbus.kernelhost.mathics.links.table import Links
+
+    links = Links(interrupts)
+    for kind in (*functions.BUILTINS, *install.BUILTINS):
+        builtin = kind(expression=False)
+        if isinstance(builtin, functions.LinkFunction):
+            builtin.links, builtin.parent = links, lambda: terminal.client
+        builtin.contribute(definitions)
 
 
 def _mend_get() -> None:

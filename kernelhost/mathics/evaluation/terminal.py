@@ -20,6 +20,7 @@ from mathics.core.interrupt import AbortInterrupt
 from mathics.core.symbols import Symbol, SymbolNull
 
 from kernelbus.kernelhost.mathics.evaluation.interrupts import Interrupts
+from wstp.expr import Expr
 
 __all__ = ["Client", "Terminal"]
 
@@ -45,6 +46,12 @@ class Client(Protocol):
 
     def menu(self) -> None:
         """Bring up the interrupt menu; return if the evaluation goes on."""
+
+    def put(self, expr: Expr) -> None:
+        """Send an expression as a packet."""
+
+    def take(self) -> Any:
+        """Return what the client sends next, unevaluated."""
 
 
 class Terminal:

@@ -187,6 +187,24 @@ class Dialogs:
             for function in functions:
                 self._evaluator.evaluate(partial(Expression, function, ListExpression()))
 
+    def put(self, expr: Expr) -> None:
+        """Send an expression that kernel code writes to its own link."""
+        self._port.send(expr)
+
+    def take(self) -> Any:
+        """Return what the client sends next, unevaluated; ``$Aborted`` if nothing comes."""
+        source = self._source
+        if source is None:
+            return self._unanswered
+        with self._interrupts.suspended() as suspension, source.inside():
+            arrival = source.next(suspension)
+            if arrival is None:
+                return ABORTED
+            if arrival.aborted:
+                self._interrupts.abort()
+            source.done()
+            return to_mathics(arrival.packet, self._definitions)
+
     def dialog(self, initial: Any | None) -> Any:
         """Hold a dialog and return its value."""
         if self._source is None:

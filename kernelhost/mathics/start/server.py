@@ -27,6 +27,7 @@ from kernelbus.kernelhost.mathics.evaluation.identity import renew
 from kernelbus.kernelhost.mathics.evaluation.interrupts import Interrupts, Suspension
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.evaluation.memory import guard
+from kernelbus.kernelhost.mathics.links.functions import name_parent
 from kernelbus.kernelhost.mathics.packets.intake import End, Intake
 from kernelbus.kernelhost.mathics.packets.interfaces import Arrival
 from kernelbus.kernelhost.mathics.packets.mainloop import MainLoop
@@ -123,6 +124,7 @@ def serve(loaded: Loaded, link: Link, options: Options) -> int:
     intake = Intake(link, interrupts.abort, interrupts.forget, interrupts.interrupt)
     port, source = _LinkPort(link, loaded, intake.done), _LinkSource(intake)
     loop = MainLoop(loaded, port, source, prompts=options.prompts)
+    name_parent(loaded.definitions, link.name)
     intake.start()
     try:
         intake.begin()
