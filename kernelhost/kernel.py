@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import importlib.util
 import logging
 import os
 import shutil
@@ -33,7 +34,7 @@ from typing import Protocol
 
 from kernelbus.bus.descriptors import available, shortage
 from kernelbus.bus.rounds import Rounds
-from kernelbus.bus.settings.config import LimitsConfig, PoolConfig
+from kernelbus.bus.settings.config import WOXI, LimitsConfig, PoolConfig
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.process import peers
 from kernelbus.kernelhost.process.accounting import Usage
@@ -367,6 +368,8 @@ class Kernel(RelayOwner):
         port = await self._listener.listen("127.0.0.1", 0)
         command = kernel_command(self.pool.kernel_path, self.pool.kernel_options, link_to(port), self.pool.parallel_kernels)
         self.program = command[0]
+        if self.pool.kernel_path == WOXI and importlib.util.find_spec("woxi") is None:
+            raise LookupError("Woxi is not installed: pip install 'kernelbus[engine]'")
         command = self._sandboxed(command, confinement, network=True)
         self._process = await SpawnedKernel.start(command, str(self), self._exited, (), confinement)
         self._listener.decide()

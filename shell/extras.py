@@ -17,6 +17,7 @@ __all__ = ["MissingExtra", "missing", "needed", "require"]
 _PACKAGES = {
     "wstp": {"numpy": "numpy", "ifaddr": "ifaddr"},
     "embedded": {"mathics": "Mathics3", "packaging": "packaging", "sympy": "sympy"},
+    "engine": {"woxi": "woxi"},
     "admin": {"cmd2": "cmd2", "prompt_toolkit": "prompt_toolkit"},
     "discovery": {"zeroconf": "zeroconf", "ifaddr": "ifaddr"},
     "metrics": {"prometheus_client": "prometheus_client"},

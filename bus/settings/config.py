@@ -27,6 +27,7 @@ from kernelbus.bus.settings.schema import dotted, nearest, offer, shown
 __all__ = [
     "DEFAULT_NAME",
     "EMBEDDED",
+    "WOXI",
     "AccessConfig",
     "BusConfig",
     "Config",
@@ -51,6 +52,9 @@ _LARGEST_FILE = 4 * 2**20
 
 #: The KernelPath that names the embedded kernel.
 EMBEDDED = "embedded"
+
+#: The KernelPath of pools whose kernels are Woxi (:mod:`kernelbus.kernelhost.woxi`).
+WOXI = "woxi"
 
 
 class ConfigError(BusError):
@@ -85,8 +89,8 @@ class PoolConfig:
             someone waits.
         minimum_kernel_number: ready kernels kept in advance.
         maximum_kernel_number: the cap on all kernels, detached ones included.
-        kernel_path: the program; EMBEDDED: the embedded kernel; None: a WolframKernel that is
-            found, else the embedded kernel.
+        kernel_path: the program; EMBEDDED: the embedded kernel; WOXI: Woxi; None: a WolframKernel
+            that is found, else the embedded kernel.
         kernel_options: its further arguments, split as a shell would.
         initialization_file: an absolute path, read by every kernel at its start.
         initialization_code: Wolfram Language text, evaluated by every kernel at its start, after
@@ -563,7 +567,7 @@ class _Settler:
         for key in ("kernel_path", "initialization_file", "initialization_code", "user", "working_directory"):
             settled[key] = content.get(key) or None
         settled["environment"] = tuple(content.get("environment", {}).items())
-        if (program := settled["kernel_path"]) not in (None, EMBEDDED):
+        if (program := settled["kernel_path"]) not in (None, EMBEDDED, WOXI):
             settled["kernel_path"] = program = self._program(program)
             if shutil.which(program) is None:
                 what = "is not a program that can be run" if os.path.isfile(program) else "does not exist"

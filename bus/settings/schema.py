@@ -439,7 +439,7 @@ class _PoolSchema(_Keeping):
     )
     kernel_path = _Text(
         "The program that is the kernel: a path, or a name that is looked up in `PATH`. `embedded` "
-        "is the embedded kernel. Left out, it is a WolframKernel if one is found on the machine, "
+        "is the embedded kernel, `woxi` the engine Woxi. Left out, it is a WolframKernel if one is found on the machine, "
         "else the embedded kernel."
     )
     kernel_options = _Options("More arguments for the program.")

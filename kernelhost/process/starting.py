@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import cast
 
 from kernelbus.bus.descriptors import inherit_limit
-from kernelbus.bus.settings.config import EMBEDDED
+from kernelbus.bus.settings.config import EMBEDDED, WOXI
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.process.accounting import oom_kills
 from kernelbus.kernelhost.process.cgroups import Group
@@ -60,6 +60,7 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 #: `-P`: a module of the same name in the folder that it is started in is not imported.
 _EMBEDDED = ("-P", "-m", "kernelbus.kernelhost.mathics")
+_WOXI = ("-P", "-m", "kernelbus.kernelhost.woxi")
 #: Seconds that are left to the output of a process that has ended to come to its end too.
 _LAST_OUTPUT = 1.0
 #: How much of a kernel's standard output and error is kept for the line that says why it ended.
@@ -88,7 +89,8 @@ def kernel_command(path: str | None, options: str, link: Sequence[str], parallel
         parallel: whether it is started as a parallel subkernel.
     """
     program = default_kernel() if path is None else path
-    command = [sys.executable, *_EMBEDDED] if program in (None, EMBEDDED) else [program]
+    ours = {None: _EMBEDDED, EMBEDDED: _EMBEDDED, WOXI: _WOXI}.get(program)
+    command = [program or ""] if ours is None else [sys.executable, *ours]
     return [*command, *shlex.split(options), *(["-subkernel"] if parallel else []), "-wstp", *link]
 
 

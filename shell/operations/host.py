@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from kernelbus.bus.settings.config import Config
+from kernelbus.bus.settings.config import WOXI, Config
 from kernelbus.bus.transport.interface import TransportFactory
 from kernelbus.kernelhost.host import Host
 from kernelbus.kernelhost.process.starting import is_embedded
@@ -49,18 +49,20 @@ def run_host(config: Config, *, endpoint: str) -> int:
 
 
 def check_kernels(config: Config) -> None:
-    """Check that the embedded kernel can run where pools have it, and log an error if it cannot.
+    """Check that the embedded kernel and Woxi can run where pools have them; log an error if not.
 
     Raises:
-        MissingExtra: it cannot, and no pool has another kernel.
+        MissingExtra: one cannot, and no pool has another kernel.
     """
     embedded = [pool.name for pool in config.pools if is_embedded(pool.kernel_path)]
-    error = missing("embedded") if embedded else None
-    if error is None:
-        return
-    if len(embedded) == len(config.pools):
-        raise error
-    _log.error("no kernels can be started for %s: %s", ", ".join(embedded), error)
+    woxi = [pool.name for pool in config.pools if pool.kernel_path == WOXI]
+    for extra, pools in (("embedded", embedded), ("engine", woxi)):
+        error = missing(extra) if pools else None
+        if error is None:
+            continue
+        if len(pools) == len(config.pools):
+            raise error
+        _log.error("no kernels can be started for %s: %s", ", ".join(pools), error)
 
 
 async def _host(config: Config, endpoint: str) -> None:
