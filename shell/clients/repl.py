@@ -31,8 +31,10 @@ from kernelbus.shell.clients.choice import Attachment, Choice
 from kernelbus.shell.clients.console import Console, Overtaken, Plain, terminal
 from kernelbus.shell.clients.events import Ended, Event, Events, Interrupts, Pressed, Said, listen
 from kernelbus.shell.clients.forms import full_form
+from kernelbus.shell.clients.pictures import PNG, is_picture
 from kernelbus.shell.clients.profile import ProfileError
 from kernelbus.shell.clients.session import KernelRefused, SessionError, kept_for
+from kernelbus.shell.clients.viewer import Viewer
 from kernelbus.shell.commands import CONTEXT, name_of
 from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
 from kernelbus.shell.extras import require
@@ -51,6 +53,7 @@ _NAMES_SECONDS = 2.0
 # Seconds in which the server is to say how the kernel stands.
 _ENQUIRY_SECONDS = 1.5
 _MARK = "kernelbus completes "
+_OUTPUT = re.compile(r"Out\[(\d+)\]")
 
 # Messages that say that the input is incomplete.
 _INCOMPLETE = ("sntxi", "tsntxi", "bktmcp")
@@ -137,6 +140,10 @@ class _Repl:
         self._sent_away = ""  # the server's text, if somebody has detached the kernel by an order
         self._error: wstp.WSTPError = wstp.LinkClosed("the link is closed")
         self._quitting = False
+        self._viewer = Viewer(self._console.out)
+        self._picture = 0  # the number of an output that is a picture, and is to be shown
+        self._drawing = 0  # the same while the kernel draws it
+        self._by_package = False
         self._named: tuple[str, list[str]] = ("", [])
         self._names_came = threading.Event()
 
@@ -151,6 +158,8 @@ class _Repl:
                 self._await_turn()
                 if self._turn is _Turn.ASKED:
                     self._answer()
+                elif self._turn is _Turn.IDLE and self._picture:
+                    self._draw(self._picture)
                 elif self._turn is _Turn.IDLE:
                     self._read()
                 elif self._turn is _Turn.LOST:
@@ -271,6 +280,35 @@ class _Repl:
             self._ask_at = time.monotonic() + _ASK_SECONDS
             self._lines.clear()
         self._send(Symbol("EnterTextPacket")(text))
+
+    def _draw(self, number: int, *, by_package: bool = False) -> None:
+        """Have the kernel draw an output; it answers as to any evaluation.
+
+        Args:
+            number: the output's number.
+            by_package: whether by what J/Link has for it, where Export cannot.
+        """
+        self._picture, self._drawing, self._by_package = 0, number, by_package
+        output = Symbol("Out")(number)
+        if by_package:
+            drawn = Symbol("CompoundExpression")(Symbol("Needs")("JLink`"), Symbol("JLink`EvaluateToImage")(output, "PNG"))
+        else:
+            drawn = Symbol("ExportString")(output, "PNG")
+        self._turn = _Turn.BUSY
+        self._send(Symbol("EvaluatePacket")(Symbol("Quiet")(drawn)))
+
+    def _drawn(self, value: Expr) -> None:
+        """Show the picture that the kernel has drawn, if it has drawn one."""
+        number, self._drawing = self._drawing, 0
+        self._turn = _Turn.IDLE
+        data = value.encode("latin-1", "replace") if isinstance(value, str) else b""
+        if data.startswith(PNG):
+            try:
+                self._viewer.show(data, f"Out{number}")
+            except OSError as error:
+                self._console.errors.line(f"kernelbus repl: the picture cannot be saved: {error.strerror or error}")
+        elif not self._by_package and name_of(value) != "$Aborted":
+            self._draw(number, by_package=True)
 
     def _shown_prompt(self) -> str:
         return " " * len(self._prompt) if self._lines else self._prompt
@@ -431,6 +469,9 @@ class _Repl:
                 self._show_held()
                 if name == "ReturnPacket" and isinstance(value, list) and self._take_names(value):
                     return
+                if name == "ReturnPacket" and self._drawing:
+                    self._drawn(value)
+                    return
                 self._show_result(value if isinstance(value, str) else full_form(value))
             case "BeginDialogPacket" | "EndDialogPacket" | "SuspendPacket" | "ResumePacket":
                 pass  # the prompts show it
@@ -439,6 +480,9 @@ class _Repl:
 
     def _show_result(self, text: str) -> None:
         label, self._label = self._label, ""
+        number = _OUTPUT.search(label)
+        if self._console.interactive and number is not None and is_picture(text):
+            self._picture = int(number[1])
         below = "\n" + " " * len(label)
         self._console.out.line(label + text.rstrip("\n").replace("\n", below))
         if self._console.interactive:

@@ -79,6 +79,7 @@ def test_lines_from_a_pipe(server: Part, environment: dict[str, str]) -> None:
 
 
 def test_in_a_terminal(server: Part, environment: dict[str, str], tmp_path: Path) -> None:
+    environment |= {"KERNELBUS_PICTURES": "iterm"}
     with Terminal(environment, "repl", "--server", server.server) as terminal:
         terminal.until(r"In\[1\]:=")
         terminal.type("z = 2+2\r")
@@ -100,6 +101,10 @@ def test_in_a_terminal(server: Part, environment: dict[str, str], tmp_path: Path
         terminal.type("[12]\r")
         terminal.until(r"\{\{2, 2\}, \{3, 1\}\}")
         terminal.until(r"In\[5\]:=")
+        terminal.type("Plot[x, {x, 0, 1}]\r")
+        terminal.until(r"Out\[5\]= -Graphics-")
+        terminal.until(r"\x1b\]1337;File=inline=1;size=\d+:iVBORw0")
+        terminal.until(r"In\[6\]:=")
         terminal.type("\x04")
         terminal.until("To come back to it:")
         kernel = terminal.until(r"--kernel-id=[\w-]+")
@@ -108,10 +113,11 @@ def test_in_a_terminal(server: Part, environment: dict[str, str], tmp_path: Path
     assert history.stat().st_mode & 0o777 == 0o600
     assert "+f[1,\n+2]\n" in history.read_text()
     with Terminal(environment, "repl", "--server", server.server, kernel) as terminal:
-        terminal.until(r"In\[5\]:=")
+        terminal.until(r"In\[6\]:=")
         terminal.type("z\r")
-        terminal.until(r"Out\[5\]= 4")
-        terminal.type("Quit[]\r")
+        terminal.until(r"Out\[6\]= 4")
+        terminal.until(r"In\[7\]:=")
+        terminal.type("Quit\r")
         terminal.until("The kernel has ended")
         assert terminal.process.wait(30) == 0
 
