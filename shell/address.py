@@ -6,6 +6,7 @@
 | `31415@host`, `host:31415` | that port of `host`; the first form is a WSTP link name |
 | `host` | port 31415 of `host` |
 | `wstp://host:31415/pool` | the same, and a pool of that server; port and pool are optional |
+| `wstps://host:31443/pool` | the same under TLS; without a port it is 31443 |
 
 IPv6 addresses stand in brackets, as in `[::1]:31415`; after an @ they need none. In the name of the
 pool, characters that an address cannot hold are percent-encoded (%20). The pool is a notation of
@@ -16,18 +17,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote_to_bytes
 
 import wstp
-from kernelbus.shell.defaults import DEFAULT_PORT
+from kernelbus.shell.defaults import DEFAULT_PORT, DEFAULT_TLS_PORT
 from wstp.linkspec import USE_UUID
 
 __all__ = ["Address", "AddressError"]
 
 _LOCAL = "127.0.0.1"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
-_HOW = "write PORT@HOST, HOST:PORT or wstp://HOST:PORT/POOL"
+_HOW = "write PORT@HOST, HOST:PORT or wstp://HOST:PORT/POOL (wstps:// for TLS)"
 
 
 class AddressError(ValueError):
@@ -42,11 +43,15 @@ class Address:
         host: a name, or an IPv4 or IPv6 address without brackets.
         port: 1 to 65535.
         pool: the name of the pool; "" without one.
+        tls: whether a proxy that speaks TLS is there.
+        ca_file: with `tls`, the file of certificates to trust; "" for those of this machine.
     """
 
     host: str = _LOCAL
     port: int = DEFAULT_PORT
     pool: str = ""
+    tls: bool = False
+    ca_file: str = ""
 
     @classmethod
     def parse(cls, text: str | int | Address) -> Address:
@@ -62,14 +67,27 @@ class Address:
         if found is None:
             return cls(*_place(text, text))
         scheme, rest = found.groups()
-        if scheme.lower() != "wstp":
+        if scheme.lower() not in ("wstp", "wstps"):
             raise _wrong(text, f"{scheme}:// is not for kernels")
+        tls = scheme.lower() == "wstps"
         place, _, path = rest.partition("/")
         if not place:
-            raise _wrong(text, "there is no host after wstp://")
+            raise _wrong(text, f"there is no host after {scheme}://")
         if "@" in place or place.isdigit():
-            raise _wrong(text, "after wstp:// comes HOST:PORT")
-        return cls(*_place(place, text), _pool(path, text))
+            raise _wrong(text, f"after {scheme}:// comes HOST:PORT")
+        return cls(*_place(place, text, DEFAULT_TLS_PORT if tls else DEFAULT_PORT), _pool(path, text), tls)
+
+    def trusting(self, ca_file: str | None) -> Address:
+        """Return the same with a file of certificates to trust; None: as it is.
+
+        Raises:
+            AddressError: it is not an address under TLS, where certificates say nothing.
+        """
+        if ca_file is None:
+            return self
+        if not self.tls:
+            raise AddressError(f"a file of certificates is for wstps://, and {self} is not under TLS")
+        return replace(self, ca_file=ca_file)
 
     @property
     def link_name(self) -> str:
@@ -77,14 +95,19 @@ class Address:
         return f"{self.port}@{self.host}"
 
     @property
+    def place(self) -> str:
+        """Return how the place is named to people: a link name, or an address under TLS."""
+        return str(replace(self, pool="")) if self.tls else self.link_name
+
+    @property
     def spec(self) -> wstp.LinkSpec:
         """Return what `wstp.connect` takes: the specification of a link to a link server."""
         return wstp.LinkSpec(name=self.link_name, options=USE_UUID)
 
     def __str__(self) -> str:
-        """Return the address as `wstp://host:port/pool`."""
+        """Return the address as `wstp://host:port/pool`, or `wstps://...`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"wstp://{host}:{self.port}" + (f"/{quote(self.pool, safe='')}" if self.pool else "")
+        return f"wstp{'s' if self.tls else ''}://{host}:{self.port}" + (f"/{quote(self.pool, safe='')}" if self.pool else "")
 
 
 def _wrong(text: str, why: str) -> AddressError:
@@ -92,7 +115,7 @@ def _wrong(text: str, why: str) -> AddressError:
     return AddressError(f"{shown!r} is no server's address: {why}; {_HOW}")
 
 
-def _place(place: str, text: str) -> tuple[str, int]:
+def _place(place: str, text: str, default: int = DEFAULT_PORT) -> tuple[str, int]:
     """Read host and port, in either order; `text` is the whole address, for errors."""
     if place.isdigit():
         return _LOCAL, _port(place, text)
@@ -103,11 +126,11 @@ def _place(place: str, text: str) -> tuple[str, int]:
         host, closed, rest = place.partition("]")
         if not closed or (rest and not rest.startswith(":")):
             raise _wrong(text, "after [ comes an IPv6 address, ] and perhaps :PORT")
-        return _host(host + closed, text), _port(rest[1:], text) if rest else DEFAULT_PORT
+        return _host(host + closed, text), _port(rest[1:], text) if rest else default
     if place.count(":") > 1:
         raise _wrong(text, "an IPv6 address stands in brackets")
     host, colon, port = place.partition(":")
-    return _host(host, text), _port(port, text) if colon else DEFAULT_PORT
+    return _host(host, text), _port(port, text) if colon else default
 
 
 def _port(port: str, text: str) -> int:

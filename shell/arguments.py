@@ -45,7 +45,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--server",
         metavar="ADDRESS",
-        help="the server, as PORT@HOST, HOST:PORT or wstp://HOST:PORT/POOL (31415@127.0.0.1, or the profile's)",
+        help="the server, as PORT@HOST, HOST:PORT, wstp://HOST:PORT/POOL or wstps://... (31415@127.0.0.1, or the profile's)",
     )
     group.add_argument(
         "--discover",
@@ -59,6 +59,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--token-file", metavar="FILE", help="a file with the server's token, if the server wants it (KERNELBUS_TOKEN, or the profile's)"
     )
+    group.add_argument("--ca-file", metavar="FILE", help="for wstps://, the certificates to trust (PEM; those that this machine trusts)")
     profiles = group.add_mutually_exclusive_group()
     profiles.add_argument("--start-profile", metavar="P", help="get a kernel, keep it, and write how to get back to it to P")
     profiles.add_argument(
@@ -83,6 +84,7 @@ def run_client(options: argparse.Namespace, run: Callable[[Choice], int]) -> int
             continue_profile=options.continue_profile,
             prefer_profile=options.prefer_profile,
             token_file=options.token_file,
+            ca_file=options.ca_file,
             confirm=_confirm if sys.stdin.isatty() and sys.stderr.isatty() else None,
         )
     except ChoiceError as error:

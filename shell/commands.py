@@ -39,5 +39,5 @@ def name_of(symbol: object) -> str:
 
 def unreachable(address: Address, error: wstp.WSTPError | OSError) -> str:
     """Say in one line that no link to the server at `address` could be opened, and why."""
-    where = "" if address.link_name in str(error) else f"{address.link_name}: "
+    where = "" if address.link_name in str(error) else f"{address.place}: "
     return f"cannot reach a server: {where}{error}"

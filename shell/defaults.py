@@ -5,10 +5,13 @@ from __future__ import annotations
 from kernelbus.bus.errors import EndpointError
 from kernelbus.shell.state import check_owner, socket_folder
 
-__all__ = ["DEFAULT_PORT", "SOCKET", "STATUS_PARTS", "bus_at", "bus_endpoint", "check_folder"]
+__all__ = ["DEFAULT_PORT", "DEFAULT_TLS_PORT", "SOCKET", "STATUS_PARTS", "bus_at", "bus_endpoint", "check_folder"]
 
 #: The port for clients; WSTPServer's own.
 DEFAULT_PORT = 31415
+
+#: The port of a proxy before a server that speaks TLS (docs/access.md).
+DEFAULT_TLS_PORT = 31443
 
 #: Where the bus is by default, in the words of the help.
 SOCKET = "the socket of port 31415 in your state folder"

@@ -26,6 +26,7 @@ Where to begin:
 
 * Links. `connect()` and `listen()` give a `Link`, which blocks. `wstp.aio` has the same names for
   asyncio. `LinkSpec` reads link specifications. `MessageCode` names the out-of-band messages.
+  `wstp.tls` has blocking links to a server behind a proxy that speaks TLS.
 * Values. `wstp.expr` has the table of expressions and Python values. `Symbol`, `Function` and
   `BigReal` stand for what Python has no type for. `same()` compares expressions exactly.
 * Bytes. `write_expression()` and `ExpressionReader` turn expressions into token bytes and back.
@@ -40,7 +41,8 @@ For contributors, from the bytes upwards: `lexer` and `text` find tokens, `token
 them, `expression` does so with expressions. `tracker` and `completion` follow a stream undecoded,
 `transcoder` rewrites one for a peer that takes less. `handshake` and `rendezvous` begin links,
 `machine` is the life of one link. All these do no I/O. `link`, `aio` and `relay` are shells that
-add sockets; `linkbase`, `connecting` and `reception` are what the first two share.
+add sockets; `linkbase`, `connecting` and `reception` are what the first two share. `sockets` and
+`tls` are what is between a link and the system.
 """
 
 from __future__ import annotations

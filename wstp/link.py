@@ -31,7 +31,7 @@ from wstp.machine import LinkMachine, Ready, is_packet
 from wstp.messages import Message
 from wstp.reception import Abandoned, Made, Reception, Step
 from wstp.rendezvous import HALF_TIMEOUT, Dismissed, Reply
-from wstp.sockets import quick_acknowledge, set_up
+from wstp.sockets import Connection, Tunnel, quick_acknowledge, set_up
 from wstp.tokens import NEED_DATA
 
 __all__ = ["READ_AHEAD", "Link", "Listener", "connect", "listen", "over"]
@@ -90,7 +90,7 @@ class Link(LinkBase):
     _kind = "Link"
 
     def __init__(
-        self, machine: LinkMachine, data: socket.socket, message: socket.socket, name: str = ""
+        self, machine: LinkMachine, data: Connection, message: Connection, name: str = ""
     ) -> None:
         """Take an active machine and its two connected sockets."""
         # Guards the machine; never held while waiting.
@@ -521,7 +521,7 @@ class Link(LinkBase):
         self.close()
 
 
-def _dropped(connection: socket.socket) -> bool:
+def _dropped(connection: Connection) -> bool:
     """Read once and drop what is read; return False at the end."""
     try:
         return bool(connection.recv(_LARGE_READ))
@@ -531,7 +531,7 @@ def _dropped(connection: socket.socket) -> bool:
         return False
 
 
-def _drain(connection: socket.socket) -> None:
+def _drain(connection: Connection) -> None:
     """Read and drop what a peer still sends, for at most a second.
 
     To close over unread bytes would reset the connection, and the peer would lose our last bytes.
@@ -563,6 +563,7 @@ def connect(
     timeout: float | None = 10.0,
     limits: Limits = DEFAULT_LIMITS,
     mode: ModeName | None = None,
+    tls: Tunnel | None = None,
 ) -> Link:
     """Open a link to a listening peer and exchange greetings.
 
@@ -573,10 +574,13 @@ def connect(
         limits: bounds on what the peer may send.
         mode: "uuid" for a link server, "default" for an ordinary peer. None follows the options of
             the specification, and takes a bare port for a link server.
+        tls: a `wstp.tls.Tls`, for a peer behind a proxy that speaks TLS; None: the connections are
+            plain.
 
     Raises:
         LinkSpecError: the specification cannot be understood.
-        ConnectFailed: nobody listens there, or the listener does not speak WSTP.
+        ConnectFailed: nobody listens there, or the listener does not speak WSTP (or TLS:
+            `wstp.tls.TlsFailed`).
         LinkTimeout: the link was not made in time.
 
     >>> connect("-linkmode connect -linkname 31415@")
@@ -588,11 +592,11 @@ def connect(
     """
     connecting = Connecting(spec, mode, str(uuid_module.uuid4()), limits=limits)
     machine, where, deadline = connecting.machine, connecting.where, _deadline(timeout)
-    opened: list[socket.socket] = []
+    opened: list[Connection] = []
     try:
-        data = _open(connecting.host, connecting.port, deadline)
+        data = _open(connecting.host, connecting.port, deadline, tls)
         opened.append(data)
-        message: socket.socket | None = None
+        message: Connection | None = None
         while True:
             for buffer in machine.data_to_send():
                 data.settimeout(_remaining_or_raise(deadline, where))
@@ -600,7 +604,7 @@ def connect(
             if machine.active:
                 break
             if message is None and (endpoint := connecting.message_endpoint()) is not None:
-                message = _open(*endpoint, deadline)
+                message = _open(*endpoint, deadline, tls)
                 opened.append(message)
                 if machine.message_introduction:
                     message.sendall(machine.message_introduction)
@@ -689,7 +693,7 @@ def over(
     return Link(machine, data, message, name)
 
 
-def _open(host: str, port: int, deadline: float | None) -> socket.socket:
+def _open(host: str, port: int, deadline: float | None, tls: Tunnel | None) -> Connection:
     where = f"{port}@{host}"
     try:
         connection = socket.create_connection((host, port), _remaining_or_raise(deadline, where))
@@ -698,7 +702,10 @@ def _open(host: str, port: int, deadline: float | None) -> socket.socket:
     except OSError as error:
         raise cannot_connect(where, error) from None
     set_up(connection)
-    return connection
+    if tls is None:
+        return connection
+    connection.settimeout(_remaining_or_raise(deadline, where))
+    return tls.wrap(connection, host, port)
 
 
 def _remaining_or_raise(deadline: float | None, where: str) -> float | None:
@@ -708,7 +715,7 @@ def _remaining_or_raise(deadline: float | None, where: str) -> float | None:
     return remaining
 
 
-def _close_all(connections: Sequence[socket.socket]) -> None:
+def _close_all(connections: Sequence[Connection]) -> None:
     for connection in connections:
         connection.close()
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from collections.abc import Callable
@@ -80,6 +81,7 @@ class Choice:
         continue_profile: str | None = None,
         prefer_profile: str | None = None,
         token_file: str | None = None,
+        ca_file: str | None = None,
         confirm: Callable[[str], bool] | None = None,
     ) -> Choice:
         """Check what was given for each option of the clients; None: it was left out.
@@ -91,6 +93,7 @@ class Choice:
             kernel_id: the id of an existing kernel.
             start_profile, continue_profile, prefer_profile: a profile's path or name; at most one.
             token_file: the file with the token of the server.
+            ca_file: the file of certificates to trust, for a server under TLS.
             confirm: as the attribute.
 
         Raises:
@@ -100,6 +103,10 @@ class Choice:
             address = None if server is None else Address.parse(server)
         except AddressError as error:
             raise ChoiceError(f"--server: {error}") from None
+        if ca_file is not None:
+            if address is None or not address.tls:
+                raise ChoiceError("--ca-file is for a server under TLS: name it with --server wstps://HOST:PORT")
+            address = replace(address, ca_file=os.path.abspath(ca_file))
         if discover is not None and address is not None:
             raise ChoiceError("--server names a server, and --discover looks for one: leave one of them out")
         if discover is not None and continue_profile:
@@ -204,14 +211,14 @@ class Choice:
                 if moved is None:
                     raise
             profile = replace(profile, server=moved)
-            notice = f"profile {self.file.name}: {profile.service} is at {moved.link_name} now"
+            notice = f"profile {self.file.name}: {profile.service} is at {moved.place} now"
             return self._back(profile, timeout, on_wait, notice)
         except KernelRefused as refused:
             if refused.tag == "resumetooold":
-                server = shlex.quote(profile.server.link_name)
+                server = _words(profile.server)
                 raise ProfileError(
                     f"profile {self.file}: {refused.reason}; to go on without it, say "
-                    f"--server {server} --kernel-id={profile.kernel} --start-profile {shlex.quote(self.file.name)}"
+                    f"{server} --kernel-id={profile.kernel} --start-profile {shlex.quote(self.file.name)}"
                 ) from None
             if not refused.gone:
                 raise
@@ -295,7 +302,7 @@ class Choice:
             return  # a file or a server that cannot be read leads to no kernel
         if found is None:
             return
-        kernel = f"kernel {profile.kernel[:8]} at {profile.server.link_name}"
+        kernel = f"kernel {profile.kernel[:8]} at {profile.server.place}"
         there = f"profile {self.file.name} leads to {kernel}, which is still there ({found})"
         if self.confirm is None:
             name = shlex.quote(self.file.name)
@@ -343,7 +350,7 @@ class Choice:
         if self.address is not None and _place(self.address) != _place(profile.server):
             assert self.file is not None
             raise ProfileError(
-                f"profile {self.file} is of server {profile.server.link_name}, not of {self.address.link_name}: leave --server out, "
+                f"profile {self.file} is of server {profile.server.place}, not of {self.address.place}: leave --server out, "
                 f"or write another profile with --start-profile"
             )
 
@@ -357,8 +364,14 @@ class _Gone(Exception):
         self.refused = refused
 
 
-def _place(address: Address) -> tuple[str, int]:
-    return "127.0.0.1" if address.host == "localhost" else address.host, address.port
+def _place(address: Address) -> tuple[str, int, bool]:
+    return "127.0.0.1" if address.host == "localhost" else address.host, address.port, address.tls
+
+
+def _words(address: Address) -> str:
+    """Return the options of a command line that name a server."""
+    trusted = f" --ca-file {shlex.quote(address.ca_file)}" if address.ca_file else ""
+    return f"--server {shlex.quote(address.place)}{trusted}"
 
 
 class Attachment:
@@ -464,6 +477,6 @@ class Attachment:
         if self.file is not None:
             return f"kernelbus {command} --continue-profile {shlex.quote(self.file.name)}"
         address = self.session.address
-        server = "" if address == Address() else f"--server {shlex.quote(address.link_name)} "
+        server = "" if address == Address() else f"{_words(address)} "
         # With =, since an id may begin with - and would look like an option.
         return f"kernelbus {command} {server}--kernel-id={shlex.quote(self.session.kernel)}"

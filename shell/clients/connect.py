@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from kernelbus.shell.clients.choice import Choice
 from kernelbus.shell.clients.profile import ProfileError
 from kernelbus.shell.clients.session import SessionError, kept_for
@@ -52,7 +50,7 @@ def run_connect(choice: Choice, *, quiet: bool = False, close_kernel: bool = Fal
         return 0
     print(f"kernel  {session.kernel}")
     print(f"pool    {session.pool}")
-    print(f"server  {replace(session.address, pool='').link_name}")
+    print(f"server  {session.address.place}")
     if attachment.file is not None:
         print(f"profile {attachment.file}")
     print(f"use it  {attachment.way_back('repl')}")

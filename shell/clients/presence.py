@@ -10,6 +10,7 @@ import wstp
 from kernelbus.shell.address import Address
 from kernelbus.shell.clients.session import SessionError, rules_of
 from kernelbus.shell.commands import command, name_of, unreachable
+from kernelbus.shell.dialing import dial
 from kernelbus.shell.extras import missing
 from wstp import Expr, Function, Symbol
 
@@ -55,13 +56,13 @@ def find_kernel(address: Address, kernel: str, token: str = "") -> Presence | No
     """
     deadline = time.monotonic() + _SECONDS
     try:
-        with wstp.connect(address.spec, mode="uuid", timeout=_SECONDS) as link:
+        with dial(address, _SECONDS) as link:
             answer = _ask(link, deadline, command("Kernels"))
             if answer == Symbol("$Failed") and token:
                 _ask(link, deadline, command("Authenticate", token))
                 answer = _ask(link, deadline, command("Kernels"))
             if answer == Symbol("$Failed"):
-                raise SessionError(f"the server at {address.link_name} does not say which kernels it has")
+                raise SessionError(f"the server at {address.place} does not say which kernels it has")
             return _presence(answer, kernel)
     except (wstp.WSTPError, OSError) as error:
         raise SessionError(unreachable(address, error)) from None

@@ -48,7 +48,7 @@ class Profile:
     """How to attach a kernel again.
 
     Attributes:
-        server: where it is.
+        server: where it is; with the file of certificates to trust, under TLS.
         kernel: its id.
         pool: the pool that was asked for; "" for the server's choice.
         parallel: whether a parallel kernel was asked for.
@@ -96,6 +96,7 @@ def _schema() -> Schema:
         "Parallel": fields.Boolean(load_default=False, truthy={True}, falsy={False}),
         "ResumePoint": fields.Integer(load_default=0, strict=True, validate=validate.Range(0, 2**63)),
         "Token": fields.String(load_default="", validate=validate.Length(0, 1000)),
+        "CaFile": fields.String(load_default="", validate=validate.Length(0, 4096)),
         "Service": fields.String(load_default="", validate=validate.Length(0, 200)),
         "Created": fields.String(load_default=""),
         "Used": fields.String(load_default=""),
@@ -177,7 +178,7 @@ class ProfileFile:
             key, texts = next(iter(error.normalized_messages().items()))
             raise self._bad(f"has a wrong {key!r}: {texts[0] if isinstance(texts, list) else texts}") from None
         try:
-            server = Address.parse(loaded["Server"])
+            server = Address.parse(loaded["Server"]).trusting(loaded["CaFile"] or None)
         except AddressError as error:
             raise self._bad(f"has a wrong 'Server': {error}") from None
         return Profile(server, **{name: loaded[key] for name, key in _KEYS.items()})
@@ -217,7 +218,9 @@ class ProfileFile:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         profile = replace(profile, created=profile.created or now, used=now)
         known = asdict(profile)
-        content = {"Version": VERSION, "Server": str(profile.server)}
+        content: dict[str, Any] = {"Version": VERSION, "Server": str(profile.server)}
+        if profile.server.ca_file:
+            content["CaFile"] = profile.server.ca_file
         # What is not known is left out of these, as versions that do not have them expect it.
         content |= {key: known[name] for name, key in _KEYS.items() if name not in ("token", "service") or known[name]}
         try:

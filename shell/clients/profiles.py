@@ -61,7 +61,7 @@ def _row(file: ProfileFile, *, check: bool) -> tuple[dict[str, str], int]:
         profile = file.read()
     except ProfileError as error:
         return row | {"state": str(error)}, UNUSABLE
-    row |= {"server": profile.server.link_name, "pool": profile.pool, "kernel": profile.kernel[:_SHORT], "used": profile.used}
+    row |= {"server": profile.server.place, "pool": profile.pool, "kernel": profile.kernel[:_SHORT], "used": profile.used}
     if not check:
         return row, 0
     state, status = _state(profile)

@@ -174,7 +174,7 @@ class _Repl:
             session = self._attachment.session
             verb = "Kernel" if self._attachment.fresh else "Back at kernel"
             self._console.out.line(
-                f"{verb} {session.kernel[:8]} of pool {session.pool} at {session.address.link_name}. "
+                f"{verb} {session.kernel[:8]} of pool {session.pool} at {session.address.place}. "
                 "Ctrl-C aborts what it evaluates, Ctrl-D leaves."
             )
 
@@ -538,7 +538,7 @@ class _Repl:
         def before_sleep(state: tenacity.RetryCallState) -> None:
             if quiet[0] and not (self._quitting and state.attempt_number < 5):
                 quiet[0] = False
-                server = self._attachment.session.address.link_name
+                server = self._attachment.session.address.place
                 hint = "; Ctrl-C gives up" if self._console.interactive else ""
                 self._console.errors.line(f"The connection to {server} is lost ({error}). Trying to get back to the kernel{hint} ...")
 

@@ -66,7 +66,7 @@ def _run(made: Invocation) -> int:
         token_file=where.get("token_file"),
     )
     if made.verbose:
-        complain(_WHO, f"uses the server at {choice.address.link_name if choice.address else made.where or '31415@127.0.0.1'}")
+        complain(_WHO, f"uses the server at {choice.address.place if choice.address else made.where or '31415@127.0.0.1'}")
     if made.local:
         complain(_WHO, f"-local {made.local}: kernels come from a server, whose pools say which program they run")
     if made.code is None and made.file is None and not made.linewise:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import wstp
 from kernelbus.shell.address import Address
 from kernelbus.shell.commands import LOCKED, NO_TOKEN, WAITING, command, name_of, unreachable
+from kernelbus.shell.dialing import dial
 from wstp import Expr, Function, Symbol
 
 __all__ = ["KernelRefused", "Session", "SessionError", "connect_command", "kept_for", "reconnect_command", "rules_of"]
@@ -151,7 +152,7 @@ class Session:
         self._on_wait = on_wait
         self._backlog: deque[Function] = deque()
         try:
-            self.link = wstp.connect(address.spec, mode="uuid", timeout=min(patience or _CONNECT_SECONDS, _CONNECT_SECONDS))
+            self.link = dial(address, min(patience or _CONNECT_SECONDS, _CONNECT_SECONDS))
         except (wstp.WSTPError, OSError) as error:
             raise SessionError(unreachable(address, error)) from None
         try:
@@ -213,7 +214,7 @@ class Session:
             SessionError: none came in time.
         """
         if not self.link.wait(timeout=seconds).data:
-            raise SessionError(f"the server at {self.address.link_name} does not answer: it has said nothing in {seconds:g} s")
+            raise SessionError(f"the server at {self.address.place} does not answer: it has said nothing in {seconds:g} s")
 
     def _send(self, sent: Sequence[Function]) -> None:
         for expression in sent:
@@ -235,7 +236,7 @@ class Session:
 
     def _refused(self, tag: str, reason: str) -> KernelRefused:
         reason = _ORIGIN.sub("", reason, count=1) if _ORIGIN.match(reason) else reason
-        return KernelRefused(tag, reason, f"the server at {self.address.link_name} gave no kernel: {reason}")
+        return KernelRefused(tag, reason, f"the server at {self.address.place} gave no kernel: {reason}")
 
     def _get(self, deadline: float | None) -> Function:
         return _as_packet(self.link.get(timeout=None if deadline is None else max(deadline - time.monotonic(), 0.0)))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import wstp
 from kernelbus.shell.address import Address
 from kernelbus.shell.commands import CONTEXT, LOCKED, NO_TOKEN, WAITING, command, name_of, unreachable
+from kernelbus.shell.dialing import dial
 from kernelbus.shell.token import TokenError, find_token
 from wstp import Expr, Function, MessageCode, Symbol
 from wstp.lexer import Buffer
@@ -169,7 +170,7 @@ class KernelLink:
         except TokenError as error:
             raise TokenRefused(str(error)) from None
         try:
-            link = wstp.connect(address.spec, timeout=min(timeout, _CONNECT_SECONDS))
+            link = dial(address, min(timeout, _CONNECT_SECONDS))
         except (wstp.WSTPError, OSError) as error:
             raise NoKernel(unreachable(address, error)) from None
         # A kernel that is not kept ends with the link, whatever happens to this program and when.

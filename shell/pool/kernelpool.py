@@ -132,6 +132,7 @@ class KernelPool(Executor):
         *,
         initializer: str | Expr | None = None,
         token: str | None = None,
+        ca_file: str | None = None,
         timeout: float = 60.0,
         on_message: Callable[[KernelMessage], None] | None = None,
         on_print: Callable[[str], None] | None = None,
@@ -146,6 +147,8 @@ class KernelPool(Executor):
             initializer: code, or an expression, that each kernel evaluates first.
             token: the server's token, if it wants one; None: the one in the environment variable
                 `KERNELBUS_TOKEN`, or of a server of this user on this machine.
+            ca_file: under TLS (`wstps://`), a file of certificates (PEM) to trust; None: those that
+                this machine trusts.
             timeout: seconds in which a kernel must be attached.
             on_message: called, in a thread of the pool, with each message as it comes; None:
                 results warn of them (`KernelWarning`).
@@ -160,7 +163,7 @@ class KernelPool(Executor):
         if kernels is not None and kernels < 1:
             raise ValueError(f"{kernels} kernels: at least one is needed")
         first = None if initializer is None else encode(code_to_expr(initializer))
-        orders = Orders(Address.parse(address), first, timeout, on_message, on_print, token)
+        orders = Orders(Address.parse(address).trusting(ca_file), first, timeout, on_message, on_print, token)
         self._crew = Crew(kernels or os.cpu_count() or 1, orders)
         # A pool without references ends its kernels once what was submitted is done.
         weakref.finalize(self, Crew.close, self._crew).atexit = False

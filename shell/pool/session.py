@@ -36,6 +36,7 @@ def connect(
     kernel_id: str = "",
     keep: bool | None = None,
     token: str | None = None,
+    ca_file: str | None = None,
     timeout: float = 60.0,
     on_message: Callable[[KernelMessage], None] | None = None,
     on_print: Callable[[str], None] | None = None,
@@ -43,14 +44,17 @@ def connect(
     """Attach a kernel of a server, and return the session with it.
 
     Args:
-        server: `wstp://HOST:PORT/POOL`, `PORT@HOST`, `HOST:PORT` or a port of this machine. Without
-            a pool, the kernel is one of the server's default pool.
+        server: `wstp://HOST:PORT/POOL`, `PORT@HOST`, `HOST:PORT` or a port of this machine, or
+            `wstps://HOST:PORT/POOL` under TLS. Without a pool, the kernel is one of the server's
+            default pool.
         kernel_id: the id of a kernel to go back to; "" for a fresh one. What that kernel said while
             nobody was attached is not shown.
         keep: whether the kernel outlives the session; None: one that was named by its id does, and
             a fresh one does not.
         token: the server's token, if it wants one; None: the one in the environment variable
             `KERNELBUS_TOKEN`, or of a server of this user on this machine.
+        ca_file: under TLS, a file of certificates (PEM) to trust; None: those that this machine
+            trusts.
         timeout: seconds in which a kernel must be attached.
         on_message: called in the session's thread with each message as it comes; None: each message
             of an evaluation that has a value is a warning (`KernelWarning`).
@@ -64,7 +68,7 @@ def connect(
     ...     session.evaluate("Integrate[1/x, x]")
     Symbol('Log')(Symbol('x'))
     """
-    address = Address.parse(server)
+    address = Address.parse(server).trusting(ca_file)
     kept = bool(kernel_id) if keep is None else keep
     link = KernelLink.attach(
         address, timeout=timeout, stop=lambda: False, kernel=kernel_id, parallel=False, keep=kept, token=token

@@ -28,6 +28,9 @@ LOCAL = "127.0.0.1"
         ("wstp://box", Address("box", 31415)),
         ("WSTP://box/", Address("box", 31415)),
         ("wstp://box:4000/pool", Address("box", 4000, "pool")),
+        ("wstps://box", Address("box", 31443, tls=True)),
+        ("WSTPS://[fd00::1]/pool", Address("fd00::1", 31443, "pool", tls=True)),
+        ("wstps://box:4000", Address("box", 4000, tls=True)),
         ("wstp://box/pool/", Address("box", 31415, "pool")),
         ("wstp://[::1]:4000/pool", Address("::1", 4000, "pool")),
         ("wstp://box/big%20pool%2F%C3%A9", Address("box", 31415, "big pool/é")),
@@ -58,6 +61,8 @@ def test_every_way_to_write_an_address(text: str | int | Address, address: Addre
         ("http://box", "http:// is not for kernels"),
         ("wstp://", "no host"),
         ("wstp:///pool", "no host"),
+        ("wstps://", "no host after wstps://"),
+        ("wstps://4000", "after wstps:// comes HOST:PORT"),
         ("wstp://me@box/pool", "comes HOST:PORT"),
         ("wstp://4000", "comes HOST:PORT"),
         ("wstp://box/a/b", "alone"),
@@ -75,7 +80,7 @@ def test_what_is_no_address_is_told_in_one_line(text: str, words: str) -> None:
     said = str(caught.value)
     assert "\n" not in said
     assert said.startswith(repr(text))
-    assert said.endswith("write PORT@HOST, HOST:PORT or wstp://HOST:PORT/POOL")
+    assert said.endswith("write PORT@HOST, HOST:PORT or wstp://HOST:PORT/POOL (wstps:// for TLS)")
 
 
 def test_a_long_mistake_is_cut_short() -> None:
@@ -98,3 +103,13 @@ def test_what_links_are_made_from() -> None:
 def test_what_is_written_is_read_again(host: str, port: int, pool: str) -> None:
     address = Address(host, port, pool)
     assert Address.parse(str(address)) == address
+
+
+def test_under_tls_there_is_something_to_trust() -> None:
+    address = Address.parse("wstps://box/pool")
+    assert address.trusting(None) == address
+    trusting = address.trusting("ca.pem")
+    assert (trusting.ca_file, str(trusting), trusting.place) == ("ca.pem", "wstps://box:31443/pool", "wstps://box:31443")
+    assert Address("box").place == "31415@box"
+    with pytest.raises(AddressError, match=r"a file of certificates is for wstps://, and wstp://box:31415 is not under TLS"):
+        Address("box").trusting("ca.pem")
