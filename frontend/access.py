@@ -209,7 +209,8 @@ def _attempter(address: str) -> str:
 
 # ---- in words ------------------------------------------------------------------------------------
 
-_BEYOND: Final = {"attached": "attached private networks", "private": "all private networks", "all": "everybody"}
+#: What the programs of a word are called that those of the word before it are not.
+_NAMES: Final = ("this machine", "attached private networks", "all private networks", "everybody")
 
 
 def opened(config: AccessConfig, bound: Sequence[str]) -> str:
@@ -220,31 +221,51 @@ def opened(config: AccessConfig, bound: Sequence[str]) -> str:
         bound: the addresses at which the server listens.
     """
     local = bool(bound) and all(_is_loopback(address) for address in bound)
-    allowed, anonymous = Networks(("loopback",) if local else ("loopback", *config.allow)), Networks(config.anonymous)
-    word = min(allowed.word, anonymous.word, key=_width)
-    free = _described(word, () if local else anonymous.entries, with_here=bool(word))
-    others = () if local else tuple(entry for entry in allowed.entries if entry not in anonymous.entries)
-    rest = _described(allowed.word if _width(allowed.word) > _width(word) else "", others, with_here=not word)
-    if not free:
-        line = f"open to {rest}, with the token"
+    allowed = Networks(("loopback",) if local else ("loopback", *config.allow))
+    anonymous, denied = Networks(config.anonymous), Networks(config.deny)
+    closed, may, need_none = _width(denied.word), _width(allowed.word), _width(anonymous.word)
+    # Words are nested; so each part is what lies between two of them, and networks beside those.
+    free = _between(closed, min(may, need_none))
+    rest = _between(max(closed, min(may, need_none)), may)
+    for entry in anonymous.entries if denied.word != "all" else ():
+        if entry not in WORDS and not anonymous.covered_by_word(entry):
+            network = parse_network(entry)
+            if allowed.covers(network) or network.is_loopback:
+                free.append(entry)
+            elif allowed.overlaps(network):
+                free.append(f"{entry} as far as it is allowed")
+    for entry in allowed.entries if denied.word != "all" else ():
+        if entry not in WORDS and not allowed.covered_by_word(entry):
+            if anonymous.covered_by_word(entry):
+                free.append(entry)
+            elif not anonymous.covers(parse_network(entry)):
+                rest.append(entry)
+    free, rest = list(dict.fromkeys(free)), list(dict.fromkeys(rest))
+    if not free and not rest:
+        line = "open to nobody"
+    elif not free:
+        line = f"open to {_joined(rest)}, with the token"
     elif not rest:
-        line = f"open to {free}, without a token"
+        line = f"open to {_joined(free)}, without a token"
     else:
-        line = f"open to {free}, and with the token to {rest}"
-    closed = _described(Networks(config.deny).word, config.deny, with_here=True) if config.deny else ""
-    return f"{line}; closed to {closed}" if closed else line
+        line = f"open to {_joined(free)}, and with the token to {_joined(rest)}"
+    shut = [*_between(0, closed), *(entry for entry in denied.entries if entry not in WORDS and denied.word != "all")]
+    return f"{line}; closed to {_joined(shut)}" if shut else line
+
+
+def _between(narrow: int, wide: int) -> list[str]:
+    """Name the programs of the word of one width that are not those of another, narrower one."""
+    if wide <= narrow:
+        return []
+    beyond = _NAMES[wide - 1 :][:1]
+    return [*beyond] if wide in (1, len(_NAMES)) or narrow else [_NAMES[0], *beyond]
 
 
 def _width(word: str) -> int:
     return WORDS.index(word) + 1 if word else 0
 
 
-def _described(word: str, entries: Sequence[str], *, with_here: bool) -> str:
-    parts = ["this machine"] if with_here and word != "all" and (word or not entries) else []
-    if word in _BEYOND:
-        parts.append(_BEYOND[word])
-    if word != "all":
-        parts += [entry for entry in entries if entry not in WORDS]
+def _joined(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 

@@ -40,4 +40,7 @@ def name_of(symbol: object) -> str:
 def unreachable(address: Address, error: wstp.WSTPError | OSError) -> str:
     """Say in one line that no link to the server at `address` could be opened, and why."""
     where = "" if address.link_name in str(error) else f"{address.place}: "
+    if isinstance(error, wstp.TurnedAway):
+        # A server cuts an address that may not connect before it has read or said a byte.
+        return f"cannot reach a server: {where}{error}; if it is one, its Access/Allow does not have the address of this machine"
     return f"cannot reach a server: {where}{error}"

@@ -60,6 +60,7 @@ from wstp.errors import (
     PacketFault,
     ProtocolError,
     RemoteProtocolError,
+    TurnedAway,
     UnsupportedVersion,
     WSTPError,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "TokenReader",
     "TokenWriter",
     "Tracker",
+    "TurnedAway",
     "UnsupportedVersion",
     "WSTPError",
     "connect",

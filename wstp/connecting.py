@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wstp.errors import ConnectFailed, LinkSpecError, LinkTimeout, UnsupportedVersion
+from wstp.errors import ConnectFailed, LinkSpecError, LinkTimeout, TurnedAway, UnsupportedVersion
 from wstp.handshake import Connector, Mode
 from wstp.limits import DEFAULT_LIMITS, Limits
 from wstp.linkspec import LinkSpec, resolve_spec
@@ -70,12 +70,12 @@ class Connecting:
                 raise ConnectFailed(f"{self.where}: {error}") from error
             raise ConnectFailed(f"{self.where} is no WSTP peer in {self._mode.value} mode: {error}") from error
 
-    def ended(self) -> ConnectFailed:
+    def ended(self) -> TurnedAway:
         """Return the error for a data connection that ended too soon."""
         text = f"{self.where} closed the connection before the link was made"
         if self._spec.message_port is not None and self._mode is Mode.DEFAULT and not self.machine.opens_message:
             text += f"; a server takes no second port: name one, as in -linkname {self.where}"
-        return ConnectFailed(text)
+        return TurnedAway(text)
 
     def late(self, timeout: float | None) -> LinkTimeout:
         """Return the error for a link that was not made within `timeout` seconds."""
@@ -84,4 +84,5 @@ class Connecting:
 
 def cannot_connect(where: str, error: OSError) -> ConnectFailed:
     """Return the error for a connection to `where` (`port@host`) that could not be made or kept."""
-    return ConnectFailed(f"cannot connect to {where}: {error.strerror or error}")
+    kind = TurnedAway if isinstance(error, ConnectionResetError | BrokenPipeError) else ConnectFailed
+    return kind(f"cannot connect to {where}: {error.strerror or error}")

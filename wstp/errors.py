@@ -156,5 +156,9 @@ class ConnectFailed(WSTPError):
     """No link could be made; the text names port@host."""
 
 
+class TurnedAway(ConnectFailed):
+    """The other end closed or reset the connection before a link was made."""
+
+
 class LinkSpecError(WSTPError, ValueError):
     """A link specification (PROTOCOL.md section 1) cannot be understood."""

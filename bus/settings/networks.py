@@ -96,7 +96,12 @@ def check_network(text: str) -> str:
         ValueError: it is neither; as :func:`parse_network`.
     """
     text = text.strip()
-    return text if text in WORDS else _shown(parse_network(text))
+    if text in WORDS:
+        return text
+    network = parse_network(text)
+    if network.network_address.is_unspecified and network.prefixlen == network.max_prefixlen:
+        raise ValueError(f"is no program's address: write {network.network_address}/0 for every address of its family")
+    return _shown(network)
 
 
 def is_private(address: Address) -> bool:
@@ -139,6 +144,18 @@ class Networks:
                 return True
         return any(address in network for network in self._networks)
 
+    def covered_by_word(self, entry: str) -> bool:
+        """Whether an entry of :func:`check_network`, not a word, says no more than the word here.
+
+        Which networks are attached is not known here: a private one may be.
+        """
+        if self.word == "all":
+            return True
+        network = parse_network(entry)
+        if self.word and network.is_loopback:
+            return True
+        return self.word == "private" and any(_within(network, other) for other in _PRIVATE)
+
     def overlaps(self, network: Network) -> bool:
         """Whether some address of `network`, to which this machine is attached, is of these."""
         if self.word == "all":
@@ -151,7 +168,11 @@ class Networks:
         if self.word == "all":
             return True
         known = (*self._networks, *(_PRIVATE if self.word in ("attached", "private") else ()))
-        return any(other.version == network.version and network.subnet_of(other) for other in known)  # type: ignore[arg-type]
+        return any(_within(network, other) for other in known)
+
+
+def _within(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.subnet_of(other)  # type: ignore[arg-type]
 
 
 def _overlap(one: Network, other: Network) -> bool:

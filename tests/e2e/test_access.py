@@ -99,6 +99,9 @@ def test_a_network_that_is_not_private_is_refused_before_a_byte(place: Place) ->
             assert connection.recv(1) == b""
         except ConnectionResetError:
             pass
+    turned_away = place.desk.shell(f"kernelbus connect --server {place.port}@203.0.113.1")
+    assert turned_away.returncode == 2
+    assert turned_away.stderr.endswith("; if it is one, its Access/Allow does not have the address of this machine\n")
     assert place.part.told("a connection from 203.0.113.2:[0-9]+ is refused: it comes from a network that is not in Access/Allow")
 
 

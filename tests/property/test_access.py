@@ -21,7 +21,9 @@ ADDRESSES = (V4 | V6).filter(lambda address: getattr(address, "ipv4_mapped", Non
 @st.composite
 def networks(draw: st.DrawFn) -> Network:
     address = draw(ADDRESSES)
-    return ipaddress.ip_network((address, draw(st.integers(0, address.max_prefixlen))), strict=False)
+    # The unspecified address alone is no network: nobody has it.
+    longest = address.max_prefixlen - address.is_unspecified
+    return ipaddress.ip_network((address, draw(st.integers(0, longest))), strict=False)
 
 
 ENTRIES = st.lists(st.sampled_from(WORDS) | networks().map(lambda network: check_network(str(network))), max_size=4).map(tuple)

@@ -176,6 +176,37 @@ class TestGrants:
             ("10.1.0.1",),
             "open to 10.1.2.3, and with the token to this machine and 10.1.0.0/16",
         ),
+        # Anonymous does not widen Allow.
+        ({"anonymous": ("8.8.8.8",)}, EVERYWHERE, "open to this machine and attached private networks, with the token"),
+        (
+            {"anonymous": ("0.0.0.0/0",)},
+            EVERYWHERE,
+            "open to 0.0.0.0/0 as far as it is allowed, and with the token to this machine and attached private networks",
+        ),
+        (
+            {"allow": ("attached", "10.0.0.0/8"), "anonymous": ("all",)},
+            EVERYWHERE,
+            "open to this machine, attached private networks and 10.0.0.0/8, without a token",
+        ),
+        (
+            {"allow": ("private", "10.0.0.0/8", "::1"), "anonymous": ("127.0.0.2",)},
+            EVERYWHERE,
+            "open to 127.0.0.2, and with the token to this machine and all private networks",
+        ),
+        # Deny counts before both.
+        (
+            {"allow": ("all",), "deny": ("private",)},
+            EVERYWHERE,
+            "open to everybody, with the token; closed to this machine and all private networks",
+        ),
+        ({"deny": ("loopback",)}, EVERYWHERE, "open to attached private networks, with the token; closed to this machine"),
+        ({"deny": ("attached",)}, EVERYWHERE, "open to nobody; closed to this machine and attached private networks"),
+        ({"allow": ("10.0.0.0/8",), "deny": ("all", "10.0.0.1")}, EVERYWHERE, "open to nobody; closed to everybody"),
+        (
+            {"allow": ("10.213.0.0/16",), "deny": ("10.213.7.0/24",)},
+            EVERYWHERE,
+            "open to this machine, and with the token to 10.213.0.0/16; closed to 10.213.7.0/24",
+        ),
     ],
 )
 def test_it_is_said_in_one_line(lists: dict[str, Any], bound: tuple[str, ...], line: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from kernelbus.shell.address import Address
 from kernelbus.shell.commands import CONTEXT, command, name_of, unreachable
-from wstp import ConnectFailed, Symbol
+from wstp import ConnectFailed, Symbol, TurnedAway
 
 
 def test_a_command_is_an_expression_in_the_servers_context() -> None:
@@ -26,3 +26,6 @@ def test_an_unreachable_server_is_named_once() -> None:
     address = Address("box", 4000)
     assert unreachable(address, OSError("refused")) == "cannot reach a server: 4000@box: refused"
     assert unreachable(address, ConnectFailed("4000@box: refused")) == "cannot reach a server: 4000@box: refused"
+    assert unreachable(address, TurnedAway("4000@box closed")) == (
+        "cannot reach a server: 4000@box closed; if it is one, its Access/Allow does not have the address of this machine"
+    )

@@ -213,6 +213,7 @@ REFUSED = [
     ('{"Access": {"Allow": "all"}}', 1, 'Access.Allow: "all" is not a list: put it in brackets, ["all"]'),
     ('{"Bus": {"Administrators": "lab1"}}', 1, 'Bus.Administrators: "lab1" is not a list: put it in brackets, ["lab1"]'),
     ('{"Bus": {"Administrators": ["lab1", ""]}}', 1, '"" is neither a key nor the name of one: kernelbus keys list shows both'),
+    ('{"Access": {"Allow": ["0.0.0.0"]}}', 1, '"0.0.0.0" is no program\'s address: write 0.0.0.0/0 for every address of its family'),
     ('{"Access": {"Allow": 7}}', 1, "Access.Allow: 7 is not a list"),
     ('{"Access": {"Deny": ["10.0.0.0/8",\n"privat"]}}', 2, 'Access.Deny.1: "privat" is no network: '),
     ('{"Access": {"Anonymous": ["privat"]}}', 1, '(did you mean "private"?)'),
