@@ -19,6 +19,7 @@ from typing import Protocol
 
 from kernelbus.bus.protocol.messages import NO_POINT
 from kernelbus.bus.protocol.reports import Status
+from kernelbus.bus.security.proof import SHORTEST
 from kernelbus.frontend.answers import kernels, pools, status
 from wstp import Expr, Function, Limits, PacketFault, Symbol, WSTPError
 from wstp.packets import decode_expression
@@ -45,6 +46,9 @@ CONTEXT = "WSTPServer`"
 _LIMITS = Limits(integer_digits=100, nesting_depth=32, array_nodes=1024)
 #: The longest text that a command may have as an id, a name or the like, in characters.
 _LONGEST_TEXT = 200
+
+#: The most characters of the random number that a client names.
+_LONGEST_NUMBER = 100
 #: How many characters of a name a refusal quotes.
 _QUOTED = 40
 
@@ -131,6 +135,23 @@ class CommandTarget(Protocol):
 
         Raises:
             CommandRefused: it is a wrong one.
+        """
+
+    def challenge(self, number: str) -> str:
+        """Return a random number, for a client that proves that it knows the token.
+
+        Args:
+            number: the client's own.
+
+        Raises:
+            CommandRefused: no token is needed here.
+        """
+
+    def prove(self, proof: str) -> str:
+        """Take a client's proof, and return the server's (:mod:`kernelbus.bus.security.proof`).
+
+        Raises:
+            CommandRefused: it is a wrong one, or was not asked for.
         """
 
 
@@ -359,7 +380,11 @@ def _authenticate(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:
         case (str(token),):
             target.authenticate(token)
             return Symbol("True")
-    raise CommandRefused("args", "Authenticate takes the server's token, a string")
+        case ("Challenge", str(number)) if SHORTEST <= len(number) <= _LONGEST_NUMBER:
+            return target.challenge(number)
+        case ("Proof", str(proof)):
+            return target.prove(proof)
+    raise CommandRefused("args", 'Authenticate takes the server\'s token, a string; or "Challenge" and a number, then "Proof" and a proof')
 
 
 def _withdraw_abort(target: CommandTarget, arguments: tuple[Expr, ...]) -> Expr:

@@ -172,6 +172,12 @@ class LinkServer(Protocol):
     def take_token(self, link: ClientLink, token: str) -> Attempt:
         """Judge a token that the client has given."""
 
+    def new_number(self) -> str:
+        """Return a random number for a client's proof that it knows the token."""
+
+    def take_proof(self, link: ClientLink, numbers: tuple[str, str], proof: str) -> tuple[Attempt, str]:
+        """Judge a client's proof; return the server's with it, or "" for a wrong one."""
+
 
 class ClientLink(RelayOwner):
     """A client's link. Is the target of :mod:`kernelbus.frontend.commands`, and the owner of its
@@ -625,6 +631,23 @@ class ClientLink(RelayOwner):
         attempt = self._server.take_token(self, token)
         self.log.log(logging.INFO if attempt is Attempt.RIGHT else logging.ERROR, "%s: the token that it gives is %s", self, attempt.value)
         self._lock.judged(attempt)
+
+    def challenge(self, number: str) -> str:
+        """See :class:`kernelbus.frontend.commands.CommandTarget`."""
+        if self._lock is None:
+            raise CommandRefused("args", "this link needs no token, and no proof of one")
+        self._lock.numbers = number, self._server.new_number()
+        return self._lock.numbers[1]
+
+    def prove(self, proof: str) -> str:
+        """See :class:`kernelbus.frontend.commands.CommandTarget`."""
+        if self._lock is None or self._lock.numbers is None:
+            raise CommandRefused("args", 'a proof comes after Authenticate["Challenge", "..."], once')
+        numbers, self._lock.numbers = self._lock.numbers, None
+        attempt, answer = self._server.take_proof(self, numbers, proof)
+        self.log.log(logging.INFO if attempt is Attempt.RIGHT else logging.ERROR, "%s: its proof of the token is %s", self, attempt.value)
+        self._lock.judged(attempt)
+        return answer
 
     def disconnect(self) -> None:
         """See :class:`kernelbus.frontend.commands.CommandTarget`."""

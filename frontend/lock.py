@@ -49,11 +49,13 @@ class Lock:
     """The lock of one link, from the end of its greeting to the token.
 
     Attributes:
-        opened: whether the token was given.
+        opened: whether the token was given, or proved to be known.
+        numbers: the random numbers of the client and of the server, for a proof that is to come.
     """
 
     def __init__(self, link: LockedLink) -> None:
         self.opened = False
+        self.numbers: tuple[str, str] | None = None
         self._link = link
         self._strikes = 0
         later = asyncio.get_running_loop().call_later

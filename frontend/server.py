@@ -42,6 +42,7 @@ from kernelbus.bus.protocol.reports import (
 )
 from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.rounds import Rounds
+from kernelbus.bus.security.proof import SHORTEST, client_proof, server_proof
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import EventLogger, fields
 from kernelbus.bus.settings.networks import Network, parse_address, parse_network
@@ -401,6 +402,17 @@ class Frontend:
     def take_token(self, link: ClientLink, token: str) -> Attempt:
         """See :class:`kernelbus.frontend.link.LinkServer`."""
         return self.access.attempt(link.address, token, self._token(), self._loop.time())
+
+    def new_number(self) -> str:
+        """See :class:`kernelbus.frontend.link.LinkServer`."""
+        return secrets.token_urlsafe(SHORTEST)
+
+    def take_proof(self, link: ClientLink, numbers: tuple[str, str], proof: str) -> tuple[Attempt, str]:
+        """See :class:`kernelbus.frontend.link.LinkServer`."""
+        token = self._token()
+        right = client_proof(token, *numbers) if token else ""
+        attempt = self.access.attempt(link.address, proof, right, self._loop.time())
+        return attempt, server_proof(token, *numbers) if attempt is Attempt.RIGHT else ""
 
     # ------------------------------------------------------------------ the broker
 

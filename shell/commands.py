@@ -9,7 +9,7 @@ import wstp
 from kernelbus.shell.address import Address
 from wstp import Expr, Function, Symbol
 
-__all__ = ["CONTEXT", "LOCKED", "NO_TOKEN", "WAITING", "command", "name_of", "unreachable"]
+__all__ = ["CONTEXT", "LOCKED", "NO_TOKEN", "UNPROVEN", "WAITING", "command", "name_of", "unreachable"]
 
 #: The context of the commands (:mod:`kernelbus.frontend.commands`).
 CONTEXT = "WSTPServer`"
@@ -24,6 +24,12 @@ WAITING = (CONTEXT + "ConnectKernel", "waiting")
 NO_TOKEN = (
     "it wants its token, which kernelbus access shows on its machine: give it with --token-file, or in KERNELBUS_TOKEN; "
     "or have its operator say kernelbus access grant"
+)
+
+#: What is said of an advertised server that cannot have the token for which it asks.
+UNPROVEN = (
+    "it asks for a token, and does not prove that it has the one that is known here: it is another server, or has another token "
+    "by now; where it is certain which one it is, name it with --server"
 )
 
 

@@ -229,7 +229,8 @@ class Choice:
     ) -> Attachment:
         assert self.file is not None
         command = reconnect_command(profile.kernel, profile.resume_point, profile=self.file.label)
-        session = Session(profile.server, command, token=self._token(profile), timeout=timeout, on_wait=on_wait)
+        token, prove = self._token(profile), bool(profile.service)
+        session = Session(profile.server, command, token=token, prove=prove, timeout=timeout, on_wait=on_wait)
         known = replace(profile, token=session.given or profile.token)
         return Attachment(session, self.file, known, fresh=False, notice=notice, service=profile.service)
 
@@ -336,7 +337,8 @@ class Choice:
             command = reconnect_command(self.kernel, profile=label)
         else:
             command = connect_command(self.kernel, pool=pool, parallel=parallel, profile=label, keep=keep or self.kept)
-        session = Session(address, command, token=token, timeout=timeout, patience=patience, on_wait=on_wait)
+        prove = bool(service)
+        session = Session(address, command, token=token, prove=prove, timeout=timeout, patience=patience, on_wait=on_wait)
         profile = None
         if self.file is not None:
             profile = Profile(address, session.kernel, pool, parallel, session.position, session.given, service)
@@ -460,14 +462,14 @@ class Attachment:
         label = self.file.label if self.file is not None else ""
         command = reconnect_command(old.kernel, position, profile=label)
         try:
-            self.session = Session(old.address, command, token=old.token)
+            self.session = Session(old.address, command, token=old.token, prove=bool(self.service))
         except SessionError as error:
             if isinstance(error, KernelRefused) and not (error.gone or error.tag in _LOCKED_OUT):
                 raise
             moved = find_moved(self.service, old.address, old.kernel, old.token)
             if moved is None:
                 raise
-            self.session = Session(moved, command, token=old.token)
+            self.session = Session(moved, command, token=old.token, prove=True)
             if self._profile is not None:
                 self._profile, self._saved = replace(self._profile, server=moved), -1
                 self.save_now()

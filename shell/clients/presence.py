@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import wstp
 from kernelbus.shell.address import Address
-from kernelbus.shell.clients.session import SessionError, rules_of
-from kernelbus.shell.commands import command, name_of, unreachable
+from kernelbus.shell.clients.session import SessionError, proves, rules_of
+from kernelbus.shell.commands import UNPROVEN, command, name_of, unreachable
 from kernelbus.shell.dialing import dial
 from kernelbus.shell.extras import missing
 from wstp import Expr, Function, Symbol
@@ -43,13 +43,14 @@ class Presence:
         return f"{self.state}{doing}, after {count}"
 
 
-def find_kernel(address: Address, kernel: str, token: str = "") -> Presence | None:
+def find_kernel(address: Address, kernel: str, token: str = "", *, prove: bool = False) -> Presence | None:
     """Return what a server says of a kernel; None: it has none with this id.
 
     Args:
         address: the server.
         kernel: the kernel's id.
         token: what is given to a server that wants its token first.
+        prove: whether the server has to prove that it knows the token, which it is not told.
 
     Raises:
         SessionError: the server cannot be reached, does not answer, or refuses.
@@ -59,7 +60,10 @@ def find_kernel(address: Address, kernel: str, token: str = "") -> Presence | No
         with dial(address, _SECONDS) as link:
             answer = _ask(link, deadline, command("Kernels"))
             if answer == Symbol("$Failed") and token:
-                _ask(link, deadline, command("Authenticate", token))
+                if not prove:
+                    _ask(link, deadline, command("Authenticate", token))
+                elif not proves(token, lambda asked: _ask(link, deadline, asked)):
+                    raise SessionError(f"the server at {address.place}: {UNPROVEN}")
                 answer = _ask(link, deadline, command("Kernels"))
             if answer == Symbol("$Failed"):
                 raise SessionError(f"the server at {address.place} does not say which kernels it has")
@@ -72,7 +76,7 @@ def find_moved(service: str, former: Address, kernel: str, token: str = "") -> A
     """Look for a server by the name under which it is advertised, at another address than before.
 
     Anyone can advertise any name. So a server is taken for the one that is looked for only if it
-    knows the kernel, of whose id it is told nothing here.
+    knows the kernel, of whose id it is told nothing here, and the token, if it wants one.
 
     Args:
         service: the name; "": none is known, and nobody is looked for.
@@ -95,7 +99,7 @@ def find_moved(service: str, former: Address, kernel: str, token: str = "") -> A
         for host in server.addresses:
             place = Address(host, server.port)
             with contextlib.suppress(SessionError):
-                if place != former and find_kernel(place, kernel, token) is not None:
+                if place != former and find_kernel(place, kernel, token, prove=True) is not None:
                     return place
     return None
 

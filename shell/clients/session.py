@@ -7,18 +7,20 @@ link is attached. The count is the resume point, from which the next client goes
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import wstp
+from kernelbus.bus.security.proof import SHORTEST, client_proof, same, server_proof
 from kernelbus.shell.address import Address
-from kernelbus.shell.commands import LOCKED, NO_TOKEN, WAITING, command, name_of, unreachable
+from kernelbus.shell.commands import LOCKED, NO_TOKEN, UNPROVEN, WAITING, command, name_of, unreachable
 from kernelbus.shell.dialing import dial
 from wstp import Expr, Function, Symbol
 
-__all__ = ["KernelRefused", "Session", "SessionError", "connect_command", "kept_for", "reconnect_command", "rules_of"]
+__all__ = ["KernelRefused", "Session", "SessionError", "connect_command", "kept_for", "proves", "reconnect_command", "rules_of"]
 
 _CONNECT_SECONDS = 10.0
 # The server gives up on a kernel sooner, and says so; this limit is for a silent server.
@@ -48,6 +50,21 @@ class KernelRefused(SessionError):
     def gone(self) -> bool:
         """Whether the named kernel does not exist any more."""
         return self.tag == "unknownkernel"
+
+
+def proves(token: str, ask: Callable[[Function], Expr]) -> bool:
+    """Prove to a server that we know its token; return whether the server has proved it as well.
+
+    Args:
+        token: it is not sent.
+        ask: gives the server a command, and returns the answer.
+    """
+    own = secrets.token_urlsafe(SHORTEST)
+    number = ask(command("Authenticate", "Challenge", own))
+    if not isinstance(number, str) or number == own:
+        return False
+    answer = ask(command("Authenticate", "Proof", client_proof(token, own, number)))
+    return same(answer, server_proof(token, own, number))
 
 
 def connect_command(
@@ -123,6 +140,7 @@ class Session:
         request: Function,
         *,
         token: str = "",
+        prove: bool = False,
         timeout: float | None = None,
         patience: float | None = None,
         on_wait: Callable[[str], None] | None = None,
@@ -133,6 +151,8 @@ class Session:
             address: the server.
             request: :func:`connect_command` or :func:`reconnect_command`.
             token: what is given to a server that wants its token first.
+            prove: whether the server has to prove that it knows the token, which it is not told: it
+                was found by what anybody can advertise.
             timeout: seconds in which the kernel must come; None: as long as the server waits.
             patience: seconds in which the server must be reached and say its first word, which it
                 says soon, if only that a kernel is waited for; None: no other limits than usual.
@@ -145,6 +165,7 @@ class Session:
         """
         self.address = address
         self.token = token
+        self._prove = prove
         self.given = ""
         self.kernel = ""
         self.pool = ""
@@ -186,8 +207,14 @@ class Session:
                 for _ in sent[1:]:
                     self._answer(deadline, _Heard())
                 heard = _Heard(on_wait)
-                self._send([command("Authenticate", token), *sent])
-                if (answer := self._answer(deadline, heard)) == Symbol("True"):
+                if self._prove:
+                    self._check_proof(token, deadline)
+                    self._send(sent)
+                    answer = Symbol("True")
+                else:
+                    self._send([command("Authenticate", token), *sent])
+                    answer = self._answer(deadline, heard)
+                if answer == Symbol("True"):
                     self.given = token
                     answer = self._answer(deadline, heard)
             if not isinstance(answer, str):
@@ -206,6 +233,19 @@ class Session:
         # The rest came from the kernel before the server gave the resume point, which counts it.
         self._backlog.extend(answers)
         self.position -= len(answers)
+
+    def _check_proof(self, token: str, deadline: float) -> None:
+        """Prove that we know the token, and have the server prove it, too.
+
+        Raises:
+            KernelRefused: it does not.
+        """
+        if not proves(token, lambda asked: self._put_and_hear(asked, deadline)):
+            raise self._refused("token", UNPROVEN)
+
+    def _put_and_hear(self, asked: Function, deadline: float) -> Expr:
+        self._send([asked])
+        return self._answer(deadline, _Heard())
 
     def _expect_word(self, seconds: float) -> None:
         """Wait for the server's first packet, which stays where it is.

@@ -224,12 +224,14 @@ def test_over_ipv6_alone_and_back_to_a_server_that_has_moved(network: Network, t
     calc, desk = network.machine("calc6"), network.machine("desk6")
     first = move(calc, 1)
     move(desk, 2)
-    config = write_config(tmp_path / "k.conf", Pools={"Main": stand_in_pool(tmp_path)}, Access={"Anonymous": ["private"]})
+    config = write_config(tmp_path / "k.conf", Pools={"Main": stand_in_pool(tmp_path)})
     part = calc.start("serve", "-p", "0", "-a", "six", "-c", config, "-l", "debug")
     (found,) = seen_from(desk, lambda servers: servers and servers[0].pools)
     assert (found.service, found.link_name) == ("six", f"{part.port}@{first}")
     assert not part.logged("nothing is advertised on")
-    said = desk.shell("kernelbus connect --discover six --start-profile way")
+    (desk.home / "token").write_text((calc.state / "kernelbus" / "access-token").read_text())
+    (desk.home / "token").chmod(0o600)
+    said = desk.shell("kernelbus connect --discover six --start-profile way --token-file token")
     assert f"server  {part.port}@{first}\n" in said.stdout and said.stderr == ""
     # A server that was used before comes first; where it does not answer, the next one is tried.
     profile = desk.state / "kernelbus" / "profiles" / "way.json"
@@ -244,7 +246,7 @@ def test_over_ipv6_alone_and_back_to_a_server_that_has_moved(network: Network, t
         task = asyncio.get_running_loop().create_task(dead.run())
         try:
             await asyncio.to_thread(seen_from, calc, lambda servers: len(servers) == 2)
-            return await asyncio.to_thread(desk.shell, "kernelbus connect -q --discover=")
+            return await asyncio.to_thread(desk.shell, "kernelbus connect -q --discover= --token-file token")
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

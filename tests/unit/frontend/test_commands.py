@@ -113,6 +113,14 @@ class Target:
     def close_kernel(self) -> None:
         self.asked.append("close")
 
+    def challenge(self, number: str) -> str:
+        self.asked.append(number)
+        return "a number"
+
+    def prove(self, proof: str) -> str:
+        self.asked.append(proof)
+        return "a proof"
+
     def authenticate(self, token: str) -> None:
         self.asked.append(token)
 
@@ -125,6 +133,8 @@ def rules(**values: Expr) -> Expr:
     ("name", "arguments", "kernel", "answer", "asked"),
     [
         ("Authenticate", ("t",), "", TRUE, ["t"]),
+        ("Authenticate", ("Challenge", "0123456789abcdef"), "", "a number", ["0123456789abcdef"]),
+        ("Authenticate", ("Proof", "p"), "", "a proof", ["p"]),
         ("KernelID", (), "k", "k", []),
         ("KernelID", (), "", Symbol("None"), []),
         ("PoolName", (), "k", "P", []),

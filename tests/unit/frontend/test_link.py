@@ -20,6 +20,7 @@ from kernelbus.bus.channel.multiplexer import ChannelHandle
 from kernelbus.bus.protocol.messages import Acquire, Acquired, KernelReport, Release
 from kernelbus.bus.protocol.orders import AccessOrder
 from kernelbus.bus.protocol.schema import Message
+from kernelbus.bus.security.proof import client_proof, server_proof
 from kernelbus.bus.settings.config import AccessConfig, Config
 from kernelbus.bus.settings.networks import parse_network
 from kernelbus.frontend.access import TRIES
@@ -202,6 +203,49 @@ async def test_what_comes_with_the_token_is_carried_out_after_it(host: Host) -> 
         await until(lambda: len(host.asked) == 2)
         host.say_attached(1)
         assert await link.next_packet(20) == packet("ReturnPacket", "kernel-1")
+
+
+async def answer(link: wstp.aio.Link) -> Expr:
+    return (await link.next_packet(20)).args[0]
+
+
+async def refused(link: wstp.aio.Link) -> Expr:
+    tag = (await link.next_packet(20)).args[1]
+    assert [(await link.next_packet(20)).head for _ in range(2)] == [Symbol("TextPacket"), Symbol("ReturnPacket")]
+    return tag
+
+
+async def test_both_ends_prove_that_they_know_the_token(host: Host) -> None:
+    mine = "0123456789abcdef"
+    async with locked(host) as (_, link):
+        await say(link, AUTHENTICATE("Proof", "x"), AUTHENTICATE("Challenge", "short"))
+        assert [await refused(link), await refused(link)] == ["args", "args"], "there is nothing to prove yet"
+        await say(link, AUTHENTICATE("Challenge", mine))
+        first = await answer(link)
+        await say(link, AUTHENTICATE("Challenge", mine))
+        number = str(await answer(link))
+        assert len(number) >= 16 and number != first
+        await say(link, AUTHENTICATE("Proof", client_proof(TOKEN, mine, str(first))))
+        assert await refused(link) == "token", "a number counts once, the last"
+        await say(link, AUTHENTICATE("Proof", client_proof(TOKEN, mine, number)))
+        assert await refused(link) == "args"
+        await say(link, AUTHENTICATE("Challenge", mine))
+        number = str(await answer(link))
+        await say(link, AUTHENTICATE("Proof", client_proof(TOKEN, mine, number)))
+        assert await answer(link) == server_proof(TOKEN, mine, number)
+        await until(lambda: host.asked)
+        host.say_attached(0)
+        assert await link.next_packet(20) == packet("InputNamePacket", "of 1")
+        await say(link, AUTHENTICATE("Challenge", mine))
+        assert await refused(link) == "args", "nothing is locked"
+
+
+async def test_wrong_proofs_are_wrong_tokens(host: Host) -> None:
+    async with locked(host, token="") as (_, link):
+        await say(link, AUTHENTICATE("Challenge", "0123456789abcdef"))
+        number = str(await answer(link))
+        await say(link, AUTHENTICATE("Proof", client_proof("", "0123456789abcdef", number)))
+        assert await refused(link) == "token", "without a token nobody gets in"
 
 
 async def test_wrong_tokens(host: Host) -> None:
