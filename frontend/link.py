@@ -217,6 +217,7 @@ class ClientLink(RelayOwner):
         self._automatic = False  # the kernel attached or awaited was not requested by the client
         self._waits_for = ""  # what the client was last told that it waits for
         self._told = False  # the client knows the id of the kernel
+        self._said: dict[type[BusMessage], KeepAlive | Told] = {}  # what it said last of this kernel
         self._request: Open | None = None  # the last request for a kernel
         self._next: Wanted | None = None  # the kernel to request when the present one is detached
         self._show_status: Callable[[Status, str], Expr] | None = None
@@ -525,12 +526,26 @@ class ClientLink(RelayOwner):
             if self._automatic and not self._told:
                 # It never used the kernel, and cannot come back to it.
                 reason = EndReason.UNUSED
+            reason = self._as_said() or reason
             # Some libraries read on when they hear that we close.
             reads = link.read_to_the_end or (state is LinkState.CLOSING and link.peer_features.reads_on and not link.broken)
             taken = self._delivery.taken(link.acknowledged() if reads else self._answered)
             self._handle.end(reason, text, taken)
         self._server.rounds.forget(self)
         self._server.link_gone(self)
+
+    def _as_said(self) -> EndReason | None:
+        """Return the reason for the channel's end that has the kernel kept, or ended, as its client
+        said; None: it said nothing of that.
+
+        What the client said went through the broker, which may have been away. The channel's end
+        arrives in any case.
+        """
+        keep = self._said.get(KeepAlive)
+        if isinstance(keep, KeepAlive):
+            return EndReason.DETACHED if keep.keep else EndReason.CLOSE_KERNEL
+        used = self._handle is not None and self._handle.channel.accepted > 0
+        return EndReason.DETACHED if Told in self._said and used else None
 
     # ------------------------------------------------------------------ commands
 
@@ -592,7 +607,7 @@ class ClientLink(RelayOwner):
     def keep_alive(self, keep: bool) -> None:
         """See :class:`kernelbus.frontend.commands.CommandTarget`."""
         self._automatic = False
-        self._server.tell_broker(KeepAlive(self.channel, keep))
+        self._say(KeepAlive(self.channel, keep))
 
     def withdraw_abort(self) -> None:
         """See :class:`kernelbus.frontend.commands.CommandTarget`."""
@@ -602,7 +617,18 @@ class ClientLink(RelayOwner):
         """See :class:`kernelbus.frontend.commands.CommandTarget`."""
         if not self._told:
             self._told = True
-            self._server.tell_broker(Told(self.channel))
+            self._say(Told(self.channel))
+
+    def _say(self, message: KeepAlive | Told) -> None:
+        self._said[type(message)] = message
+        self._server.tell_broker(message)
+
+    def say_again(self) -> None:
+        """Tell the broker again what its client has said of the kernel: it may be another broker.
+        """
+        if self.state is LinkState.ATTACHED:
+            for message in self._said.values():
+                self._server.tell_broker(message)
 
     def ask_status(self, show: Callable[[Status, str], Expr]) -> None:
         """See :class:`kernelbus.frontend.commands.CommandTarget`."""
@@ -749,6 +775,7 @@ class ClientLink(RelayOwner):
             wanted.keep,
         )
         self._told = self._asked_by_command
+        self._said = {}
         self._request = request
         self._waits_for = ""
         if wanted.progress:

@@ -431,6 +431,8 @@ class Frontend:
         asked = [request for link, request in self._channels.values() if link.state is LinkState.OPENING]
         for request in asked:
             self.membership.send(request)
+        for link, _ in list(self._channels.values()):
+            link.say_again()
         self.multiplexer.resume({request.channel for request in asked})
         self._told = None
         self._report()

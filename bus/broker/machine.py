@@ -483,6 +483,8 @@ class Broker(BrokerTables):
         self._move(entry, ChannelPhase.OPEN if entry.frontend is not None else ChannelPhase.HALF, host)
         if answer:
             self._answer_opened(entry)
+        for said in entry.said.values():
+            self._send(host.route, said)
 
     def _seen(self, peer: Peer, message: Message, now: float) -> None:
         peer.last_seen = now
@@ -864,7 +866,12 @@ class Broker(BrokerTables):
 
     def _pass_to_host(self, peer: Peer, message: KeepAlive | Told | WithdrawAbort) -> None:
         entry = self.channels.get(message.channel)
-        if entry is not None and entry.frontend is peer and entry.host is not None:
+        if entry is None or entry.frontend is not peer:
+            return
+        if not isinstance(message, WithdrawAbort):
+            # It is told again to a host that registers again, which may not have heard it.
+            entry.said[type(message)] = message
+        if entry.host is not None:
             self._send(entry.host.route, message)
 
     def _kernel(self, host: Peer, report: KernelReport, now: float) -> None:

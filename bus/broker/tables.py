@@ -192,6 +192,7 @@ class ChannelEntry:
     address: str = ""  #: the client's address, as it counts for its turn
     charged: bool = False  #: whether its address has had a turn for it
     confirm_by: float = math.inf  #: when it is dropped, unless its frontend asks again
+    said: dict[type[Message], Message] = field(default_factory=dict)  #: what its client said last, for its host
 
 
 class BrokerTables:

@@ -419,7 +419,7 @@ class Customer(Actor):
         value = self.request(array)
         if self.broken != broken:
             self.debris = True  # part of it may have been completed, and answered
-        elif not isinstance(value, np.ndarray) or not np.array_equal(value, array):
+        elif not isinstance(value, np.ndarray | list) or not np.array_equal(np.asarray(value), array):
             raise Wrong(f"an array of {array.size} numbers came back as {str(value)[:80]}")
 
     def texts(self) -> tuple[Expr, int]:

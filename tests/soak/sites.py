@@ -64,7 +64,7 @@ class Slot:
         for number, line in enumerate(log):
             if found := re.search(r" \[(ERROR|WARNING|CRITICAL)\] (.*)", line):
                 self.record.error(f"log of {self.name.split()[0]}", found.group(2))
-            if _BROKEN.search(line):
+            if _BROKEN.search(line) and " wrote: " not in line:  # what kernels write is their own
                 self.record.fault(self.started, BROKEN, self.name, "\n".join(log[max(0, number - 2) : number + 30]))
                 break
 

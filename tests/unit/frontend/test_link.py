@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -17,11 +18,19 @@ import wstp
 import wstp.aio
 from kernelbus.bus.channel.channel import Data, Ended, EndReason, Event
 from kernelbus.bus.channel.multiplexer import ChannelHandle
-from kernelbus.bus.protocol.messages import Acquire, Acquired, KernelReport, Release
+from kernelbus.bus.protocol.messages import (
+    Acquire,
+    Acquired,
+    KeepAlive,
+    KernelReport,
+    Register,
+    Release,
+    Told,
+)
 from kernelbus.bus.protocol.orders import AccessOrder
 from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.security.proof import client_proof, server_proof
-from kernelbus.bus.settings.config import AccessConfig, Config
+from kernelbus.bus.settings.config import AccessConfig, BusConfig, Config
 from kernelbus.bus.settings.networks import parse_network
 from kernelbus.frontend.access import TRIES
 from kernelbus.frontend.link import TRANSITIONS, LinkState
@@ -57,6 +66,8 @@ class Host(Part):
         self.asked: list[Acquire] = []
         self.ends: list[End] = []
         self.released: list[int] = []
+        self.said: list[Message] = []
+        self.attached: list[KernelReport] = []
         super().__init__(bus, "host", bus.connect)
 
     def control(self, message: Message) -> None:
@@ -69,10 +80,16 @@ class Host(Part):
                 end.handle.send(encode_packet(packet("InputNamePacket", f"of {len(self.asked)}")))
             case Release(channel):
                 self.released.append(channel)
+            case KeepAlive() | Told():
+                self.said.append(message)
+
+    def describe(self) -> Register:
+        return replace(super().describe(), kernels=list(self.attached))
 
     def say_attached(self, number: int) -> None:
         channel = self.asked[number].channel
         report = KernelReport(f"kernel-{number}", "P", "attached", 1, channel, attachments=1)
+        self.attached.append(report)
         self.membership.send(Acquired(channel, report))
 
 
@@ -105,6 +122,43 @@ async def test_data_of_a_dropped_channel_is_not_given_to_the_next(host: Host) ->
             host.say_attached(1)
             said = [await link.next_packet(20), await link.next_packet(20)]
             assert said == [packet("ReturnPacket", "kernel-1"), packet("InputNamePacket", "of 2")]
+        await frontend.close()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+@pytest.mark.parametrize(
+    ("command", "said", "reason"),
+    [
+        ("KeepAlive[False]", KeepAlive, EndReason.CLOSE_KERNEL),
+        ("KernelID[]", Told, EndReason.DETACHED),
+    ],
+)
+async def test_what_a_client_says_of_its_kernel_outlives_the_broker(
+    host: Host, command: str, said: type[Message], reason: EndReason
+) -> None:
+    """It is said again to the next broker, and the channel's end says it too."""
+    frontend = Frontend(Config(bus=BusConfig(heartbeat_timeout=1.0)), host.bus.connect, name="f", version="1", where="the test's broker")
+    port = await frontend.listen("127.0.0.1", 0)
+    running = asyncio.get_running_loop().create_task(frontend.run())
+    try:
+        await frontend.membership.wait_until_up(20)
+        async with await wstp.aio.connect(port, mode="uuid") as link:
+            await until(lambda: host.asked)
+            host.say_attached(0)
+            name, _, argument = command.rstrip("]").partition("[")
+            link.put(packet("EvaluatePacket", 1), end_packet=True)
+            link.put(Symbol(f"WSTPServer`{name}")(*([Symbol(argument)] if argument else [])), end_packet=True)
+            await link.flush(20)
+            await until(lambda: [type(each) for each in host.said] == [said])
+            await host.bus.kill()
+            await host.bus.start()
+            await until(lambda: host.said[1:] == host.said[:1])
+        await until(lambda: host.ends[0].ended)
+        assert host.ends[0].ended is not None
+        assert host.ends[0].ended.reason is reason
         await frontend.close()
     finally:
         running.cancel()

@@ -20,6 +20,7 @@ from kernelbus.bus.protocol.messages import (
     Acquired,
     ChannelReport,
     Heartbeat,
+    KeepAlive,
     KernelGone,
     Leave,
     Lost,
@@ -35,6 +36,7 @@ from kernelbus.bus.protocol.messages import (
     Told,
     Waiting,
     WhyWaiting,
+    WithdrawAbort,
 )
 from kernelbus.bus.protocol.schema import Message
 
@@ -670,6 +672,18 @@ def test_a_client_that_knows_its_kernels_id_is_told_of_to_the_host(bus: BrokerPl
     assert bus.sent == [("h", Acquire(1, "P", "a", 30.0, told=True, keep=False))]
     bus.say(host, Acquired(1, kernel(channel=1)))
     assert bus.say(frontend, Told(1)) == [("h", Told(1))]
+
+
+@pytest.mark.parametrize("first", ["host", "frontend"])
+def test_what_a_client_says_of_its_kernel_reaches_a_host_that_registers_later_or_again(bus: BrokerPlayer, first: str) -> None:
+    if first == "host":
+        bus.host("h", kernels=[kernel(channel=7)])
+    frontend = bus.frontend("f", [ChannelReport(7, "k")])
+    said = [KeepAlive(7, True), KeepAlive(7, False), Told(7), WithdrawAbort(7)]
+    for message in said:
+        assert bus.say(frontend, message) == ([("h", message)] if first == "host" else [])
+    bus.host("h", kernels=[kernel(channel=7)])
+    assert [message for to, message in bus.sent if to == "h" and type(message) in (KeepAlive, Told, WithdrawAbort)] == said[1:3]
 
 
 # ---------------------------------------------------------------------- why a request waits
