@@ -172,6 +172,7 @@ class Session:
         self.position = 0
         self._on_wait = on_wait
         self._backlog: deque[Function] = deque()
+        self._frontend_speaks = False
         try:
             self.link = dial(address, min(patience or _CONNECT_SECONDS, _CONNECT_SECONDS))
         except (wstp.WSTPError, OSError) as error:
@@ -307,9 +308,21 @@ class Session:
             if self._on_wait is not None and text.args:
                 self._on_wait(_ORIGIN.sub("", str(text.args[0]).strip(), count=1))
             return self.next(None if deadline is None else max(deadline - time.monotonic(), 0.0))
-        if self.table(packet) is None:
+        if self.table(packet) is None and not self._of_frontend(packet):
             self.position += 1
         return packet
+
+    def _of_frontend(self, packet: Function) -> bool:
+        """Whether a packet is the frontend's own word, which the session's count does not have.
+
+        It says why the link ends; the session may be there again later. It is a message and the
+        text of it.
+        """
+        follows, self._frontend_speaks = self._frontend_speaks, False
+        if name_of(packet.head) == "MessagePacket" and packet.args[:1] == (Symbol("WSTPServer`ConnectKernel"),):
+            self._frontend_speaks = True
+            return True
+        return follows
 
     def put(self, expression: Expr) -> None:
         """Send an expression."""

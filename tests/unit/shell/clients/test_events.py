@@ -66,6 +66,18 @@ def test_what_a_kernel_says_and_the_end_of_its_link(play: Callable[..., KernelPl
     session.close()
 
 
+def test_the_frontends_own_words_are_not_counted(play: Callable[..., KernelPlayer]) -> None:
+    """A session that was lost may be there again, and its count has no such packets."""
+    said = "WSTPServer`ConnectKernel::lost: its host has been silent for 60 s"
+    words = [packet("MessagePacket", wstp.Symbol("WSTPServer`ConnectKernel"), "lost"), packet("TextPacket", said)]
+    own = [packet("MessagePacket", wstp.Symbol("Power"), "infy"), packet("TextPacket", "Power::infy: ...")]
+    with Session(Address.parse(play({"c": [*words, *own]}).server), connect_command(keep=False)) as session:
+        session.put(packet("EnterTextPacket", "c"))
+        positions = [(session.next(30).head.name, session.position) for _ in range(5)]
+    names = ["InputNamePacket", "MessagePacket", "TextPacket", "MessagePacket", "TextPacket"]
+    assert positions == list(zip(names, [1, 1, 1, 2, 3], strict=True))
+
+
 def test_ctrl_c_is_an_event_while_it_is_entered() -> None:
     events = Events()
     before = signal.getsignal(signal.SIGINT)
