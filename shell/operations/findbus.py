@@ -62,6 +62,8 @@ class Candidate:
 def candidates(brokers: Iterable[Broker], trusted: Mapping[str, str]) -> tuple[list[Candidate], list[str]]:
     """Say which of `brokers` may be joined, and for each other one, in a line, why not.
 
+    Those whose keys are trusted come before one of this machine that has none.
+
     Args:
         brokers: what was found.
         trusted: the names of the keys that may belong to a broker.
@@ -78,7 +80,7 @@ def candidates(brokers: Iterable[Broker], trusted: Mapping[str, str]) -> tuple[l
             good += [Candidate(endpoint, broker.key, trusted[broker.key]) for endpoint in broker.endpoints]
         else:
             refused.append(f"{where} is not joined: the key that it claims, {broker.key}, is not trusted here")
-    return good, refused
+    return sorted(good, key=lambda candidate: not candidate.key), refused
 
 
 class DiscoveredBus:
@@ -122,6 +124,10 @@ class DiscoveredBus:
         while not (found := await self._look(seconds)):
             self._say("no broker that this machine trusts is advertised; looking on")
             seconds = min(2 * seconds, _LONGEST_LOOK)
+        others = dict.fromkeys(one.name for one in found if one.name != found[0].name)
+        if others:
+            told = f"{found[0].name} is taken, and not {', '.join(others)}"
+            self._say(f"several brokers that this machine trusts are advertised: {told}; Bus/BrokerKey says which is meant")
         self._take(found[0])
 
     async def follow(self, membership: Membership) -> None:

@@ -91,3 +91,19 @@ def test_an_older_configuration_goes_on(state: Path) -> None:
     with Part("broker", "-c", config, ready="Broker listening", environment={"XDG_STATE_HOME": str(state)}) as broker:
         assert broker.endpoint.startswith("tcp://127.0.0.1:")
         assert run(state, "status", "--bus", broker.endpoint).stdout.startswith("Broker")
+
+
+def test_orders_are_for_administrators_and_looking_is_for_all(state: Path) -> None:
+    """At a socket the system says who asks; at loopback without keys nobody knows."""
+    reloads = ("shell", "-c", "reload", "--bus")
+    for endpoint, may in ((f"ipc://{state}/administered", True), ("tcp://127.0.0.1:0", False)):
+        config = write_config(state / "c.conf", Bus={"Endpoint": endpoint, "Administrators": ["desk"]})
+        with Part("broker", "-c", config, ready="Broker listening", environment={"XDG_STATE_HOME": str(state)}) as broker:
+            assert run(state, "status", "--bus", broker.endpoint).stdout.startswith("Broker")
+            ordered = run(state, *reloads, broker.endpoint)
+            assert (ordered.returncode == 0) is may, ordered
+            if not may:
+                assert ordered.stderr.startswith("Bus/Administrators says who may give orders here, and who asks shows")
+                assert len(ordered.stderr.splitlines()) == 1
+                assert broker.logged(r"\[WARNING\] broker: .*: refused: Bus/Administrators says who")
+            assert broker.logged(r"\[WARNING\] broker: Bus/Administrators: .*no key is named \"desk\"")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import zmq
 
+from kernelbus.bus.settings.config import Config
 from kernelbus.frontend.discovery.found import Broker
-from kernelbus.shell.operations.findbus import Candidate, candidates
+from kernelbus.shell.operations.findbus import Candidate, DiscoveredBus, candidates
 
 KEY, OTHER = (zmq.curve_keypair()[0].decode() for _ in range(2))
 NAMES = {KEY: "calc1"}
@@ -33,5 +37,31 @@ def test_without_a_key_only_on_this_machines_loopback() -> None:
     assert candidates([broker("")], NAMES) == ([], ["kernelbus on calc1 at tcp://192.0.2.7:1 is not joined: it has no key"])
 
 
+def test_one_whose_key_is_trusted_comes_before_one_without_a_key() -> None:
+    found, _ = candidates([broker("", "tcp://127.0.0.1:1", local=True), broker(KEY)], NAMES)
+    assert [candidate.key for candidate in found] == [KEY, ""]
+
+
 def test_a_key_that_only_looks_like_one() -> None:
     assert candidates([broker("#" * 40)], {"#" * 40: "x"})[0] == []
+
+
+@pytest.mark.asyncio
+async def test_of_several_the_one_that_is_taken_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    for names, told in ((["one", "one"], []), (["one", "one", "two"], ["one is taken, and not two"])):
+        found = [Candidate(f"tcp://127.0.0.1:{number}", "", name) for number, name in enumerate(names, 1)]
+
+        async def look(seconds: float, found: list[Candidate] = found) -> list[Candidate]:
+            return found
+
+        bus = DiscoveredBus(Config(), context)
+        monkeypatch.setattr(bus, "_look", look)
+        caplog.clear()
+        await bus.find()
+        assert bus.endpoint == "tcp://127.0.0.1:1"
+        assert [record.message.split(": ")[1].split(";")[0] for record in caplog.records if "several" in record.message] == told
+    context.term()
