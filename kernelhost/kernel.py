@@ -486,9 +486,10 @@ class Kernel(RelayOwner):
             self._restart_timer(_END_GRACE, self._kill_linkless)
         if self._exit is not None:
             self._finish()
-        elif said_so or self._ending is not None:
-            self.session.kernel_ended(self._ending or "closed its link")
-        # Else its process has ended, or is about to be: then the client is told how.
+        elif self._ending is not None:
+            self.session.kernel_ended(self._ending)
+        # Else its process has ended, or is about to: then the client is told how, with the exit
+        # status that a script may have given.
 
     def _kill_linkless(self) -> None:
         self._ending = self._ending or "closed its link"

@@ -147,7 +147,7 @@ class _Evaluation:
         self._errors = Output(lambda: sys.stderr)
         self._lines = InputLines()
         self._message = False  # whether the next TextPacket is the text of a message
-        self._of_server = False  # whether that message is the server's own
+        self._replaced = False  # whether it says that another kernel takes the place of this one
         self._unread = False  # whether the present code cannot be read
         self._asked = ""  # the packet in which the kernel asks something that is not answered yet
         self._dialogs = 0  # how many dialogs the present evaluation has opened
@@ -184,7 +184,7 @@ class _Evaluation:
                 if outcome is Outcome.LEFT:
                     self.abandon()
                 elif outcome not in (Outcome.GONE, Outcome.EXITED) and not self._kept:
-                    self._close()
+                    self._close(self._session.kernel)
             except OSError:
                 # The reader of our output has gone.
                 self.abandon()
@@ -305,15 +305,18 @@ class _Evaluation:
         if name == "MessagePacket":
             self._message = True
             symbol, tag = name_of(value), str(packet.args[-1])
-            self._of_server = symbol.startswith(CONTEXT)
+            self._replaced = (symbol, tag) == (f"{CONTEXT}Kernel", "replaced")
             self._unread = self._unread or (symbol in _SYNTAX and tag.startswith(_SYNTAX_TAGS))
         elif name == "TextPacket":
             text = str(value)
-            if self._message and self._of_server and "another takes its place" in text and (outcome := self._exited(text)):
-                # The link has another kernel now, which nobody needs.
+            if self._message and self._replaced:
+                # The link has another kernel now, which knows nothing of what came before.
                 self._message = False
-                self._close()
-                return outcome
+                outcome = self._exited(text)
+                if outcome is None:
+                    self._errors.line(text)
+                self._close(None)
+                return outcome or Outcome.GONE
             if self._message:
                 self._errors.line(text)
             else:
@@ -365,12 +368,12 @@ class _Evaluation:
             self._say.complain(f"{task.place}: {failed}", FAILED)
         return Outcome.FAILED if failed or self._dialogs else Outcome.DONE
 
-    def _close(self) -> None:
-        """End the kernel."""
+    def _close(self, kernel: str | None) -> None:
+        """End the kernel with this id; None: whichever it is now."""
         session = self._session
         try:
             session.command("CloseKernel")
-            if not session.wait_for(session.kernel, _CLOSE_SECONDS):
+            if not session.wait_for(kernel, _CLOSE_SECONDS):
                 self.abandon()
         except wstp.WSTPError:
             return  # the link has ended, and the kernel with it

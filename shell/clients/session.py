@@ -336,13 +336,21 @@ class Session:
     def wait_for(self, answer: Expr, seconds: float = 10.0) -> bool:
         """Read until a command has this answer, the link has ended, or the time is up.
 
+        Args:
+            answer: the answer; None: any text.
+            seconds: the time.
+
         Returns:
             Whether the answer came, or the link has ended, so that nobody needs it.
         """
         deadline = time.monotonic() + seconds
         try:
-            while self._get(deadline) != Symbol("ReturnPacket")(answer):
-                pass
+            while True:
+                packet = self._get(deadline)
+                if packet == Symbol("ReturnPacket")(answer):
+                    break
+                if answer is None and name_of(packet.head) == "ReturnPacket" and isinstance(packet.args[0], str):
+                    break
         except wstp.LinkTimeout:
             return False
         except wstp.WSTPError:

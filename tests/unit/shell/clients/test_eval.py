@@ -354,6 +354,14 @@ def test_exit_where_the_server_replaces_kernels(play: Start, capsys: pytest.Capt
     assert kernel.closed == 1, "the kernel that took its place"
 
 
+def test_a_kernel_that_is_replaced_otherwise_ends_it(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "WSTPServer`Kernel::replaced: the kernel has ended (was ended by SIGKILL); another takes its place."
+    kernel = play({"1": [*message("WSTPServer`Kernel", "replaced", text), packet("ReturnPacket", Symbol("$Failed"))]})
+    assert evaluate(["1", "2"], kernel.server) == 1
+    assert capsys.readouterr().err == f"{text}\nkernelbus eval: 1 more not evaluated\n"
+    assert (kernel.codes, kernel.closed) == (["1"], 1)
+
+
 def test_a_value_that_holds_a_failure_is_a_failure(play: Start) -> None:
     kernel = play({"v": [packet("ReturnPacket", "{1, $Failed}")]})
     assert evaluate(["v"], kernel.server) == 1
