@@ -41,7 +41,7 @@ def run_script(words: Sequence[str]) -> int:
                 print(f"kernelbus {version('kernelbus')}, with the command line of wolframscript")
                 return 0
             case "install":
-                return install(Path(made.directory), force=made.force)
+                return install(Path(made.directory), server=made.server or "", force=made.force)
         if made.charset:
             _set_charset(made.charset)
         return _run(made)
@@ -110,8 +110,19 @@ def _set_charset(name: str) -> None:
         reconfigure(encoding=encoding)
 
 
-def install(directory: Path, *, force: bool = False) -> int:
-    """Make an executable `wolframscript` in a folder, and return the exit status."""
+def install(directory: Path, *, server: str = "", force: bool = False) -> int:
+    """Make an executable `wolframscript` in a folder, and return the exit status.
+
+    Args:
+        directory: the folder.
+        server: the server that it uses unless it is given another; "": the default one.
+        force: whether to replace a file of another program.
+
+    Raises:
+        ChoiceError: `server` is no server's address.
+    """
+    if server:
+        Choice.of(server=server)
     file = directory / "wolframscript"
     if not directory.is_dir():
         complain(_WHO, f"--install: {directory} is no folder; make it first")
@@ -119,7 +130,8 @@ def install(directory: Path, *, force: bool = False) -> int:
     if os.path.lexists(file) and not force and not _is_ours(file):
         complain(_WHO, f"--install: {file} is another program's: --force replaces it")
         return FAILED
-    words = " ".join(shlex.quote(word) for word in (sys.executable, "-P", "-m", "kernelbus.shell.main", "script"))
+    command = [sys.executable, "-P", "-m", "kernelbus.shell.main", "script", *(["-wstpserver", server] if server else [])]
+    words = " ".join(shlex.quote(word) for word in command)
     text = f'#!/bin/sh\n# {_MADE}: wolframscript on kernels of a kernelbus server.\nexec {words} "$@"\n'
     made = file.with_name(f".wolframscript.{os.getpid()}")
     try:

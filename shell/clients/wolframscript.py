@@ -43,7 +43,8 @@ where
                             keep the kernel, and go back to it (kernelbus profiles)
   -l, -local                the same as -wstpserver: there is no other kernel
 
-  --install DIR             make DIR/wolframscript, an executable that does this
+  --install DIR             make DIR/wolframscript, an executable that does this; with
+                            -wstpserver SERVER before it: for that server
   --force                   replace one of another program
   -h, -help; -version
 

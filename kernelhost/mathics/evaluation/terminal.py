@@ -125,7 +125,12 @@ class _StandardOutput(io.TextIOBase):
         """Stay open, whatever closes the stream."""
 
 
-#: Forms of Write and WriteString that Mathics3 lacks, and the streams they write to.
+#: What reads standard input to its end.
+_LINES = (
+    "Module[{{System`Private`items = {{}}, System`Private`item}},"
+    ' While[(System`Private`item = Read["stdin", {type}]) =!= EndOfFile, AppendTo[System`Private`items, System`Private`item]]; {done}]'
+)
+#: Forms of Write, WriteString and Read that Mathics3 lacks, and the streams they use.
 _RULES = {
     "System`$Output": {"$Output": '{OutputStream["stdout", 1]}'},
     "System`Write": {
@@ -135,6 +140,24 @@ _RULES = {
     },
     "System`WriteString": {
         "WriteString[System`Private`c_List, System`Private`e___]": "Scan[WriteString[#, System`Private`e] &, System`Private`c]",
+    },
+    # Standard input is the client's, line by line. A client that runs scripts defines the same in a
+    # kernel that does not say that it has it.
+    "WSTPServer`$StandardInput": {"WSTPServer`$StandardInput": "True"},
+    "System`ReadLine": {
+        "ReadLine[]": 'InputString[""]',
+        'ReadLine["stdin"]': 'InputString[""]',
+        "ReadLine[System`Private`s_]": "Read[System`Private`s, String]",
+    },
+    "System`Read": {
+        'Read["stdin"]': 'Input[""]',
+        'Read["stdin", String | Record]': 'InputString[""]',
+        'Read["stdin", Expression | Number]': 'Input[""]',
+    },
+    "System`ReadString": {'ReadString["stdin"]': _LINES.format(type="String", done="StringJoin[{#, \"\\n\"} & /@ System`Private`items]")},
+    "System`ReadList": {
+        'ReadList["stdin"]': 'ReadList["stdin", Expression]',
+        'ReadList["stdin", System`Private`type_]': _LINES.format(type="System`Private`type", done="System`Private`items"),
     },
 }
 

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
-from host_parts import Events, make_kernel
+from host_parts import Events, make_kernel, until
 
 import wstp
 from kernelbus.bus.settings.config import PoolConfig
@@ -119,9 +120,22 @@ def test_code_that_may_not(code: str) -> None:
     assert not _incomplete(code)
 
 
-def test_without_woxi_the_pool_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    import asyncio
+def test_a_host_has_it_ready_and_ends_it() -> None:
+    pytest.importorskip("woxi")
+    events = Events()
 
+    async def main() -> None:
+        kernel = make_kernel(PoolConfig("W", kernel_path="woxi"), events)
+        await kernel.start()
+        await until(lambda: kernel.serving)
+        kernel.end("it was told to")
+        await until(lambda: "ended" in events.names)
+
+    asyncio.run(main())
+    assert [event for event in events.told if event[0] not in ("busy", "idle")] == [("ready", ""), ("ended", "it was told to")]
+
+
+def test_without_woxi_the_pool_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     events = Events()
 

@@ -69,3 +69,6 @@ def test_the_executable_never_replaces_another_program(tmp_path: Path, capsys: p
     assert "real-wolframscript" in file.read_text()
     assert main(["script", "--install", str(tmp_path), "--force"]) == 0
     assert file.read_text() == made
+    assert main(["script", "-wstpserver", "4000@h", "--install", str(tmp_path)]) == 0
+    assert "script -wstpserver 4000@h" in file.read_text()
+    assert main(["script", "-wstpserver", "http://h", "--install", str(tmp_path)]) == 2

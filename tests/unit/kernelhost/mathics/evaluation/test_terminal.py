@@ -51,6 +51,9 @@ class Recorder:
         ("Dialog[1, 2]", "Dialog[1, 2]", []),
         ('WriteString["stdout", "a"]; WriteString[$Output, "b"]', "Null", ["text 'a'", "text 'b'"]),
         ("AbortProtect[1 + 1]", "2", []),
+        ('{ReadLine["stdin"], ReadLine[], Read["stdin", String]}', '{"1", "2", "3"}', ["string ''"] * 3),
+        ('{Read["stdin"], Read["stdin", Number]}', "{1, 2}", ["input ''"] * 2),
+        ('ReadLine[StringToStream["a\\nb"]]', '"a"', []),
     ],
 )
 def test_evaluations_ask_their_client(code: str, value: str, asked: list[str], loaded: Loaded) -> None:
@@ -65,4 +68,5 @@ def test_nobody_answers_without_a_client(loaded: Loaded) -> None:
     assert isinstance(loaded.terminal, Terminal)
     assert loaded.terminal.client is None
     assert text_of(loaded, "{Input[], InputString[], Dialog[]}") == "{EndOfFile, EndOfFile, Null}"
+    assert text_of(loaded, '{ReadLine["stdin"], ReadList["stdin", String], ReadString["stdin"]}') == '{EndOfFile, {}, ""}'
     assert text_of(loaded, "CheckAbort[Interrupt[], aborted]") == "aborted"
