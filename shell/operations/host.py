@@ -51,6 +51,8 @@ def run_host(config: Config, *, endpoint: str) -> int:
 def check_kernels(config: Config) -> None:
     """Check that the embedded kernel and Woxi can run where pools have them; log an error if not.
 
+    That the embedded kernel has no second engine is a warning.
+
     Raises:
         MissingExtra: one cannot, and no pool has another kernel.
     """
@@ -63,6 +65,8 @@ def check_kernels(config: Config) -> None:
         if len(pools) == len(config.pools):
             raise error
         _log.error("no kernels can be started for %s: %s", ", ".join(pools), error)
+    if embedded and missing("embedded") is None and (lacking := missing("engine")) is not None:
+        _log.warning("functions that Mathics3 lacks stay unevaluated, for want of a second engine: %s", lacking)
 
 
 async def _host(config: Config, endpoint: str) -> None:

@@ -121,8 +121,27 @@ class TestPoolsWithTheEmbeddedKernel:
         assert not caplog.records
 
 
+def test_a_missing_second_engine_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "woxi", None)
+    file = tmp_path / "k.conf"
+    pools = {"A": "embedded", "B": "embedded", "C": sys.executable}
+    file.write_text(json.dumps({"Pools": {name: {"KernelPath": path} for name, path in pools.items()}}))
+    check_kernels(load(file))
+    told = (
+        "functions that Mathics3 lacks stay unevaluated, for want of a second engine:"
+        " woxi is not installed: pip install 'kernelbus[engine]'"
+    )
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [(logging.WARNING, told)]
+    caplog.clear()
+    monkeypatch.delitem(sys.modules, "woxi")
+    check_kernels(load(file))
+    assert not caplog.records
+
+
 def test_what_is_installed_is_not_missing() -> None:
-    for extra in ("wstp", "embedded", "admin", "discovery", "metrics"):
+    for extra in ("wstp", "embedded", "engine", "admin", "discovery", "metrics"):
         assert missing(extra) is None
         require(extra)
 
