@@ -10,6 +10,7 @@ again, so that no loop arises.
 from __future__ import annotations
 
 import logging
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +20,10 @@ import numpy
 from mathics.core.atoms import String
 from mathics.core.attributes import A_PROTECTED, attribute_string_to_number
 from mathics.core.definitions import Definition
+from mathics.core.evaluation import Output
 from mathics.core.rules import BaseRule
 
-from kernelbus.kernelhost.mathics.engine.names import read_functions, read_names
+from kernelbus.kernelhost.mathics.engine.names import Better, read_better, read_functions, read_names
 from kernelbus.kernelhost.mathics.engine.process import EngineError, engine, is_installed
 from kernelbus.kernelhost.mathics.engine.reading import read
 from kernelbus.kernelhost.mathics.engine.sending import MOST_TEXT, Question, TooLarge, written
@@ -31,6 +33,8 @@ __all__ = ["AskRule", "Delegate", "install", "pass_on", "say"]
 
 _log = logging.getLogger("kernelhost.mathics")
 
+#: How long the engine may take for what Mathics3 has a function for, seconds.
+_PATIENCE: Final = 10.0
 #: How many questions are remembered to which the answer was the question.
 _REMEMBERED: Final = 512
 
@@ -87,7 +91,7 @@ class Delegate:
     def _answer(self, question: Question, name: str, evaluation: Any, quiet: bool) -> Answer | None:
         seed = int(numpy.random.randint(0, 2**62)) if question.random else None
         try:
-            return engine.ask(question, seed=seed)
+            return engine.ask(question, seed=seed, seconds=_PATIENCE if quiet else None)
         except EngineError as error:
             _log.warning("%s: %s", name, error)
             if not quiet:
@@ -146,6 +150,65 @@ class AskRule(BaseRule):
         return self._value(expression, evaluation)
 
 
+#: What is raised where Mathics3 does not expect what it was given.
+_FAULTS: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError)
+
+
+class _Better(AskRule):
+    """Apply before Mathics3's own rules for a function."""
+
+    def __init__(self, delegate: Delegate, entry: Better, theirs: list[Any]) -> None:
+        super().__init__(delegate.value)
+        self._delegate = delegate
+        self._first = entry.first
+        self._heads = re.compile(entry.heads) if entry.heads else None
+        self._theirs = theirs
+
+    def apply(self, expression: Any, evaluation: Any, fully: bool = True, return_list: bool = False, max_list: int | None = None) -> Any:
+        """Return the value of an expression; None: Mathics3's rules decide."""
+        heads = self._heads
+        if heads is not None and not any(heads.fullmatch(each.get_head_name().removeprefix("System`")) for each in expression.elements):
+            return None
+        if self._first:
+            return self._delegate.value(expression, evaluation, quiet=True)
+        # What they say about an expression that they leave is kept until the engine leaves it, too.
+        said, theirs = _Said(), evaluation.output
+        evaluation.output = said
+        try:
+            try:
+                result, fault = self._by_theirs(expression, evaluation, fully), None
+            except _FAULTS as error:
+                result, fault = None, error
+            if result is None:
+                result = self._delegate.value(expression, evaluation, quiet=True)
+                said.kept = said.kept if result is None else []
+            if result is None and fault is not None:
+                raise fault
+        finally:
+            evaluation.output = theirs
+            for each in said.kept:
+                theirs.out(each)
+        # Their rules have had their turn, and must not be tried again.
+        return expression if result is None else result
+
+    def _by_theirs(self, expression: Any, evaluation: Any, fully: bool) -> Any | None:
+        for rule in self._theirs:
+            result = rule.apply(expression, evaluation, fully=fully)
+            if result is not None and not result.sameQ(expression):
+                return result
+        return None
+
+
+class _Said(Output):
+    """Keep what is printed, and messages."""
+
+    def __init__(self) -> None:
+        self.kept: list[Any] = []
+
+    def out(self, out: Any) -> None:
+        self.kept.append(out)
+
+
 def install(definitions: Any) -> None:
     """Make the language's names known, and delegate what the tables say."""
     here = Path(__file__).parent
@@ -153,7 +216,8 @@ def install(definitions: Any) -> None:
     for name in read_names((here / "names.txt").read_text(encoding="utf-8")):
         _known(builtin, name)
     functions = read_functions((here / "functions.txt").read_text(encoding="utf-8"))
-    rule = AskRule(Delegate().value)
+    delegate = Delegate()
+    rule = AskRule(delegate.value)
     for name, attributes in functions.items():
         definition = _known(builtin, name)
         if definition is None:
@@ -163,6 +227,13 @@ def install(definitions: Any) -> None:
             definition.attributes |= attribute_string_to_number.get(f"System`{attribute}", 0)
         if is_installed():
             definition.downvalues, definition.subvalues = [rule], [rule]
+    if is_installed():
+        for entry in read_better((here / "better.toml").read_text(encoding="utf-8")):
+            definition = builtin.get(f"System`{entry.name}")
+            if definition is not None:
+                for values in ("downvalues", "subvalues"):
+                    theirs = list(getattr(definition, values))
+                    setattr(definition, values, [_Better(delegate, entry, theirs), *theirs])
     definitions.clear_cache()
 
 

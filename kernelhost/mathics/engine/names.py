@@ -21,12 +21,15 @@ class Better(NamedTuple):
         name: the function's name.
         first: whether the engine is asked first, and Mathics3 only for what it leaves; otherwise
             the engine is asked for what Mathics3 leaves unevaluated.
-        shown_by: inputs, each with what Mathics3 gives and what the engine gives.
+        heads: a pattern; the engine is asked only if the head of an argument matches it. "" matches
+            all.
+        shown_by: inputs, each with its right value, that Mathics3 alone gets wrong.
     """
 
     name: str
     first: bool
-    shown_by: tuple[tuple[str, str, str], ...]
+    heads: str
+    shown_by: tuple[tuple[str, str], ...]
 
 
 def read_functions(text: str) -> dict[str, tuple[str, ...]]:
@@ -48,7 +51,7 @@ def read_better(text: str) -> list[Better]:
     found = []
     for name, entry in tomllib.loads(text).items():
         if entry.get("ask") not in ("first", "after") or not entry.get("shown_by"):
-            raise ValueError(f"{name}: `ask` is neither \"first\" nor \"after\", or `shown_by` is missing")
-        inputs = tuple((each["in"], each["mathics"], each["engine"]) for each in entry["shown_by"])
-        found.append(Better(name, entry["ask"] == "first", inputs))
+            raise ValueError(f'{name}: `ask` is neither "first" nor "after", or `shown_by` is missing')
+        inputs = tuple((source, value) for source, value in entry["shown_by"])
+        found.append(Better(name, entry["ask"] == "first", entry.get("heads", ""), inputs))
     return found

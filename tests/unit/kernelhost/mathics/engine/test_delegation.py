@@ -12,7 +12,7 @@ import pytest
 from mathics.core.definitions import Definition
 
 from kernelbus.kernelhost.mathics.engine import delegation, sending
-from kernelbus.kernelhost.mathics.engine.names import read_functions, read_names
+from kernelbus.kernelhost.mathics.engine.names import read_better, read_functions, read_names
 from kernelbus.kernelhost.mathics.engine.process import EngineError, engine, is_installed
 from kernelbus.kernelhost.mathics.evaluation.evaluator import Evaluator
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
@@ -156,6 +156,33 @@ def test_an_engine_that_fails_leaves_the_expression(session: Session, monkeypatc
     monkeypatch.setattr(engine, "ask", ask)
     assert session("PDF[fails]") == "PDF[fails]"
     assert session.said == ["Kernel::engine: PDF is not evaluated: the second engine has failed."]
+
+
+@needs_woxi
+def test_what_mathics_gets_wrong_is_answered_better(session: Session) -> None:
+    builtin, wrong = session.loaded.definitions.builtin, []
+    for entry in read_better((ROOM / "better.toml").read_text(encoding="utf-8")):
+        definition = builtin[f"System`{entry.name}"]
+        for source, value in entry.shown_by:
+            found = session(source)
+            if (found, session.said) != (value, []):
+                wrong.append(f"{source}: {found} {session.said}")
+            kept = definition.downvalues, definition.subvalues
+            definition.downvalues, definition.subvalues = kept[0][1:], kept[1][1:]
+            session.loaded.definitions.clear_cache()
+            if session(source) == value:
+                wrong.append(f"{source}: the kernel has it right by itself: take {entry.name} off the list")
+            definition.downvalues, definition.subvalues = kept
+            session.loaded.definitions.clear_cache()
+    assert wrong == []
+
+
+@needs_woxi
+def test_what_mathics_leaves_keeps_its_messages(session: Session) -> None:
+    assert session('StringTake["ab", 7]') == 'StringTake["ab", 7]'
+    assert len(session.said) == 1
+    assert session('StringTake["planet", 2 ;; 4]') == '"lan"'
+    assert session.said == []
 
 
 def test_every_name_of_the_language_is_known(session: Session) -> None:

@@ -14,8 +14,8 @@ ROOM = files("kernelbus.kernelhost.mathics.engine")
 def test_tables_are_read() -> None:
     assert read_functions("f\ng HoldAll Listable\n\n") == {"f": (), "g": ("HoldAll", "Listable")}
     assert read_names("a\nb\n") == ["a", "b"]
-    entry = "[f]\nask = 'first'\nshown_by = [{ in = 'f[1]', mathics = '1', engine = '2' }]\n"
-    assert read_better(entry) == [Better("f", True, (("f[1]", "1", "2"),))]
+    entry = "[f]\nask = 'first'\nheads = 'g.*'\nshown_by = [['f[1]', '2']]\n[g]\nask = 'after'\nshown_by = [['g', '1']]"
+    assert read_better(entry) == [Better("f", True, "g.*", (("f[1]", "2"),)), Better("g", False, "", (("g", "1"),))]
 
 
 @pytest.mark.parametrize("entry", ["[f]\nask = 'later'\nshown_by = [{}]\n", "[f]\nask = 'after'\nshown_by = []\n", "[f]\n"])
