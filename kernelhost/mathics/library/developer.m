@@ -25,6 +25,8 @@ Developer`ReadRawJSONString[x_String, ___] := ImportString[x, "RawJSON"]
 Developer`ReadRawJSONFile[x_, ___] := Import[x, "RawJSON"]
 Developer`WriteRawJSONString[x_, options___Rule] := ExportString[x, "RawJSON", options]
 Developer`WriteRawJSONFile[file_, x_, options___Rule] := Export[file, x, "RawJSON", options]
+SetSystemOptions[___] := Null
+SystemOptions[___] := {}
 Developer`SetSystemOptions[___] := Null
 Developer`SystemOptions[___] := {}
 kernelbus`machineQ[x_] := Head[x] === Real && Precision[x] === MachinePrecision
@@ -52,6 +54,8 @@ kernelbus`ragged[x_, n_, ends_] := MapThread[Take[x, {#1 + 1, #2}] &, {Most[ends
 
 Take[x_, before___, UpTo[n_], after___] := Take[x, before, Min[n, kernelbus`length[x, Length[{before}]]], after]
 Drop[x_, before___, UpTo[n_], after___] := Drop[x, before, Min[n, kernelbus`length[x, Length[{before}]]], after]
+Take[x_, before___, -UpTo[n_], after___] := Take[x, before, -Min[n, kernelbus`length[x, Length[{before}]]], after]
+Drop[x_, before___, -UpTo[n_], after___] := Drop[x, before, -Min[n, kernelbus`length[x, Length[{before}]]], after]
 kernelbus`length[x_, 0] := Length[x]
 kernelbus`length[x_, n_] := If[Length[x] === 0, 0, kernelbus`length[First[x], n - 1]]
 StringTake[x_String, UpTo[n_]] := StringTake[x, Min[n, StringLength[x]]]
@@ -88,3 +92,19 @@ Rest[x_ByteArray] := ByteArray[Rest[Normal[x]]]
 Most[x_ByteArray] := ByteArray[Most[Normal[x]]]
 Reverse[x_ByteArray] := ByteArray[Reverse[Normal[x]]]
 Total[x_ByteArray] := Total[Normal[x]]
+
+(* -- where a kernel runs: without a front end, over a link -- *)
+
+$FrontEnd := Null
+$Notebooks := False
+$Linked := True
+$LinkSupported := True
+$BatchInput := False
+$BatchOutput := False
+$CloudEvaluation := False
+$CloudConnected := False
+$EvaluationEnvironment := "Session"
+$SynchronousEvaluation := True
+$ReleaseNumber := 0
+$EvaluationCloudObject := None
+$ProcessorCount := kernelbus`processors[]

@@ -1,9 +1,10 @@
 """Show what is known of a symbol: ``Definition``, ``Information``, ``Context``.
 
 * ``Definition[f]`` is shown as the definitions of f, each as it was given: with ``=`` or with
-  ``:=``. Mathics3 keeps no record of that; assignments are marked here.
-* ``Information[f, "property"]`` gives one property. Mathics3 has ``Information[f]`` only, which
-  prints.
+  ``:=``. Mathics3 keeps no record of that; assignments are marked here. ``FullDefinition[f]`` has
+  also those of the symbols that f needs.
+* ``Information[f, "property"]`` gives one property. ``Information[f]``, ``?f`` and ``??f`` are
+  shown as the usage and the definitions of f.
 * ``Context["f"]`` takes a name.
 """
 
@@ -21,7 +22,8 @@ from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol
 
 from kernelbus.kernelhost.mathics.forms.described import describe
-from kernelbus.kernelhost.mathics.forms.inputform import input_form
+from kernelbus.kernelhost.mathics.forms.inputform import input_form, string_text
+from kernelbus.kernelhost.mathics.library.dependencies import needed
 
 __all__ = ["mend_inspection"]
 
@@ -105,17 +107,28 @@ def _with_signature(made: Callable[..., Any], theirs: Callable[..., Any]) -> Cal
 
 def _mend_definition() -> None:
     describe("System`Definition", _definition_text)
-    describe("System`FullDefinition", _definition_text)
+    describe("System`FullDefinition", _full_definition_text)
+
+
+def _named(expr: Any, definitions: Any) -> str | None:
+    """Return the whole name that the only argument stands for, None if it stands for none."""
+    if len(expr.elements) != 1:
+        return None
+    name = expr.elements[0].get_string_value() or expr.elements[0].get_name()
+    return definitions.lookup_name(name) if name else None
 
 
 def _definition_text(expr: Any, evaluation: Any) -> str | None:
-    if len(expr.elements) != 1:
+    name = _named(expr, evaluation.definitions)
+    return None if name is None else _BETWEEN.join(_definitions(name, evaluation)) or "Null"
+
+
+def _full_definition_text(expr: Any, evaluation: Any) -> str | None:
+    name = _named(expr, evaluation.definitions)
+    if name is None:
         return None
-    item = expr.elements[0]
-    name = item.get_string_value() or item.get_name()
-    if not name:
-        return None
-    return _BETWEEN.join(_definitions(evaluation.definitions.lookup_name(name), evaluation)) or "Null"
+    names = [name, *(other for other in needed([Symbol(name)], evaluation.definitions) if other != name)]
+    return _BETWEEN.join(line for each in names for line in _definitions(each, evaluation)) or "Null"
 
 
 def _definitions(name: str, evaluation: Any) -> list[str]:
@@ -180,6 +193,28 @@ def _mend_information() -> None:
 
     information.__doc__ = "Information[symbol_, what_String]"
     Information.eval_property = information
+    describe("System`Information", _information_text)
+
+
+def _information_text(expr: Any, evaluation: Any) -> str | None:
+    """Return what ``Information[f]`` and ``?f`` show; None for a pattern of names.
+
+    ``?f`` is ``Information["f", LongForm -> False]``, which shows definitions only if there is no
+    usage message.
+    """
+    item, *options = expr.elements or (None,)
+    name = None if item is None else item.get_string_value() or item.get_name()
+    if not name or any(mark in name for mark in "*@") or not all(option.has_form(("Rule", "RuleDelayed"), 2) for option in options):
+        return None
+    definitions = evaluation.definitions
+    full = definitions.lookup_name(name)
+    try:
+        definitions.get_definition(full, only_if_exists=True)
+    except KeyError:
+        return f'Missing["UnknownSymbol", {string_text(name)}]'
+    usage, lines = _usage(full, evaluation), _definitions(full, evaluation)
+    short = any(option.elements[1].get_name() == "System`False" for option in options)
+    return _BETWEEN.join([usage] if short and usage != full else [usage, *lines])
 
 
 def _properties(whole: Any, evaluation: Any) -> dict[str, Callable[[], Any]]:

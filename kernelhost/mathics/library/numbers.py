@@ -107,6 +107,9 @@ def _mend_range() -> None:
         try:
             return their_apply(self, expression, *arguments)
         except OverflowError:
+            if expression.has_form("N", 1) and isinstance(expression.elements[0], PrecisionReal):
+                # There is no machine number that it could be.
+                return expression.elements[0]
             precise = _precise(expression)
             if precise is expression:
                 raise

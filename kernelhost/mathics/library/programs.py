@@ -5,15 +5,17 @@
 * ``Run`` runs its command, which Mathics3 puts into quotation marks. ``RunThrough``, and names of
   files that begin with ``!``, run a program, too: ``ReadList["!ls", String]``. A pool can forbid
   programs (:mod:`kernelbus.kernelhost.mathics.evaluation.confinement`).
+* ``$ProcessorCount``, and ``Internal`Bag``, in which programs collect results.
 * ``Read`` and ``ReadList`` take types within any expression, as ``HoldComplete[Expression]`` and
   ``{Word, {Number, Number}}``.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from mathics.core.atoms import Integer, String
 from mathics.core.builtin import Builtin
@@ -72,8 +74,78 @@ class _Output(Builtin):
         return String(done.stdout.decode("utf-8", "replace"))
 
 
+class _Processors(Builtin):
+    """``kernelbus`processors[]``: how many processors the machine has."""
+
+    name = "processors"
+    context = "kernelbus`"
+    summary_text = "number of processors"
+
+    def eval(self, evaluation: Any) -> Any:
+        "kernelbus`processors[]"
+        return Integer(os.cpu_count() or 1)
+
+
+class _Bag(Builtin):
+    """``Internal`Bag[{...}]``: a list that grows in place; the elements are kept by its number."""
+
+    name = "Bag"
+    context = "Internal`"
+    rules: ClassVar[dict[str, str]] = {"Internal`Bag[]": "Internal`Bag[{}]"}
+    summary_text = "a list that grows in place"
+
+    def eval(self, items: Any, evaluation: Any) -> Any:
+        "Internal`Bag[items_List]"
+        _bags.append(list(items.elements))
+        return Expression(Symbol("Internal`Bag"), Integer(len(_bags) - 1))
+
+
+class _StuffBag(Builtin):
+    """``Internal`StuffBag[bag, x]``, ``Internal`StuffBag[bag, {...}, 1]``: put into a bag."""
+
+    name = "StuffBag"
+    context = "Internal`"
+    summary_text = "put an element into a bag"
+
+    def eval(self, bag: Any, item: Any, level: Any, evaluation: Any) -> Any:
+        "Internal`StuffBag[Internal`Bag[bag_Integer], item_, level___]"
+        if not 0 <= bag.value < len(_bags):
+            return None
+        _bags[bag.value].extend(item.elements if level.get_sequence() and item.has_form("List", None) else (item,))
+        return Expression(Symbol("Internal`Bag"), bag)
+
+
+class _BagPart(Builtin):
+    """``Internal`BagPart[bag, n]``, ``Internal`BagPart[bag, All]``: what is in a bag."""
+
+    name = "BagPart"
+    context = "Internal`"
+    summary_text = "take elements of a bag"
+
+    def eval(self, bag: Any, part: Any, evaluation: Any) -> Any:
+        "Internal`BagPart[Internal`Bag[bag_Integer], part_]"
+        if not 0 <= bag.value < len(_bags):
+            return None
+        return Expression(Symbol("System`Part"), ListExpression(*_bags[bag.value]), part)
+
+
+class _BagLength(Builtin):
+    """``Internal`BagLength[bag]``: how many elements a bag has."""
+
+    name = "BagLength"
+    context = "Internal`"
+    summary_text = "number of elements of a bag"
+
+    def eval(self, bag: Any, evaluation: Any) -> Any:
+        "Internal`BagLength[Internal`Bag[bag_Integer]]"
+        return Integer(len(_bags[bag.value])) if 0 <= bag.value < len(_bags) else None
+
+
+#: The elements of each bag of this kernel.
+_bags: list[list[Any]] = []
+
 #: What is to be defined.
-BUILTINS = (_Output,)
+BUILTINS = (_Output, _Processors, _Bag, _StuffBag, _BagPart, _BagLength)
 
 _EXPRESSION = Symbol("System`Expression")
 _HELD = Expression(Symbol("System`Hold"), _EXPRESSION)

@@ -22,6 +22,12 @@ from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
          "Attributes[h] = {Listable}\n \nh[x_] := x /; x > 0\n \nOptions[h] = {a -> 1}"),
         ("r[x_] := x; SetAttributes[r, ReadProtected]; Definition[r]", "Attributes[r] = {ReadProtected}"),
         ("Definition[nothing]", "Null"),
+        ("g[x_] := h[x]; h[x_] := k x; k = 2; FullDefinition[g]", "g[x_] := h[x]\n \nh[x_] := k*x\n \nk = 2"),
+        ('g[x_] := x; Definition["g"]', "g[x_] := x"),
+        ("g[x_] := x; ?g", "Global`g\n \ng[x_] := x"),
+        ('g[x_] := x; g::usage = "g of x"; ?g', "g of x"),
+        ('g[x_] := x; g::usage = "g of x"; ??g', "g of x\n \ng[x_] := x"),
+        ("?nosuchname", 'Missing["UnknownSymbol", "nosuchname"]'),
     ],
 )  # fmt: skip
 def test_definitions_are_shown_as_they_were_given(loaded: Loaded, code: str, text: str) -> None:

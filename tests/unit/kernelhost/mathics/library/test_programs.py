@@ -40,6 +40,11 @@ def test_the_command_line_is_the_kernels(loaded: Loaded, monkeypatch: pytest.Mon
         ('RunThrough["cat", 2 + a]', "2 + a"),
         ('Get["!echo 1+1"]', "2"),
         ('Run["exit 3"]', "3"),
+        ("{$FrontEnd, $Notebooks, $Linked, $EvaluationEnvironment, IntegerQ[$ProcessorCount]}", '{Null, False, True, "Session", True}'),
+        ("b = Internal`Bag[{1}]; Internal`StuffBag[b, 2]; Internal`StuffBag[b, {3}, 1]; {Internal`BagLength[b], Internal`BagPart[b, All]}",
+         "{3, {1, 2, 3}}"),
+        ("Internal`BagLength[Internal`Bag[10^6]]", "Internal`BagLength[Internal`Bag[1000000]]"),
+        ("{Take[{1, 2, 3}, -UpTo[2]], Drop[{1, 2}, UpTo[5]]}", "{{2, 3}, {}}"),
         ('Run["test", 1, "=", 1]', "0"),
     ],
 )
