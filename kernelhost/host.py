@@ -95,6 +95,8 @@ class Host:
 
     Attributes:
         reloader: replaces the configuration.
+        server: where the server of its kernels listens for programs, ``port@host``; "" if that is
+            not known.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Host:
         self._config = config
         self._end = end
         self.reloader = Reloader(config, reread, HOST_KEYS, self._configure)
+        self.server = ""
         self._name = name
         self._version = version
         self._log = EventLogger(_log, lambda: {"host": name})
@@ -440,6 +443,7 @@ class Host:
             self._scratch,
             self._groups,
         )
+        kernel.server = self.server
         self._kernels[name, number] = kernel
         self._by_identity[identity] = kernel
         self._none_left.clear()

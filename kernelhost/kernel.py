@@ -149,6 +149,8 @@ class Kernel(RelayOwner):
         quiet_since: when it became ready, or its :attr:`busy` last changed, on the loop's clock.
         program: the program that it runs; empty: the embedded kernel.
         short: whether it could not be started because the host is short of something.
+        server: where its server listens for programs, ``port@host``; "" if that is not known. An
+            embedded kernel takes kernels for parallel work there.
     """
 
     def __init__(
@@ -172,6 +174,7 @@ class Kernel(RelayOwner):
         self.phase = Phase.STARTING
         self.serial = 0
         self.host = host
+        self.server = ""
         self.log = EventLogger(_log, self._fields)
         self.trace = PacketTrace(self.log, str(self), time.time)
         self.session = Session(self, limits, send_prompt, replaced, rounds)
@@ -378,6 +381,8 @@ class Kernel(RelayOwner):
         """Fork or start the embedded kernel, whose link nobody else can reach."""
         command = kernel_command(self.pool.kernel_path, self.pool.kernel_options, (), self.pool.parallel_kernels)
         command += ["-title", str(self)]
+        if self.server:
+            command += ["-parallel", self.server]
         if self._limits.kernel_memory:
             command += ["-memory", str(self._limits.kernel_memory)]
         (data, its_data), (message, its_message) = socket.socketpair(), socket.socketpair()

@@ -16,6 +16,8 @@ Rooms, in the order in which one may import another:
     What is added to Mathics3 and corrected in it.
 ``links``
     Links that kernel code opens, and the programs that it installs.
+``parallel``
+    Kernels of the server that work for this one.
 ``evaluation``
     One evaluation: loading Mathics3, interrupts, memory limit, output, result.
 ``packets``

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from kernelbus.bus.settings.config import Config
+from kernelbus.bus.settings.networks import parse_address
 from kernelbus.bus.transport.interface import TransportFactory
 from kernelbus.frontend.server import Frontend
 from kernelbus.shell.extras import require
@@ -24,7 +25,8 @@ from kernelbus.shell.operations.parts import (
 from kernelbus.shell.operations.version import version
 from kernelbus.shell.token import TokenError, TokenFile
 
-__all__ = ["advertise_server", "listening_lines", "make_frontend", "run_frontend", "start_frontend"]
+__all__ = ["advertise_server", "listening_lines", "local_link_name", "make_frontend", "run_frontend", "start_frontend"]
+
 
 _log = logging.getLogger("kernelbus.server")
 
@@ -119,6 +121,13 @@ def listening_lines(frontend: Frontend, interface: str | None) -> str:
     first = f"Listening for new connections on port {frontend.port}" + (f" and interface {interface}" if interface else "")
     opened = frontend.opened
     return f"{first}\n{opened[:1].upper()}{opened[1:]}"
+
+
+def local_link_name(frontend: Frontend) -> str:
+    """Return the link name by which programs of this machine reach a frontend that listens."""
+    addresses = frontend.addresses
+    everywhere = any(parse_address(address).is_unspecified or address == "127.0.0.1" for address in addresses)
+    return f"{frontend.port}@{'127.0.0.1' if everywhere or not addresses else addresses[0]}"
 
 
 async def advertise_server(frontend: Frontend, service: str, interface: str | None) -> None:

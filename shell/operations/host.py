@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 
 from kernelbus.bus.settings.config import WOXI, Config
@@ -27,6 +28,8 @@ from kernelbus.shell.operations.version import version
 __all__ = ["check_kernels", "make_host", "run_host"]
 
 _log = logging.getLogger("kernelbus.server")
+#: The variable that says where the server of a host that runs by itself listens for programs.
+_SERVER = "KERNELBUS_PARALLEL_SERVER"
 
 
 def run_host(config: Config, *, endpoint: str) -> int:
@@ -76,6 +79,7 @@ async def _host(config: Config, endpoint: str) -> None:
             return
         connect, endpoint, found = bus
         host = make_host(process, config, connect, endpoint, end=process.stop)
+        host.server = os.environ.get(_SERVER, "")
         process.reload_with(host.reloader)
         process.start(host.run(), on_stop=host.close)
         if found is not None:

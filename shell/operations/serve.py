@@ -29,6 +29,7 @@ from kernelbus.shell.operations.broker import (
 from kernelbus.shell.operations.frontend import (
     advertise_server,
     listening_lines,
+    local_link_name,
     make_frontend,
     start_frontend,
 )
@@ -95,6 +96,7 @@ async def _serve(
         host = make_host(process, config, connect, "this process")
         process.reload_with(broker.reloader, host.reloader, frontend.reloader)
         port = await frontend.listen(interface, port)
+        host.server = local_link_name(frontend)
         try:
             bound = _bind(broker, bus_endpoint or config.bus.endpoint, port)
             process.start(broker.run())

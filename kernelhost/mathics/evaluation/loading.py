@@ -32,6 +32,7 @@ What is changed, and why:
   :mod:`kernelbus.kernelhost.mathics.library.programs`,
   :mod:`kernelbus.kernelhost.mathics.evaluation.protection`).
 * ``LinkCreate``, ``Install`` and their like (:mod:`kernelbus.kernelhost.mathics.links.functions`).
+* ``ParallelTable`` and its like (:mod:`kernelbus.kernelhost.mathics.parallel.functions`).
 * Functions of the language that Mathics3 lacks are defined
   (:mod:`kernelbus.kernelhost.mathics.library.functions`).
 * Every name of the language is known, and the second engine is asked for functions that neither
@@ -55,6 +56,7 @@ from kernelbus.kernelhost.mathics.evaluation.memory import guard
 
 if TYPE_CHECKING:
     from kernelbus.kernelhost.mathics.evaluation.terminal import Terminal
+    from kernelbus.kernelhost.mathics.parallel.workers import Workers
 
 __all__ = ["LoadError", "Loaded", "load"]
 
@@ -82,6 +84,7 @@ class Loaded:
     interrupts: Interrupts
     terminal: Terminal
     numbers: dict[tuple[type, str], dict[Any, Any]]
+    workers: Workers
 
     def prune_numbers(self) -> None:
         """Empty the tables of all numbers ever made, which Mathics3 never does, if they have grown.
@@ -166,11 +169,12 @@ def load() -> Loaded:
     confinement.install(definitions)
     protection.install(definitions, interrupts)
     _add_links(definitions, interrupts, terminal)
+    workers = _add_parallel(definitions, interrupts)
     # Last, so that it sees what the kernel has.
     delegation.install(definitions)
     functions.install(definitions)
     exporting.install(definitions)
-    return Loaded(definitions, interrupts, terminal, _number_tables())
+    return Loaded(definitions, interrupts, terminal, _number_tables(), workers)
 
 
 def _number_tables() -> dict[tuple[type, str], dict[Any, Any]]:
@@ -246,6 +250,19 @@ def _add_links(definitions: Any, interrupts: Interrupts, terminal: Terminal) -> 
         if isinstance(builtin, functions.LinkFunction):
             builtin.links, builtin.parent = links, lambda: terminal.client
         builtin.contribute(definitions)
+
+
+def _add_parallel(definitions: Any, interrupts: Interrupts) -> Workers:
+    from kernelbus.kernelhost.mathics.parallel import functions
+    from kernelbus.kernelhost.mathics.parallel.workers import Workers
+
+    shared = functions.Shared(Workers(interrupts))
+    for kind in functions.BUILTINS:
+        builtin = kind(expression=False)
+        if isinstance(builtin, functions.ParallelFunction):
+            builtin.shared = shared
+        builtin.contribute(definitions)
+    return shared.workers
 
 
 def _mend_get() -> None:

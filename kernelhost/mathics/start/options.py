@@ -18,6 +18,9 @@
 ``-memory BYTES``
     The resident size at which the host ends the process; 0 for no limit. Wolfram kernels have no
     such option.
+``-parallel PORT@HOST``
+    Where the server of this kernel listens, for kernels for parallel work. Wolfram kernels have no
+    such option.
 ``-title TEXT``
     What the process calls itself in ``ps``. Wolfram kernels have no such option.
 ``-pwfile``, ``-password``, ``-lang``, ``-format``, ``-encoding``, each with a value
@@ -38,7 +41,7 @@ __all__ = ["Options", "OptionsError", "parse_options"]
 
 _LINK = frozenset({"linkmode", "linkprotocol", "linkname", "linkoptions", "linkhost"})
 _FLAGS = frozenset({"wstp", "mathlink", "noinit", "noprompt", "subkernel"})
-_VALUES = frozenset({"run", "initfile", "title"})
+_VALUES = frozenset({"run", "initfile", "parallel", "title"})
 #: Ignored options that take a value. The value must not be read as an option.
 _IGNORED = frozenset({"pwfile", "password", "lang", "format", "encoding"})
 
@@ -60,6 +63,7 @@ class Options:
         prompts: whether prompts are sent.
         subkernel: whether ``-subkernel`` was given.
         memory: the host's memory limit, bytes; 0 for none.
+        parallel: where the server of this kernel listens; "" if it has none.
         title: what the process calls itself; "" for its command line.
         unknown: the words that were skipped.
     """
@@ -71,6 +75,7 @@ class Options:
     prompts: bool = True
     subkernel: bool = False
     memory: int = 0
+    parallel: str = ""
     title: str = ""
     unknown: tuple[str, ...] = ()
 
@@ -119,6 +124,7 @@ def parse_options(argv: Sequence[str]) -> Options:
         prompts="noprompt" not in flags,
         subkernel="subkernel" in flags,
         memory=memory,
+        parallel=values["parallel"][-1] if values["parallel"] else "",
         title=values["title"][-1] if values["title"] else "",
         unknown=tuple(unknown),
     )

@@ -125,6 +125,7 @@ def serve(loaded: Loaded, link: Link, options: Options) -> int:
     port, source = _LinkPort(link, loaded, intake.done), _LinkSource(intake)
     loop = MainLoop(loaded, port, source, prompts=options.prompts)
     name_parent(loaded.definitions, link.name)
+    loaded.workers.server = options.parallel
     intake.start()
     try:
         intake.begin()
