@@ -23,6 +23,7 @@ LINK = ["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", "31415@12
         (["-pwfile", "-run", "-wstp"], Options()),
         (["-memory", "1000"], Options(memory=1000)),
         (["-title", "kernel 1 of pool A"], Options(title="kernel 1 of pool A")),
+        (["-parallel", "31415@127.0.0.1"], Options(parallel="31415@127.0.0.1")),
         (["-linkdescriptors", "5,16"], Options(descriptors=(5, 16))),
         (["-frobnicate", "x", "-wstp"], Options(unknown=("-frobnicate", "x"))),
         (["run"], Options(unknown=("run",))),
