@@ -1,7 +1,7 @@
 """Parallel computation: ``ParallelTable``, ``LaunchKernels`` and their like.
 
 ``workers`` holds the kernels that a kernel has taken from its server for parallel work, and gives
-them tasks. ``definitions`` says what they have to know before. ``functions`` defines the functions
-of the language. This room imports ``wstp``, Mathics3 and ``forms``, and no other room. Begin
-reading at ``workers``.
+them tasks. ``definitions`` defines there what is defined here. ``functions`` defines the functions
+of the language. This room imports ``wstp``, Mathics3, ``forms`` and ``library``, and no other room.
+Begin reading at ``workers``.
 """

@@ -23,7 +23,8 @@ from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol, SymbolNull
 
 from kernelbus.kernelhost.mathics.forms.convert import from_mathics, to_mathics
-from kernelbus.kernelhost.mathics.parallel.definitions import Whole, defining, needed, state_of
+from kernelbus.kernelhost.mathics.library.dependencies import needed
+from kernelbus.kernelhost.mathics.parallel.definitions import Whole, defining, state_of
 from kernelbus.kernelhost.mathics.parallel.workers import NoWorkersError, Worker, Workers
 from wstp.expr import Expr, Function
 from wstp.expr import Symbol as Name

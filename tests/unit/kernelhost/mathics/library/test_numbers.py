@@ -49,3 +49,21 @@ def test_loading_mends_the_reading_of_numbers(loaded: Loaded) -> None:
 )
 def test_numbers(code: str, text: str, loaded: Loaded) -> None:
     assert text_of(loaded, code) == text
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("10.^400", "1.`16.*^400"),
+        ("1.*^300*1.*^300", "1.`16.*^600"),
+        ("1.*^308 + 1.*^308", "2.`16.*^308"),
+        ("{1.*^200, 2.}^2", "{1.`16.*^400, 4.}"),
+        ("N[10.^400]", "1.`16.*^400"),
+        ("{10.^400 == 10^400, 10.^400 > 10^399, MachineNumberQ[10.^400]}", "{True, True, False}"),
+        ("(1. + I)*1.*^200*1.*^200", "1.`16.*^400 + 1.`16.*^400*I"),
+        ("Quiet[Exp[1.*^20]]", "Overflow[]"),
+        ("Quiet[x = 2.; Do[x = x^2, {30}]; Head[x]]", "Power"),
+    ],
+)
+def test_results_beyond_the_machines_range(code: str, text: str, loaded: Loaded) -> None:
+    assert text_of(loaded, code) == text

@@ -1,4 +1,4 @@
-"""What kernels for parallel work have to know."""
+"""Definitions that go to another kernel."""
 
 from __future__ import annotations
 
@@ -9,13 +9,7 @@ from mathics_values import Recorder, evaluate, text_of
 from kernelbus.kernelhost.mathics.evaluation.evaluator import Evaluator
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.forms.convert import from_mathics, to_mathics
-from kernelbus.kernelhost.mathics.parallel.definitions import Whole, defining, needed, state_of
-
-
-def test_definitions_are_found_through_definitions(loaded: Loaded) -> None:
-    held = evaluate(loaded, "f[x_] := g[x]; g[x_] := h + x; h = 5; other = 6; Options[g] = {a :> k}; k = 7; Hold[f[1], nothing]")
-    found = needed([held], loaded.definitions)
-    assert set(found) == {"Global`f", "Global`g", "Global`h", "Global`k"}
+from kernelbus.kernelhost.mathics.parallel.definitions import Whole, defining, state_of
 
 
 @pytest.mark.parametrize(
