@@ -42,9 +42,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from kernelbus.bus.settings.config import ConfigError, load
+from kernelbus.frontend.discovery.adapters import adapters
 from kernelbus.frontend.discovery.browse import BrowseError, Finder
 from kernelbus.frontend.discovery.found import Listing, Pool, Server, listing
-from kernelbus.frontend.discovery.services import BUS_TYPE, POOL_TYPE, server_type
+from kernelbus.frontend.discovery.services import BUS_TYPE, POOL_TYPE, is_loopback, server_type
 from kernelbus.shell.clients.session import SessionError
 from kernelbus.shell.exits import FAILED, OK, UNUSABLE
 from kernelbus.shell.terminal import complain, json_text
@@ -137,11 +138,12 @@ async def _find(
     protocol: str, interface: str | None, name: str, pool: str, only: bool, known: Collection[Place]
 ) -> list[Server]:
     deadline = time.monotonic() + TIMEOUT
+    here = {address for adapter in adapters() for address in adapter.addresses}
     async with Finder([server_type(protocol), POOL_TYPE], interface) as finder:
         while True:
             left = deadline - time.monotonic()
             try:
-                found = candidates(listing(finder.records, protocol).servers, name, pool, only=only, known=known)
+                found = candidates(listing(finder.records, protocol).servers, name, pool, only=only, known=known, here=here)
             except DiscoveryError:
                 if not await finder.changed(left):
                     raise
@@ -157,14 +159,16 @@ def candidates(
     *,
     only: bool = False,
     known: Collection[Place] = (),
+    here: Collection[str] = (),
     random: Callable[[], float] = random.random,
 ) -> list[Server]:
     """Return those of `servers` that fit, in the order in which to try them.
 
-    Servers that are known come first. The others come in random order, so that clients spread over
-    them, and each address has an equal share, however many servers it advertises. A server's
-    numbers count only against it: one that says that it has no ready kernel in the pool gets a
-    quarter of the share of one that says that it has some, and how many it says does not matter.
+    Servers that are known come first, then those of this machine. The others come in random order,
+    so that clients spread over them, and each address has an equal share, however many servers it
+    advertises. A server's numbers count only against it: one that says that it has no ready kernel
+    in the pool gets a quarter of the share of one that says that it has some, and how many it says
+    does not matter.
 
     Args:
         servers: what was found.
@@ -173,6 +177,7 @@ def candidates(
         only: fail if several fit, since only one of them has what is wanted.
         known: the addresses and ports of servers that were used before. Where several servers have
             the name, or with `only`, a single known one is taken.
+        here: this machine's own addresses.
         random: returns numbers from 0 to 1.
 
     Raises:
@@ -201,7 +206,8 @@ def candidates(
         fitting = familiar
     sharing = Counter(server.addresses[0] for server in fitting)
     drawn = {server: random() ** (sharing[server.addresses[0]] / _weight(server, pool)) for server in fitting}
-    ordered = sorted(fitting, key=lambda server: (server not in familiar, -drawn[server]))
+    own = {server for server in fitting if all(address in here or is_loopback(address) for address in server.addresses)}
+    ordered = sorted(fitting, key=lambda server: (server not in familiar, server not in own, -drawn[server]))
     return [_familiar_first(server, known) for server in ordered]
 
 

@@ -56,6 +56,12 @@ class TestChoice:
             assert (first.service, first.addresses) == ("two", ("192.0.2.9", "fd00::9"))
         assert candidates([OFFICE, moved], known={("192.0.2.9", 4001)}, random=lambda: 0.5)[0].addresses != ("192.0.2.9", "fd00::9")
 
+    def test_then_come_the_servers_of_this_machine(self) -> None:
+        here, both = server("here", ("Main", 0), address="192.0.2.1"), Server("both", "both", ("192.0.2.1", "192.0.2.8"), 1)
+        for _ in range(20):
+            order = candidates([OFFICE, both, here, LAB], known={("192.0.2.7", 31415)}, here={"192.0.2.1"})
+            assert order[:2] == [LAB, here], "an address of another machine beside it says nothing"
+
     def test_a_known_server_is_meant_where_several_may_be(self) -> None:
         twin = server("lab", address="192.0.2.9")
         assert candidates([LAB, twin], "lab", known={("192.0.2.9", 31415)}) == [twin]
