@@ -459,7 +459,7 @@ class Host:
         # The broker has to know of the attachment before the first byte comes. The position is
         # taken here, since detaching an earlier client has only now shown what that one missed.
         position = kernel.session.position(resume, point)
-        kernel.session.channel, kernel.session.client = channel, client
+        kernel.session.channel, kernel.session.client, kernel.session.start = channel, client, position
         kernel.session.attachments += 1
         kernel.session.began = kernel.session.began or self.now
         self._membership.send(Acquired(channel, self._kernel_report(kernel), position))

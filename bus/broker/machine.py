@@ -430,6 +430,7 @@ class Broker(BrokerTables):
         for report in message.kernels:
             self._kernel(host, report, now)
         attached = {report.channel: report.kernel for report in message.kernels if report.channel}
+        positions = {report.channel: report.position for report in message.kernels}
         # A kernel that is gone may have left its last output in a channel, which ends when that is
         # delivered.
         ending = {report.channel: report.kernel for report in message.channels if report.channel not in attached}
@@ -442,10 +443,12 @@ class Broker(BrokerTables):
             known = self.channels.get(channel)
             if known is None:
                 until = now + self.options.host_timeout
-                self.channels[channel] = ChannelEntry(channel, ChannelPhase.HALF, until, host=host, kernel=kernel)
+                half = ChannelEntry(channel, ChannelPhase.HALF, until, host=host, kernel=kernel, position=positions.get(channel, 0))
+                self.channels[channel] = half
             elif known.host is not host and (known.host is not None or (channel in ending and known.phase is ChannelPhase.WAITING)):
                 self._send(host.route, Release(channel, "another kernel serves it"))
             else:
+                known.position = positions.get(channel, known.position)
                 self._join(known, host, kernel or known.kernel)
 
     def _reconcile_frontend(self, frontend: Peer, message: Register, now: float) -> None:

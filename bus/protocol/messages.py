@@ -133,6 +133,7 @@ class KernelReport(Message):
     ends_in: float = 0.0  #: seconds until it is killed unless it obeys an abort; 0: it is not
     safe: float = 0.0  #: seconds for which the session is safe while it is idle; 0: for ever
     safe_busy: float = 0.0  #: the same while it evaluates
+    position: int = 0  #: as in :class:`Opened`, of the attachment
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

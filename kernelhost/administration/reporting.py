@@ -57,6 +57,7 @@ def kernel_report(kernel: Kernel, entry: KernelEntry, safe: tuple[float, float] 
         session.activity is Activity.ASKING,
         kernel.ends_in,
         *safe,
+        session.start,
     )
 
 

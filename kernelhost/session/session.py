@@ -144,6 +144,7 @@ class Session:
 
     Attributes:
         channel: the channel of its client; 0: it has no client.
+        start: the number of the packet with which its client began, or the last one.
         client: the address of its client.
         profile: the name that the client has given to the session.
         attachments: how many clients it has had.
@@ -155,6 +156,7 @@ class Session:
 
     def __init__(self, kernel: SessionKernel, limits: LimitsConfig, send_prompt: bool, replaced: bool, rounds: Rounds) -> None:
         self.channel = 0
+        self.start = 0
         self.client = ""
         self.profile = ""
         self.attachments = 0

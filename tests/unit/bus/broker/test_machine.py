@@ -504,6 +504,19 @@ def test_requests_keep_their_place_when_their_frontend_registers_again(bus: Brok
     assert bus.say(host, Acquired(1, kernel(channel=1))) == [("f", Opened(1, "k", "P", "h"))]
 
 
+@pytest.mark.parametrize("first", ["host", "frontend"])
+def test_a_new_broker_says_with_which_packet_a_client_begins_that_the_last_one_had_not_told(bus: BrokerPlayer, first: str) -> None:
+    """A client counts the packets from there."""
+    kernels = [replace(kernel(channel=7), position=41)]
+    if first == "host":
+        bus.host("h", kernels=kernels)
+        assert bus.say(bus.frontend("f"), Open(7, "a")) == [("f", Opened(7, "k", "P", "h", 41))]
+    else:
+        bus.say(bus.frontend("f"), Open(7, "a", kernel="k"))
+        bus.host("h", kernels=kernels)
+        assert bus.sent == [("f", Opened(7, "k", "P", "h", 41))]
+
+
 def test_a_part_that_comes_over_another_route_is_the_same_part(bus: BrokerPlayer) -> None:
     host, frontend = bus.host("h"), bus.frontend("f")
     bus.attach(frontend, host, 1)
