@@ -156,8 +156,9 @@ class Administrator(Actor):
         for kernel in self.record.see_ending(self.site.broker.name, self.now, [k.kernel for k in status.kernels if k.state == "ending"]):
             self.fault(LEFT, f"kernel {kernel[:8]} has been ending for more than 30 s")
         for pool in status.pools:
-            if pool.attached + pool.detached + pool.starting + pool.ready > pool.maximum * max(1, pool.hosts):
-                self.fault(WRONG, f"pool {pool.pool} has more kernels than its maximum: {pool}")
+            kernels = [kernel for kernel in status.kernels if kernel.pool == pool.pool and kernel.state not in ("ending", "awaited")]
+            if pool.hosts and len(kernels) > pool.maximum:
+                self.fault(WRONG, f"pool {pool.pool} has {len(kernels)} kernels, more than its maximum: {pool}")
         for problem in status.problems:
             self.record.error("status: problem", problem)
 

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Fault", "Owned", "Record", "Sample", "grown", "kind_of"]
+__all__ = ["Fault", "Owned", "Record", "Sample", "grown", "kind_of", "more_descriptors"]
 
 #: How many events and faults are kept; there may be many in half an hour.
 _EVENTS = 20_000
@@ -187,3 +187,14 @@ def grown(samples: Sequence[Sample]) -> int:
     fifth = len(own) // 5
     before, after = (statistics.median(sample.memory for sample in part) for part in (own[fifth : 2 * fifth], own[-fifth:]))
     return int(after - before)
+
+
+def more_descriptors(samples: Sequence[Sample]) -> int:
+    """Return how many descriptors more a part has at its end than it had when it had just begun.
+
+    The few samples in which it starts, and has yet to open what it always has, do not count.
+    """
+    own = [sample for sample in samples if sample.pid == samples[-1].pid] if samples else []
+    if len(own) < 25:
+        return 0
+    return own[-1].descriptors - min(sample.descriptors for sample in own[10:])

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from record import BROKEN, LEFT, LOST, MIB, STUCK, WRONG, Record, grown
+from record import BROKEN, LEFT, LOST, MIB, STUCK, WRONG, Record, grown, more_descriptors
 
 __all__ = ["JUDGED", "as_data", "as_text", "findings"]
 
 #: From this length on what a part grows by is judged, in seconds; a shorter soak shows it only.
 JUDGED = 600.0
-#: What a part may grow by, in bytes, and how many descriptors more it may have than at its start.
+#: What a part may grow by, in bytes, and how many descriptors more it may have at its end, when it
+#: has nothing to do.
 _GROWTH = 64 * MIB
 _DESCRIPTORS = 16
 
@@ -36,9 +37,8 @@ def findings(record: Record) -> list[str]:
         for part, samples in record.samples.items():
             if (more := grown(samples)) > _GROWTH:
                 found.append(f"{part} has grown by {more // MIB} MiB")
-            own = [sample for sample in samples if sample.pid == samples[-1].pid]
-            if own[-1].descriptors > own[0].descriptors + _DESCRIPTORS:
-                found.append(f"{part} has {own[-1].descriptors} descriptors, {own[0].descriptors} when it began")
+            if (more := more_descriptors(samples)) > _DESCRIPTORS:
+                found.append(f"{part} has {more} descriptors more than when it had begun")
     return found
 
 
