@@ -1,13 +1,18 @@
 """A kernel that costs next to nothing: sends its prompt, and answers `EvaluatePacket[e]` by
-`ReturnPacket[e]`.
+`ReturnPacket[e]`, but `EvaluatePacket["flood"]` by a megabyte of small packets first.
 """
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 
 import wstp
 from wstp import Function, Symbol
+from wstp.packets import encode_packet, packet
+
+FLOOD = encode_packet(packet("TextPacket", "x")) * 40_000
 
 
 def main(arguments: list[str]) -> int:
@@ -18,9 +23,13 @@ def main(arguments: list[str]) -> int:
         link.flush()
         try:
             while True:
-                packet = link.get()
-                assert isinstance(packet, Function)
-                link.put(Symbol("ReturnPacket")(*packet.args), end_packet=True)
+                asked = link.get()
+                assert isinstance(asked, Function)
+                if asked.args == ("flood",):
+                    with socket.socket(fileno=os.dup(link.fileno())) as connection:
+                        connection.setblocking(True)
+                        connection.sendall(FLOOD)
+                link.put(Symbol("ReturnPacket")(*asked.args), end_packet=True)
                 link.flush()
         except (wstp.LinkClosed, wstp.LinkLost):
             return 0

@@ -4,6 +4,9 @@ One client sends a flood and reads nothing. Another evaluates `2+2` all the whil
 latency of that client, the longest pause between two signs of life to the service manager, and
 what the server's memory and log grew by. The first line, without a flood, is the load of the
 machine itself: compare the others with it. The load average stands at the top.
+
+The server is `kernelbus serve`, or with `--apart` a broker, a host and a frontend. Then each of the
+three gives signs of life, and the longest pause of any of them is shown.
 """
 
 from __future__ import annotations
@@ -44,11 +47,13 @@ class Flood:
     """A flood: what is sent, on the message connection or the other, and with or without a kernel.
 
     `kernel` is "attached", "detached" (there was one), or "awaited" (the default pool is full).
+    `read`: whether the client reads what it gets.
     """
 
     data: Callable[[], bytes]
     kernel: str = "awaited"
     message: bool = False
+    read: bool = False
 
 
 FLOODS: dict[str, Flood] = {
@@ -65,13 +70,80 @@ FLOODS: dict[str, Flood] = {
     "1 MB of ], no kernel": Flood(lambda: b"]" * 2**20, "detached"),
     "3.5 MB of aborts": Flood(lambda: encode_message(3) * 437_500, "attached", message=True),
     "3.5 MB of aborts, no kernel": Flood(lambda: encode_message(3) * 437_500, "detached", message=True),
+    "40 MB of small packets of a kernel": Flood(lambda: encode_packet(EVALUATE("flood")) * 40, "attached", read=True),
+    "the same, unread": Flood(lambda: encode_packet(EVALUATE("flood")) * 40, "attached"),
 }
+
+
+class Process:
+    """A part of the server, as a service manager sees it."""
+
+    def __init__(self, folder: Path, stack: ExitStack, config: Path, log: Path, *command: str, ready: str) -> None:
+        place = folder / f"notify-{command[0]}"
+        self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._manager.bind(str(place))
+        self._manager.setblocking(False)
+        stack.callback(self._manager.close)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "src"),
+            "NOTIFY_SOCKET": str(place),
+            "WATCHDOG_USEC": "1000000",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "kernelbus.shell.main", *command, "-c", str(config), "-f", str(log)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        stack.callback(self._end)
+        assert self._process.stdout is not None
+        while ready not in (line := self._process.stdout.readline()):
+            assert line, f"{command[0]} has ended"
+        self.said = line
+        self._last = 0.0
+        self.gap = 0.0
+
+    def _end(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def memory(self) -> int:
+        """Return the resident size of the process, in bytes."""
+        found = re.search(r"VmRSS:\s*(\d+)", Path(f"/proc/{self._process.pid}/status").read_text())
+        assert found is not None
+        return int(found[1]) * 1024
+
+    def watch(self) -> None:
+        """Begin to measure :attr:`gap`, the longest pause between two signs of life."""
+        self._beats()
+        self._last, self.gap = time.monotonic(), 0.0
+
+    def look(self, over: bool = False) -> None:
+        """Take the signs of life that have come; `over`: nothing more is waited for."""
+        now = time.monotonic()
+        if self._beats() or over:
+            self.gap, self._last = max(self.gap, now - self._last), now
+
+    def _beats(self) -> int:
+        count = 0
+        with suppress(BlockingIOError):
+            while True:
+                count += self._manager.recv(4096).startswith(b"WATCHDOG")
+        return count
 
 
 class Server:
     """A server whose default pool is full, and whose pool P has room."""
 
-    def __init__(self, folder: Path, stack: ExitStack, kernel: str) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, kernel: str, apart: bool) -> None:
         pool: dict[str, object] = {"MinimumKernelNumber": 3, "MaximumKernelNumber": 20}
         if kernel == "echo":
             wrapper = folder / "kernel"
@@ -81,50 +153,30 @@ class Server:
         full = {**pool, "MinimumKernelNumber": 1, "MaximumKernelNumber": 1, "Default": True}
         config = folder / "c.conf"
         config.write_text(json.dumps({"Pools": {"Full": full, "P": pool}, "Limits": {"ConnectionTimeout": 600}}))
-        self.log = folder / "log"
-        self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._manager.bind(str(folder / "notify"))
-        self._manager.setblocking(False)
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT / "src"),
-            "NOTIFY_SOCKET": str(folder / "notify"),
-            "WATCHDOG_USEC": "1000000",
-            "OPENBLAS_NUM_THREADS": "1",
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "kernelbus.shell.main", "serve", "-p", "0", "-c", str(config), "-f", str(self.log)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-            cwd=ROOT,
-            start_new_session=True,
-        )
-        stack.callback(self._end)
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline().split()[-1])
-
-    def _end(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self._logs = folder / "logs"
+        self._logs.mkdir()
+        listening = "Listening for new connections"
+        if apart:
+            bus = f"ipc://{folder / 'bus'}"
+            parts = [
+                ("broker", ("--bus", bus), "Broker"),
+                ("host", ("--bus", bus), "has joined"),
+                ("frontend", ("--bus", bus, "-p", "0"), listening),
+            ]
+        else:
+            parts = [("serve", ("-p", "0", "--bus", f"ipc://{folder / 'bus'}"), listening)]
+        self.parts = [
+            Process(folder, stack, config, self._logs / name, name, *options, ready=ready) for name, options, ready in parts
+        ]
+        self.port = int(self.parts[-1].said.split()[-1])
 
     def memory(self) -> int:
-        """Return the resident size of the server's process, in bytes."""
-        found = re.search(r"VmRSS:\s*(\d+)", Path(f"/proc/{self.process.pid}/status").read_text())
-        assert found is not None
-        return int(found[1]) * 1024
+        """Return the resident size of all parts, in bytes."""
+        return sum(part.memory() for part in self.parts)
 
-    def beats(self) -> int:
-        """Return how many signs of life have come since the last call."""
-        count = 0
-        with suppress(BlockingIOError):
-            while True:
-                count += self._manager.recv(4096).startswith(b"WATCHDOG")
-        return count
+    def logged(self) -> int:
+        """Return the size of all logs, in bytes."""
+        return sum(log.stat().st_size for log in self._logs.iterdir())
 
     @contextmanager
     def client(self, kernel: str) -> Iterator[wstp.Link]:
@@ -142,12 +194,14 @@ class Server:
             yield link
 
 
-def send(number: int, data: bytes, until: Callable[[], bool]) -> None:
+def send(number: int, data: bytes, read: bool, until: Callable[[], bool]) -> None:
     """Send a flood to a socket as fast as the server takes it, and stay until told."""
     with socket.socket(fileno=os.dup(number)) as connection, suppress(OSError):
         rest = memoryview(data)
         while not until():
-            _, writable, _ = select.select([], [connection], [], 0.05) if rest else ([], [], time.sleep(0.05))
+            readable, writable, _ = select.select([connection] if read else [], [connection] if rest else [], [], 0.05)
+            if readable:
+                connection.recv(2**20)
             if writable:
                 rest = rest[connection.send(rest[: 2**16]) :]
 
@@ -157,22 +211,24 @@ def measure(server: Server, flood: Flood | None, seconds: float) -> dict[str, st
     over = threading.Event()
     with ExitStack() as stack:
         other = stack.enter_context(server.client("attached"))
-        before, logged = server.memory(), server.log.stat().st_size if server.log.exists() else 0
+        before, logged = server.memory(), server.logged()
         if flood is not None:
             data = flood.data()
             link = stack.enter_context(server.client(flood.kernel))
             number = link.message_fileno() if flood.message else link.fileno()
-            thread = threading.Thread(target=send, args=(number, data, over.is_set))
+            thread = threading.Thread(target=send, args=(number, data, flood.read, over.is_set))
             thread.start()
             stack.callback(thread.join)
             stack.callback(link.abort)
             stack.callback(over.set)
-        began = last = time.monotonic()
-        server.beats()
-        gap, peak, times = 0.0, before, []
-        while (now := time.monotonic()) - began < seconds or len(times) < 20:
-            if server.beats():
-                gap, last = max(gap, now - last), now
+        began = time.monotonic()
+        for part in server.parts:
+            part.watch()
+        peak = before
+        times: list[float] = []
+        while time.monotonic() - began < seconds or len(times) < 20:
+            for part in server.parts:
+                part.look()
             peak = max(peak, server.memory())
             asked = time.perf_counter()
             try:
@@ -183,15 +239,16 @@ def measure(server: Server, flood: Flood | None, seconds: float) -> dict[str, st
                 return {"p50 ms": f"it ended: {error}"}
             times.append((time.perf_counter() - asked) * 1e3)
             time.sleep(0.002)
-        gap = max(gap, time.monotonic() - last)
+        for part in server.parts:
+            part.look(over=True)
     times.sort()
     return {
         "p50 ms": f"{times[len(times) // 2]:.1f}",
         "p99 ms": f"{times[len(times) * 99 // 100]:.1f}",
         "worst ms": f"{times[-1]:.0f}",
-        "beats apart s": f"{gap:.1f}",
+        "beats apart s": f"{max(part.gap for part in server.parts):.1f}",
         "memory MB": f"{(peak - before) / 1e6:.0f}",
-        "log kB": f"{((server.log.stat().st_size if server.log.exists() else 0) - logged) / 1e3:.0f}",
+        "log kB": f"{(server.logged() - logged) / 1e3:.0f}",
     }
 
 
@@ -200,6 +257,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each flood is watched (5)")
     parser.add_argument("--kernel", choices=("echo", "Mathics3"), default="echo")
+    parser.add_argument("--apart", action="store_true", help="measure broker, host and frontend as processes of their own")
     parser.add_argument("--only", default="", help="floods whose name has this in it")
     options = parser.parse_args()
     print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.2f}\n")
@@ -209,7 +267,7 @@ def main() -> None:
             continue
         # A server of its own for each flood: memory that one has left would hide the next one's.
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-            server = Server(Path(folder), stack, options.kernel)
+            server = Server(Path(folder), stack, options.kernel, options.apart)
             stack.enter_context(server.client("awaited")).get(timeout=120)
             row = measure(server, flood, options.seconds)
         if not shown:

@@ -6,10 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable, Hashable
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from kernelbus.bus.turns import ROUND, STEPS, TURN, Turn, Turns
 
-__all__ = ["Rounds", "Worker"]
+__all__ = ["Rounds", "Worker", "shared"]
 
 
 class Worker(Hashable, Protocol):
@@ -22,8 +23,20 @@ class Worker(Hashable, Protocol):
         """
 
 
+_SHARED: WeakKeyDictionary[asyncio.AbstractEventLoop, Rounds] = WeakKeyDictionary()
+
+
+def shared() -> Rounds:
+    """Return the rounds of the running event loop: parts of one process have their turns in one."""
+    loop = asyncio.get_running_loop()
+    rounds = _SHARED.get(loop)
+    if rounds is None:
+        rounds = _SHARED[loop] = Rounds()
+    return rounds
+
+
 class Rounds:
-    """The turns of one part's workers.
+    """The turns of the workers on one event loop.
 
     Args:
         clock: returns the time in seconds; another one than the system's is for tests.
@@ -33,7 +46,6 @@ class Rounds:
     def __init__(
         self, clock: Callable[[], float] = time.perf_counter, *, turn: float = TURN, steps: int = STEPS, round: float = ROUND
     ) -> None:
-        self._loop = asyncio.get_running_loop()
         self._clock = clock
         self._turn, self._steps = turn, steps
         self._turns: Turns[Worker] = Turns(round)
@@ -65,7 +77,8 @@ class Rounds:
                 except Exception as error:
                     # One worker's failure is not another's: report it as the loop does.
                     again = False
-                    self._loop.call_exception_handler({"message": "work on what a peer has sent has failed", "exception": error})
+                    context = {"message": "work on what a peer has sent has failed", "exception": error}
+                    asyncio.get_running_loop().call_exception_handler(context)
                 if again:
                     turns.ask(worker, again=True)
                 turns.spent(clock() - began)
@@ -73,7 +86,7 @@ class Rounds:
             self._running = False
         if (turns.over or len(turns)) and not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._next_round)
+            asyncio.get_running_loop().call_soon(self._next_round)
 
     def _next_round(self) -> None:
         self._scheduled = False

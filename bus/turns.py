@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-__all__ = ["ROUND", "STEPS", "STEP_BYTES", "TURN", "Turn", "Turns"]
+__all__ = ["ROUND", "STEPS", "STEP_BYTES", "TURN", "Backlog", "Turn", "Turns"]
 
 K = TypeVar("K", bound=Hashable)
 
@@ -47,6 +47,51 @@ class Turn:
         """Count one step that was done; return whether there may be another."""
         self.steps -= 1
         return self.steps > 0 and self._clock() < self._ends
+
+
+class Backlog:
+    """Bytes that wait, and are taken in the steps of turns.
+
+    Attributes:
+        size: how many they are.
+    """
+
+    __slots__ = ("_pieces", "size")
+
+    def __init__(self) -> None:
+        self._pieces: deque[memoryview] = deque()
+        self.size = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._pieces)
+
+    def add(self, data: bytes | bytearray | memoryview) -> None:
+        """Take bytes; the buffer must not change afterwards."""
+        if len(data):
+            self._pieces.append(memoryview(data))
+            self.size += len(data)
+
+    def take(self, skippable: int) -> memoryview:
+        """Return the bytes of the next step, and forget them. There must be some.
+
+        Args:
+            skippable: how many of the next bytes are the rest of a body, which costs next to
+                nothing to follow.
+        """
+        first = self._pieces[0]
+        size = max(STEP_BYTES, skippable)
+        if len(first) > size:
+            self._pieces[0] = first[size:]
+            first = first[:size]
+        else:
+            self._pieces.popleft()
+        self.size -= len(first)
+        return first
+
+    def clear(self) -> None:
+        """Forget all that waits."""
+        self._pieces.clear()
+        self.size = 0
 
 
 class Turns(Generic[K]):

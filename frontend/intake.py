@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from kernelbus.bus.turns import STEP_BYTES, Turn
+from kernelbus.bus.turns import Backlog, Turn
 from kernelbus.frontend.sieve import Piece, Sieve
 from wstp import Limits
 
@@ -29,15 +29,14 @@ class Intake:
 
     def __init__(self, limits: Limits) -> None:
         self._sieve = Sieve(limits)
-        self._raw: deque[memoryview] = deque()
+        self._raw = Backlog()
         self._pieces: deque[Piece] = deque()
         self.waiting = 0
 
     def add(self, data: bytes | memoryview) -> None:
         """Take bytes that have come; the buffer must not change afterwards."""
-        if len(data):
-            self._raw.append(memoryview(data))
-            self.waiting += len(data)
+        self._raw.add(data)
+        self.waiting += len(data)
 
     def clear(self) -> None:
         """Forget what waits."""
@@ -56,13 +55,7 @@ class Intake:
         """
         taken, goes_on = 0, True
         while goes_on and self._raw and taken < _PORTION and not (self._pieces and self._pieces[-1].command):
-            first = self._raw[0]
-            size = max(STEP_BYTES, self._sieve.skippable)
-            part = first[:size]
-            if len(first) > size:
-                self._raw[0] = first[size:]
-            else:
-                self._raw.popleft()
+            part = self._raw.take(self._sieve.skippable)
             taken += len(part)
             # What the sieve holds is in no piece and waits for nothing but the client.
             self.waiting -= len(part)

@@ -67,6 +67,7 @@ from kernelbus.frontend.commands import (
 )
 from kernelbus.frontend.delivery import Delivery
 from kernelbus.frontend.enquiries import Enquiries
+from kernelbus.frontend.incoming import Arrival, Gone, Incoming
 from kernelbus.frontend.intake import Intake
 from kernelbus.frontend.lock import SYMBOL, Lock
 from kernelbus.frontend.reader import Reader
@@ -203,6 +204,7 @@ class ClientLink(RelayOwner):
         # them.
         self._messages: deque[tuple[int, Message]] = deque()
         self._output = Tracker(limits)
+        self._incoming = Incoming(self._take, lambda: self._output.skippable)
         self._handle: ChannelHandle | None = None
         self._received = 0
         self._credited = 0  # of the output: what the host has been given credit for
@@ -531,6 +533,7 @@ class ClientLink(RelayOwner):
             reads = link.read_to_the_end or (state is LinkState.CLOSING and link.peer_features.reads_on and not link.broken)
             taken = self._delivery.taken(link.acknowledged() if reads else self._answered)
             self._handle.end(reason, text, taken)
+        self._incoming.clear()
         self._server.rounds.forget(self)
         self._server.link_gone(self)
 
@@ -833,8 +836,8 @@ class ClientLink(RelayOwner):
             self._asked_by_command = False
             self._answer(packet("ReturnPacket", kernel))
         unopened, self._unopened = self._unopened, []
-        for data in unopened:
-            self._pass_to_client(data)
+        self._incoming.again(unopened)
+        self._server.rounds.ask(self._incoming)
         self._proceed()
 
     def refused(self, code: str, text: str) -> None:
@@ -852,7 +855,13 @@ class ClientLink(RelayOwner):
         self._proceed()
 
     def lost(self, text: str) -> None:
-        """Tell the client that its kernel is lost, and close the link."""
+        """Tell the client that its kernel is lost, and close the link, behind what has come."""
+        if self.state is LinkState.ATTACHED and self._incoming:
+            self._incoming.add(Gone(text))
+        else:
+            self._lose(text)
+
+    def _lose(self, text: str) -> None:
         if self.state in (LinkState.CLOSING, LinkState.ENDED):
             if self._handle is not None:
                 self._drop_channel(text, tell=False)
@@ -912,6 +921,7 @@ class ClientLink(RelayOwner):
         self._link.abort()
 
     def _drop_channel(self, text: str, tell: bool = True) -> None:
+        self._incoming.clear()
         if self._handle is not None:
             self._handle.drop()
             self._handle = None
@@ -926,6 +936,18 @@ class ClientLink(RelayOwner):
     def channel_event(self, event: Event) -> None:
         """Handle an event of the channel from the kernel's host."""
         match event:
+            case Data() | Ended() | Reset():
+                self._incoming.add(event)
+                self._server.rounds.ask(self._incoming)
+            case Urgent():
+                self._urgent.append(event)
+                self._pass_urgent()
+            case Writable():
+                self._proceed()
+
+    def _take(self, event: Arrival) -> None:
+        """Take what the kernel's host has sent, in its order and in this link's turn."""
+        match event:
             case Data(_, payload):
                 if self.state is LinkState.ATTACHED:
                     self._pass_to_client(payload)
@@ -937,11 +959,8 @@ class ClientLink(RelayOwner):
                 elif self._handle is not None and self.state is not LinkState.CLOSING:
                     # What comes while the link closes is not taken, and stays in the host's log.
                     self._handle.consume(len(payload))
-            case Urgent():
-                self._urgent.append(event)
-                self._pass_urgent()
-            case Writable():
-                self._proceed()
+            case Gone(text):
+                self._lose(text)
             case Ended(reason, text):
                 self._kernel_side_ended(reason, text)
             case Reset():
@@ -974,6 +993,7 @@ class ClientLink(RelayOwner):
 
     def channel_closed(self) -> None:
         """Handle the end of both directions of the channel."""
+        self._incoming.clear()
         self._handle = None
         self._server.channel_done(self.channel, "ended")
         self.channel, self.kernel, self.pool = 0, "", ""

@@ -41,7 +41,7 @@ from kernelbus.bus.protocol.reports import (
     StatusRequest,
 )
 from kernelbus.bus.protocol.schema import Message
-from kernelbus.bus.rounds import Rounds
+from kernelbus.bus.rounds import shared
 from kernelbus.bus.security.proof import SHORTEST, client_proof, server_proof
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import EventLogger, fields
@@ -150,7 +150,7 @@ class Frontend:
         self._wall = time.time() - self._loop.time()
         self._empty = asyncio.Event()
         self._numbers = itertools.count(1)
-        self.rounds = Rounds()
+        self.rounds = shared()
         self.enquiries: Enquiries[ClientLink] = Enquiries()
         self._status_asked: dict[int, Callable[[Status | None], None]] = {}
         options = ChannelOptions(window=config.limits.window, chunk=config.limits.chunk)

@@ -40,7 +40,7 @@ from kernelbus.bus.protocol.messages import (
 from kernelbus.bus.protocol.orders import Order
 from kernelbus.bus.protocol.reports import HostReport
 from kernelbus.bus.protocol.schema import Message
-from kernelbus.bus.rounds import Rounds
+from kernelbus.bus.rounds import shared
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.logs import EventLogger, fields
 from kernelbus.bus.settings.networks import address_of
@@ -133,7 +133,7 @@ class Host:
         self._none_left = asyncio.Event()
         self._all_ready = asyncio.Event()
         self._limits = limits = settled(config.limits)
-        self._rounds = Rounds()
+        self._rounds = shared()
         self._nursery = Nursery(limits.kernel_start_timeout)
         self._scratch = self._make_scratch()
         self._groups: Groups | None = None

@@ -36,6 +36,7 @@ from kernelbus.bus.descriptors import available, shortage
 from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import WOXI, LimitsConfig, PoolConfig
 from kernelbus.bus.settings.logs import EventLogger
+from kernelbus.bus.turns import Backlog, Turn
 from kernelbus.kernelhost.process import peers
 from kernelbus.kernelhost.process.accounting import Usage
 from kernelbus.kernelhost.process.cgroups import Group, Groups
@@ -133,7 +134,7 @@ class Kernel(RelayOwner):
         replaced: whether a client whose kernel dies gets another one at once.
         handler: what is told of the events in its life.
         nursery: forks embedded kernels.
-        rounds: gives the turns in which its clients' bytes are passed on.
+        rounds: gives the turns in which bytes to it and from it are passed on.
         scratch: makes the folder that it runs in; None: it runs in the host's.
         groups: makes the control group that it runs in; None: it has none of its own.
         host: the name of the kernel host, for the log.
@@ -211,6 +212,9 @@ class Kernel(RelayOwner):
         self._begun = 0  # the offset at which the present packet begins
         self._head: str | None = None
         self._beginnings = Beginnings(self.trace.kept)
+        self._rounds = rounds
+        self._unheard = Backlog()  # of its output, what it has had no turn for
+        self._held = False  # nobody takes its output at present
         self._output = Tracker(Limits(token_size=limits.token_size), want_first_argument=Conversation.HEADS | {"ReturnPacket"})
 
     def __str__(self) -> str:
@@ -286,7 +290,7 @@ class Kernel(RelayOwner):
     @property
     def held(self) -> bool:
         """Whether its output is not read, because nobody takes it at present."""
-        return self._link is not None and self._link.paused
+        return self._link is not None and self._held
 
     # ------------------------------------------------------------------ start and end
 
@@ -485,6 +489,8 @@ class Kernel(RelayOwner):
         """Do nothing: what the kernel wrote before is read first."""
 
     def link_ended(self, link: RelayLink, said_so: bool) -> None:
+        while self._unheard:
+            self._hear(self._unheard.take(self._output.skippable))
         self._passed = self.bytes_in, self.bytes_out
         self._link = None
         if self._exit is None:
@@ -650,17 +656,48 @@ class Kernel(RelayOwner):
     # ------------------------------------------------------------------ from the kernel
 
     def link_data(self, link: RelayLink, data: bytes | memoryview) -> None:
+        self._unheard.add(data)
+        self._rounds.ask(self)
+        self._set_reading(link)
+
+    def work(self, turn: Turn) -> bool:
+        """Take what the kernel has said; see :class:`kernelbus.bus.rounds.Worker`."""
+        goes_on = True
+        while self._unheard and goes_on:
+            self._hear(self._unheard.take(self._output.skippable))
+            goes_on = turn.step()
+        if self._link is not None:
+            self._set_reading(self._link)
+        return bool(self._unheard)
+
+    def hold(self, held: bool) -> None:
+        """See :class:`kernelbus.kernelhost.session.session.SessionKernel`."""
+        self._held = held
+        if self._link is not None:
+            self._set_reading(self._link)
+
+    def _set_reading(self, link: RelayLink) -> None:
+        if self._held:
+            link.pause()
+        elif self._unheard:
+            link.pause(soon=True)
+        else:
+            link.resume()
+
+    def _hear(self, data: memoryview) -> None:
         try:
             marks = self._output.feed(data)
         except (RemoteProtocolError, LimitExceeded) as error:
+            self._unheard.clear()
             self.log.error("%s sent what is not WSTP (%s), and is ended", self, error)
             self.end("sent what is not WSTP")
             return
+        base = self._output.position - len(data)
         if self.serving:
-            self.session.heard(link, data, marks, self._output.position - len(data))
+            self.session.heard(data, marks, base)
         was_busy, did = self.busy, self.session.activity
         conversation = self.session.conversation
-        self._beginnings.feed(data, marks, self._output.position - len(data))
+        self._beginnings.feed(data, marks, base)
         for mark in marks:
             match mark:
                 case Start():

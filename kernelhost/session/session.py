@@ -37,7 +37,7 @@ from kernelbus.bus.protocol.messages import NO_POINT, Acquire
 from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import LimitsConfig
 from kernelbus.bus.settings.logs import EventLogger
-from kernelbus.bus.turns import STEP_BYTES, Turn
+from kernelbus.bus.turns import Backlog, Turn
 from kernelbus.kernelhost.pools.keeping import Activity, Worth, worth_of
 from kernelbus.kernelhost.session.conversation import Conversation
 from kernelbus.kernelhost.session.gate import Gate
@@ -85,6 +85,9 @@ class SessionKernel(Protocol):
     def break_off(self) -> bytes | None:
         """Return what ends the packet that it was sending as broken; None: nothing does."""
 
+    def hold(self, held: bool) -> None:
+        """Read no more of its output for a while, or read on."""
+
     def abort_written(self) -> None:
         """Handle that an abort has been written to it."""
 
@@ -125,7 +128,7 @@ class _Attachment:
     urgent: deque[Urgent]
     received: int = 0
     owed: int = 0
-    waiting: deque[memoryview] = field(default_factory=deque)
+    waiting: Backlog = field(default_factory=Backlog)
     over: Ended | None = None
     greeted: bool = False
     base: int = 0
@@ -175,6 +178,7 @@ class Session:
         self._attachment: _Attachment | None = None
         self._log = OutputLog(limits.output_buffer)
         self._sent = 0  # the log offset up to which output was sent to any client that has gone
+        self._end_of_output = b""
         self._completion: Iterator[bytes | memoryview] | None = None
         self._clearing = False  # whether the kernel has yet to answer what is, or was, completed
         # The kernel's last question, and the number of the packet behind it.
@@ -283,8 +287,8 @@ class Session:
         else:
             log.drop()
             self._greet()
-        if self._kernel.link is not None and handle.writable:
-            self._kernel.link.resume()
+        if handle.writable:
+            self._kernel.hold(False)
 
     def let_go(self, text: str) -> None:
         """Detach the client, because nothing is at the other end of its channel any more.
@@ -367,8 +371,8 @@ class Session:
             # Before sending: that can bring events from the client, and so call this method again.
             attachment.cursor += len(piece)
             attachment.handle.send(piece)
-        if self._kernel.link is not None and attachment.cursor == self._log.end and attachment.handle.writable:
-            self._kernel.link.resume()
+        if attachment.cursor == self._log.end and attachment.handle.writable:
+            self._kernel.hold(False)
 
     def _note_taken(self, attachment: _Attachment, exactly: int | None = None) -> None:
         if exactly is None:
@@ -401,9 +405,9 @@ class Session:
         self._log.left()
         if self._kernel.link is not None:
             if attachment.waiting:
-                left = sum(map(len, attachment.waiting))
+                left = attachment.waiting.size
                 self._kernel.log.info("%s: %d bytes that its client has sent are dropped", self._kernel, left)
-            self._kernel.link.resume()
+            self._kernel.hold(False)
             completion = attachment.gate.abandon()
             if completion is not None:
                 self._kernel.log.info("%s: its client left in the middle of an expression, which is completed and aborted", self._kernel)
@@ -513,7 +517,7 @@ class Session:
             case Data(_, payload):
                 if attachment.greeted:
                     self._log.answered(attachment.base + attachment.handle.channel.peer_consumed)
-                attachment.waiting.append(memoryview(payload))
+                attachment.waiting.add(payload)
                 self._proceed()
             case Urgent():
                 attachment.urgent.append(event)
@@ -564,13 +568,7 @@ class Session:
         goes_on = True
         try:
             while waiting and goes_on:
-                first = waiting[0]
-                size = max(STEP_BYTES, gate.skippable)
-                part = first[:size]
-                if len(first) > size:
-                    waiting[0] = first[size:]
-                else:
-                    waiting.popleft()
+                part = waiting.take(gate.skippable)
                 attachment.received += len(part)
                 attachment.owed += len(part)
                 if link is not None:
@@ -663,23 +661,24 @@ class Session:
 
     # ------------------------------------------------------------------ from the kernel
 
-    def heard(self, link: RelayLink, data: bytes | memoryview, marks: list[Mark], base: int) -> None:
+    def heard(self, data: bytes | memoryview, marks: list[Mark], base: int) -> None:
         """Log the kernel's next bytes; send them to the client if it has had all before them.
 
+        If the client, or the log, takes no more, the kernel is held back.
+
         Args:
-            link: the kernel's link, which is paused if the client, or the log, takes no more.
             data: the bytes.
             marks: the tracker's marks in them.
             base: the tracker's offset of the first of them.
         """
         log, attachment = self._log, self._attachment
-        if not self.known and attachment is not None and len(data) < _SMALL and self._kernel.identity.encode() in bytes(data):
-            self.known = True
+        if not self.known and attachment is not None:
+            self._look_for_id(data)
         before = log.end
         kept = log.append(data, marks, base)
         if attachment is None:
             if log.full:
-                link.pause()
+                self._kernel.hold(True)
         elif not attachment.greeted:
             # The marks have not been followed yet: `looked_at` finds out whether the client can be
             # greeted.
@@ -692,7 +691,17 @@ class Session:
             if self._attachment is attachment:
                 self._note_taken(attachment)
             if not attachment.handle.writable:
-                link.pause()
+                self._kernel.hold(True)
+
+    def _look_for_id(self, data: bytes | memoryview) -> None:
+        if len(data) >= _SMALL:
+            self._end_of_output = b""
+            return
+        identity = self._kernel.identity.encode()
+        text = self._end_of_output + bytes(data)
+        self.known = identity in text
+        # It may come in two pieces.
+        self._end_of_output = text[1 - len(identity) :]
 
     def looked_at(self) -> None:
         """Greet the client if it waits, now that the conversation has followed what was heard."""

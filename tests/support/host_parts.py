@@ -75,6 +75,7 @@ def make_kernel(
     handler: KernelHandler | None = None,
     number: int = 1,
     groups: Groups | None = None,
+    rounds: Rounds | None = None,
     **limits: Any,
 ) -> Kernel:
     """Make a kernel that is not started, of id `identity-NUMBER`; needs a running event loop."""
@@ -82,7 +83,7 @@ def make_kernel(
     nursery = Nursery(settled.kernel_start_timeout)
     identity = f"identity-{number}"
     handler = handler or Events()
-    return Kernel(number, identity, pool or stand_in(), settled, True, False, handler, nursery, Rounds(), "host", None, groups)
+    return Kernel(number, identity, pool or stand_in(), settled, True, False, handler, nursery, rounds or Rounds(), "host", None, groups)
 
 
 class BrokerStub:

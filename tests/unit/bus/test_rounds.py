@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kernelbus.bus.rounds import Rounds
+from kernelbus.bus.rounds import Rounds, shared
 from kernelbus.bus.turns import Turn
 
 pytestmark = pytest.mark.asyncio
@@ -83,3 +83,7 @@ async def test_who_fails_or_is_forgotten_is_in_nobodys_way() -> None:
         await asyncio.sleep(0)
     assert gone.done < 5
     assert stays.done == 5
+
+
+async def test_the_parts_of_one_process_share_their_rounds() -> None:
+    assert shared() is shared()

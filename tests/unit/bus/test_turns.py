@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelbus.bus.turns import Turn, Turns
+from kernelbus.bus.turns import STEP_BYTES, Backlog, Turn, Turns
 
 
 class Clock:
@@ -87,3 +87,22 @@ def test_everybody_is_served_and_a_newcomer_before_those_who_had_a_turn(workers:
         rounds += 1
         assert rounds <= sum(steps for steps, _ in workers) + 1
     assert left == [0] * len(left)
+
+
+def test_a_backlog_is_taken_in_steps_and_a_long_body_at_once() -> None:
+    backlog = Backlog()
+    assert not backlog and backlog.size == 0
+    backlog.add(b"")
+    assert not backlog
+    data = bytes(range(256)) * 64
+    backlog.add(data)
+    backlog.add(b"more")
+    assert backlog and backlog.size == len(data) + 4
+    assert bytes(backlog.take(0)) == data[:STEP_BYTES]
+    assert bytes(backlog.take(10_000)) == data[STEP_BYTES : STEP_BYTES + 10_000]
+    assert bytes(backlog.take(10**9)) == data[STEP_BYTES + 10_000 :], "no more than one piece"
+    assert backlog.size == 4
+    assert bytes(backlog.take(0)) == b"more" and not backlog
+    backlog.add(data)
+    backlog.clear()
+    assert not backlog and backlog.size == 0

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 import kernelbus.frontend.link
-from kernelbus.bus.channel.channel import ChannelOptions
+from kernelbus.bus.channel.channel import ChannelOptions, Data, Ended, EndReason
 from kernelbus.bus.channel.frames import Frame, Kind
 from kernelbus.bus.channel.multiplexer import Multiplexer
 from kernelbus.bus.protocol.messages import Open
 from kernelbus.bus.protocol.reports import Status
 from kernelbus.bus.protocol.schema import Message as BusMessage
-from kernelbus.bus.rounds import Rounds
+from kernelbus.bus.rounds import Rounds, Worker
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.turns import STEP_BYTES
 from kernelbus.frontend.commands import read
@@ -127,10 +127,15 @@ class Server(LinkServer):
         self.relay.bytes_in += len(data)
         self.link.link_data(self.relay, data)
 
-    async def settle(self, most: int = 20_000) -> int:
-        """Let the link have its turns until it has none; return how many rounds there were."""
+    async def written(self) -> None:
+        """Wait until something has been written to the client."""
+        while not self.relay.unread:  # noqa: ASYNC110 - the relay tells nobody
+            await asyncio.sleep(0)
+
+    async def settle(self, worker: Worker | None = None, most: int = 20_000) -> int:
+        """Let the link, or another, have its turns until it has none; return how many rounds."""
         rounds = 0
-        while self.rounds.waits(self.link):
+        while self.rounds.waits(worker or self.link):
             await asyncio.sleep(0)
             rounds += 1
             assert rounds < most
@@ -196,6 +201,30 @@ async def test_a_flood_for_a_kernel_passes_in_turns_of_bounded_size(flood: bytes
     assert rounds >= len(flood) * 20_000 // (8 * STEP_BYTES)
     total = b"".join(bytes(frame.payload) for frame in server.sent(Kind.DATA))
     assert total == flood * 20_000
+
+
+@pytest.mark.parametrize("flood", [ATOM, EVALUATE])
+async def test_a_flood_of_a_kernel_passes_in_turns_and_its_end_behind_it(flood: bytes) -> None:
+    server = Server(automatic=True)
+    server.link.opened("kernel", "P", 0)
+    server.link.channel_event(Data(0, flood * 60_000))
+    server.link.channel_event(Ended(EndReason.KERNEL_ENDED, "bye"))
+    await server.written()
+    assert len(server.relay.unread) <= 16 * STEP_BYTES, "what passes in a round"
+    assert not server.relay.closed
+    await server.settle(server.link._incoming)
+    assert server.relay.unread == flood * 60_000
+    assert server.relay.closed
+
+
+async def test_what_a_lost_kernel_has_said_is_written_first() -> None:
+    server = Server(automatic=True)
+    server.link.opened("kernel", "P", 0)
+    server.link.channel_event(Data(0, EVALUATE * 20_000))
+    server.link.lost("its host is gone")
+    await server.settle(server.link._incoming)
+    assert server.relay.unread.startswith(EVALUATE * 20_000)
+    assert b"its host is gone" in server.relay.unread and server.relay.closed
 
 
 async def test_a_command_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,14 +10,18 @@ import signal
 import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from host_parts import Events, make_kernel, stand_in, until
 
+from kernelbus.bus.rounds import Rounds
 from kernelbus.bus.settings.config import PoolConfig
 from kernelbus.kernelhost.kernel import Kernel, Phase
 from kernelbus.kernelhost.process import peers
 from kernelbus.kernelhost.process.cgroups import Group, Groups
+from wstp.packets import encode_packet, packet
+from wstp.relay import RelayLink
 
 Life = Callable[[Kernel, Events], Awaitable[None]]
 
@@ -223,3 +227,36 @@ def test_a_kernel_that_the_system_kills_at_its_limit_is_told_from_others(kills: 
     events = live(life, stand_in(), groups=_Groups(tmp_path, kills), kernel_memory=64 * 2**20)
     assert events.told[-1][1].startswith(how)
     assert (tmp_path / "cgroup.procs").read_text() == "0", "it has entered its group"
+
+
+class _Link:
+    """A kernel's link that is only told whether to read."""
+
+    bytes_in = bytes_out = 0
+    reading = True
+
+    def pause(self, soon: bool = False) -> None:
+        self.reading = False
+
+    def resume(self) -> None:
+        self.reading = True
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_a_kernel_says_is_taken_in_turns(ends: bool) -> None:
+    async def main() -> None:
+        kernel = make_kernel(rounds=Rounds(steps=2, round=1e-9))
+        link, conversation = cast("RelayLink", fake := _Link()), kernel.session.conversation
+        kernel._take_link(link)
+        flood = encode_packet(packet("TextPacket", "x")) * 2000 + encode_packet(packet("InputNamePacket", "In[7]:= "))
+        kernel.link_data(link, flood)
+        assert conversation.prompt == "" and not fake.reading, "it has said more than is taken in one turn"
+        if ends:
+            kernel.link_ended(link, False)
+        await until(lambda: conversation.prompt)
+        assert conversation.prompt == "In[7]:= "
+        assert ends or fake.reading
+        kernel.hold(True)
+        assert ends or not fake.reading
+
+    asyncio.run(main())

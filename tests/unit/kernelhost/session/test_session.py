@@ -95,7 +95,7 @@ class _Kernel(SessionKernel):
         """Take what the kernel's link brings, as :meth:`Kernel.link_data` does."""
         base, marks = self.tracker.position, self.tracker.feed(data)
         if self.session.attachments:
-            self.session.heard(cast("RelayLink", self.wire), data, marks, base)
+            self.session.heard(data, marks, base)
         for mark in marks:
             match mark:
                 case Start():
@@ -116,6 +116,10 @@ class _Kernel(SessionKernel):
 
     def break_off(self) -> bytes | None:
         return self.tracker.break_off(65536)
+
+    def hold(self, held: bool) -> None:
+        assert self.wire is not None
+        self.wire.paused = held
 
     def abort_written(self) -> None:
         self.told.append("abort")
@@ -542,3 +546,16 @@ def test_what_waits_of_a_client_that_was_detached_is_dropped(caplog: pytest.LogC
 
     with caplog.at_level(logging.INFO, "kernelbus.host"):
         play(story)
+
+
+def test_a_client_that_is_told_the_id_in_two_pieces_knows_it() -> None:
+    async def story(network: _Network) -> None:
+        kernel = _Kernel()
+        network.attach(kernel)
+        said = encode_packet(packet("ReturnPacket", kernel.identity))
+        kernel.hear(said[:-10])
+        assert not kernel.session.known
+        kernel.hear(said[-10:])
+        assert kernel.session.known
+
+    play(story)
