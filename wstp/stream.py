@@ -9,6 +9,7 @@ small request in two hundred by 40 ms.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import socket
@@ -188,7 +189,9 @@ class ByteStream(asyncio.BufferedProtocol):
         """Write what is left, then end what is written; what the peer sends is still read."""
         if self._transport is not None and not self.ended and not self._transport.is_closing():
             self._said_all = True
-            self._transport.write_eof()
+            # The peer may have reset the connection already; its end is told next.
+            with contextlib.suppress(OSError):
+                self._transport.write_eof()
 
     def close(self) -> None:
         """Write what is left, then close."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable
 
 import pytest
@@ -172,3 +173,14 @@ def test_an_end_in_words() -> None:
     assert end_of(None) == "closed"
     assert end_of(ConnectionResetError(104, "Connection reset by peer")) == "Connection reset by peer"
     assert end_of(ValueError("odd")) == "odd"
+
+
+@pytest.mark.asyncio
+async def test_to_end_a_connection_that_its_peer_has_reset_is_no_fault() -> None:
+    owner, stream, peer = await connect()
+    stream.pause()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+    stream.end_writing()
+    stream.resume()
+    await owner.until(lambda: owner.ends)
