@@ -135,7 +135,8 @@ class Finder:
             if is_loopback(self._interface):
                 wanted = wanted[:1]
             elif self._interface in own:
-                wanted = [(False, [self._interface])]
+                named = next(adapter for adapter in known if self._interface in adapter.addresses)
+                wanted = [(False, speakers([self._interface, *named.addresses]))]
             else:
                 raise BrowseError(f"{self._interface} is no address of this machine: these are {', '.join(sorted(own))}")
         try:

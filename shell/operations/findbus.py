@@ -216,12 +216,20 @@ async def advertise_broker(config: Config, bound: str, machine: str) -> None:
 
     def where(adapters: Sequence[Adapter]) -> Reach:
         own = [address for adapter in adapters if adapter.name == host for address in adapter.addresses]
-        return reach(own or [host], adapters)
+        return reach(own or _listens_at(host), adapters)
 
     async def describe(at: Reach, names: Mapping[str, str]) -> Sequence[Service]:
         return [broker_service(machine, int(port), at.addresses, pair.public if pair is not None else "")]
 
     await Advertiser(where, describe, machine=machine).run()
+
+
+def _listens_at(host: str) -> list[str]:
+    """Return the addresses at which a broker listens that is bound to `host`.
+
+    ZeroMQ's socket for every IPv6 address takes IPv4 as well.
+    """
+    return ["0.0.0.0", "::"] if host == "::" else [host]
 
 
 def _up(membership: Membership) -> bool:

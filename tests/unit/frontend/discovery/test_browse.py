@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kernelbus.frontend.discovery.browse import BrowseError, Finder, _OwnOnly
-from kernelbus.frontend.discovery.services import POOL_TYPE
+from kernelbus.frontend.discovery.services import POOL_TYPE, Adapter
 
 
 @pytest.mark.asyncio
@@ -17,6 +17,36 @@ async def test_an_interface_that_is_not_there_is_an_error() -> None:
     with pytest.raises(BrowseError, match=r"192\.0\.2\.254 is no address of this machine: these are 127\.0\.0\.1"):
         async with Finder([POOL_TYPE], "192.0.2.254"):
             pass
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("interface", "used"),
+    [
+        (None, [["127.0.0.1"], ["192.0.2.7", "fd00::7", "fd00::9"]]),
+        ("::1", [["127.0.0.1"]]),
+        ("192.0.2.7", [["192.0.2.7", "fd00::7"]]),
+        ("192.0.2.8", [["192.0.2.8", "fd00::7"]]),
+        ("fd00::9", [["fd00::9"]]),
+    ],
+)
+async def test_both_families_of_an_interface_are_listened_to(
+    interface: str | None, used: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = [
+        Adapter("lo", ("127.0.0.1", "::1")),
+        Adapter("eth0", ("192.0.2.7", "192.0.2.8", "fd00::7")),
+        Adapter("eth1", ("fd00::9",)),
+    ]
+    listened: list[list[str]] = []
+
+    async def listen(self: Finder, local: bool, addresses: list[str], own: frozenset[str]) -> None:
+        listened.append(addresses)
+
+    monkeypatch.setattr("kernelbus.frontend.discovery.browse.adapters", lambda: machine)
+    monkeypatch.setattr(Finder, "_listen", listen)
+    async with Finder([POOL_TYPE], interface):
+        assert listened == used
 
 
 @pytest.mark.asyncio

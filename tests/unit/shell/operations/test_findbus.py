@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import zmq
 
 from kernelbus.bus.settings.config import Config
 from kernelbus.frontend.discovery.found import Broker
-from kernelbus.shell.operations.findbus import Candidate, DiscoveredBus, candidates
+from kernelbus.frontend.discovery.services import Adapter, Reach
+from kernelbus.shell.operations import findbus
+from kernelbus.shell.operations.findbus import Candidate, DiscoveredBus, advertise_broker, candidates
 
 KEY, OTHER = (zmq.curve_keypair()[0].decode() for _ in range(2))
 NAMES = {KEY: "calc1"}
@@ -65,3 +68,31 @@ async def test_of_several_the_one_that_is_taken_is_named(
         assert bus.endpoint == "tcp://127.0.0.1:1"
         assert [record.message.split(": ")[1].split(";")[0] for record in caplog.records if "several" in record.message] == told
     context.term()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("bound", "addresses"),
+    [
+        ("tcp://[::]:1", ("192.0.2.7", "fd00::7")),
+        ("tcp://0.0.0.0:1", ("192.0.2.7",)),
+        ("tcp://[fd00::7]:1", ("fd00::7",)),
+        ("tcp://eth0:1", ("192.0.2.7", "fd00::7")),
+    ],
+)
+async def test_a_broker_is_advertised_at_all_addresses_at_which_it_listens(
+    bound: str, addresses: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: list[Reach] = []
+
+    class Advertising:
+        def __init__(self, reach: Callable[[Sequence[Adapter]], Reach], *_: object, **__: object) -> None:
+            where.append(reach([Adapter("lo", ("127.0.0.1",)), Adapter("eth0", ("192.0.2.7", "fd00::7"))]))
+
+        async def run(self) -> None:
+            pass
+
+    monkeypatch.setattr(findbus, "Advertiser", Advertising)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    await advertise_broker(Config(), bound, "calc1")
+    assert [told.addresses for told in where] == [addresses]
