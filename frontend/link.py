@@ -844,7 +844,8 @@ class ClientLink(RelayOwner):
         """Tell the client that it gets no kernel; close the link unless a command had asked."""
         if self.state is not LinkState.OPENING:
             return
-        self.log.error("%s gets no kernel: %s", self, text)
+        # Whoever asks for a kernel that has ended learns how: that is no fault.
+        self.log.log(logging.INFO if code == "unknown-kernel" else logging.ERROR, "%s gets no kernel: %s", self, text)
         if not self._asked_by_command:
             self._close_with(code.replace("-", ""), text)
             return
