@@ -56,7 +56,7 @@ def test_every_packets_head_direction_and_size_and_no_contents(log: Path) -> Non
     passed = [entry for entry in entries(log) if entry["level"] == "trace" and entry["part"] == "host" and entry["kernel"] == kernel]
     assert all(entry["message"].startswith(f"{entry['direction']} kernel {kernel[:8]} of pool StandIn: ") for entry in passed)
     heads = [(entry["direction"], entry["head"]) for entry in passed]
-    assert heads[:3] == [("from", "InputNamePacket"), ("to", "EvaluatePacket"), ("from", "ReturnPacket")], "its initialisation"
+    assert heads[:3] == [("to", "EvaluatePacket"), ("from", "InputNamePacket"), ("from", "ReturnPacket")], "its initialisation"
     assert heads[3:] == [
         ("to", "EvaluatePacket"),
         ("from", "ReturnPacket"),
