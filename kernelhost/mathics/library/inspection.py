@@ -10,8 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -71,18 +70,13 @@ def _mark_assignments() -> None:
             setattr(rule, _AT_ONCE, True)
         return bool(their_add(self, name, rule, position))
 
-    @contextmanager
-    def assigning(at_once: bool) -> Iterator[None]:
-        running.append(at_once)
-        try:
-            yield
-        finally:
-            running.pop()
-
     def marked(theirs: Callable[..., Any], at_once: bool) -> Callable[..., Any]:
         def assign(*arguments: Any, **options: Any) -> Any:
-            with assigning(at_once):
+            running.append(at_once)
+            try:
                 return theirs(*arguments, **options)
+            finally:
+                running.pop()
 
         assign.__doc__ = theirs.__doc__
         return assign

@@ -187,14 +187,9 @@ class Links:
         arguments = ["-linkmode", "connect", "-linkprotocol", "TCPIP", "-linkname", entry.name]
         try:
             entry.process = subprocess.Popen([*words, *arguments], stdin=subprocess.DEVNULL)
-        except PermissionError as error:
-            self.close(entry)
-            if error.filename is None and error.errno is None:
-                # It is forbidden in the pool, which the kernel says in words of its own.
-                raise
-            raise LinkFailure("linke", f"{words[0]}: {error.strerror}") from error
         except OSError as error:
             self.close(entry)
+            _raise_forbidden(error)
             raise LinkFailure("linke", f"{words[0]}: {error.strerror}") from error
         entry.name = command
         return entry
@@ -212,8 +207,7 @@ class Links:
         try:
             yield
         except (WSTPError, OSError) as error:
-            if isinstance(error, PermissionError) and error.errno is None:
-                raise
+            _raise_forbidden(error)
             raise LinkFailure(tag, f"{name}: {error}" if name and name not in str(error) else str(error)) from error
 
     # -- using -----------------------------------------
@@ -386,6 +380,19 @@ class Links:
                     entry.link.put(Symbol("ReturnPacket")(Symbol("$Aborted")), end_packet=True)
             entry.owed += 1
             raise
+
+
+def _raise_forbidden(error: BaseException) -> None:
+    """Raise what says that the pool forbids it, if that is behind an error.
+
+    It is a ``PermissionError`` that does not come from the system; the kernel says it in words of
+    its own.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, PermissionError) and cause.errno is None:
+            raise cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _accepted(listener: Listener, given_up: threading.Event) -> Link:

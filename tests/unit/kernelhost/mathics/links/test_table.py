@@ -92,6 +92,19 @@ def test_nobody_listens(links: Links) -> None:
         links.listen("no name@")
 
 
+def test_what_a_pool_forbids_is_said_as_it_is(links: Links, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError("not allowed in this pool")
+
+    monkeypatch.setattr("socket.socket.bind", forbidden)
+    with pytest.raises(PermissionError, match="not allowed in this pool"):
+        links.listen("")
+    monkeypatch.undo()
+    monkeypatch.setattr("subprocess.Popen", forbidden)
+    with pytest.raises(PermissionError, match="not allowed in this pool"):
+        links.launch("true")
+
+
 def test_nothing_comes(links: Links, pair: tuple[Entry, Entry], held: Calm) -> None:
     with pytest.raises(LinkFailure, match=r"in 0\.1 s"):
         links.read(pair[0], 0.1)
