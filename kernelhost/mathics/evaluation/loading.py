@@ -275,7 +275,7 @@ def _mend_get() -> None:
     from mathics.core.symbols import Symbol, SymbolNull
     from mathics_scanner.errors import SyntaxError as WolframSyntaxError
 
-    from kernelbus.kernelhost.mathics.library.contexts import mend_needs, open_context
+    from kernelbus.kernelhost.mathics.library.contexts import comes_first, mend_needs, open_context
 
     their_parse, their_get = their_parser.parse, files.eval_Get
     failed = Symbol("System`$Failed")
@@ -293,7 +293,7 @@ def _mend_get() -> None:
     def get(*arguments: Any, **options: Any) -> Any:
         name, evaluation = arguments[:2]
         if name.endswith("`"):
-            file = path_search(name, tuple(streams.PATH_VAR))[0]
+            file = None if comes_first(name) else path_search(name, tuple(streams.PATH_VAR))[0]
             if (file is None or not os.path.isfile(file)) and open_context(name, evaluation):
                 return SymbolNull
         wrong.append(False)

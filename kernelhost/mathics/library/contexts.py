@@ -3,7 +3,8 @@
 Programs begin with ``Needs["Developer`"]`` and its like. A Wolfram kernel has these contexts in its
 installation. Here
 
-* a package that Mathics3 has as a file (``Combinatorica` ``, ``VectorAnalysis` ``) is read from it;
+* a package that Mathics3 has as a file (``VectorAnalysis` ``) is read from it; for
+  ``Combinatorica` `` the file is named here, as Mathics3's own start of it names others;
 * ``JLink` `` and ``NETLink` `` are packages of this library;
 * for every other standard context there is nothing to load. What this kernel has of its functions
   is defined from the start. The context is put on ``$ContextPath`` and ``$Packages`` all the same.
@@ -18,12 +19,13 @@ from collections.abc import Callable
 from typing import Any
 
 from mathics.core.atoms import String
+from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol, SymbolNull
 
 from kernelbus.kernelhost.mathics.library import jlink, netlink
 
-__all__ = ["STANDARD", "is_standard", "mend_needs", "open_context"]
+__all__ = ["STANDARD", "comes_first", "is_standard", "mend_needs", "open_context"]
 
 _NAMES = """
 Algebra ANOVA Audio AuthorTools BarCharts Benchmarking BlackBodyRadiation Calculus Calendar
@@ -55,6 +57,8 @@ _PACKAGES: dict[str, Callable[[Any], None]] = {
     jlink.CONTEXT: jlink.open_package,
     netlink.CONTEXT: netlink.open_package,
 }
+#: The files of packages whose first file does not load them, by their contexts.
+_FILES = dict.fromkeys(("Combinatorica`", "DiscreteMath`Combinatorica`"), "Combinatorica/CombinatoricaV091.m")
 _LOADED = "System`$Packages"
 
 
@@ -63,20 +67,29 @@ def is_standard(name: str) -> bool:
     return name.endswith("`") and f"{name.split('`', 1)[0]}`" in STANDARD
 
 
+def comes_first(name: str) -> bool:
+    """Tell whether a context is opened here whatever files there are."""
+    return name in _PACKAGES or name in _FILES
+
+
 def open_context(name: str, evaluation: Any) -> bool:
     """Open a standard context, and tell whether there was one to open.
 
     A context is on ``$ContextPath`` and in ``$Packages`` then.
     """
     definitions = evaluation.definitions
-    package = _PACKAGES.get(name)
+    package, loaded = _PACKAGES.get(name), _loaded(evaluation)
     if package is not None:
         package(definitions)
     elif is_standard(name):
+        if name in _FILES and name not in loaded:
+            # It defines names that the language has today; that is not worth a word.
+            file = Expression(Symbol("System`Get"), String(_FILES[name]))
+            Expression(Symbol("System`Quiet"), file).evaluate(evaluation)
+            loaded = _loaded(evaluation)
         _on_path(name, definitions)
     else:
         return False
-    loaded = _loaded(evaluation)
     if name not in loaded:
         definitions.set_ownvalue(_LOADED, ListExpression(*map(String, (name, *loaded))))
     return True
@@ -113,8 +126,6 @@ def mend_needs(get: Callable[..., Any]) -> None:
             name = evaluation.definitions.get_current_context() + name[1:]
         if valid_context_name(name):
             return name
-        from mathics.core.expression import Expression
-
         evaluation.message("Needs", "ctx", Expression(Symbol("System`Needs"), context), 1, "`")
         return None
 

@@ -9,6 +9,7 @@ from mathics_values import Recorder, text_of
 
 from kernelbus.kernelhost.mathics.evaluation.evaluator import Evaluator
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
+from kernelbus.kernelhost.mathics.library import contexts
 from kernelbus.kernelhost.mathics.library.contexts import STANDARD, is_standard
 
 
@@ -50,3 +51,14 @@ def test_names() -> None:
     assert all(map(is_standard, STANDARD))
     assert not is_standard("Developer")
     assert not is_standard("Global`mine`")
+
+
+def test_a_package_whose_start_is_broken_is_read_quietly(loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "package.m"
+    file.write_text('BeginPackage["inner`"]; inner`two = 2; 1/0; EndPackage[];')
+    monkeypatch.setitem(contexts._FILES, "Combinatorica`", str(file))
+    heard = Recorder()
+    evaluator = Evaluator(loaded, heard)
+    evaluator.read('Needs["Combinatorica`"]; Needs["Combinatorica`"]', False, lambda query, _: bool(evaluator.evaluate(lambda: query)))
+    assert heard.lines == []
+    assert text_of(loaded, '{two, First[$ContextPath], MemberQ[$Packages, "Combinatorica`"]}') == '{2, "Combinatorica`", True}'
