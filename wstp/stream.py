@@ -253,6 +253,9 @@ class ByteStream(asyncio.BufferedProtocol):
             self._acknowledged = self.acknowledged()
             self._socket.close()
         self.ended = True
+        # Who was served refers to its connections, and they to it: it may be long until it is known
+        # that nobody needs them.
+        self._small = self._buffer = bytearray()
         self.owner.stream_ended(self, exc)
         self._call_flushed()
 

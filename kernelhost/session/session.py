@@ -379,7 +379,7 @@ class Session:
             self._log.take(attachment.base + attachment.handle.channel.peer_consumed)
         else:
             # Less than its machine has acknowledged, if the client may not have read all of that.
-            self._log.take(attachment.base + exactly)
+            self._log.answered(attachment.base + exactly)
             self._log.give_back(attachment.base + exactly)
 
     def _part(self, reason: EndReason, text: str, taken: int | None = None, broken: bool = False) -> None:
@@ -438,6 +438,10 @@ class Session:
                 for packed in _message(tag, f"the kernel {how}"):
                     attachment.handle.send(encode_packet(packed))
             self._part(EndReason.KERNEL_ENDED, how)
+
+    def forget(self) -> None:
+        """Forget the output: the kernel has ended, and nobody can come back to it."""
+        self._log, self._sent = OutputLog(self._limits.output_buffer), 0
 
     def tell(self, tag: str, text: str) -> None:
         """Send the client a message of the server's own, unless a kernel's packet is unfinished.

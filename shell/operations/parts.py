@@ -31,6 +31,7 @@ from kernelbus.bus.transport.interface import TransportFactory
 from kernelbus.bus.transport.zeromq import dealer_factory
 from kernelbus.shell.defaults import check_folder
 from kernelbus.shell.exits import OK, UNUSABLE
+from kernelbus.shell.operations.memory import keep_small
 from kernelbus.shell.operations.notify import Notifier
 from kernelbus.shell.state import state_directory
 
@@ -235,6 +236,7 @@ class Parts:
 async def parts(config: Config) -> AsyncIterator[Parts]:
     """Make the tasks of one process, and end them on the way out."""
     process = Parts(config)
+    process.start(keep_small())
     try:
         yield process
     finally:

@@ -148,6 +148,7 @@ async def test_an_end_flushes_and_comes_once() -> None:
     assert len(owner.ends) == 1
     assert called == [True]
     assert stream.unread() == 0
+    assert not stream.get_buffer(-1), "a connection that is gone keeps no buffers, whoever still refers to it"
 
 
 @pytest.mark.asyncio

@@ -301,6 +301,22 @@ def test_what_may_be_unread_at_the_clients_machine_is_sent_again(how: str) -> No
     play(story)
 
 
+def test_a_session_that_is_over_keeps_no_output() -> None:
+    async def story(network: _Network) -> None:
+        kernel = _Kernel()
+        client = network.attach(kernel)
+        client.send(EVALUATE)
+        await until(lambda: kernel.got)
+        kernel.say(packet("ReturnPacket", "x" * 1000))
+        await until(lambda: len(client.got) == 2)
+        assert kernel.session._log.kept > 1000, "a client may want it again"
+        await leave(kernel, client)
+        kernel.session.forget()
+        assert kernel.session._log.kept == 0
+
+    play(story)
+
+
 def test_an_abort_drops_what_the_client_was_not_sent() -> None:
     async def story(network: _Network) -> None:
         kernel = _Kernel()
