@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cdriver import CDriver, DriverError
 from clibrary import FlatToken
 from clinks import TIMEOUT, Drivers, Pair, in_thread
@@ -18,8 +19,11 @@ from serving import Part, stand_in_pool, wait_until, write_config
 import wstp
 import wstp.aio
 from wstp import Symbol
+from wstp.packets import encode_packet, packet
+from wstp.tracker import Tracker
 
 CLOSED = 11
+EARLY_END = 24
 LINGER = 10.0
 LATE = 0.3
 """Seconds after which the library was seen to read nothing, when message 9 came first."""
@@ -48,6 +52,25 @@ def test_a_late_reader_reads_all_from_a_blocking_link(any_pair: Pair) -> None:
     assert read_all(any_pair.c) == FLAT
     any_pair.c("close")
     closing()
+
+
+def test_a_packet_that_is_ended_as_broken_is_an_error_and_the_next_is_read(any_pair: Pair) -> None:
+    """So a client whose kernel is lost in half a packet learns why."""
+    whole = encode_packet(packet("ReturnPacket", Symbol("List")("abcdef", 1.5)))
+    end = len(whole) - whole.index(b"abcdef") - 3
+    for half in (whole[:-end], whole[: whole.index(b"abcdef")], whole[: whole.index(b"abcdef") + 7]):
+        tracker = Tracker()
+        tracker.feed(half)
+        rest = tracker.break_off(1000)
+        assert rest
+        any_pair.link.put_raw([half, rest, encode_packet(WORDS[0])])
+        any_pair.link.flush(TIMEOUT)
+        with pytest.raises(DriverError) as broken:
+            any_pair.c("get")
+        assert broken.value.code == EARLY_END
+        any_pair.c("call", name="ClearError")
+        any_pair.c("call", name="NewPacket")
+        assert any_pair.c("get") == FLAT[0]
 
 
 def test_a_late_reader_reads_all_from_an_asyncio_link(drivers: Drivers) -> None:

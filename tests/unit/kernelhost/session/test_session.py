@@ -21,7 +21,7 @@ from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.kernelhost.session.output import ResumeError
 from kernelbus.kernelhost.session.session import Session, SessionKernel
 from kernelbus.kernelhost.session.trace import PacketTrace
-from wstp import NEED_DATA, Expr, ExpressionReader, Function, Limits, MessageCode, Symbol
+from wstp import NEED_DATA, EarlyEnd, Expr, ExpressionReader, Function, Limits, MessageCode, Symbol
 from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink
 from wstp.tracker import Argument, End, Head, Start, Tracker
@@ -297,6 +297,33 @@ def test_what_may_be_unread_at_the_clients_machine_is_sent_again(how: str) -> No
             kernel.session.let_go(how)
         second = network.attach(kernel, resume=True)
         await until(lambda: second.got == [packet("TextPacket", f"{number}") for number in range(3)])
+
+    play(story)
+
+
+@pytest.mark.parametrize(("half", "told"), [(b'FB#GA~DList\n"HD~Eabc', True), (b'FA#MA~JTextPacket\n"HD~Eabc', False)])
+def test_a_client_whose_kernel_dies_in_half_a_packet_is_told_where_that_is_possible(half: bytes, told: bool) -> None:
+    """Its link just ends if nothing but text is missing: the packet would pass for a whole one."""
+
+    async def story(network: _Network) -> None:
+        kernel = _Kernel()
+        client = network.attach(kernel)
+        client.send(EVALUATE)
+        await until(lambda: kernel.got)
+        kernel.hear(half)
+        kernel.session.kernel_ended("was ended by SIGKILL", "killed")
+        await until(lambda: client.ended)
+        rest = client.data[len(encode_packet(PROMPT)) :]
+        assert rest.startswith(half)
+        if told:
+            reader = ExpressionReader()
+            reader.feed(rest)
+            with pytest.raises(EarlyEnd):
+                reader.next()
+            message = reader.next()
+            assert isinstance(message, Function) and message.args[1] == "killed"
+        else:
+            assert rest == half
 
     play(story)
 
