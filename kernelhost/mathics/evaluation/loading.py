@@ -18,6 +18,8 @@ What is changed, and why:
 * Rules that Mathics3 makes when they are first used are made here: an abort in the middle would
   leave half of them for good.
 * Integers of more than 4300 digits can be printed.
+* ``Label`` and ``Goto`` (:mod:`kernelbus.kernelhost.mathics.library.control`), and ``Splice`` in
+  lists.
 * A ``Sequence`` that results from evaluating a list's element is spliced into the list.
 * Standard output, ``Input`` and its like, ``Interrupt`` and ``AbortProtect``
   (:mod:`kernelbus.kernelhost.mathics.evaluation.terminal`).
@@ -131,6 +133,7 @@ def load() -> Loaded:
         correct_associations,
         install_associations,
     )
+    from kernelbus.kernelhost.mathics.library.control import mend_compound_expressions
     from kernelbus.kernelhost.mathics.library.corrections import correct
     from kernelbus.kernelhost.mathics.library.formats import mend_formats
     from kernelbus.kernelhost.mathics.library.inspection import mend_inspection
@@ -159,6 +162,7 @@ def load() -> Loaded:
     mend_programs()
     mend_syntax()
     correct()
+    mend_compound_expressions()
     correct_associations()
     mend_session()
     ensure_logical_algebraic_rules()
@@ -226,14 +230,14 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
 
 
 def _add_packages(definitions: Any) -> None:
-    from kernelbus.kernelhost.mathics.library import formats, jlink, messages, netlink, programs
+    from kernelbus.kernelhost.mathics.library import control, formats, jlink, messages, netlink, programs
     from kernelbus.kernelhost.mathics.library.functions import add_functions
     from kernelbus.kernelhost.mathics.library.patterns import add_patterns
 
     add_patterns(definitions)
     add_functions(definitions)
     add_functions(definitions, "developer.m")
-    for kind in (*formats.BUILTINS, *messages.BUILTINS, *programs.BUILTINS):
+    for kind in (*control.BUILTINS, *formats.BUILTINS, *messages.BUILTINS, *programs.BUILTINS):
         kind(expression=False).contribute(definitions)
     formats.prefer_formats(definitions)
     jlink.add_package(definitions)
@@ -314,13 +318,22 @@ def _mend_lists() -> None:
     from mathics.core.list import ListExpression
     from mathics.core.symbols import Symbol
 
-    sequence, nothing = Symbol("System`Sequence"), Symbol("System`Nothing")
+    sequence, nothing, splice = Symbol("System`Sequence"), Symbol("System`Nothing"), Symbol("System`Splice")
+
+    def parts(element: Any) -> Any:
+        """Return what an element of a list stands for."""
+        if element.get_head() is sequence:
+            return element._elements
+        if element.has_form("Splice", 1) and element._elements[0].has_form("List", None):
+            return element._elements[0]._elements
+        return (element,)
+
     theirs = ListExpression.evaluate_elements
 
     def evaluate_elements(self: Any, evaluation: Any) -> Any:
         result = theirs(self, evaluation)
-        if any(e is nothing or (type(e) is Expression and e._head is sequence) for e in result._elements):
-            flat = (e._elements if e.get_head() is sequence else (e,) for e in result._elements if e is not nothing)
+        if any(e is nothing or (type(e) is Expression and e._head in (sequence, splice)) for e in result._elements):
+            flat = (parts(e) for e in result._elements if e is not nothing)
             result = ListExpression(*(each for some in flat for each in some if each is not nothing))
             result._build_elements_properties()
         return result

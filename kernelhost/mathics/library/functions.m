@@ -127,3 +127,10 @@ Echo[x_, label_, f_] := (Print[">> ", label, " ", f[x]]; x)
 EchoFunction[f_][x_] := (Print[">> ", f[x]]; x)
 EchoLabel[label_][x_] := Echo[x, label]
 NameQ[x_String] := Names[x] =!= {}
+
+(* -- the session -- *)
+
+SetAttributes[{ApplyTo, Once}, {HoldFirst}]
+ApplyTo[x_, f_] := x = f[x]
+Once[x_] := kernelbus`once[Hold[x]]
+kernelbus`once[held : Hold[x_]] := kernelbus`once[held] = x
