@@ -126,7 +126,8 @@ class Conversation:
             case "InputPacket" | "InputStringPacket":
                 self.question = packet(head, self._argument if self._argument is not None else "")
             case "MenuPacket":
-                self.question = packet(head, self._argument if self._argument is not None else 1, "Interrupt> ")
+                # A client that is asked again is not sent the text that follows a menu of number 0.
+                self.question = packet(head, self._argument or 1, "Interrupt> ")
             case "ReturnPacket":
                 self.question = self._aside.pop() if self._aside else None
         return head

@@ -129,6 +129,7 @@ class _Repl:
         self._lines: list[str] = []  # of an incomplete input
         self._sent_at = ""  # the prompt at which the last input was sent
         self._question = ("", "")
+        self._explains = False
         self._message = ""  # the tag of the message whose text is the next packet
         self._held: list[str] = []  # texts of messages about incomplete input
         self._incomplete = False
@@ -412,6 +413,10 @@ class _Repl:
         if name in _QUESTIONS:
             self._show_held()
             self._question = (name, "Interrupt> " if name == "MenuPacket" else str(value))
+            if name == "MenuPacket" and value == 0:
+                # The menu after a wrong answer: a text that explains it comes next.
+                self._explains = True
+                return
             self._turn = _Turn.ASKED
             # The server repeats the question for a client that attaches before it is answered.
             self._attachment.save(self._shown)
@@ -420,6 +425,10 @@ class _Repl:
         self._show(name, value, packet.args)
         if name == "InputNamePacket":
             self._prompted(str(value))
+            self._attachment.save(self._shown)
+        elif self._explains and name == "TextPacket":
+            self._explains = False
+            self._turn = _Turn.ASKED
             self._attachment.save(self._shown)
         else:
             if self._turn is _Turn.ASKED and name in _GOES_ON and not after_message:

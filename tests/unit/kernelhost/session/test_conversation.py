@@ -6,6 +6,7 @@ import pytest
 
 from kernelbus.kernelhost.session.conversation import Conversation
 from wstp import Symbol
+from wstp.packets import packet
 
 
 def say(conversation: Conversation, head: str, argument: str | int | float | None = None) -> None:
@@ -79,6 +80,13 @@ def test_in_a_dialog_the_kernel_listens_while_answers_are_owed(request_: str, an
     assert not talk.listening
     say(talk, answer, "In[2]:= ")
     assert talk.listening
+
+
+def test_a_menu_that_explains_itself_is_asked_again_as_one_that_does_not() -> None:
+    talk = Conversation()
+    talk.requested("EvaluatePacket")
+    say(talk, "MenuPacket", 0)
+    assert talk.question == packet("MenuPacket", 1, "Interrupt> ")
 
 
 def test_the_text_of_a_message_is_distinguished_from_other_text() -> None:
