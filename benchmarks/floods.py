@@ -7,6 +7,9 @@ machine itself: compare the others with it. The load average stands at the top.
 
 The server is `kernelbus serve`, or with `--apart` a broker, a host and a frontend. Then each of the
 three gives signs of life, and the longest pause of any of them is shown.
+
+With `--passes` a line also has the processor time of the passes of the event loop: how long a turn
+keeps the others waiting, whatever else the machine does. Of several parts it is the worst.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import json
 import os
 import re
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -33,6 +37,7 @@ from wstp.packets import encode_packet, packet
 
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL = ROOT / "benchmarks" / "_echo_kernel.py"
+PASSES = ROOT / "benchmarks" / "_passes.py"
 EVALUATE = Symbol("EvaluatePacket")
 SUM = Symbol("Plus")(2, 2)
 
@@ -78,7 +83,9 @@ FLOODS: dict[str, Flood] = {
 class Process:
     """A part of the server, as a service manager sees it."""
 
-    def __init__(self, folder: Path, stack: ExitStack, config: Path, log: Path, *command: str, ready: str) -> None:
+    def __init__(
+        self, folder: Path, stack: ExitStack, config: Path, log: Path, *command: str, ready: str, measured: bool
+    ) -> None:
         place = folder / f"notify-{command[0]}"
         self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._manager.bind(str(place))
@@ -91,8 +98,10 @@ class Process:
             "WATCHDOG_USEC": "1000000",
             "OPENBLAS_NUM_THREADS": "1",
         }
+        self._passes = folder / f"passes-{command[0]}"
+        program = [str(PASSES), str(self._passes)] if measured else ["-m", "kernelbus.shell.main"]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "kernelbus.shell.main", *command, "-c", str(config), "-f", str(log)],
+            [sys.executable, *program, *command, "-c", str(config), "-f", str(log)],
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
@@ -121,6 +130,18 @@ class Process:
         assert found is not None
         return int(found[1]) * 1024
 
+    def measure_passes(self) -> None:
+        """Begin to measure the passes of the event loop."""
+        self._process.send_signal(signal.SIGUSR2)
+
+    def passes(self) -> tuple[float, float]:
+        """Return how long passes took since then, in ms: 99 % of them no more, and the worst."""
+        self._process.send_signal(signal.SIGUSR2)
+        while not self._passes.exists() or not (text := self._passes.read_text()):
+            time.sleep(0.01)
+        _, most, worst = json.loads(text)
+        return most, worst
+
     def watch(self) -> None:
         """Begin to measure :attr:`gap`, the longest pause between two signs of life."""
         self._beats()
@@ -143,7 +164,8 @@ class Process:
 class Server:
     """A server whose default pool is full, and whose pool P has room."""
 
-    def __init__(self, folder: Path, stack: ExitStack, kernel: str, apart: bool) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, kernel: str, apart: bool, measured: bool) -> None:
+        self.measured = measured
         pool: dict[str, object] = {"MinimumKernelNumber": 3, "MaximumKernelNumber": 20}
         if kernel == "echo":
             wrapper = folder / "kernel"
@@ -166,7 +188,8 @@ class Server:
         else:
             parts = [("serve", ("-p", "0", "--bus", f"ipc://{folder / 'bus'}"), listening)]
         self.parts = [
-            Process(folder, stack, config, self._logs / name, name, *options, ready=ready) for name, options, ready in parts
+            Process(folder, stack, config, self._logs / name, name, *options, ready=ready, measured=measured)
+            for name, options, ready in parts
         ]
         self.port = int(self.parts[-1].said.split()[-1])
 
@@ -224,6 +247,8 @@ def measure(server: Server, flood: Flood | None, seconds: float) -> dict[str, st
         began = time.monotonic()
         for part in server.parts:
             part.watch()
+            if server.measured:
+                part.measure_passes()
         peak = before
         times: list[float] = []
         while time.monotonic() - began < seconds or len(times) < 20:
@@ -241,8 +266,13 @@ def measure(server: Server, flood: Flood | None, seconds: float) -> dict[str, st
             time.sleep(0.002)
         for part in server.parts:
             part.look(over=True)
+        passes = [part.passes() for part in server.parts] if server.measured else []
     times.sort()
+    row = {}
+    if passes:
+        row = {"pass p99 ms": f"{max(most for most, _ in passes):.1f}", "worst pass ms": f"{max(worst for _, worst in passes):.0f}"}
     return {
+        **row,
         "p50 ms": f"{times[len(times) // 2]:.1f}",
         "p99 ms": f"{times[len(times) * 99 // 100]:.1f}",
         "worst ms": f"{times[-1]:.0f}",
@@ -258,6 +288,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each flood is watched (5)")
     parser.add_argument("--kernel", choices=("echo", "Mathics3"), default="echo")
     parser.add_argument("--apart", action="store_true", help="measure broker, host and frontend as processes of their own")
+    parser.add_argument("--passes", action="store_true", help="measure the processor time of passes of the event loop too")
     parser.add_argument("--only", default="", help="floods whose name has this in it")
     options = parser.parse_args()
     print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.2f}\n")
@@ -267,7 +298,7 @@ def main() -> None:
             continue
         # A server of its own for each flood: memory that one has left would hide the next one's.
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-            server = Server(Path(folder), stack, options.kernel, options.apart)
+            server = Server(Path(folder), stack, options.kernel, options.apart, options.passes)
             stack.enter_context(server.client("awaited")).get(timeout=120)
             row = measure(server, flood, options.seconds)
         if not shown:
