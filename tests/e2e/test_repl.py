@@ -118,9 +118,6 @@ def test_questions_and_aborts_in_a_terminal(server: Part, environment: dict[str,
         terminal.until(r"\[w\]ait for it, interrupt \[m\]enu, \[l\]eave it evaluating, \[q\]uit and end it\?")
         terminal.type("m\r")
         terminal.until(r"\nInterrupt>")
-        terminal.type("what?\r")
-        terminal.until(r"Your options are:")
-        terminal.until(r"\nInterrupt>")
         terminal.type("c\r")
         terminal.press_twice(r"end it\?")
         terminal.type("l\r")
@@ -137,6 +134,18 @@ def test_questions_and_aborts_in_a_terminal(server: Part, environment: dict[str,
         terminal.type("q\r")
         assert terminal.process.wait(30) == 0
     assert run(environment, "connect", "--server", server.server, kernel)[0] == 2
+
+
+def test_a_wrong_answer_to_the_menu_is_explained(server: Part, environment: dict[str, str]) -> None:
+    with Terminal(environment, "repl", "--server", server.server) as terminal:
+        terminal.until(r"In\[1\]:=")
+        terminal.type("Interrupt[]; 5\r")
+        for answer in ("what?", "c"):
+            terminal.until(r"\nInterrupt>")
+            terminal.type(f"{answer}\r")
+            if answer != "c":
+                terminal.until(r"Your options are:")
+        terminal.until(r"Out\[1\]= 5")
 
 
 def test_a_lost_frontend_costs_a_pause_and_nothing_said(environment: dict[str, str], tmp_path: Path) -> None:
