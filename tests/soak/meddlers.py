@@ -29,6 +29,9 @@ from kernelbus.bus.protocol.orders import (
 
 __all__ = ["Administrator", "Killer"]
 
+#: The states of kernels that have a place in their pool.
+_THERE = ("starting", "ready", "attached", "detached")
+
 #: Codes of refusals that say that a part is away, as it is when it was just killed.
 _AWAY = ("no-answer", "no-host", "unknown-host", "unknown-pool", "unknown-kernel", "no-frontend")
 #: And those that an order can meet at any time.
@@ -156,7 +159,7 @@ class Administrator(Actor):
         for kernel in self.record.see_ending(self.site.broker.name, self.now, [k.kernel for k in status.kernels if k.state == "ending"]):
             self.fault(LEFT, f"kernel {kernel[:8]} has been ending for more than 30 s")
         for pool in status.pools:
-            kernels = [kernel for kernel in status.kernels if kernel.pool == pool.pool and kernel.state not in ("ending", "awaited")]
+            kernels = [kernel for kernel in status.kernels if kernel.pool == pool.pool and kernel.state in _THERE]
             if pool.hosts and len(kernels) > pool.maximum:
                 self.fault(WRONG, f"pool {pool.pool} has {len(kernels)} kernels, more than its maximum: {pool}")
         for problem in status.problems:
