@@ -8,6 +8,7 @@ its kernel or its host was killed. Every other end is a *loss*.
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 import threading
@@ -27,6 +28,8 @@ WRONG, LOST, STUCK, LEFT, BROKEN = "wrong", "lost", "stuck", "left", "broken"
 
 MIB = 1 << 20
 
+#: A kernel that was killed so shortly before, in seconds, may still have been given to a client.
+_JUST = 5.0
 #: How long a kernel may be ending, in seconds.
 _ENDING = 30.0
 
@@ -148,14 +151,14 @@ class Record:
         with self._lock:
             if session.kernel in self.closed:
                 return "closed"
-            if session.pid and self.killed.get(session.pid, -1.0) >= session.since:
+            if session.pid and self.killed.get(session.pid, -math.inf) >= session.since - _JUST:
                 return "kernel killed"
-            if not session.pid and any(at >= session.since for at in self.killed.values()):
+            if not session.pid and any(at >= session.since - _JUST for at in self.killed.values()):
                 return "kernel killed"  # its client had not seen yet which process it was
             if session.host:
                 return "host killed" if session.host in self.hosts_killed else ""
             # It was not seen which host it was.
-            return "host killed" if any(at >= session.since for at in self.hosts_killed.values()) else ""
+            return "host killed" if any(at >= session.since - _JUST for at in self.hosts_killed.values()) else ""
 
     def see_ending(self, site: str, at: float, ending: Sequence[str]) -> list[str]:
         """Take the kernels that a status of a site shows as ending; return those that have been so

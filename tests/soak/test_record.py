@@ -10,36 +10,36 @@ def record() -> Record:
 
 
 def test_a_session_that_nobody_ended_is_lost() -> None:
-    assert record().explain(Owned("k1", 10, 20, since=5.0)) == ""
+    assert record().explain(Owned("k1", 10, 20, since=15.0)) == ""
 
 
 def test_a_session_ends_with_its_kernel_its_host_or_on_purpose() -> None:
     kept = record()
-    session = Owned("k1", 10, 20, since=5.0)
-    kept.kill_kernel(7.0, 11)
-    kept.kill_host(7.0, 21)
-    kept.close(7.0, "k2")
+    session = Owned("k1", 10, 20, since=15.0)
+    kept.kill_kernel(17.0, 11)
+    kept.kill_host(17.0, 21)
+    kept.close(17.0, "k2")
     assert kept.explain(session) == "", "others were ended"
-    kept.kill_host(8.0, 20)
+    kept.kill_host(18.0, 20)
     assert kept.explain(session) == "host killed"
-    kept.kill_kernel(8.0, 10)
+    kept.kill_kernel(18.0, 10)
     assert kept.explain(session) == "kernel killed"
-    kept.close(8.0, "k1")
+    kept.close(18.0, "k1")
     assert kept.explain(session) == "closed"
 
 
 def test_a_process_id_that_is_used_again_explains_nothing() -> None:
     kept = record()
     kept.kill_kernel(4.0, 10)
-    assert kept.explain(Owned("k1", 10, 20, since=5.0)) == ""
+    assert kept.explain(Owned("k1", 10, 20, since=15.0)) == ""
 
 
 def test_a_session_whose_host_was_not_seen_may_have_been_of_any_that_was_killed_since() -> None:
     kept = record()
     kept.kill_host(4.0, 20)
-    assert kept.explain(Owned("k1", 10, 0, since=5.0)) == ""
-    kept.kill_host(6.0, 21)
-    assert kept.explain(Owned("k1", 10, 0, since=5.0)) == "host killed"
+    assert kept.explain(Owned("k1", 10, 0, since=15.0)) == ""
+    kept.kill_host(11.0, 21)
+    assert kept.explain(Owned("k1", 10, 0, since=15.0)) == "host killed"
 
 
 def test_a_kernel_that_ends_for_long_is_named() -> None:
@@ -74,6 +74,6 @@ def test_errors_that_differ_by_ids_and_numbers_are_of_one_kind() -> None:
 def test_a_session_whose_process_was_not_seen_may_have_been_any_that_was_killed_since() -> None:
     kept = record()
     kept.kill_kernel(4.0, 10)
-    assert kept.explain(Owned("k1", 0, 0, since=5.0)) == ""
-    kept.kill_kernel(6.0, 11)
-    assert kept.explain(Owned("k1", 0, 0, since=5.0)) == "kernel killed"
+    assert kept.explain(Owned("k1", 0, 0, since=15.0)) == ""
+    kept.kill_kernel(11.0, 11)
+    assert kept.explain(Owned("k1", 0, 0, since=15.0)) == "kernel killed"
