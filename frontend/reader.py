@@ -5,9 +5,10 @@ what waits unread, and otherwise grows. So what waits is about the largest windo
 present one. The host sends a client at a pace (:mod:`kernelbus.bus.channel.pace`) that this number
 sets: a receive buffer can hold many megabytes, and the answer to an abort would come behind them.
 
-The number is a guess, and nothing depends on it but the pace. If it says for :data:`_BELIEVED`
-seconds that something waits, and nothing moves, the present window is taken for the largest: a
-system may have made its window smaller for good.
+The number is a guess, and nothing depends on it but the pace. A system may make its window smaller
+for good. So the present window is taken for the largest when it has grown, and then not changed for
+:data:`_SETTLED` seconds: the program has read all. If it has not even grown, the program may not
+read at all; the number is then believed for :data:`_BELIEVED` seconds.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ __all__ = ["Reader"]
 
 #: Bytes that are not worth a second look. Windows are announced in steps of some kilobytes.
 _SMALL: Final = 64 * 1024
+_SETTLED: Final = 0.03
 _BELIEVED: Final = 1.0
 
 
@@ -26,6 +28,8 @@ class Reader:
 
     def __init__(self) -> None:
         self._largest = 0
+        self._window = 0
+        self._grew = False
         self._read = 0
         self._since = 0.0
 
@@ -40,11 +44,12 @@ class Reader:
         if window is None:
             return received
         self._largest = max(self._largest, window)
+        if window != self._window:
+            self._grew, self._window, self._since = window > self._window, window, now
         waits = self._largest - window
         read = max(self._read, received - waits if waits > _SMALL else received)
-        if read > self._read:
-            self._read, self._since = read, now
-        elif read < received and window and now - self._since > _BELIEVED:
-            self._largest, self._since = window, now
-            self._read = read = received
+        if read < received and window and now - self._since > (_SETTLED if self._grew else _BELIEVED):
+            self._largest, self._grew = window, False
+            read = received
+        self._read = read
         return read

@@ -36,3 +36,15 @@ def test_a_full_buffer_is_no_mistake() -> None:
     reader.read(0, 1_000_000, 0.0)
     assert reader.read(1_000_000, 0, 0.1) == 0
     assert reader.read(1_000_000, 0, 60.0) == 0
+
+
+def test_a_window_that_grows_and_settles_below_the_largest_hides_nothing() -> None:
+    """Linux makes the window of a buffer that was full smaller."""
+    reader = Reader()
+    reader.read(0, 1_000_000, 0.0)
+    assert reader.read(1_000_000, 0, 0.1) == 0
+    assert reader.read(1_000_000, 400_000, 5.0) == 400_000
+    assert reader.read(1_000_000, 600_000, 5.02) == 600_000
+    assert reader.read(1_000_000, 600_000, 5.04) == 600_000, "it may read on"
+    assert reader.read(1_000_000, 600_000, 5.06) == 1_000_000
+    assert reader.read(1_300_000, 300_000, 5.07) == 1_000_000
