@@ -39,6 +39,7 @@ from kernelbus.kernelhost.mathics.evaluation.memory import NO_MEMORY, guard
 from kernelbus.kernelhost.mathics.forms.inputform import input_form
 from kernelbus.kernelhost.mathics.forms.outputform import PAGE_WIDTH, output_form
 from kernelbus.kernelhost.mathics.library.messages import MESSAGE_LIST, begin_list, keep_list
+from kernelbus.kernelhost.mathics.speed.frames import roomy
 
 __all__ = ["DialogLeft", "Entered", "Evaluator", "Sink", "SyntaxFault"]
 
@@ -413,7 +414,7 @@ class Evaluator:
     def _guarded(self, work: Callable[[], Any], evaluation: Any, live: _Live, aborted: bool) -> Any:
         """Return ``work()``, or the expression that stands for the way in which it ended."""
         try:
-            return self._interrupts.run(work, aborted=aborted)
+            return roomy(lambda: self._interrupts.run(work, aborted=aborted))
         except (KernelAbort, AbortInterrupt, TimeLimit, TimeoutInterrupt):
             if guard.take():
                 live.message("General", "nomem", NO_MEMORY)

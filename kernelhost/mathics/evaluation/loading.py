@@ -140,6 +140,7 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.library.messages import mend_messages, mend_syntax
     from kernelbus.kernelhost.mathics.library.numbers import mend_numbers
     from kernelbus.kernelhost.mathics.library.programs import mend_programs
+    from kernelbus.kernelhost.mathics.speed.installation import correct_speed, install_speed
 
     sys.set_int_max_str_digits(0)
     interrupts = Interrupts()
@@ -153,7 +154,6 @@ def load() -> Loaded:
     terminal.mend()
     _mend_interrupts(interrupts)
     mend_numbers()
-    _mend_lists()
     _mend_printing()
     _mend_get()
     mend_formats()
@@ -164,10 +164,12 @@ def load() -> Loaded:
     correct()
     mend_compound_expressions()
     correct_associations()
+    correct_speed()
     mend_session()
     ensure_logical_algebraic_rules()
     definitions = Definitions(add_builtin=True)
     _add_packages(definitions)
+    install_speed(definitions)
     install_associations(definitions)
     terminal.install(definitions)
     confinement.install(definitions)
@@ -311,34 +313,6 @@ def _mend_get() -> None:
     their_parser.parse = parse
     files.eval_Get = filesystem.eval_Get = get
     mend_needs(get)
-
-
-def _mend_lists() -> None:
-    from mathics.core.expression import Expression
-    from mathics.core.list import ListExpression
-    from mathics.core.symbols import Symbol
-
-    sequence, nothing, splice = Symbol("System`Sequence"), Symbol("System`Nothing"), Symbol("System`Splice")
-
-    def parts(element: Any) -> Any:
-        """Return what an element of a list stands for."""
-        if element.get_head() is sequence:
-            return element._elements
-        if element.has_form("Splice", 1) and element._elements[0].has_form("List", None):
-            return element._elements[0]._elements
-        return (element,)
-
-    theirs = ListExpression.evaluate_elements
-
-    def evaluate_elements(self: Any, evaluation: Any) -> Any:
-        result = theirs(self, evaluation)
-        if any(e is nothing or (type(e) is Expression and e._head in (sequence, splice)) for e in result._elements):
-            flat = (parts(e) for e in result._elements if e is not nothing)
-            result = ListExpression(*(each for some in flat for each in some if each is not nothing))
-            result._build_elements_properties()
-        return result
-
-    ListExpression.evaluate_elements = evaluate_elements
 
 
 def _mend_printing() -> None:

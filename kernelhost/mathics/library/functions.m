@@ -67,9 +67,6 @@ MaximalBy[{}, f_] := {}
 MaximalBy[x_List, f_] := kernelbus`pick[x, f /@ x, Last]
 kernelbus`pick[x_, keys_, end_] := x[[Flatten[Position[keys, Verbatim[Evaluate[end[Sort[keys]]]], {1}, Heads -> False]]]]
 TakeDrop[x_, seq__] := {Take[x, seq], Drop[x, seq]}
-LengthWhile[x_List, f_] := Module[{n = 0}, While[n < Length[x] && TrueQ[f[x[[n + 1]]]], n++]; n]
-TakeWhile[x_List, f_] := Take[x, LengthWhile[x, f]]
-NestWhileList[f_, x_, test_] := Module[{last = x, all = {x}}, While[TrueQ[test[last]], last = f[last]; AppendTo[all, last]]; all]
 ArrayReshape[x_List, n : {__Integer?Positive}] := Fold[Partition[#1, #2] &, PadRight[Flatten[x], Times @@ n], Reverse[Rest[n]]]
 Construct[f_, x___] := f[x]
 Comap[f_List, x_] := Function[each, each[x]] /@ f
