@@ -19,7 +19,7 @@ from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
 from mathics.core.pattern import AtomPattern, ExpressionPattern
 from mathics.core.rules import BaseRule, FunctionApplyRule, Rule
-from mathics.core.symbols import Atom, Symbol, SymbolList, SymbolTrue, strip_context
+from mathics.core.symbols import Atom, Symbol, SymbolList, SymbolTrue
 
 __all__ = ["correct_matching"]
 
@@ -67,7 +67,7 @@ class _Part:
 class _Plan:
     """Match a call of a known head."""
 
-    __slots__ = ("after", "any", "before", "head", "head_plan", "middle", "short")
+    __slots__ = ("after", "any", "before", "head", "head_plan", "middle")
 
     def __init__(self, head: Any, head_plan: _Plan | None, parts: list[_Part]) -> None:
         self.head = head
@@ -76,7 +76,6 @@ class _Plan:
         self.before, self.after = parts[:at], parts[at + 1 :]
         self.middle = parts[at] if at < len(parts) else None
         self.any = len(parts) == 1 and self.middle is not None
-        self.short: dict[str, str] = {}
 
     def bind(self, expression: Any, bound: dict[str, Any], definitions: Any) -> bool:
         """Match a call, and bind the names in its arguments."""
@@ -198,14 +197,7 @@ def correct_matching() -> None:
         if not plan.bind(expression, bound, definitions):
             return None
         if type(self) is FunctionApplyRule:
-            short = plan.short
-            before = evaluation.current_expression
-            evaluation.current_expression = expression
-            result = self.function(
-                evaluation=evaluation,
-                **{short.get(name) or short.setdefault(name, strip_context(name)): value for name, value in bound.items()},
-            )
-            evaluation.current_expression = before
+            result = self.apply_function(expression, bound, {}, evaluation)
             if result is None or result is False:
                 return expression
             return _flat(result, bound, evaluation)
