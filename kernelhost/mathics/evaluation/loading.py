@@ -140,6 +140,8 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.library.messages import mend_messages, mend_syntax
     from kernelbus.kernelhost.mathics.library.numbers import mend_numbers
     from kernelbus.kernelhost.mathics.library.programs import mend_programs
+    from kernelbus.kernelhost.mathics.library.syntax import correct_syntax
+    from kernelbus.kernelhost.mathics.library.various import correct_dates
     from kernelbus.kernelhost.mathics.speed.installation import correct_speed, install_speed
 
     sys.set_int_max_str_digits(0)
@@ -165,6 +167,8 @@ def load() -> Loaded:
     mend_compound_expressions()
     correct_associations()
     correct_speed()
+    correct_syntax()
+    correct_dates()
     mend_session()
     ensure_logical_algebraic_rules()
     definitions = Definitions(add_builtin=True)
@@ -233,11 +237,19 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
 
 def _add_packages(definitions: Any) -> None:
     from kernelbus.kernelhost.mathics.library import control, formats, jlink, messages, netlink, programs
+    from kernelbus.kernelhost.mathics.library.enclosing import install_enclosing
     from kernelbus.kernelhost.mathics.library.functions import add_functions
     from kernelbus.kernelhost.mathics.library.patterns import add_patterns
+    from kernelbus.kernelhost.mathics.library.strings import install_strings
+    from kernelbus.kernelhost.mathics.library.templates import install_templates
+    from kernelbus.kernelhost.mathics.library.various import install_various
 
     add_patterns(definitions)
     add_functions(definitions)
+    install_enclosing(definitions)
+    install_strings(definitions)
+    install_templates(definitions)
+    install_various(definitions)
     add_functions(definitions, "developer.m")
     for kind in (*control.BUILTINS, *formats.BUILTINS, *messages.BUILTINS, *programs.BUILTINS):
         kind(expression=False).contribute(definitions)

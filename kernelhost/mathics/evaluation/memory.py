@@ -40,6 +40,9 @@ _INTERVAL: Final = 0.05
 _SHARE: Final = 7 / 8
 #: What an evaluation may take beyond its ``MemoryConstrained``: memory is taken in pieces, bytes.
 _SLACK: Final = 1 << 20
+#: What many small pieces may take between two looks. The system's refusal of a small piece is an
+#: error anywhere, also in what deals with the limit; so it is for large pieces alone.
+_BURST: Final = 64 << 20
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -155,7 +158,7 @@ class MemoryGuard:
         constraint.timer = signal.getitimer(signal.ITIMER_PROF)
         constraint.data = resource.getrlimit(resource.RLIMIT_DATA)
         soft, hard = constraint.data
-        most = _data() + size + _SLACK
+        most = _data() + size + _SLACK + _BURST
         self._constraints.append(constraint)
         if soft == resource.RLIM_INFINITY or most < soft:
             resource.setrlimit(resource.RLIMIT_DATA, (most, hard))

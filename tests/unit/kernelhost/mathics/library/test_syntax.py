@@ -1,0 +1,26 @@
+"""Operators that Mathics3 lacks, beside those it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from kernelbus.kernelhost.mathics.library import syntax
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("(x |-> x^2)[3]", "9"),
+        ("({x, y} |-> x + y)[1, 2]", "3"),
+        ("Map[t |-> t + 1, {1, 2}]", "{2, 3}"),
+        ("x = 3\nx //= f\nx", "f[3]"),
+        ("l = {3, 1}\nl //= Sort\nl", "{1, 3}"),
+        ("{a || b, c | d, 4 // Sqrt, 6/2}", "{a || b, c | d, 2, 3}"),
+        ('StringCases["a", NumberString]', "{}"),
+    ],
+)
+def test_values(code: str, expected: str, value: Callable[[str], str]) -> None:
+    assert value(code) == expected
+    assert syntax.__doc__

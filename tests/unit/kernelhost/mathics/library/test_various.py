@@ -1,0 +1,30 @@
+"""Single functions that Mathics3 lacks or has in part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from kernelbus.kernelhost.mathics.library import various
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ('RunProcess[{"echo", "hi"}, "StandardOutput"]', '"hi\\n"'),
+        ('RunProcess[{"sh", "-c", "exit 3"}, "ExitCode"]', "3"),
+        ('RunProcess["cat", "StandardOutput", "in"]', '"in"'),
+        ('RunProcess["true"]', '<|"ExitCode" -> 0, "StandardOutput" -> "", "StandardError" -> ""|>'),
+        ('RunProcess["no such program here"]', "$Failed"),
+        ('DateString[{2020, 1, 2, 3, 4, 5}, "ISODate"]', '"2020-01-02"'),
+        ('DateString[{2020, 1, 2, 3, 4, 5}, "ISODateTime"]', '"2020-01-02T03:04:05"'),
+        ("RandomChoice[{a}]", "a"),
+        ("RandomChoice[{1, 0} -> {a, b}]", "a"),
+        ("RandomChoice[{0, 1} -> {a, b}, 2]", "{b, b}"),
+        ("RandomChoice[<|k -> 1|>]", "1"),
+    ],
+)
+def test_values(code: str, expected: str, value: Callable[[str], str]) -> None:
+    assert value(code) == expected
+    assert various.__doc__
