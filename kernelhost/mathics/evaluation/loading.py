@@ -236,12 +236,12 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
 
 
 def _add_packages(definitions: Any) -> None:
+    from kernelbus.kernelhost.mathics.associations.templates import install_templates
     from kernelbus.kernelhost.mathics.library import control, formats, jlink, messages, netlink, programs
     from kernelbus.kernelhost.mathics.library.enclosing import install_enclosing
     from kernelbus.kernelhost.mathics.library.functions import add_functions
     from kernelbus.kernelhost.mathics.library.patterns import add_patterns
     from kernelbus.kernelhost.mathics.library.strings import install_strings
-    from kernelbus.kernelhost.mathics.library.templates import install_templates
     from kernelbus.kernelhost.mathics.library.various import install_various
 
     add_patterns(definitions)

@@ -6,12 +6,11 @@ import subprocess
 from typing import Any
 
 from mathics.core.atoms import Integer, String
-from mathics.core.attributes import A_HOLD_FIRST, A_PROTECTED
 from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol
 
-from kernelbus.kernelhost.mathics.library.native import call, define, definition_of
+from kernelbus.kernelhost.mathics.library.native import call, define
 
 __all__ = ["correct_dates", "install_various"]
 
@@ -64,16 +63,7 @@ def _random_choice(expression: Any, evaluation: Any) -> Any:
     return found.elements[0] if isinstance(found, ListExpression) and len(found.elements) == 1 else None
 
 
-def _apply_to(expression: Any, evaluation: Any) -> Any:
-    if len(expression.elements) != 2:
-        return None
-    place, function = expression.elements
-    return call("Set", place, Expression(function, place))
-
-
 def install_various(definitions: Any) -> None:
     """Define the functions."""
     define(definitions, "RunProcess", _run_process)
     define(definitions, "RandomChoice", _random_choice)
-    define(definitions, "ApplyTo", _apply_to)
-    definition_of(definitions, "System`ApplyTo").attributes = A_HOLD_FIRST | A_PROTECTED

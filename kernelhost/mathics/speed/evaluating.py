@@ -61,7 +61,7 @@ _KINDS = _Kinds()
 _ABORTED, _CONDITION, _EVALUATE, _NOTHING, _SEQUENCE, _UNEVALUATED = (
     Symbol(f"System`{name}") for name in ("$Aborted", "Condition", "Evaluate", "Nothing", "Sequence", "Unevaluated")
 )
-_OVERFLOW = Symbol("System`Overflow")
+_OVERFLOW, _SPLICE = Symbol("System`Overflow"), Symbol("System`Splice")
 _HOLDS_ALL = A_HOLD_ALL | A_HOLD_ALL_COMPLETE
 _HOLDS = A_HOLD_ALL | A_HOLD_ALL_COMPLETE | A_HOLD_FIRST | A_HOLD_REST
 _RECURSION, _ITERATION = "System`$RecursionLimit", "System`$IterationLimit"
@@ -355,7 +355,7 @@ def _correct_lists() -> None:
             value = element.evaluate(evaluation)
             if value is None:
                 continue
-            if value is _NOTHING or (type(value) is Expression and value._head is _SEQUENCE):
+            if value is _NOTHING or (type(value) is Expression and (value._head is _SEQUENCE or value._head is _SPLICE)):
                 special = True
             if value is not element:
                 if found is None:
@@ -414,4 +414,10 @@ def _set_values(self: Any, values: Any) -> None:
 
 
 def _without_nothing(elements: Any) -> list[Any]:
-    return [each for each in _spliced(elements) if each is not _NOTHING]
+    found: list[Any] = []
+    for element in _spliced(elements):
+        if element.has_form("Splice", 1) and element._elements[0].get_head() is SymbolList:
+            found.extend(element._elements[0]._elements)
+        elif element is not _NOTHING:
+            found.append(element)
+    return found

@@ -18,7 +18,7 @@ from mathics.core.attributes import A_FLAT, A_ONE_IDENTITY, A_ORDERLESS
 from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
 from mathics.core.pattern import AtomPattern, ExpressionPattern
-from mathics.core.rules import BaseRule, FunctionApplyRule, Rule
+from mathics.core.rules import BaseRule, FunctionApplyRule, Rule, RuleApplicationFailed
 from mathics.core.symbols import Atom, Symbol, SymbolList, SymbolTrue
 
 __all__ = ["correct_matching"]
@@ -197,7 +197,10 @@ def correct_matching() -> None:
         if not plan.bind(expression, bound, definitions):
             return None
         if type(self) is FunctionApplyRule:
-            result = self.apply_function(expression, bound, {}, evaluation)
+            try:
+                result = self.apply_function(expression, bound, {}, evaluation)
+            except RuleApplicationFailed:
+                return None
             if result is None or result is False:
                 return expression
             return _flat(result, bound, evaluation)

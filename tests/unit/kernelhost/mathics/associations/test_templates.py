@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kernelbus.kernelhost.mathics.library import templates
+from kernelbus.kernelhost.mathics.associations import templates
 
 
 @pytest.mark.parametrize(
