@@ -6,17 +6,19 @@ baseline, quotients over and under a bar; within an exponent a quotient is on on
 expression with no notation and no known layout here becomes a box of Mathics3's text on one line.
 For a whole expression that is too large, too deep or too wide for the page, :func:`output_form`
 returns None, and the caller shows Mathics3's text on one line, ``x ^ 2``. Messages, and what
-``Write`` writes, are always in that form. Lines are not broken.
+``Write`` writes, are always in that form. A single line that is wider than the page is broken.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from mathics.core.atoms import Complex, Integer, MachineReal, Rational, String
 from mathics.core.expression import Expression
+from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol
 from mathics.format.form.outputform import EXPR_TO_OUTPUTFORM_TEXT_MAP, render_output_form
 
@@ -33,17 +35,24 @@ from kernelbus.kernelhost.mathics.forms.arithmetic import (
 )
 from kernelbus.kernelhost.mathics.forms.described import described
 from kernelbus.kernelhost.mathics.forms.layout import Box
+from kernelbus.kernelhost.mathics.forms.numberforms import NUMBER_FORMS, written
 from kernelbus.kernelhost.mathics.forms.operators import ATOM, CALL, DIVIDE, INFIX, MINUS, PLUS, POWER, TIMES
 from kernelbus.kernelhost.mathics.forms.reals import float_text
 
-__all__ = ["PAGE_WIDTH", "output_form"]
+__all__ = ["PAGE_WIDTH", "broken", "output_form"]
 
 #: The main loop's page width, characters, as in Wolfram kernels.
 PAGE_WIDTH: Final = 78
 
+#: What stands before a line that goes on with the one before.
+_CONTINUED = ">    "
+
 #: The most parts and the deepest nesting of an expression that is laid out.
 _MAXIMUM_PARTS = 3000
 _MAXIMUM_DEPTH = 200
+
+#: ``Short`` shows expressions of so many elements whole.
+_FEW = 3
 
 _SYSTEM = "System`"
 
@@ -99,9 +108,28 @@ def output_form(expr: Any, evaluation: Any, page_width: int | None = None) -> st
         box = _Printer(evaluation).box(expr)
     except (_NoLayoutError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return None
-    if len(box.lines) > 1 and page_width is not None and box.width > page_width:
-        return None
+    if page_width is not None and box.width > page_width:
+        return None if len(box.lines) > 1 else broken(box.lines[0], page_width)
     return "\n".join(box.lines)
+
+
+def broken(text: str, page_width: int) -> str:
+    """Break a line that is wider than the page behind commas and spaces, as Wolfram kernels do.
+
+    The lines that follow begin behind a mark. A word that is wider than the page is not broken.
+    """
+    lines = []
+    width = page_width
+    while len(text) > width:
+        at = text.rfind(" ", 1, width + 1)
+        if at <= 0:
+            at = text.find(" ", width)
+            if at < 0:
+                break
+        lines.append(text[: at + 1])
+        text = text[at + 1 :]
+        width = page_width - len(_CONTINUED)
+    return f"\n \n{_CONTINUED}".join([*lines, text])
 
 
 # -- expressions -----------------------------------------
@@ -134,6 +162,10 @@ class _Printer:
             "OutputForm": self._inside,
             "MatrixForm": self._table,
             "TableForm": self._table,
+            "Column": self._column,
+            "Short": self._short,
+            "Skeleton": self._skeleton,
+            **{name: partial(self._numbers, name) for name in NUMBER_FORMS},
         }
 
     def box(self, expr: Any, inline: bool = False) -> Box:
@@ -314,6 +346,68 @@ class _Printer:
         if all(is_call(cell, "System`List") for row in rows for cell in row.elements):
             return None
         return layout.cells([self._all(row.elements, inline) for row in rows])
+
+    def _column(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        """Return elements below one another, to the left, in the middle or to the right."""
+        if not 1 <= len(elements) <= 2 or not is_call(elements[0], "System`List") or not elements[0].elements:
+            return None
+        place = elements[1].get_name() if len(elements) == 2 else "System`Left"
+        align = {"System`Left": str.ljust, "System`Center": str.center, "System`Right": str.rjust}.get(place)
+        if align is None:
+            return None
+        boxes = self._all(elements[0].elements, inline)
+        width = max(box.width for box in boxes)
+        return Box(tuple(align(line, width).rstrip() for box in boxes for line in box.lines), width, 0)
+
+    def _skeleton(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        if len(elements) != 1 or not isinstance(elements[0], Integer):
+            return None
+        return layout.text(f"<<{elements[0].value}>>")
+
+    def _short(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        """Return as many of an expression's first and last elements as fit into a line or more."""
+        if not 1 <= len(elements) <= 2 or (len(elements) == 2 and not isinstance(elements[1], Integer)):
+            return None
+        room = PAGE_WIDTH * (elements[1].value if len(elements) == 2 else 1)
+        expr = elements[0]
+        if not isinstance(expr, Expression) or len(expr.elements) <= _FEW:
+            return self.box(expr, inline)
+        taken = self._that_fit(expr, room, inline)
+        count = len(expr.elements)
+        if taken >= count:
+            return self.box(expr, inline)
+        front = max((taken + 1) // 2, 1)
+        back = taken - front if taken > front else 1
+        skeleton = Expression(Symbol("System`Skeleton"), Integer(count - front - back))
+        shown = (*expr.elements[:front], skeleton, *expr.elements[count - back :])
+        return self.box(ListExpression(*shown) if is_call(expr, "System`List") else Expression(expr.head, *shown), inline)
+
+    def _that_fit(self, expr: Any, room: int, inline: bool) -> int:
+        """Return how many elements, from both ends by turns, fit beside the mark for the others."""
+        count = len(expr.elements)
+        used = 2 + len("<<>>") + len(str(count)) + 2
+        for taken in range(count):
+            element = expr.elements[taken // 2 if taken % 2 == 0 else count - 1 - taken // 2]
+            used += self.box(element, inline).width + 2
+            if used > room:
+                return taken
+        return count
+
+    def _numbers(self, name: str, elements: Sequence[Any], inline: bool) -> Box | None:
+        """Return an expression with the numbers in it written in a form of numbers."""
+        if not elements:
+            return None
+        return self._in_form(name, elements[0], elements[1:], inline)
+
+    def _in_form(self, name: str, expr: Any, spec: Sequence[Any], inline: bool) -> Box:
+        if is_call(expr, "System`List"):
+            return layout.listed("{", [self._in_form(name, each, spec, inline) for each in expr.elements], "}")
+        found = written(name, expr, spec)
+        if found is None:
+            return self.box(expr, inline)
+        if not found.exponent:
+            return layout.text(found.mantissa)
+        return layout.raised(layout.text(f"{found.mantissa} 10"), layout.text(found.exponent), TIMES)
 
     # -- sums, products and powers -----------------------------------------
 

@@ -8,7 +8,7 @@ import pytest
 from mathics.core.evaluation import Evaluation
 
 from kernelbus.kernelhost.mathics.forms.convert import to_mathics
-from kernelbus.kernelhost.mathics.forms.outputform import output_form
+from kernelbus.kernelhost.mathics.forms.outputform import broken, output_form
 from wstp import Function, Symbol
 
 # An input to evaluate, and the lines of its value.
@@ -108,3 +108,25 @@ def test_depth_is_bounded(definitions: Any) -> None:
 def test_strings_stay_as_they_are(definitions: Any) -> None:
     value, _ = evaluated('ToString["  a\\n b  "]', definitions)
     assert value.value == "  a\n b  "
+
+
+def test_a_line_wider_than_the_page_is_broken_behind_a_space() -> None:
+    assert broken("{1, 22, 333}", 8) == "{1, 22, \n \n>    333}"
+    assert broken("{1, 2}", 8) == "{1, 2}"
+    assert broken("abcdefghij", 8) == "abcdefghij"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("Short[Range[100]]", "{1, 2, 3, 4, 5, 6, 7, 8, 9, <<82>>, 92, 93, 94, 95, 96, 97, 98, 99, 100}"),
+        ("Short[{1, 2}]", "{1, 2}"),
+        ("Column[{a, bb}]", "a\nbb"),
+        ("Column[{a, bb}, Right]", " a\nbb"),
+        ("PaddedForm[{1, 22}, 3]", "{   1,   22}"),
+        ("ScientificForm[{0.5, 3, x}]", "      -1\n{5. 10  , 3, x}"),
+    ],
+)
+def test_layouts(code: str, expected: str, definitions: Any) -> None:
+    evaluation = Evaluation(definitions, format="unformatted")
+    assert output_form(evaluation.parse(code).evaluate(evaluation), evaluation) == expected
