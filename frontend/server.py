@@ -444,6 +444,9 @@ class Frontend:
                 link = self._link_of(channel)
                 if link is not None:
                     link.opened(kernel, pool, position)
+                else:
+                    # A request that was made again can cross its refusal: a kernel comes for nobody.
+                    self.membership.send(Release(channel, "nobody waits for it any more"))
             case Status(number):
                 self._status_told(number, message)
             case Refused(channel, code, text):

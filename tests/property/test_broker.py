@@ -307,6 +307,8 @@ class Frontend(Part):
             case Opened(channel):
                 if self.opening.pop(channel, None) is not None:
                     self.attached.add(channel)
+                elif channel not in self.attached:
+                    self.say(Release(channel, "nobody waits for it any more"))
             case Refused(channel):
                 assert channel not in self.attached, "refused after it was opened"
                 self.opening.pop(channel, None)

@@ -23,6 +23,7 @@ from kernelbus.bus.protocol.messages import (
     Acquired,
     KeepAlive,
     KernelReport,
+    Opened,
     Register,
     Release,
     Told,
@@ -127,6 +128,16 @@ async def test_data_of_a_dropped_channel_is_not_given_to_the_next(host: Host) ->
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+
+
+async def test_a_kernel_for_which_nobody_waits_is_given_back(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that is made again can cross the refusal of the first, and then be met."""
+    frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
+    said: list[Message] = []
+    monkeypatch.setattr(frontend.membership, "send", said.append)
+    frontend._control(Opened(77, "kernel", "P", "host"))
+    assert said == [Release(77, "nobody waits for it any more")]
+    await frontend.close()
 
 
 @pytest.mark.parametrize(
