@@ -445,7 +445,7 @@ class Frontend:
                 if link is not None:
                     link.opened(kernel, pool, position)
                 else:
-                    # A request that was made again can cross its refusal: a kernel comes for nobody.
+                    # A request that was made again can cross its refusal: nobody waits for this.
                     self.membership.send(Release(channel, "nobody waits for it any more"))
             case Status(number):
                 self._status_told(number, message)
