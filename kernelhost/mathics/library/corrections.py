@@ -10,6 +10,7 @@ Each is changed in place, before definitions are made of it:
   text without an expression, and gives messages on wrong syntax in its own name.
 * ``FromCharacterCode`` takes codes beyond 65535. It joins the codes of two surrogates, and so does
   a string that is written with two escapes.
+* ``FullForm`` writes the head of a list, as it does all heads.
 """
 
 from __future__ import annotations
@@ -31,6 +32,14 @@ def correct() -> None:
     _correct_print()
     _correct_to_expression()
     _correct_characters()
+    _correct_full_form()
+
+
+def _correct_full_form() -> None:
+    import mathics.format.box.makeboxes as makeboxes
+
+    # The one place where that module asks for this symbol writes braces.
+    makeboxes.SymbolList = None
 
 
 def _correct_check() -> None:
