@@ -599,6 +599,7 @@ def _connect(options: argparse.Namespace) -> int:
 
 
 def _discover(options: argparse.Namespace) -> int:
+    require("discovery")
     from kernelbus.bus.settings.config import ConfigError, load
 
     try:

@@ -36,7 +36,7 @@ _TEST = re.compile(r"`(tests/[\w/-]+\.py)::(\w+)`")
 def test_the_tests_that_it_names_exist(page: Path) -> None:
     def exists(path: str, name: str) -> bool:
         text = (ROOT / path).read_text(encoding="utf-8") if (ROOT / path).exists() else ""
-        return re.search(rf"^ *(?:async )?def {name}\(|^{name} = ", text, re.M) is not None
+        return re.search(rf"^ *(?:async )?def {name}\(|^class {name}:|^{name} = ", text, re.M) is not None
 
     named = set(_TEST.findall(page.read_text(encoding="utf-8")))
     assert {f"{path}::{name}" for path, name in named if not exists(path, name)} == set()

@@ -166,7 +166,7 @@ def test_a_machine_is_refused_until_its_key_is_allowed(apart: Site) -> None:
     lab = apart.network.machine("lab3")
     host = apart.host(lab)
     assert host.process.wait(60) == 2
-    (told,) = wait_until(lambda: host.logged("this machine has none"), "what is missing")
+    (told,) = wait_until(lambda: host.logged("there are none in"), "what is missing")
     assert lab.shell(told.partition("make them with ")[2]).returncode == 0
     lab.keys.allow(public(apart.front), "front")
     host = apart.host(lab)
