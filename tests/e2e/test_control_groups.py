@@ -9,11 +9,10 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from asking import connect, value
 from control_groups import root_of_groups
-from serving import Part, stand_in_pool, wait_until, write_config
+from serving import Part, runs, stand_in_pool, wait_until, write_config
 
 import wstp
 from kernelbus.kernelhost.process.cgroups import Group
@@ -58,7 +57,7 @@ def test_each_kernel_has_a_group_that_ends_with_all_that_is_in_it(delegated: Pat
             assert str(part.process.pid) in (delegated / "host" / "cgroup.procs").read_text().split()
             with contextlib.suppress(wstp.LinkClosed, wstp.LinkLost):
                 value(link, Symbol("Exit")(0))
-        wait_until(lambda: not psutil.pid_exists(daemon), "it ends with the kernel")
+        wait_until(lambda: not runs(daemon), "it ends with the kernel")
         wait_until(lambda: not Path(mine[0].entry).exists(), "the group is removed")
         assert part.logged("had left 1 processes behind, which were killed")
     assert not kernels(delegated), "none is left when the server has ended"

@@ -7,10 +7,9 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import pytest
 from asking import ask, command, connect, order, value
-from serving import Part, stand_in_pool, wait_until, write_config
+from serving import Part, runs, stand_in_pool, wait_until, write_config
 
 import wstp
 from wstp import Expr, Function, Symbol
@@ -78,16 +77,16 @@ def test_what_a_kernel_has_started_counts_as_its_own_and_ends_with_it(server: Pa
             link.next_packet(60)
             link.next_packet(60)
     assert server.told("of pool Main took .* MiB of memory, more than 300 MiB")
-    wait_until(lambda: not psutil.pid_exists(daemon), "it ends with the kernel that is killed")
+    wait_until(lambda: not runs(daemon), "it ends with the kernel that is killed")
 
 
 def test_what_a_kernel_that_exits_has_started_ends_with_it(server: Part) -> None:
     with connect(server) as link:
         daemon = value(link, Symbol("Daemon")(1))
-        assert isinstance(daemon, int) and psutil.pid_exists(daemon)
+        assert isinstance(daemon, int) and runs(daemon)
         with contextlib.suppress(wstp.LinkClosed, wstp.LinkLost):
             value(link, Symbol("Exit")(0))
-    wait_until(lambda: not psutil.pid_exists(daemon), "it ends with the kernel that exits")
+    wait_until(lambda: not runs(daemon), "it ends with the kernel that exits")
     assert server.told("had left 1 processes behind, which were killed")
 
 

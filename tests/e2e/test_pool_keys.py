@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from asking import answers, command, order, value
-from serving import Part, stand_in_pool, wait_until, write_config
+from serving import Part, runs, stand_in_pool, wait_until, write_config
 
 import wstp
 from wstp import Expr, Function, Symbol
@@ -159,7 +159,7 @@ def test_a_detached_kernel_makes_room_unless_it_is_reserved(server: Part) -> Non
         wait_until(lambda pool=pool: server.logged(rf"of pool {pool} is detached"), "its client's going")  # type: ignore[misc]
     with attached(server, Pool="Given") as link:
         assert value(link, Symbol("Pid")()) != kept["Given"][1]
-        assert not psutil.pid_exists(kept["Given"][1])
+        assert not runs(kept["Given"][1])
     assert server.logged(r"\[WARNING\].*of pool Given is given up: its place is needed, and it has been idle for .*SessionIdleTimeout")
     with unconnected(server) as link:
         ask_for(link, Pool="Reserved")

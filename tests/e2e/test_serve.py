@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 from asking import EVALUATE, answers, ask, command, connect, order, value
-from serving import Part, stand_in_pool, wait_until, write_config
+from serving import Part, runs, stand_in_pool, wait_until, write_config
 
 import wstp
 from wstp import MessageCode, Symbol
@@ -155,8 +155,8 @@ def test_at_the_cap_the_kernel_longest_detached_makes_room(tmp_path: Path) -> No
             assert value(third, Symbol("Pid")()) not in (oldest, kept)
             assert isinstance(oldest, int)
             assert isinstance(kept, int)
-            assert not psutil.pid_exists(oldest)
-            assert psutil.pid_exists(kept)
+            assert not runs(oldest)
+            assert runs(kept)
 
 
 def test_half_an_expression_never_reaches_a_kernel(server: Part) -> None:

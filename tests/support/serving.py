@@ -20,10 +20,18 @@ from typing import Any
 
 import psutil
 
-__all__ = ["ROOT", "STAND_IN", "Part", "stand_in_pool", "stand_in_program", "wait_until", "write_config"]
+__all__ = ["ROOT", "STAND_IN", "Part", "runs", "stand_in_pool", "stand_in_program", "wait_until", "write_config"]
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")
+
+
+def runs(pid: int) -> bool:
+    """Tell whether a process runs; one that has ended may wait to be reaped by its parent."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-from serving import wait_until
+from serving import runs, wait_until
 
 from kernelbus.kernelhost.process.tree import (
     MARK,
@@ -102,7 +101,7 @@ def test_what_a_kernel_has_started_stays_its_descendant(kernel: tuple[subprocess
     assert marked(["k1", "k2"]) == {process.pid: "k1", child: "k1"}
     assert marked(["k"]) == {}
     kill_descendants(process.pid)
-    wait_until(lambda: child not in [each for each in descendants(process.pid) if running(each)], "it is killed")
+    wait_until(lambda: child not in [each for each in descendants(process.pid) if runs(each)], "it is killed")
     assert process.poll() is None
 
 
@@ -113,12 +112,9 @@ def test_what_a_kernel_has_left_behind_is_found_by_its_mark(kernel: tuple[subpro
     process.wait()
     assert descendants(process.pid) == []
     assert kill_marked(["k1", "k2"]) == {"k1": 1}
-    wait_until(lambda: not running(child), "it is killed")
+    wait_until(lambda: not runs(child), "it is killed")
     assert kill_marked(["k1"]) == {}
 
-
-def running(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def test_a_mark_does_not_tell_the_id() -> None:
