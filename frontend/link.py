@@ -1018,7 +1018,15 @@ class ClientLink(RelayOwner):
 
     def _pass_to_client(self, data: bytes | bytearray | memoryview) -> None:
         base = self._output.position
-        self._write_output(data, [mark.offset - base for mark in self._output.feed(data) if type(mark) is End])
+        try:
+            marks = self._output.feed(data)
+        except (RemoteProtocolError, LimitExceeded) as error:
+            # Nothing that follows could be told apart. The session stays for the next link.
+            self.log.error("%s is closed: what its kernel says cannot be read: %s", self, error)
+            self.state = LinkState.CLOSING
+            self._link.close()
+            return
+        self._write_output(data, [mark.offset - base for mark in marks if type(mark) is End])
         if self._answers:
             self._write_answers()
         if self._urgent:

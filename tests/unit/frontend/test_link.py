@@ -130,6 +130,27 @@ async def test_data_of_a_dropped_channel_is_not_given_to_the_next(host: Host) ->
             await running
 
 
+async def test_a_link_whose_kernel_says_what_cannot_be_read_is_closed(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
+    port = await frontend.listen("127.0.0.1", 0)
+    running = asyncio.get_running_loop().create_task(frontend.run())
+    try:
+        await frontend.membership.wait_until_up(20)
+        async with await wstp.aio.connect(port, mode="uuid") as link:
+            await until(lambda: host.asked)
+            host.say_attached(0)
+            assert await link.next_packet(20) == packet("InputNamePacket", "of 1")
+            host.ends[0].handle.send(b"\x00\x01")
+            with pytest.raises((wstp.LinkClosed, wstp.LinkLost)):
+                await link.next_packet(20)
+        assert "what its kernel says cannot be read" in caplog.text
+        await frontend.close()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
 async def test_a_kernel_for_which_nobody_waits_is_given_back(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that is made again can cross the refusal of the first, and then be met."""
     frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
