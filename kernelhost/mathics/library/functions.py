@@ -10,11 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mathics.core.attributes import A_NO_ATTRIBUTES, A_PROTECTED, attribute_string_to_number
-from mathics.core.definitions import Definition
+from mathics.core.attributes import A_PROTECTED, attribute_string_to_number
 from mathics.core.parser.feed import MathicsMultiLineFeeder
 from mathics.core.parser.util import SystemDefinitions, parse
 from mathics.core.rules import Rule
+
+from kernelbus.kernelhost.mathics.library.native import definition_of
 
 __all__ = ["add_functions"]
 
@@ -34,7 +35,7 @@ def add_functions(definitions: Any, name: str = "functions.m") -> None:
         if item.has_form("SetDelayed", 2):
             pattern, value = item.elements
             defined = (pattern.elements[0] if pattern.has_form("Condition", 2) else pattern).get_lookup_name()
-            if not _definition(definitions, defined).add_rule(Rule(pattern, value)):
+            if not definition_of(definitions, defined).add_rule(Rule(pattern, value)):
                 raise ValueError(f"{name}, line {feeder.lineno}: no definition of {defined}")
         elif item.has_form("SetAttributes", 2):
             _set_attributes(definitions, *item.elements)
@@ -49,13 +50,4 @@ def _set_attributes(definitions: Any, symbols: Any, attributes: Any) -> None:
     for attribute in attributes.elements if attributes.has_form("List", None) else (attributes,):
         bits |= attribute_string_to_number[attribute.get_name()]
     for symbol in symbols.elements if symbols.has_form("List", None) else (symbols,):
-        _definition(definitions, symbol.get_name()).attributes = bits
-
-
-def _definition(definitions: Any, name: str) -> Any:
-    """Return the built-in definition of a name; make one if there is none."""
-    found = definitions.builtin.get(name)
-    if found is None:
-        attributes = A_PROTECTED if name.startswith("System`") else A_NO_ATTRIBUTES
-        found = definitions.builtin[name] = Definition(name=name, attributes=attributes)
-    return found
+        definition_of(definitions, symbol.get_name()).attributes = bits
