@@ -105,13 +105,24 @@ async def host() -> AsyncIterator[Host]:
     await bus.stop()
 
 
-async def test_data_of_a_dropped_channel_is_not_given_to_the_next(host: Host) -> None:
-    """Over ZeroMQ data may overtake the message that its channel is open, on another lane."""
-    frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
+@contextlib.asynccontextmanager
+async def serving(frontend: Frontend) -> AsyncIterator[int]:
+    """Run a frontend that has joined its broker; give its port."""
     port = await frontend.listen("127.0.0.1", 0)
     running = asyncio.get_running_loop().create_task(frontend.run())
     try:
         await frontend.membership.wait_until_up(20)
+        yield port
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_data_of_a_dropped_channel_is_not_given_to_the_next(host: Host) -> None:
+    """Over ZeroMQ data may overtake the message that its channel is open, on another lane."""
+    frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
+    async with serving(frontend) as port:
         async with await wstp.aio.connect(port, mode="uuid") as link:
             await until(lambda: host.asked)
             # The prompt is there before the channel is reported open; the client asks for another
@@ -124,31 +135,14 @@ async def test_data_of_a_dropped_channel_is_not_given_to_the_next(host: Host) ->
             said = [await link.next_packet(20), await link.next_packet(20)]
             assert said == [packet("ReturnPacket", "kernel-1"), packet("InputNamePacket", "of 2")]
         await frontend.close()
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
 
 
 async def test_a_link_whose_kernel_says_what_cannot_be_read_is_closed(host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
-    port = await frontend.listen("127.0.0.1", 0)
-    running = asyncio.get_running_loop().create_task(frontend.run())
-    try:
-        await frontend.membership.wait_until_up(20)
-        async with await wstp.aio.connect(port, mode="uuid") as link:
-            await until(lambda: host.asked)
-            host.say_attached(0)
-            assert await link.next_packet(20) == packet("InputNamePacket", "of 1")
-            host.ends[0].handle.send(b"\x00\x01")
-            with pytest.raises((wstp.LinkClosed, wstp.LinkLost)):
-                await link.next_packet(20)
-        assert "what its kernel says cannot be read" in caplog.text
-        await frontend.close()
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+    async with attached(host) as (_, link, end):
+        end.handle.send(b"\x00\x01")
+        with pytest.raises((wstp.LinkClosed, wstp.LinkLost)):
+            await link.next_packet(20)
+    assert "what its kernel says cannot be read" in caplog.text
 
 
 async def test_a_kernel_for_which_nobody_waits_is_given_back(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,10 +167,7 @@ async def test_what_a_client_says_of_its_kernel_outlives_the_broker(
 ) -> None:
     """It is said again to the next broker, and the channel's end says it too."""
     frontend = Frontend(Config(bus=BusConfig(heartbeat_timeout=1.0)), host.bus.connect, name="f", version="1", where="the test's broker")
-    port = await frontend.listen("127.0.0.1", 0)
-    running = asyncio.get_running_loop().create_task(frontend.run())
-    try:
-        await frontend.membership.wait_until_up(20)
+    async with serving(frontend) as port:
         async with await wstp.aio.connect(port, mode="uuid") as link:
             await until(lambda: host.asked)
             host.say_attached(0)
@@ -192,10 +183,6 @@ async def test_what_a_client_says_of_its_kernel_outlives_the_broker(
         assert host.ends[0].ended is not None
         assert host.ends[0].ended.reason is reason
         await frontend.close()
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
 
 
 async def test_a_link_without_a_kernel_refuses_expressions_and_answers_commands(host: Host) -> None:
@@ -242,19 +229,12 @@ async def locked(host: Host, token: str = TOKEN) -> AsyncIterator[tuple[Frontend
     """Connect to a frontend that wants its token from everybody."""
     access = AccessConfig(anonymous=())
     frontend = Frontend(Config(access=access), host.bus.connect, name="f", version="1", where="the test's broker", token=lambda: token)
-    port = await frontend.listen("127.0.0.1", 0)
-    running = asyncio.get_running_loop().create_task(frontend.run())
-    try:
-        await frontend.membership.wait_until_up(20)
+    async with serving(frontend) as port:
         async with await wstp.aio.connect(port, mode="uuid") as link:
             await until(lambda: [own.state for own in frontend._links] == [LinkState.LOCKED])
             yield frontend, link
         await until(lambda: not frontend._links)
         await frontend.close()
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
 
 
 async def say(link: wstp.aio.Link, *expressions: Expr) -> None:
@@ -427,10 +407,7 @@ async def test_where_it_is_reached(host: Host, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("reads", [False, True])
 async def test_what_a_client_has_taken_when_the_frontend_shuts_down(host: Host, reads: bool) -> None:
     frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
-    port = await frontend.listen("127.0.0.1", 0)
-    running = asyncio.get_running_loop().create_task(frontend.run())
-    try:
-        await frontend.membership.wait_until_up(20)
+    async with serving(frontend) as port:
         client = await asyncio.to_thread(LateReader, port)
         await until(lambda: host.asked)
         host.say_attached(0)
@@ -448,30 +425,19 @@ async def test_what_a_client_has_taken_when_the_frontend_shuts_down(host: Host, 
         assert host.ends[0].ended == Ended(EndReason.UNUSED, "the frontend is shutting down", prompt if reads else 0)
         with client:
             assert await asyncio.to_thread(client.read_message) == encode_message(MessageCode.CLOSING)
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
 
 
 @contextlib.asynccontextmanager
 async def attached(host: Host) -> AsyncIterator[tuple[Frontend, wstp.aio.Link, End]]:
     """Connect to a frontend, and have the host's kernel attached, whose prompt has been read."""
     frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
-    port = await frontend.listen("127.0.0.1", 0)
-    running = asyncio.get_running_loop().create_task(frontend.run())
-    try:
-        await frontend.membership.wait_until_up(20)
+    async with serving(frontend) as port:
         async with await wstp.aio.connect(port, mode="uuid") as link:
             await until(lambda: host.asked)
             host.say_attached(0)
             assert await link.next_packet(20) == packet("InputNamePacket", "of 1")
             yield frontend, link, host.ends[0]
         await frontend.close()
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
 
 
 async def test_a_packet_under_way_finishes_before_the_frontend_ends(host: Host) -> None:
@@ -514,10 +480,7 @@ async def test_what_a_client_leaves_behind_is_done_only_by_a_kernel_that_comes_s
 ) -> None:
     monkeypatch.setattr(kernelbus.frontend.link, "_LEFT_WORK", 600.0 if comes else 0.01)
     frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
-    port = await frontend.listen("127.0.0.1", 0)
-    running = asyncio.get_running_loop().create_task(frontend.run())
-    try:
-        await frontend.membership.wait_until_up(20)
+    async with serving(frontend) as port:
         async with await wstp.aio.connect(port, mode="uuid") as link:
             await until(lambda: host.asked)
             await say(link, Symbol("EvaluatePacket")(7))
@@ -535,10 +498,6 @@ async def test_what_a_client_leaves_behind_is_done_only_by_a_kernel_that_comes_s
             assert host.released == [host.asked[0].channel]
         await until(lambda: not frontend._links)
         await frontend.close()
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
 
 
 async def test_every_state_of_a_link_can_end() -> None:
