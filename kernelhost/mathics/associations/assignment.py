@@ -20,7 +20,7 @@ from kernelbus.kernelhost.mathics.associations.expression import (
     without_key,
 )
 from kernelbus.kernelhost.mathics.associations.parts import assigned, is_key, part, without_parts
-from kernelbus.kernelhost.mathics.library.native import define
+from kernelbus.kernelhost.mathics.native import define
 
 __all__ = ["correct_assignment", "install_assignment"]
 

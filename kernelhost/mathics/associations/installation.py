@@ -13,7 +13,7 @@ from kernelbus.kernelhost.mathics.associations.assignment import correct_assignm
 from kernelbus.kernelhost.mathics.associations.seen import see
 from kernelbus.kernelhost.mathics.associations.slots import correct_slots
 from kernelbus.kernelhost.mathics.associations.walking import correct_walking
-from kernelbus.kernelhost.mathics.library.native import (
+from kernelbus.kernelhost.mathics.native import (
     NativeRule,
     add_message,
     define,

@@ -30,7 +30,7 @@ from kernelbus.kernelhost.mathics.associations.expression import (
 )
 from kernelbus.kernelhost.mathics.associations.parts import is_key, part, rebuilt
 from kernelbus.kernelhost.mathics.associations.seen import first_argument_positions, map_at
-from kernelbus.kernelhost.mathics.library.native import Native
+from kernelbus.kernelhost.mathics.native import Native
 
 __all__ = ["FIRST_LAST", "FUNCTIONS", "LAST_FIRST", "association_at", "key_at", "make_association"]
 

@@ -28,7 +28,7 @@ from kernelbus.kernelhost.mathics.associations.expression import (
     rule,
 )
 from kernelbus.kernelhost.mathics.associations.parts import is_key, updated, without_parts
-from kernelbus.kernelhost.mathics.library.native import call
+from kernelbus.kernelhost.mathics.native import call
 
 __all__ = ["SEEN", "first_argument_positions", "see"]
 

@@ -15,7 +15,7 @@ from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol
 
 from kernelbus.kernelhost.mathics.associations.expression import AssociationExpression
-from kernelbus.kernelhost.mathics.library.native import NativeRule, call, define, definition_of
+from kernelbus.kernelhost.mathics.native import NativeRule, call, define, definition_of
 
 __all__ = ["install_templates"]
 

@@ -17,7 +17,7 @@ from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol, SymbolNull, SymbolTrue
 from mathics.eval.patterns import Matcher
 
-from kernelbus.kernelhost.mathics.library.native import NativeRule, call, define, definition_of
+from kernelbus.kernelhost.mathics.native import NativeRule, call, define, definition_of
 
 __all__ = ["install_enclosing"]
 

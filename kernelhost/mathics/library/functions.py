@@ -15,7 +15,7 @@ from mathics.core.parser.feed import MathicsMultiLineFeeder
 from mathics.core.parser.util import SystemDefinitions, parse
 from mathics.core.rules import Rule
 
-from kernelbus.kernelhost.mathics.library.native import definition_of
+from kernelbus.kernelhost.mathics.native import definition_of
 
 __all__ = ["add_functions"]
 

@@ -19,7 +19,7 @@ from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol, SymbolFalse, SymbolTrue
 
-from kernelbus.kernelhost.mathics.library.native import Native, define
+from kernelbus.kernelhost.mathics.native import Native, define
 
 __all__ = ["install_strings"]
 

@@ -10,7 +10,7 @@ from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol
 
-from kernelbus.kernelhost.mathics.library.native import call, define
+from kernelbus.kernelhost.mathics.native import call, define
 
 __all__ = ["correct_dates", "install_various"]
 

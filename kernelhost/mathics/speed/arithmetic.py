@@ -19,7 +19,7 @@ from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol, SymbolFalse, SymbolList, SymbolTrue
 
 from kernelbus.kernelhost.mathics.forms.precision import machine_real
-from kernelbus.kernelhost.mathics.library.native import define
+from kernelbus.kernelhost.mathics.native import define
 
 __all__ = ["correct_numbers", "install_arithmetic"]
 

@@ -14,7 +14,7 @@ from mathics.core.list import ListExpression
 from mathics.core.symbols import SymbolList
 
 from kernelbus.kernelhost.mathics.forms.precision import machine_real
-from kernelbus.kernelhost.mathics.library.native import define
+from kernelbus.kernelhost.mathics.native import define
 
 __all__ = ["install_arrays", "sorted_elements"]
 

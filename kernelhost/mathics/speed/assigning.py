@@ -15,7 +15,7 @@ from mathics.core.expression import Expression
 from mathics.core.rules import Rule
 from mathics.core.symbols import Symbol
 
-from kernelbus.kernelhost.mathics.library.native import define
+from kernelbus.kernelhost.mathics.native import define
 
 __all__ = ["install_assigning"]
 

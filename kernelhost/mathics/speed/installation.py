@@ -9,7 +9,7 @@ from mathics.core.atoms import Integer
 from mathics.core.rules import Rule
 from mathics.core.symbols import Symbol
 
-from kernelbus.kernelhost.mathics.library.native import definition_of
+from kernelbus.kernelhost.mathics.native import definition_of
 from kernelbus.kernelhost.mathics.speed.arithmetic import correct_numbers, install_arithmetic
 from kernelbus.kernelhost.mathics.speed.arrays import install_arrays
 from kernelbus.kernelhost.mathics.speed.assigning import install_assigning

@@ -17,7 +17,7 @@ from mathics.core.rules import Rule
 from mathics.core.symbols import Symbol, SymbolList, SymbolNull, SymbolTrue
 
 from kernelbus.kernelhost.mathics.associations.expression import AssociationExpression
-from kernelbus.kernelhost.mathics.library.native import define
+from kernelbus.kernelhost.mathics.native import define
 
 __all__ = ["install_iteration"]
 

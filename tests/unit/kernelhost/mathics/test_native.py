@@ -7,7 +7,7 @@ from typing import Any
 
 from mathics.core.atoms import Integer
 
-from kernelbus.kernelhost.mathics.library.native import (
+from kernelbus.kernelhost.mathics.native import (
     add_message,
     call,
     define,
