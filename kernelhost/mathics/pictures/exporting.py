@@ -13,15 +13,14 @@ from typing import Any, Final
 import numpy
 from mathics.builtin.image.base import Image as MathicsImage
 from mathics.core.atoms import Integer, Real, String
-from mathics.core.attributes import A_PROTECTED
-from mathics.core.definitions import Definition
 from mathics.core.expression import Expression
 from mathics.core.symbols import Symbol
 from PIL import Image
 from PIL.Image import Resampling
 
-from kernelbus.kernelhost.mathics.engine.delegation import AskRule, say
+from kernelbus.kernelhost.mathics.engine.delegation import say
 from kernelbus.kernelhost.mathics.engine.process import EngineError
+from kernelbus.kernelhost.mathics.native import define
 from kernelbus.kernelhost.mathics.pictures import drawing
 from kernelbus.kernelhost.mathics.pictures.raster import FORMATS, draw_svg, draw_text, encode, fitted
 
@@ -238,9 +237,5 @@ def install(definitions: Any) -> None:
     """Put these functions before Mathics3's own."""
     functions = (("Export", _export), ("ExportString", _export_string), ("Rasterize", _rasterize), ("Image", _typed_image))
     for name, function in functions:
-        full = f"System`{name}"
-        known = definitions.builtin.get(full)
-        if known is None:
-            known = definitions.builtin[full] = Definition(name=full, attributes=A_PROTECTED)
-        known.downvalues = [AskRule(function), *known.downvalues]
+        define(definitions, name, function)
     definitions.clear_cache()

@@ -10,14 +10,14 @@ import logging
 from typing import Any, Final
 
 import numpy
-from mathics.core.attributes import A_HOLD_ALL, A_PROTECTED
+from mathics.core.attributes import A_HOLD_ALL
 from mathics.core.convert.expression import to_mathics_list
-from mathics.core.definitions import Definition
 
-from kernelbus.kernelhost.mathics.engine.delegation import AskRule, pass_on, say
+from kernelbus.kernelhost.mathics.engine.delegation import pass_on, say
 from kernelbus.kernelhost.mathics.engine.process import EngineError, engine, is_installed
 from kernelbus.kernelhost.mathics.engine.reading import read
 from kernelbus.kernelhost.mathics.engine.sending import draws_random_numbers
+from kernelbus.kernelhost.mathics.native import define, definition_of
 from kernelbus.kernelhost.mathics.pictures import drawing
 
 __all__ = ["HOLDING", "OTHERS", "install"]
@@ -103,11 +103,7 @@ def install(definitions: Any) -> None:
         return
     for names, attributes in ((HOLDING, A_HOLD_ALL), (OTHERS, 0)):
         for name in names:
-            full = f"System`{name}"
-            known = definitions.builtin.get(full)
-            has_own = known is not None and bool(known.downvalues)
-            if known is None:
-                known = definitions.builtin[full] = Definition(name=full, attributes=A_PROTECTED)
+            known = definition_of(definitions, f"System`{name}")
             known.attributes |= attributes
-            known.downvalues = [AskRule(_Draw(has_own)), *known.downvalues]
+            define(definitions, name, _Draw(has_own=bool(known.downvalues)))
     definitions.clear_cache()
