@@ -5,5 +5,5 @@ parts of lists and associations, ``assignment`` assigns to keys and parts of a s
 ``seen`` is how functions of lists see an association, ``keyed`` has the functions of keys, and
 ``walking`` lets what descends into expressions pass through associations. ``templates`` fills
 templates of text from their values. ``installation`` puts it all in place. This room imports
-Mathics3 and ``library.native``. Begin reading at ``expression``.
+Mathics3 and ``native``. Begin reading at ``expression``.
 """

@@ -4,5 +4,5 @@
 patterns; ``arithmetic`` computes with plain numbers; ``assigning`` assigns to symbols;
 ``iteration`` has loops, nests and folds; ``arrays`` sorts and multiplies; ``frames`` keeps Python's
 stack in one piece. ``installation`` puts it all in place. This room imports Mathics3, ``forms``,
-``library.native`` and ``associations``. Begin reading at ``evaluating``.
+``native`` and ``associations``. Begin reading at ``evaluating``.
 """
