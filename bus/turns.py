@@ -88,6 +88,12 @@ class Backlog:
         self.size -= len(first)
         return first
 
+    def give_up(self) -> list[memoryview]:
+        """Return all that waits, and forget it."""
+        pieces = list(self._pieces)
+        self.clear()
+        return pieces
+
     def clear(self) -> None:
         """Forget all that waits."""
         self._pieces.clear()

@@ -49,8 +49,12 @@ class Incoming:
         self._events.append(event)
 
     def again(self, pieces: list[bytes | bytearray | memoryview]) -> None:
-        """Take back bytes whose time had not come, before all others."""
-        self._events.extendleft(Data(0, piece) for piece in reversed(pieces))
+        """Take back bytes whose time had not come, before all others.
+
+        That is also before the rest of the event from which they were taken.
+        """
+        rest = self._first.give_up()
+        self._events.extendleft(Data(0, piece) for piece in reversed([*pieces, *rest]))
 
     def clear(self) -> None:
         """Forget what waits."""

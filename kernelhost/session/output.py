@@ -231,6 +231,13 @@ class OutputLog:
         """
         self.taken = max(self._start, min(self.taken, self._read if offset is None else offset))
 
+    def rewind(self, offset: int) -> None:
+        """Note that a client has come that is sent everything from `offset` on.
+
+        It has taken nothing of that, whatever the last one had.
+        """
+        self.taken = min(self.taken, offset)
+
     def _release(self) -> None:
         while self._chunk_ends and self._chunk_ends[0] <= self._start:
             self._chunk_ends.popleft()
@@ -280,10 +287,11 @@ class OutputLog:
         last = self._followings[-1] if self._followings else self._start
         if last < self.end:
             self._cut_out(last, self.end)
-        self._headless = False
+        # A packet that has lost its beginning may be kept because its end has been logged.
+        self._headless = self._headless and bool(self._ends)
         self.state = LogState.DROPPING
-        # A client may have taken a part of what is removed here, and read it.
-        self.taken, self._read = min(self.taken, self.end), min(self._read, self.end)
+        # It is stale from now on, whoever has read how much of it: it is never given back.
+        self.taken, self._read = min(self.taken, self.end), self.end
         self.take(self.end)
 
     def _cut_out(self, begin: int, until: int) -> None:

@@ -279,6 +279,7 @@ class Session:
             missed = log.missed()
             first = missed[1] if point == NO_POINT else point
             attachment.base = attachment.cursor = missed[0] if point == NO_POINT else log.resume(point)
+            log.rewind(attachment.base)
             attachment.greeted = True
             if (question := self.conversation.question) is not None and first >= self._asked_before and log.between:
                 self._say_question(question)

@@ -52,6 +52,27 @@ def test_what_came_too_early_is_taken_again_before_all_others() -> None:
     assert taker.data == b"abc"
 
 
+def test_what_came_too_early_is_taken_again_before_the_rest_of_its_own_event() -> None:
+    early: list[bytes] = []
+    taken: list[bytes] = []
+    opened = False
+
+    def take(event: Arrival) -> None:
+        assert isinstance(event, Data)
+        (taken if opened else early).append(bytes(event.payload))
+
+    incoming = Incoming(take, lambda: 0)
+    data = b"".join(number.to_bytes(4) for number in range(4 * STEP_BYTES))[: 4 * STEP_BYTES]
+    incoming.add(Data(0, data))
+    incoming.add(Data(len(data), b"more"))
+    assert incoming.work(turn(2)) and len(b"".join(early)) == 2 * STEP_BYTES
+    opened = True
+    incoming.again([*early])
+    while incoming.work(turn(1)):
+        pass
+    assert b"".join(taken) == data + b"more"
+
+
 def test_what_is_forgotten_does_not_come() -> None:
     taker = _Taker()
     taker.incoming.add(Data(0, bytes(2 * STEP_BYTES)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from random import Random
 
 import pytest
@@ -269,3 +270,86 @@ def test_clients_together_get_every_packet_once(random: Random) -> None:
             break
     assert seen == whole
     assert seen[0].head == Symbol("TextPacket")
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_whatever_clients_do_the_next_one_begins_with_a_whole_packet(random: Random) -> None:
+    """Clients resume or begin anew, take, read, abort, lose and go in any order.
+
+    Packets may be larger than what is kept. What each client is sent is always made of whole
+    packets.
+    """
+    feed = Feed(capacity=random.choice((50, 200, 10**6)), history=random.choice((0, 50, 500)), unread=random.choice((0, 100, 1000)))
+    log = feed.log
+    stream = bytearray()
+    sent = 0
+
+    def say() -> None:
+        if len(stream) < 50:
+            stream.extend(text(random.randrange(1000), random.choice((0, 20, 300))))
+        size = random.choice((1, random.randint(1, 50), len(stream)))
+        feed.say(bytes(stream[:size]))
+        del stream[:size]
+
+    for _ in range(random.randint(2, 8)):
+        reader, greeted = ExpressionReader(Limits()), random.random() < 0.6
+        base, number = log.missed()
+        if greeted:
+            if random.random() < 0.3:
+                with contextlib.suppress(ResumeError):
+                    base = log.resume(random.randint(0, number))
+            log.rewind(base)
+        else:
+            log.drop()
+        cursor = consumed = base
+        for _ in range(random.randint(0, 8)):
+            say()
+            if not greeted:
+                if log.between and random.random() < 0.5:
+                    log.keep()
+                    base = cursor = consumed = log.end
+                    log.append_packet(text(0))
+                    greeted = True
+                continue
+            while cursor < log.end and random.random() < 0.9:
+                piece = log.piece(cursor)
+                cursor += len(piece)
+                reader.feed(bytes(piece))
+                while reader.next() is not NEED_DATA:
+                    pass
+            consumed = random.randint(consumed, cursor)
+            log.take(consumed)
+            if random.random() < 0.3:
+                log.answered(consumed)
+            if random.random() < 0.2:
+                log.forgo(max(cursor, sent))
+            log.validate()
+        if greeted:
+            if random.random() < 0.5:
+                exactly = random.randint(base, consumed)
+                log.answered(exactly)
+                log.give_back(exactly)
+            sent = max(sent, cursor)
+            if random.random() < 0.5:
+                log.give_back()
+        log.left()
+        log.validate()
+
+
+def test_a_packet_that_has_lost_its_beginning_is_never_sent_again() -> None:
+    feed = Feed(capacity=1000, history=100_000)
+    large = text(0, 5000)
+    feed.say(large[:4000])
+    feed.log.take(3900)
+    feed.say(large[4000:] + text(1))
+    feed.log.take(feed.log.end - 5)
+    feed.log.left()
+    # The next client wants nothing stale, and its link breaks off.
+    feed.log.drop()
+    feed.log.keep()
+    feed.log.append_packet(text(2))
+    feed.log.give_back()
+    feed.log.left()
+    feed.log.validate()
+    assert feed.packets(feed.log.missed()[0]) == said(2)
