@@ -255,36 +255,48 @@ class Choice:
             from kernelbus.shell.clients.discover import DiscoveryError, look
         deadline = None if timeout is None else time.monotonic() + timeout
         known = {(place.host, place.port): token for place, token in known_servers()}
-        found = look(name, self.pool, only=bool(self.kernel), known=known)
-        places = [(server, address) for server in found for address in server.addresses]
-        failures: list[str] = []
+        failures: list[SessionError] = []
         refused: set[str] = set()
-        for number, (server, address) in enumerate(places, 1):
-            if server.instance in refused:
-                continue
-            left = None if deadline is None else max(deadline - time.monotonic(), 0.1)
-            one_of = f"{len(found)} servers fit; this is {server.instance}, at {server.port}@{address}" if len(found) > 1 else ""
+        tried: set[tuple[str, str, int]] = set()
+        # Most answers come at once. Where none of those helps, the late ones are waited for.
+        for thoroughly in (False, True):
+            if thoroughly and deadline is not None and time.monotonic() > deadline:
+                break
             try:
-                return self._started(
-                    Address(address, server.port),
-                    self.pool,
-                    False,
-                    keep=keep,
-                    resume=resume,
-                    known=known.get((address, server.port), ""),
-                    service=server.instance,
-                    notice="; ".join([one_of, *failures]) if one_of else "",
-                    timeout=left,
-                    patience=_PATIENCE if number < len(places) else None,
-                    on_wait=on_wait,
-                )
-            except SessionError as error:
-                if len(places) == 1:
+                found = look(name, self.pool, only=bool(self.kernel), known=known, thoroughly=thoroughly)
+            except DiscoveryError:
+                if not failures:
                     raise
-                if isinstance(error, KernelRefused):
-                    refused.add(server.instance)
-                failures.append(str(error))
-        raise DiscoveryError(f"no server that is advertised gives a kernel: {'; '.join(failures)}")
+                break
+            places = [(server, address) for server in found for address in server.addresses]
+            places = [(server, address) for server, address in places if (server.instance, address, server.port) not in tried]
+            for number, (server, address) in enumerate(places, 1):
+                if server.instance in refused:
+                    continue
+                tried.add((server.instance, address, server.port))
+                left = None if deadline is None else max(deadline - time.monotonic(), 0.1)
+                one_of = f"{len(found)} servers fit; this is {server.instance}, at {server.port}@{address}" if len(found) > 1 else ""
+                try:
+                    return self._started(
+                        Address(address, server.port),
+                        self.pool,
+                        False,
+                        keep=keep,
+                        resume=resume,
+                        known=known.get((address, server.port), ""),
+                        service=server.instance,
+                        notice="; ".join([one_of, *map(str, failures)]) if one_of else "",
+                        timeout=left,
+                        patience=_PATIENCE if number < len(places) else None,
+                        on_wait=on_wait,
+                    )
+                except SessionError as error:
+                    if isinstance(error, KernelRefused):
+                        refused.add(server.instance)
+                    failures.append(error)
+        if len(tried) == 1:
+            raise failures[0]
+        raise DiscoveryError(f"no server that is advertised gives a kernel: {'; '.join(map(str, failures))}")
 
     def _check_not_lost(self) -> None:
         """Ask before a profile is written anew whose kernel is still there, or refuse.

@@ -114,11 +114,14 @@ async def _look(protocol: str, timeout: float, interface: str | None) -> Listing
         return listing(finder.records, protocol)
 
 
-def look(name: str = "", pool: str = "", *, only: bool = False, known: Collection[Place] = ()) -> list[Server]:
+def look(name: str = "", pool: str = "", *, only: bool = False, known: Collection[Place] = (), thoroughly: bool = False) -> list[Server]:
     """Look for servers until some fit and no more come, for :data:`TIMEOUT` at most.
+
+    A server may hold its answer back for a second if it has just given it (RFC 6762, section 6).
 
     Args:
         name, pool, only, known: as for :func:`candidates`.
+        thoroughly: look for the whole time, whatever comes.
 
     Returns:
         Those that fit, in the order in which to try them.
@@ -129,13 +132,14 @@ def look(name: str = "", pool: str = "", *, only: bool = False, known: Collectio
     try:
         discovery = load().discovery
         with _quiet():
-            return asyncio.run(_find(discovery.service_protocol, discovery.interface, name, pool, only, known))
+            settled = TIMEOUT if thoroughly else _SETTLED
+            return asyncio.run(_find(discovery.service_protocol, discovery.interface, name, pool, only, known, settled))
     except (ConfigError, BrowseError) as error:
         raise DiscoveryError(str(error)) from None
 
 
 async def _find(
-    protocol: str, interface: str | None, name: str, pool: str, only: bool, known: Collection[Place]
+    protocol: str, interface: str | None, name: str, pool: str, only: bool, known: Collection[Place], settled: float
 ) -> list[Server]:
     deadline = time.monotonic() + TIMEOUT
     here = {address for adapter in adapters() for address in adapter.addresses}
@@ -148,7 +152,7 @@ async def _find(
                 if not await finder.changed(left):
                     raise
             else:
-                if not await finder.changed(min(left, _SETTLED)):
+                if not await finder.changed(min(left, settled)):
                     return found
 
 

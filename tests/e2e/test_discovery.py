@@ -238,7 +238,7 @@ def test_over_ipv6_alone_and_back_to_a_server_that_has_moved(network: Network, t
     right = profile.read_text()
     profile.write_text(json.dumps({**json.loads(right), "Server": f"wstp://[{SIX}2]:9"}))
 
-    async def beside_a_dead_one() -> subprocess.CompletedProcess[str]:
+    async def beside_a_dead_one() -> list[subprocess.CompletedProcess[str]]:
         async def describe(where: Reach, names: Mapping[str, str]) -> Sequence[Service]:
             return server_services("wstpserver", "dead", 9, where.addresses, [])
 
@@ -246,14 +246,19 @@ def test_over_ipv6_alone_and_back_to_a_server_that_has_moved(network: Network, t
         task = asyncio.get_running_loop().create_task(dead.run())
         try:
             await asyncio.to_thread(seen_from, calc, lambda servers: len(servers) == 2)
-            return await asyncio.to_thread(desk.shell, "kernelbus connect -q --discover= --token-file token")
+            runs: list[subprocess.CompletedProcess[str]] = []
+            # Where the living one answers, the dead one is not waited for.
+            while len(runs) < 10 and not (runs and runs[-1].stderr):
+                runs.append(await asyncio.to_thread(desk.shell, "kernelbus connect -q --discover= --token-file token"))
+            return runs
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
     with desk.inside():
-        tried = asyncio.run(beside_a_dead_one())
-    assert (tried.returncode, len(tried.stdout.strip())) == (0, 22)
+        runs = asyncio.run(beside_a_dead_one())
+    assert {(tried.returncode, len(tried.stdout.strip())) for tried in runs} == {(0, 22)}
+    tried = runs[-1]
     taken = f"2 servers fit; this is WSTPServer-Instance-six, at {part.port}@{first}; cannot reach a server: "
     assert tried.stderr.startswith(f"kernelbus connect: {taken}") and f"9@{SIX}2" in tried.stderr
     profile.write_text(right)
