@@ -62,6 +62,7 @@ from kernelbus.kernelhost.pools.pool import (
     Request,
     Start,
     Stop,
+    Warn,
 )
 from kernelbus.kernelhost.pools.table import PoolTable
 from kernelbus.kernelhost.process.cgroups import Groups, GroupsUnavailable
@@ -402,6 +403,9 @@ class Host:
                     else:
                         kernel.log.info("%s is ended: %s", kernel, why)
                     kernel.end(why)
+                case Warn(number, text):
+                    kernel = self._kernels[pool, number]
+                    kernel.log.warning("%s: %s; %s", kernel, text, _described(kernel, self.now))
                 case Attach(number, request):
                     kernel = self._kernels[pool, number]
                     kernel.session.known, kernel.session.promised = request.told, request.keep is True
@@ -413,9 +417,7 @@ class Host:
 
     def _log_given_up(self, kernel: Kernel, why: str) -> None:
         """Log that a session is given up, and tell its client if it has one."""
-        age = f"its session is {self.now - (kernel.session.began or kernel.born):.0f} s old"
-        profile = f"has profile {kernel.session.profile!r}" if kernel.session.profile else "has no profile"
-        kernel.log.warning("%s is %s; %s and %s", kernel, why, age, profile)
+        kernel.log.warning("%s is %s; %s", kernel, why, _described(kernel, self.now))
         kernel.session.tell("closed", f"the session was {why}.")
 
     def _recycle(self, kernel: Kernel, why: str) -> None:
@@ -651,3 +653,9 @@ class Host:
     def _machine_report(self) -> HostReport:
         return machine.report(self._end is not None, self._drained, self.now - self._born)
 
+
+
+def _described(kernel: Kernel, now: float) -> str:
+    """Say how old a kernel's session is, and its profile."""
+    age = f"its session is {now - (kernel.session.began or kernel.born):.0f} s old"
+    return f"{age} and has profile {kernel.session.profile!r}" if kernel.session.profile else f"{age} and has no profile"

@@ -14,7 +14,7 @@ from kernelbus.shell.terminal import complain
 if TYPE_CHECKING:
     from kernelbus.shell.clients.choice import Choice
 
-__all__ = ["Parser", "add_choice", "run_client", "seconds"]
+__all__ = ["Parser", "add_choice", "lasting", "run_client", "seconds"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,6 +37,19 @@ def seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
+
+
+def lasting(text: str) -> float:
+    """Return the seconds of a length of time with its unit: 90s, 5m, 2h, 7d.
+
+    Raises:
+        argparse.ArgumentTypeError: `text` is none.
+    """
+    unit = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
+    try:
+        return seconds(text[:-1]) * unit if unit is not None else seconds("")
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time: give a number with s, m, h or d behind it, as 8h") from None
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from kernelbus.shell.arguments import Parser, add_choice, run_client, seconds
+from kernelbus.shell.arguments import Parser, add_choice, lasting, run_client, seconds
 from kernelbus.shell.defaults import DEFAULT_PORT, SOCKET, STATUS_PARTS, bus_at, bus_endpoint
 from kernelbus.shell.evaluating import add_eval, add_script, divided, run_eval_command
 from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
@@ -108,13 +108,6 @@ def _port(text: str) -> int:
             f"{text!r} is not a port: give a number from 0 (any free one) to 65535"
         )
     return int(text)
-
-
-def _time(text: str) -> float:
-    number, unit = text[:-1], {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(text[-1:])
-    if unit is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time: give a number with s, m, h or d behind it, as 8h")
-    return seconds(number) * unit
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -282,7 +275,7 @@ def _add_access(commands: argparse._SubParsersAction[Parser]) -> None:
         if name != "list":
             action.add_argument("network", metavar="ADDRESS", help="an address, or a network as 192.168.1.0/24")
         if name == "grant":
-            action.add_argument("--for", dest="time", metavar="TIME", type=_time, default=8 * 3600.0, help="how long: 30m, 8h, 2d (8h)")
+            action.add_argument("--for", dest="time", metavar="TIME", type=lasting, default=8 * 3600.0, help="how long: 30m, 8h, 2d (8h)")
         told = "the configuration, whose Bus says where the broker is"
         action.add_argument("-c", "--configuration-file", metavar="FILE", default=argparse.SUPPRESS, help=told)
         action.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is (the configuration's, else {SOCKET})")
@@ -346,6 +339,8 @@ def _add_status(commands: argparse._SubParsersAction[Parser]) -> None:
     status.add_argument("--watch", metavar="SECONDS", nargs="?", action=_Watch, help="show it again every so many seconds (2)")
     status.add_argument("--wide", action="store_true", help="with every column, and whole ids")
     status.add_argument("--over", action="store_true", help="with the sessions that are over")
+    told = "of kernels and sessions, those that have been idle for as long: 90s, 5m, 2h, 7d"
+    status.add_argument("--idle", metavar="TIME", type=lasting, default=0.0, help=told)
     status.add_argument("--timeout", metavar="SECONDS", type=seconds, default=5.0, help="how long to wait for the broker (%(default)s)")
     status.add_argument("-c", "--configuration-file", metavar="FILE", help="the configuration, whose Bus says where the broker is")
     status.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is (the configuration's, else {SOCKET})")
@@ -539,12 +534,14 @@ def _grants(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from kernelbus.shell.operations.status import run_status
+    from kernelbus.shell.operations.status import IDLERS, run_status
 
     if options.watched is not None:
         if options.part is not None:
             options.parser.error(f"{options.watched} and {options.part} are two parts: name one, or none")
         options.part = options.watched
+    if options.idle and options.part not in IDLERS:
+        options.parser.error(f"--idle is for {' and '.join(IDLERS)}: kernelbus status {IDLERS[0]} --idle TIME")
     return run_status(
         options.part,
         bus=options.bus,
@@ -554,6 +551,7 @@ def _status(options: argparse.Namespace) -> int:
         as_json=options.json,
         wide=options.wide,
         over=options.over,
+        idle=options.idle,
     )
 
 

@@ -12,6 +12,9 @@ is that of :class:`Worth`, and among sessions of the same worth the one that was
 
 Times count from when the client left, or from the kernel's last change between idle, asking and
 evaluating. A time-out of 0 means that there is none: such a session is never given up.
+
+Before a time-out that somebody could still prevent, by coming back or by asking for something, the
+log warns of it (:func:`warned_before`).
 """
 
 from __future__ import annotations
@@ -19,7 +22,11 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
-__all__ = ["Activity", "Timeouts", "Worth", "safe_for", "worth_of"]
+__all__ = ["Activity", "Timeouts", "Worth", "overdue", "safe_for", "warned_before", "warning_of", "worth_of"]
+
+
+#: The longest time between the warning and a session's time-out, in seconds.
+_LONGEST_NOTICE = 86400.0
 
 
 class Worth(IntEnum):
@@ -37,6 +44,14 @@ class Activity(Enum):
     IDLE = "idle"
     ASKING = "asking"  #: it waits for the answer to a question in the middle of an evaluation
     EVALUATING = "evaluating"
+
+
+# What a kernel without a client has done for too long, and the key that says so.
+_OVERDUE = {
+    Activity.IDLE: ("been idle", "SessionIdleTimeout"),
+    Activity.ASKING: ("waited for an answer", "DetachedQuestionTimeout"),
+    Activity.EVALUATING: ("evaluated", "DetachedEvaluationTimeout"),
+}
 
 
 class Timeouts(NamedTuple):
@@ -88,3 +103,32 @@ def safe_for(timeouts: Timeouts, worth: Worth, activity: Activity) -> float | No
             return timeouts.question or None
         case Activity.EVALUATING:
             return timeouts.evaluation or None
+
+
+def warned_before(seconds: float) -> float:
+    """Return how many seconds before a time-out of `seconds` the log warns of it.
+
+    It is a tenth of it and at most a day: of two days, the last five hours.
+    """
+    return min(seconds / 10, _LONGEST_NOTICE)
+
+
+def overdue(activity: Activity, seconds: float, *, client: bool) -> str:
+    """Say what a session has done for `seconds`, and which key counts that.
+
+    `client`: whether a client has it.
+    """
+    if client:
+        return f"its client has asked for nothing for {seconds:.0f} s (AttachedIdleTimeout)"
+    doing, key = _OVERDUE[activity]
+    return f"it has {doing} for {seconds:.0f} s without a client ({key})"
+
+
+def warning_of(timeouts: Timeouts, activity: Activity, seconds: float, left: float, *, client: bool) -> str:
+    """Return the warning that a session may be given up in `left` seconds.
+
+    The other arguments are those of :func:`overdue`.
+    """
+    ends = "it is ended" if timeouts.always else "it may be ended for a client that needs its place"
+    prevents = "its client asks for something" if client else "a client comes back to it"
+    return f"in {left:.0f} s {ends}, unless {prevents}: {overdue(activity, seconds, client=client)}"

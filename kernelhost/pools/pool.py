@@ -44,7 +44,15 @@ from typing import Final, NamedTuple
 
 from kernelbus.bus.protocol.messages import Demand, rank
 from kernelbus.bus.settings.networks import address_of
-from kernelbus.kernelhost.pools.keeping import Activity, Timeouts, Worth, safe_for
+from kernelbus.kernelhost.pools.keeping import (
+    Activity,
+    Timeouts,
+    Worth,
+    overdue,
+    safe_for,
+    warned_before,
+    warning_of,
+)
 
 __all__ = [
     "TRANSITIONS",
@@ -59,6 +67,7 @@ __all__ = [
     "Request",
     "Start",
     "Stop",
+    "Warn",
 ]
 
 #: Seconds before another kernel is started after the licence has not let one run.
@@ -142,6 +151,7 @@ class KernelEntry:
         keep: whether it is kept when its client leaves.
         worth: what its session is worth, while it is detached.
         address: the address of its client, or of its last one.
+        warned: whether the log has said that its session may be given up soon.
     """
 
     number: int
@@ -153,6 +163,7 @@ class KernelEntry:
     keep: bool = True
     worth: Worth = Worth.LEFTOVER
     address: str = ""
+    warned: bool = False
 
     @property
     def busy(self) -> bool:
@@ -211,6 +222,14 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Warn:
+    """An action: say in the log that this kernel's session may be given up soon, and why."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attach:
     """An action: give this kernel to the client that requested one."""
 
@@ -227,7 +246,7 @@ class Refuse:
     text: str
 
 
-Action = Start | Stop | Attach | Refuse
+Action = Start | Stop | Warn | Attach | Refuse
 
 
 class Pool:
@@ -374,6 +393,7 @@ class Pool:
         """
         before, self.options = self.options, options
         for kernel in self.kernels.values():
+            kernel.warned = kernel.warned and before.timeouts == options.timeouts
             if kernel.keep == before.keep_alive and kernel.state in (KernelState.STARTING, KernelState.READY):
                 kernel.keep = options.keep_alive
         coming = self._numbers(KernelState.STARTING, KernelState.READY)
@@ -510,14 +530,35 @@ class Pool:
 
     def _safe_until(self, kernel: KernelEntry) -> float | None:
         """Return from when on a kernel's session may be given up; None: it is safe."""
+        seconds = self._safe_for(kernel)
+        return None if seconds is None else max(kernel.since, kernel.changed) + seconds
+
+    def _safe_for(self, kernel: KernelEntry) -> float | None:
+        """Return how long a kernel's session is safe in its present state; None: without end."""
         timeouts = self.options.timeouts
         if kernel.state is KernelState.DETACHED and (timeouts.always or not self.options.reserve):
-            seconds = safe_for(timeouts, kernel.worth, kernel.activity)
-        elif kernel.state is KernelState.ATTACHED and kernel.activity is Activity.IDLE:
-            seconds = timeouts.attached or None
-        else:
-            return None
-        return None if seconds is None else max(kernel.since, kernel.changed) + seconds
+            return safe_for(timeouts, kernel.worth, kernel.activity)
+        if kernel.state is KernelState.ATTACHED and kernel.activity is Activity.IDLE:
+            return timeouts.attached or None
+        return None
+
+    def _warning_at(self, kernel: KernelEntry) -> float | None:
+        """Return when the log is to warn that a kernel's session may be given up; None: never.
+
+        Nobody could do anything about a session that nobody can come back to.
+        """
+        seconds = None if kernel.warned or kernel.leftover else self._safe_for(kernel)
+        return None if seconds is None else max(kernel.since, kernel.changed) + seconds - warned_before(seconds)
+
+    def _warn(self, now: float) -> None:
+        for kernel in self.kernels.values():
+            due, until = self._warning_at(kernel), self._safe_until(kernel)
+            if due is None or until is None or due > now:
+                continue
+            kernel.warned = True
+            spent, client = now - max(kernel.since, kernel.changed), kernel.state is KernelState.ATTACHED
+            text = warning_of(self.options.timeouts, kernel.activity, spent, max(0.0, until - now), client=client)
+            self._actions.append(Warn(kernel.number, text))
 
     def _exposed(self, now: float) -> list[KernelEntry]:
         """Return the kernels that may be given up, those that go first before the others."""
@@ -526,18 +567,10 @@ class Pool:
         return sorted(exposed, key=lambda kernel: (kernel.state is KernelState.ATTACHED, kernel.worth, kernel.busy, kernel.since))
 
     def _give_up(self, kernel: KernelEntry, now: float, needed: bool) -> None:
-        seconds = now - max(kernel.since, kernel.changed)
-        if kernel.state is KernelState.ATTACHED:
-            why = f"its client has asked for nothing for {seconds:.0f} s (AttachedIdleTimeout)"
-        elif kernel.worth is not Worth.KEPT:
+        if kernel.leftover:
             why = f"its client left {now - kernel.since:.0f} s ago and nobody was told its id"
         else:
-            doing, key = {
-                Activity.IDLE: ("been idle", "SessionIdleTimeout"),
-                Activity.ASKING: ("waited for an answer", "DetachedQuestionTimeout"),
-                Activity.EVALUATING: ("evaluated", "DetachedEvaluationTimeout"),
-            }[kernel.activity]
-            why = f"it has {doing} for {seconds:.0f} s without a client ({key})"
+            why = overdue(kernel.activity, now - max(kernel.since, kernel.changed), client=kernel.state is KernelState.ATTACHED)
         self._stop(kernel.number, f"given up: {'its place is needed, and ' if needed else ''}{why}", now, gives_up=True)
 
     def unwanted(self, number: int, now: float, why: str) -> list[Action]:
@@ -557,7 +590,7 @@ class Pool:
         kernel = self.kernels.get(number)
         if kernel is None or kernel.activity is activity:
             return []
-        kernel.activity, kernel.changed = activity, now
+        kernel.activity, kernel.changed, kernel.warned = activity, now, False
         return [] if kernel.busy or not self.queue else self._decide(now)
 
     def close(self, now: float) -> list[Action]:
@@ -576,7 +609,8 @@ class Pool:
         times = [request.deadline for request in self.queue]
         if self.failures and self._wanted() > 0 and not self.count(KernelState.STARTING):
             times.append(self.retry_at)
-        times += [until for until in map(self._safe_until, self.kernels.values()) if until is not None and until > self._now]
+        for when in (self._safe_until, self._warning_at):
+            times += [due for due in map(when, self.kernels.values()) if due is not None and due > self._now]
         if self.licensed is not None and self.options.minimum + self._waiting() > self.count(KernelState.STARTING, KernelState.READY):
             times.append(self.retry_at)
         return min(times, default=None)
@@ -591,6 +625,7 @@ class Pool:
                     self._give_up(kernel, now, needed=False)
             self._hand_out(now)
             self._make_room(now)
+            self._warn(now)
             self._start(now)
             self._refuse_at_once()
         return self._take()
@@ -664,7 +699,7 @@ class Pool:
     def _move(self, number: int, state: KernelState, now: float) -> None:
         kernel = self.kernels[number]
         assert state in TRANSITIONS[kernel.state], f"kernel {number} of pool {self.options.name}: {kernel.state.value} to {state.value}"
-        kernel.state, kernel.since = state, now
+        kernel.state, kernel.since, kernel.warned = state, now, False
 
     def _why_none(self) -> str:
         name = self.options.name

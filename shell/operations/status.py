@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn, TextIO
 
 from kernelbus.bus.broker.status import HEALTHY
@@ -35,10 +35,13 @@ from kernelbus.shell.operations.tables import (
 )
 from kernelbus.shell.terminal import complain
 
-__all__ = ["CLEAR", "PARTS", "forgive_encoding", "lines_of", "rows_of", "run_status", "to_json", "view"]
+__all__ = ["CLEAR", "IDLERS", "PARTS", "forgive_encoding", "lines_of", "rows_of", "run_status", "to_json", "view"]
 
 #: The parts that can be shown alone.
 PARTS = tuple(COLUMNS)
+
+#: Those of which one may ask for what has been idle for a time.
+IDLERS = ("sessions", "kernels")
 
 HEALTHY_STATUS, DEGRADED_STATUS, UNREACHABLE_STATUS = 0, 1, 2
 
@@ -57,10 +60,12 @@ class _Selection:
     as_json: bool
     wide: bool
     over: bool
+    idle: float
 
     def ask(self, client: AdminClient) -> Status:
         links = self.part == "links" or (self.as_json and self.part is None)
-        return client.status(links=links, over=self.over)
+        status = client.status(links=links, over=self.over)
+        return status if not self.idle else replace(status, kernels=[kernel for kernel in status.kernels if _idle_for(kernel, self.idle)])
 
     def text(self, status: Status, *, compact: bool = False) -> str:
         if self.as_json:
@@ -80,6 +85,7 @@ def run_status(
     as_json: bool = False,
     wide: bool = False,
     over: bool = False,
+    idle: float = 0.0,
 ) -> int:
     """Show the status once, or every `watch` seconds until interrupted; return the exit status.
 
@@ -90,12 +96,13 @@ def run_status(
         as_json: print JSON.
         wide: show every column, and whole ids.
         over: include the sessions that are over.
+        idle: of :data:`IDLERS`, show only those that have been idle for as many seconds.
 
     Returns:
         0: healthy; 1: degraded; 2: no answer from a broker.
     """
     forgive_encoding()
-    selection = _Selection(part, as_json, wide, over)
+    selection = _Selection(part, as_json, wide, over, idle)
     try:
         client = admin_client(bus, configuration_file, timeout)
     except BusError as error:
@@ -173,6 +180,11 @@ def _opened(status: Status) -> dict[str, list[str]]:
 
 def _is_session(kernel: KernelStatus) -> bool:
     return kernel.attachments > 0 or kernel.state in _AWAY
+
+
+def _idle_for(kernel: KernelStatus, seconds: float) -> bool:
+    """Tell whether a kernel is there, with a client or without, and has been idle for as long."""
+    return kernel.state not in _AWAY and not kernel.busy and kernel.idle >= seconds
 
 
 def to_json(status: Status, part: str | None) -> Any:

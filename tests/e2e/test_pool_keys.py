@@ -160,6 +160,7 @@ def test_a_detached_kernel_makes_room_unless_it_is_reserved(server: Part) -> Non
     with attached(server, Pool="Given") as link:
         assert value(link, Symbol("Pid")()) != kept["Given"][1]
         assert not runs(kept["Given"][1])
+    assert server.logged(r"\[WARNING\].*of pool Given: in 0 s it may be ended for a client .*SessionIdleTimeout")
     assert server.logged(r"\[WARNING\].*of pool Given is given up: its place is needed, and it has been idle for .*SessionIdleTimeout")
     with unconnected(server) as link:
         ask_for(link, Pool="Reserved")

@@ -24,6 +24,7 @@ from kernelbus.kernelhost.pools.pool import (
     Request,
     Start,
     Stop,
+    Warn,
 )
 
 _S = KernelState
@@ -66,6 +67,9 @@ class PoolMachine(RuleBasedStateMachine):
                     self.stopped.add(number)
                     if gives_up:
                         self.check_given_up(number)
+                case Warn(number, text):
+                    assert kernels[number].state is _S.DETACHED and kernels[number].worth is Worth.KEPT
+                    assert "Timeout)" in text
                 case Attach(number, request):
                     assert request.demand == self.demands[request.channel]
                     first = min(self.waiting, key=lambda channel: rank(self.demands[channel]))

@@ -242,6 +242,8 @@ class TestConsole:
             ("status hosts --watch 0.5", {"part": "hosts", "watch": 0.5}),
             ("status --watch=7 links", {"part": "links", "watch": 7.0}),
             ("status --wide --over", {"wide": True, "over": True}),
+            ("status sessions --idle 7d --json", {"part": "sessions", "idle": 7 * 86400.0, "as_json": True}),
+            ("status --idle 90s kernels", {"part": "kernels", "idle": 90.0}),
             ("status -c k.conf --bus tcp://b:1 --timeout 3", {"configuration_file": "k.conf", "bus": "tcp://b:1", "timeout": 3.0}),
         ],
     )
@@ -268,6 +270,9 @@ class TestConsole:
         [
             "status nonsense",
             "status --watch never",
+            "status sessions --idle 7",
+            "status --idle 7d",
+            "status pools --idle 7d",
             "status --watch 0",
             "status pools hosts",
             "status hosts --watch pools",

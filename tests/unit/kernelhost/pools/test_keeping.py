@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from kernelbus.kernelhost.pools.keeping import Activity, Timeouts, Worth, safe_for, worth_of
+from kernelbus.kernelhost.pools.keeping import (
+    Activity,
+    Timeouts,
+    Worth,
+    overdue,
+    safe_for,
+    warned_before,
+    warning_of,
+    worth_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,3 +46,19 @@ def test_a_time_of_zero_is_for_ever_and_an_idle_session_without_a_way_back_is_no
 
 def test_worth_is_the_order_of_giving_up() -> None:
     assert sorted(Worth) == [Worth.UNUSED, Worth.LEFTOVER, Worth.LEFT, Worth.KEPT]
+
+
+def test_the_log_warns_a_tenth_of_the_time_before_and_at_most_a_day() -> None:
+    assert [warned_before(seconds) for seconds in (1.0, 2 * 86400.0, 365 * 86400.0)] == [0.1, 17280.0, 86400.0]
+
+
+def test_what_is_overdue_names_its_key_and_a_warning_says_what_follows() -> None:
+    assert [overdue(activity, 9.0, client=False) for activity in Activity] == [
+        "it has been idle for 9 s without a client (SessionIdleTimeout)",
+        "it has waited for an answer for 9 s without a client (DetachedQuestionTimeout)",
+        "it has evaluated for 9 s without a client (DetachedEvaluationTimeout)",
+    ]
+    needed = "in 1 s it may be ended for a client that needs its place, unless a client comes back to it: it has been idle for 9 s"
+    assert warning_of(Timeouts(), Activity.IDLE, 9.0, 1.0, client=False).startswith(needed)
+    always = "in 1 s it is ended, unless its client asks for something: its client has asked for nothing for 9 s (AttachedIdleTimeout)"
+    assert warning_of(Timeouts(always=True), Activity.IDLE, 9.0, 1.0, client=True) == always

@@ -17,6 +17,7 @@ from kernelbus.kernelhost.pools.pool import (
     Request,
     Start,
     Stop,
+    Warn,
 )
 
 
@@ -535,6 +536,7 @@ def test_a_session_is_safe_for_its_time_and_then_makes_room(worth: Worth, activi
     made.busy(1, activity, 0.5)
     made.detached(1, 1.0, worth)
     assert made.spare(1.0) == (0, 0)
+    assert worth is not Worth.KEPT or isinstance(made.tick(0.999 + seconds)[0], Warn)
     assert made.next_event() == 1.0 + seconds, "the broker, where the clients wait, has to be told then"
     assert made.acquire(Request(2, "b:1", 999.0), 1.0 + seconds - 0.5) == []
     assert given_up(made.tick(1.0 + seconds)) == [1]
@@ -546,6 +548,27 @@ def test_times_end_sessions_only_when_their_places_are_needed_unless_told_otherw
         made.detached(1, 1.0, Worth.KEPT)
         ended = [*given_up(made.tick(31.0)), *given_up(made.tick(101.0))]
         assert ended == ([2, 1] if always else [])
+
+
+def test_the_log_warns_once_before_a_session_may_be_given_up() -> None:
+    for always in (False, True):
+        made = serving(2, maximum=4, timeouts=TIMEOUTS._replace(attached=1000.0, always=always))
+        made.detached(1, 1.0, Worth.KEPT)
+        assert made.next_event() == 91.0
+        assert made.tick(90.9) == []
+        (warning,) = made.tick(91.0)
+        assert isinstance(warning, Warn) and warning.number == 1
+        assert warning.text.startswith("in 10 s it is ended" if always else "in 10 s it may be ended")
+        assert made.next_event() == 101.0
+        assert made.tick(100.0) == [], "once is enough"
+        made.attach(1, 7, 100.5)
+        made.detached(1, 100.6, Worth.KEPT)
+        assert made.next_event() == pytest.approx(190.6), "and again after it was used"
+        made.configure(made.options._replace(timeouts=TIMEOUTS._replace(idle=0.0)), 101.0)
+        assert made.tick(5000.0) == [], "it is safe for ever"
+    made = serving(1, maximum=4, timeouts=TIMEOUTS)
+    made.detached(1, 1.0, Worth.LEFT)
+    assert made.tick(90.0) == [], "nobody can come back to it"
 
 
 def test_reserved_sessions_are_given_up_for_nobody() -> None:
