@@ -46,6 +46,7 @@ from wstp.machine import LinkMachine, LinkState, Ready, is_packet
 from wstp.messages import Message
 from wstp.reception import Abandoned, Made, Reception, Step
 from wstp.rendezvous import HALF_TIMEOUT, Dismissed, Reply
+from wstp.sockets import Tunnel
 from wstp.stream import ByteStream
 from wstp.tokens import NEED_DATA
 
@@ -420,6 +421,7 @@ async def connect(
     timeout: float | None = 10.0,
     limits: Limits = DEFAULT_LIMITS,
     mode: ModeName | None = None,
+    tls: Tunnel | None = None,
 ) -> Link:
     """Open a link to a listening peer and exchange greetings; as `wstp.link.connect`."""
     connecting = Connecting(spec, mode, str(uuid_module.uuid4()), limits=limits)
@@ -428,12 +430,12 @@ async def connect(
     link = Link(machine, data, None, connecting.where)
     try:
         async with asyncio.timeout_at(link._deadline(timeout)):
-            await _open(data, connecting.host, connecting.port)
+            await _open(data, connecting.host, connecting.port, tls)
             link._write_handshake()
             while not machine.active:
                 if link._message is None and (endpoint := connecting.message_endpoint()) is not None:
                     message = _Connection(link)
-                    await _open(message, *endpoint)
+                    await _open(message, *endpoint, tls)
                     link._message = message
                     message.write(machine.message_introduction)
                     link._change.happened()
@@ -451,9 +453,12 @@ async def connect(
     return link
 
 
-async def _open(stream: ByteStream, host: str, port: int) -> None:
+async def _open(stream: ByteStream, host: str, port: int, tls: Tunnel | None) -> None:
     try:
-        await asyncio.get_running_loop().create_connection(lambda: stream, host, port)
+        if tls is None:
+            await asyncio.get_running_loop().create_connection(lambda: stream, host, port)
+        else:
+            await tls.create_connection(stream, host, port)
     except OSError as error:
         raise cannot_connect(f"{port}@{host}", error) from None
 

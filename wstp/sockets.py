@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Sequence
@@ -55,6 +56,9 @@ class Tunnel(Protocol):
 
     def wrap(self, connection: socket.socket, host: str, port: int, /) -> Connection:
         """Return what speaks for a connection that was made to `host` and `port`."""
+
+    async def create_connection(self, protocol: asyncio.BufferedProtocol, host: str, port: int, /) -> None:
+        """Connect in the running event loop; `protocol` gets the connection."""
 
 
 def is_tcp(connection: Connection) -> bool:

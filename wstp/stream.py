@@ -189,6 +189,10 @@ class ByteStream(asyncio.BufferedProtocol):
         """Write what is left, then end what is written; what the peer sends is still read."""
         if self._transport is not None and not self.ended and not self._transport.is_closing():
             self._said_all = True
+            if not self._transport.can_write_eof():
+                # TLS has one end for both directions. What the peer still sends is dropped.
+                self._transport.close()
+                return
             # The peer may have reset the connection already; its end is told next.
             with contextlib.suppress(OSError):
                 self._transport.write_eof()
@@ -224,8 +228,9 @@ class ByteStream(asyncio.BufferedProtocol):
         set_up(self._socket)
         self.give_up_after(_VANISHED)
 
-    def get_buffer(self, sizehint: int) -> bytearray:
-        return self._buffer
+    def get_buffer(self, sizehint: int) -> memoryview:
+        # asyncio's TLS reads into a slice of it, which must be no copy.
+        return memoryview(self._buffer)
 
     def buffer_updated(self, nbytes: int) -> None:
         buffer = self._buffer

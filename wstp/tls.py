@@ -2,7 +2,8 @@
 
 The server's end of a link is plain: a proxy such as stunnel stands before it. So TLS is a matter of
 the two TCP connections, and the protocol is the same inside. :class:`Tls` says whom to trust;
-`wstp.connect(..., tls=...)` puts a :class:`TlsConnection` around each connection.
+`wstp.connect(..., tls=...)` puts a :class:`TlsConnection` around each connection;
+`wstp.aio.connect(..., tls=...)` uses the event loop's own TLS.
 
 A connection is closed with TLS's own closing alert, which the proxy passes on as the end of the
 stream: what was written before it arrives. A connection that ends without that alert was cut.
@@ -12,6 +13,7 @@ A program that does not use TLS does not import this module, which imports `ssl`
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import ssl
@@ -78,26 +80,51 @@ class Tls:
             TlsFailed: the other end does not speak TLS, or no version that is spoken here.
             OSError: the connection cannot be used (`TimeoutError`: not in time).
         """
-        where = f"{port}@{host}"
-        made = TlsConnection(connection, self._context, host.partition("%")[0])
+        made = TlsConnection(connection, self._context, _subject(host))
         try:
             made.handshake()
-        except ssl.SSLCertVerificationError as error:
-            fault = error.verify_message.rstrip(".")
-            advice = f"{self._ca_file or 'the certificates that this machine trusts'} (--ca-file) must have the one that signed it"
-            if "Hostname mismatch" in error.verify_message or "IP address mismatch" in error.verify_message:
-                advice = "use a name that is in it"
-            elif "expired" in error.verify_message or "not yet valid" in error.verify_message:
-                advice = "the server needs another, if the clock here is right"
-            made.close()
-            raise CertificateRefused(f"the certificate of {where} is refused: {fault}: {advice}", fault) from None
         except ssl.SSLError as error:
             made.close()
-            raise TlsFailed(f"no TLS connection to {where}: {_reason(error)}") from None
+            raise self.refusal(error, host, port) from None
         except BaseException:
             made.close()
             raise
         return made
+
+    async def create_connection(self, protocol: asyncio.BufferedProtocol, host: str, port: int) -> None:
+        """Connect, and make the handshake; then `protocol` has the connection.
+
+        Args:
+            protocol: it gets a transport of the event loop's own.
+            host: the name or the address to connect to, and that the certificate must be for.
+            port: the port.
+
+        Raises:
+            CertificateRefused, TlsFailed, OSError: as :meth:`wrap`.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_connection(lambda: protocol, host, port, ssl=self._context, server_hostname=_subject(host))
+        except ssl.SSLError as error:
+            raise self.refusal(error, host, port) from None
+
+    def refusal(self, error: ssl.SSLError, host: str, port: int) -> TlsFailed:
+        """Say what an error of the handshake with port@host means, and what to do."""
+        where = f"{port}@{host}"
+        if not isinstance(error, ssl.SSLCertVerificationError):
+            return TlsFailed(f"no TLS connection to {where}: {_reason(error)}")
+        fault = error.verify_message.rstrip(".")
+        advice = f"{self._ca_file or 'the certificates that this machine trusts'} (--ca-file) must have the one that signed it"
+        if "Hostname mismatch" in error.verify_message or "IP address mismatch" in error.verify_message:
+            advice = "use a name that is in it"
+        elif "expired" in error.verify_message or "not yet valid" in error.verify_message:
+            advice = "the server needs another, if the clock here is right"
+        return CertificateRefused(f"the certificate of {where} is refused: {fault}: {advice}", fault)
+
+
+def _subject(host: str) -> str:
+    """Return what a certificate is for: a scope of an address is of this machine alone."""
+    return host.partition("%")[0]
 
 
 def _reason(error: ssl.SSLError) -> str:

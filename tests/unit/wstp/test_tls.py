@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from tlsproxy import TlsProxy, make_certificate
 
 import wstp
+import wstp.aio
 from wstp.tls import CertificateRefused, Tls, TlsFailed
 
 
@@ -96,6 +98,83 @@ def test_a_connection_that_is_cut_is_lost_and_not_closed(proxy: TlsProxy, listen
         near.get(timeout=60)
     near.abort()
     far.abort()
+
+
+@pytest.mark.asyncio
+class TestAsynchronous:
+    """The same with `wstp.aio`, on the event loop's own TLS."""
+
+    @staticmethod
+    async def joined(proxy: TlsProxy, listener: wstp.Listener, tls: Tls) -> tuple[wstp.aio.Link, wstp.Link]:
+        accepted = asyncio.create_task(asyncio.to_thread(listener.accept, 60))
+        return await wstp.aio.connect(f"{proxy.port}@localhost", mode="uuid", timeout=60, tls=tls), await accepted
+
+    async def test_data_and_messages_go_both_ways(self, proxy: TlsProxy, listener: wstp.Listener, tls: Tls) -> None:
+        near, far = await self.joined(proxy, listener, tls)
+        text = "x" * 4_000_000
+        near.put([text, 1])
+        near.put_message(wstp.MessageCode.ABORT, 3)
+        far.put([text, 2])
+        writing = asyncio.create_task(asyncio.to_thread(far.flush, timeout=100))
+        flushed = asyncio.create_task(near.flush(timeout=100))
+        assert await near.get(timeout=100) == [text, 2]
+        assert await asyncio.to_thread(far.get, timeout=100) == [text, 1]
+        await asyncio.gather(writing, flushed)
+
+        def message() -> wstp.Message:
+            while (found := far.get_message()) is None:
+                far.wait(timeout=60)
+            return found
+
+        assert (await asyncio.to_thread(message)).parameter == 3
+        assert proxy.connections == 2
+        await near.close()
+        far.close()
+
+    @pytest.mark.parametrize("first", ["near", "far"])
+    async def test_what_was_written_before_the_end_arrives(
+        self, proxy: TlsProxy, listener: wstp.Listener, tls: Tls, first: str
+    ) -> None:
+        near, far = await self.joined(proxy, listener, tls)
+        (near if first == "near" else far).put("y" * 1_000_000)
+        closing = asyncio.create_task(near.close() if first == "near" else asyncio.to_thread(far.close))
+        if first == "near":
+            assert await asyncio.to_thread(far.get, timeout=60) == "y" * 1_000_000
+            with pytest.raises(wstp.LinkClosed):
+                await asyncio.to_thread(far.get, timeout=60)
+            far.close()
+        else:
+            assert await near.get(timeout=60) == "y" * 1_000_000
+            with pytest.raises(wstp.LinkClosed):
+                await near.get(timeout=60)
+            await near.close()
+        await closing
+
+    async def test_a_connection_that_is_cut_is_lost_and_not_closed(self, proxy: TlsProxy, listener: wstp.Listener, tls: Tls) -> None:
+        near, far = await self.joined(proxy, listener, tls)
+        far.put("half")
+        far.flush()
+        assert await near.get(timeout=60) == "half"
+        proxy.cut()
+        with pytest.raises(wstp.LinkLost):
+            await near.get(timeout=60)
+        near.abort()
+        far.abort()
+
+    async def test_a_certificate_that_nobody_vouches_for(self, proxy: TlsProxy) -> None:
+        with pytest.raises(CertificateRefused, match=f"the certificate of {proxy.port}@localhost is refused: self-signed certificate"):
+            await wstp.aio.connect(f"{proxy.port}@localhost", mode="uuid", timeout=60, tls=Tls())
+
+    async def test_a_server_that_does_not_speak_tls(self, tls: Tls) -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(10)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(TlsFailed, match=f"no TLS connection to {port}@127.0.0.1: what it says is not TLS"):
+                await wstp.aio.connect(f"{port}@127.0.0.1", mode="uuid", timeout=60, tls=tls)
 
 
 class TestRefused:
