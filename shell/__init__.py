@@ -2,6 +2,7 @@
 
 =============== ============================================================================
 ``clients``     `kernelbus eval`, `repl`, `connect` and `discover`: one kernel for a person
+``jupyter``     `kernelbus jupyter`: the kernel of notebooks
 ``pool``        `KernelPool` and `connect` for Python programs
 ``operations``  the server's processes, and `status`, `check-config` and `keys` for operators
 ``admin``       `kernelbus shell`

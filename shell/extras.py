@@ -21,6 +21,7 @@ _PACKAGES = {
     "admin": {"cmd2": "cmd2", "prompt_toolkit": "prompt_toolkit"},
     "discovery": {"zeroconf": "zeroconf", "ifaddr": "ifaddr"},
     "metrics": {"prometheus_client": "prometheus_client"},
+    "jupyter": {"ipykernel": "ipykernel", "jupyter_client": "jupyter_client"},
 }
 
 

@@ -18,6 +18,7 @@ from kernelbus.shell.defaults import DEFAULT_PORT, SOCKET, STATUS_PARTS, bus_at,
 from kernelbus.shell.evaluating import add_eval, add_script, divided, run_eval_command
 from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
 from kernelbus.shell.extras import MissingExtra, needed, require
+from kernelbus.shell.notebooks import add_jupyter
 from kernelbus.shell.terminal import complain
 
 if TYPE_CHECKING:
@@ -198,6 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     connect.set_defaults(run=_connect, parser=connect)
 
     _add_profiles(commands)
+    add_jupyter(commands)
 
     discover = commands.add_parser(
         "discover",

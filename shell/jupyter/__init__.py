@@ -1,0 +1,16 @@
+"""The kernel of Jupyter notebooks: `kernelbus jupyter install`, and the program that it names.
+
+=================== ============================================================================
+``kernel``          the program's `ipykernel` class: Jupyter's requests in, replies out
+``cells``           runs a cell: magics, statements, outputs as they come, questions to the person
+``session``         owns the attachment to a server: attach, enter, evaluate, abort, detach
+``conversation``    reads the packets of a kernel (sans-IO)
+``magics``          the lines of a cell that begin with % (sans-IO), and the table of what they do
+``kernelspec``      what Jupyter reads about the kernel (sans-IO)
+``install``         `kernelbus jupyter install`, `list`, `remove`
+``starting``        starts a server for this user where there is none
+=================== ============================================================================
+
+The room may import the clients' room, and no other of the shell. Nothing here is imported by other
+rooms but by ``shell.main``. Begin reading at ``session``.
+"""

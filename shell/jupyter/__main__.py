@@ -1,0 +1,45 @@
+"""The program that a kernelspec names: `python -m kernelbus.shell.jupyter -f FILE`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from kernelbus.shell.arguments import Parser
+from kernelbus.shell.clients.choice import Choice, ChoiceError
+from kernelbus.shell.exits import UNUSABLE
+from kernelbus.shell.extras import needed
+from kernelbus.shell.terminal import complain
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run the kernel until Jupyter ends it, and return the exit status."""
+    options, rest = _parser().parse_known_args()
+    with needed():
+        from ipykernel.kernelapp import IPKernelApp
+
+        from kernelbus.shell.jupyter.kernel import NotebookKernel
+    try:
+        choice = Choice.of(server=options.server, pool=options.pool, token_file=options.token_file, ca_file=options.ca_file)
+    except ChoiceError as error:
+        complain("kernelbus jupyter", error)
+        return UNUSABLE
+    NotebookKernel.wanted, NotebookKernel.may_start = choice, not options.no_start
+    IPKernelApp.launch_instance(argv=rest, kernel_class=NotebookKernel)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="kernelbus jupyter", description="The kernel of a notebook; Jupyter starts it.", add_help=False)
+    parser.add_argument("--server")
+    parser.add_argument("--pool")
+    parser.add_argument("--token-file")
+    parser.add_argument("--ca-file")
+    parser.add_argument("--no-start", action="store_true")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+"""The kernel as Jupyter starts it: its requests in, its replies and outputs out.
+
+While a cell runs, the loop is free: completions, inspections and the like are served beside it, and
+an interrupt arrives by the control thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from contextvars import copy_context
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import zmq
+import zmq.asyncio
+from ipykernel.kernelbase import Kernel
+
+from kernelbus.shell.clients.choice import Choice
+from kernelbus.shell.jupyter.cells import CellRunner, Outcome
+from kernelbus.shell.jupyter.kernelspec import LANGUAGE
+from kernelbus.shell.jupyter.session import NotebookSession
+
+__all__ = ["NotebookKernel"]
+
+#: Requests that are served while a cell runs.
+_BESIDE = frozenset(
+    {"complete_request", "inspect_request", "is_complete_request", "history_request", "kernel_info_request", "comm_info_request"}
+)
+
+
+def _version() -> str:
+    try:
+        return version("kernelbus")
+    except PackageNotFoundError:
+        return "0"
+
+
+class _CellFront:
+    """Shows one cell's outputs under it.
+
+    Attributes:
+        allow_stdin: whether the front end can ask the person.
+    """
+
+    def __init__(self, kernel: NotebookKernel, parent: dict[str, Any], ident: Any, *, allow_stdin: bool, silent: bool) -> None:
+        self.allow_stdin = allow_stdin
+        self._kernel = kernel
+        self._parent = parent
+        self._ident = ident
+        self._silent = silent
+
+    def stream(self, name: str, text: str) -> None:
+        self._publish("stream", {"name": name, "text": text})
+
+    def show(self, data: Mapping[str, Any], metadata: Mapping[str, Any], number: int | None) -> None:
+        content: dict[str, Any] = {"data": dict(data), "metadata": dict(metadata)}
+        if number is None:
+            self._publish("display_data", {**content, "transient": {}})
+        else:
+            self._publish("execute_result", {**content, "execution_count": number})
+
+    def fail(self, content: dict[str, Any]) -> None:
+        """Show an error."""
+        self._publish("error", content)
+
+    def began(self, code: str, number: int) -> None:
+        """Tell all front ends which code runs."""
+        self._publish("execute_input", {"code": code, "execution_count": number})
+
+    def _publish(self, kind: str, content: dict[str, Any]) -> None:
+        kernel = self._kernel
+        if not self._silent and kernel.session is not None:
+            kernel.session.send(kernel.iopub_socket, kind, content, parent=self._parent, ident=kernel._topic(kind))
+
+    async def ask(self, prompt: str) -> str | None:
+        return await self._kernel.ask(prompt, self._parent, self._ident)
+
+
+class NotebookKernel(Kernel):
+    """A notebook's kernel.
+
+    Attributes:
+        wanted: which kernel of which server is wanted, before the program starts.
+        may_start: whether a server may be started.
+    """
+
+    implementation = "kernelbus"
+    implementation_version = _version()
+    language_info = LANGUAGE
+    banner = "Wolfram Language, with a kernel of a kernelbus server"
+
+    wanted: Choice = Choice()
+    may_start: bool = True
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._notebook: NotebookSession | None = None
+        self._runner: CellRunner | None = None
+        self._front: _CellFront | None = None
+
+    @property
+    def notebook(self) -> NotebookSession:
+        """The session; it is made in the loop that uses it."""
+        if self._notebook is None:
+            self._notebook = NotebookSession(self.wanted, may_start=self.may_start, say=self._say)
+        return self._notebook
+
+    @property
+    def runner(self) -> CellRunner:
+        """What runs cells."""
+        if self._runner is None:
+            self._runner = CellRunner(self.notebook)
+        return self._runner
+
+    def _say(self, line: str) -> None:
+        if self._front is not None:
+            self._front.stream("stderr", f"{line}\n")
+
+    # ------------------------------------------------------------------ requests beside a cell
+
+    async def shell_main(self, subshell_id: str | None, msg: Any) -> None:
+        """Serve a request, beside the cell that runs if it can be."""
+        if not self._main_asyncio_lock.locked() or self.session is None or self._kind(msg) not in _BESIDE:
+            await super().shell_main(subshell_id, msg)
+            return
+        ident, parent = self._get_shell_context_var(self._shell_parent_ident), self.get_parent("shell")
+        try:
+            await asyncio.create_task(self.dispatch_shell(msg, subshell_id=subshell_id), context=copy_context())
+        finally:
+            self.set_parent(ident, parent, channel="shell")
+            if self._main_asyncio_lock.locked():
+                # It said that the kernel is idle, which is true of that request alone.
+                self._publish_status("busy", "shell", parent=parent)
+
+    def _kind(self, msg: Any) -> str:
+        assert self.session is not None
+        try:
+            _, frames = self.session.feed_identities(msg, copy=False)
+            header = self.session.deserialize(frames, content=False, copy=False)["header"]
+        except Exception:
+            return ""  # what is wrong with it is told where it is served
+        return str(header.get("msg_type"))
+
+    # ------------------------------------------------------------------ execute
+
+    def _publish_execute_input(self, code: str, parent: dict[str, Any], execution_count: int) -> None:
+        """Leave this to the cell: the number is known once there is a kernel."""
+
+    async def do_execute(
+        self,
+        code: str,
+        silent: bool,
+        store_history: bool = True,
+        user_expressions: dict[str, str] | None = None,
+        allow_stdin: bool = False,
+        *,
+        cell_meta: Any = None,
+        cell_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Run a cell."""
+        ident = self._get_shell_context_var(self._shell_parent_ident)
+        front = _CellFront(self, self.get_parent("shell"), ident, allow_stdin=allow_stdin, silent=silent)
+        self._front = front
+        try:
+            outcome = await self.runner.run(code, front, began=lambda number: front.began(code, number))
+        finally:
+            self._front = None
+        self.execution_count = outcome.number
+        if outcome.error:
+            content = _error(outcome)
+            front.fail(content)
+            return {"status": "error", "execution_count": outcome.number, **content}
+        return {"status": "ok", "execution_count": outcome.number, "payload": [], "user_expressions": {}}
+
+    # ------------------------------------------------------------------ questions and the end
+
+    async def ask(self, prompt: str, parent: dict[str, Any], ident: Any) -> str | None:
+        """Ask the person at the front end that runs a cell; None: the end of input."""
+        assert self.session is not None
+        socket = self.stdin_socket
+        while socket.poll(0):
+            socket.recv_multipart()  # an answer that came too late
+        self.session.send(socket, "input_request", {"prompt": prompt, "password": False}, parent, ident=ident)
+        shadow = zmq.asyncio.Socket.shadow(socket.underlying)
+        while True:
+            await shadow.poll()
+            with contextlib.suppress(ValueError):  # not for this session
+                _, reply = self.session.recv(socket)
+                if reply is not None:
+                    value = str(reply["content"].get("value", ""))
+                    return None if value == "\x04" else value
+
+    async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Interrupt the cell; called in the control thread."""
+        self.io_loop.add_callback(self.runner.interrupt)
+        if self.session is not None:
+            self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
+
+    async def do_shutdown(self, restart: bool) -> dict[str, Any]:
+        """Let the kernel go; called in the control thread."""
+        if self._notebook is not None:
+            detached = asyncio.run_coroutine_threadsafe(self._notebook.detach(close=not self.wanted.kept), self.io_loop.asyncio_loop)  # type: ignore[attr-defined]
+            await asyncio.wrap_future(detached)
+        return {"status": "ok", "restart": restart}
+
+
+def _error(outcome: Outcome) -> dict[str, Any]:
+    return {"ename": outcome.error, "evalue": outcome.reason, "traceback": [f"{outcome.error}: {outcome.reason}"]}
