@@ -133,6 +133,7 @@ def load() -> Loaded:
         correct_associations,
         install_associations,
     )
+    from kernelbus.kernelhost.mathics.library.calculus import correct_limits
     from kernelbus.kernelhost.mathics.library.control import mend_compound_expressions
     from kernelbus.kernelhost.mathics.library.corrections import correct
     from kernelbus.kernelhost.mathics.library.formats import mend_formats
@@ -150,6 +151,7 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.engine import delegation
     from kernelbus.kernelhost.mathics.evaluation import confinement, protection
     from kernelbus.kernelhost.mathics.evaluation.terminal import Terminal
+    from kernelbus.kernelhost.mathics.library.assumptions import install_assumptions
     from kernelbus.kernelhost.mathics.pictures import exporting, functions
 
     terminal = Terminal(interrupts)
@@ -164,6 +166,7 @@ def load() -> Loaded:
     mend_programs()
     mend_syntax()
     correct()
+    correct_limits()
     mend_compound_expressions()
     correct_associations()
     correct_speed()
@@ -182,6 +185,7 @@ def load() -> Loaded:
     workers = _add_parallel(definitions, interrupts)
     # Last, so that it sees what the kernel has.
     delegation.install(definitions)
+    install_assumptions(definitions)
     functions.install(definitions)
     exporting.install(definitions)
     return Loaded(definitions, interrupts, terminal, _number_tables(), workers)
@@ -238,8 +242,10 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
 def _add_packages(definitions: Any) -> None:
     from kernelbus.kernelhost.mathics.associations.templates import install_templates
     from kernelbus.kernelhost.mathics.library import control, formats, jlink, messages, netlink, programs
+    from kernelbus.kernelhost.mathics.library.calculus import install_derivatives
     from kernelbus.kernelhost.mathics.library.enclosing import install_enclosing
     from kernelbus.kernelhost.mathics.library.functions import add_functions
+    from kernelbus.kernelhost.mathics.library.inequalities import install_inequalities
     from kernelbus.kernelhost.mathics.library.patterns import add_patterns
     from kernelbus.kernelhost.mathics.library.strings import install_strings
     from kernelbus.kernelhost.mathics.library.various import install_various
@@ -247,6 +253,8 @@ def _add_packages(definitions: Any) -> None:
     add_patterns(definitions)
     add_functions(definitions)
     install_enclosing(definitions)
+    install_derivatives(definitions)
+    install_inequalities(definitions)
     install_strings(definitions)
     install_templates(definitions)
     install_various(definitions)

@@ -56,6 +56,9 @@ _FEW = 3
 
 _SYSTEM = "System`"
 
+#: The least precedence of what is compared, to go without parentheses.
+_COMPARED: Final = 291
+
 #: The heads whose infix operator is written here; Mathics3 writes the others.
 _INFIX = frozenset(
     {
@@ -152,6 +155,7 @@ class _Printer:
             "Times": self._times,
             "Power": self._power,
             "Not": self._not,
+            "Inequality": self._inequality,
             "Factorial": self._factorial,
             "Function": self._function,
             "Row": self._row,
@@ -296,6 +300,18 @@ class _Printer:
             for index, element in enumerate(elements)
         ]
         return layout.row(layout.between(boxes, operator.text), operator.precedence)
+
+    def _inequality(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        """Return a chain of different comparisons, ``1 < x <= 3``."""
+        operators = [INFIX.get(each.get_name().removeprefix(_SYSTEM)) for each in elements[1::2]]
+        if len(elements) < _FEW or len(elements) % 2 == 0:
+            return None
+        parts = [layout.least(self.box(elements[0], inline), _COMPARED)]
+        for operator, element in zip(operators, elements[2::2], strict=True):
+            if operator is None or operator.precedence != _COMPARED - 1:
+                return None
+            parts += [layout.text(operator.text), layout.least(self.box(element, inline), _COMPARED)]
+        return layout.row(parts, _COMPARED - 1)
 
     def _not(self, elements: Sequence[Any], inline: bool) -> Box | None:
         return layout.row([layout.text("!"), layout.least(self.box(elements[0], inline), 230)], 230) if len(elements) == 1 else None

@@ -1,0 +1,23 @@
+"""Derivatives by vectors and of pieces, and limits that SymPy does not find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from kernelbus.kernelhost.mathics.library import calculus
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("D[{x^2, x*y}, {{x, y}}]", "{{2*x, 0}, {y, x}}"),
+        ("D[x^2*y, {{x, y}, 2}]", "{{2*y, 2*x}, {2*x, 0}}"),
+        ("D[Piecewise[{{x^2, x < 1}}, x], x]", "Piecewise[{{2*x, x < 1}}, 1]"),
+        ("Limit[ArcTan[x/a]/a, x -> Infinity]", "Limit[ArcTan[x/a]/a, x -> Infinity]"),
+    ],
+)
+def test_derivatives_and_limits(code: str, expected: str, value: Callable[[str], str]) -> None:
+    assert value(code) == expected
+    assert calculus.install_derivatives
