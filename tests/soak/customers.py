@@ -199,10 +199,19 @@ class Customer(Actor):
         raise Wrong(f"it gets no kernel: {refusal}")
 
     def answer_of_server(self, link: wstp.Link) -> tuple[list[str], list[str], Expr]:
-        """Read the answer to a command: the tags and texts of its messages, and its value."""
+        """Read the answer to a command: the tags and texts of its messages, and its value.
+
+        Raises:
+            ConnectionAbortedError: the server closes the link, and has said why. The answer to the
+                command may stand between the message that says so and its text.
+        """
         tags, texts = [], []
         while True:
             packet = link.next_packet(PATIENCE)
+            if packet.head == Symbol("MessagePacket") and packet.args[0] == Symbol("WSTPServer`Kernel"):
+                while (packet := link.next_packet(PATIENCE)).head != Symbol("TextPacket"):
+                    pass
+                raise ConnectionAbortedError(str(packet.args[0]))
             if packet.head == Symbol("MessagePacket"):
                 tags.append(str(packet.args[1]))
             elif packet.head == Symbol("TextPacket"):
