@@ -6,6 +6,7 @@
 ``session``         owns the attachment to a server: attach, enter, evaluate, abort, detach
 ``conversation``    reads the packets of a kernel (sans-IO)
 ``magics``          the lines of a cell that begin with % (sans-IO), and the table of what they do
+``rendering``       how outputs become MIME bundles (sans-IO)
 ``kernelspec``      what Jupyter reads about the kernel (sans-IO)
 ``install``         `kernelbus jupyter install`, `list`, `remove`
 ``starting``        starts a server for this user where there is none

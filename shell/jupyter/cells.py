@@ -25,6 +25,15 @@ from kernelbus.shell.jupyter.conversation import (
     Unreadable,
 )
 from kernelbus.shell.jupyter.magics import MAGICS, Magic, MagicError, read_cell
+from kernelbus.shell.jupyter.rendering import (
+    Rendered,
+    bundle,
+    by_package,
+    plain,
+    rendering,
+    value_of,
+    worth_asking,
+)
 from kernelbus.shell.jupyter.session import NoSession, NotebookSession, SessionLost
 from wstp import Expr, Symbol
 
@@ -33,6 +42,9 @@ __all__ = ["CellRunner", "Front", "Outcome"]
 # Seconds within which a second interrupt offers more.
 _TWICE_SECONDS = 2.0
 _OFFER = "The kernel has not obeyed the abort. [w]ait for it, interrupt [m]enu, [l]et it go, [q]uit and end it? "
+
+
+_NOTHING = Rendered()
 
 
 class Front(Protocol):
@@ -101,13 +113,14 @@ class CellRunner:
 
     # ------------------------------------------------------------------ a cell
 
-    async def run(self, text: str, front: Front, *, began: Callable[[int], None]) -> Outcome:
+    async def run(self, text: str, front: Front, *, began: Callable[[int], None], stored: bool = True) -> Outcome:
         """Run a cell to its end, or to its first failure.
 
         Args:
             text: the cell.
             front: where its outputs go.
             began: called with n of its first `In[n]`, once it is known.
+            stored: whether its statements are inputs, with a number each; else they leave none.
         """
         self._front, self._aborted, self._pressed_at = front, False, None
         try:
@@ -122,7 +135,7 @@ class CellRunner:
             if not (cell.magics and cell.magics[-1].name.startswith("%%")):
                 for statement in statements(cell.code):
                     self._number = self.session.number
-                    await self._run_statement(statement.text)
+                    await (self._run_statement if stored else self._run_beside)(statement.text)
         except _Failed as failed:
             # What the kernel said of it has been shown.
             return Outcome(self._number, failed.error, str(failed))
@@ -199,21 +212,90 @@ class CellRunner:
             self._show(happening)
         aborted = self._aborted
         for result in results:
-            aborted = aborted or result.text.strip() == "$Aborted"
-            self._show(result)
+            rendered = await self._rendered(result)
+            aborted = aborted or self._aborted or rendered.aborted
+            self._show(result, rendered)
         if unreadable:
             raise _Failed("SyntaxError", said or "the kernel cannot read this")
         if aborted:
             raise _Failed("$Aborted", "the evaluation was aborted")
 
-    def _show(self, happening: Happening) -> None:
+    async def _run_beside(self, text: str) -> None:
+        """Evaluate one statement beside the inputs, and show what comes of it.
+
+        Raises:
+            _Failed: it cannot be read, or was aborted.
+            SessionLost: the kernel has ended.
+        """
+        unreadable = await self.session.value(Symbol("Not")(Symbol("SyntaxQ")(text)))
+        shown, rendered = await self._evaluated(text, self._show)
+        if shown or rendered.data:
+            self._show(Result(self.session.number, "", shown), rendered)
+        if unreadable == Symbol("True"):
+            raise _Failed("SyntaxError", "the kernel cannot read this")
+        if self._aborted or rendered.aborted:
+            raise _Failed("$Aborted", "the evaluation was aborted")
+
+    async def _evaluated(self, code: str, heard: Callable[[Happening], None]) -> tuple[str, Rendered]:
+        """Return the value of a text that is no input, as text and as it is rendered."""
+        match await self.session.rendering(value_of(code), heard):
+            case [str(text), answer]:
+                return text, bundle(answer) or Rendered()
+            case [int(length), answer]:
+                return f"... {length:,} characters are left out ...", bundle(answer) or Rendered()
+            case answer:
+                return "", bundle(answer) or Rendered()
+
+    async def expressions(self, wanted: Mapping[str, str]) -> dict[str, Any]:
+        """Return the values of a request's `user_expressions`, each by its key."""
+        found: dict[str, Any] = {}
+        for key, code in wanted.items():
+            said: list[str] = []
+
+            def heard(happening: Happening, said: list[str] = said) -> None:
+                if isinstance(happening, Told):
+                    said.append(happening.text)
+
+            try:
+                text, rendered = await self._evaluated(code, heard)
+            except (NoSession, SessionLost) as error:
+                text, rendered, said = "", Rendered(aborted=True), [str(error)]
+            if rendered.aborted or text == "$Failed":
+                reason = "; ".join(said) or "the evaluation was aborted"
+                found[key] = {"status": "error", "ename": text or "$Aborted", "evalue": reason, "traceback": [reason]}
+            else:
+                found[key] = {"status": "ok", "data": {"text/plain": text, **rendered.data}, "metadata": dict(rendered.metadata)}
+        return found
+
+    async def _rendered(self, result: Result) -> Rendered:
+        """Ask the kernel for the renderings of a result."""
+        text, number = result.text, result.number
+        if number is None or self.session.depth or not worth_asking(text, result.label):
+            return Rendered(aborted=text.strip() == "$Aborted")
+        reasons: list[str] = []
+
+        def heard(happening: Happening) -> None:
+            if isinstance(happening, Told):
+                reasons.append(happening.text)
+
+        rendered = bundle(await self.session.rendering(rendering(number, text, result.label), heard)) or Rendered()
+        if rendered.undrawn:
+            rendered = bundle(await self.session.rendering(by_package(number), lambda _: None)) or Rendered()
+            if not rendered.data:
+                self.front.stream("stderr", f"Out[{number}] is not drawn: {reasons[-1] if reasons else 'the kernel does not say why'}\n")
+        for line in rendered.left_out:
+            self.front.stream("stderr", f"Out[{number}]: {line}\n")
+        return rendered
+
+    def _show(self, happening: Happening, rendered: Rendered = _NOTHING) -> None:
         match happening:
             case Printed():
                 self.front.stream("stdout", happening.text)
             case Told():
                 self.front.stream("stderr", f"{happening.text}\n")
             case Result():
-                self.front.show({"text/plain": happening.text}, {}, happening.number)
+                text = plain(happening.text, happening.number)
+                self.front.show({"text/plain": text, **rendered.data}, rendered.metadata, happening.number)
             case Unreadable() | Asked() | Prompted() | Returned():
                 pass
 

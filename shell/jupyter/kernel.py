@@ -164,7 +164,9 @@ class NotebookKernel(Kernel):
         front = _CellFront(self, self.get_parent("shell"), ident, allow_stdin=allow_stdin, silent=silent)
         self._front = front
         try:
-            outcome = await self.runner.run(code, front, began=lambda number: front.began(code, number))
+            stored = store_history and not silent
+            outcome = await self.runner.run(code, front, began=lambda number: front.began(code, number), stored=stored)
+            values = await self.runner.expressions(user_expressions) if user_expressions and not outcome.error else {}
         finally:
             self._front = None
         self.execution_count = outcome.number
@@ -172,7 +174,7 @@ class NotebookKernel(Kernel):
             content = _error(outcome)
             front.fail(content)
             return {"status": "error", "execution_count": outcome.number, **content}
-        return {"status": "ok", "execution_count": outcome.number, "payload": [], "user_expressions": {}}
+        return {"status": "ok", "execution_count": outcome.number, "payload": [], "user_expressions": values}
 
     # ------------------------------------------------------------------ questions and the end
 

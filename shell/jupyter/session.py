@@ -32,6 +32,7 @@ from kernelbus.shell.clients.session import KernelRefused, SessionError
 from kernelbus.shell.commands import command
 from kernelbus.shell.extras import MissingExtra
 from kernelbus.shell.jupyter.conversation import Asked, Conversation, Happening, Prompted, Returned
+from kernelbus.shell.jupyter.rendering import DEFINITIONS
 from kernelbus.shell.jupyter.starting import StartError, is_here, is_listening, start_server
 from kernelbus.shell.token import TokenError
 from wstp import Expr, Symbol
@@ -91,6 +92,7 @@ class NotebookSession:
         self._waiting: deque[Happening] = deque()
         self._ask_at = 0.0
         self._quitting = False
+        self._defined = False  # whether the kernel has the functions for renderings
 
     @property
     def attachment(self) -> Attachment:
@@ -173,7 +175,7 @@ class NotebookSession:
         self._attachment = attachment
         self._conversation = Conversation()
         self._waiting.clear()
-        self._quitting = False
+        self._quitting = self._defined = False
         self.fresh = attachment.fresh
         self.turn = Turn.UNKNOWN
         self._ask_at = time.monotonic() + _ASK_SECONDS
@@ -225,8 +227,12 @@ class NotebookSession:
         self.turn = Turn.BUSY
         await self._put(Symbol("EvaluatePacket")(expression))
 
-    async def value(self, expression: Expr) -> Expr:
-        """Evaluate an expression that prints nothing, and return its value; else is left out.
+    async def value(self, expression: Expr, heard: Callable[[Happening], None] | None = None) -> Expr:
+        """Evaluate an expression beside the inputs, and return its value.
+
+        Args:
+            expression: the expression; what it asks is not answered.
+            heard: takes what the kernel says meanwhile; None: that is left out.
 
         Raises:
             SessionLost: the link has ended.
@@ -237,7 +243,20 @@ class NotebookSession:
             if isinstance(happening, Returned):
                 return happening.value
             if isinstance(happening, Asked):
-                await self.answer(Symbol("EndOfFile"))
+                await self.answer(Symbol("EnterExpressionPacket")(Symbol("EndOfFile")))
+            elif heard is not None:
+                heard(happening)
+
+    async def rendering(self, expression: Expr, heard: Callable[[Happening], None]) -> Expr:
+        """Return the value of an expression of :mod:`kernelbus.shell.jupyter.rendering`.
+
+        Raises:
+            SessionLost: the link has ended.
+        """
+        if not self._defined:
+            await self.value(DEFINITIONS)
+            self._defined = True
+        return await self.value(expression, heard)
 
     async def answer(self, answer: Expr) -> None:
         """Answer what the kernel has asked."""

@@ -7,6 +7,7 @@ kernelbus.shell.jupyter.kernel and kernelbus.shell.jupyter.session.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +75,64 @@ def test_an_interrupt_aborts_and_keeps_the_session(book: Notebook, tmp_path: Pat
     ran = book.finish(request)
     assert (ran.reply["status"], ran.reply["ename"]) == ("error", "$Aborted")
     assert book.run("kept + 1").bundles()[0]["text/plain"] == "42"
+
+
+@pytest.mark.parametrize(
+    ("code", "kinds"),
+    [
+        ("2^100", set()),
+        ('"text"', set()),
+        ("{1, 2, y}", set()),
+        ("InputForm[y^2]", set()),
+        ("y^2/(1 + y)", {"text/latex"}),
+        ("MatrixForm[{{1, 2}, {3, y}}]", {"text/latex"}),
+        ("Plot[t, {t, 0, 1}]", {"image/svg+xml", "image/png"}),
+        ("Image[{{0, 1}, {1, 0}}]", {"image/png"}),
+        ('Dataset[{<|"a" -> 1|>, <|"a" -> 2|>}]', {"text/html"}),
+        ('<|"a" -> y^2|>', {"text/html"}),
+        ("Grid[{{1, 2}, {3, Image[{{0, 1}}]}}]", {"text/html"}),
+        ("TableForm[{{1, 2}, {3, 4}}]", {"text/html"}),
+    ],
+)
+def test_bundles(book: Notebook, code: str, kinds: set[str]) -> None:
+    ran = book.run(code)
+    (bundle,) = ran.bundles()
+    assert bundle.keys() == {"text/plain", *kinds}
+    assert not ran.text("stderr")
+
+
+def test_renderings_leave_no_trace(book: Notebook) -> None:
+    seen = 'InputForm[{$Line, %, Length[Names["Global`*"]]}]'
+    book.run("y^3")
+    first, value, names = book.run(seen).bundles()[0]["text/plain"].strip("{}").split(", ")
+    book.run("y^3")
+    assert value == "y^3"
+    assert book.run(seen).bundles()[0]["text/plain"] == f"{{{int(first) + 2}, y^3, {names}}}"
+
+
+def test_a_picture_that_cannot_be_drawn_is_text(book: Notebook) -> None:
+    ran = book.run('Graphics[Text[StringRepeat["x", 2000000]]]')
+    assert ran.reply["status"] == "ok" and ran.bundles() == [{"text/plain": "-Graphics-"}]
+    assert re.match(r"Out\[\d+\] is not drawn: ExportString::draw: .* 2000018 bytes of text", ran.text("stderr"))
+
+
+def test_a_very_long_result_is_cut(book: Notebook) -> None:
+    ran = book.run('StringRepeat["0123456789", 300000]')
+    (bundle,) = ran.bundles()
+    assert len(bundle["text/plain"]) < 10_000 and "characters are left out" in bundle["text/plain"]
+    assert book.run("StringLength[%]").bundles()[0]["text/plain"] == "3000000"
+
+
+def test_a_request_that_is_silent_or_is_not_stored_uses_no_number(book: Notebook) -> None:
+    number = book.run("1").reply["execution_count"]
+    silent = book.run('Print["heard"]; s = 5', silent=True)
+    assert silent.outputs == [] and silent.reply["status"] == "ok"
+    beside = book.run("s + 1\ny^2", store_history=False)
+    assert [bundle["text/plain"] for bundle in beside.bundles()] == ["6", " 2\ny"]
+    assert book.run("f[", store_history=False).reply["ename"] == "SyntaxError"
+    ran = book.run("%", user_expressions={"good": "s^2", "bad": "1 +", "picture": "Plot[t, {t, 0, 1}]"})
+    assert ran.reply["execution_count"] == number + 1 and ran.bundles() == [{"text/plain": "1"}]
+    values = ran.reply["user_expressions"]
+    assert values["good"] == {"status": "ok", "data": {"text/plain": "25"}, "metadata": {}}
+    assert values["bad"]["status"] == "error" and "ToExpression::sntxi" in values["bad"]["evalue"]
+    assert "image/svg+xml" in values["picture"]["data"]

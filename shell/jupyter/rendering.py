@@ -1,0 +1,276 @@
+"""How the kernel is asked for the renderings of an output, and what a notebook gets. Sans-IO.
+
+The text of a result comes with it. :func:`rendering` is an expression that the kernel evaluates
+beside its inputs, so In, Out and `%` stay as they are; :func:`bundle` makes a MIME bundle of its
+value. The functions for it are defined in the kernel once (:data:`DEFINITIONS`), in a context of
+their own, and everything that they return is bounded.
+
+| value | what is added to text/plain |
+|---|---|
+| a picture | image/svg+xml, image/png |
+| Dataset, Grid, TableForm, Column, an association, a list of pictures | text/html |
+| another expression that is neither plain data nor large | text/latex |
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kernelbus.shell.clients.pictures import PNG, is_picture
+from kernelbus.shell.commands import name_of
+from wstp import Expr, Symbol
+
+__all__ = ["DEFINITIONS", "Rendered", "bundle", "by_package", "plain", "rendering", "value_of", "worth_asking"]
+
+#: The longest text that is shown whole, and how much is shown of a longer one, in characters.
+_LONGEST = 100_000
+_HEAD = 8_000
+_TAIL = 1_000
+
+#: The longest text of what is written in TeX, and the largest pictures, in characters and bytes.
+_MATHEMATICAL = 1_000
+_LARGEST_SVG = 2_000_000
+_LARGEST_PNG = 8_000_000
+
+_FORM = re.compile(r"//(\w+)=")
+#: Forms whose text is what was asked for.
+_TEXTUAL = frozenset({"InputForm", "FullForm", "OutputForm", "CForm", "FortranForm", "TeXForm", "MathMLForm", "CharacterEncodingForm"})
+_NUMBER = re.compile(r"-?\d+(?:\.\d*)?")
+
+_CONTEXT = "Kernelbus`Notebook`"
+
+# A name that begins with a small letter is one of this context, any other is the system's. Each
+# text is one definition.
+_SOURCE = (
+    # Whether something is drawn.
+    "picture[x_] := MatchQ[Head[x], Graphics | Graphics3D | Graph | Image | Image3D | Legended | GeoGraphics]",
+    # A picture as {SVG, PNG}; "" for what the kernel does not draw, a length for what is too long.
+    "drawn[x_, s_, p_] := {If[MatchQ[Head[x], Image | Image3D], \"\", bounded[ExportString[x, \"SVG\"], s]], "
+    "bounded[ExportString[x, \"PNG\"], p]}",
+    "bounded[x_, n_] := If[StringQ[x], If[StringLength[x] <= n, x, StringLength[x]], \"\"]",
+    # A cell of a table: text, or something within it.
+    "text[x_] := With[{t = ToString[x]}, If[StringQ[t], StringTake[t, UpTo[400]], \"\"]]",
+    "cell[x_, d_] := Which[StringQ[x], StringTake[x, UpTo[400]], NumberQ[x], text[x], "
+    "picture[x], {\"image\", bounded[ExportString[x, If[MatchQ[Head[x], Image | Image3D], \"PNG\", \"SVG\"]], 500000]}, "
+    "d > 0 && AssociationQ[x], table[x, d - 1], True, text[x]]",
+    "few[x_, n_] := If[Length[x] > n, Take[x, n], x]",
+    # A table: {"table", heads of columns, heads of rows, rows, number of rows, number of columns}.
+    "table[x_, d_] := Which["
+    "AssociationQ[x] && Length[x] > 0 && AllTrue[Values[x], AssociationQ], "
+    "records[Values[few[x, 100]], text /@ Keys[few[x, 100]], Length[x], d], "
+    "AssociationQ[x], {\"table\", {}, text /@ Keys[few[x, 100]], {cell[#, d]} & /@ Values[few[x, 100]], Length[x], 1}, "
+    "ListQ[x] && Length[x] > 0 && AllTrue[few[x, 100], AssociationQ], records[few[x, 100], {}, Length[x], d], "
+    "ListQ[x] && Length[x] > 0 && AllTrue[few[x, 100], ListQ], "
+    "{\"table\", {}, {}, (cell[#, d] & /@ few[#, 30]) & /@ few[x, 100], Length[x], Max[Length /@ few[x, 100]]}, "
+    "ListQ[x], {\"table\", {}, {}, {cell[#, d]} & /@ few[x, 100], Length[x], 1}, "
+    "True, {\"none\"}]",
+    "records[r_, h_, n_, d_] := With[{k = DeleteDuplicates[Join @@ (Keys /@ r)]}, "
+    "{\"table\", text /@ few[k, 30], h, Function[a, cell[Lookup[a, Key[#], \"\"], d] & /@ few[k, 30]] /@ r, n, Length[k]}]",
+    "inside[x_] := With[{n = Normal[x]}, If[Head[n] === Dataset, First[x], n]]",
+    # TeX of what is mathematics: no plain data, nothing large, nothing that is drawn or a string.
+    "plain[x_] := NumberQ[x] || StringQ[x] || MatchQ[Head[x], Symbol | DirectedInfinity] || (ListQ[x] && AllTrue[x, plain])",
+    "tex[x_] := If[plain[x] || LeafCount[x] > 500 || !FreeQ[x, _String | _Graphics | _Graphics3D | _Image | _Association | _ByteArray "
+    "| _NumericArray | _SparseArray | _Function | _Hold | _HoldComplete | _Dataset | _Failure], {\"none\"}, "
+    "TimeConstrained[With[{t = ToString[TeXForm[x]]}, If[StringQ[t] && StringLength[t] < 20000, {\"tex\", t}, {\"none\"}]], 3, "
+    "{\"none\"}]]",
+    "render[{x_}, f_, m_, s_, p_] := Which["
+    "x === $Aborted, {\"aborted\"}, "
+    "picture[x], Prepend[drawn[x, s, p], \"picture\"], "
+    "Head[x] === Dataset, table[inside[x], 2], "
+    "MatchQ[Head[x], Grid | TableForm | Column] && Length[x] > 0, table[First[x], 1], "
+    "f === \"TableForm\" && ListQ[x], table[x, 1], "
+    "f === \"MatrixForm\", TimeConstrained[With[{t = ToString[TeXForm[MatrixForm[x]]]}, {\"tex\", bounded[t, 20000]}], 3, {\"none\"}], "
+    "AssociationQ[x] && Length[x] > 0, table[x, 2], "
+    "ListQ[x] && 0 < Length[x] <= 30 && AllTrue[x, picture], table[{x}, 1], "
+    "ListQ[x] && 0 < Length[x] <= 30 && AllTrue[x, ListQ[#] && 0 < Length[#] <= 30 && AllTrue[#, picture] &], table[x, 1], "
+    "ListQ[x] && Length[x] > 0 && AllTrue[few[x, 100], AssociationQ], table[x, 1], "
+    "m, tex[x], "
+    "True, {\"none\"}]",
+    "render[_, _, _, _, _] := {\"none\"}",
+    # The value of a text, which is no input: its own text, and how it is rendered.
+    "shown[{Null}, _, _] := {\"\", {\"none\"}}",
+    "shown[{x_}, s_, p_] := With[{t = ToString[x]}, {bounded[t, p], render[{x}, \"\", TrueQ[StringLength[t] <= 1000], s, p]}]",
+    "shown[_, _, _] := {\"\", {\"none\"}}",
+)
+
+_WORD = re.compile(r'("(?:[^"\\]|\\.)*")|(?<![\w$`#])([a-z]\w*)|(?<![\w$`#])(\$?[A-Z]\w*)')
+
+
+def _in_context(source: str) -> str:
+    """Write the context of each name, so that no definition of a person's is meant."""
+    return _WORD.sub(lambda found: found[1] or (_CONTEXT + found[2] if found[2] else f"System`{found[3]}"), source)
+
+
+#: The definitions, to be evaluated before the first rendering; does nothing where they are known.
+DEFINITIONS: Expr = Symbol("If")(
+    Symbol("SameQ")(Symbol("DownValues")(Symbol(_CONTEXT + "shown")), []),
+    Symbol("CompoundExpression")(*(Symbol("ToExpression")(_in_context(source)) for source in _SOURCE), Symbol("Null")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a notebook shows of an output.
+
+    Attributes:
+        data: the MIME bundle, without text/plain.
+        metadata: about its entries.
+        left_out: what is not shown, in a line each.
+        aborted: whether the value is `$Aborted`.
+        undrawn: whether it is a picture that the kernel has not drawn.
+    """
+
+    data: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
+    aborted: bool = False
+    undrawn: bool = False
+
+
+def plain(text: str, number: int | None) -> str:
+    """Return the text of a result, or of a long one how it begins and ends."""
+    text = text.rstrip("\n")
+    if len(text) <= _LONGEST:
+        return text
+    left = len(text) - _HEAD - _TAIL
+    how = f": Short[Out[{number}], 20] shows more of it, Export[\"FILE\", Out[{number}]] writes it" if number is not None else ""
+    return f"{text[:_HEAD]}\n... {left:,} characters are left out{how} ...\n{text[-_TAIL:]}"
+
+
+def worth_asking(text: str, label: str) -> bool:
+    """Tell whether a result may have other renderings than its text.
+
+    Args:
+        text: the text.
+        label: the name of the output, with its form.
+    """
+    if _form(label) in _TEXTUAL:
+        return False
+    return is_picture(text) or not (len(text) > _LONGEST or _NUMBER.fullmatch(text.strip()))
+
+
+def _form(label: str) -> str:
+    found = _FORM.search(label)
+    return found[1] if found else ""
+
+
+def rendering(number: int, text: str, label: str) -> Expr:
+    """Return an expression whose value :func:`bundle` takes.
+
+    Args:
+        number: n of the `Out[n]` that is rendered.
+        text: its text.
+        label: its name, with its form.
+    """
+    # Of what is long already as text, TeX is longer.
+    mathematical = Symbol("True" if len(text) <= _MATHEMATICAL else "False")
+    return Symbol(_CONTEXT + "render")([Symbol("Out")(number)], _form(label), mathematical, _LARGEST_SVG, _LARGEST_PNG)
+
+
+def value_of(code: str) -> Expr:
+    """Return an expression that gives the value of a text that is no input, in a list.
+
+    The list has the text of the value, or its length if it is too long, and what :func:`bundle`
+    takes.
+    """
+    return Symbol(_CONTEXT + "shown")([Symbol("ToExpression")(code)], _LARGEST_SVG, _LARGEST_PNG)
+
+
+def by_package(number: int) -> Expr:
+    """Return an expression that draws `Out[n]` by J/Link, where Export cannot: as above."""
+    drawn = Symbol("CompoundExpression")(Symbol("Needs")("JLink`"), Symbol("JLink`EvaluateToImage")(Symbol("Out")(number), "PNG"))
+    return ["picture", "", drawn]
+
+
+def bundle(answer: Expr) -> Rendered | None:
+    """Return what is shown, by the value of :func:`rendering`; None: it is none."""
+    match answer:
+        case ["none"]:
+            return Rendered()
+        case ["aborted"]:
+            return Rendered(aborted=True)
+        case ["tex", str(tex)] if tex.strip():
+            return Rendered({"text/latex": f"$\\displaystyle {tex.strip()}$"})
+        case ["picture", svg, png]:
+            return _picture(svg, png)
+        case ["table", *_]:
+            shown = _table(answer)
+            return Rendered({"text/html": shown}) if shown else Rendered()
+        case ["tex", _]:
+            return Rendered()
+    return Rendered(aborted=True) if name_of(answer) == "$Aborted" else None
+
+
+def _picture(svg: Expr, png: Expr) -> Rendered:
+    data: dict[str, Any] = {}
+    left_out = [
+        f"its {name} is left out: it has {size:,} {unit}"
+        for name, size, unit in (("SVG", svg, "characters"), ("PNG", png, "bytes"))
+        if isinstance(size, int)
+    ]
+    if isinstance(svg, str) and "<svg" in svg[:1000]:
+        data["image/svg+xml"] = svg
+    encoded = _png(png)
+    if encoded:
+        data["image/png"] = encoded
+    return Rendered(data, left_out=left_out, undrawn=not data and not left_out)
+
+
+def _png(png: Expr) -> str:
+    """Return a PNG that came as a string of bytes, in base64; "" for anything else."""
+    try:
+        data = png.encode("latin-1") if isinstance(png, str) else png if isinstance(png, bytes) else b""
+    except UnicodeEncodeError:
+        return ""
+    return base64.b64encode(data).decode("ascii") if data.startswith(PNG) else ""
+
+
+def _table(table: Expr) -> str:
+    """Write a table; "" if it is none."""
+    match table:
+        case ["table", list(columns), list(heads), list(rows), int(height), int(width)]:
+            pass
+        case _:
+            return ""
+    pieces = ["<table>"]
+    if columns:
+        corner = "<th></th>" if heads else ""
+        pieces.append(f"<thead><tr>{corner}{''.join(f'<th>{_text(column)}</th>' for column in columns)}</tr></thead>")
+    pieces.append("<tbody>")
+    for number, row in enumerate(rows):
+        head = f"<th>{_text(heads[number])}</th>" if number < len(heads) else ""
+        cells = "".join(f"<td>{_cell(cell)}</td>" for cell in (row if isinstance(row, list) else [row]))
+        pieces.append(f"<tr>{head}{cells}</tr>")
+    pieces.append("</tbody></table>")
+    shown = max([len(columns), *(len(row) for row in rows if isinstance(row, list))], default=0)
+    more = [
+        f"{whole - there:,} more {name}"
+        for whole, there, name in ((height, len(rows), "rows"), (width, shown, "columns"))
+        if whole > there
+    ]
+    return "".join(pieces) + (f"<p>... {' and '.join(more)}</p>" if more else "")
+
+
+def _cell(cell: Expr) -> str:
+    match cell:
+        case ["table", *_]:
+            return _table(cell)
+        case ["image", str(image)] if "<svg" in image[:1000]:
+            return _image("image/svg+xml", base64.b64encode(image.encode()).decode("ascii"))
+        case ["image", image]:
+            encoded = _png(image)
+            return _image("image/png", encoded) if encoded else "(a picture)"
+    return _text(cell)
+
+
+def _image(kind: str, encoded: str) -> str:
+    return f'<img src="data:{kind};base64,{encoded}" alt="picture"/>'
+
+
+def _text(text: Expr) -> str:
+    return html.escape(str(text)).replace("\n", "<br/>")
