@@ -22,6 +22,7 @@ _PACKAGES = {
     "discovery": {"zeroconf": "zeroconf", "ifaddr": "ifaddr"},
     "metrics": {"prometheus_client": "prometheus_client"},
     "jupyter": {"ipykernel": "ipykernel", "jupyter_client": "jupyter_client"},
+    "wolframclient": {"wolframclient": "wolframclient"},
 }
 
 
