@@ -38,7 +38,7 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{type(value).__name__}-{str(value)[:20]}".encode("ascii", "replace").decode())
+@pytest.mark.parametrize("value", VALUES, ids=[f"{at}-{type(value).__name__}" for at, value in enumerate(VALUES)])
 def test_a_value_is_what_wolframclients_own_serializer_makes_of_it(value: Any) -> None:
     if isinstance(value, GeneratorType):
         value = list(value)
