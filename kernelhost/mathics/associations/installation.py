@@ -10,6 +10,7 @@ from mathics.core.symbols import Symbol
 
 from kernelbus.kernelhost.mathics.associations import keyed
 from kernelbus.kernelhost.mathics.associations.assignment import correct_assignment, install_assignment
+from kernelbus.kernelhost.mathics.associations.queries import install_queries
 from kernelbus.kernelhost.mathics.associations.seen import see
 from kernelbus.kernelhost.mathics.associations.slots import correct_slots
 from kernelbus.kernelhost.mathics.associations.walking import correct_walking
@@ -60,6 +61,7 @@ def install_associations(definitions: Any) -> None:
     definition_of(definitions, "System`Key").subvalues = [NativeRule(Expression(Symbol("System`Key")), keyed.key_at)]
     definition_of(definitions, "System`Lookup").attributes = A_HOLD_REST | A_PROTECTED
     install_assignment(definitions)
+    install_queries(definitions)
     for tag, text in _MESSAGES.items():
         add_message(definitions, "General", tag, text)
     definitions.clear_cache()

@@ -23,11 +23,12 @@ from kernelbus.kernelhost.mathics.associations.expression import (
     rule,
     without_key,
 )
+from kernelbus.kernelhost.mathics.library.sparse import assigned as sparse_assigned
 
 __all__ = ["assigned", "is_key", "part", "rebuilt", "updated", "without_parts"]
 
 _ALL, _KEY, _SPAN, _PART = (Symbol(f"System`{name}") for name in ("All", "Key", "Span", "Part"))
-_ASSOCIATION = Symbol("System`Association")
+_ASSOCIATION, _SPARSE = Symbol("System`Association"), Symbol("System`SparseArray")
 
 
 def is_key(spec: Any) -> bool:
@@ -215,6 +216,10 @@ def assigned(expr: Any, specs: Sequence[Any], value: Any) -> Any:
     Raises:
         MessageException: there is no such part, or a specification is none.
     """
+    if isinstance(expr, Expression) and expr.head is _SPARSE:
+        sparse = sparse_assigned(expr, lambda full: assigned(full, specs, value))
+        if sparse is not None:
+            return sparse
     several = next((at for at, spec in enumerate(specs) if not is_key(spec) and not isinstance(spec, Integer)), None)
     if several is None or not isinstance(value, Expression) or value.head is not SymbolList:
         return updated(expr, specs, lambda _: value)

@@ -140,7 +140,9 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.library.inspection import mend_inspection
     from kernelbus.kernelhost.mathics.library.messages import mend_messages, mend_syntax
     from kernelbus.kernelhost.mathics.library.numbers import mend_numbers
+    from kernelbus.kernelhost.mathics.library.patterns import correct_repeated
     from kernelbus.kernelhost.mathics.library.programs import mend_programs
+    from kernelbus.kernelhost.mathics.library.sparse import correct_threading
     from kernelbus.kernelhost.mathics.library.syntax import correct_syntax
     from kernelbus.kernelhost.mathics.library.various import correct_dates
     from kernelbus.kernelhost.mathics.speed.installation import correct_speed, install_speed
@@ -167,7 +169,9 @@ def load() -> Loaded:
     mend_syntax()
     correct()
     correct_limits()
+    correct_repeated()
     mend_compound_expressions()
+    correct_threading()
     correct_associations()
     correct_speed()
     correct_syntax()
@@ -242,22 +246,28 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
 def _add_packages(definitions: Any) -> None:
     from kernelbus.kernelhost.mathics.associations.templates import install_templates
     from kernelbus.kernelhost.mathics.library import control, formats, jlink, messages, netlink, programs
+    from kernelbus.kernelhost.mathics.library.bits import install_bits
     from kernelbus.kernelhost.mathics.library.calculus import install_derivatives
     from kernelbus.kernelhost.mathics.library.enclosing import install_enclosing
     from kernelbus.kernelhost.mathics.library.functions import add_functions
     from kernelbus.kernelhost.mathics.library.inequalities import install_inequalities
+    from kernelbus.kernelhost.mathics.library.joining import install_joining
     from kernelbus.kernelhost.mathics.library.patterns import add_patterns
+    from kernelbus.kernelhost.mathics.library.sparse import install_sparse
     from kernelbus.kernelhost.mathics.library.strings import install_strings
     from kernelbus.kernelhost.mathics.library.various import install_various
 
     add_patterns(definitions)
     add_functions(definitions)
+    install_bits(definitions)
+    install_joining(definitions)
     install_enclosing(definitions)
     install_derivatives(definitions)
     install_inequalities(definitions)
     install_strings(definitions)
     install_templates(definitions)
     install_various(definitions)
+    install_sparse(definitions)
     add_functions(definitions, "developer.m")
     for kind in (*control.BUILTINS, *formats.BUILTINS, *messages.BUILTINS, *programs.BUILTINS):
         kind(expression=False).contribute(definitions)

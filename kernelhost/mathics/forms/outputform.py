@@ -156,6 +156,7 @@ class _Printer:
             "Power": self._power,
             "Not": self._not,
             "Inequality": self._inequality,
+            "SparseArray": self._sparse,
             "Factorial": self._factorial,
             "Function": self._function,
             "Row": self._row,
@@ -300,6 +301,13 @@ class _Printer:
             for index, element in enumerate(elements)
         ]
         return layout.row(layout.between(boxes, operator.text), operator.precedence)
+
+    def _sparse(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        """Return a sparse array as the number of its elements and its dimensions."""
+        if len(elements) != 4 or not is_call(elements[3], "System`List", 3):
+            return None
+        count = layout.text(f"<{len(elements[3].elements[2].get_elements())}>")
+        return layout.row([layout.text("SparseArray"), layout.listed("[", [count, self.box(elements[1], inline)], "]")], CALL)
 
     def _inequality(self, elements: Sequence[Any], inline: bool) -> Box | None:
         """Return a chain of different comparisons, ``1 < x <= 3``."""

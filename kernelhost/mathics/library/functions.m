@@ -5,22 +5,7 @@
 
 (* -- numbers -- *)
 
-SetAttributes[{BitAnd, BitOr, BitXor}, {Listable, Orderless}]
-SetAttributes[{BitNot, BitShiftLeft, BitShiftRight, Unitize}, Listable]
-BitAnd[] := -1
-BitAnd[x__Integer] := kernelbus`bits[Times, {x}]
-BitOr[] := 0
-BitOr[x__Integer] := -1 - kernelbus`bits[Times, -1 - {x}]
-BitXor[] := 0
-BitXor[x__Integer] := kernelbus`bits[Mod[Plus[##], 2] &, {x}]
-BitNot[x_Integer] := -1 - x
-BitShiftLeft[x_Integer] := 2 x
-BitShiftLeft[x_Integer, n_Integer] := Floor[x 2^n]
-BitShiftRight[x_Integer] := Floor[x/2]
-BitShiftRight[x_Integer, n_Integer] := Floor[x/2^n]
-kernelbus`bits[f_, x_] := kernelbus`bits[f, x, 2 + Max[IntegerLength[Abs[x], 2]]]
-kernelbus`bits[f_, x_, n_] := kernelbus`signed[FromDigits[f @@ (IntegerDigits[Mod[#, 2^n], 2, n] & /@ x), 2], n]
-kernelbus`signed[x_, n_] := If[x >= 2^(n - 1), x - 2^n, x]
+SetAttributes[Unitize, Listable]
 DigitSum[x_Integer] := Total[IntegerDigits[x]]
 DigitSum[x_Integer, b_Integer] := Total[IntegerDigits[x, b]]
 Unitize[x_?NumericQ] := If[x == 0, 0, 1]
@@ -52,8 +37,10 @@ Ordering[x_List, All] := Ordering[x]
 Ordering[x_List, n_Integer] := Take[Ordering[x], Sign[n] Min[Abs[n], Length[x]]]
 OrderingBy[x_List, f_] := Ordering[f /@ x]
 ReverseSortBy[x_List, f_] := Reverse[SortBy[x, f]]
+ReverseSortBy[f_][x_] := ReverseSortBy[x, f]
 DuplicateFreeQ[x_List] := Length[DeleteDuplicates[x]] === Length[x]
 DeleteDuplicatesBy[x_List, f_] := First /@ GatherBy[x, f]
+DeleteDuplicatesBy[f_][x_] := DeleteDuplicatesBy[x, f]
 CountDistinct[x_List] := Length[DeleteDuplicates[x]]
 Commonest[x_List] := kernelbus`commonest[Tally[x]]
 kernelbus`commonest[{}] := {}
@@ -65,9 +52,19 @@ MinimalBy[{}, f_] := {}
 MinimalBy[x_List, f_] := kernelbus`pick[x, f /@ x, First]
 MaximalBy[{}, f_] := {}
 MaximalBy[x_List, f_] := kernelbus`pick[x, f /@ x, Last]
+MinimalBy[f_][x_] := MinimalBy[x, f]
+MinimalBy[x_List, f_, n_Integer] := Take[SortBy[x, f], UpTo[n]]
+MaximalBy[f_][x_] := MaximalBy[x, f]
+MaximalBy[x_List, f_, n_Integer] := Take[Reverse[SortBy[Reverse[x], f]], UpTo[n]]
 kernelbus`pick[x_, keys_, end_] := x[[Flatten[Position[keys, Verbatim[Evaluate[end[Sort[keys]]]], {1}, Heads -> False]]]]
 TakeDrop[x_, seq__] := {Take[x, seq], Drop[x, seq]}
 ArrayReshape[x_List, n : {__Integer?Positive}] := Fold[Partition[#1, #2] &, PadRight[Flatten[x], Times @@ n], Reverse[Rest[n]]]
+Append[x_][list_] := Append[list, x]
+Prepend[x_][list_] := Prepend[list, x]
+Extract[place_][x_] := Extract[x, place]
+Insert[new_, place_][list_] := Insert[list, new, place]
+DeleteCases[form_][x_] := DeleteCases[x, form]
+IdentityMatrix[n_Integer, SparseArray] := SparseArray[Band[{1, 1}] -> 1, {n, n}]
 Construct[f_, x___] := f[x]
 Comap[f_List, x_] := Function[each, each[x]] /@ f
 OperatorApplied[f_][y_][x_] := f[x, y]
@@ -103,14 +100,6 @@ StringDelete[x_, form_] := StringReplace[x, form -> ""]
 StringDelete[form_][x_] := StringDelete[x, form]
 StringPartition[x_String, n_Integer?Positive] := StringJoin /@ Partition[Characters[x], n]
 StringPartition[x_String, n_Integer?Positive, step_Integer?Positive] := StringJoin /@ Partition[Characters[x], n, step]
-StringPadLeft[x_List] := StringPadLeft[x, Max[StringLength[x]]]
-StringPadLeft[x_, n_Integer?NonNegative] := StringPadLeft[x, n, " "]
-StringPadLeft[x_List, n_Integer?NonNegative, with_String] := Function[each, StringPadLeft[each, n, with]] /@ x
-StringPadLeft[x_String, n_Integer?NonNegative, with_String] /; StringLength[with] === 1 := StringTake[StringJoin[ConstantArray[with, Max[0, n - StringLength[x]]], x], -n]
-StringPadRight[x_List] := StringPadRight[x, Max[StringLength[x]]]
-StringPadRight[x_, n_Integer?NonNegative] := StringPadRight[x, n, " "]
-StringPadRight[x_List, n_Integer?NonNegative, with_String] := Function[each, StringPadRight[each, n, with]] /@ x
-StringPadRight[x_String, n_Integer?NonNegative, with_String] /; StringLength[with] === 1 := StringTake[StringJoin[x, ConstantArray[with, Max[0, n - StringLength[x]]]], n]
 Capitalize[""] := ""
 Capitalize[x_String] := ToUpperCase[StringTake[x, 1]] <> StringDrop[x, 1]
 Decapitalize[""] := ""

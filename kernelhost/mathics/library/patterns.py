@@ -2,7 +2,7 @@
 
 ``KeyValuePattern`` matches an association, or a list of rules, that has rules for each of its
 patterns, in any order. ``PatternSequence`` matches a sequence of elements,
-``OrderlessPatternSequence`` one in any order.
+``OrderlessPatternSequence`` one in any order. Both may be repeated, ``PatternSequence[1, 2] ..``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from mathics.core.list import ListExpression
 from mathics.core.pattern import BasePattern, pattern_objects
 from mathics.core.symbols import Symbol
 
-__all__ = ["add_patterns"]
+__all__ = ["add_patterns", "correct_repeated"]
 
 _RULES = ("System`Rule", "System`RuleDelayed")
-_RULE = Symbol("System`Rule")
+_RULE, _SEQUENCE = Symbol("System`Rule"), Symbol("System`Sequence")
 
 
 class KeyValuePattern(PatternObject):
@@ -98,6 +98,52 @@ class OrderlessPatternSequence(PatternSequence):
 
     def _orders(self, elements: Any) -> Any:
         return permutations(elements)
+
+
+def correct_repeated() -> None:
+    """Let a pattern of a sequence be repeated; Mathics3 repeats patterns of one element only."""
+    from mathics.builtin.patterns.composite import Repeated
+
+    their_match, their_count = Repeated.match, Repeated.get_match_count
+
+    def match(self: Any, expression: Any, pattern_context: dict[str, Any]) -> None:
+        if not _takes_sequences(self.expr.elements[0]):
+            their_match(self, expression, pattern_context)
+            return
+        elements = expression.get_sequence()
+        least, most = self.pattern.get_match_count(pattern_context["vars_dict"])
+
+        def go_on(at: int, times: int, vars_dict: dict[str, Any]) -> None:
+            if at == len(elements) and times >= self.min:
+                pattern_context["yield_func"](vars_dict, None)
+            if times == self.max:
+                return
+            last = len(elements) if most is None else min(len(elements), at + most)
+            for end in range(at + max(least, 1), last + 1):
+                part = elements[at] if end == at + 1 else Expression(_SEQUENCE, *elements[at:end])
+
+                def found(new_vars: dict[str, Any], _: Any, end: int = end) -> None:
+                    go_on(end, times + 1, new_vars)
+
+                self.pattern.match(part, {**pattern_context, "yield_func": found, "vars_dict": vars_dict})
+
+        go_on(0, 0, pattern_context["vars_dict"])
+
+    def get_match_count(self: Any, vars_dict: Any = None) -> Any:
+        if not _takes_sequences(self.expr.elements[0]):
+            return their_count(self, vars_dict)
+        return self.min * self.pattern.get_match_count(vars_dict)[0], None
+
+    Repeated.match, Repeated.get_match_count = match, get_match_count
+
+
+def _takes_sequences(pattern: Any) -> bool:
+    """Tell whether a pattern has a ``PatternSequence`` that stands for what it matches."""
+    while pattern.has_form(("Condition", "PatternTest", "HoldPattern", "Pattern"), None) and pattern.elements:
+        pattern = pattern.elements[-1 if pattern.has_form("Pattern", 2) else 0]
+    if pattern.has_form("Alternatives", None):
+        return any(map(_takes_sequences, pattern.elements))
+    return bool(pattern.has_form(("PatternSequence", "OrderlessPatternSequence"), None))
 
 
 def add_patterns(definitions: Any) -> None:

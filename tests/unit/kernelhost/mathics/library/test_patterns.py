@@ -20,6 +20,10 @@ from kernelbus.kernelhost.mathics.library import patterns
         ("Replace[f[a, b, c], f[x : PatternSequence[_, _], y_] :> {{x}, y}]", "{{a, b}, c}"),
         ("MatchQ[f[a, 1], f[OrderlessPatternSequence[_Integer, _Symbol]]]", "True"),
         ("MatchQ[f[a, b], f[OrderlessPatternSequence[_Integer, _Symbol]]]", "False"),
+        ("{MatchQ[{1, 2, 1, 2}, {PatternSequence[1, 2] ..}], MatchQ[{1, 2, 1}, {PatternSequence[1, 2] ..}]}", "{True, False}"),
+        ("Replace[{0, 1, 2, 1, 2, 3}, {x_, y : PatternSequence[1, 2] .., z_} :> {x, {y}, z}]", "{0, {1, 2, 1, 2}, 3}"),
+        ("MatchQ[{1, 2, 1, 2, 1, 2}, {Repeated[PatternSequence[1, 2], 2]}]", "False"),
+        ("MatchQ[{}, {PatternSequence[1, 2] ...}]", "True"),
         ("Context[KeyValuePattern]", '"System`"'),
     ],
 )
