@@ -25,7 +25,7 @@ def value(code: str, definitions: Any) -> str:
         ("Differences[{1, 4, 9}]", "{3, 5}"),
         ("DuplicateFreeQ[{1, 2, 1}]", "False"),
         ("Context[BitXor]", '"System`"'),
-        ("Attributes[BitXor]", "{Listable, Orderless, Protected}"),
+        ("Attributes[Unitize]", "{Listable, Protected}"),
         ("BitXor[x, 1.5]", "BitXor[1.5, x]"),
         ('ClearAll["Global`*"]; BitXor[12, 10]', "6"),
     ],
