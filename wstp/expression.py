@@ -713,6 +713,8 @@ def _put_other(writer: TokenWriter, node: Expr) -> Iterator[Expr] | None:
         return iter((make_function(Symbol("Association"), rules),))
     elif isinstance(node, Symbol):
         writer.symbol(node)
+    elif isinstance(node, Function):  # one of a subclass
+        return iter((make_function(node.head, node.args),))
     elif isinstance(node, int):
         writer.integer(int(node))
     elif isinstance(node, float):

@@ -55,6 +55,7 @@ class Choice:
         start: whether a fresh kernel may be attached for the profile.
         resume: whether the profile's present kernel may be attached.
         token_file: the file with the token of the server; None: none was named.
+        token: the token itself; None: it is looked for.
         confirm: asks a person a question about what would be lost, and returns the answer; None:
             nobody is there, and what needs an answer is refused.
     """
@@ -68,6 +69,7 @@ class Choice:
     resume: bool = False
     token_file: str | None = None
     confirm: Callable[[str], bool] | None = None
+    token: str | None = None
 
     @classmethod
     def of(
@@ -235,7 +237,10 @@ class Choice:
         return Attachment(session, self.file, known, fresh=False, notice=notice, service=profile.service)
 
     def _token(self, profile: Profile) -> str:
-        return find_token(profile.server.host, self.token_file, known=profile.token)
+        return self._find_token(profile.server.host, profile.token)
+
+    def _find_token(self, host: str, known: str) -> str:
+        return self.token if self.token is not None else find_token(host, self.token_file, known=known)
 
     def _discovered(
         self,
@@ -309,7 +314,7 @@ class Choice:
             profile = self.file.read() if self.file.exists() else None
             if profile is None or profile.kernel == self.kernel:
                 return
-            token = find_token(profile.server.host, self.token_file, known=profile.token)
+            token = self._token(profile)
             found = find_kernel(profile.server, profile.kernel, token)
         except (ProfileError, SessionError):
             return  # a file or a server that cannot be read leads to no kernel
@@ -341,7 +346,7 @@ class Choice:
         on_wait: Callable[[str], None] | None = None,
     ) -> Attachment:
         address = replace(address, pool="")
-        token = find_token(address.host, self.token_file, known=known)
+        token = self._find_token(address.host, known)
         if self.file is not None:
             self.file.check_writable()
         label = self.file.label if self.file is not None else ""

@@ -85,14 +85,14 @@ def connect_command(
     return command("ConnectKernel", *([kernel] if kernel else []), options)
 
 
-def reconnect_command(kernel: str, point: int | None = None, *, profile: str = "") -> Function:
+def reconnect_command(kernel: str, point: int | None = None, *, profile: str = "", keep: bool = True) -> Function:
     """Return the command for a named kernel and its output from packet `point` on.
 
-    None for `point` asks for all missed output that the server still knows. The kernel is kept
-    when the link closes.
+    None for `point` asks for all missed output that the server still knows. `keep`: whether the
+    kernel lives on when the link closes.
     """
     rules = [Symbol("Rule")("Resume", Symbol("True") if point is None else point)]
-    rules += [Symbol("Rule")(option, Symbol("True")) for option in ("KeepAlive", "Progress")]
+    rules += [Symbol("Rule")("KeepAlive", Symbol("True" if keep else "False")), Symbol("Rule")("Progress", Symbol("True"))]
     if profile:
         rules.append(Symbol("Rule")("Profile", profile))
     return command("Reconnect", kernel, *rules)
