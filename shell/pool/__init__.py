@@ -1,7 +1,10 @@
-"""Kernels for Python programs: `KernelPool`, an executor over several, and `connect`, one session.
+"""Kernels for Python programs: `Session`, one kernel, and `KernelPool`, an executor over several.
 
-``kernelpool`` is the executor, ``crew`` its threads (one for each kernel, all fed from one queue),
-``kernellink`` one kernel over one blocking link, ``session`` a single kernel with its state, and
-``values`` the Python values. `kernelbus` offers their public names. The room may import `wstp`, and
-no other room of the shell. Begin reading at ``kernelpool``.
+``session`` is one kernel with its state, and ``default`` the one of `kernelbus.evaluate`;
+``attaching`` goes back to a kernel that exists, and ``missed`` is what it said meanwhile.
+``kernelpool`` is the executor, ``crew`` its threads (one for each kernel, all fed from one queue).
+Both stand on ``kernellink``, one kernel over one blocking link. ``said`` has messages and errors.
+``values`` makes expressions of Python values and back, with ``numbers``, ``dates``, ``frames``,
+``images`` and ``picture`` for the rarer ones. `kernelbus` offers the public names. The room may
+import `wstp` and the room of the clients. Begin reading at ``session``.
 """

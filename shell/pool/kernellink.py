@@ -11,14 +11,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor
-from dataclasses import dataclass
 
 import wstp
 from kernelbus.shell.address import Address
 from kernelbus.shell.commands import CONTEXT, LOCKED, NO_TOKEN, WAITING, command, name_of, unreachable
 from kernelbus.shell.dialing import dial
+from kernelbus.shell.pool.missed import lost as why_lost
+from kernelbus.shell.pool.said import (
+    EvaluationAborted,
+    EvaluationError,
+    EvaluationFailed,
+    KernelDied,
+    KernelMessage,
+    KernelPoolError,
+    NoKernel,
+    TokenRefused,
+)
 from kernelbus.shell.token import TokenError, find_token
 from wstp import Expr, Function, MessageCode, Symbol
 from wstp.lexer import Buffer
@@ -47,68 +57,6 @@ _TICK = 0.1
 _FENCES = 10
 
 
-class KernelPoolError(Exception):
-    """The base of all errors of kernels and evaluations; the text is one line."""
-
-
-class NoKernel(KernelPoolError, BrokenExecutor):
-    """No kernel can be attached, or none is left; the text says why."""
-
-
-class TokenRefused(NoKernel):
-    """The server wants its token, and was given none or a wrong one; the text says what to do."""
-
-
-class KernelDied(KernelPoolError):
-    """The kernel ended during an evaluation; in a pool, so did a second one that tried it."""
-
-
-@dataclass(frozen=True, slots=True)
-class KernelMessage:
-    """A message that an evaluation issued.
-
-    Attributes:
-        symbol, tag: its name, as in Power::infy.
-        text: the whole message, as the kernel words it.
-    """
-
-    symbol: str
-    tag: str
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-class EvaluationError(KernelPoolError):
-    """The base of what goes wrong in an evaluation.
-
-    Attributes:
-        messages: what the evaluation issued, in order; the exception's text quotes the last.
-    """
-
-    def __init__(self, text: str, messages: Sequence[KernelMessage] = ()) -> None:
-        said = " ".join(messages[-1].text.split()) if messages else ""
-        super().__init__(f"{text}: {said}" if said else text)
-        self.messages = tuple(messages)
-
-
-class EvaluationFailed(EvaluationError):
-    """The value is $Failed, as for wrong syntax, or is not of the expected form.
-
-    Examples:
-        >>> try:  # doctest: +SKIP
-        ...     session.evaluate("1 +")
-        ... except EvaluationFailed as error:
-        ...     print(error.messages[-1].tag)
-        sntxi
-    """
-
-
-class EvaluationAborted(EvaluationError):
-    """The value is $Aborted: the code called Abort[], or the evaluation was interrupted."""
-
-
 def encode(expression: Expr) -> list[Buffer]:
     """Return the bytes that ask a kernel to evaluate `expression`; large arrays are not copied.
 
@@ -125,9 +73,18 @@ class KernelLink:
         identity: the kernel's id.
     """
 
-    def __init__(self, link: wstp.Link, identity: str) -> None:
+    def __init__(self, link: wstp.Link, identity: str, *, reader: Callable[[float | None], Function] | None = None) -> None:
+        """Take a link at which the server has attached a kernel.
+
+        Args:
+            link: the link.
+            identity: the kernel's id.
+            reader: returns the next packet within so many seconds (None: no limit), or raises
+                `wstp.LinkTimeout`; None: the link's own reading.
+        """
         self.identity = identity
         self._link = link
+        self._next: Callable[[float | None], Function] = reader or link.next_packet
         # Guards the three attributes below.
         self._lock = threading.Lock()
         self._running: object = None
@@ -246,6 +203,62 @@ class KernelLink:
             self._fence()
         return value
 
+    def catch_up(self, take: Callable[[Function], None], *, stop: Callable[[], bool], answers: bool) -> None:
+        """Read what the kernel says to earlier clients, until it is free for this one.
+
+        Between :meth:`begin` and the end of this, :meth:`abort` aborts what an earlier client asked
+        for.
+
+        Args:
+            take: called with each packet.
+            stop: called while waiting; True gives up.
+            answers: whether to answer what the kernel asks: else another client has.
+
+        Raises:
+            KernelDied: the kernel, or the link to it, is gone; or `stop` gave up.
+        """
+        # The kernel answers a mark after everything that it was asked before.
+        marks: list[Expr] = []
+        try:
+            self._put_mark(marks)
+            with self._lock:
+                self._sent = True
+                if self._aborting:
+                    self._link.put_message(MessageCode.ABORT)
+            while True:
+                try:
+                    packet = self._next(_TICK)
+                except wstp.LinkTimeout:
+                    if stop():
+                        raise KernelDied("the session was closed before the kernel was free") from None
+                    continue
+                except wstp.PacketFault as fault:
+                    take(Symbol("TextPacket")(f"the kernel sent what cannot be read: {fault}"))
+                    continue
+                if packet == Symbol("ReturnPacket")(marks[-1]):
+                    break
+                if any(packet == Symbol("ReturnPacket")(mark) for mark in marks):
+                    continue
+                if self._aborting and packet == Symbol("ReturnPacket")(Symbol("$Aborted")):
+                    # It may be the mark that was aborted.
+                    self._put_mark(marks)
+                take(packet)
+                if answers:
+                    self._answer_question(name_of(packet.head))
+        except wstp.WSTPError as error:
+            raise KernelDied(f"the kernel is gone: {error}") from None
+        finally:
+            with self._lock:
+                self._running = None
+        self._prompted = True
+
+    def _put_mark(self, marks: list[Expr]) -> None:
+        if len(marks) > _FENCES:
+            raise KernelDied("the kernel answers nothing but $Aborted")
+        marks.append(f"kernelbus {uuid.uuid4()}")
+        self._link.put_raw(encode(marks[-1]))
+        self._link.flush()
+
     def abort(self, token: object) -> None:
         """Abort the evaluation `token`, if it is the one that runs."""
         with self._lock:
@@ -284,7 +297,7 @@ class KernelLink:
         lost = ""
         while True:
             try:
-                packet = self._link.next_packet()
+                packet = self._next(None)
             except wstp.PacketFault as fault:
                 # The answer has $Failed in the place of what cannot be read.
                 packet = fault.expr if isinstance(fault.expr, Function) else Function(Symbol("Sequence"))
@@ -304,7 +317,7 @@ class KernelLink:
                     if told == WAITING:
                         _say_waiting(text)
                     elif told[0].startswith(CONTEXT + "Kernel"):
-                        lost = " ".join(str(text).partition(f"::{told[1]}: ")[2].split()) or str(text)
+                        lost = why_lost(str(text), told[1])
                     else:
                         on_message(KernelMessage(*told, str(text)))
                     told = None
@@ -314,17 +327,22 @@ class KernelLink:
                     if self._prompted:
                         raise KernelDied(lost or "the kernel ended, and the server put another in its place")
                     self._prompted = True
-                case "InputPacket" | "InputStringPacket" as asks, _:
-                    # Nobody can answer.
-                    self._link.put("" if asks == "InputStringPacket" else Symbol("$Failed"), end_packet=True)
-                    self._link.flush()
-                case "MenuPacket", _:
-                    self._link.put("a", end_packet=True)
-                    self._link.flush()
-                case "BeginDialogPacket", _:
-                    self._link.put_message(MessageCode.ABORT)
-                case _:
-                    pass  # a packet for front ends
+                case head, _:
+                    self._answer_question(head)
+
+    def _answer_question(self, head: str) -> None:
+        """Answer a packet that asks for something, since nobody else can; pass over any other."""
+        match head:
+            case "InputPacket" | "InputStringPacket":
+                self._link.put("" if head == "InputStringPacket" else Symbol("$Failed"), end_packet=True)
+                self._link.flush()
+            case "MenuPacket":
+                self._link.put("a", end_packet=True)
+                self._link.flush()
+            case "BeginDialogPacket":
+                self._link.put_message(MessageCode.ABORT)
+            case _:
+                pass  # a packet for front ends
 
     def _fence(self) -> None:
         """Evaluate something of no consequence, so that a late abort spares the next evaluation.

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import time
 import warnings
 import weakref
@@ -27,15 +26,15 @@ from typing import Any
 
 from kernelbus.shell.address import Address
 from kernelbus.shell.commands import CONTEXT, name_of
+from kernelbus.shell.pool.calls import call_of, function_of
 from kernelbus.shell.pool.crew import Crew, Orders, Task, check_value
-from kernelbus.shell.pool.kernellink import EvaluationFailed, KernelMessage, encode
+from kernelbus.shell.pool.kernellink import encode
+from kernelbus.shell.pool.said import EvaluationFailed, KernelMessage, KernelWarning
 from kernelbus.shell.pool.values import code_to_expr, to_expr, to_python
 from wstp import Expr, Function, Symbol
 
 __all__ = ["KernelFuture", "KernelPool", "KernelWarning"]
 
-_WORD = r"(?:[^\W\d_]|\$)(?:[^\W_]|\$)*"
-_NAME = re.compile(rf"{_WORD}(?:`{_WORD})*")
 # The head of a chunk: it means nothing to a kernel, so that even a Nothing stays in it.
 _CHUNK = f"{CONTEXT}Chunk"
 # Chunks are so large that each kernel gets a few, with a limit on calls and bytes in one.
@@ -43,10 +42,6 @@ _CHUNKS_PER_KERNEL = 4
 _CHUNK_CALLS = 1024
 _CHUNK_BYTES = 1 << 20
 _LAZY_CHUNK = 32
-
-
-class KernelWarning(UserWarning):
-    """A message that an evaluation issued although it has a value."""
 
 
 class KernelFuture(Future[Any]):
@@ -187,8 +182,7 @@ class KernelPool(Executor):
             NoKernel: no kernel is left.
             RuntimeError: the pool is shut down.
         """
-        options = [Symbol("Rule")(Symbol(key), to_expr(value)) for key, value in kwargs.items()]
-        return self._add(KernelFuture(self._crew, _function(fn)(*map(to_expr, args), *options)))
+        return self._add(KernelFuture(self._crew, call_of(fn, args, kwargs)))
 
     def evaluate(self, code: str | Expr) -> KernelFuture:
         """Evaluate code, or an expression; raises as :meth:`submit` does."""
@@ -226,7 +220,7 @@ class KernelPool(Executor):
             if size is not None and size < 1:
                 raise ValueError(f"{name} is {size}: it must be at least 1")
         deadline = None if timeout is None else time.monotonic() + timeout
-        function, rows = _function(fn), zip(*iterables, strict=False)
+        function, rows = function_of(fn), zip(*iterables, strict=False)
         calls: Iterable[tuple[Any, ...]] = rows
         if buffersize is None:
             calls = known = list(rows)
@@ -322,20 +316,3 @@ def _weight(value: Any) -> int:
         return 8
     size = getattr(value, "nbytes", None)
     return size if isinstance(size, int) else len(value) * 8 if hasattr(value, "__len__") else 64
-
-
-def _function(fn: Any) -> Expr:
-    """Return the function that `fn` names, as an expression that can be called.
-
-    Raises:
-        TypeError: it names none.
-    """
-    if isinstance(fn, Symbol | Function):
-        return fn
-    if isinstance(fn, str):
-        if not fn.strip():
-            raise TypeError("the function's name is empty")
-        return Symbol(fn.strip()) if _NAME.fullmatch(fn.strip()) else Symbol("ToExpression")(fn)
-    if callable(fn):
-        raise TypeError(f'{fn!r} is a function of Python; kernels evaluate the Wolfram Language: give a name or code, as "#^2 &"')
-    raise TypeError(f'a function is a name or code ("Prime", "#^2 &"), a Symbol or a Function, not {type(fn).__name__}')

@@ -1,7 +1,7 @@
 """One kernel of a server for a Python program: its state stays from one evaluation to the next.
 
->>> from kernelbus import connect
->>> with connect("wstp://localhost") as session:  # doctest: +SKIP
+>>> from kernelbus import Session
+>>> with Session("wstp://localhost") as session:  # doctest: +SKIP
 ...     session.evaluate("x = 5")
 ...     session.evaluate("x + 1")
 5
@@ -13,104 +13,153 @@ waits: the evaluation is aborted, and the session goes on.
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from kernelbus.shell.address import Address
+from kernelbus.shell.pool.calls import call_of
 from kernelbus.shell.pool.crew import call_handler, check_value, show
-from kernelbus.shell.pool.kernellink import KernelLink, KernelMessage, NoKernel, encode
-from kernelbus.shell.pool.kernelpool import KernelWarning
+from kernelbus.shell.pool.kernellink import KernelLink, encode
+from kernelbus.shell.pool.missed import Missed, MissedReader
+from kernelbus.shell.pool.said import EvaluationFailed, KernelDied, KernelMessage, KernelWarning, NoKernel
 from kernelbus.shell.pool.values import code_to_expr, to_python
-from wstp import Expr
+from wstp import Expr, Symbol
+from wstp.lexer import Buffer
 
 __all__ = ["Session", "connect"]
 
-
-def connect(
-    server: str | int | Address = "wstp://127.0.0.1",
-    *,
-    kernel_id: str = "",
-    keep: bool | None = None,
-    token: str | None = None,
-    ca_file: str | None = None,
-    timeout: float = 60.0,
-    on_message: Callable[[KernelMessage], None] | None = None,
-    on_print: Callable[[str], None] | None = None,
-) -> Session:
-    """Attach a kernel of a server, and return the session with it.
-
-    Args:
-        server: `wstp://HOST:PORT/POOL`, `PORT@HOST`, `HOST:PORT` or a port of this machine, or
-            `wstps://HOST:PORT/POOL` under TLS. Without a pool, the kernel is one of the server's
-            default pool.
-        kernel_id: the id of a kernel to go back to; "" for a fresh one. What that kernel said while
-            nobody was attached is not shown.
-        keep: whether the kernel outlives the session; None: one that was named by its id does, and
-            a fresh one does not.
-        token: the server's token, if it wants one; None: the one in the environment variable
-            `KERNELBUS_TOKEN`, or of a server of this user on this machine.
-        ca_file: under TLS, a file of certificates (PEM) to trust; None: those that this machine
-            trusts.
-        timeout: seconds in which a kernel must be attached.
-        on_message: called in the session's thread with each message as it comes; None: each message
-            of an evaluation that has a value is a warning (`KernelWarning`).
-        on_print: called likewise with printed text; None: it goes to standard output.
-
-    Raises:
-        AddressError: the address cannot be understood.
-        NoKernel: no kernel can be attached; the text says why.
-
-    >>> with connect("wstp://localhost") as session:  # doctest: +SKIP
-    ...     session.evaluate("Integrate[1/x, x]")
-    Symbol('Log')(Symbol('x'))
-    """
-    address = Address.parse(server).trusting(ca_file)
-    kept = bool(kernel_id) if keep is None else keep
-    link = KernelLink.attach(
-        address, timeout=timeout, stop=lambda: False, kernel=kernel_id, parallel=False, keep=kept, token=token
-    )
-    return Session(link, keep=kept, on_message=on_message, on_print=on_print)
+# Seconds in which a kernel that is not busy, as the server says, tells what it has said.
+_PATIENCE = 5.0
 
 
 class Session:
-    """A kernel that one program uses; made by :func:`connect`.
+    """A kernel that one program uses.
 
-    >>> session = connect("wstp://localhost")  # doctest: +SKIP
+    >>> session = Session()  # doctest: +SKIP
     >>> session.evaluate("x = 2"), session.evaluate("x^10")  # doctest: +SKIP
     (2, 1024)
     >>> session.close()  # doctest: +SKIP
 
     Several threads may evaluate: one evaluation follows the other. Leaving the `with` block ends
-    the kernel, unless it is kept.
+    the kernel, unless it is kept. A session belongs to the process that made it: a forked process
+    cannot use it, and it cannot be pickled.
 
     Attributes:
         kernel_id: the kernel's id, by which it can be attached again. Who knows it can use the
             kernel: keep it as you would a password.
+        profile: the profile by which it was got; None without one.
+        fresh: whether no program had the kernel before.
         messages: what the last evaluation issued, in order.
     """
 
     def __init__(
         self,
-        link: KernelLink,
+        server: str | int | Address | None = None,
         *,
-        keep: bool,
+        profile: str | None = None,
+        kernel_id: str = "",
+        keep: bool | None = None,
+        token: str | None = None,
+        ca_file: str | None = None,
+        timeout: float = 60.0,
         on_message: Callable[[KernelMessage], None] | None = None,
         on_print: Callable[[str], None] | None = None,
     ) -> None:
-        self.kernel_id = link.identity
+        """Attach a kernel of a server.
+
+        Args:
+            server: `wstp://HOST:PORT/POOL`, `PORT@HOST`, `HOST:PORT` or a port of this machine, or
+                `wstps://HOST:PORT/POOL` under TLS. None: the profile's server, else the default
+                port of this machine. Without a pool, the kernel is one of the server's default
+                pool.
+            profile: the name or path of a profile, as of `kernelbus repl --start-profile`: go back
+                to its kernel; where there is none, attach a fresh one and write the profile.
+            kernel_id: the id of a kernel to go back to; "" for a fresh one. :attr:`missed` has what
+                it said meanwhile.
+            keep: whether the kernel outlives the session; None: one that was named by its id or by
+                a profile does, and another does not.
+            token: the server's token, if it wants one; None: the one in the environment variable
+                `KERNELBUS_TOKEN`, or of a server of this user on this machine.
+            ca_file: under TLS, a file of certificates (PEM) to trust; None: those that this machine
+                trusts.
+            timeout: seconds in which a kernel must be attached.
+            on_message: called in the session's thread with each message as it comes; None: each
+                message of an evaluation that has a value is a warning (`KernelWarning`).
+            on_print: called likewise with printed text; None: it goes to standard output.
+
+        Raises:
+            AddressError: the address cannot be understood.
+            NoKernel: no kernel can be attached; the text says why.
+            TypeError: a profile and an id are given, which both name a kernel.
+        """
+        if profile is not None and kernel_id:
+            raise TypeError("a profile names its kernel: leave kernel_id or profile out")
+        address = None if server is None and ca_file is None else Address.parse(server or "127.0.0.1").trusting(ca_file)
+        self.profile = profile
+        self.fresh = not kernel_id
         self.messages: tuple[KernelMessage, ...] = ()
-        self._link = link
-        self._keep = keep
+        self._keep = bool(kernel_id or profile is not None) if keep is None else keep
         self._on_message = on_message
         self._on_print = on_print
+        self._note: Callable[[], None] | None = None
+        self._missed = MissedReader()
+        self._catching: Future[None] | None = None
         self._lock = threading.Lock()
         self._running: object = None
         self._closed = False
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"kernelbus-session-{link.identity[:8]}")
+        self._process = os.getpid()
+        if kernel_id or profile is not None:
+            self._go_back(address, kernel_id, profile or "", token, timeout)
+        else:
+            self._link = KernelLink.attach(
+                address or Address(), timeout=timeout, stop=_never, parallel=False, keep=self._keep, token=token
+            )
+            self._begin()
+
+    def _begin(self) -> None:
+        self.kernel_id = self._link.identity
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"kernelbus-session-{self.kernel_id[:8]}")
+
+    def _go_back(self, address: Address | None, kernel: str, profile: str, token: str | None, timeout: float) -> None:
+        """Attach a kernel that is to be gone back to, and read what it has said."""
+        from kernelbus.shell.pool.attaching import go_back
+
+        way = go_back(address, kernel=kernel, profile=profile, keep=self._keep, token=token, timeout=timeout)
+        self._link, self._note, self.fresh = way.link, way.note, way.fresh
+        self._begin()
+        if way.notice:
+            warnings.warn(way.notice, KernelWarning, stacklevel=4)
+        if self.fresh:
+            return
+        self._running = token_ = object()
+        self._link.begin(token_)
+        self._catching = self._thread.submit(self._catch_up, way.busy)
+        if not way.busy:
+            try:
+                self._catching.result(min(timeout, _PATIENCE))
+            except TimeoutError:
+                pass  # it is busy after all
+            except BaseException:
+                self.disconnect()
+                raise
+
+    def _catch_up(self, busy: bool) -> None:
+        try:
+            self._link.catch_up(self._missed.take, stop=self._is_over, answers=busy)
+        finally:
+            self._running = None
+            if self._note is not None:
+                self._note()
+
+    def _is_over(self) -> bool:
+        # The executor waits for its thread when the program ends.
+        return self._closed or not threading.main_thread().is_alive()
 
     def __enter__(self) -> Session:
         return self
@@ -118,7 +167,39 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if self._process == os.getpid():
+            self.close()
+
+    def __reduce__(self) -> NoReturn:
+        way = f"Session(kernel_id=...), with the kernel_id of this one, {self.kernel_id[:8]}..."
+        if self.profile is not None:
+            way = f"Session(profile={self.profile!r})"
+        kept = "" if self._keep else ", if it is kept (keep=True)"
+        raise TypeError(f"a Session is a connection and cannot be pickled: go back to its kernel with {way}{kept}")
+
+    def __repr__(self) -> str:
+        named = f" of profile {self.profile}" if self.profile is not None else ""
+        return f"<Session with kernel {self.kernel_id[:8]}{named}{', closed' if self._closed else ''}>"
+
+    @property
+    def missed(self) -> tuple[Missed, ...]:
+        """Return what the kernel said while no program was attached, in order.
+
+        While :attr:`busy`, it grows: it then also has what the kernel still says to an earlier
+        program.
+        """
+        return tuple(
+            replace(missed, value=to_python(missed.value, self._draw)) if missed.kind == "result" else missed
+            for missed in self._missed.found
+        )
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether the kernel still evaluates what an earlier program asked it.
+
+        :meth:`evaluate` waits for that, and :meth:`abort` aborts it.
+        """
+        return self._catching is not None and not self._catching.done()
 
     def evaluate(self, code: str | Expr, *, timeout: float | None = None) -> Any:
         """Evaluate code, or an expression of `wstp`, and return its value as a Python value.
@@ -132,30 +213,82 @@ class Session:
             EvaluationAborted: the value is $Aborted.
             KernelDied: the kernel, or the link to it, is gone. The session is then of no more use.
             TimeoutError: it took longer than `timeout`, and was aborted. The session goes on.
-            NoKernel: the session is closed.
-            TypeError: `code` holds a value that stands for no expression.
+            NoKernel: the session is closed, or belongs to another process.
+            TypeError: `code` holds a value that cannot travel.
         """
-        request = encode(code_to_expr(code))
+        return self._value(code_to_expr(code), timeout)
+
+    def function(self, fn: Any) -> Callable[..., Any]:
+        """Return a function of the Wolfram Language as a function of Python.
+
+        Args:
+            fn: its name (`"Prime"`), code for it (`"#^2 &"`), or an expression.
+
+        Returns:
+            A function that evaluates `fn[arguments...]` as :meth:`evaluate` does. Its keyword
+            arguments are options: `WorkingPrecision=30` is `WorkingPrecision -> 30`.
+
+        Raises:
+            TypeError: `fn` is no such function.
+
+        >>> session.function("Prime")(5)  # doctest: +SKIP
+        11
+        """
+        call_of(fn, (), {})
+
+        def evaluate(*args: Any, **options: Any) -> Any:
+            return self._value(call_of(fn, args, options), None)
+
+        evaluate.__name__ = evaluate.__qualname__ = str(fn)
+        return evaluate
+
+    def ask(self, expression: Expr, *, timeout: float | None = None) -> tuple[Expr, tuple[KernelMessage, ...]]:
+        """Evaluate an expression, and return its value as an expression, with the messages.
+
+        $Failed and $Aborted are returned as any other value, and nothing is a warning. The rest is
+        as of :meth:`evaluate`.
+        """
+        return self._ask(encode(expression), timeout)
+
+    def _value(self, expression: Expr, timeout: float | None) -> Any:
+        value, messages = self._ask(encode(expression), timeout)
+        self.messages = messages
+        check_value(value, messages)
+        if self._on_message is None:
+            for message in messages:
+                warnings.warn(" ".join(message.text.split()), KernelWarning, stacklevel=3)
+        return to_python(value, self._draw)
+
+    def _ask(self, request: Sequence[Buffer], timeout: float | None) -> tuple[Expr, tuple[KernelMessage, ...]]:
+        evaluation, token = self.begin(request)
+        try:
+            return evaluation.result(timeout)
+        except BaseException:  # a time-out, Ctrl-C, or what the evaluation has raised
+            if not evaluation.done():
+                self.give_up(evaluation, token)
+                evaluation.exception()
+            raise
+
+    def begin(self, request: Sequence[Buffer]) -> tuple[Future[tuple[Expr, tuple[KernelMessage, ...]]], object]:
+        """Begin an evaluation; return its future, and the token by which it can be given up."""
+        self._check_process()
         with self._lock:
             if self._closed:
                 raise NoKernel("the session is closed")
             token = object()
-            evaluation = self._thread.submit(self._carry_out, token, request)
-        try:
-            value, messages = evaluation.result(timeout)
-        except BaseException:  # a time-out, Ctrl-C, or what the evaluation has raised
-            if not evaluation.done():
-                self._give_up(evaluation, token)
-            raise
-        self.messages = tuple(messages)
-        check_value(value, messages)
-        if self._on_message is None:
-            for message in messages:
-                warnings.warn(" ".join(message.text.split()), KernelWarning, stacklevel=2)
-        return to_python(value)
+            return self._thread.submit(self._carry_out, token, request), token
+
+    def give_up(self, evaluation: Future[Any], token: object) -> None:
+        """Abort an evaluation that nobody waits for any more.
+
+        The server enforces the abort (`Limits`/`AbortTimeout`), so that the evaluation ends.
+        """
+        if not evaluation.cancel():
+            self._link.abort(token)
 
     def abort(self) -> None:
         """Abort the evaluation that another thread waits for; without one, do nothing."""
+        self._check_process()
         token = self._running
         if token is not None:
             self._link.abort(token)
@@ -169,15 +302,24 @@ class Session:
         self._end(keep=self._keep)
 
     def _end(self, *, keep: bool) -> None:
+        self._check_process()
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-        self.abort()
+        if not self.busy:  # what an earlier program asked for goes on
+            self.abort()
         self._thread.submit(self._link.leave if keep else self._link.close).result()
         self._thread.shutdown()
 
-    def _carry_out(self, token: object, request: Any) -> tuple[Expr, list[KernelMessage]]:
+    def _check_process(self) -> None:
+        if self._process != os.getpid():
+            raise NoKernel(
+                f"this session belongs to process {self._process}, from which this one was forked, and cannot be used here: make a Session "
+                "after the fork"
+            )
+
+    def _carry_out(self, token: object, request: Sequence[Buffer]) -> tuple[Expr, tuple[KernelMessage, ...]]:
         """Evaluate, in the session's thread."""
         messages: list[KernelMessage] = []
 
@@ -186,19 +328,55 @@ class Session:
             # Its errors are logged: raised here, they would leave the rest of the answer unread.
             call_handler(self._on_message, message)
 
+        if self._catching is not None and (error := self._catching.exception()) is not None:
+            raise KernelDied(str(error))
         self._link.begin(token)
         self._running = token
         try:
             value = self._link.evaluate(request, on_message=on_message, on_print=lambda text: show(self._on_print, text))
         finally:
             self._running = None
-        return value, messages
+            if self._note is not None:
+                self._note()
+        return value, tuple(messages)
 
-    def _give_up(self, evaluation: Future[Any], token: object) -> None:
-        """Abort an evaluation that nobody waits for any more, and wait until it is over.
+    def _draw(self, expression: Expr, form: str) -> str:
+        """Return an expression in a form, as text."""
+        function = Symbol("ExportString") if form in ("PNG", "SVG") else Symbol("ToString")
+        value, messages = self.ask(function(expression, form if form in ("PNG", "SVG") else Symbol(form)))
+        if not isinstance(value, str):
+            raise EvaluationFailed(f"the kernel gave no {form}", messages)
+        return value
 
-        The server enforces the abort (`Limits`/`AbortTimeout`), so this ends.
-        """
-        if not evaluation.cancel():
-            self._link.abort(token)
-            evaluation.exception()
+
+def connect(
+    server: str | int | Address = "wstp://127.0.0.1",
+    *,
+    kernel_id: str = "",
+    keep: bool | None = None,
+    token: str | None = None,
+    ca_file: str | None = None,
+    timeout: float = 60.0,
+    on_message: Callable[[KernelMessage], None] | None = None,
+    on_print: Callable[[str], None] | None = None,
+) -> Session:
+    """Attach a kernel of a server, and return the :class:`Session` with it, of the same arguments.
+
+    >>> with connect("wstp://localhost") as session:  # doctest: +SKIP
+    ...     session.evaluate("Integrate[1/x, x]")
+    Symbol('Log')(Symbol('x'))
+    """
+    return Session(
+        server,
+        kernel_id=kernel_id,
+        keep=keep,
+        token=token,
+        ca_file=ca_file,
+        timeout=timeout,
+        on_message=on_message,
+        on_print=on_print,
+    )
+
+
+def _never() -> bool:
+    return False

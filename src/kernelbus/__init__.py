@@ -1,11 +1,12 @@
 """kernelbus: a server for long-lived Wolfram Language kernels, and what Python programs use of it.
 
-* :func:`connect`, :class:`Session`: one kernel with its state, blocking;
+* :func:`evaluate`: one evaluation, on a kernel of this program's own;
+* :class:`Session`: one kernel with its state, blocking;
 * :class:`KernelPool`: a `concurrent.futures.Executor` over several kernels;
 * :func:`admin_client`, :class:`Status`: the status of a server, and orders to it.
 
->>> from kernelbus import connect
->>> with connect("wstp://localhost") as session:  # doctest: +SKIP
+>>> from kernelbus import Session
+>>> with Session("wstp://localhost") as session:  # doctest: +SKIP
 ...     session.evaluate("2+2")
 4
 
@@ -24,18 +25,23 @@ if TYPE_CHECKING:
     from kernelbus.bus.protocol.reports import Status
     from kernelbus.shell.address import AddressError
     from kernelbus.shell.operations.adminclient import admin_client
-    from kernelbus.shell.pool.kernellink import (
+    from kernelbus.shell.pool.default import evaluate
+    from kernelbus.shell.pool.kernelpool import KernelFuture, KernelPool
+    from kernelbus.shell.pool.missed import Missed
+    from kernelbus.shell.pool.picture import Picture
+    from kernelbus.shell.pool.said import (
         EvaluationAborted,
         EvaluationError,
         EvaluationFailed,
         KernelDied,
         KernelMessage,
         KernelPoolError,
+        KernelWarning,
         NoKernel,
         TokenRefused,
     )
-    from kernelbus.shell.pool.kernelpool import KernelFuture, KernelPool, KernelWarning
     from kernelbus.shell.pool.session import Session, connect
+    from kernelbus.shell.pool.values import register_converter
 
 __all__ = [
     "AddressError",
@@ -50,14 +56,18 @@ __all__ = [
     "KernelPool",
     "KernelPoolError",
     "KernelWarning",
+    "Missed",
     "NoKernel",
     "OrderRefused",
+    "Picture",
     "Session",
     "Status",
     "TokenRefused",
     "admin_client",
     "connect",
+    "evaluate",
     "orders",
+    "register_converter",
     "reports",
 ]
 
@@ -66,22 +76,26 @@ _HOMES = {
     "AddressError": "kernelbus.shell.address",
     "AdminClient": "kernelbus.bus.client",
     "BrokerUnreachable": "kernelbus.bus.client",
-    "EvaluationAborted": "kernelbus.shell.pool.kernellink",
-    "EvaluationError": "kernelbus.shell.pool.kernellink",
-    "EvaluationFailed": "kernelbus.shell.pool.kernellink",
-    "KernelDied": "kernelbus.shell.pool.kernellink",
+    "EvaluationAborted": "kernelbus.shell.pool.said",
+    "EvaluationError": "kernelbus.shell.pool.said",
+    "EvaluationFailed": "kernelbus.shell.pool.said",
+    "KernelDied": "kernelbus.shell.pool.said",
     "KernelFuture": "kernelbus.shell.pool.kernelpool",
-    "KernelMessage": "kernelbus.shell.pool.kernellink",
+    "KernelMessage": "kernelbus.shell.pool.said",
     "KernelPool": "kernelbus.shell.pool.kernelpool",
-    "KernelPoolError": "kernelbus.shell.pool.kernellink",
-    "KernelWarning": "kernelbus.shell.pool.kernelpool",
-    "NoKernel": "kernelbus.shell.pool.kernellink",
+    "KernelPoolError": "kernelbus.shell.pool.said",
+    "KernelWarning": "kernelbus.shell.pool.said",
+    "Missed": "kernelbus.shell.pool.missed",
+    "NoKernel": "kernelbus.shell.pool.said",
     "OrderRefused": "kernelbus.bus.client",
+    "Picture": "kernelbus.shell.pool.picture",
     "Session": "kernelbus.shell.pool.session",
     "Status": "kernelbus.bus.protocol.reports",
-    "TokenRefused": "kernelbus.shell.pool.kernellink",
+    "TokenRefused": "kernelbus.shell.pool.said",
     "admin_client": "kernelbus.shell.operations.adminclient",
     "connect": "kernelbus.shell.pool.session",
+    "evaluate": "kernelbus.shell.pool.default",
+    "register_converter": "kernelbus.shell.pool.values",
 }
 
 # What is a module itself.

@@ -1,16 +1,32 @@
-"""`kernelbus.connect`: one kernel with its state, from Python (kernelbus.shell.pool.session)."""
+"""`kernelbus.Session`: one kernel with its state, from Python.
+
+Tests kernelbus.shell.pool.session, with kernelbus.shell.pool.attaching and
+kernelbus.shell.pool.default.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
+import os
+import pickle
+import re
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
 from serving import ROOT, Part, wait_until, write_config
 
 from kernelbus import (
@@ -20,10 +36,14 @@ from kernelbus import (
     KernelDied,
     KernelMessage,
     KernelWarning,
+    Missed,
     NoKernel,
+    Picture,
     Session,
     connect,
+    evaluate,
 )
+from kernelbus.shell.pool import default
 from wstp import Symbol
 
 
@@ -170,3 +190,174 @@ with kernelbus.connect({server.port}, on_print=lambda text: print("begun", flush
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "2\n"
         assert process.wait(60) == 0
+
+
+def test_a_session_is_made_directly_and_calls_functions(server: Part) -> None:
+    with Session(server.port) as session:
+        assert session.fresh and session.missed == () and not session.busy
+        assert session.function("#1 + 2 #2 &")(1, 2) == 5
+        assert session.function("N")(Symbol("Pi"), 30) == Decimal("3.1415926535897932384626433832793")
+        assert session.function("f")(1, Method="x") == Symbol("f")(1, Symbol("Rule")(Symbol("Method"), "x"))
+        assert session.ask(Symbol("$Failed")) == (Symbol("$Failed"), ())
+        with pytest.raises(TypeError, match="function"):
+            session.function(print)
+    assert "closed" in repr(session)
+    with pytest.raises(TypeError, match="leave kernel_id or profile out"):
+        Session(server.port, kernel_id="x", profile="y")
+
+
+def abandoned(server: Part, folder: Path, code: str) -> str:
+    """Have a program begin an evaluation that prints, and die at once; return the kernel's id."""
+    program = folder / "program.py"
+    program.write_text(
+        f"""
+import os
+from kernelbus import Session
+session = Session({server.port}, keep=True, on_print=lambda text: (print(session.kernel_id, flush=True), os._exit(0)))
+session.evaluate({code!r})
+"""
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True)
+    return done.stdout.strip()
+
+
+def test_what_the_kernel_said_meanwhile_is_missed_output(server: Part, tmp_path: Path) -> None:
+    name = abandoned(server, tmp_path, "Print[1]; Pause[0.3]; Print[2]; 1/0; Print[3]; 42")
+    with Session(server.port, kernel_id=name, keep=False) as session:
+        assert not session.fresh
+        assert session.evaluate("1 + 1") == 2  # which waits for what is not done yet
+        said = [(missed.kind, str(missed).strip()) for missed in session.missed]
+        assert said[-4:] == [
+            ("print", "2"),
+            ("message", "Power::infy: Infinite expression 1 / 0 encountered."),
+            ("print", "3"),
+            ("result", "42"),
+        ]
+        assert not session.busy
+
+
+def test_what_an_earlier_program_asked_for_goes_on_or_is_aborted(server: Part, tmp_path: Path) -> None:
+    name = abandoned(server, tmp_path, "Print[1]; While[True]")
+    with Session(server.port, kernel_id=name) as second:
+        assert second.busy and "result" not in {missed.kind for missed in second.missed}
+    third = Session(server.port, kernel_id=name, keep=False)
+    assert third.busy
+    third.abort()
+    assert third.evaluate("5") == 5
+    assert third.missed[-1] == Missed("result", Symbol("$Aborted"))
+    third.close()
+
+
+def test_a_profile_leads_back_to_its_kernel(server: Part, tmp_path: Path) -> None:
+    profile = str(tmp_path / "work.json")
+    with Session(server.port, profile=profile) as session:
+        assert session.fresh
+        session.evaluate("x = 7; Print[1]")
+        name = session.kernel_id
+    with Session(profile=profile) as session:  # the server is the profile's
+        assert (session.kernel_id, session.fresh, session.missed) == (name, False, ())
+        assert session.evaluate("x") == 7
+        with pytest.raises(TypeError, match=re.escape(f"Session(profile={profile!r})")):
+            pickle.dumps(session)
+    with Session(profile=profile, keep=False) as session:
+        assert session.evaluate("x") == 7
+    with pytest.warns(KernelWarning, match="its kernel is gone"), Session(profile=profile, keep=False) as session:
+        assert session.fresh and session.kernel_id != name
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(NoKernel, match=r"bad\.json is not JSON"):
+        Session(profile=str(tmp_path / "bad.json"))
+
+
+def test_pictures_are_shown(session: Session) -> None:
+    plot = session.evaluate("Plot[Sin[x], {x, 0, 6}]")
+    assert isinstance(plot, Picture)
+    assert plot.svg.startswith("<svg") and plot.png.startswith(b"\x89PNG")
+    assert list(pickle.loads(pickle.dumps(plot))._repr_mimebundle_()) == ["text/plain", "image/svg+xml", "image/png"]
+    image = Image.new("RGB", (3, 2), (10, 20, 30))
+    back = session.function("Identity")(image)
+    assert isinstance(back, Picture)
+    assert back.image().convert("RGB").tobytes() == image.tobytes()
+    assert session.function("ImageDimensions")(back) == [3, 2]
+
+
+def test_a_fork_and_a_pickle_say_what_to_do(session: Session) -> None:
+    with pytest.raises(TypeError, match=rf"{session.kernel_id[:8]}.*keep=True"):
+        pickle.dumps(session)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            with session:
+                session.evaluate("1")
+        except NoKernel as error:
+            os.write(writer, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader) as said:
+        assert f"belongs to process {os.getpid()}" in said.read()
+    os.waitpid(child, 0)
+    assert session.evaluate("2") == 2
+
+
+def test_a_line_is_evaluated_on_a_kernel_of_the_programs_own(server: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(default, "Session", lambda: Session(server.port))
+    assert evaluate("x0 = 2; 2 + 2") == 4
+    assert default.default_session() is default.default_session()
+    with pytest.raises(KernelDied):
+        evaluate("Quit[]")
+    assert evaluate("x0") == Symbol("Global`x0") or evaluate("x0") == Symbol("x0")
+    default.default_session().close()
+
+
+_NUMBERS = st.one_of(
+    st.booleans(),
+    st.none(),
+    st.integers(),
+    st.integers(-(10**60), 10**60),
+    st.floats(allow_nan=False),
+    st.fractions(),
+    st.decimals(allow_nan=False, allow_infinity=False, places=5),
+    st.complex_numbers(allow_nan=False, allow_infinity=False).filter(lambda z: z.imag != 0),
+)
+_LEAVES = st.one_of(
+    _NUMBERS,
+    st.text(max_size=20),
+    st.binary(max_size=20),
+    st.datetimes(timezones=st.sampled_from([None, dt.UTC, ZoneInfo("Europe/Berlin")])),
+    st.dates(),
+    st.times(),
+    st.timedeltas(),
+)
+_KEYS = st.text(max_size=5) | st.integers()
+_VALUES = st.recursive(
+    _LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=3), max_leaves=8
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=_VALUES)
+def test_values_come_back(session: Session, value: object) -> None:
+    back = session.function("Identity")(value)
+    assert plain(back) == plain(value)
+
+
+def plain(value: object) -> object:
+    """Make arrays lists, so that values can be compared."""
+    if isinstance(value, np.ndarray | list):
+        return [plain(element) for element in value]
+    if isinstance(value, dict):
+        return {key: plain(element) for key, element in value.items()}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+_TYPES = hnp.integer_dtypes() | hnp.floating_dtypes(sizes=(32, 64)) | hnp.boolean_dtypes() | hnp.complex_number_dtypes(sizes=(64, 128))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(array=hnp.arrays(_TYPES, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=40)))
+def test_arrays_come_back(session: Session, array: np.ndarray[Any, Any]) -> None:
+    if array.dtype.kind == "c" and not np.isfinite(array).all():
+        return
+    back = session.function("Identity")(array)
+    assert np.array_equal(np.array(back, dtype=array.dtype).reshape(array.shape), array, equal_nan=array.dtype.kind in "fc")

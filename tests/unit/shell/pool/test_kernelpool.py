@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from kernel_player import KernelPlayer, packet
 
-from kernelbus.shell.pool import kernelpool
+from kernelbus.shell.pool import calls, kernelpool
 from kernelbus.shell.pool.kernelpool import KernelPool
 from wstp import Expr, Symbol
 
@@ -26,13 +26,13 @@ Start = Callable[..., KernelPlayer]
     ],
 )
 def test_functions_of_the_language(given: object, function: Expr) -> None:
-    assert kernelpool._function(given) == function
+    assert calls.function_of(given) == function
 
 
 @pytest.mark.parametrize("given", ["", "  ", len, 3, None])
 def test_what_is_no_function_of_the_language(given: object) -> None:
     with pytest.raises(TypeError):
-        kernelpool._function(given)
+        calls.function_of(given)
 
 
 def test_chunks_have_a_limit_of_calls_and_of_bytes() -> None:
