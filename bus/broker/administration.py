@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from kernelbus.bus.broker.status import describe
+from kernelbus.bus.broker.status import describe, shortened
 from kernelbus.bus.broker.tables import SHORT_ID, BrokerTables, Peer
 from kernelbus.bus.protocol.messages import PoolReport
 from kernelbus.bus.protocol.naming import NotFound, find_id, find_named, find_pool
@@ -110,12 +110,6 @@ def _why_not(route: Route, administrators: tuple[str, ...] | None) -> str:
     return f"{route.machine or route.key} may look and not give orders: its key is not in Bus/Administrators of the broker's configuration"
 
 
-def _cut(status: Status) -> Status:
-    """Return a status with the beginnings of ids alone."""
-    kernels = [replace(kernel, kernel=kernel.kernel[:SHORT_ID]) for kernel in status.kernels]
-    return replace(status, kernels=kernels, links=[replace(link, kernel=link.kernel[:SHORT_ID]) for link in status.links])
-
-
 def _who(route: Route, order: Order) -> str:
     """Return who gives an order: as it says, and what the system or its key says of it."""
     return f"{order.sender} ({route.name}; {route.credentials or 'as claimed'})"
@@ -171,9 +165,11 @@ class Admin:
                 self._status(route, message, now)
                 return
             case StoryRequest(request, _, kernel):
+                trusted = self._trusts(route)
                 try:
-                    story = self._story(request, kernel)
-                    self._send(route, story if self._trusts(route) else replace(story, kernel=story.kernel[:SHORT_ID]))
+                    # Whoever sees the beginnings of ids alone cannot try out how they go on.
+                    story = self._story(request, kernel if trusted else kernel[:SHORT_ID])
+                    self._send(route, story if trusted else replace(story, kernel=story.kernel[:SHORT_ID]))
                 except NotFound as error:
                     self._send(route, Answer(request, False, error.code, [str(error)]))
                 return
@@ -221,7 +217,7 @@ class Admin:
             self._send(frontend.route, LinksRequest(pending.number))
 
     def _tell(self, route: Route, status: Status) -> None:
-        self._send(route, status if self._trusts(route) else _cut(status))
+        self._send(route, status if self._trusts(route) else shortened(status))
 
     def _trusts(self, route: Route) -> bool:
         """Whether the other end of `route` is a part of the bus, or may give orders."""

@@ -17,6 +17,7 @@ import zmq
 
 from kernelbus.bus.broker.administration import Local
 from kernelbus.bus.broker.allowance import BURST, RATE, Allowance
+from kernelbus.bus.broker.console import Console
 from kernelbus.bus.broker.keeper import Keeper
 from kernelbus.bus.broker.machine import Action, Broker
 from kernelbus.bus.broker.tables import BrokerOptions, Note, Send
@@ -88,6 +89,10 @@ class BrokerServer:
     def connect(self) -> TransportFactory:
         """The factory of transports for parts of this process."""
         return self._hub.connect
+
+    def console(self, name: str) -> Console:
+        """Return a console in this process; `name` is what the log calls it."""
+        return Console(name, lambda route, message: self._perform(self.broker.control(route, message, self._loop.time())))
 
     def bind(self, endpoint: str) -> str:
         """Listen at `endpoint` too; return the endpoint with its real port.
@@ -167,6 +172,8 @@ class BrokerServer:
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
+                case Send(Console() as console, message):
+                    console.take(message)
                 case Send(route, message):
                     frame = control_frame(encode(message))
                     if self.broker.is_stranger(route) and not self._afford(route, len(frame.payload)):

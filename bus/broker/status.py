@@ -27,7 +27,7 @@ from kernelbus.bus.protocol.reports import (
     StatusRequest,
 )
 
-__all__ = ["DEGRADED", "HEALTHY", "add_figures", "describe"]
+__all__ = ["DEGRADED", "HEALTHY", "add_figures", "describe", "figures", "shortened"]
 
 HEALTHY, DEGRADED = "healthy", "degraded"
 
@@ -74,7 +74,7 @@ def describe(
         pools,
         kernels,
         links or [],
-        [] if asked.brief else _figures(tables),
+        [] if asked.brief else figures(tables),
         [Counted(what, count) for what, count in sorted(tables.refused.items())],
         len(waiting),
         max((now - entry.since for entry in waiting), default=0.0),
@@ -260,15 +260,24 @@ def add_figures(first: PoolFigures, second: PoolFigures) -> PoolFigures:
     return PoolFigures(first.pool, **total)
 
 
-def _figures(tables: BrokerTables) -> list[PoolFigures]:
+def shortened(status: Status) -> Status:
+    """Return a status with the beginnings of kernels' ids alone.
+
+    Whoever has a whole id can attach the kernel.
+    """
+    kernels = [replace(kernel, kernel=kernel.kernel[:SHORT_ID]) for kernel in status.kernels]
+    return replace(status, kernels=kernels, links=[replace(link, kernel=link.kernel[:SHORT_ID]) for link in status.links])
+
+
+def figures(tables: BrokerTables) -> list[PoolFigures]:
     """Return what has been counted, by pool, over all hosts.
 
     Hosts that are gone are included, so that no count ever falls.
     """
     total = dict(tables.past_figures)
     for host in tables.peers_of("host"):
-        for pool, figures in host.figures.items():
-            total[pool] = add_figures(total[pool], figures) if pool in total else figures
+        for pool, counted in host.figures.items():
+            total[pool] = add_figures(total[pool], counted) if pool in total else counted
     for pool, latencies in tables.attaches.items():
         total[pool] = replace(total.get(pool, PoolFigures(pool)), attaches=latencies.histogram())
     return list(total.values())

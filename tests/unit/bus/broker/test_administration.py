@@ -439,6 +439,18 @@ def test_the_story_of_a_kernel_is_told(bus: BrokerPlayer, console: Peer) -> None
     assert answer(bus).code == "unknown-kernel"
 
 
+def test_who_may_only_look_cannot_try_out_how_an_id_goes_on() -> None:
+    bus = BrokerPlayer(OPTIONS._replace(administrators=()))
+    console = Known(key="looks")
+    host = bus.host("h", kernels=[session()])
+    assert host
+    told = []
+    for text in (KERNEL[:8], KERNEL[:9], KERNEL[:8] + ("a" if KERNEL[8] != "a" else "b"), KERNEL):
+        ((_, story),) = bus.say(console, StoryRequest(5, ME, text))
+        told.append(story)
+    assert {story.kernel for story in told} == {KERNEL[:8]}
+
+
 # ---- traces --------------------------------------------------------------------------------------
 
 
