@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kernelbus.bus.security.keys import KeyStore
     from kernelbus.bus.settings.config import Config
     from kernelbus.shell.clients.choice import Choice
+    from kernelbus.shell.operations.shown import Shown
     from kernelbus.shell.token import TokenFile
 
 __all__ = ["main"]
@@ -124,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_link_server(serve)
     _add_part(serve)
-    _add_metrics(serve)
+    _add_shown(serve)
     serve.add_argument(
         "--bus",
         metavar="ENDPOINT",
@@ -134,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
 
     broker = commands.add_parser("broker", help="run a broker alone; frontends and hosts connect to it")
     _add_part(broker)
-    _add_metrics(broker)
+    _add_shown(broker)
     broker.add_argument("--bus", metavar="ENDPOINT", help=f"where to bind ({SOCKET})")
     broker.add_argument(
         "-a", "--advertise", action="store_true", help="advertise by DNS-SD, for hosts and frontends with --bus discover"
@@ -304,10 +305,14 @@ def _add_shell(commands: argparse._SubParsersAction[Parser]) -> None:
     shell.set_defaults(run=_shell, parser=shell)
 
 
-def _add_metrics(parser: argparse.ArgumentParser) -> None:
+def _add_shown(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metrics-port", metavar="PORT", type=_port, help="serve metrics for Prometheus on this port (none)")
     parser.add_argument(
         "--metrics-interface", metavar="ADDRESS", default="127.0.0.1", help="the address for it (%(default)s); who reaches it reads them"
+    )
+    parser.add_argument("--web-port", metavar="PORT", type=_port, help="serve a web page that shows the server on this port (none)")
+    parser.add_argument(
+        "--web-interface", metavar="ADDRESS", default="127.0.0.1", help="the address for it (%(default)s); Access says who may look"
     )
 
 
@@ -428,7 +433,7 @@ def _serve(options: argparse.Namespace) -> int:
             interface=options.interface,
             bus_endpoint=endpoint,
             service=options.advertise,
-            metrics=_metrics(options),
+            shown=_shown(options),
         )
 
     return _run_part("serve", options, run)
@@ -439,7 +444,7 @@ def _broker(options: argparse.Namespace) -> int:
         from kernelbus.shell.operations.broker import run_broker
 
         return run_broker(
-            config, endpoint=_endpoint(options, config), metrics=_metrics(options), advertise=options.advertise
+            config, endpoint=_endpoint(options, config), shown=_shown(options), advertise=options.advertise
         )
 
     return _run_part("broker", options, run)
@@ -466,8 +471,12 @@ def _host(options: argparse.Namespace) -> int:
     return _run_part("host", options, run)
 
 
-def _metrics(options: argparse.Namespace) -> tuple[str, int] | None:
-    return None if options.metrics_port is None else (options.metrics_interface, options.metrics_port)
+def _shown(options: argparse.Namespace) -> Shown:
+    from kernelbus.shell.operations.shown import Shown
+
+    metrics = None if options.metrics_port is None else (options.metrics_interface, options.metrics_port)
+    web = None if options.web_port is None else (options.web_interface, options.web_port)
+    return Shown(metrics, web)
 
 
 def _endpoint(options: argparse.Namespace, config: Config) -> str:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import logging
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from kernelbus.bus.errors import BusError
 from kernelbus.shell.state import state_directory
 
-__all__ = ["VARIABLE", "TokenError", "TokenFile", "check_token", "find_token"]
+__all__ = ["VARIABLE", "TokenError", "TokenFile", "check_token", "find_token", "server_token"]
+
+_log = logging.getLogger("kernelbus.server")
 
 #: The environment variable from which clients take the token.
 VARIABLE = "KERNELBUS_TOKEN"
@@ -130,6 +133,29 @@ class TokenFile:
         except (UnicodeDecodeError, ValueError) as error:
             why = "it is no plain text" if isinstance(error, UnicodeDecodeError) else str(error)
             raise TokenError(f"{self}: this is not a token ({why}): make one with kernelbus access new") from None
+
+
+def server_token(path: str | Path | None) -> Callable[[], str]:
+    """Make a server's token if there is none, and return what reads it again at each attempt.
+
+    Args:
+        path: the file; None: the one in the user's state folder.
+
+    Returns:
+        A function that returns the token; "" if it cannot be read, which is logged.
+    """
+    file = TokenFile(path)
+
+    def read(make: bool = False) -> str:
+        try:
+            return file.make() if make else file.read()
+        except (TokenError, FileNotFoundError) as error:
+            told = str(error) if isinstance(error, TokenError) else f"{file}: the token is gone: make another with kernelbus access new"
+            _log.error("%s; until then a client that needs the token cannot be served", told)
+            return ""
+
+    read(make=True)
+    return read
 
 
 def check_token(text: str) -> str:

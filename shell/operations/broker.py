@@ -2,59 +2,56 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from pathlib import Path
 
 from kernelbus.bus.broker.server import BrokerServer
-from kernelbus.bus.broker.status import describe
 from kernelbus.bus.broker.tables import BrokerOptions
 from kernelbus.bus.errors import EndpointError
-from kernelbus.bus.protocol.reports import StatusRequest
 from kernelbus.bus.security.curve import key_store
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.transport.socketfile import path_of
 from kernelbus.shell.extras import require
 from kernelbus.shell.operations.parts import Parts, part_name, parts, run_part
+from kernelbus.shell.operations.shown import NOTHING, Shown, serve_shown
 from kernelbus.shell.operations.version import version
 from kernelbus.shell.state import private_folder, socket_folder, state_directory
 
-__all__ = ["advertise_bus", "bind_bus", "broker_status", "make_broker", "run_broker", "serve_metrics"]
+__all__ = ["advertise_bus", "bind_bus", "broker_status", "make_broker", "run_broker"]
 
 _log = logging.getLogger("kernelbus.server")
 
 
-def run_broker(config: Config, *, endpoint: str, metrics: tuple[str, int] | None = None, advertise: bool = False) -> int:
+def run_broker(config: Config, *, endpoint: str, shown: Shown = NOTHING, advertise: bool = False) -> int:
     """Run a broker until told to stop.
 
     Args:
         config: the configuration.
         endpoint: where to bind.
-        metrics: the interface and port for Prometheus; None: metrics are not served.
+        shown: what is served over HTTP.
         advertise: whether the broker is advertised by DNS-SD.
 
     Returns:
         The exit status: 0 after an orderly end; 2 after an error, which is logged.
 
     Raises:
-        MissingExtra: a package is missing that `metrics` or `advertise` needs.
+        MissingExtra: a package is missing that `shown` or `advertise` needs.
     """
-    if metrics is not None:
-        require("metrics")
+    shown.check()
     if advertise:
         require("discovery")
-    return run_part(_broker(config, endpoint, metrics, advertise))
+    return run_part(_broker(config, endpoint, shown, advertise))
 
 
-async def _broker(config: Config, endpoint: str, metrics: tuple[str, int] | None, advertise: bool) -> None:
+async def _broker(config: Config, endpoint: str, shown: Shown, advertise: bool) -> None:
     async with parts(config) as process:
         anywhere = endpoint.endswith((":0", ":*"))
         broker = make_broker(process, config, None if anywhere else f"broker-{endpoint}")
         process.reload_with(broker.reloader)
         bound = bind_bus(broker, endpoint)
         process.start(broker.run())
-        await serve_metrics(process, broker, metrics)
+        await serve_shown(process, broker, config, shown)
         if advertise:
             process.start(advertise_bus(config, bound))
         process.tell(lambda: broker_status(broker))
@@ -99,26 +96,6 @@ def _journal(config: Config, name: str | None) -> Path | None:
     if given is not None:
         return Path(given) if given else None
     return state_directory() / f"{re.sub('[^0-9A-Za-z.]+', '-', name)}.sqlite" if name is not None else None
-
-
-async def serve_metrics(process: Parts, server: BrokerServer, metrics: tuple[str, int] | None) -> None:
-    """Serve metrics at the interface and port `metrics`; None: do nothing.
-
-    Raises:
-        MetricsError: the port is taken, or the interface is not this machine's.
-    """
-    if metrics is None:
-        return
-    # Only a server that is scraped loads prometheus_client.
-    from kernelbus.shell.operations.metrics import MetricsServer, Snapshot
-
-    broker, now = server.broker, asyncio.get_running_loop().time
-    answering = MetricsServer(lambda: Snapshot(describe(broker, StatusRequest(0), now()), broker.dropped, server.refused_handshakes))
-    where = await answering.listen(*metrics)
-    _log.info("metrics are at %s", where)
-    if metrics[1] == 0:
-        print(f"Metrics are at {where}", flush=True)
-    process.start(answering.run())
 
 
 async def advertise_bus(config: Config, bound: str) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kernelbus.bus.settings.config import Config
@@ -23,7 +23,7 @@ from kernelbus.shell.operations.parts import (
     run_part,
 )
 from kernelbus.shell.operations.version import version
-from kernelbus.shell.token import TokenError, TokenFile
+from kernelbus.shell.token import server_token
 
 __all__ = ["advertise_server", "listening_lines", "local_link_name", "make_frontend", "run_frontend", "start_frontend"]
 
@@ -91,24 +91,8 @@ def make_frontend(process: Parts, config: Config, connect: TransportFactory, whe
         records=records(),
         descriptors=process.descriptors,
         kernels=kernels,
-        token=_token(config),
+        token=server_token(config.access.token),
     )
-
-
-def _token(config: Config) -> Callable[[], str]:
-    """Make the token if there is none, and return what reads it again at each attempt."""
-    file = TokenFile(config.access.token)
-
-    def read(make: bool = False) -> str:
-        try:
-            return file.make() if make else file.read()
-        except (TokenError, FileNotFoundError) as error:
-            told = str(error) if isinstance(error, TokenError) else f"{file}: the token is gone: make another with kernelbus access new"
-            _log.error("%s; until then a client that needs the token cannot be served", told)
-            return ""
-
-    read(make=True)
-    return read
 
 
 def start_frontend(process: Parts, config: Config, frontend: Frontend) -> None:

@@ -1,24 +1,17 @@
 """Metrics for Prometheus: the broker's status in its text format, over HTTP.
 
-One scrape covers all hosts, since the broker knows them all. prometheus_client's own server answers
-requests in threads; these never touch the broker. For each request a :class:`Snapshot` is taken on
-the event loop, and :class:`StatusCollector` makes metrics of it; a loop that does not answer in
-time gives a 503. docs/metrics.md says what each metric means.
+One scrape covers all hosts, since the broker knows them all. For each request a :class:`Snapshot`
+is taken on the event loop, and :class:`StatusCollector` makes metrics of it; a loop that does not
+answer in time gives a 503. docs/metrics.md says what each metric means.
 """
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import itertools
-import logging
 import platform
-import socket
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
@@ -28,31 +21,19 @@ from prometheus_client.core import (
     InfoMetricFamily,
     Metric,
 )
-from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
+from prometheus_client.exposition import make_wsgi_app
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from kernelbus.bus.broker.sessions import AWAITED
 from kernelbus.bus.broker.status import HEALTHY
-from kernelbus.bus.errors import BusError
 from kernelbus.bus.protocol.histogram import BOUNDS, Histogram
 from kernelbus.bus.protocol.reports import PoolFigures, Status
+from kernelbus.shell.operations.httpserver import Loop, LoopBusy
 
-__all__ = ["MetricsError", "MetricsServer", "Snapshot", "StatusCollector"]
+__all__ = ["MetricsPage", "Snapshot", "StatusCollector"]
 
-_log = logging.getLogger("kernelbus.server")
-
-#: Seconds in which the event loop must give a snapshot.
-_PATIENCE = 5.0
-#: Seconds after which a client that does not ask, or does not read, is dropped.
-_CLIENT_PATIENCE = 10.0
-#: Seconds between two checks whether the server is to end.
-_POLL = 0.1
 _PART_STATES = ("up", "suspect", "draining")
-
-
-class MetricsError(BusError):
-    """The metrics port cannot be had; the text names it."""
 
 
 class Snapshot(NamedTuple):
@@ -183,15 +164,8 @@ def _buckets(latencies: Histogram) -> Iterator[tuple[str, float]]:
         yield floatToGoString(bound), count
 
 
-class _Handler(WSGIRequestHandler):
-    timeout = _CLIENT_PATIENCE
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Scrapes are no events."""
-
-
-class MetricsServer:
-    """Answers scrapes.
+class MetricsPage:
+    """Answers scrapes; a WSGI application.
 
     Args:
         take: returns a snapshot; called on the event loop.
@@ -199,49 +173,16 @@ class MetricsServer:
 
     def __init__(self, take: Callable[[], Snapshot]) -> None:
         self._take = take
-        self._loop = asyncio.get_running_loop()
+        self._loop = Loop()
         self._process = ProcessCollector(registry=None)
-        self._server: WSGIServer | None = None
 
-    async def listen(self, interface: str, port: int) -> str:
-        """Begin to listen, and return the address for Prometheus.
-
-        Raises:
-            MetricsError: the port is taken, or the interface is not of this machine.
-        """
-        try:
-            ((family, *_), *_) = await self._loop.getaddrinfo(interface, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-
-            class Server(ThreadingWSGIServer):
-                address_family = family
-
-            # In a thread, since the server looks up its own name.
-            self._server = await asyncio.to_thread(make_server, interface, port, self._answer, Server, _Handler)
-        except OSError as error:
-            raise MetricsError(f"cannot serve metrics on port {port} of {interface}: {error.strerror or error}") from None
-        shown = f"[{interface}]" if ":" in interface else interface
-        return f"http://{shown}:{self._server.server_port}/metrics"
-
-    async def run(self) -> None:
-        """Answer until cancelled."""
-        server = self._server
-        assert server is not None
-        threading.Thread(target=server.serve_forever, args=(_POLL,), name="metrics", daemon=True).start()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            # This waits for one poll, not for requests.
-            server.shutdown()
-            server.server_close()
-
-    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request, in a thread of its own."""
         try:
-            snapshot = asyncio.run_coroutine_threadsafe(self._snapshot(), self._loop).result(_PATIENCE)
-        except (concurrent.futures.TimeoutError, concurrent.futures.CancelledError, RuntimeError):
-            # The loop is blocked or closed: no figures would be true.
+            snapshot = self._loop.fetch(self._snapshot)
+        except LoopBusy as error:
             start_response("503 Service Unavailable", [("Content-Type", "text/plain; charset=utf-8")])
-            return [f"the broker has not answered in {_PATIENCE:g} s\n".encode()]
+            return [f"{error}\n".encode()]
         registry = CollectorRegistry()
         registry.register(self._process)
         registry.register(StatusCollector(snapshot))

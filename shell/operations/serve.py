@@ -24,7 +24,6 @@ from kernelbus.shell.operations.broker import (
     bind_bus,
     broker_status,
     make_broker,
-    serve_metrics,
 )
 from kernelbus.shell.operations.frontend import (
     advertise_server,
@@ -35,6 +34,7 @@ from kernelbus.shell.operations.frontend import (
 )
 from kernelbus.shell.operations.host import check_kernels, make_host
 from kernelbus.shell.operations.parts import parts, run_part
+from kernelbus.shell.operations.shown import NOTHING, Shown, serve_shown
 
 __all__ = ["run_serve"]
 
@@ -48,7 +48,7 @@ def run_serve(
     interface: str | None,
     bus_endpoint: str | None,
     service: str | None = None,
-    metrics: tuple[str, int] | None = None,
+    shown: Shown = NOTHING,
 ) -> int:
     """Run broker, frontend and host in this process until told to stop.
 
@@ -60,21 +60,20 @@ def run_serve(
             named for the port in the user's state folder.
         service: what the server is advertised as; "" for no name of its own; None: it is not
             advertised.
-        metrics: the interface and port for Prometheus; None: metrics are not served.
+        shown: what is served over HTTP.
 
     Returns:
         The exit status: 0 after an orderly end; 2 after an error, which is logged.
 
     Raises:
-        MissingExtra: a package is missing that `service` or `metrics` needs, or the kernels of
+        MissingExtra: a package is missing that `service` or `shown` needs, or the kernels of
             every pool.
     """
-    if metrics is not None:
-        require("metrics")
+    shown.check()
     if service is not None:
         require("discovery")
     check_kernels(config)
-    return run_part(_serve(config, port, interface, bus_endpoint, service, metrics))
+    return run_part(_serve(config, port, interface, bus_endpoint, service, shown))
 
 
 async def _serve(
@@ -83,7 +82,7 @@ async def _serve(
     interface: str | None,
     bus_endpoint: str | None,
     service: str | None,
-    metrics: tuple[str, int] | None,
+    shown: Shown,
 ) -> None:
     async with parts(config) as process:
         broker = make_broker(process, config, f"serve-{port}" if port else None)
@@ -100,7 +99,7 @@ async def _serve(
         try:
             bound = _bind(broker, bus_endpoint or config.bus.endpoint, port)
             process.start(broker.run())
-            await serve_metrics(process, broker, metrics)
+            await serve_shown(process, broker, config, shown)
         except BusError:
             # It listens, and nothing else ends it yet.
             await frontend.close(0.0)

@@ -16,6 +16,7 @@ import pytest
 from kernelbus.bus.settings.config import Config
 from kernelbus.shell import main as command
 from kernelbus.shell.defaults import bus_endpoint
+from kernelbus.shell.operations.shown import NOTHING, Shown
 
 ROOT = Path(__file__).parents[3]
 
@@ -50,24 +51,29 @@ class TestParts:
     @pytest.mark.parametrize(
         ("typed", "part", "arguments"),
         [
-            ("serve", "serve", {"port": 31415, "interface": None, "bus_endpoint": None, "service": None, "metrics": None}),
+            ("serve", "serve", {"port": 31415, "interface": None, "bus_endpoint": None, "service": None, "shown": NOTHING}),
             (
                 "serve -p 0 -i 0.0.0.0 --bus tcp://10.0.0.1:5",
                 "serve",
-                {"port": 0, "interface": "0.0.0.0", "bus_endpoint": "tcp://10.0.0.1:5", "service": None, "metrics": None},
+                {"port": 0, "interface": "0.0.0.0", "bus_endpoint": "tcp://10.0.0.1:5", "service": None, "shown": NOTHING},
             ),
             (
                 "serve --port 4 --interface eth.example",
                 "serve",
-                {"port": 4, "interface": "eth.example", "bus_endpoint": None, "service": None, "metrics": None},
+                {"port": 4, "interface": "eth.example", "bus_endpoint": None, "service": None, "shown": NOTHING},
             ),
-            ("broker", "broker", {"endpoint": bus_endpoint(), "metrics": None, "advertise": False}),
+            ("broker", "broker", {"endpoint": bus_endpoint(), "shown": NOTHING, "advertise": False}),
             (
                 "broker --bus ipc:///tmp/k --metrics-port 9",
                 "broker",
-                {"endpoint": "ipc:///tmp/k", "metrics": ("127.0.0.1", 9), "advertise": False},
+                {"endpoint": "ipc:///tmp/k", "shown": Shown(metrics=("127.0.0.1", 9)), "advertise": False},
             ),
-            ("broker -a --bus ipc:///tmp/k", "broker", {"endpoint": "ipc:///tmp/k", "advertise": True}),
+            (
+                "broker --web-port 0 --web-interface ::1 --metrics-port 0 --metrics-interface ::",
+                "broker",
+                {"endpoint": bus_endpoint(), "shown": Shown(("::", 0), ("::1", 0)), "advertise": False},
+            ),
+            ("broker -a --bus ipc:///tmp/k", "broker", {"endpoint": "ipc:///tmp/k", "shown": NOTHING, "advertise": True}),
             (
                 "frontend --bus tcp://b:1 -p 9 -i ::1",
                 "frontend",
@@ -78,7 +84,7 @@ class TestParts:
                 "frontend",
                 {"endpoint": bus_endpoint(), "port": 31415, "interface": None, "service": ""},
             ),
-            ("serve -a Lab", "serve", {"port": 31415, "interface": None, "bus_endpoint": None, "service": "Lab", "metrics": None}),
+            ("serve -a Lab", "serve", {"port": 31415, "interface": None, "bus_endpoint": None, "service": "Lab", "shown": NOTHING}),
             ("host", "host", {"endpoint": bus_endpoint()}),
             ("host --bus tcp://b:1", "host", {"endpoint": "tcp://b:1"}),
             ("host --bus discover", "host", {"endpoint": "discover"}),

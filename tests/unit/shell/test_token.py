@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelbus.shell.token import TokenError, TokenFile, check_token, find_token
+from kernelbus.shell.token import TokenError, TokenFile, check_token, find_token, server_token
 
 TOKEN = "0123456789abcdef"
 
@@ -108,3 +108,15 @@ def test_what_is_named_must_be_usable(state: Path, tmp_path: Path) -> None:
 
 def test_a_checked_token() -> None:
     assert check_token(TOKEN) == TOKEN
+
+
+def test_a_server_makes_it_and_reads_it_at_each_attempt(state: Path, caplog: pytest.LogCaptureFixture) -> None:
+    token = server_token(None)
+    assert token() == TokenFile().read() == token()
+    assert token() != TokenFile().replace() == token()
+    TokenFile().path.unlink()
+    assert token() == ""
+    assert "the token is gone: make another with kernelbus access new" in caplog.text
+    written(state / "access-token", TOKEN, 0o644)
+    assert server_token(None)() == ""
+    assert "others can read or write it" in caplog.text

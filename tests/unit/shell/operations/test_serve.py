@@ -11,6 +11,7 @@ import pytest
 
 from kernelbus.bus.settings.config import Config, load
 from kernelbus.shell.operations.serve import run_serve
+from kernelbus.shell.operations.shown import Shown
 
 
 @pytest.fixture
@@ -39,5 +40,5 @@ def test_a_bus_endpoint_that_was_asked_for_and_cannot_be_had(config: Config, tmp
 def test_a_metrics_port_that_is_taken(config: Config, caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert run_serve(config, port=0, interface=None, bus_endpoint=None, metrics=("127.0.0.1", port)) == 2
+        assert run_serve(config, port=0, interface=None, bus_endpoint=None, shown=Shown(metrics=("127.0.0.1", port))) == 2
     assert f"cannot serve metrics on port {port}" in caplog.text
