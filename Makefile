@@ -9,6 +9,7 @@ SOAK_SECONDS ?= 1800
 SOAK_SEED ?= 0
 SOAK_REPORT ?= build/soak.json
 PYTEST_ARGS ?=
+PICTURES ?=
 WSTP_LIBRARY ?=
 WSTP_LIBRARY_OLD ?=
 JLINK_JAR ?=
@@ -26,11 +27,12 @@ UPGRADE ?=
 LOCK = echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate \
   --custom-compile-command 'make lock' $(UPGRADE) pyproject.toml -
 
-.PHONY: help install lock serve test interop lint docs fuzz soak bench clean
+.PHONY: help install lock serve test browser interop lint docs fuzz soak bench clean
 
 help:
 	@echo 'make serve    install and serve (PORT=$(PORT) INTERFACE=$(INTERFACE) CONFIG=$(CONFIG))'
 	@echo 'make test     install and run the tests (PYTEST_ARGS=...)'
+	@echo 'make browser  run the tests with a real browser, the Chromium of this machine (PICTURES=1: write the pictures of docs/)'
 	@echo 'make lint     install and run ruff, mypy and the checks of the documentation'
 	@echo 'make docs     build the documentation into site/'
 	@echo 'make interop  run the tests with C libraries (WSTP_LIBRARY=... WSTP_LIBRARY_OLD=... JLINK_JAR=...)'
@@ -74,6 +76,10 @@ serve: $(SERVER)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS)
+
+# Chromium's tests wait for pages: their servers and notebooks need the processors.
+browser: $(STAMP)
+	KERNELBUS_PICTURES=$(PICTURES) $(BIN)/python -m pytest -q -rs -m browser -n 0 tests/browser $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
