@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas
 import pytest
+from PIL import Image
 from serving import ROOT, Part, wait_until, write_config
 from wolframclient.deserializers import WXFConsumer, binary_deserialize
 from wolframclient.evaluation.base import WolframAsyncEvaluator, WolframEvaluator
@@ -101,6 +102,9 @@ def test_values_of_its_encoders(session: WolframLanguageSession) -> None:
     back = session.evaluate(array)
     assert back.dtype == array.dtype and np.array_equal(back, array)
     assert np.array_equal(session.evaluate("Table[1. i, {i, 300}]"), np.arange(1.0, 301))
+    assert session.evaluate(wl.Total(np.arange(5.0))) == 10.0
+    assert session.evaluate(wl.ImageDimensions(Image.new("RGBA", (3, 2)))) == (3, 2)
+    assert session.evaluate(wl.ImageDimensions(Image.new("P", (4, 2)))) == (4, 2)
     frame = pandas.DataFrame({"x": [1, 2]})
     assert session.evaluate(frame) == wl.Dataset({0: {"x": 1}, 1: {"x": 2}})
 

@@ -250,8 +250,10 @@ def _add_packages(definitions: Any) -> None:
     from kernelbus.kernelhost.mathics.library.calculus import install_derivatives
     from kernelbus.kernelhost.mathics.library.enclosing import install_enclosing
     from kernelbus.kernelhost.mathics.library.functions import add_functions
+    from kernelbus.kernelhost.mathics.library.images import install_images
     from kernelbus.kernelhost.mathics.library.inequalities import install_inequalities
     from kernelbus.kernelhost.mathics.library.joining import install_joining
+    from kernelbus.kernelhost.mathics.library.numericarrays import install_numeric_arrays
     from kernelbus.kernelhost.mathics.library.patterns import add_patterns
     from kernelbus.kernelhost.mathics.library.sparse import install_sparse
     from kernelbus.kernelhost.mathics.library.strings import install_strings
@@ -264,6 +266,8 @@ def _add_packages(definitions: Any) -> None:
     install_enclosing(definitions)
     install_derivatives(definitions)
     install_inequalities(definitions)
+    install_numeric_arrays(definitions)
+    install_images(definitions)
     install_strings(definitions)
     install_templates(definitions)
     install_various(definitions)

@@ -38,6 +38,7 @@ from mathics.core.rules import RuleApplicationFailed
 from mathics.core.symbols import Symbol, SymbolFalse, SymbolTrue
 
 from kernelbus.kernelhost.mathics.forms.inputform import input_form
+from kernelbus.kernelhost.mathics.library.images import IMAGE_FORMATS, read_image
 from kernelbus.kernelhost.mathics.library.jsontext import JSONError, read_json, write_json
 from kernelbus.kernelhost.mathics.library.tables import SEPARATORS, associations, read_table, write_table
 from kernelbus.kernelhost.mathics.library.wxf import WXFError, read_wxf, write_wxf
@@ -420,6 +421,11 @@ class ImportByteArray(Builtin):
         "ImportByteArray[data_ByteArray, rest___]"
         arguments, options = _split(rest)
         wanted = _wanted(arguments)
+        if wanted is None and len(arguments) == 1 and arguments[0].get_string_value() in IMAGE_FORMATS:
+            image = read_image(bytes(data.value))
+            if image is None:
+                evaluation.message("ImportByteArray", "fmterr", arguments[0], String("the bytes are no image"))
+            return _FAILED if image is None else image
         if wanted is None:
             text = String(bytes(data.value).decode("latin-1"))
             return Expression(Symbol("System`ImportString"), text, *rest.get_sequence())

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mathics.core.atoms import Complex, Integer, MachineReal, PrecisionReal, Rational, String
+from mathics.core.atoms import Complex, Integer, MachineReal, NumericArray, PrecisionReal, Rational, String
 from mathics.core.attributes import (
     A_FLAT,
     A_HOLD_ALL,
@@ -51,7 +51,8 @@ class _Kinds(dict[type, int]):
         elif issubclass(kind, Expression):
             found = _CALL
         else:
-            found = _OTHER if issubclass(kind, EvalMixin) else _ATOM
+            # A numeric array has upvalues, unlike all other atoms (library/numericarrays.py).
+            found = _OTHER if issubclass(kind, EvalMixin | NumericArray) else _ATOM
         self[kind] = found
         return found
 
