@@ -23,6 +23,7 @@ from kernelbus.shell.address import Address
 from kernelbus.shell.clients.sources import SourceError, read_file
 from kernelbus.shell.clients.statements import statements
 from kernelbus.shell.pool.kernellink import KernelDied, KernelLink, KernelMessage, KernelPoolError, encode
+from kernelbus.shell.pool.missed import MissedReader
 from kernelbus.shell.streams import write_text
 from kernelbus.shell.wolframclient.future import EvaluationFuture
 from kernelbus.shell.wolframclient.kernelside import LEVELS, logged, prologue
@@ -54,7 +55,9 @@ class KernelController:
     """A kernel, and the thread that evaluates on it.
 
     Args:
-        address: the server, and the pool.
+        address: the server, and the pool; None: the profile's.
+        profile: the name or path of a profile, whose kernel the thread goes back to and leaves as
+            it is when it ends; where there is none, a fresh kernel, and the profile is written.
         initfile: a file of code, or several, that a fresh kernel evaluates first.
         kernel_loglevel: from which level what the kernel logs comes to Python's `logging`; NOTSET:
             nothing does.
@@ -75,8 +78,9 @@ class KernelController:
 
     def __init__(
         self,
-        address: Address,
+        address: Address | None,
         *,
+        profile: str | None = None,
         initfile: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
         kernel_loglevel: int = logging.NOTSET,
         stdout: Any = None,
@@ -86,6 +90,7 @@ class KernelController:
         self.id = next(_numbers)
         self.name = f"wolfram-kernel-{self.id}"
         self.address = address
+        self.profile = profile
         self.pid: int | None = None
         self.kernel_id = ""
         self.evaluation_count = 0
@@ -103,6 +108,7 @@ class KernelController:
         self._tasks: deque[_Task] = deque()
         self._running: _Task | None = None
         self._kernel: KernelLink | None = None
+        self._note: Callable[[], None] | None = None
         self._stopping = False
         self._terminated = False
         self._system = set(SYSTEM)
@@ -114,6 +120,7 @@ class KernelController:
         """Return another with the same configuration, for a fresh kernel."""
         return type(self)(
             self.address,
+            profile=self.profile,
             initfile=self.initfile,
             kernel_loglevel=self._loglevel,
             stdout=self._stdout,
@@ -221,7 +228,7 @@ class KernelController:
         if self._thread is not threading.current_thread() and self._thread.is_alive():
             self._thread.join(self.get_parameter("TERMINATE_TIMEOUT"))
             if self._thread.is_alive() and (kernel := self._kernel) is not None:
-                # It does not obey. Its server ends it with its link, since nobody keeps it.
+                # It does not obey. Its server ends it with its link, unless a profile keeps it.
                 kernel.leave()
                 self._thread.join(self.get_parameter("TERMINATE_TIMEOUT"))
         return self._ended
@@ -263,18 +270,46 @@ class KernelController:
         """
         assert self._start is not None
         timeout = float(self.get_parameter("STARTUP_TIMEOUT"))
-        _log.info("Asking the server at %s for a kernel.", self.address)
-        kernel = KernelLink.attach(self.address, timeout=timeout, stop=lambda: self._terminated, parallel=False, token=self._token)
-        self._kernel, self.kernel_id = kernel, kernel.identity
+        if self.profile is not None:
+            fresh = self._go_back(timeout)
+        else:
+            fresh, place = True, self.address or Address()
+            _log.info("Asking the server at %s for a kernel.", place)
+            self._kernel = KernelLink.attach(
+                place, timeout=timeout, stop=lambda: self._terminated, parallel=False, token=self._token
+            )
+        kernel = self._kernel
+        assert kernel is not None
+        self.kernel_id = kernel.identity
         pid = self._ask(kernel, Symbol("System`ToExpression")(prologue(self._loglevel)))
         self.pid = pid if isinstance(pid, int) else None
-        for path in self.initfile:
+        for path in self.initfile if fresh else ():
             for statement in statements(read_file(path).text):
                 if statement.fault:
                     raise WolframKernelException(f"{path}:{statement.fault_line}: {statement.fault}")
                 self._ask(kernel, Symbol("System`ToExpression")(statement.text))
-        _log.info("Kernel %s of the server at %s is ready.", kernel.identity[:8], self.address)
+        _log.info("Kernel %s is ready.", kernel.identity[:8])
         self._start.set_result(True)
+
+    def _go_back(self, timeout: float) -> bool:
+        """Attach the kernel of the profile, and wait until it is free; return whether it is fresh.
+
+        What it said meanwhile is logged.
+        """
+        from kernelbus.shell.pool.attaching import go_back
+
+        way = go_back(self.address, profile=self.profile or "", keep=True, token=self._token, timeout=timeout)
+        self._kernel, self._note = way.link, way.note
+        if way.notice:
+            _log.warning("%s", way.notice)
+        if not way.fresh:
+            missed = MissedReader()
+            way.link.begin(self)
+            way.link.catch_up(missed.take, stop=lambda: self._terminated, answers=way.busy)
+            way.note()
+            for each in missed.found:
+                _log.info("The kernel said meanwhile: %s", each)
+        return way.fresh
 
     def _next(self) -> _Task | None:
         """Wait for the next task; None: there will be none."""
@@ -308,6 +343,8 @@ class KernelController:
                 on_print=lambda text: self._print(text, output),
             )
             self.evaluation_count += 1
+            if self._note is not None:
+                self._note()
             if task.future.done():
                 return
             outcome = Outcome(value, messages, output, self._contexts(kernel, value, messages))
@@ -381,7 +418,9 @@ class KernelController:
             self._terminated = self._stopping = True
             tasks = [*self._tasks]
             self._tasks.clear()
-        if self._kernel is not None:
+        if self._kernel is not None and self.profile is not None:
+            self._kernel.leave()
+        elif self._kernel is not None:
             self._kernel.close()
         for task in tasks:
             task.future.fail(fault)
@@ -391,7 +430,7 @@ class KernelController:
 
     def __repr__(self) -> str:
         state = f"kernel {self.kernel_id[:8]}, pid {self.pid}" if self.started else "not started"
-        return f"<{type(self).__name__}[{self.name}, {self.address}, {state}]>"
+        return f"<{type(self).__name__}[{self.name}, {self.address or f'profile {self.profile}'}, {state}]>"
 
 
 def _show(stream: Any, text: str) -> None:

@@ -39,7 +39,8 @@ class WolframEvaluatorPool(WolframAsyncEvaluator):
         kwargs: for these sessions, such as `server` and `pool`.
 
     Raises:
-        ValueError: the size is not positive, or an evaluator is of another kind.
+        ValueError: the size is not positive, a profile is given for several kernels, or an
+            evaluator is of another kind.
     """
 
     def __init__(
@@ -53,6 +54,8 @@ class WolframEvaluatorPool(WolframAsyncEvaluator):
         super().__init__()
         if poolsize <= 0:
             raise ValueError(f"Invalid pool size value {poolsize}. Expecting a positive integer.")
+        if kwargs.get("profile") is not None and poolsize > 1:
+            raise ValueError("a profile names one kernel: leave it out, or give poolsize=1")
         self.async_language_session_class = async_language_session_class
         self.requestedsize = poolsize
         self.eval_count = 0

@@ -20,7 +20,7 @@ from kernelbus.shell.address import Address
 from kernelbus.shell.pool.kernellink import encode
 from kernelbus.shell.wolframclient.controller import KernelController
 from kernelbus.shell.wolframclient.future import EvaluationFuture
-from kernelbus.shell.wolframclient.placing import place
+from kernelbus.shell.wolframclient.placing import names_server, place
 from kernelbus.shell.wolframclient.result import Outcome, WolframKernelEvaluationResult
 from kernelbus.shell.wolframclient.serializer import WSTPSerializer
 
@@ -64,13 +64,17 @@ class KernelEvaluator(WolframEvaluatorBase):
         *,
         server: str | int | Address | None = None,
         pool: str | None = None,
+        profile: str | None = None,
         token: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(inputform_string_evaluation=inputform_string_evaluation)
+        address: Address | None
         address, note = place(kernel, server, pool, DEFAULT_SERVER)
         if note:
             _note(note)
+        if profile is not None and server is None and pool is None and not names_server(kernel):
+            address = None
         if not issubclass(controller_class, KernelController):
             _note(f"the controller {controller_class.__name__} is not used: kernels are those of a server")
             controller_class = KernelController
@@ -88,11 +92,20 @@ class KernelEvaluator(WolframEvaluatorBase):
         self._server = address
         self._token = token
         self.kernel_controller: KernelController = controller_class(
-            address, initfile=initfile, kernel_loglevel=kernel_loglevel, stdout=stdout, token=token, **kwargs
+            address,
+            profile=profile,
+            initfile=initfile,
+            kernel_loglevel=kernel_loglevel,
+            stdout=stdout,
+            token=token,
+            **kwargs,
         )
 
     def duplicate(self) -> Any:
-        """Return another session with the same configuration, and a kernel of its own."""
+        """Return another session with the same configuration, and a kernel of its own.
+
+        It has no profile, since that names one kernel.
+        """
         return type(self)(
             kernel=self.kernel,
             consumer=self.consumer,
@@ -202,6 +215,9 @@ class WolframLanguageSession(KernelEvaluator, WolframEvaluator):
         server: the server, as for :func:`kernelbus.connect`; None: the one in `kernel`, or port
             31415 of this machine.
         pool: the pool; None: the one in the address, or the server's default.
+        profile: the name or path of a profile: the session goes back to its kernel, and leaves it
+            as it is when it stops; where there is none, it is written for a fresh kernel. The
+            server is then the profile's, unless one is named.
         token: the server's token; None: the one that :func:`kernelbus.connect` finds.
         kwargs: `STARTUP_TIMEOUT` (60 seconds, in which a kernel must be attached) and
             `TERMINATE_TIMEOUT` (3 seconds); others are passed over.

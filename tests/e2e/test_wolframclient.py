@@ -203,6 +203,29 @@ def _fails(session: WolframLanguageSession) -> bool:
     return False
 
 
+def test_a_profile_goes_back_to_its_kernel(server: Part, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    profile = str(tmp_path / "work.json")
+    code = tmp_path / "init.m"
+    code.write_text("count = 0")
+    first = WolframLanguageSession(server=server.port, profile=profile, initfile=code)
+    assert first.evaluate("count++; count") == 1
+    pid = first.kernel_controller.pid
+    slow = first.evaluate_future('Pause[0.5]; Print["late"]; count++')
+    wait_until(lambda: first.kernel_controller._running is not None, "the evaluation runs")
+    first.kernel_controller._kernel.leave()  # as a program that is killed does
+    with pytest.raises(WolframKernelException):
+        slow.result(60)
+    with caplog.at_level(logging.INFO), WolframLanguageSession(profile=profile, initfile=code) as again:
+        assert (again.evaluate("count"), again.kernel_controller.pid) == (2, pid)
+    assert "said meanwhile" in caplog.text and "late" in caplog.text
+    first.terminate()
+    with WolframLanguageSession("/opt/WolframKernel", profile=profile) as again:
+        assert again.evaluate("count") == 2
+        again.evaluate_future("Quit[]").exception(60)
+    with pytest.raises(ValueError, match="one kernel"):
+        WolframEvaluatorPool(profile=profile)
+
+
 def test_kernels_log(server: Part, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     printed = tmp_path / "printed"
     with (
