@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from kernelbus.shell.address import Address, AddressError
 from kernelbus.shell.clients.presence import find_kernel, find_moved
-from kernelbus.shell.clients.profile import Profile, ProfileError, ProfileFile, known_servers
+from kernelbus.shell.clients.profile import CellNote, Profile, ProfileError, ProfileFile, known_servers
 from kernelbus.shell.clients.session import (
     KernelRefused,
     Session,
@@ -56,6 +56,8 @@ class Choice:
         resume: whether the profile's present kernel may be attached.
         token_file: the file with the token of the server; None: none was named.
         token: the token itself; None: it is looked for.
+        lenient: whether a profile's kernel is attached although some of what it said is lost, with
+            a notice; else that is refused, and says how it can be had.
         confirm: asks a person a question about what would be lost, and returns the answer; None:
             nobody is there, and what needs an answer is refused.
     """
@@ -68,6 +70,7 @@ class Choice:
     start: bool = True
     resume: bool = False
     token_file: str | None = None
+    lenient: bool = False
     confirm: Callable[[str], bool] | None = None
     token: str | None = None
 
@@ -131,7 +134,7 @@ class Choice:
         except ProfileError as error:
             raise ChoiceError(str(error)) from None
         return cls(
-            address, discover, wanted, kernel_id or "", file, continue_profile is None, bool(returning), token_file, confirm
+            address, discover, wanted, kernel_id or "", file, continue_profile is None, bool(returning), token_file, confirm=confirm
         )
 
     @property
@@ -216,6 +219,9 @@ class Choice:
             notice = f"profile {self.file.name}: {profile.service} is at {moved.place} now"
             return self._back(profile, timeout, on_wait, notice)
         except KernelRefused as refused:
+            if refused.tag == "resumetooold" and self.lenient:
+                notice = f"some of what was missed is lost: {refused.reason}"
+                return self._back(profile, timeout, on_wait, notice, whole=True)
             if refused.tag == "resumetooold":
                 server = _words(profile.server)
                 raise ProfileError(
@@ -227,10 +233,14 @@ class Choice:
             raise _Gone(profile, refused) from None
 
     def _back(
-        self, profile: Profile, timeout: float | None, on_wait: Callable[[str], None] | None, notice: str = ""
+        self, profile: Profile, timeout: float | None, on_wait: Callable[[str], None] | None, notice: str = "", *, whole: bool = False
     ) -> Attachment:
+        """Attach the kernel of a profile, from its resume point on.
+
+        `whole`: get all that the server still knows instead.
+        """
         assert self.file is not None
-        command = reconnect_command(profile.kernel, profile.resume_point, profile=self.file.label)
+        command = reconnect_command(profile.kernel, None if whole else profile.resume_point, profile=self.file.label)
         token, prove = self._token(profile), bool(profile.service)
         session = Session(profile.server, command, token=token, prove=prove, timeout=timeout, on_wait=on_wait)
         known = replace(profile, token=session.given or profile.token)
@@ -423,6 +433,27 @@ class Attachment:
         self._saved = self._position = -1
         self._next_save = 0.0
         self.save(session.position)
+
+    @property
+    def profile(self) -> Profile | None:
+        """What the profile says; None without one."""
+        return self._profile
+
+    def note(self, asks: CellNote | None, *, notebook: str = "") -> None:
+        """Note in the profile, if there is one, the cell of a notebook whose evaluation begins.
+
+        Args:
+            asks: the cell; None: it has ended, which :meth:`save` writes.
+            notebook: the path of the notebook.
+
+        Raises:
+            ProfileError: it cannot be written.
+        """
+        if self.file is None or self._profile is None or asks == self._profile.asks:
+            return
+        self._profile = replace(self._profile, asks=asks, notebook=notebook or self._profile.notebook)
+        if asks is not None:
+            self._profile = self.file.write(self._profile)
 
     def save(self, position: int) -> None:
         """Note in the profile, if there is one, that all packets before `position` have been shown.

@@ -30,12 +30,16 @@ class Presence:
         busy: whether it evaluates.
         evaluations: how many evaluations it was asked for.
         idle: seconds since the last one.
+        client: the address of the client that it is attached to; "": none.
+        since: for how many seconds it has been in this state.
     """
 
     state: str
     busy: bool
     evaluations: int
     idle: float
+    client: str = ""
+    since: float = 0.0
 
     def __str__(self) -> str:
         doing = ", evaluating" if self.busy else ""
@@ -121,11 +125,13 @@ def _presence(table: Expr, kernel: str) -> Presence | None:
             state = str(said.get("State", ""))
             if state in ("ended", "lost", "ending"):
                 return None
-            evaluations, idle = said.get("Evaluations", 0), said.get("Idle", 0.0)
+            evaluations, idle, since = said.get("Evaluations", 0), said.get("Idle", 0.0), said.get("Since", 0.0)
             return Presence(
                 state,
                 said.get("Busy") == Symbol("True"),
                 evaluations if isinstance(evaluations, int) else 0,
                 float(idle) if isinstance(idle, int | float) else 0.0,
+                str(said.get("Client", "")),
+                float(since) if isinstance(since, int | float) else 0.0,
             )
     return None

@@ -30,10 +30,15 @@ from kernelbus.shell.state import state_directory
 if TYPE_CHECKING:
     from marshmallow import Schema
 
-__all__ = ["VERSION", "Profile", "ProfileError", "ProfileFile", "known_servers", "profile_files"]
+__all__ = ["VERSION", "CellNote", "Profile", "ProfileError", "ProfileFile", "known_servers", "profile_files"]
 
 #: The version of the format written here.
 VERSION = 1
+
+_CELL_KEYS = {"number": "Input", "start": "Start", "cell": "Id", "title": "Title", "left": "Left"}
+
+#: What is left out where it is not known, as versions that do not have it expect it.
+_LATER = ("token", "service", "notebook", "asks")
 
 _BARE = re.compile(r"[\w][\w.+-]*")
 _LARGEST = 1 << 16
@@ -41,6 +46,25 @@ _LARGEST = 1 << 16
 
 class ProfileError(Exception):
     """A profile cannot be used; the text names the file and says what to do, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellNote:
+    """The cell of a notebook that asked for what the kernel evaluates.
+
+    Attributes:
+        number: n of its `In[n]`.
+        start: how many packets the session's output had when it was asked for.
+        cell: the id of the cell; "" if the front end gives none.
+        title: a line that stands for the cell, for people.
+        left: how many inputs of the cell have not been sent to the kernel.
+    """
+
+    number: int
+    start: int
+    cell: str = ""
+    title: str = ""
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +80,8 @@ class Profile:
             of the next one.
         token: what is given to a server that wants its token first; "" if none is known.
         service: the name under which the server is advertised, if it was found by that; else "".
+        notebook: the path of the notebook whose session it is; "": it is of none.
+        asks: the cell whose evaluation is under way; None: none is, or it is of no cell.
         created, used: when the kernel was attached first, and when the profile was last written
             (ISO 8601, UTC).
     """
@@ -67,6 +93,8 @@ class Profile:
     resume_point: int = 0
     token: str = ""
     service: str = ""
+    notebook: str = ""
+    asks: CellNote | None = None
     created: str = ""
     used: str = ""
 
@@ -78,6 +106,8 @@ _KEYS = {
     "resume_point": "ResumePoint",
     "token": "Token",
     "service": "Service",
+    "notebook": "Notebook",
+    "asks": "Cell",
     "created": "Created",
     "used": "Used",
 }
@@ -88,6 +118,15 @@ def _schema() -> Schema:
     # Imported here, since only reading a profile needs marshmallow.
     from marshmallow import EXCLUDE, Schema, fields, validate
 
+
+    def count(default: int | None = None) -> fields.Field[Any]:
+        given: Any = {"required": True} if default is None else {"load_default": default}
+        return fields.Integer(strict=True, validate=validate.Range(0, 2**63), **given)
+
+    def text() -> fields.Field[Any]:
+        return fields.String(load_default="", validate=validate.Length(0, 4096))
+
+    cell = {"Input": count(), "Start": count(), "Id": text(), "Title": text(), "Left": count(0)}
     known: dict[str, fields.Field[Any]] = {
         "Version": fields.Integer(required=True, strict=True),
         "Server": fields.String(required=True),
@@ -98,6 +137,8 @@ def _schema() -> Schema:
         "Token": fields.String(load_default="", validate=validate.Length(0, 1000)),
         "CaFile": fields.String(load_default="", validate=validate.Length(0, 4096)),
         "Service": fields.String(load_default="", validate=validate.Length(0, 200)),
+        "Notebook": text(),
+        "Cell": fields.Nested(Schema.from_dict(cell, name="Cell")(unknown=EXCLUDE), load_default=None),
         "Created": fields.String(load_default=""),
         "Used": fields.String(load_default=""),
     }
@@ -181,6 +222,8 @@ class ProfileFile:
             server = Address.parse(loaded["Server"]).trusting(loaded["CaFile"] or None)
         except AddressError as error:
             raise self._bad(f"has a wrong 'Server': {error}") from None
+        if (cell := loaded["Cell"]) is not None:
+            loaded["Cell"] = CellNote(**{name: cell[key] for name, key in _CELL_KEYS.items()})
         return Profile(server, **{name: loaded[key] for name, key in _KEYS.items()})
 
     def _bad(self, why: str) -> ProfileError:
@@ -221,8 +264,9 @@ class ProfileFile:
         content: dict[str, Any] = {"Version": VERSION, "Server": str(profile.server)}
         if profile.server.ca_file:
             content["CaFile"] = profile.server.ca_file
-        # What is not known is left out of these, as versions that do not have them expect it.
-        content |= {key: known[name] for name, key in _KEYS.items() if name not in ("token", "service") or known[name]}
+        if profile.asks is not None:
+            known["asks"] = {_CELL_KEYS[name]: value for name, value in known["asks"].items()}
+        content |= {key: known[name] for name, key in _KEYS.items() if name not in _LATER or known[name]}
         try:
             self._make_directory()
             # mkstemp makes it with mode 0600.

@@ -4,6 +4,12 @@
 ``kernel``          the program's `ipykernel` class: Jupyter's requests in, replies out
 ``cells``           runs a cell: magics, statements, outputs as they come, questions to the person
 ``session``         owns the attachment to a server: attach, enter, evaluate, abort, detach
+``binding``         which session a notebook has: its profile, and the lock that one kernel holds
+``naming``          what a notebook's session is called (sans-IO)
+``missed``          what a notebook missed, and where it belongs (sans-IO)
+``orders``          what `%kernel` says (sans-IO)
+``steering``        carries `%kernel` out
+``timing``          `%%timeit` (sans-IO)
 ``conversation``    reads the packets of a kernel (sans-IO)
 ``magics``          the lines of a cell that begin with % (sans-IO), and the table of what they do
 ``rendering``       how outputs become MIME bundles (sans-IO)
@@ -12,6 +18,6 @@
 ``starting``        starts a server for this user where there is none
 =================== ============================================================================
 
-The room may import the clients' room, and no other of the shell. Nothing here is imported by other
+The room may import the clients' room, and of the others how the status is written. Nothing here is imported by other
 rooms but by ``shell.main``. Begin reading at ``session``.
 """

@@ -11,9 +11,12 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Protocol
 
+from kernelbus.shell.clients.profile import CellNote
 from kernelbus.shell.clients.statements import statements
+from kernelbus.shell.jupyter.binding import Binding
 from kernelbus.shell.jupyter.conversation import (
     Asked,
     Happening,
@@ -24,7 +27,10 @@ from kernelbus.shell.jupyter.conversation import (
     Told,
     Unreadable,
 )
-from kernelbus.shell.jupyter.magics import MAGICS, Magic, MagicError, read_cell
+from kernelbus.shell.jupyter.magics import ALONE, MAGICS, Magic, MagicError, read_cell
+from kernelbus.shell.jupyter.missed import Came, Missed, came_back, outputs_in
+from kernelbus.shell.jupyter.naming import title_of
+from kernelbus.shell.jupyter.orders import read_order
 from kernelbus.shell.jupyter.rendering import (
     Rendered,
     bundle,
@@ -34,13 +40,17 @@ from kernelbus.shell.jupyter.rendering import (
     value_of,
     worth_asking,
 )
-from kernelbus.shell.jupyter.session import NoSession, NotebookSession, SessionLost
+from kernelbus.shell.jupyter.session import NoSession, NotebookSession, SessionLost, Turn
+from kernelbus.shell.jupyter.steering import Steering, local_time
+from kernelbus.shell.jupyter.timing import Timing, read_timing, timed
 from wstp import Expr, Symbol
 
 __all__ = ["CellRunner", "Front", "Outcome"]
 
 # Seconds within which a second interrupt offers more.
 _TWICE_SECONDS = 2.0
+# Seconds in which what was missed comes, if the kernel is idle: then its count is said first.
+_GATHER_SECONDS = 1.0
 _OFFER = "The kernel has not obeyed the abort. [w]ait for it, interrupt [m]enu, [l]et it go, [q]uit and end it? "
 
 
@@ -51,6 +61,7 @@ class Front(Protocol):
     """What shows a cell's outputs, and asks the person who runs it."""
 
     allow_stdin: bool
+    page: str  #: which front end it is, and which loading of its page; "": not known
 
     def stream(self, name: str, text: str) -> None:
         """Show text; `name` is stdout or stderr."""
@@ -90,10 +101,17 @@ class CellRunner:
 
     Attributes:
         session: the session.
+        binding: which session the notebook has.
+        steering: what carries `%kernel` out.
     """
 
-    def __init__(self, session: NotebookSession) -> None:
+    def __init__(self, session: NotebookSession, binding: Binding) -> None:
         self.session = session
+        self.binding = binding
+        self.steering = Steering(session, binding)
+        self._cell = self._title = ""
+        # The last evaluation that was begun, and what showed its cell.
+        self._last: tuple[CellNote, Front] | None = None
         self._front: Front | None = None
         self._number = 0
         self._pressed_at: float | None = None
@@ -113,7 +131,9 @@ class CellRunner:
 
     # ------------------------------------------------------------------ a cell
 
-    async def run(self, text: str, front: Front, *, began: Callable[[int], None], stored: bool = True) -> Outcome:
+    async def run(
+        self, text: str, front: Front, *, began: Callable[[int], None], stored: bool = True, cell: str = ""
+    ) -> Outcome:
         """Run a cell to its end, or to its first failure.
 
         Args:
@@ -121,21 +141,32 @@ class CellRunner:
             front: where its outputs go.
             began: called with n of its first `In[n]`, once it is known.
             stored: whether its statements are inputs, with a number each; else they leave none.
+            cell: its id; "" if the front end gives none.
         """
         self._front, self._aborted, self._pressed_at = front, False, None
+        self._cell, self.binding.cell, self._title = cell, cell, title_of(text)
         try:
             try:
-                cell = read_cell(text)
-                await self._ready()
+                read = read_cell(text)
+                for magic in read.magics:
+                    if magic.name in ALONE:
+                        await self._magic(magic, read.code)
+                if read.code.strip() or not read.magics:
+                    await self._ready()
             finally:
                 self._number = self.session.number
                 began(self._number)
-            for magic in cell.magics:
-                await self._magic(magic, cell.code)
-            if not (cell.magics and cell.magics[-1].name.startswith("%%")):
-                for statement in statements(cell.code):
+            for magic in read.magics:
+                if magic.name not in ALONE:
+                    await self._magic(magic, read.code)
+            if not (read.magics and read.magics[-1].name.startswith("%%")):
+                entered = list(statements(read.code))
+                for count, statement in enumerate(entered, 1):
                     self._number = self.session.number
-                    await (self._run_statement if stored else self._run_beside)(statement.text)
+                    if stored:
+                        await self._run_statement(statement.text, len(entered) - count)
+                    else:
+                        await self._run_beside(statement.text)
         except _Failed as failed:
             # What the kernel said of it has been shown.
             return Outcome(self._number, failed.error, str(failed))
@@ -160,13 +191,89 @@ class CellRunner:
 
     async def _ready(self) -> None:
         """Have a kernel that waits for input."""
-        if not self.session.attached:
-            await self._broken_off(self.session.attach())
-        await self.session.settle(self._missed)
+        session = self.session
+        if not session.attached:
+            await self._broken_off(session.attach())
+        if session.returning:
+            await self._come_back()
+        else:
+            await self._settle(self._early)
+        if self._aborted:
+            raise _Failed("$Aborted", "interrupted while an earlier evaluation was waited for: this cell was not run")
 
-    def _missed(self, happening: Happening) -> None:
-        """Show what the kernel said before this cell."""
+    def _early(self, happening: Happening) -> None:
+        """Show what the kernel said before this cell, and after the last one."""
         self._show(happening)
+        self.session.shown()
+
+    async def _settle(self, take: Callable[[Happening], None]) -> None:
+        """Wait for an earlier evaluation, and have its questions answered."""
+        questions: list[Asked] = []
+
+        def note(happening: Happening) -> None:
+            questions[:] = [happening] if isinstance(happening, Asked) else []
+            take(happening)
+
+        while True:
+            await self.session.settle(note)
+            if not questions:
+                return
+            await self._answer(questions.pop())
+
+    async def _come_back(self) -> None:
+        """Say that the notebook is back in its session, and show what it missed."""
+        session, binding = self.session, self.binding
+        missed = Missed(session.asked_by, self._cell)
+        # A page that has not been loaded again since shows more under its old cell.
+        last, before = self._last, None
+        if last is not None and last[0] == session.asked_by and last[1].page and last[1].page == self.front.page:
+            before = last[1]
+        held: list[tuple[Happening, int]] = []
+        holds = True
+
+        def show(happening: Happening, position: int, rendered: Rendered = _NOTHING) -> None:
+            if before is not None and missed.of_note(position):
+                self._show(happening, rendered, before)
+                return
+            if (heading := missed.take(happening, position)) is not None:
+                self._tell(heading)
+            self._show(happening, rendered)
+
+        def flush() -> None:
+            # A result is rendered by the kernel once it is idle, and keeps its place.
+            while held and not isinstance(held[0][0], Result):
+                show(*held.pop(0))
+            if not held:
+                session.shown()
+
+        def take(happening: Happening) -> None:
+            held.append((happening, session.position))
+            if not holds:
+                flush()
+
+        waiting = asyncio.ensure_future(self._settle(take))
+        try:
+            await asyncio.wait({waiting}, timeout=_GATHER_SECONDS)
+            profile = session.attachment.profile
+            begun = local_time(profile.created) if profile is not None else ""
+            pool = session.attachment.session.pool
+            count, busy = outputs_in([happening for happening, _ in held]), session.turn is Turn.BUSY
+            line = came_back(Came(session.kernel, pool, binding.notebook or "this notebook", begun, count, not waiting.done(), busy))
+            self.front.stream("stderr", f"{line}\n")
+            holds = False
+            flush()
+            await waiting
+        finally:
+            waiting.cancel()
+        for happening, position in held:
+            show(happening, position, await self._rendered(happening) if isinstance(happening, Result) else _NOTHING)
+        session.shown()
+        if missed.end is not None:
+            self._tell(missed.end)
+
+    def _tell(self, line: str) -> None:
+        """Show a line of our own between outputs of the kernel."""
+        self.front.show({"text/plain": line, "text/html": f"<em>{escape(line)}</em>"}, {}, None)
 
     async def _magic(self, magic: Magic, code: str) -> None:
         """Carry out a magic; `code` is what follows it in the cell.
@@ -174,13 +281,37 @@ class CellRunner:
         Raises:
             MagicError: its words are wrong.
         """
-        if magic.name == "%magics":
-            self.front.stream("stdout", "".join(f"{told}\n" for told in MAGICS.values()))
+        match magic.name:
+            case "%magics":
+                self.front.stream("stdout", "".join(f"{told}\n" for told in MAGICS.values()))
+            case "%kernel":
+                for line in await self.steering.carry_out(read_order(magic.words)):
+                    self.front.stream("stdout", f"{line}\n")
+            case "%%timeit":
+                self.front.stream("stdout", f"{await self._timed(read_timing(magic.words), code)}\n")
+
+    async def _timed(self, timing: Timing, code: str) -> str:
+        """Measure how long code takes, and return what is printed.
+
+        Raises:
+            _Failed: it cannot be read, or was aborted.
+        """
+        inputs = [statement.text for statement in statements(code)]
+        if not inputs:
+            raise MagicError("%%timeit times the rest of the cell, and there is none")
+        while True:
+            took = await self.session.value(timed(inputs, timing.loops))
+            if self._aborted or took == Symbol("$Aborted"):
+                raise _Failed("$Aborted", "the measurement was aborted")
+            if not isinstance(took, int | float):
+                raise _Failed("SyntaxError", "the kernel cannot read what is to be timed")
+            if not timing.took(float(took)):
+                return timing.text
 
     # ------------------------------------------------------------------ a statement
 
-    async def _run_statement(self, text: str) -> None:
-        """Enter one statement, and show what comes of it.
+    async def _run_statement(self, text: str, left: int) -> None:
+        """Enter one statement, and show what comes of it; `left` are behind it in the cell.
 
         Raises:
             _Failed: it cannot be read, or was aborted.
@@ -191,7 +322,9 @@ class CellRunner:
         said = ""
         unreadable = False
         results: list[Result] = []
-        await session.enter(text)
+        note = CellNote(session.number, session.position, self._cell, self._title, left)
+        self._last = note, self.front
+        await session.enter(text, note, self.binding.path)
         while True:
             happening = await session.next()
             match happening:
@@ -210,11 +343,13 @@ class CellRunner:
             while results:
                 self._show(results.pop(0))
             self._show(happening)
+            session.shown()
         aborted = self._aborted
         for result in results:
             rendered = await self._rendered(result)
             aborted = aborted or self._aborted or rendered.aborted
             self._show(result, rendered)
+        session.shown()
         if unreadable:
             raise _Failed("SyntaxError", said or "the kernel cannot read this")
         if aborted:
@@ -287,15 +422,16 @@ class CellRunner:
             self.front.stream("stderr", f"Out[{number}]: {line}\n")
         return rendered
 
-    def _show(self, happening: Happening, rendered: Rendered = _NOTHING) -> None:
+    def _show(self, happening: Happening, rendered: Rendered = _NOTHING, front: Front | None = None) -> None:
+        front = front or self.front
         match happening:
             case Printed():
-                self.front.stream("stdout", happening.text)
+                front.stream("stdout", happening.text)
             case Told():
-                self.front.stream("stderr", f"{happening.text}\n")
+                front.stream("stderr", f"{happening.text}\n")
             case Result():
                 text = plain(happening.text, happening.number)
-                self.front.show({"text/plain": text, **rendered.data}, rendered.metadata, happening.number)
+                front.show({"text/plain": text, **rendered.data}, rendered.metadata, happening.number)
             case Unreadable() | Asked() | Prompted() | Returned():
                 pass
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import sys
 from collections.abc import Mapping
 from contextvars import copy_context
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +20,7 @@ import zmq.asyncio
 from ipykernel.kernelbase import Kernel
 
 from kernelbus.shell.clients.choice import Choice
+from kernelbus.shell.jupyter.binding import Binding
 from kernelbus.shell.jupyter.cells import CellRunner, Outcome
 from kernelbus.shell.jupyter.kernelspec import LANGUAGE
 from kernelbus.shell.jupyter.session import NotebookSession
@@ -42,10 +45,12 @@ class _CellFront:
 
     Attributes:
         allow_stdin: whether the front end can ask the person.
+        page: the front end's session, which is new for each loading of its page.
     """
 
     def __init__(self, kernel: NotebookKernel, parent: dict[str, Any], ident: Any, *, allow_stdin: bool, silent: bool) -> None:
         self.allow_stdin = allow_stdin
+        self.page = str(parent.get("header", {}).get("session", ""))
         self._kernel = kernel
         self._parent = parent
         self._ident = ident
@@ -96,6 +101,7 @@ class NotebookKernel(Kernel):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self._binding = Binding(self.wanted, os.environ, os.getcwd())
         self._notebook: NotebookSession | None = None
         self._runner: CellRunner | None = None
         self._front: _CellFront | None = None
@@ -105,13 +111,17 @@ class NotebookKernel(Kernel):
         """The session; it is made in the loop that uses it."""
         if self._notebook is None:
             self._notebook = NotebookSession(self.wanted, may_start=self.may_start, say=self._say)
+            self._notebook.choose = self._binding.choose
+            starter = os.getppid()
+            # What is shown after Jupyter's end reaches nobody.
+            self._notebook.may_save = lambda: os.getppid() == starter
         return self._notebook
 
     @property
     def runner(self) -> CellRunner:
         """What runs cells."""
         if self._runner is None:
-            self._runner = CellRunner(self.notebook)
+            self._runner = CellRunner(self.notebook, self._binding)
         return self._runner
 
     def _say(self, line: str) -> None:
@@ -164,8 +174,8 @@ class NotebookKernel(Kernel):
         front = _CellFront(self, self.get_parent("shell"), ident, allow_stdin=allow_stdin, silent=silent)
         self._front = front
         try:
-            stored = store_history and not silent
-            outcome = await self.runner.run(code, front, began=lambda number: front.began(code, number), stored=stored)
+            stored, cell = store_history and not silent, cell_id or ""
+            outcome = await self.runner.run(code, front, began=lambda number: front.began(code, number), stored=stored, cell=cell)
             values = await self.runner.expressions(user_expressions) if user_expressions and not outcome.error else {}
         finally:
             self._front = None
@@ -202,10 +212,19 @@ class NotebookKernel(Kernel):
 
     async def do_shutdown(self, restart: bool) -> dict[str, Any]:
         """Let the kernel go; called in the control thread."""
-        if self._notebook is not None:
-            detached = asyncio.run_coroutine_threadsafe(self._notebook.detach(close=not self.wanted.kept), self.io_loop.asyncio_loop)  # type: ignore[attr-defined]
-            await asyncio.wrap_future(detached)
+        ends = asyncio.run_coroutine_threadsafe(self._leave(restart), self.io_loop.asyncio_loop)  # type: ignore[attr-defined]
+        await asyncio.wrap_future(ends)
         return {"status": "ok", "restart": restart}
+
+
+    async def _leave(self, restart: bool) -> None:
+        """End the session if a fresh one is to follow; else leave it, and say so."""
+        steering = self.runner.steering
+        if restart:
+            await steering.end()
+        elif (told := await steering.leave()) and sys.__stderr__ is not None:
+            # No cell is there to show it under: it goes to the log of who has started the kernel.
+            print(f"kernelbus: {told}", file=sys.__stderr__, flush=True)
 
 
 def _error(outcome: Outcome) -> dict[str, Any]:

@@ -12,14 +12,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["MAGICS", "Cell", "Magic", "MagicError", "read_cell"]
+__all__ = ["ALONE", "MAGICS", "Cell", "Magic", "MagicError", "read_cell"]
 
 _MAGIC = re.compile(r"(%%?)([A-Za-z]\w*)(?:[ \t]+(.*))?")
 
 #: What each magic does, by its name with its percent signs: for people.
 MAGICS: dict[str, str] = {
     "%magics": "%magics: this list",
+    "%kernel": "%kernel: which session this notebook has; %kernel help: how to have another",
+    "%%timeit": "%%timeit [-n LOOPS] [-r RUNS]: how long the rest of the cell takes, measured in the kernel",
 }
+
+#: Magics that need no kernel, and are carried out before there is one.
+ALONE = frozenset({"%magics", "%kernel"})
 
 
 class MagicError(ValueError):

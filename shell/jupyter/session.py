@@ -9,12 +9,15 @@ at a time uses it: :meth:`NotebookSession.enter` or :meth:`NotebookSession.evalu
 :class:`~kernelbus.shell.clients.choice.Choice`, which may name a profile. With a profile the kernel
 outlives the link, and attaching goes back to it: :attr:`NotebookSession.fresh` then is False, and
 what the kernel said meanwhile comes from :meth:`NotebookSession.next` until it is idle
-(:meth:`NotebookSession.settle`). The position is saved in the profile as happenings are taken.
+(:meth:`NotebookSession.settle`). The position is saved in the profile a moment after
+:meth:`NotebookSession.shown`: whenever this process is killed, what it has not shown comes again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
 import threading
 import time
 from collections import deque
@@ -27,7 +30,7 @@ import wstp
 from kernelbus.shell.address import Address
 from kernelbus.shell.clients.choice import Attachment, Choice
 from kernelbus.shell.clients.events import Ended, Events, Said, listen
-from kernelbus.shell.clients.profile import ProfileError
+from kernelbus.shell.clients.profile import CellNote, ProfileError
 from kernelbus.shell.clients.session import KernelRefused, SessionError
 from kernelbus.shell.commands import command
 from kernelbus.shell.extras import MissingExtra
@@ -44,6 +47,12 @@ _T = TypeVar("_T")
 # Seconds until the server is asked whether a silent kernel is idle, and between two such questions.
 _ASK_SECONDS = 0.3
 _ASK_AGAIN_SECONDS = 2.0
+# Why a server refuses a kernel that another client has.
+_IN_USE = "kernelinuse"
+# Seconds for which the server's word on the kernel is waited for.
+_DESCRIBE_SECONDS = 3.0
+# Seconds from when something is shown until that is saved: it has left this process by then.
+_SAVE_SECONDS = 0.1
 # Seconds for which a lost server is waited for.
 _PATIENCE = 30.0
 
@@ -66,6 +75,9 @@ class Turn(Enum):
     ASKED = "asked"  # the evaluation waits for an answer
 
 
+_TURNS: dict[type[Happening], Turn] = {Prompted: Turn.IDLE, Returned: Turn.IDLE, Asked: Turn.ASKED}
+
+
 class NotebookSession:
     """The session.
 
@@ -76,6 +88,11 @@ class NotebookSession:
         number: n of the next `In[n]`.
         fresh: whether no client had the attached kernel before.
         say: told in one line what a person should know.
+        choose: gives :attr:`choice` before one is attached, and a line to say; called in a thread.
+            It is told whether the last choice is in use by another client. None: it stays as it is.
+        asked_by: the cell whose evaluation the profile noted when the kernel was attached.
+        position: how many packets the session's output had with the last happening.
+        may_save: whether what was shown has reached somebody, as far as is known.
     """
 
     def __init__(self, choice: Choice, *, may_start: bool, say: Callable[[str], None]) -> None:
@@ -85,11 +102,24 @@ class NotebookSession:
         self.turn = Turn.AWAY
         self.number = 1
         self.fresh = True
+        self.choose: Callable[[bool], tuple[Choice, str]] | None = None
+        self.asked_by: CellNote | None = None
+        self.position = 0
+        self.may_save: Callable[[], bool] = lambda: True
         self._attachment: Attachment | None = None
+        self._returning = False  # whether it is not known yet that all has come that was missed
+        self._waits_for_answer: Turn | None = None  # whose turn it is if the last word was a question
+        self._prompt = ""
+        self._marker = ""  # what the kernel is asked for after all that was missed
+        self._reading = False  # whether somebody waits in next()
+        self._table: asyncio.Future[dict[str, Expr]] | None = None
+        self._saving: asyncio.TimerHandle | None = None
+        self._asking: CellNote | None = None  # the cell whose evaluation has not ended
+        self._shown: tuple[int, CellNote | None] = (0, None)
         self._conversation = Conversation()
         self._events = Events()
         self._came = asyncio.Event()
-        self._waiting: deque[Happening] = deque()
+        self._waiting: deque[tuple[Happening, int]] = deque()
         self._ask_at = 0.0
         self._quitting = False
         self._defined = False  # whether the kernel has the functions for renderings
@@ -109,6 +139,16 @@ class NotebookSession:
     def attached(self) -> bool:
         """Whether a kernel is attached."""
         return self._attachment is not None
+
+    @property
+    def kernel(self) -> str:
+        """The id of the attached kernel; "": none is attached."""
+        return self._attachment.session.kernel if self._attachment is not None else ""
+
+    @property
+    def returning(self) -> bool:
+        """Whether an earlier session was attached, and it is not known yet that all has come."""
+        return self._returning
 
     @property
     def depth(self) -> int:
@@ -140,7 +180,20 @@ class NotebookSession:
             if not given_up.is_set():
                 loop.call_soon_threadsafe(self.say, f"waiting for a kernel: {why}")
 
+        def choose(taken: bool) -> None:
+            if self.choose is not None:
+                self.choice, told = self.choose(taken)
+                if told:
+                    loop.call_soon_threadsafe(self.say, told)
+
         def get() -> Attachment:
+            choose(False)
+            try:
+                return self.choice.attach(keep=self.choice.kept, resume=True, on_wait=waits)
+            except KernelRefused as refused:
+                if refused.tag != _IN_USE or self.choose is None or not self.choice.resume:
+                    raise
+            choose(True)
             return self.choice.attach(keep=self.choice.kept, resume=True, on_wait=waits)
 
         def release(attachment: Attachment) -> None:
@@ -177,8 +230,13 @@ class NotebookSession:
         self._waiting.clear()
         self._quitting = self._defined = False
         self.fresh = attachment.fresh
+        self.asked_by = attachment.profile.asks if attachment.profile is not None else None
+        self.position = attachment.session.position
+        self._asking = self.asked_by
         self.turn = Turn.UNKNOWN
         self._ask_at = time.monotonic() + _ASK_SECONDS
+        # Prompts and questions among what was missed do not say how the kernel stands now.
+        self._returning, self._marker = not attachment.fresh, ""
         self._listen(attachment)
 
     def _listen(self, attachment: Attachment) -> None:
@@ -194,13 +252,13 @@ class NotebookSession:
     async def settle(self, take: Callable[[Happening], None]) -> None:
         """Wait until the kernel is idle or asks, and give what it says until then.
 
+        `take` calls :meth:`shown`.
+
         Raises:
             SessionLost: the link has ended.
         """
-        while self.turn in (Turn.UNKNOWN, Turn.BUSY):
-            happening = await self.next()
-            if not isinstance(happening, Prompted):
-                take(happening)
+        while self._waiting or self.turn in (Turn.UNKNOWN, Turn.BUSY):
+            take(await self.next())
 
     async def detach(self, *, close: bool) -> None:
         """Let the kernel go.
@@ -209,16 +267,40 @@ class NotebookSession:
             close: whether it ends; else it is as when any client leaves, and a kernel that is kept
                 goes on with what it evaluates.
         """
+        await self.let_go(self.leave(), close=close)
+
+    def leave(self) -> Attachment | None:
+        """Have no kernel, but do not let the present one go: return it."""
+        self.save()
         attachment, self._attachment = self._attachment, None
         self.turn = Turn.AWAY
         self._came.set()
+        return attachment
+
+    async def let_go(self, attachment: Attachment | None, *, close: bool) -> None:
+        """Let a kernel go that was left; see :meth:`detach`."""
         if attachment is not None:
             await asyncio.to_thread(_let_go, attachment, close=close)
 
+    def take_back(self, attachment: Attachment | None) -> None:
+        """Have the kernel that was left."""
+        self._attachment = attachment
+        self.turn = Turn.AWAY if attachment is None else Turn.UNKNOWN
+        self._ask_at = time.monotonic()
+
     # ------------------------------------------------------------------ to the kernel
 
-    async def enter(self, text: str) -> None:
-        """Enter text as at a prompt: a :class:`Prompted` ends what comes of it."""
+    async def enter(self, text: str, asks: CellNote | None = None, notebook: str = "") -> None:
+        """Enter text as at a prompt: a :class:`Prompted` ends what comes of it.
+
+        `asks`: the cell that it is of, which the profile notes, and the path of its `notebook`.
+        """
+        if asks is not None:
+            self._asking = asks
+            try:
+                self.attachment.note(asks, notebook=notebook)
+            except ProfileError as error:
+                self.say(str(error))
         self.turn = Turn.BUSY
         await self._put(Symbol("EnterTextPacket")(text))
 
@@ -303,66 +385,138 @@ class NotebookSession:
             SessionLost: the kernel has ended, or cannot be attached again.
         """
         while not self._waiting:
-            if self._attachment is None:
-                raise SessionLost("the kernel has been let go")
-            if self.turn is Turn.UNKNOWN and time.monotonic() >= self._ask_at:
-                self._ask_at = time.monotonic() + _ASK_AGAIN_SECONDS
-                await self._put(command("Kernels"))
-            event = self._events.get(0)
-            if event is None:
+            self._reading = True
+            try:
+                await self._proceed()
+            finally:
+                self._reading = False
+        happening, self.position = self._waiting.popleft()
+        if isinstance(happening, Prompted) and happening.depth == 0:
+            self._asking = None
+        return happening
+
+    async def _proceed(self) -> None:
+        """Handle the next event, or wait until there may be one.
+
+        Raises:
+            SessionLost: as :meth:`next`.
+        """
+        if self._attachment is None:
+            raise SessionLost("the kernel has been let go")
+        if self._asks and time.monotonic() >= self._ask_at:
+            self._ask_at = time.monotonic() + _ASK_AGAIN_SECONDS
+            await self._put(command("Kernels"))
+        event = self._events.get(0)
+        match event:
+            case None:
                 await self._wait()
-                continue
-            match event:
-                case Said() if self._attachment is not None and event.session is self._attachment.session:
-                    self._said(event)
-                case Ended() if self._attachment is not None and event.session is self._attachment.session:
-                    await self._lost(event.error)
-        return self._waiting.popleft()
+            case Said() if self._attachment is not None and event.session is self._attachment.session:
+                await self._said(event)
+            case Ended() if self._attachment is not None and event.session is self._attachment.session:
+                await self._lost(event.error)
+
+    async def describe(self) -> dict[str, Expr] | None:
+        """Ask the server what it says of the kernel; None: it does not answer soon."""
+        if self._attachment is None:
+            return None
+        told = self._table = asyncio.get_running_loop().create_future()
+        with contextlib.suppress(TimeoutError, SessionLost):
+            async with asyncio.timeout(_DESCRIBE_SECONDS):
+                await self._put(command("Kernels"))
+                while not (self._reading or told.done()):
+                    await self._proceed()
+                return await told
+        return None
+
+    def shown(self) -> None:
+        """Note that everything that :meth:`next` has given has been shown."""
+        self._shown = self.position, self._asking
+        if self._saving is None and self._attachment is not None and self._attachment.file is not None:
+            self._saving = asyncio.get_running_loop().call_later(_SAVE_SECONDS, self._save_shown, *self._shown)
+
+    def _save_shown(self, position: int, asking: CellNote | None) -> None:
+        self._saving = None
+        self._save(position, asking)
+        if self._shown != (position, asking):
+            self.shown()
+
+    def save(self) -> None:
+        """Save now what was shown."""
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
+            self._save(*self._shown)
+
+    def _save(self, position: int, asking: CellNote | None) -> None:
+        attachment = self._attachment
+        if attachment is None or not self.may_save():
+            return
+        try:
+            if asking is None and self._asking is None:
+                attachment.note(None)
+            attachment.save(position)
+        except ProfileError as error:
+            self.say(str(error))
 
     async def _wait(self) -> None:
         """Wait until there may be an event, or something is due."""
-        attachment = self.attachment
-        due = [] if attachment.unsaved is None else [attachment.unsaved]
-        if self.turn is Turn.UNKNOWN:
-            due.append(max(self._ask_at - time.monotonic(), 0.0))
-        try:
-            async with asyncio.timeout(min(due) if due else None):
+        seconds = max(self._ask_at - time.monotonic(), 0.0) if self._asks else None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 await self._came.wait()
-        except TimeoutError:
-            if attachment.unsaved == 0.0:
-                self._save(attachment.save_now)
         self._came.clear()
 
-    def _said(self, said: Said) -> None:
+    async def _said(self, said: Said) -> None:
         attachment = self.attachment
         table = attachment.session.table(said.packet)
         if table is not None:
-            if self.turn is Turn.UNKNOWN and table.get("State") == "attached" and table.get("Busy") in (None, Symbol("False")):
-                self._note(self._conversation.at_prompt(str(table.get("Prompt") or "")))
+            if self._table is not None and not self._table.done():
+                self._table.set_result(table)
+            await self._stands(table, said.position)
             return
         for happening in self._conversation.take(said.packet):
-            self._note(happening)
-        if isinstance(self._waiting[-1] if self._waiting else None, Asked | Prompted):
-            self._save(lambda: attachment.save(said.position))
-        elif not self._conversation.within:
-            self._save(lambda: attachment.save_soon(said.position))
+            if self._marker and isinstance(happening, Returned) and happening.value in (self._marker, Symbol("$Aborted")):
+                self._returning, self._marker = False, ""
+                self._note(self._conversation.at_prompt(self._prompt), said.position)
+            else:
+                self._note(happening, said.position)
 
-    def _note(self, happening: Happening) -> None:
-        match happening:
-            case Prompted():
-                self.turn = Turn.IDLE
-                self.number = happening.number or self.number
-            case Returned():
-                self.turn = Turn.IDLE
-            case Asked():
-                self.turn = Turn.ASKED
-        self._waiting.append(happening)
+    async def _stands(self, table: dict[str, Expr], position: int) -> None:
+        """Take what the server says of the kernel, if it is not known otherwise how it stands."""
+        if not self._asks or table.get("State") != "attached":
+            return
+        busy, asking = (table.get(key) == Symbol("True") for key in ("Busy", "Asking"))
+        prompt = str(table.get("Prompt") or "")
+        if not self._returning:
+            if not busy:
+                self._note(self._conversation.at_prompt(prompt), position)
+        elif asking and self._waits_for_answer is not None:
+            self._returning = False
+            self.turn = self._waits_for_answer
+        elif busy:
+            self.turn = Turn.BUSY
+        elif not self._marker:
+            # The server may say this before the last of what was missed. The kernel says its answer
+            # to this after it.
+            self._marker, self._prompt = f"kernelbus-{secrets.token_hex(8)}", prompt
+            await self._put(Symbol("EvaluatePacket")(self._marker))
 
-    def _save(self, save: Callable[[], None]) -> None:
-        try:
-            save()
-        except ProfileError as error:
-            self.say(str(error))
+    @property
+    def _asks(self) -> bool:
+        """Whether the server is to be asked how the kernel stands."""
+        return self._attachment is not None and not self._marker and (self._returning or self.turn is Turn.UNKNOWN)
+
+    def _note(self, happening: Happening, position: int) -> None:
+        if isinstance(happening, Prompted):
+            self.number = happening.number or self.number
+        waits_for = _TURNS.get(type(happening))
+        if not self._returning:
+            self.turn = waits_for or self.turn
+        elif waits_for is not None:
+            self._ask_at = 0.0
+        dialog = isinstance(happening, Prompted) and happening.depth > 0
+        self._waits_for_answer = waits_for if isinstance(happening, Asked) or dialog else None
+        self._waiting.append((happening, position))
 
     async def _lost(self, error: wstp.WSTPError) -> None:
         """Attach the kernel again, or end the session.

@@ -46,9 +46,14 @@ class Notebook:
         self.manager = manager
         self.client = client
 
-    def start(self, code: str, *, stdin: bool = False, **options: Any) -> str:
-        """Have a cell run; return the id of its request."""
-        return self.client.execute(code, allow_stdin=stdin, **options)
+    def start(self, code: str, *, stdin: bool = False, cell: str = "", **options: Any) -> str:
+        """Have a cell run, which may have an id; return the id of its request."""
+        if not cell:
+            return self.client.execute(code, allow_stdin=stdin, **options)
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": stdin, "stop_on_error": True, **options}
+        message = self.client.session.msg("execute_request", content, metadata={"cellId": cell})
+        self.client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
 
     def run(self, code: str, answers: Sequence[str] | None = None, **options: Any) -> Ran:
         """Run a cell to its end; `answers` are given to what it asks, None: nobody can be asked."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kernelbus.shell.address import Address
-from kernelbus.shell.clients.profile import Profile, ProfileError, ProfileFile
+from kernelbus.shell.clients.profile import CellNote, Profile, ProfileError, ProfileFile
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +24,10 @@ def test_round_trip(place: str, tmp_path: Path) -> None:
     assert written.created and written.used
     assert file.path.stat().st_mode & 0o777 == 0o600
     assert list(file.path.parent.glob(".*")) == []
+    assert "Cell" not in file.path.read_text() and "Notebook" not in file.path.read_text(), "older versions do not know them"
+    of_notebook = replace(written, notebook="/a/Wärme.ipynb", asks=CellNote(7, 31, "c-1", "Plot[Sin[x]]", 2))
+    assert file.write(of_notebook) == file.read()
+    assert file.read().asks == of_notebook.asks
 
 
 @pytest.mark.parametrize(
@@ -36,6 +41,7 @@ def test_round_trip(place: str, tmp_path: Path) -> None:
         ('{"Version": 1, "Server": "h", "Kernel": "k", "Pol": 1}', "has an unknown key 'Pol'"),
         ('{"Version": 1, "Server": "h"}', "has a wrong 'Kernel'"),
         ('{"Version": 1, "Server": "h", "Kernel": "k", "ResumePoint": -1}', "has a wrong 'ResumePoint'"),
+        ('{"Version": 1, "Server": "h", "Kernel": "k", "Cell": {"Input": 1}}', "has a wrong 'Cell'"),
         ('{"Version": 1, "Server": "http://h", "Kernel": "k"}', "has a wrong 'Server'"),
     ],
 )

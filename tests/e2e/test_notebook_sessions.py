@@ -1,0 +1,140 @@
+"""Sessions of notebooks outlive what shows them: kernels that are killed, shut down and restarted.
+
+Tests of kernelbus.shell.jupyter the modules kernelbus.shell.jupyter.binding and
+kernelbus.shell.jupyter.steering.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from notebooks import Notebook, Ran, installed, notebook
+from serving import Part, wait_until, write_config
+
+POOLS = {"Main": {"MinimumKernelNumber": 1, "MaximumKernelNumber": 4}, "Other": {"MinimumKernelNumber": 0, "MaximumKernelNumber": 1}}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
+    config = write_config(tmp_path_factory.mktemp("server") / "k.conf", Pools=POOLS)
+    with Part("serve", "-p", "0", "-l", "debug", "-c", config) as part:
+        yield part
+
+
+@pytest.fixture(scope="module")
+def open_book(server: Part, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., object]]:
+    folder = tmp_path_factory.mktemp("jupyter")
+    with pytest.MonkeyPatch.context() as patch, installed(patch, folder, "--server", str(server.port), "--pool", "Main"):
+
+        @contextmanager
+        def opened(name: str = "work.ipynb", **options: object) -> Iterator[Notebook]:
+            """Start a kernel as Jupyter Server does for a notebook of this name."""
+            path = str(folder / name) if name else ""
+            with notebook(env={**os.environ, "JPY_SESSION_NAME": path}, **options) as book:
+                yield book
+
+        yield opened
+
+
+def kill(book: Notebook) -> None:
+    """Kill a kernel's process with SIGKILL, and wait for its end."""
+    assert book.manager.provisioner is not None
+    os.kill(book.manager.provisioner.pid, signal.SIGKILL)
+    wait_until(lambda: not book.manager.is_alive(), "the kernel's end")
+
+
+def result(ran: Ran) -> str:
+    assert ran.reply["status"] == "ok", (ran.reply, ran.outputs)
+    return str(ran.bundles()[-1]["text/plain"])
+
+
+def shown(ran: Ran) -> list[str]:
+    """Return the texts of outputs, in order."""
+    outputs = [(kind, content) for kind, content in ran.outputs if kind != "execute_input"]
+    return [content["text"] if kind == "stream" else content["data"]["text/plain"] for kind, content in outputs]
+
+
+def test_nothing_is_missing_after_a_kernel_was_killed_in_mid_cell(server: Part, open_book: Callable[..., object]) -> None:
+    with open_book() as book:  # type: ignore[attr-defined]
+        assert result(book.run("state = 41")) == "41"
+        request = book.start('Print["one"]; Pause[1]; Print["two"]; state + 1\nPrint["never"]')
+        for kind, _ in book.heard(request):
+            if kind == "stream":
+                break
+        kill(book)
+    with open_book() as book:  # type: ignore[attr-defined]
+        wait_until(lambda: server.logged("is detached"), "its leaving")
+        ran = book.run("state")
+        said = shown(ran)
+        assert re.fullmatch(r"back in session .{8} of work\.ipynb \(pool Main, begun .*\): .* missed.*\n", said[0])
+        told = next(text for text in said if text.endswith("asked for:"))
+        assert told == 'missed from In[2], which the cell  Print["one"]; Pause[1]; Print["two"]; state + 1  asked for:'
+        assert said[said.index("two\n") + 1 :] == ["42", "that is all that was missed; the last input of that cell was not run", "41"]
+        assert said.count("one\n") <= 1 and said.count("two\n") == 1
+        assert shown(book.run("state")) == ["41"], "it is said once"
+
+
+def test_a_shut_down_kernel_leaves_its_session_and_a_restarted_one_ends_it(
+    server: Part, open_book: Callable[..., object], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with open_book("shut.ipynb") as book:  # type: ignore[attr-defined]
+        book.run("state = 43")
+        (line, *_) = shown(book.run("%kernel"))
+        first = re.search("kernel +(.*)\n", "".join(shown(book.run("%kernel"))))
+        assert first is not None, line
+    assert re.search(f"kernelbus: session {first[1][:8]} of shut.ipynb is kept for 2 days without use", capfd.readouterr().err)
+    with open_book("shut.ipynb") as book:  # type: ignore[attr-defined]
+        # Nothing was run here yet: a restart ends the session all the same, and its kernel.
+        assert f"the next cell goes back to session {first[1][:8]}" in book.run("%kernel").text("stdout")
+        assert result(book.run("state")) == "43"
+        book.manager.restart_kernel()
+        book.client.wait_for_ready(timeout=60)
+        assert server.logged(f"kernel {re.escape(first[1][:8])} of pool Main is ended")
+        assert result(book.run("state")) == "state"
+
+
+def test_a_second_kernel_of_a_notebook_takes_nothing(open_book: Callable[..., object]) -> None:
+    with open_book("two.ipynb") as book, open_book("two.ipynb") as other:  # type: ignore[attr-defined]
+        book.run("mine = 1")
+        ran = other.run("mine")
+        assert result(ran) == "mine"
+        told = r"the session of two\.ipynb is in use: another kernel of this notebook has it \(process \d+\)\. "
+        assert re.match(told, ran.text("stderr"))
+        refused = other.run("%kernel attach")
+        assert refused.reply["ename"] == "MagicError" and "another kernel of this notebook has it" in refused.text("stderr")
+        assert result(book.run("mine")) == "1"
+        kill(book)
+        assert "the notebook has session" in other.run("%kernel attach").text("stdout")
+        assert result(other.run("mine")) == "1"
+
+
+def test_orders_go_to_other_kernels_and_stay_where_these_cannot_be_had(server: Part, open_book: Callable[..., object]) -> None:
+    with open_book("") as book:  # type: ignore[attr-defined]
+        book.run("mine = 1")
+        assert re.search("^name +none\n(.*\n)*kept +no: it ends", book.run("%kernel").text("stdout"), re.MULTILINE)
+        for order, told in (("attach nonsense", "there is no kernel nonsense"), ("pool None", "None"), ("again", "does not know 'again'")):
+            ran = book.run(f"%kernel {order}")
+            assert ran.reply["status"] == "error" and told in ran.text("stderr"), ran.outputs
+        assert result(book.run("mine")) == "1"
+        assert "named now" not in book.run("%kernel name mine").text("stdout")
+        assert result(book.run("mine = 2")) == "2"
+        ran = book.run("%kernel pool Other")
+        assert "of pool Other now" in ran.text("stdout") and "is ended" in ran.text("stdout")
+        assert "is of pool Other already" in book.run("%kernel pool Other").text("stdout")
+        assert "is ended" in book.run("%kernel fresh\nmine = 3").text("stdout")
+        assert "is ended; the next cell gets a fresh kernel" in book.run("%kernel close").text("stdout")
+        assert "%kernel attach [ID]" in book.run("%kernel help").text("stdout")
+
+
+def test_timeit_measures_in_the_kernel(open_book: Callable[..., object]) -> None:
+    with open_book("") as book:  # type: ignore[attr-defined]
+        ran = book.run("%%timeit -r 3\nPause[0.02]")
+        told = r"2\d(\.\d)? ms ± .* per loop \(mean ± std\. dev\. of 3 runs, \d+ loops? each\)\n"
+        assert re.fullmatch(told, ran.text("stdout")), ran.outputs
+        assert book.run("%%timeit\nf[").reply["status"] == "error"
+        assert book.run("%%timeit").reply["ename"] == "MagicError"
