@@ -18,6 +18,6 @@
 ``starting``        starts a server for this user where there is none
 =================== ============================================================================
 
-The room may import the clients' room, and of the others how the status is written. Nothing here is imported by other
-rooms but by ``shell.main``. Begin reading at ``session``.
+The room may import the clients' room, and of the others how the status is written. Nothing here is
+imported by other rooms but by ``shell.main``. Begin reading at ``session``.
 """
