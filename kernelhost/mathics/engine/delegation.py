@@ -230,7 +230,10 @@ def install(definitions: Any) -> None:
     if is_installed():
         for entry in read_better((here / "better.toml").read_text(encoding="utf-8")):
             definition = builtin.get(f"System`{entry.name}")
-            if definition is not None:
+            if definition is not None and entry.only:
+                definition.downvalues, definition.subvalues = [rule], [rule]
+                definition.upvalues, definition.formatvalues = [], {}
+            elif definition is not None:
                 for values in ("downvalues", "subvalues"):
                     theirs = list(getattr(definition, values))
                     setattr(definition, values, [_Better(delegate, entry, theirs), *theirs])

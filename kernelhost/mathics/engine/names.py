@@ -24,12 +24,14 @@ class Better(NamedTuple):
         heads: a pattern; the engine is asked only if the head of an argument matches it. "" matches
             all.
         shown_by: inputs, each with its right value, that Mathics3 alone gets wrong.
+        only: whether Mathics3 is not asked at all, because its values are of another kind.
     """
 
     name: str
     first: bool
     heads: str
     shown_by: tuple[tuple[str, str], ...]
+    only: bool = False
 
 
 def read_functions(text: str) -> dict[str, tuple[str, ...]]:
@@ -50,8 +52,8 @@ def read_better(text: str) -> list[Better]:
     """
     found = []
     for name, entry in tomllib.loads(text).items():
-        if entry.get("ask") not in ("first", "after") or not entry.get("shown_by"):
-            raise ValueError(f'{name}: `ask` is neither "first" nor "after", or `shown_by` is missing')
+        if entry.get("ask") not in ("first", "after", "only") or not entry.get("shown_by"):
+            raise ValueError(f'{name}: `ask` is none of "first", "after" and "only", or `shown_by` is missing')
         inputs = tuple((source, value) for source, value in entry["shown_by"])
-        found.append(Better(name, entry["ask"] == "first", entry.get("heads", ""), inputs))
+        found.append(Better(name, entry["ask"] == "first", entry.get("heads", ""), inputs, entry["ask"] == "only"))
     return found

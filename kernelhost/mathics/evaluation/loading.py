@@ -154,6 +154,7 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.evaluation import confinement, protection
     from kernelbus.kernelhost.mathics.evaluation.terminal import Terminal
     from kernelbus.kernelhost.mathics.library.assumptions import install_assumptions
+    from kernelbus.kernelhost.mathics.library.quantities import install_quantities
     from kernelbus.kernelhost.mathics.pictures import exporting, functions
 
     terminal = Terminal(interrupts)
@@ -190,6 +191,7 @@ def load() -> Loaded:
     # Last, so that it sees what the kernel has.
     delegation.install(definitions)
     install_assumptions(definitions)
+    install_quantities(definitions)
     functions.install(definitions)
     exporting.install(definitions)
     return Loaded(definitions, interrupts, terminal, _number_tables(), workers)
@@ -251,8 +253,10 @@ def _add_packages(definitions: Any) -> None:
     from kernelbus.kernelhost.mathics.library.enclosing import install_enclosing
     from kernelbus.kernelhost.mathics.library.functions import add_functions
     from kernelbus.kernelhost.mathics.library.images import install_images
+    from kernelbus.kernelhost.mathics.library.inactive import install_inactive
     from kernelbus.kernelhost.mathics.library.inequalities import install_inequalities
     from kernelbus.kernelhost.mathics.library.joining import install_joining
+    from kernelbus.kernelhost.mathics.library.numbers import add_number_messages
     from kernelbus.kernelhost.mathics.library.numericarrays import install_numeric_arrays
     from kernelbus.kernelhost.mathics.library.patterns import add_patterns
     from kernelbus.kernelhost.mathics.library.sparse import install_sparse
@@ -261,10 +265,12 @@ def _add_packages(definitions: Any) -> None:
 
     add_patterns(definitions)
     add_functions(definitions)
+    add_number_messages(definitions)
     install_bits(definitions)
     install_joining(definitions)
     install_enclosing(definitions)
     install_derivatives(definitions)
+    install_inactive(definitions)
     install_inequalities(definitions)
     install_numeric_arrays(definitions)
     install_images(definitions)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from mathics.core.atoms import Complex, Integer, MachineReal, Rational, String
+from mathics.core.atoms import Complex, Integer, MachineReal, PrecisionReal, Rational, String
 from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol
@@ -82,6 +82,28 @@ _INFIX = frozenset(
 )
 
 _SELF_CONTAINED = re.compile(r"#?[\w$`']*(\[.*\])?|\{.*\}|<\|.*\|>", re.DOTALL)
+
+
+#: Where a word begins in the name of a unit.
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_POWERS = {1: "", 2: " squared", 3: " cubed"}
+
+
+def _unit_words(unit: Any, single: bool) -> str | None:
+    """Return the words of a unit: names, products, powers and quotients of these; None for others.
+    """
+    over: list[str] = []
+    under: list[str] = []
+    for factor in unit.elements if is_call(unit, "System`Times") else (unit,):
+        name, power = factor, 1
+        while is_call(name, "System`Power", 2) and isinstance(name.elements[1], Integer):
+            name, power = name.elements[0], power * int(name.elements[1].value)
+        if not isinstance(name, String) or abs(power) not in _POWERS:
+            return None
+        words = _WORD.sub(" ", name.value).lower()
+        shown = words.removesuffix("s") if (single or power < 0) and words not in ("celsius", "siemens") else words
+        (over if power > 0 else under).append(shown + _POWERS[abs(power)])
+    return " per ".join(filter(None, (" ".join(over), *under)))
 
 
 class _NoLayoutError(Exception):
@@ -157,6 +179,7 @@ class _Printer:
             "Not": self._not,
             "Inequality": self._inequality,
             "SparseArray": self._sparse,
+            "Quantity": self._quantity,
             "Factorial": self._factorial,
             "Function": self._function,
             "Row": self._row,
@@ -212,6 +235,12 @@ class _Printer:
             return self._real(float(expr.value))
         if isinstance(expr, Complex):
             return self._complex(expr, inline)
+        if isinstance(expr, PrecisionReal):
+            mantissa, _, exponent = render_output_form(expr, self._evaluation).partition("\N{MULTIPLICATION SIGN}10^")
+            precedence = TIMES if expr.value < 0 else ATOM
+            if exponent:
+                return layout.raised(layout.text(f"{mantissa} 10"), layout.text(exponent), TIMES)
+            return layout.text(mantissa, precedence)
         if is_number(expr):
             return layout.text(render_output_form(expr, self._evaluation), TIMES if expr.value < 0 else ATOM)
         return self._theirs(expr)
@@ -301,6 +330,13 @@ class _Printer:
             for index, element in enumerate(elements)
         ]
         return layout.row(layout.between(boxes, operator.text), operator.precedence)
+
+    def _quantity(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        """Return a quantity in words, ``3 meters per second``."""
+        if len(elements) != 2:
+            return None
+        words = _unit_words(elements[1], is_number(elements[0]) and elements[0].value == 1)
+        return None if words is None else layout.row([self.box(elements[0], inline), layout.text(f" {words}")], TIMES)
 
     def _sparse(self, elements: Sequence[Any], inline: bool) -> Box | None:
         """Return a sparse array as the number of its elements and its dimensions."""

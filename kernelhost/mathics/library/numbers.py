@@ -14,7 +14,7 @@ from typing import Any
 
 from kernelbus.kernelhost.mathics.forms.reals import MACHINE_DIGITS, MAXIMUM_EXPONENT
 
-__all__ = ["mend_numbers"]
+__all__ = ["add_number_messages", "mend_numbers"]
 
 #: A number with up to so many significant digits and no precision mark is a machine number.
 _MACHINE_DIGITS = 17
@@ -28,6 +28,14 @@ def mend_numbers() -> None:
     _mend_precision()
     _mend_absolute_values()
     _mend_range()
+
+
+def add_number_messages(definitions: Any) -> None:
+    """Add the messages that Mathics3 lacks."""
+    from kernelbus.kernelhost.mathics.native import add_message
+
+    text = "`1` is too small to represent as a normalized machine number; precision may be lost."
+    add_message(definitions, "General", "munfl", text)
 
 
 def _mend_reading() -> None:
@@ -96,16 +104,20 @@ def _mend_range() -> None:
 
     A function that finds that its result is too large is applied again, to the same numbers with a
     precision of their own. A number beyond ``10^MAXIMUM_EXPONENT`` is too large for that, too, and
-    is ``Overflow[]``, as a number that is entered.
+    is ``Overflow[]``, as a number that is entered. A result that is too small for a machine number
+    is zero, with the message ``General::munfl``.
     """
-    from mathics.core.atoms import PrecisionReal
+    from mathics.core.atoms import MachineReal, PrecisionReal
     from mathics.core.rules import FunctionApplyRule
 
     their_apply, their_new = FunctionApplyRule.apply_function, PrecisionReal.__new__
 
     def apply_function(self: Any, expression: Any, *arguments: Any) -> Any:
         try:
-            return their_apply(self, expression, *arguments)
+            result = their_apply(self, expression, *arguments)
+            if type(result) is MachineReal and not result.value and _underflows(expression):
+                arguments[-1].message("General", "munfl", expression)
+            return result
         except OverflowError:
             if expression.has_form("N", 1) and isinstance(expression.elements[0], PrecisionReal):
                 # There is no machine number that it could be.
@@ -125,6 +137,16 @@ def _mend_range() -> None:
 
     FunctionApplyRule.apply_function = apply_function
     PrecisionReal.__new__ = new
+
+
+def _underflows(expression: Any) -> bool:
+    """Tell whether a product or a power that is zero has no factor that is zero."""
+    from mathics.core.atoms import Number
+
+    if expression.get_head_name() not in ("System`Power", "System`Times"):
+        return False
+    factors = expression.elements if expression.get_head_name() == "System`Times" else expression.elements[:1]
+    return all((isinstance(each, Number) and not each.is_zero) or each.get_name() == "System`E" for each in factors)
 
 
 def _precise(expr: Any) -> Any:

@@ -86,9 +86,11 @@ def _product(values: Any, exact: bool) -> Any:
     if any(type(value) is int and not value for value in values):
         return Integer(0)
     try:
-        return _real(float(math.prod(values)))
+        value = float(math.prod(values))
     except OverflowError:
         return None
+    # An underflow has a message, which is not said here.
+    return _real(value) if value or not all(values) else None
 
 
 _Fold = Callable[[Any, bool], Any]
@@ -161,9 +163,10 @@ def _power_of(base: Any, exponent: Any) -> Any:
         return None
     if type(base) is MachineReal and number > 0:
         try:
-            return _real(base._value**number)
+            value = base._value**number
         except OverflowError:
             return None
+        return _real(value) if value or not base._value else None
     return None
 
 

@@ -167,8 +167,11 @@ def test_what_mathics_gets_wrong_is_answered_better(session: Session) -> None:
             found = session(source)
             if (found, session.said) != (value, []):
                 wrong.append(f"{source}: {found} {session.said}")
+            if entry.only:
+                continue
             kept = definition.downvalues, definition.subvalues
-            definition.downvalues, definition.subvalues = kept[0][1:], kept[1][1:]
+            for values in ("downvalues", "subvalues"):
+                setattr(definition, values, [rule for rule in getattr(definition, values) if not isinstance(rule, delegation.AskRule)])
             session.loaded.definitions.clear_cache()
             if session(source) == value:
                 wrong.append(f"{source}: the kernel has it right by itself: take {entry.name} off the list")
