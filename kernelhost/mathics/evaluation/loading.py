@@ -259,6 +259,7 @@ def _add_packages(definitions: Any) -> None:
     from kernelbus.kernelhost.mathics.library.numbers import add_number_messages
     from kernelbus.kernelhost.mathics.library.numericarrays import install_numeric_arrays
     from kernelbus.kernelhost.mathics.library.patterns import add_patterns
+    from kernelbus.kernelhost.mathics.library.saving import install_saving
     from kernelbus.kernelhost.mathics.library.sparse import install_sparse
     from kernelbus.kernelhost.mathics.library.strings import install_strings
     from kernelbus.kernelhost.mathics.library.various import install_various
@@ -277,6 +278,7 @@ def _add_packages(definitions: Any) -> None:
     install_strings(definitions)
     install_templates(definitions)
     install_various(definitions)
+    install_saving(definitions)
     install_sparse(definitions)
     add_functions(definitions, "developer.m")
     for kind in (*control.BUILTINS, *formats.BUILTINS, *messages.BUILTINS, *programs.BUILTINS):

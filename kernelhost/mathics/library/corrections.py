@@ -11,6 +11,7 @@ Each is changed in place, before definitions are made of it:
 * ``FromCharacterCode`` takes codes beyond 65535. It joins the codes of two surrogates, and so does
   a string that is written with two escapes.
 * ``FullForm`` writes the head of a list, as it does all heads.
+* ``ClearAll`` leaves a symbol's options empty; Mathics3 leaves none, and fails when they are asked.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def correct() -> None:
     _correct_to_expression()
     _correct_characters()
     _correct_full_form()
+    _correct_clear_all()
 
 
 def _correct_full_form() -> None:
@@ -40,6 +42,18 @@ def _correct_full_form() -> None:
 
     # The one place where that module asks for this symbol writes braces.
     makeboxes.SymbolList = None
+
+
+def _correct_clear_all() -> None:
+    from mathics.builtin.assignments.clear import ClearAll
+
+    theirs = ClearAll.do_clear
+
+    def do_clear(self: Any, definition: Any) -> None:
+        theirs(self, definition)
+        definition.options = {}
+
+    ClearAll.do_clear = do_clear
 
 
 def _correct_check() -> None:

@@ -118,5 +118,6 @@ NameQ[x_String] := Names[x] =!= {}
 
 SetAttributes[{ApplyTo, Once}, {HoldFirst}]
 ApplyTo[x_, f_] := x = f[x]
+ParallelNeeds[context_String] := (Needs[context]; ParallelEvaluate[Needs[context]];)
 Once[x_] := kernelbus`once[Hold[x]]
 kernelbus`once[held : Hold[x_]] := kernelbus`once[held] = x

@@ -24,7 +24,7 @@ from kernelbus.kernelhost.mathics.forms.described import describe
 from kernelbus.kernelhost.mathics.forms.inputform import input_form, string_text
 from kernelbus.kernelhost.mathics.library.dependencies import needed
 
-__all__ = ["mend_inspection"]
+__all__ = ["definition_lines", "mend_inspection"]
 
 _HOLD_FORM, _HOLD_PATTERN = Symbol("System`HoldForm"), Symbol("System`HoldPattern")
 _RULE, _RULE_DELAYED, _NONE = Symbol("System`Rule"), Symbol("System`RuleDelayed"), Symbol("System`None")
@@ -127,15 +127,26 @@ def _full_definition_text(expr: Any, evaluation: Any) -> str | None:
 
 def _definitions(name: str, evaluation: Any) -> list[str]:
     """Return the definitions of a symbol as InputForm texts; attributes first, options last."""
-    definitions = evaluation.definitions
-    short = definitions.shorten_name(name)
+    return definition_lines(name, evaluation.definitions, evaluation)
+
+
+def definition_lines(name: str, definitions: Any, evaluation: Any = None) -> list[str]:
+    """Return the definitions of a symbol as InputForm texts; attributes first, options last.
+
+    Args:
+        name: the symbol's whole name.
+        definitions: Mathics3's definitions.
+        evaluation: the running evaluation, which says how names are shortened. Without one, only
+            System` and Global` are left out, so that the text means the same in every context.
+    """
+    short = definitions.shorten_name(name) if evaluation is not None else name.removeprefix("Global`")
     try:
         whole = definitions.get_definition(name, only_if_exists=True)
     except KeyError:
         return []
     lines = []
     if whole.attributes:
-        names = ", ".join(definitions.shorten_name(each) for each in attributes_bitset_to_list(whole.attributes))
+        names = ", ".join(each.removeprefix("System`") for each in attributes_bitset_to_list(whole.attributes))
         lines.append(f"Attributes[{short}] = {{{names}}}")
     user = definitions.user.get(name)
     if user is not None and not whole.attributes & A_READ_PROTECTED:
