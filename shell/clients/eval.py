@@ -21,6 +21,7 @@ from kernelbus.shell.clients.ending import exit_status, how_it_ended
 from kernelbus.shell.clients.forms import full_form
 from kernelbus.shell.clients.inputlines import InputLines
 from kernelbus.shell.clients.output import Output
+from kernelbus.shell.clients.pictures import how_to_save, is_picture
 from kernelbus.shell.clients.profile import ProfileError
 from kernelbus.shell.clients.session import SessionError
 from kernelbus.shell.clients.statements import Source
@@ -99,6 +100,11 @@ class _Voice:
 
     def __init__(self, who: str) -> None:
         self._who = who
+
+    @property
+    def dashes(self) -> str:
+        """What its options begin with: those of wolframscript have one dash."""
+        return "-" if self._who.endswith("script") else "--"
 
     def complain(self, text: str, status: int) -> int:
         """Say `text`, and return `status`."""
@@ -360,6 +366,8 @@ class _Evaluation:
             self._out.raw(text)
         elif text is not None:
             self._out.line(text)
+            if is_picture(text):
+                self._say.complain(how_to_save(f"{self._say.dashes}format PNG >picture.png"), 0)
         if self._unread and failed:
             if task.place:
                 self._say.complain(f"{task.place}: {task.fault or 'this cannot be read'}", FAILED)

@@ -14,7 +14,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 
-__all__ = ["CHOICE", "PNG", "is_picture", "known_way", "packed", "says_sixel"]
+__all__ = ["CHOICE", "PNG", "how_to_save", "is_picture", "known_way", "packed", "says_sixel"]
 
 #: The environment variable that says how pictures are shown: one of the ways, or `file`.
 CHOICE = "KERNELBUS_PICTURES"
@@ -27,6 +27,15 @@ _PIECE = 4096
 _COLOURS = 255
 #: What kernels show in the place of a picture.
 _PICTURE = re.compile(r"\s*-(?:Graphics3?D?|Image|Graph|Legended|Grid)-\s*")
+
+
+def how_to_save(how: str) -> str:
+    """Say how to see a picture where only text is shown.
+
+    Args:
+        how: what saves it: an option, or an expression.
+    """
+    return f"the result is a picture, which is not shown here: {how} saves it"
 
 
 def is_picture(text: str) -> bool:

@@ -31,7 +31,7 @@ from kernelbus.shell.clients.choice import Attachment, Choice
 from kernelbus.shell.clients.console import Console, Overtaken, Plain, terminal
 from kernelbus.shell.clients.events import Ended, Event, Events, Interrupts, Pressed, Said, listen
 from kernelbus.shell.clients.forms import full_form
-from kernelbus.shell.clients.pictures import PNG, is_picture
+from kernelbus.shell.clients.pictures import PNG, how_to_save, is_picture
 from kernelbus.shell.clients.profile import ProfileError
 from kernelbus.shell.clients.session import KernelRefused, SessionError, kept_for
 from kernelbus.shell.clients.viewer import Viewer
@@ -496,6 +496,9 @@ class _Repl:
         self._console.out.line(label + text.rstrip("\n").replace("\n", below))
         if self._console.interactive:
             self._console.out.write("\n")
+        elif number is not None and is_picture(text):
+            how = f'Export["picture.png", Out[{number[1]}]]'
+            self._console.errors.line(f"kernelbus repl: {how_to_save(how)}")
 
     def _show_held(self) -> None:
         for text in self._held:

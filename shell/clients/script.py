@@ -111,7 +111,7 @@ def _set_charset(name: str) -> None:
 
 
 def install(directory: Path, *, server: str = "", force: bool = False) -> int:
-    """Make an executable `wolframscript` in a folder, and return the exit status.
+    """Make an executable `wolframscript` in a folder, and the folder; return the exit status.
 
     Args:
         directory: the folder.
@@ -124,8 +124,10 @@ def install(directory: Path, *, server: str = "", force: bool = False) -> int:
     if server:
         Choice.of(server=server)
     file = directory / "wolframscript"
-    if not directory.is_dir():
-        complain(_WHO, f"--install: {directory} is no folder; make it first")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        complain(_WHO, f"--install: {directory} cannot be made: {error.strerror or error}")
         return FAILED
     if os.path.lexists(file) and not force and not _is_ours(file):
         complain(_WHO, f"--install: {file} is another program's: --force replaces it")

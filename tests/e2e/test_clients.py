@@ -72,9 +72,11 @@ def test_a_kernel_got_for_later_keeps_what_it_says(server: Part, environment: di
 def test_lines_from_a_pipe(server: Part, environment: dict[str, str]) -> None:
     # One kernel is ready, and its parent.
     before = wait_until(lambda: len(server.children()) if len(server.children()) > 1 else 0, "a kernel is ready", 60)
-    status, out, error = run(environment, "repl", "--server", server.server, typed="2+2\nPrint[a]; 1/0\n\nf[1,\n2]\nPlus[\n")
-    assert (status, out) == (1, "Out[1]= 4\na\nOut[2]= ComplexInfinity\nOut[3]= f[1, 2]\n")
-    assert [line.split(": ")[0] for line in error.splitlines()] == ["Power::infy", "Syntax::sntxi"]
+    typed = "2+2\nPrint[a]; 1/0\n\nf[1,\n2]\nGraphics[Disk[]]\nPlus[\n"
+    status, out, error = run(environment, "repl", "--server", server.server, typed=typed)
+    assert (status, out) == (1, "Out[1]= 4\na\nOut[2]= ComplexInfinity\nOut[3]= f[1, 2]\nOut[4]= -Graphics-\n")
+    assert [line.split(": ")[0] for line in error.splitlines()] == ["Power::infy", "kernelbus repl", "Syntax::sntxi"]
+    assert 'Export["picture.png", Out[4]] saves it' in error
     wait_until(lambda: len(server.children()) <= before, "the kernel is ended and replaced")
 
 

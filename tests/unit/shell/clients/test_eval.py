@@ -371,3 +371,12 @@ def test_bytes_of_a_format_are_written_as_they_are(play: Start, capfdbinary: pyt
     kernel = play({"picture": [packet("ReturnPacket", [Symbol("True"), "\x89PNG\r\n\xff"])]})
     assert main(["eval", "--server", kernel.server, "--format", "PNG", "picture"]) == 0
     assert capfdbinary.readouterr().out == b"\x89PNG\r\n\xff"
+
+
+def test_a_picture_that_is_not_shown_says_how_to_save_it(play: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    kernel = play({"p": [packet("ReturnPacket", "-Graphics-")]})
+    assert evaluate(["p"], kernel.server) == 0
+    said = capsys.readouterr()
+    assert said.out == "-Graphics-\n"
+    expected = "kernelbus eval: the result is a picture, which is not shown here: --format PNG >picture.png saves it\n"
+    assert said.err == expected

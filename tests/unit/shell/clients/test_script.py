@@ -49,7 +49,7 @@ def test_lines_of_input(play: Start, capsys: pytest.CaptureFixture[str], monkeyp
         (["-file", "nowhere.wls"], 1, "kernelbus script: nowhere.wls: No such file or directory"),
         (["-wstpserver", "http://x", "-c", "1"], 2, "kernelbus script: --server: 'http://x' is no server's address"),
         (["-charset", "Zork", "-c", "1"], 2, "kernelbus script: -charset: 'Zork' is no encoding"),
-        (["--install", "/no/such/folder"], 1, "kernelbus script: --install: /no/such/folder is no folder"),
+        (["--install", "/dev/null/folder"], 1, "kernelbus script: --install: /dev/null/folder cannot be made: Not a directory"),
     ],
 )
 def test_what_cannot_be_run_is_said(words: list[str], status: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,6 +58,7 @@ def test_what_cannot_be_run_is_said(words: list[str], status: int, said: str, ca
 
 
 def test_the_executable_never_replaces_another_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path = tmp_path / "a" / "folder that is made"
     file = tmp_path / "wolframscript"
     assert main(["script", "--install", str(tmp_path)]) == 0
     made = file.read_text()
