@@ -7,7 +7,9 @@ sense, only when its value has come. The pool itself is :mod:`kernelbus.shell.po
 from __future__ import annotations
 
 import atexit
+import itertools
 import logging
+import os
 import sys
 import threading
 import time
@@ -20,12 +22,13 @@ from typing import Any
 
 from kernelbus.shell.address import Address
 from kernelbus.shell.commands import name_of
-from kernelbus.shell.pool.kernellink import (
+from kernelbus.shell.pool.kernellink import KernelLink, encode
+from kernelbus.shell.pool.picture import drawing, drawn
+from kernelbus.shell.pool.said import (
     EvaluationAborted,
     EvaluationError,
     EvaluationFailed,
     KernelDied,
-    KernelLink,
     KernelMessage,
     NoKernel,
     TokenRefused,
@@ -35,7 +38,7 @@ from kernelbus.shell.streams import write_text
 from wstp import Expr, Function
 from wstp.lexer import Buffer
 
-__all__ = ["Crew", "Orders", "Task", "call_handler", "check_value", "show"]
+__all__ = ["Crew", "Definition", "Orders", "PoolStats", "Task", "call_handler", "check_value", "show"]
 
 _log = logging.getLogger("kernelbus.kernelpool")
 
@@ -89,6 +92,52 @@ class Task:
     kernel: KernelLink | None = None
 
 
+@dataclass(eq=False, slots=True)
+class Definition:
+    """What every kernel evaluates, those that come later as well, before any later task.
+
+    Attributes:
+        request: the encoded expression.
+        future: gets the values of the kernels that were there, once all have evaluated it.
+        due: the kernels that have not yet.
+        values: what the others gave.
+        fault: the first error of one of them.
+        dropped: whether it is of no use: it failed, or nobody waited for its end.
+    """
+
+    request: Sequence[Buffer]
+    future: Future[list[Any]] = field(default_factory=Future)
+    due: set[KernelLink] = field(default_factory=set)
+    values: list[Any] = field(default_factory=list)
+    fault: EvaluationError | None = None
+    dropped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStats:
+    """What a pool does, and what it has done.
+
+    Attributes:
+        kernels: how many kernels it has or expects.
+        ready: how many are there.
+        busy: how many of them evaluate.
+        waiting: how many evaluations wait for a kernel.
+        done: how many are over, with a value or an error. A chunk of `map` is one evaluation.
+        failed: how many of those had an error.
+        cancelled: how many were cancelled while a kernel evaluated them.
+        died: how many kernels have died and were replaced.
+    """
+
+    kernels: int
+    ready: int
+    busy: int
+    waiting: int
+    done: int
+    failed: int
+    cancelled: int
+    died: int
+
+
 def check_value(value: Expr, messages: Sequence[KernelMessage] = ()) -> Expr:
     """Return `value`, unless it says that the evaluation failed.
 
@@ -113,30 +162,96 @@ class Crew:
         self._changed = threading.Condition()
         self._tasks: deque[Task] = deque()
         self._at_work: set[Task] = set()
-        self._left = size
-        self._ready = 0
+        self._left = 0
+        # How many threads are to end as soon as they can.
+        self._leaving = 0
+        self._retired: set[threading.Thread] = set()
+        # The kernels that are ready, each with the number of definitions that it has evaluated.
+        self._kernels: dict[KernelLink, int] = {}
+        self._definitions: list[Definition] = []
+        self._awaited: list[tuple[int | None, Future[int]]] = []
+        self._done = self._failed = self._cancelled = self._deaths = 0
         self._fault: NoKernel | None = None
-        # Daemons, so that a program that forgot `shutdown` can end; `_at_exit` finishes their work.
-        self._threads = [threading.Thread(target=self._work, name=f"kernelpool-{at}", daemon=True) for at in range(size)]
+        self._threads: list[threading.Thread] = []
         _crews.add(self)
-        for thread in self._threads:
-            thread.start()
+        self.resize(size)
 
-    def wait_for_kernel(self) -> None:
-        """Wait until a kernel is ready.
+    def resize(self, size: int) -> None:
+        """Have `size` kernels from now on: ask for more, or let some end when they are free.
 
         Raises:
-            NoKernel: there will be none.
+            RuntimeError: the crew is closed.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._ready or not self._left)
-            if not self._ready and self._fault is not None:
-                raise self._fault
+            if self.closed:
+                raise RuntimeError("the pool is shut down")
+            more = size - self.size
+            if more < 0:
+                self._leaving -= more
+            else:
+                staying = min(self._leaving, more)
+                self._leaving -= staying
+                more -= staying
+            self._threads = [thread for thread in self._threads if thread.ident is None or thread.is_alive()]
+            started = []
+            for _ in range(more):
+                # Daemons, so that a program that forgot `shutdown` can end; `_at_exit` finishes
+                # their work.
+                started.append(threading.Thread(target=self._work, name=f"kernelpool-{next(_numbers)}", daemon=True))
+            self._left += len(started)
+            self._threads += started
+            self._look()
+        for thread in started:
+            thread.start()
+
+    def when_ready(self, kernels: int | None) -> Future[int]:
+        """Return what gets the number of ready kernels once there are so many.
+
+        None for `kernels` stands for all that are expected. It gets a `NoKernel` when there will
+        not be so many.
+        """
+        future: Future[int] = Future()
+        with self._changed:
+            self._awaited.append((kernels, future))
+            self._look()
+        return future
 
     @property
     def size(self) -> int:
         """How many kernels there are, or are still expected."""
-        return self._left
+        return self._left - self._leaving
+
+    def stats(self) -> PoolStats:
+        """Return what the crew does, and what it has done."""
+        with self._changed:
+            waiting = sum(not task.future.cancelled() for task in self._tasks)
+            return PoolStats(
+                self.size, len(self._kernels), len(self._at_work), waiting, self._done, self._failed, self._cancelled, self._deaths
+            )
+
+    def define(self, request: Sequence[Buffer]) -> Definition:
+        """Have every kernel evaluate `request`, before any task that is added later.
+
+        Raises:
+            RuntimeError: the crew is closed.
+            NoKernel: no kernel is left.
+        """
+        definition = Definition(request)
+        with self._changed:
+            self._check_open()
+            self._definitions.append(definition)
+            definition.due.update(self._kernels)
+            self._settle_definition(definition)
+            self._changed.notify_all()
+        return definition
+
+    def drop(self, definition: Definition) -> None:
+        """Abort a definition, and do not give it to later kernels."""
+        with self._changed:
+            definition.dropped = True
+            due = [*definition.due]
+        for kernel in due:
+            kernel.abort(definition)
 
     def add(self, task: Task) -> None:
         """Put `task` in the queue.
@@ -146,12 +261,25 @@ class Crew:
             NoKernel: no kernel is left.
         """
         with self._changed:
-            if self.closed:
-                raise RuntimeError("cannot schedule new futures after shutdown")
-            if not self._left:
-                raise self._fault or NoKernel("no kernel is left")
+            self._check_open()
             self._tasks.append(task)
             self._changed.notify()
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        if not self._left:
+            raise self._fault or NoKernel("no kernel is left")
+
+    def draw(self, expression: Expr, form: str) -> str:
+        """Return an expression in a form, as text; any kernel makes it.
+
+        Raises:
+            EvaluationFailed, KernelDied, NoKernel, RuntimeError: as for any evaluation.
+        """
+        task = Task(encode(drawing(expression, form)), Future(), raw=True)
+        self.add(task)
+        return drawn(task.future.result(), task.messages, form)
 
     def cancelled(self, task: Task) -> None:
         """Wake the waiters of a task whose future is cancelled, and abort its evaluation."""
@@ -198,18 +326,24 @@ class Crew:
         fault: BaseException | None = None
         try:
             kernel = self._find_kernel(again=False)
-            with self._changed:
-                self._ready += 1
-                self._changed.notify_all()
-            while (task := self._next()) is not None:
+            self._has(kernel)
+            while (work := self._next(kernel)) is not None:
+                task = work if isinstance(work, Task) else None
                 try:
-                    self._carry_out(task, kernel)
+                    if isinstance(work, Definition):
+                        self._carry_out_definition(work, kernel)
+                    else:
+                        self._carry_out(work, kernel)
                 except KernelDied as error:
                     _log.warning("kernel %s: %s", kernel.identity[:8], error)
+                    self._lacks(kernel, died=True)
                     kernel.close()
-                    self._died(task, error)
+                    if task is not None:
+                        self._died(task, error)
                     task = None
                     kernel = self._find_kernel(again=True)
+                    self._has(kernel)
+                task = None
         except NoKernel as error:
             fault = error
         except BaseException as error:
@@ -217,8 +351,84 @@ class Crew:
             _log.exception("a thread of the pool of kernels ended")
         finally:
             if kernel is not None:
+                self._lacks(kernel)
                 kernel.close()
             self._leave(task, fault)
+
+    def _has(self, kernel: KernelLink) -> None:
+        with self._changed:
+            self._kernels[kernel] = 0
+            self._look()
+
+    def _lacks(self, kernel: KernelLink, *, died: bool = False) -> None:
+        with self._changed:
+            self._deaths += died
+            self._kernels.pop(kernel, None)
+            for definition in self._definitions:
+                if kernel in definition.due:
+                    definition.due.discard(kernel)
+                    self._settle_definition(definition)
+            self._changed.notify_all()
+
+    def _look(self) -> None:
+        """Tell those who wait for kernels that have come, or that will not come."""
+        self._changed.notify_all()
+        for awaited in [*self._awaited]:
+            kernels, future = awaited
+            wanted = self.size if kernels is None else kernels
+            if len(self._kernels) >= wanted and self._kernels:
+                self._awaited.remove(awaited)
+                if future.set_running_or_notify_cancel():
+                    future.set_result(len(self._kernels))
+            elif self.size < max(wanted, 1):
+                self._awaited.remove(awaited)
+                if future.set_running_or_notify_cancel():
+                    why = self._fault if not self.size else NoKernel(f"{self._lacking(wanted)}{f': {self._fault}' if self._fault else ''}")
+                    future.set_exception(why or NoKernel("no kernel is left"))
+
+    def _lacking(self, wanted: int) -> str:
+        return f"{wanted} kernels were to be ready, and the pool has {self.size} at most"
+
+    def _settle_definition(self, definition: Definition) -> None:
+        """Give the outcome of a definition to its future, once no kernel is due."""
+        if definition.due or definition.future.done():
+            return
+        if definition.fault is not None:
+            definition.dropped = True
+            definition.future.set_exception(definition.fault)
+        else:
+            definition.future.set_result(definition.values)
+
+    def _carry_out_definition(self, definition: Definition, kernel: KernelLink) -> None:
+        """Evaluate a definition on a kernel.
+
+        Raises:
+            KernelDied: the kernel died.
+            NoKernel: it failed on a kernel that came later, which is not as it must be then.
+        """
+        messages: list[KernelMessage] = []
+        fault: EvaluationError | None = None
+        value: Any = None
+        # In this order: whoever drops it either finds it begun and aborts, or did so before.
+        kernel.begin(definition)
+        try:
+            if definition.dropped:
+                raise EvaluationAborted("it was given up")
+            value = kernel.evaluate(definition.request, on_message=lambda said: self._message(messages, said), on_print=self._print)
+            value = to_python(check_value(value, messages), self.draw)
+        except EvaluationError as error:
+            fault = error
+        with self._changed:
+            late = kernel not in definition.due
+            definition.due.discard(kernel)
+            if fault is not None:
+                definition.fault = definition.fault or fault
+            else:
+                definition.values.append(value)
+            if not late:
+                self._settle_definition(definition)
+        if late and fault is not None and not definition.dropped:
+            raise NoKernel(f"a definition for all kernels failed: {fault}")
 
     def _find_kernel(self, *, again: bool) -> KernelLink:
         """Attach a kernel and initialise it.
@@ -260,15 +470,34 @@ class Crew:
     def _idle(self) -> bool:
         """Whether another kernel would be of no use."""
         with self._changed:
-            return self.closed and not self._tasks
+            return self._retires() or (self.closed and not self._tasks)
 
-    def _next(self) -> Task | None:
-        """Wait for the next task; None: there will be none."""
+    def _retires(self) -> bool:
+        """Tell whether this thread is one of those that are to end, under the lock."""
+        if self._leaving and threading.current_thread() not in self._retired:
+            self._leaving -= 1
+            self._left -= 1
+            self._retired.add(threading.current_thread())
+        return threading.current_thread() in self._retired
+
+    def _next(self, kernel: KernelLink) -> Task | Definition | None:
+        """Wait for what `kernel` does next; None: nothing."""
         with self._changed:
             while True:
-                self._changed.wait_for(lambda: self._tasks or self.closed)
-                if not self._tasks:
+                self._changed.wait_for(
+                    lambda: self._tasks or self.closed or self._leaving or self._kernels[kernel] < len(self._definitions)
+                )
+                if self._retires():
                     return None
+                while (number := self._kernels[kernel]) < len(self._definitions):
+                    self._kernels[kernel] += 1
+                    definition = self._definitions[number]
+                    if not definition.dropped or kernel in definition.due:
+                        return definition
+                if not self._tasks:
+                    if self.closed:
+                        return None
+                    continue
                 task = self._tasks.popleft()
                 if not task.future.cancelled():
                     self._at_work.add(task)
@@ -288,18 +517,27 @@ class Crew:
         try:
             if task.future.cancelled():
                 return
-            value = kernel.evaluate(task.request, on_message=lambda message: self._message(task, message), on_print=self._print)
+            value = kernel.evaluate(task.request, on_message=lambda said: self._message(task.messages, said), on_print=self._print)
         finally:
             with self._changed:
                 task.kernel = None
                 self._at_work.discard(task)
         if not self._settle(task):
+            with self._changed:
+                self._cancelled += 1
             return
+        fault: EvaluationError | None = None
         try:
             check_value(value, task.messages)
-            task.future.set_result(value if task.raw else to_python(value))
         except EvaluationError as error:
-            task.future.set_exception(error)
+            fault = error
+        with self._changed:
+            self._done += 1
+            self._failed += fault is not None
+        if fault is not None:
+            task.future.set_exception(fault)
+        else:
+            task.future.set_result(value if task.raw else to_python(value, self.draw))
 
     def _died(self, task: Task, error: KernelDied) -> None:
         """Put the task first in the queue again; after its second dead kernel, fail it."""
@@ -314,15 +552,20 @@ class Crew:
     def _leave(self, task: Task | None, fault: BaseException | None) -> None:
         """End this thread; the last one fails all tasks that are left."""
         with self._changed:
-            self._left -= 1
+            if threading.current_thread() in self._retired:
+                self._retired.discard(threading.current_thread())
+                fault = None
+            else:
+                self._left -= 1
+                self._leaving = max(self._leaving - 1, 0)
             if fault is not None:
                 self._fault = fault if isinstance(fault, NoKernel) else NoKernel(f"a thread of the pool failed: {fault}")
-                if self._left and self._ready and not self.closed:
+                if self._left and self._kernels and not self.closed:
                     _log.warning("the pool goes on with fewer kernels, %d at most: %s", self._left, self._fault)
             waiting = [*self._tasks] if not self._left else []
             if not self._left:
                 self._tasks.clear()
-            self._changed.notify_all()
+            self._look()
         if task is not None and fault is not None:
             waiting.append(task)
         for each in waiting:
@@ -331,8 +574,8 @@ class Crew:
 
     # ---- what evaluations say -------------------------------------------------------------------
 
-    def _message(self, task: Task, message: KernelMessage) -> None:
-        task.messages.append(message)
+    def _message(self, messages: list[KernelMessage], message: KernelMessage) -> None:
+        messages.append(message)
         call_handler(self.orders.on_message, message)
 
     def _print(self, text: str) -> None:
@@ -357,6 +600,7 @@ def call_handler(handler: Callable[[Any], None] | None, said: object) -> None:
         _log.exception("the handler of what kernels say failed")
 
 
+_numbers = itertools.count()
 _crews: weakref.WeakSet[Crew] = weakref.WeakSet()
 
 
@@ -370,3 +614,5 @@ def _at_exit() -> None:
 
 
 atexit.register(_at_exit)
+# A forked process has none of the threads.
+os.register_at_fork(after_in_child=_crews.clear)

@@ -15,25 +15,26 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 import time
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from kernelbus.shell.address import Address
 from kernelbus.shell.commands import CONTEXT, name_of
 from kernelbus.shell.pool.calls import call_of, function_of
-from kernelbus.shell.pool.crew import Crew, Orders, Task, check_value
+from kernelbus.shell.pool.crew import Crew, Definition, Orders, PoolStats, Task, check_value
 from kernelbus.shell.pool.kernellink import encode
-from kernelbus.shell.pool.said import EvaluationFailed, KernelMessage, KernelWarning
+from kernelbus.shell.pool.said import EvaluationFailed, KernelMessage, KernelWarning, NoKernel
 from kernelbus.shell.pool.values import code_to_expr, to_expr, to_python
 from wstp import Expr, Function, Symbol
 
-__all__ = ["KernelFuture", "KernelPool", "KernelWarning"]
+__all__ = ["Chunks", "KernelFuture", "KernelPool", "KernelWarning", "unpacked"]
 
 # The head of a chunk: it means nothing to a kernel, so that even a Nothing stays in it.
 _CHUNK = f"{CONTEXT}Chunk"
@@ -102,6 +103,10 @@ class KernelFuture(Future[Any]):
             for message in self._task.messages:
                 warnings.warn(" ".join(message.text.split()), KernelWarning, stacklevel=depth)
 
+    def draw(self, expression: Expr, form: str) -> str:
+        """Have a kernel of the pool give an expression in a form."""
+        return self._crew.draw(expression, form)
+
     def peek(self, timeout: float | None) -> Any:
         """Return the value without warnings."""
         return super().result(timeout)
@@ -159,11 +164,12 @@ class KernelPool(Executor):
             raise ValueError(f"{kernels} kernels: at least one is needed")
         first = None if initializer is None else encode(code_to_expr(initializer))
         orders = Orders(Address.parse(address).trusting(ca_file), first, timeout, on_message, on_print, token)
+        self._process = os.getpid()
         self._crew = Crew(kernels or os.cpu_count() or 1, orders)
         # A pool without references ends its kernels once what was submitted is done.
         weakref.finalize(self, Crew.close, self._crew).atexit = False
         try:
-            self._crew.wait_for_kernel()
+            self._crew.when_ready(1).result()
         except BaseException:
             self._crew.close(cancel=True, abort=True)
             raise
@@ -196,6 +202,7 @@ class KernelPool(Executor):
         timeout: float | None = None,
         chunksize: int | None = None,
         buffersize: int | None = None,
+        progress: Callable[[int, int | None], None] | None = None,
     ) -> Iterator[Any]:
         """Evaluate `fn[a, b, ...]` for each element of the iterables; yield the values in order.
 
@@ -210,34 +217,117 @@ class KernelPool(Executor):
                 about four chunks of modest size.
             buffersize: how many chunks may run or wait to be taken, so that the iterables may be
                 endless; None: the iterables are read to their end at once.
+            progress: called, in a thread of the pool, whenever a chunk is done, with the number of
+                calls that are done and of all; None for all with `buffersize`.
 
         Raises:
             TypeError: `fn` is not such a function, or an argument stands for no expression.
             ValueError: a size is below 1.
             NoKernel, RuntimeError: as for :meth:`submit`.
         """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        return _values(self.chunks(fn, iterables, chunksize, buffersize, progress), deadline)
+
+    def chunks(
+        self,
+        fn: Any,
+        iterables: Sequence[Iterable[Any]],
+        chunksize: int | None,
+        buffersize: int | None,
+        progress: Callable[[int, int | None], None] | None,
+    ) -> Chunks:
+        """Submit the chunks of a :meth:`map`, whose arguments and errors these are."""
         for name, size in (("chunksize", chunksize), ("buffersize", buffersize)):
             if size is not None and size < 1:
                 raise ValueError(f"{name} is {size}: it must be at least 1")
-        deadline = None if timeout is None else time.monotonic() + timeout
         function, rows = function_of(fn), zip(*iterables, strict=False)
+        total: int | None = None
         calls: Iterable[tuple[Any, ...]] = rows
         if buffersize is None:
             calls = known = list(rows)
+            total = len(known)
             share = -(-len(known) // (_CHUNKS_PER_KERNEL * max(self._crew.size, 1)))
             automatic = max(1, min(share, _CHUNK_CALLS))
         else:
             automatic = _LAZY_CHUNK
         chunks = _chunks(iter(calls), chunksize or automatic, bounded=chunksize is None)
-        futures = (self._add_chunk(function, chunk) for chunk in chunks)
-        pending: deque[tuple[KernelFuture, int]] = deque()
+        count = None if progress is None else _Progress(progress, total)
+        return Chunks((self._add_chunk(function, chunk, count) for chunk in chunks), buffersize)
+
+    def evaluate_on_all(self, code: str | Expr, *, timeout: float | None = None) -> list[Any]:
+        """Evaluate code, or an expression, once on every kernel; return the values, in any order.
+
+        It is for definitions. Each kernel evaluates it before whatever is submitted after this
+        call, and a kernel that comes later, as in the place of one that died, evaluates it first.
+
+        Args:
+            code: what to evaluate.
+            timeout: seconds after which it is aborted where it is not done; None: no limit.
+
+        Raises:
+            EvaluationFailed, EvaluationAborted: a kernel's value is $Failed or $Aborted. Later
+                kernels do not evaluate it then.
+            TimeoutError: it took longer than `timeout`; likewise.
+            NoKernel, RuntimeError, TypeError: as for :meth:`submit`.
+        """
+        definition = self.define(code)
         try:
-            pending.extend(itertools.islice(futures, buffersize))
+            return definition.future.result(timeout)
         except BaseException:
-            for future, _ in pending:
-                future.cancel()
+            self._crew.drop(definition)
             raise
-        return _values(pending, futures, deadline)
+
+    def define(self, code: str | Expr) -> Definition:
+        """Begin :meth:`evaluate_on_all`; :meth:`drop` gives it up."""
+        self._check_process()
+        return self._crew.define(encode(code_to_expr(code)))
+
+    def drop(self, definition: Definition) -> None:
+        """Abort what :meth:`define` began, and do not give it to later kernels."""
+        self._crew.drop(definition)
+
+    def wait(self, kernels: int | None = None, timeout: float | None = None) -> int:
+        """Wait until so many kernels are ready (None: all of the pool); return how many are.
+
+        Raises:
+            NoKernel: there will not be so many; the text says why.
+            TimeoutError: they were not ready in `timeout` seconds. The pool still expects them.
+        """
+        self._check_process()
+        return self.when_ready(kernels).result(timeout)
+
+    def when_ready(self, kernels: int | None = None) -> Future[int]:
+        """Return the future of :meth:`wait`."""
+        return self._crew.when_ready(kernels)
+
+    def resize(self, kernels: int) -> None:
+        """Have another number of kernels from now on, without waiting for that.
+
+        More are asked for at once; of too many, those end first that are free first.
+
+        Raises:
+            ValueError: `kernels` is below 1.
+            RuntimeError: the pool is shut down.
+        """
+        if kernels < 1:
+            raise ValueError(f"{kernels} kernels: at least one is needed")
+        self._check_process()
+        self._crew.resize(kernels)
+
+    def stats(self) -> PoolStats:
+        """Return what the pool does now, and what it has done."""
+        self._check_process()
+        return self._crew.stats()
+
+    def _check_process(self) -> None:
+        if self._process != os.getpid():
+            raise NoKernel(
+                f"this pool belongs to process {self._process}, from which this one was forked, and cannot be used here: make a KernelPool "
+                "after the fork"
+            )
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a KernelPool has connections and threads, and cannot be pickled: make one in each process")
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more; finish what was submitted, then end the kernels.
@@ -246,6 +336,7 @@ class KernelPool(Executor):
             wait: return only when all is done; else the threads finish in the background.
             cancel_futures: cancel what no kernel has begun.
         """
+        self._check_process()
         self._crew.close(cancel=cancel_futures)
         if wait:
             self._crew.join()
@@ -253,15 +344,18 @@ class KernelPool(Executor):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._process != os.getpid():
+            return
         failed = kind is not None
         self._crew.close(cancel=failed, abort=failed)
         self._crew.join()
 
     def _add(self, future: KernelFuture) -> KernelFuture:
+        self._check_process()
         self._crew.add(future._task)
         return future
 
-    def _add_chunk(self, function: Expr, chunk: list[tuple[Any, ...]]) -> tuple[KernelFuture, int]:
+    def _add_chunk(self, function: Expr, chunk: list[tuple[Any, ...]], progress: _Progress | None) -> tuple[KernelFuture, int]:
         if len(chunk) == 1:
             expression = function(*map(to_expr, chunk[0]))
         elif len(chunk[0]) == 1:
@@ -269,30 +363,82 @@ class KernelPool(Executor):
         else:
             rows = (list(map(to_expr, row)) for row in chunk)
             expression = Symbol("Apply")(function, Symbol(_CHUNK)(*rows), [1])
-        return self._add(KernelFuture(self._crew, expression, raw=True)), len(chunk)
+        future = self._add(KernelFuture(self._crew, expression, raw=True))
+        if progress is not None:
+            future.add_done_callback(lambda done: progress.add(len(chunk)) if not done.cancelled() else None)
+        return future, len(chunk)
 
 
-def _values(
-    pending: deque[tuple[KernelFuture, int]], more: Iterator[tuple[KernelFuture, int]], deadline: float | None
-) -> Iterator[Any]:
+class _Progress:
+    """Counts the calls that are done, and tells the user's function."""
+
+    def __init__(self, tell: Callable[[int, int | None], None], total: int | None) -> None:
+        self._tell = tell
+        self._total = total
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def add(self, calls: int) -> None:
+        """Note that so many calls are done."""
+        with self._lock:  # also around the call, so that the numbers never fall
+            self._done += calls
+            self._tell(self._done, self._total)
+
+
+class Chunks:
+    """The chunks of a `map`.
+
+    Attributes:
+        pending: those that have been submitted and not been taken, each with its number of calls.
+    """
+
+    def __init__(self, submitted: Iterator[tuple[KernelFuture, int]], ahead: int | None) -> None:
+        """Submit as many as may run ahead; None: all."""
+        self.pending: deque[tuple[KernelFuture, int]] = deque()
+        self._more = submitted
+        try:
+            self.pending.extend(itertools.islice(submitted, ahead))
+        except BaseException:
+            self.cancel()
+            raise
+
+    def submit_more(self) -> None:
+        """Submit one more, if there is one."""
+        self.pending.extend(itertools.islice(self._more, 1))
+
+    def cancel(self) -> None:
+        """Cancel those that wait, and abort those that run."""
+        for future, _ in self.pending:
+            future.cancel()
+
+
+def _values(chunks: Chunks, deadline: float | None) -> Iterator[Any]:
     """Yield the values of the chunks in order, and submit one more chunk for each that is taken."""
     try:
-        while pending:
-            future, count = pending[0]
+        while chunks.pending:
+            future, count = chunks.pending[0]
             value = future.peek(None if deadline is None else deadline - time.monotonic())
-            pending.popleft()
-            pending.extend(itertools.islice(more, 1))
+            chunks.pending.popleft()
+            chunks.submit_more()
             future.warn(3)
-            values: Iterable[Any] = (value,)
-            if count > 1:
-                if not isinstance(value, Function) or name_of(value.head) != _CHUNK or len(value.args) != count:
-                    raise EvaluationFailed(f"a chunk of {count} calls did not give {count} values", future.messages)
-                values = value.args
-            for each in values:
-                yield to_python(check_value(each, future.messages))
+            yield from unpacked(value, count, future)
     finally:
-        for future, _ in pending:
-            future.cancel()
+        chunks.cancel()
+
+
+def unpacked(value: Expr, count: int, future: KernelFuture) -> Iterator[Any]:
+    """Yield the values of a chunk of `count` calls, of which `value` is the expression.
+
+    Raises:
+        EvaluationFailed, EvaluationAborted: one of them, or the whole, is $Failed or $Aborted.
+    """
+    values: Iterable[Any] = (value,)
+    if count > 1:
+        if not isinstance(value, Function) or name_of(value.head) != _CHUNK or len(value.args) != count:
+            raise EvaluationFailed(f"a chunk of {count} calls did not give {count} values", future.messages)
+        values = value.args
+    for each in values:
+        yield to_python(check_value(each, future.messages), future.draw)
 
 
 def _chunks(calls: Iterator[tuple[Any, ...]], size: int, *, bounded: bool) -> Iterator[list[tuple[Any, ...]]]:

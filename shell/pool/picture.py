@@ -7,17 +7,17 @@ is asked only when somebody wants to see them, and what it gave is kept.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from kernelbus.shell.commands import name_of
-from kernelbus.shell.pool.said import EvaluationFailed, KernelPoolError
+from kernelbus.shell.pool.said import EvaluationFailed, KernelMessage, KernelPoolError
 from wstp import Expr, Function, Symbol
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["PICTURES", "Draw", "Picture", "mime_bundle"]
+__all__ = ["PICTURES", "Draw", "Picture", "drawing", "drawn", "mime_bundle"]
 
 #: The heads of expressions that are pictures.
 PICTURES: Final = frozenset(("Graphics", "Graphics3D", "GraphicsComplex", "Image", "Image3D", "Graph", "Legended"))
@@ -25,7 +25,7 @@ PICTURES: Final = frozenset(("Graphics", "Graphics3D", "GraphicsComplex", "Image
 #: Returns what a kernel gives for an expression in a form: `PNG`, `SVG`, `TeXForm`, `OutputForm`.
 Draw = Callable[[Expr, str], str]
 
-_TYPES: Final = {"image/svg+xml": "SVG", "image/png": "PNG"}
+_EXPORTED: Final = ("PNG", "SVG")
 _set = object.__setattr__
 
 
@@ -110,6 +110,24 @@ class Picture(Function):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Picture:
         return Picture(super().__deepcopy__(memo), self._draw, self._made)
+
+
+def drawing(expression: Expr, form: str) -> Function:
+    """Return the expression whose value is `expression` in a form, as text."""
+    if form in _EXPORTED:
+        return Function("ExportString", expression, form)
+    return Function("ToString", expression, Symbol(form))
+
+
+def drawn(value: Expr, messages: Sequence[KernelMessage], form: str) -> str:
+    """Return the text that a kernel gave for :func:`drawing`.
+
+    Raises:
+        EvaluationFailed: it gave none.
+    """
+    if not isinstance(value, str):
+        raise EvaluationFailed(f"the kernel gave no {form}", messages)
+    return value
 
 
 def mime_bundle(value: Expr, draw: Draw) -> dict[str, Any]:

@@ -27,9 +27,10 @@ from kernelbus.shell.pool.calls import call_of
 from kernelbus.shell.pool.crew import call_handler, check_value, show
 from kernelbus.shell.pool.kernellink import KernelLink, encode
 from kernelbus.shell.pool.missed import Missed, MissedReader
-from kernelbus.shell.pool.said import EvaluationFailed, KernelDied, KernelMessage, KernelWarning, NoKernel
+from kernelbus.shell.pool.picture import drawing, drawn
+from kernelbus.shell.pool.said import KernelDied, KernelMessage, KernelWarning, NoKernel
 from kernelbus.shell.pool.values import code_to_expr, to_python
-from wstp import Expr, Symbol
+from wstp import Expr
 from wstp.lexer import Buffer
 
 __all__ = ["Session", "connect"]
@@ -112,6 +113,7 @@ class Session:
         self._catching: Future[None] | None = None
         self._lock = threading.Lock()
         self._running: object = None
+        self._given_up: set[object] = set()
         self._closed = False
         self._process = os.getpid()
         if kernel_id or profile is not None:
@@ -251,12 +253,21 @@ class Session:
         return self._ask(encode(expression), timeout)
 
     def _value(self, expression: Expr, timeout: float | None) -> Any:
-        value, messages = self._ask(encode(expression), timeout)
+        return self.value_of(*self._ask(encode(expression), timeout), depth=4)
+
+    def value_of(self, value: Expr, messages: tuple[KernelMessage, ...], *, depth: int) -> Any:
+        """Return the Python value of what an evaluation gave, and warn of its messages.
+
+        `depth`: the `stacklevel` of the warnings.
+
+        Raises:
+            EvaluationFailed, EvaluationAborted: it gave $Failed or $Aborted.
+        """
         self.messages = messages
         check_value(value, messages)
         if self._on_message is None:
             for message in messages:
-                warnings.warn(" ".join(message.text.split()), KernelWarning, stacklevel=3)
+                warnings.warn(" ".join(message.text.split()), KernelWarning, stacklevel=depth)
         return to_python(value, self._draw)
 
     def _ask(self, request: Sequence[Buffer], timeout: float | None) -> tuple[Expr, tuple[KernelMessage, ...]]:
@@ -283,8 +294,11 @@ class Session:
 
         The server enforces the abort (`Limits`/`AbortTimeout`), so that the evaluation ends.
         """
-        if not evaluation.cancel():
-            self._link.abort(token)
+        if evaluation.cancel():
+            return
+        # The session's thread looks for it after it has begun, so that one of the two aborts it.
+        self._given_up.add(token)
+        self._link.abort(token)
 
     def abort(self) -> None:
         """Abort the evaluation that another thread waits for; without one, do nothing."""
@@ -332,21 +346,20 @@ class Session:
             raise KernelDied(str(error))
         self._link.begin(token)
         self._running = token
+        if token in self._given_up:
+            self._link.abort(token)
         try:
             value = self._link.evaluate(request, on_message=on_message, on_print=lambda text: show(self._on_print, text))
         finally:
             self._running = None
+            self._given_up.discard(token)
             if self._note is not None:
                 self._note()
         return value, tuple(messages)
 
     def _draw(self, expression: Expr, form: str) -> str:
         """Return an expression in a form, as text."""
-        function = Symbol("ExportString") if form in ("PNG", "SVG") else Symbol("ToString")
-        value, messages = self.ask(function(expression, form if form in ("PNG", "SVG") else Symbol(form)))
-        if not isinstance(value, str):
-            raise EvaluationFailed(f"the kernel gave no {form}", messages)
-        return value
+        return drawn(*self.ask(drawing(expression, form)), form)
 
 
 def connect(

@@ -3,6 +3,7 @@
 * :func:`evaluate`: one evaluation, on a kernel of this program's own;
 * :class:`Session`: one kernel with its state, blocking;
 * :class:`KernelPool`: a `concurrent.futures.Executor` over several kernels;
+* :class:`AsyncSession`, :class:`AsyncKernelPool`: the same for asyncio;
 * :func:`admin_client`, :class:`Status`: the status of a server, and orders to it.
 
 >>> from kernelbus import Session
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from kernelbus.bus.protocol.reports import Status
     from kernelbus.shell.address import AddressError
     from kernelbus.shell.operations.adminclient import admin_client
+    from kernelbus.shell.pool.asynchronous import AsyncKernelPool, AsyncSession
+    from kernelbus.shell.pool.crew import PoolStats
     from kernelbus.shell.pool.default import evaluate
     from kernelbus.shell.pool.kernelpool import KernelFuture, KernelPool
     from kernelbus.shell.pool.missed import Missed
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AddressError",
     "AdminClient",
+    "AsyncKernelPool",
+    "AsyncSession",
     "BrokerUnreachable",
     "EvaluationAborted",
     "EvaluationError",
@@ -60,6 +65,7 @@ __all__ = [
     "NoKernel",
     "OrderRefused",
     "Picture",
+    "PoolStats",
     "Session",
     "Status",
     "TokenRefused",
@@ -75,6 +81,8 @@ __all__ = [
 _HOMES = {
     "AddressError": "kernelbus.shell.address",
     "AdminClient": "kernelbus.bus.client",
+    "AsyncKernelPool": "kernelbus.shell.pool.asynchronous",
+    "AsyncSession": "kernelbus.shell.pool.asynchronous",
     "BrokerUnreachable": "kernelbus.bus.client",
     "EvaluationAborted": "kernelbus.shell.pool.said",
     "EvaluationError": "kernelbus.shell.pool.said",
@@ -89,6 +97,7 @@ _HOMES = {
     "NoKernel": "kernelbus.shell.pool.said",
     "OrderRefused": "kernelbus.bus.client",
     "Picture": "kernelbus.shell.pool.picture",
+    "PoolStats": "kernelbus.shell.pool.crew",
     "Session": "kernelbus.shell.pool.session",
     "Status": "kernelbus.bus.protocol.reports",
     "TokenRefused": "kernelbus.shell.pool.said",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -373,3 +375,86 @@ print(f.result(), flush=True)
     assert done.stderr == ""
     pid = int(done.stdout)
     wait_until(lambda: pid not in kernels(server), "the kernel's end")
+
+
+# ---- how many kernels, what all of them know, and what is told -----------------------------------
+
+
+def test_what_is_evaluated_on_all_is_known_to_later_kernels_too(mathics: Part) -> None:
+    with KernelPool(f"wstp://127.0.0.1:{mathics.port}/M", 2) as pool:
+        assert pool.wait() == 2
+        pids = pool.evaluate_on_all("g[x_] := 3 x; $ProcessID")
+        assert len(set(pids)) == 2
+        assert list(pool.map("g", range(20), chunksize=1)) == [3 * n for n in range(20)]
+        with pytest.raises(EvaluationFailed, match="Power::infy"):
+            pool.evaluate_on_all("1/0; $Failed")
+        with pytest.raises(TimeoutError):
+            pool.evaluate_on_all("While[True]", timeout=0.5)
+        with pytest.raises(TypeError, match="of type object"):
+            pool.evaluate_on_all([object()])
+        pool.resize(3)
+        assert pool.wait(3) == 3
+        assert set(pool.evaluate_on_all(Symbol("g")(2))) == {6}
+        with pytest.raises(KernelDied):
+            pool.evaluate("Quit[]").result()
+        assert pool.wait() == 3
+        assert pool.evaluate_on_all("g[1]") == [3, 3, 3]
+        pool.resize(1)
+        wait_until(lambda: pool.stats().ready == 1, "the end of two kernels")
+        stats = pool.stats()
+        assert (stats.kernels, stats.busy, stats.waiting) == (1, 0, 0)
+        assert (stats.done, stats.failed, stats.died) == (20, 0, 2)
+        assert pool.submit("g", 5).result() == 15
+        with pytest.raises(ValueError, match="at least one"):
+            pool.resize(0)
+    with pytest.raises(RuntimeError, match="shut down"):
+        pool.resize(2)
+
+
+def test_a_wait_for_what_never_comes_is_an_error(server: Part) -> None:
+    with KernelPool(of(server, "Few"), 2) as pool:
+        assert pool.wait(1) >= 1
+        with pytest.raises(NoKernel, match="3 kernels were to be ready, and the pool has 2 at most"):
+            pool.wait(3)
+        pool.resize(3)  # of which the server gives two
+        with pytest.raises(TimeoutError):
+            pool.wait(3, timeout=0.3)
+        pool.resize(2)
+        assert pool.wait(2, timeout=30) == 2
+        with pytest.raises(TypeError, match="cannot be pickled"):
+            pickle.dumps(pool)
+
+
+def test_progress_is_told(two: KernelPool) -> None:
+    told: list[tuple[int, int | None]] = []
+    assert len(list(two.map("Prime", range(1, 11), chunksize=3, progress=lambda *said: told.append(said)))) == 10
+    wait_until(lambda: len(told) == 4, "the last call")
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1] == (10, 10)
+    endless = two.map("Prime", itertools.count(1), chunksize=2, buffersize=1, progress=lambda *said: told.append(said))
+    assert next(endless) == 2
+    endless.close()  # type: ignore[attr-defined]
+    assert told[4] == (2, None)
+
+
+def test_pictures_of_a_pool_are_drawn_by_it(two: KernelPool) -> None:
+    (plot,) = two.map("Plot[#, {x, 0, 1}] &", [Symbol("x")])
+    assert plot.svg.startswith("<svg")
+
+
+def test_a_pool_is_of_no_use_after_a_fork(two: KernelPool) -> None:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            with two:
+                two.submit("Prime", 1)
+        except NoKernel as error:
+            os.write(writer, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader) as said:
+        assert f"belongs to process {os.getpid()}" in said.read()
+    os.waitpid(child, 0)
+    assert two.submit("Prime", 1).result() == 2

@@ -49,7 +49,7 @@ def test_values_that_are_none() -> None:
 def test_tasks_are_done_in_order_and_the_kernel_is_ended(play: Start) -> None:
     kernel = play({"f[1]": [packet("ReturnPacket", 1)], "f[2]": [packet("ReturnPacket", Symbol("$Failed"))]})
     crew = crew_of(kernel.port, Symbol("init")())
-    crew.wait_for_kernel()
+    crew.when_ready(1).result(60)
     tasks = [task_of(Symbol("f")(1)), task_of(Symbol("f")(2))]
     for task in tasks:
         crew.add(task)
@@ -66,7 +66,7 @@ def test_tasks_are_done_in_order_and_the_kernel_is_ended(play: Start) -> None:
 def test_without_a_server_there_is_no_kernel_and_nothing_waits() -> None:
     crew = crew_of(1)
     with pytest.raises(NoKernel, match="cannot reach a server"):
-        crew.wait_for_kernel()
+        crew.when_ready(1).result(60)
     crew.join()
     assert crew.size == 0
     with pytest.raises(NoKernel):
@@ -76,7 +76,7 @@ def test_without_a_server_there_is_no_kernel_and_nothing_waits() -> None:
 def test_an_initializer_that_fails(play: Start) -> None:
     crew = crew_of(play({"init[]": [packet("ReturnPacket", Symbol("$Failed"))]}).port, Symbol("init")())
     with pytest.raises(NoKernel, match="the initializer failed"):
-        crew.wait_for_kernel()
+        crew.when_ready(1).result(60)
     crew.join()
 
 
