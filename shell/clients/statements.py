@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Source", "Statement", "numbered_lines", "statements"]
+__all__ = ["TOKEN", "Source", "Statement", "numbered_lines", "statements"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +41,22 @@ class Statement:
         line: the number of its first line, from 1.
         fault: what is wrong with its brackets; "" if nothing is.
         fault_line: the number of the line where that is.
+        unfinished: whether more text would belong to it: a bracket, a string or a comment is open,
+            or its last operator wants something.
+        depth: how many brackets are open at its end.
     """
 
     text: str
     line: int
     fault: str = ""
     fault_line: int = 0
+    unfinished: bool = False
+    depth: int = 0
 
 
-#: What matters for the division; anything else is passed over character by character.
-_TOKEN = re.compile(
+#: What matters for the division; anything else is passed over character by character. A string that
+#: is never closed has an empty `quote`.
+TOKEN = re.compile(
     r"""
       (?P<comment> \(\* )
     | (?P<string> "(?:[^"\\]|\\.)*(?P<quote>"?) )
@@ -116,12 +122,13 @@ class _Scan:
         self._tail = ""  # the end of its code, without comments
         self._open: list[tuple[str, int]] = []  # its open brackets, with their lines
         self._fault = ("", 0)
+        self._unclosed = False  # whether a string or a comment is open
 
     def run(self) -> Statement | None:
         """Return the expression; None: there is none before the end of the text."""
         text = self._text
         while self.position < len(text):
-            token = _TOKEN.match(text, self.position)
+            token = TOKEN.match(text, self.position)
             assert token is not None
             kind, word = token.lastgroup, token.group()
             self.position = token.end()
@@ -140,10 +147,11 @@ class _Scan:
                     self._add(kind or "", word, token)
         if self._first < 0:
             return None
+        unfinished = self._unclosed or (not self._fault[0] and (bool(self._open) or self._wants_more()))
         if self._open and not self._fault[0]:
             bracket, where = self._open[0]
             self._fault = f"{bracket} is never closed", where
-        return Statement(text[self._first : self._end], self._first_line, *self._fault)
+        return Statement(text[self._first : self._end], self._first_line, *self._fault, unfinished, len(self._open))
 
     def _add(self, kind: str, word: str, token: re.Match[str]) -> None:
         if self._first < 0:
@@ -156,6 +164,7 @@ class _Scan:
                 word = ")" if self._close(word) else word
             case "string" | "quote":
                 if not token["quote"]:
+                    self._unclosed = not self._fault[0]
                     self._complain("the string that begins here is never closed")
                 self.line += word.count("\n")
                 word = '"'
@@ -192,6 +201,7 @@ class _Scan:
         if self._first < 0:
             self._first, self._first_line = self.position - 2, began
         if not self._fault[0]:
+            self._unclosed = True
             self._fault = "the comment that begins here is never closed", began
         self._end = self.position = len(self._text)
 

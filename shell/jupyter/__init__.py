@@ -10,8 +10,14 @@
 ``orders``          what `%kernel` says (sans-IO)
 ``steering``        carries `%kernel` out
 ``timing``          `%%timeit` (sans-IO)
+``assistant``       completes and explains names, asks the kernel when it has time
+``history``         what has been entered, in a database
 ``conversation``    reads the packets of a kernel (sans-IO)
 ``magics``          the lines of a cell that begin with % (sans-IO), and the table of what they do
+``completion``      what may stand at a cursor (sans-IO; ``places`` finds what is there)
+``inspection``      what is told about a name (sans-IO)
+``completeness``    whether a text may be run (sans-IO)
+``kernelcode``      code for the kernel, in a context of its own (sans-IO)
 ``rendering``       how outputs become MIME bundles (sans-IO)
 ``kernelspec``      what Jupyter reads about the kernel (sans-IO)
 ``install``         `kernelbus jupyter install`, `list`, `remove`

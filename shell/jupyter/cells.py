@@ -69,6 +69,12 @@ class Front(Protocol):
     def show(self, data: Mapping[str, Any], metadata: Mapping[str, Any], number: int | None) -> None:
         """Show a MIME bundle: as result `number`, or as a display (None)."""
 
+    def show_page(self, text: str) -> None:
+        """Show text for reading, where the front end has a place for that."""
+
+    def clear(self) -> None:
+        """Take away the outputs so far."""
+
     async def ask(self, prompt: str) -> str | None:
         """Ask for a line; None: there is no answer."""
 
@@ -143,6 +149,10 @@ class CellRunner:
             stored: whether its statements are inputs, with a number each; else they leave none.
             cell: its id; "" if the front end gives none.
         """
+        async with self.session.lock:
+            return await self._run(text, front, began, stored, cell)
+
+    async def _run(self, text: str, front: Front, began: Callable[[int], None], stored: bool, cell: str) -> Outcome:
         self._front, self._aborted, self._pressed_at = front, False, None
         self._cell, self.binding.cell, self._title = cell, cell, title_of(text)
         try:
@@ -168,7 +178,6 @@ class CellRunner:
                     else:
                         await self._run_beside(statement.text)
         except _Failed as failed:
-            # What the kernel said of it has been shown.
             return Outcome(self._number, failed.error, str(failed))
         except (NoSession, MagicError) as error:
             return self._ended(type(error).__name__, str(error))
@@ -186,7 +195,6 @@ class CellRunner:
         return Outcome(self._number)
 
     def _ended(self, error: str, reason: str) -> Outcome:
-        self.front.stream("stderr", f"{reason}\n")
         return Outcome(self._number, error, reason)
 
     async def _ready(self) -> None:
@@ -283,7 +291,9 @@ class CellRunner:
         """
         match magic.name:
             case "%magics":
-                self.front.stream("stdout", "".join(f"{told}\n" for told in MAGICS.values()))
+                self.front.show_page("".join(f"{told}\n" for told in MAGICS.values()))
+            case "%clear":
+                self.front.clear()
             case "%kernel":
                 for line in await self.steering.carry_out(read_order(magic.words)):
                     self.front.stream("stdout", f"{line}\n")
@@ -320,7 +330,7 @@ class CellRunner:
         session = self.session
         depth = session.depth
         said = ""
-        unreadable = False
+        unreadable: str | None = None
         results: list[Result] = []
         note = CellNote(session.number, session.position, self._cell, self._title, left)
         self._last = note, self.front
@@ -337,21 +347,31 @@ class CellRunner:
                     results.append(happening)
                     continue
                 case Unreadable():
-                    unreadable = True
-                case Told():
-                    said = happening.text
-            while results:
-                self._show(results.pop(0))
+                    unreadable = said
+                    said = ""
+                case Told() if happening.name.startswith("Syntax::"):
+                    # It is the reason of the failure, or is shown with what comes next.
+                    said += f"{happening.text}\n"
+                    continue
+            for result in results:
+                self._show(result)
+            results.clear()
+            if said:
+                self.front.stream("stderr", said)
+                said = ""
             self._show(happening)
             session.shown()
         aborted = self._aborted
         for result in results:
             rendered = await self._rendered(result)
             aborted = aborted or self._aborted or rendered.aborted
-            self._show(result, rendered)
+            if not rendered.aborted:
+                self._show(result, rendered)
+        if said:
+            self.front.stream("stderr", said)
         session.shown()
-        if unreadable:
-            raise _Failed("SyntaxError", said or "the kernel cannot read this")
+        if unreadable is not None:
+            raise _Failed("SyntaxError", unreadable.strip() or "the kernel cannot read this")
         if aborted:
             raise _Failed("$Aborted", "the evaluation was aborted")
 
@@ -383,6 +403,10 @@ class CellRunner:
 
     async def expressions(self, wanted: Mapping[str, str]) -> dict[str, Any]:
         """Return the values of a request's `user_expressions`, each by its key."""
+        async with self.session.lock:
+            return await self._expressions(wanted)
+
+    async def _expressions(self, wanted: Mapping[str, str]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, code in wanted.items():
             said: list[str] = []

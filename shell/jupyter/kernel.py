@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Mapping
@@ -20,8 +21,11 @@ import zmq.asyncio
 from ipykernel.kernelbase import Kernel
 
 from kernelbus.shell.clients.choice import Choice
+from kernelbus.shell.jupyter.assistant import Assistant
 from kernelbus.shell.jupyter.binding import Binding
 from kernelbus.shell.jupyter.cells import CellRunner, Outcome
+from kernelbus.shell.jupyter.completeness import completeness
+from kernelbus.shell.jupyter.history import History
 from kernelbus.shell.jupyter.kernelspec import LANGUAGE
 from kernelbus.shell.jupyter.session import NotebookSession
 
@@ -46,6 +50,8 @@ class _CellFront:
     Attributes:
         allow_stdin: whether the front end can ask the person.
         page: the front end's session, which is new for each loading of its page.
+        payload: what the reply has for the front end.
+        last: the text of the last result.
     """
 
     def __init__(self, kernel: NotebookKernel, parent: dict[str, Any], ident: Any, *, allow_stdin: bool, silent: bool) -> None:
@@ -55,6 +61,8 @@ class _CellFront:
         self._parent = parent
         self._ident = ident
         self._silent = silent
+        self.payload: list[dict[str, Any]] = []
+        self.last = ""
 
     def stream(self, name: str, text: str) -> None:
         self._publish("stream", {"name": name, "text": text})
@@ -64,7 +72,14 @@ class _CellFront:
         if number is None:
             self._publish("display_data", {**content, "transient": {}})
         else:
+            self.last = str(data.get("text/plain", ""))
             self._publish("execute_result", {**content, "execution_count": number})
+
+    def show_page(self, text: str) -> None:
+        self.payload.append({"source": "page", "data": {"text/plain": text}, "start": 0})
+
+    def clear(self) -> None:
+        self._publish("clear_output", {"wait": False})
 
     def fail(self, content: dict[str, Any]) -> None:
         """Show an error."""
@@ -105,6 +120,17 @@ class NotebookKernel(Kernel):
         self._notebook: NotebookSession | None = None
         self._runner: CellRunner | None = None
         self._front: _CellFront | None = None
+        self._told = ""  # what has been said of the history
+
+    @functools.cached_property
+    def history(self) -> History:
+        """What has been entered."""
+        return History()
+
+    @functools.cached_property
+    def assistant(self) -> Assistant:
+        """What completes and explains names."""
+        return Assistant(self.notebook)
 
     @property
     def notebook(self) -> NotebookSession:
@@ -175,16 +201,66 @@ class NotebookKernel(Kernel):
         self._front = front
         try:
             stored, cell = store_history and not silent, cell_id or ""
+            if not silent:
+                self.assistant.entered(code)
             outcome = await self.runner.run(code, front, began=lambda number: front.began(code, number), stored=stored, cell=cell)
             values = await self.runner.expressions(user_expressions) if user_expressions and not outcome.error else {}
         finally:
             self._front = None
         self.execution_count = outcome.number
+        if stored:
+            self._remember(outcome.number, code, front)
         if outcome.error:
             content = _error(outcome)
             front.fail(content)
             return {"status": "error", "execution_count": outcome.number, **content}
-        return {"status": "ok", "execution_count": outcome.number, "payload": [], "user_expressions": values}
+        return {"status": "ok", "execution_count": outcome.number, "payload": front.payload, "user_expressions": values}
+
+    def _remember(self, number: int, code: str, front: _CellFront) -> None:
+        history = self.history
+        history.add(number, code, front.last)
+        if history.fault != self._told:
+            self._told = history.fault
+            front.stream("stderr", f"{history.fault}\n")
+
+    # ------------------------------------------------------------------ while a person types
+
+    async def do_complete(self, code: str, cursor_pos: int) -> dict[str, Any]:
+        """Complete what is before the cursor."""
+        return await self.assistant.complete(code, cursor_pos)
+
+    async def do_inspect(self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()) -> dict[str, Any]:
+        """Explain the name at the cursor."""
+        return await self.assistant.inspect(code, cursor_pos, detail_level)
+
+    async def do_is_complete(self, code: str) -> dict[str, Any]:
+        """Tell whether a text may be run."""
+        return completeness(code)
+
+    async def do_history(
+        self,
+        hist_access_type: str,
+        output: bool,
+        raw: bool,
+        session: int | None = None,
+        start: int | None = None,
+        stop: int | None = None,
+        n: int | None = None,
+        pattern: str | None = None,
+        unique: bool = False,
+    ) -> dict[str, Any]:
+        """Return what has been entered, in this notebook and others."""
+        match hist_access_type:
+            case "tail":
+                found = self.history.tail(n or 0)
+            case "range":
+                found = self.history.range(session or 0, start or 0, stop)
+            case "search":
+                found = self.history.search(pattern or "*", n, unique=unique)
+            case _:
+                found = []
+        cells = [(number, line, (text, shown or None) if output else text) for number, line, text, shown in found]
+        return {"status": "ok", "history": cells}
 
     # ------------------------------------------------------------------ questions and the end
 

@@ -18,13 +18,14 @@ _MAGIC = re.compile(r"(%%?)([A-Za-z]\w*)(?:[ \t]+(.*))?")
 
 #: What each magic does, by its name with its percent signs: for people.
 MAGICS: dict[str, str] = {
+    "%clear": "%clear: take away the outputs of the cell so far",
     "%magics": "%magics: this list",
     "%kernel": "%kernel: which session this notebook has; %kernel help: how to have another",
     "%%timeit": "%%timeit [-n LOOPS] [-r RUNS]: how long the rest of the cell takes, measured in the kernel",
 }
 
 #: Magics that need no kernel, and are carried out before there is one.
-ALONE = frozenset({"%magics", "%kernel"})
+ALONE = frozenset({"%clear", "%magics", "%kernel"})
 
 
 class MagicError(ValueError):

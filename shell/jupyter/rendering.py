@@ -23,6 +23,7 @@ from typing import Any
 
 from kernelbus.shell.clients.pictures import PNG, is_picture
 from kernelbus.shell.commands import name_of
+from kernelbus.shell.jupyter.kernelcode import CONTEXT, code
 from wstp import Expr, Symbol
 
 __all__ = ["DEFINITIONS", "Rendered", "bundle", "by_package", "plain", "rendering", "value_of", "worth_asking"]
@@ -42,10 +43,7 @@ _FORM = re.compile(r"//(\w+)=")
 _TEXTUAL = frozenset({"InputForm", "FullForm", "OutputForm", "CForm", "FortranForm", "TeXForm", "MathMLForm", "CharacterEncodingForm"})
 _NUMBER = re.compile(r"-?\d+(?:\.\d*)?")
 
-_CONTEXT = "Kernelbus`Notebook`"
-
-# A name that begins with a small letter is one of this context, any other is the system's. Each
-# text is one definition.
+# Each text is one definition.
 _SOURCE = (
     # Whether something is drawn.
     "picture[x_] := MatchQ[Head[x], Graphics | Graphics3D | Graph | Image | Image3D | Legended | GeoGraphics]",
@@ -98,18 +96,10 @@ _SOURCE = (
     "shown[_, _, _] := {\"\", {\"none\"}}",
 )
 
-_WORD = re.compile(r'("(?:[^"\\]|\\.)*")|(?<![\w$`#])([a-z]\w*)|(?<![\w$`#])(\$?[A-Z]\w*)')
-
-
-def _in_context(source: str) -> str:
-    """Write the context of each name, so that no definition of a person's is meant."""
-    return _WORD.sub(lambda found: found[1] or (_CONTEXT + found[2] if found[2] else f"System`{found[3]}"), source)
-
-
 #: The definitions, to be evaluated before the first rendering; does nothing where they are known.
 DEFINITIONS: Expr = Symbol("If")(
-    Symbol("SameQ")(Symbol("DownValues")(Symbol(_CONTEXT + "shown")), []),
-    Symbol("CompoundExpression")(*(Symbol("ToExpression")(_in_context(source)) for source in _SOURCE), Symbol("Null")),
+    Symbol("SameQ")(Symbol("DownValues")(Symbol(CONTEXT + "shown")), []),
+    Symbol("CompoundExpression")(*map(code, _SOURCE), Symbol("Null")),
 )
 
 
@@ -169,16 +159,16 @@ def rendering(number: int, text: str, label: str) -> Expr:
     """
     # Of what is long already as text, TeX is longer.
     mathematical = Symbol("True" if len(text) <= _MATHEMATICAL else "False")
-    return Symbol(_CONTEXT + "render")([Symbol("Out")(number)], _form(label), mathematical, _LARGEST_SVG, _LARGEST_PNG)
+    return Symbol(CONTEXT + "render")([Symbol("Out")(number)], _form(label), mathematical, _LARGEST_SVG, _LARGEST_PNG)
 
 
-def value_of(code: str) -> Expr:
+def value_of(text: str) -> Expr:
     """Return an expression that gives the value of a text that is no input, in a list.
 
     The list has the text of the value, or its length if it is too long, and what :func:`bundle`
     takes.
     """
-    return Symbol(_CONTEXT + "shown")([Symbol("ToExpression")(code)], _LARGEST_SVG, _LARGEST_PNG)
+    return Symbol(CONTEXT + "shown")([Symbol("ToExpression")(text)], _LARGEST_SVG, _LARGEST_PNG)
 
 
 def by_package(number: int) -> Expr:

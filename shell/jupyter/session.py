@@ -1,9 +1,10 @@
 """The session of a notebook: the one owner of the attachment to a server.
 
 The I/O shell over :mod:`kernelbus.shell.jupyter.conversation`. A thread of its own reads the link
-(:mod:`kernelbus.shell.clients.events`); all else happens on the loop of whoever uses it. One cell
-at a time uses it: :meth:`NotebookSession.enter` or :meth:`NotebookSession.evaluate`, then
-:meth:`NotebookSession.next` until the prompt or the value. An abort may come in between.
+(:mod:`kernelbus.shell.clients.events`); all else happens on the loop of whoever uses it. Who
+holds :attr:`NotebookSession.lock` uses it: :meth:`NotebookSession.enter` or
+:meth:`NotebookSession.evaluate`, then :meth:`NotebookSession.next` until the prompt or the value.
+An abort may come in between.
 
 **Which session a notebook has** is what :attr:`NotebookSession.choice` says: a
 :class:`~kernelbus.shell.clients.choice.Choice`, which may name a profile. With a profile the kernel
@@ -93,6 +94,7 @@ class NotebookSession:
         asked_by: the cell whose evaluation the profile noted when the kernel was attached.
         position: how many packets the session's output had with the last happening.
         may_save: whether what was shown has reached somebody, as far as is known.
+        lock: held by whoever uses the session.
     """
 
     def __init__(self, choice: Choice, *, may_start: bool, say: Callable[[str], None]) -> None:
@@ -106,6 +108,7 @@ class NotebookSession:
         self.asked_by: CellNote | None = None
         self.position = 0
         self.may_save: Callable[[], bool] = lambda: True
+        self.lock = asyncio.Lock()
         self._attachment: Attachment | None = None
         self._returning = False  # whether it is not known yet that all has come that was missed
         self._waits_for_answer: Turn | None = None  # whose turn it is if the last word was a question

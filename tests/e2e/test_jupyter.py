@@ -1,8 +1,8 @@
 """Notebooks: a real kernel program of Jupyter, on a real server.
 
 Tests kernelbus.shell.notebooks, and of kernelbus.shell.jupyter the modules
-kernelbus.shell.jupyter.__main__, kernelbus.shell.jupyter.cells, kernelbus.shell.jupyter.install,
-kernelbus.shell.jupyter.kernel and kernelbus.shell.jupyter.session.
+kernelbus.shell.jupyter.__main__, kernelbus.shell.jupyter.assistant, kernelbus.shell.jupyter.cells,
+kernelbus.shell.jupyter.install, kernelbus.shell.jupyter.kernel and kernelbus.shell.jupyter.session.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
+import jupyter_kernel_test
 import pytest
 from notebooks import Notebook, installed, notebook
 from serving import Part, write_config
@@ -46,12 +48,13 @@ def test_results_prints_and_messages(book: Notebook) -> None:
 
 @pytest.mark.parametrize(
     ("code", "error", "said"),
-    [("f[", "SyntaxError", "Syntax::"), ("Abort[]", "$Aborted", ""), ("%nonsense", "MagicError", "there is no magic %nonsense")],
+    [("f[", "SyntaxError", "Syntax::"), ("Abort[]", "$Aborted", "aborted"), ("%nonsense", "MagicError", "there is no magic %nonsense")],
 )
 def test_what_fails_stops_a_run_of_all(book: Notebook, code: str, error: str, said: str) -> None:
     ran = book.run(f"{code}\nPrint[2]")
     assert (ran.reply["status"], ran.reply["ename"]) == ("error", error)
-    assert said in ran.text("stderr") and ran.text("stdout") == ""
+    assert said in ran.reply["evalue"]
+    assert [kind for kind, _ in ran.outputs] == ["execute_input", "error"]
 
 
 def test_questions(book: Notebook) -> None:
@@ -136,3 +139,101 @@ def test_a_request_that_is_silent_or_is_not_stored_uses_no_number(book: Notebook
     assert values["good"] == {"status": "ok", "data": {"text/plain": "25"}, "metadata": {}}
     assert values["bad"]["status"] == "error" and "ToExpression::sntxi" in values["bad"]["evalue"]
     assert "image/svg+xml" in values["picture"]["data"]
+
+
+# ---- while a person types ------------------------------------------------------------------------
+
+
+def test_completions(book: Notebook, tmp_path: Path) -> None:
+    book.run("velocity𝒳 = 5; Options[launch] = {steepness -> 1}; launch::usage = \"launch[] starts.\"; launch[t_] := t^2")
+    for name in ("data.csv", "dates"):
+        (tmp_path / name).touch()
+
+    def complete(code: str) -> list[str]:
+        (reply,) = [content for kind, content in book.heard(book.client.complete(code)) if kind == "complete_reply"]
+        return [code[: reply["cursor_start"]] + match + code[reply["cursor_end"] :] for match in reply["matches"]]
+
+    assert complete("NIntegr") == ["NIntegrate"]
+    assert complete('"𝒳𝒴" <> velo') == ['"𝒳𝒴" <> velocity𝒳']
+    assert complete("launch[3, st") == ["launch[3, steepness"]
+    assert "Plot[x, {x, 0, 1}, PlotRange" in complete("Plot[x, {x, 0, 1}, PlotR")
+    assert complete("1 + Develop") == ["1 + Developer`"]
+    assert complete("\\[Alph") == ["\\[Alpha]"]
+    assert complete(f'Import["{tmp_path}/dat') == [f'Import["{tmp_path}/data.csv', f'Import["{tmp_path}/dates']
+    assert complete("%mag") == ["%magics"]
+    assert complete("(* NIntegr") == []
+
+
+def test_inspections(book: Notebook) -> None:
+    book.run('lift::usage = "lift[] starts."; lift[t_] := t^2')
+
+    def told(code: str, **options: int) -> str:
+        (reply,) = [content for kind, content in book.heard(book.client.inspect(code, **options)) if kind == "inspect_reply"]
+        return str(reply["data"].get("text/plain", ""))
+
+    assert told("lift[5, ") == "Global`lift\n\nlift[] starts."
+    assert "lift[t_] := t^2" in told("lift", detail_level=1)
+    assert "Attributes: HoldAll" in told("Plot") and re.search("Axes [:-]> True", told("Plot"))
+    assert told("nothingLikeIt") == ""
+
+
+def test_a_busy_kernel_is_not_waited_for(book: Notebook) -> None:
+    book.run("swiftness = 1")
+    list(book.heard(book.client.complete("swif")))
+    request = book.start("Print[0]; While[True]")
+    for kind, _ in book.heard(request):
+        if kind == "stream":
+            break
+    client = book.client
+    asked = {
+        "complete_reply": lambda: client.complete("swiftn"),
+        "is_complete_reply": lambda: client.is_complete("f["),
+        "inspect_reply": lambda: client.inspect("neverSeen"),
+        "kernel_info_reply": client.kernel_info,
+        "history_reply": lambda: client.history(hist_access_type="tail", n=1),
+    }
+    replies = {kind: [content for heard, content in book.heard(ask()) if heard == kind] for kind, ask in asked.items()}
+    assert replies["complete_reply"][0]["matches"] == ["swiftness"]
+    assert replies["is_complete_reply"][0] == {"status": "incomplete", "indent": "  "}
+    assert replies["inspect_reply"][0]["found"] is False
+    book.manager.interrupt_kernel()
+    assert book.finish(request).reply["ename"] == "$Aborted"
+
+
+# ---- Jupyter's own tests -------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("shared")
+class TestProtocol(jupyter_kernel_test.KernelTests):
+    language_name = "wolfram"
+    file_extension = ".wl"
+    code_hello_world = 'Print["hello, world"]'
+    code_stderr = "1/0"
+    completion_samples: ClassVar = [{"text": "NIntegr", "matches": {"NIntegrate"}}, {"text": "\\[Alph", "matches": {"Alpha]"}}]
+    complete_code_samples: ClassVar = ["1 + 1", "f[x_] := x", '"a[" <> "b"', "(* a [ *)"]
+    incomplete_code_samples: ClassVar = ["f[", "1 +", '"a', "{1,\n 2"]
+    invalid_code_samples: ClassVar = ["f[}", "1 + 2]"]
+    code_page_something = "%magics"
+    code_generate_error = "f["
+    code_execute_result: ClassVar = [
+        {"code": "6*7", "result": "42"},
+        {"code": "a^2 + b", "mime": "text/latex"},
+        {"code": "Plot[x, {x, 0, 1}]", "mime": "image/svg+xml"},
+    ]
+    supported_history_operations = ("tail", "range", "search")
+    code_history_pattern = "6?7"
+    code_inspect_sample = "Plot"
+    code_clear_output = "%clear"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def shared(cls, book: Notebook) -> None:
+        cls.km, cls.kc = book.manager, book.client
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        pass
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        pass
