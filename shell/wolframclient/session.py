@@ -12,6 +12,7 @@ import asyncio
 import logging
 from concurrent.futures import Future
 from subprocess import PIPE
+from types import TracebackType
 from typing import Any
 
 from wolframclient.evaluation.base import WolframAsyncEvaluator, WolframEvaluator, WolframEvaluatorBase
@@ -278,6 +279,12 @@ class WolframLanguageSession(KernelEvaluator, WolframEvaluator):
             self.stop()
         self.start(block=block, timeout=timeout)
 
+    def __exit__(
+        self, type: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Also after the kernel's death: the original would warn that the session was not stopped.
+        self.stop()
+
     def do_evaluate_future(self, expr: Any, result_update_callback: Any = None, **kwargs: Any) -> EvaluationFuture:
         """Evaluate, without a look at whether there is a kernel; the future is what the callback
         makes of the result.
@@ -321,6 +328,14 @@ class WolframLanguageSession(KernelEvaluator, WolframEvaluator):
         return [self.evaluate(expr, **kwargs) for expr in expr_list]
 
 
+async def _started(future: Future[bool]) -> None:
+    """Wait for a start; whoever is cancelled meanwhile does not cancel it, others may wait too."""
+    waiting: asyncio.Future[bool] = asyncio.wrap_future(future)
+    # Once nobody waits, nobody needs to be told how it ended.
+    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.shield(waiting)
+
+
 class WolframLanguageAsyncSession(KernelEvaluator, WolframAsyncEvaluator):
     """A kernel of a server, used as wolframclient's `WolframLanguageAsyncSession` is.
 
@@ -331,9 +346,9 @@ class WolframLanguageAsyncSession(KernelEvaluator, WolframAsyncEvaluator):
     async def start(self, block: bool = True, timeout: float | None = None) -> None:
         """Attach a kernel. Raises what the blocking session raises."""
         try:
-            future = asyncio.wrap_future(self._begin())
+            future = self._begin()
             if block:
-                await asyncio.wait_for(asyncio.shield(future), timeout)
+                await asyncio.wait_for(_started(future), timeout)
         except BaseException:
             await self.terminate()
             raise
@@ -355,13 +370,18 @@ class WolframLanguageAsyncSession(KernelEvaluator, WolframAsyncEvaluator):
         if not self.started:
             await self.start()
         elif starting is not None and not starting.done():
-            await asyncio.shield(asyncio.wrap_future(starting))
+            await _started(starting)
 
     async def restart(self) -> None:
         """End the kernel, if there is one, and attach a fresh one."""
         if self.started:
             await self.stop()
         await self.start()
+
+    async def __aexit__(
+        self, type: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
 
     async def do_evaluate_future(self, expr: Any, result_update_callback: Any = None, **kwargs: Any) -> asyncio.Future[Any]:
         """Evaluate, without a look at whether there is a kernel; the future is what the callback

@@ -299,9 +299,14 @@ def test_a_pool_survives_what_happens_to_its_kernels(server: Part) -> None:
             for task in tasks:
                 task.cancel()
             assert await pool.evaluate("1+1") == 2
-            for _ in range(2):
-                with pytest.raises(WolframKernelException):
-                    await pool.evaluate("Quit[]")
+            with pytest.raises(WolframKernelException):
+                await pool.evaluate("Quit[]")
+            task = asyncio.create_task(pool.evaluate("Pause[100]"))
+            await asyncio.sleep(0.5)
+            (busy,) = (each.kernel_controller for each in pool._evaluators if each.kernel_controller._running is not None)
+            os.kill(busy.pid, signal.SIGKILL)
+            with pytest.raises(WolframKernelException):
+                await task
             assert binary_deserialize(await pool.evaluate_wxf("3")) == 3
             assert (await pool.evaluate_wrap("4", timeout=60)).get() == 4
             assert await pool.function("#+1 &")(4) == 5
@@ -345,14 +350,21 @@ def test_parallel_evaluation(server: Part) -> None:
     assert asyncio.run(under_a_loop()) == expected[:3]
 
 
-def test_a_program_that_ends_without_stopping_leaves_no_kernel(server: Part) -> None:
+def test_a_program_is_interrupted_and_ends_without_stopping(server: Part) -> None:
     program = (
-        "import sys, warnings; warnings.simplefilter('ignore')\n"
+        "import os, signal, sys, threading, warnings; warnings.simplefilter('ignore')\n"
         "from kernelbus.wolframclient import WolframLanguageSession\n"
         "session = WolframLanguageSession(server=int(sys.argv[1]))\n"
+        "session.evaluate('kept = 5')\n"
+        "threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "try:\n"
+        "    session.evaluate('While[True]')\n"
+        "except KeyboardInterrupt:\n"
+        "    print(session.evaluate('kept'))\n"
         "print(session.evaluate('$ProcessID'), flush=True)\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(server.port)], capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    pid = int(done.stdout)
+    kept, pid = map(int, done.stdout.split())
+    assert kept == 5
     wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the kernel has ended")

@@ -109,7 +109,7 @@ def served(environment: Environment, folder: Path, *words: str, ready: str) -> I
 
 
 def test_a_wheel_has_every_module_and_what_they_read(wheel: Path) -> None:
-    expected = {"kernelbus/__init__.py", "kernelbus/py.typed", "kernelbus/status.schema.json"}
+    expected = {"kernelbus/__init__.py", "kernelbus/wolframclient.py", "kernelbus/py.typed", "kernelbus/status.schema.json"}
     for part in ("wstp", "bus", "frontend", "kernelhost", "shell", "configs"):
         for path in (ROOT / part).rglob("*"):
             if path.is_file() and path.suffix != ".pyc":

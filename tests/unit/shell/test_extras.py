@@ -32,6 +32,18 @@ def run(hidden: str, *words: str, program: str = COMMAND, cwd: Path | None = Non
     return subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
 
 
+def test_a_module_of_an_extra_says_what_to_install() -> None:
+    program = (
+        f"{HIDING}\n"
+        "from kernelbus.shell.extras import MissingExtra\n"
+        "try:\n"
+        "    import kernelbus.wolframclient\n"
+        "except MissingExtra as error:\n"
+        "    print(error)"
+    )
+    assert run("wolframclient", program=program).stdout == "wolframclient is not installed: pip install 'kernelbus[wolframclient]'\n"
+
+
 @pytest.mark.parametrize(
     ("hidden", "typed", "package", "extra"),
     [
