@@ -138,6 +138,7 @@ class AdminClient:
             `Bus`/`HeartbeatTimeout`.
         introduction: how this machine authenticates itself to a broker that is not on a loopback
             address.
+        elsewhere: says where else there are brokers, for the error if there is none; "": nowhere.
     """
 
     def __init__(
@@ -149,8 +150,10 @@ class AdminClient:
         timeout: float = 5.0,
         patience: float = 5.0,
         introduction: Introduction | None = None,
+        elsewhere: Callable[[], str] = lambda: "",
     ) -> None:
         self.endpoint = dialable(endpoint)
+        self._elsewhere = elsewhere
         self._make_token = make_token
         self._sender = sender
         self._timeout = timeout
@@ -375,7 +378,7 @@ class AdminClient:
             return f"what listens at {self.endpoint} is no broker: {hint}"
         if connection.connected:
             return f"what listens at {self.endpoint} does not speak as a broker does: {hint}"
-        return f"no broker at {self.endpoint}: {hint}"
+        return f"no broker at {self.endpoint}: {self._elsewhere() or hint}"
 
 
 def _send(connection: _Connection, message: Message) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+
 from kernelbus.bus.errors import EndpointError
 from kernelbus.shell.state import check_owner, socket_folder
 
-__all__ = ["DEFAULT_PORT", "DEFAULT_TLS_PORT", "SOCKET", "STATUS_PARTS", "bus_at", "bus_endpoint", "check_folder"]
+__all__ = ["DEFAULT_PORT", "DEFAULT_TLS_PORT", "SOCKET", "STATUS_PARTS", "bus_at", "bus_endpoint", "check_folder", "listening"]
 
 #: The port for clients; WSTPServer's own.
 DEFAULT_PORT = 31415
@@ -39,6 +42,19 @@ def check_folder(endpoint: str) -> str:
         except PermissionError as error:
             raise EndpointError(f"the bus endpoint {endpoint} cannot be used: {error.strerror}: name another with --bus") from None
     return endpoint
+
+
+def listening() -> list[int]:
+    """Return the ports for clients of the servers of this user whose sockets are listened to."""
+    found = []
+    for path in socket_folder().glob("bus-*"):
+        number = path.name.removeprefix("bus-")
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe, contextlib.suppress(OSError):
+            probe.settimeout(1.0)
+            probe.connect(str(path))
+            if number.isdigit():
+                found.append(int(number))
+    return sorted(found)
 
 
 def bus_at(text: str) -> str:

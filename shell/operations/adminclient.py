@@ -11,7 +11,7 @@ from kernelbus.bus.client import AdminClient, dialable
 from kernelbus.bus.security.curve import Introduction
 from kernelbus.bus.settings.config import check_endpoint, load
 from kernelbus.bus.transport.socketfile import check_path
-from kernelbus.shell.defaults import bus_at, bus_endpoint, check_folder
+from kernelbus.shell.defaults import bus_at, bus_endpoint, check_folder, listening
 
 __all__ = ["admin_client"]
 
@@ -50,7 +50,16 @@ def admin_client(bus: str | None = None, configuration_file: str | None = None, 
         timeout=timeout,
         patience=config.bus.heartbeat_timeout,
         introduction=Introduction(endpoint, config),
+        elsewhere=_elsewhere,
     )
+
+
+def _elsewhere() -> str:
+    """Say where servers of this user listen, if any do."""
+    ports = listening()
+    if not ports:
+        return ""
+    return f"your servers here have {', '.join(f'--bus {port}' for port in ports)}"
 
 
 def _user() -> str:
