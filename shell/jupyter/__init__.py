@@ -25,5 +25,6 @@
 =================== ============================================================================
 
 The room may import the clients' room, and of the others how the status is written. Nothing here is
-imported by other rooms but by ``shell.main``. Begin reading at ``session``.
+imported by other rooms but by ``shell.main``, and ``rendering`` by ``shell.ipython``. Begin reading
+at ``session``.
 """

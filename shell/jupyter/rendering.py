@@ -26,7 +26,7 @@ from kernelbus.shell.commands import name_of
 from kernelbus.shell.jupyter.kernelcode import CONTEXT, code
 from wstp import Expr, Symbol
 
-__all__ = ["DEFINITIONS", "Rendered", "bundle", "by_package", "plain", "rendering", "value_of", "worth_asking"]
+__all__ = ["DEFINITIONS", "Rendered", "bundle", "by_package", "plain", "rendering", "shown_of", "value_of", "worth_asking"]
 
 #: The longest text that is shown whole, and how much is shown of a longer one, in characters.
 _LONGEST = 100_000
@@ -168,7 +168,12 @@ def value_of(text: str) -> Expr:
     The list has the text of the value, or its length if it is too long, and what :func:`bundle`
     takes.
     """
-    return Symbol(CONTEXT + "shown")([Symbol("ToExpression")(text)], _LARGEST_SVG, _LARGEST_PNG)
+    return shown_of(Symbol("ToExpression")(text))
+
+
+def shown_of(expression: Expr) -> Expr:
+    """Return an expression that gives the value of an expression, as :func:`value_of` does."""
+    return Symbol(CONTEXT + "shown")([expression], _LARGEST_SVG, _LARGEST_PNG)
 
 
 def by_package(number: int) -> Expr:

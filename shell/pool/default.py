@@ -11,7 +11,7 @@ from kernelbus.shell.pool.said import KernelDied
 from kernelbus.shell.pool.session import Session
 from wstp import Expr
 
-__all__ = ["default_session", "evaluate"]
+__all__ = ["default_session", "end_session", "evaluate", "forget", "present_session"]
 
 _lock = threading.Lock()
 _session: Session | None = None
@@ -41,7 +41,7 @@ def evaluate(code: str | Expr, *, timeout: float | None = None) -> Any:
     try:
         return session.evaluate(code, timeout=timeout)
     except KernelDied:
-        _forget(session)
+        forget(session)
         raise
 
 
@@ -58,17 +58,27 @@ def default_session() -> Session:
         return _session
 
 
-def _forget(session: Session) -> None:
+def present_session() -> Session | None:
+    """Return the session of :func:`evaluate`; None if this process has none."""
+    return _session if _process == os.getpid() else None
+
+
+def end_session() -> None:
+    """End the session of :func:`evaluate`; the next call makes another."""
+    global _session
+    with _lock:
+        ended, _session = _session, None
+    if ended is not None and _process == os.getpid():
+        ended.close()
+
+
+def forget(session: Session) -> None:
+    """Have the next :func:`evaluate` attach a kernel, where `session` is of no more use."""
     global _session
     with _lock:
         if _session is session:
             _session = None
     session.disconnect()
-
-
-def _end() -> None:
-    if _session is not None and _process == os.getpid():
-        _session.close()
 
 
 def _new_lock() -> None:
@@ -77,5 +87,5 @@ def _new_lock() -> None:
     _lock = threading.Lock()
 
 
-atexit.register(_end)
+atexit.register(end_session)
 os.register_at_fork(after_in_child=_new_lock)

@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -92,7 +94,8 @@ class Session:
             timeout: seconds in which a kernel must be attached.
             on_message: called in the session's thread with each message as it comes; None: each
                 message of an evaluation that has a value is a warning (`KernelWarning`).
-            on_print: called likewise with printed text; None: it goes to standard output.
+            on_print: called likewise with printed text; None: it goes to standard output, in the
+                thread that evaluates.
 
         Raises:
             AddressError: the address cannot be understood.
@@ -255,39 +258,69 @@ class Session:
     def _value(self, expression: Expr, timeout: float | None) -> Any:
         return self.value_of(*self._ask(encode(expression), timeout), depth=4)
 
-    def value_of(self, value: Expr, messages: tuple[KernelMessage, ...], *, depth: int) -> Any:
+    def value_of(self, value: Expr, messages: tuple[KernelMessage, ...], *, depth: int, warn: bool = True) -> Any:
         """Return the Python value of what an evaluation gave, and warn of its messages.
 
-        `depth`: the `stacklevel` of the warnings.
+        `depth`: the `stacklevel` of the warnings. `warn`: False if the messages have been shown.
 
         Raises:
             EvaluationFailed, EvaluationAborted: it gave $Failed or $Aborted.
         """
         self.messages = messages
         check_value(value, messages)
-        if self._on_message is None:
+        if warn and self._on_message is None:
             for message in messages:
                 warnings.warn(" ".join(message.text.split()), KernelWarning, stacklevel=depth)
         return to_python(value, self._draw)
 
     def _ask(self, request: Sequence[Buffer], timeout: float | None) -> tuple[Expr, tuple[KernelMessage, ...]]:
-        evaluation, token = self.begin(request)
+        return self.hear(request, _print, timeout)
+
+    def hear(
+        self, request: Sequence[Buffer], tell: Callable[[str | KernelMessage], None], timeout: float | None = None
+    ) -> tuple[Expr, tuple[KernelMessage, ...]]:
+        """Evaluate as :meth:`ask` does, and tell in this thread what the evaluation says.
+
+        Args:
+            request: the encoded expression.
+            tell: called with each printed text and each message, as they come, for which the
+                session has no `on_print` or `on_message`.
+            timeout: as of :meth:`evaluate`.
+        """
+        said: SimpleQueue[str | KernelMessage | None] = SimpleQueue()
+        evaluation, token = self.begin(request, said.put)
+        evaluation.add_done_callback(lambda _: said.put(None))
+        deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            return evaluation.result(timeout)
-        except BaseException:  # a time-out, Ctrl-C, or what the evaluation has raised
+            while True:
+                try:
+                    each = said.get(timeout=None if deadline is None else max(deadline - time.monotonic(), 0.0))
+                except Empty:
+                    raise TimeoutError(f"it took longer than {timeout:g} s, and was aborted") from None
+                if each is None:
+                    break
+                tell(each)
+        except BaseException:  # a time-out, Ctrl-C, or what `tell` has raised
             if not evaluation.done():
                 self.give_up(evaluation, token)
                 evaluation.exception()
             raise
+        return evaluation.result()
 
-    def begin(self, request: Sequence[Buffer]) -> tuple[Future[tuple[Expr, tuple[KernelMessage, ...]]], object]:
-        """Begin an evaluation; return its future, and the token by which it can be given up."""
+    def begin(
+        self, request: Sequence[Buffer], tell: Callable[[str | KernelMessage], None] | None = None
+    ) -> tuple[Future[tuple[Expr, tuple[KernelMessage, ...]]], object]:
+        """Begin an evaluation; return its future, and the token by which it can be given up.
+
+        `tell` is called, in the session's thread, with what :meth:`hear` tells; None: printed text
+        goes to standard output.
+        """
         self._check_process()
         with self._lock:
             if self._closed:
                 raise NoKernel("the session is closed")
             token = object()
-            return self._thread.submit(self._carry_out, token, request), token
+            return self._thread.submit(self._carry_out, token, request, tell or _print), token
 
     def give_up(self, evaluation: Future[Any], token: object) -> None:
         """Abort an evaluation that nobody waits for any more.
@@ -333,14 +366,16 @@ class Session:
                 "after the fork"
             )
 
-    def _carry_out(self, token: object, request: Sequence[Buffer]) -> tuple[Expr, tuple[KernelMessage, ...]]:
+    def _carry_out(
+        self, token: object, request: Sequence[Buffer], tell: Callable[[str | KernelMessage], None]
+    ) -> tuple[Expr, tuple[KernelMessage, ...]]:
         """Evaluate, in the session's thread."""
         messages: list[KernelMessage] = []
 
         def on_message(message: KernelMessage) -> None:
             messages.append(message)
             # Its errors are logged: raised here, they would leave the rest of the answer unread.
-            call_handler(self._on_message, message)
+            call_handler(self._on_message or tell, message)
 
         if self._catching is not None and (error := self._catching.exception()) is not None:
             raise KernelDied(str(error))
@@ -349,7 +384,7 @@ class Session:
         if token in self._given_up:
             self._link.abort(token)
         try:
-            value = self._link.evaluate(request, on_message=on_message, on_print=lambda text: show(self._on_print, text))
+            value = self._link.evaluate(request, on_message=on_message, on_print=lambda text: call_handler(self._on_print or tell, text))
         finally:
             self._running = None
             self._given_up.discard(token)
@@ -389,6 +424,12 @@ def connect(
         on_message=on_message,
         on_print=on_print,
     )
+
+
+def _print(said: str | KernelMessage) -> None:
+    """Show printed text; messages are warnings later on."""
+    if isinstance(said, str):
+        show(None, said)
 
 
 def _never() -> bool:

@@ -125,5 +125,19 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Add the magics %wl and %%wl to IPython, for `%load_ext kernelbus`."""
+    from kernelbus.shell.ipython.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take them away, for `%unload_ext kernelbus`."""
+    from kernelbus.shell.ipython.magics import unload
+
+    unload(shell)
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -361,3 +361,72 @@ def test_arrays_come_back(session: Session, array: np.ndarray[Any, Any]) -> None
         return
     back = session.function("Identity")(array)
     assert np.array_equal(np.array(back, dtype=array.dtype).reshape(array.shape), array, equal_nan=array.dtype.kind in "fc")
+
+
+# ---- IPython (kernelbus.shell.ipython.magics) ----------------------------------------------------
+
+
+@pytest.fixture
+def ipython(server: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell(history_load_length=0, colors="nocolor")
+    shell.history_manager.enabled = False
+    shell.run_line_magic("load_ext", "kernelbus")
+    shell.run_line_magic("wl", f"--server {server.port}@127.0.0.1")
+    shell.display_formatter.active_types = ["text/plain", "text/latex", "text/html", "image/svg+xml", "image/png"]
+    yield shell
+    shell.run_line_magic("unload_ext", "kernelbus")
+    assert "wl" not in shell.magics_manager.magics["line"]
+
+
+def test_the_line_magic_returns_values_and_exchanges_variables(ipython: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    run = ipython.run_cell
+    assert run("y = %wl Prime[5]").success and ipython.user_ns["y"] == 11
+    run("import numpy; my_x = numpy.arange(4.0)")
+    assert run("%wl -q -i a=my_x -o b,my_c=c b = Total[a]; c = a^2").success
+    assert ipython.user_ns["b"] == 6.0 and list(ipython.user_ns["my_c"]) == [0.0, 1.0, 4.0, 9.0]
+    capfd.readouterr()
+    both = "--profile a --kernel-id b"
+    for wrong, why in (("-i nothing 1", "no variable 'nothing'"), ("--timeout x", "seconds"), (both, "names its kernel")):
+        assert not run(f"%wl {wrong}").success
+        assert why in "".join(capfd.readouterr())
+    assert not run("%wl 1/0; $Failed").success
+    out, err = capfd.readouterr()
+    assert "Power::infy" in err  # as it happens
+    assert "EvaluationFailed: the value is $Failed: Power::infy" in out + err and "Traceback" not in out + err
+    assert not run("%wl --timeout 0.3 While[True]").success
+    assert "TimeoutError" in "".join(capfd.readouterr())
+    assert run("%wl --help").success and "%%wl [options]" in capfd.readouterr().out
+
+
+def test_the_cell_magic_shows_each_value(ipython: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    from IPython.core import formatters
+    from IPython.utils.capture import capture_output
+
+    assert isinstance(ipython.display_formatter.mimebundle_formatter, formatters.MimeBundleFormatter)
+    with capture_output() as said:
+        result = ipython.run_cell("%%wl\nPrint[3]\nx^2 +\n 1\nq = 5;\nPlot[Sin[x], {x, 0, 1}]")
+    assert result.success and isinstance(result.result, Picture)
+    assert said.stdout.startswith("3\n")
+    data, _ = ipython.display_formatter.format(result.result)
+    assert data["text/plain"] == "-Graphics-" and data["image/svg+xml"].startswith("<svg")
+    value = ipython.run_cell("%wl x^2 / 2 + Sqrt[z]").result
+    data, _ = ipython.display_formatter.format(value)
+    assert "2" in data["text/plain"] and "Symbol" not in data["text/plain"]
+    assert "\\sqrt{z}" in data["text/latex"]
+
+
+def test_an_interrupt_aborts_the_cell(ipython: Any, server: Part) -> None:
+    ipython.run_cell("%wl kept = 3")
+    main = threading.main_thread().ident
+    assert main is not None
+    threading.Timer(1.0, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert not ipython.run_cell("%wl While[True]").success
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ipython.run_cell("%wl kept").result == 3
+    assert not ipython.run_cell("%wl Quit[]").success
