@@ -11,6 +11,7 @@ import contextlib
 import functools
 import os
 import sys
+import time
 from collections.abc import Mapping
 from contextvars import copy_context
 from importlib.metadata import PackageNotFoundError, version
@@ -30,6 +31,9 @@ from kernelbus.shell.jupyter.kernelspec import LANGUAGE
 from kernelbus.shell.jupyter.session import NotebookSession
 
 __all__ = ["NotebookKernel"]
+
+# Seconds in which a shutdown follows an interrupt that is part of it.
+_GRACE_SECONDS = 0.15
 
 #: Requests that are served while a cell runs.
 _BESIDE = frozenset(
@@ -116,6 +120,7 @@ class NotebookKernel(Kernel):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self._interrupts: list[asyncio.TimerHandle] = []
         self._binding = Binding(self.wanted, os.environ, os.getcwd())
         self._notebook: NotebookSession | None = None
         self._runner: CellRunner | None = None
@@ -282,7 +287,7 @@ class NotebookKernel(Kernel):
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Interrupt the cell; called in the control thread."""
-        self.io_loop.add_callback(self.runner.interrupt)
+        self.io_loop.add_callback(self._interrupt_soon)
         if self.session is not None:
             self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
@@ -293,8 +298,15 @@ class NotebookKernel(Kernel):
         return {"status": "ok", "restart": restart}
 
 
+    def _interrupt_soon(self) -> None:
+        # Jupyter interrupts a kernel just before it shuts it down, which leaves the evaluation.
+        self._interrupts = [waiting for waiting in self._interrupts if waiting.when() > time.monotonic()]
+        self._interrupts.append(asyncio.get_running_loop().call_later(_GRACE_SECONDS, self.runner.interrupt))
+
     async def _leave(self, restart: bool) -> None:
         """End the session if a fresh one is to follow; else leave it, and say so."""
+        for waiting in self._interrupts:
+            waiting.cancel()
         steering = self.runner.steering
         if restart:
             await steering.end()

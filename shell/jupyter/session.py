@@ -50,6 +50,10 @@ _ASK_SECONDS = 0.3
 _ASK_AGAIN_SECONDS = 2.0
 # Why a server refuses a kernel that another client has.
 _IN_USE = "kernelinuse"
+# Seconds in which a link that has just been closed is known to be so; whoever has the kernel after
+# that has it. And seconds between two tries.
+_CLOSING_SECONDS = 1.5
+_AGAIN_SECONDS = 0.3
 # Seconds for which the server's word on the kernel is waited for.
 _DESCRIBE_SECONDS = 3.0
 # Seconds from when something is shown until that is saved: it has left this process by then.
@@ -180,7 +184,8 @@ class NotebookSession:
         given_up = threading.Event()
 
         def waits(why: str) -> None:
-            if not given_up.is_set():
+            # That a kernel evaluates still is said of whoever comes back to it, in another line.
+            if not given_up.is_set() and not self._returning:
                 loop.call_soon_threadsafe(self.say, f"waiting for a kernel: {why}")
 
         def choose(taken: bool) -> None:
@@ -191,11 +196,15 @@ class NotebookSession:
 
         def get() -> Attachment:
             choose(False)
-            try:
-                return self.choice.attach(keep=self.choice.kept, resume=True, on_wait=waits)
-            except KernelRefused as refused:
-                if refused.tag != _IN_USE or self.choose is None or not self.choice.resume:
-                    raise
+            deadline = time.monotonic() + _CLOSING_SECONDS
+            while True:
+                try:
+                    return self.choice.attach(keep=self.choice.kept, resume=True, on_wait=waits)
+                except KernelRefused as refused:
+                    if refused.tag != _IN_USE or self.choose is None or not self.choice.resume:
+                        raise
+                if time.monotonic() > deadline or given_up.wait(_AGAIN_SECONDS):
+                    break
             choose(True)
             return self.choice.attach(keep=self.choice.kept, resume=True, on_wait=waits)
 

@@ -10,7 +10,7 @@ from kernelbus.shell.clients.session import kept_for
 from kernelbus.shell.jupyter.binding import Binding, Occupied
 from kernelbus.shell.jupyter.magics import MagicError
 from kernelbus.shell.jupyter.orders import HELP, Facts, Order, described
-from kernelbus.shell.jupyter.session import NoSession, NotebookSession
+from kernelbus.shell.jupyter.session import NoSession, NotebookSession, Turn
 from kernelbus.shell.operations.tables import duration
 from wstp import Symbol
 
@@ -113,11 +113,12 @@ class Steering:
         if not session.attached:
             return ""
         kept, kernel, name = session.choice.kept, session.kernel, self._binding.notebook
+        # The server's word on this may be a second old.
+        busy = session.turn in (Turn.BUSY, Turn.ASKED)
         table = await session.describe() if kept else None
         await session.detach(close=not kept)
         if not kept:
             return ""
-        busy = table is not None and table.get("Busy") == Symbol("True")
         for_how_long = kept_for(table, busy=busy)
         doing = "goes on, and is kept" if busy else "is kept"
         return f"session {kernel[:_SHORT]} of {name or 'this notebook'} {doing}{f' {for_how_long}' if for_how_long else ''}"

@@ -16,6 +16,9 @@ import pytest
 from notebooks import Notebook, Ran, installed, notebook
 from serving import Part, wait_until, write_config
 
+from kernelbus.shell.address import Address
+from kernelbus.shell.clients.session import Session, reconnect_command
+
 POOLS = {"Main": {"MinimumKernelNumber": 1, "MaximumKernelNumber": 4}, "Other": {"MinimumKernelNumber": 0, "MaximumKernelNumber": 1}}
 
 
@@ -41,6 +44,13 @@ def open_book(server: Part, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield opened
 
 
+def until_printed(book: Notebook, request: str) -> None:
+    for _, content in book.heard(request):
+        if content.get("name") == "stdout":
+            return
+    raise AssertionError("it has ended, and printed nothing")
+
+
 def kill(book: Notebook) -> None:
     """Kill a kernel's process with SIGKILL, and wait for its end."""
     assert book.manager.provisioner is not None
@@ -63,9 +73,7 @@ def test_nothing_is_missing_after_a_kernel_was_killed_in_mid_cell(server: Part, 
     with open_book() as book:  # type: ignore[attr-defined]
         assert result(book.run("state = 41")) == "41"
         request = book.start('Print["one"]; Pause[1]; Print["two"]; state + 1\nPrint["never"]')
-        for kind, _ in book.heard(request):
-            if kind == "stream":
-                break
+        until_printed(book, request)
         kill(book)
     with open_book() as book:  # type: ignore[attr-defined]
         wait_until(lambda: server.logged("is detached"), "its leaving")
@@ -138,3 +146,49 @@ def test_timeit_measures_in_the_kernel(open_book: Callable[..., object]) -> None
         assert re.fullmatch(told, ran.text("stdout")), ran.outputs
         assert book.run("%%timeit\nf[").reply["status"] == "error"
         assert book.run("%%timeit").reply["ename"] == "MagicError"
+
+
+def test_a_shutdown_in_mid_cell_leaves_the_evaluation_and_what_shows_it_comes_later(
+    server: Part, open_book: Callable[..., object], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with open_book("busy.ipynb") as book:  # type: ignore[attr-defined]
+        request = book.start('Print["one"]; Pause[7]; Print["two"]; Plot[x, {x, 0, 1}]', cell="c-1")
+        until_printed(book, request)
+    assert re.search("kernelbus: session .{8} of busy.ipynb goes on, and is kept for 24 hours without use", capfd.readouterr().err)
+    with open_book("busy.ipynb") as book:  # type: ignore[attr-defined]
+        ran = book.finish(book.start("1 + 1", cell="c-1"))
+        said = shown(ran)
+        assert re.search("missed so far, and it evaluates still: this cell waits for it\n$", said[0]), said
+        assert said[1] == "missed from In[1], which this cell asked for:"
+        assert said[-4:] == ["two\n", "-Graphics-", "that is all that was missed", "2"]
+        assert "image/svg+xml" in ran.bundles()[0], "it is shown as it would have been"
+
+
+def test_a_session_that_another_client_has_is_not_taken(server: Part, open_book: Callable[..., object]) -> None:
+    with open_book("taken.ipynb") as book:  # type: ignore[attr-defined]
+        book.run("mine = 1")
+        kernel = re.search("kernel +(.*)\n", book.run("%kernel").text("stdout"))
+        assert kernel is not None
+    with Session(Address("127.0.0.1", server.port), reconnect_command(kernel[1])), open_book("taken.ipynb") as book:  # type: ignore[attr-defined]
+        ran = book.run("mine")
+        assert result(ran) == "mine"
+        assert re.match(r"the session of taken\.ipynb is in use: client 127\.0\.0\.1:\d+ has had it for .*s\. This", ran.text("stderr"))
+
+
+def test_a_cell_that_was_let_go_shows_the_rest_under_it(open_book: Callable[..., object]) -> None:
+    with open_book("late.ipynb") as book:  # type: ignore[attr-defined]
+        request = book.start('CheckAbort[Print["one"]; Pause[60], Pause[2]; Print["late"]]; 7', stdin=True)
+        until_printed(book, request)
+        book.manager.interrupt_kernel()
+        book.manager.interrupt_kernel()
+        ran = book.finish(request, ["l"])
+        assert ran.reply["status"] == "error"
+        next_one = book.start("1 + 1")
+        late = []
+        while not late or late[-1] != "7":
+            message = book.client.get_iopub_msg(timeout=20)
+            if message["parent_header"].get("msg_id") == request and message["msg_type"] != "status":
+                content = message["content"]
+                late.append(content.get("text") or content.get("data", {}).get("text/plain"))
+        assert late[-2:] == ["late\n", "7"]
+        book.finish(next_one)
