@@ -66,16 +66,23 @@ class Pages:
         self.faults: list[str] = []
         self.forgiven: list[str] = []
 
-    def open(self, url: str, **options: Any) -> Any:
-        """Open a page in a context of its own; `options` are the context's."""
+    def open(self, url: str, *, errors: bool = True, **options: Any) -> Any:
+        """Open a page in a context of its own.
+
+        Args:
+            errors: whether errors on its console are faults; those of others' programs are not.
+            options: the context's.
+        """
         context = self._browser.new_context(**{"viewport": {"width": 1280, "height": 860}, "reduced_motion": "reduce", **options})
         self._contexts.append(context)
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
         origin = urlsplit(url).netloc
-        page.on("console", self._said)
-        page.on("pageerror", lambda error: self._fault(f"error: {error}"))
+        if errors:
+            page.on("console", self._said)
+            page.on("pageerror", lambda error: self._fault(f"error: {error}"))
         page.on("request", lambda request: self._asked(request.url, origin))
+        page.on("websocket", lambda channel: self._asked(channel.url, origin))
         page.goto(url)
         return page
 

@@ -1,0 +1,124 @@
+"""Notebooks in JupyterLab in a real browser: cells, plots, interrupts, and lasting sessions."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from labs import Lab
+from PIL import Image
+from serving import Part, wait_until, write_config
+
+CELLS = [
+    'Print["begun"]; x = 41',
+    "Plot[Sin[t], {t, 0, 10}]",
+    "x + 1",
+    'Print["waiting"]; While[True]',
+    "{x, Expand[(1 + y)^3]}",
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
+    pools = {"Main": {"MinimumKernelNumber": 1, "MaximumKernelNumber": 4}}
+    with Part("serve", "-p", "0", "-c", write_config(tmp_path_factory.mktemp("server") / "k.conf", Pools=pools)) as part:
+        yield part
+
+
+@pytest.fixture(scope="module")
+def lab(server: Part, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    folder = tmp_path_factory.mktemp("lab")
+    with Lab(folder, {"XDG_STATE_HOME": str(folder / "state")}) as made:
+        made.kernelbus("jupyter", "install", "--prefix", str(folder / "prefix"), "--server", str(server.port), "--no-start")
+        (folder / "data").mkdir(exist_ok=True)
+        (folder / "data" / "kernels").symlink_to(folder / "prefix" / "share" / "jupyter" / "kernels")
+        made.write("work.ipynb", CELLS)
+        made.start()
+        yield made
+
+
+class Book:
+    """A notebook in JupyterLab."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.page.wait_for_load_state()
+        self.shown()
+
+    def shown(self) -> None:
+        """Wait until the notebook and its kernel are there."""
+        self.page.locator(".jp-NotebookPanel:visible .jp-CodeCell").first.wait_for()
+        self.wait_idle()
+
+    def wait_idle(self) -> None:
+        self.page.locator('.jp-NotebookPanel:visible .jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+
+    def cell(self, index: int) -> Any:
+        return self.page.locator(".jp-NotebookPanel:visible .jp-Notebook .jp-CodeCell").nth(index)
+
+    def start(self, index: int) -> None:
+        """Run a cell as a person does."""
+        self.cell(index).locator(".cm-content").click()
+        self.page.keyboard.press("Control+Enter")
+
+    def run(self, index: int, *texts: str) -> None:
+        """Run a cell to its end, and wait until these texts are under it."""
+        self.start(index)
+        self.wait(lambda: self.prompt(index).strip("[]:* "), f"the number of cell {index}")
+        self.wait(lambda: all(text in self.outputs(index) for text in texts), f"{texts} under cell {index}")
+        self.wait_idle()
+
+    def prompt(self, index: int) -> str:
+        return str(self.cell(index).locator(".jp-InputPrompt").inner_text()).strip()
+
+    def outputs(self, index: int) -> str:
+        return "\n".join(self.cell(index).locator(".jp-OutputArea-output").all_inner_texts())
+
+    def press(self, command: str) -> None:
+        """Press a button of the notebook's toolbar."""
+        self.page.locator(f'.jp-NotebookPanel:visible .jp-Toolbar [data-command="{command}"]').first.click()
+
+    def wait(self, condition: Callable[[], Any], what: str) -> Any:
+        def look() -> Any:
+            self.page.wait_for_timeout(100)
+            return condition()
+
+        return wait_until(look, what, 90.0)
+
+
+def curve(picture: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Return where a plot's line is: the columns that have it, and the middle row of it in each."""
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("HSV"), dtype=int)
+    coloured = (pixels[:, :, 1] > 80) & (pixels[:, :, 2] > 60)
+    columns = np.flatnonzero(coloured.any(axis=0))
+    return columns, np.array([np.median(np.flatnonzero(coloured[:, column])) for column in columns])
+
+
+def test_cells_a_plot_an_interrupt_and_a_page_that_is_loaded_again(lab: Lab, pages: Any) -> None:
+    page = pages.open(f"{lab.url}/lab/tree/work.ipynb", errors=False)
+    book = Book(page)
+    book.run(0, "begun", "41")
+    book.run(1)
+    image = book.cell(1).locator(".jp-OutputArea-output svg, .jp-OutputArea-output img").first
+    image.wait_for()
+    assert book.cell(1).locator(".jp-RenderedSVG").count() == 1, "the richest of its forms"
+    columns, rows = curve(image.screenshot())
+    assert len(columns) > 200
+    angle = 10 * (columns - columns[0]) / (columns[-1] - columns[0])
+    assert np.corrcoef(rows, -np.sin(angle))[0, 1] > 0.99, "it is a sine's line"
+    book.run(2, "42")
+    book.start(3)
+    book.wait(lambda: "waiting" in book.outputs(3), "what is printed while the cell runs")
+    book.press("notebook:interrupt-kernel")
+    book.wait(lambda: "$Aborted" in book.outputs(3), "the abort")
+    book.wait_idle()
+    book.run(4, "41")
+    page.keyboard.press("Control+s")
+    book.wait(lambda: lab.read("work.ipynb").cells[2].outputs, "its being saved")
+    page.reload()
+    book.shown()
+    assert book.outputs(2) == "42"
+    book.run(4, "41")
