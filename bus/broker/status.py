@@ -187,19 +187,33 @@ def _frontend(peer: Peer, now: float) -> FrontendStatus:
 
 
 def _kernel(session: Session, wall: float) -> KernelStatus:
-    report = session.report
-    return replace(
-        _record(session.record(session.since), wall),
-        cpu=report.cpu,
-        memory=report.memory,
-        idle=0.0 if report.busy else report.idle + max(0.0, wall - session.heard),
-        keep=report.keep,
-        pid=report.pid,
-        busy=report.busy,
-        asking=report.asking,
-        ends_in=max(0.0, report.ends_in - max(0.0, wall - session.heard)),
-        safe=report.safe,
-        safe_busy=report.safe_busy,
+    # Made at once, without a record: there may be thousands, and everybody waits for them.
+    report, unheard = session.report, max(0.0, wall - session.heard)
+    return KernelStatus(
+        report.kernel,
+        report.pool,
+        session.host.name,
+        session.state,
+        max(0.0, wall - session.created),
+        max(0.0, wall - session.since),
+        report.prompt,
+        report.client,
+        report.profile,
+        report.evaluations,
+        report.attachments,
+        report.bytes_in,
+        report.bytes_out,
+        report.cpu,
+        report.memory,
+        0.0 if report.busy else report.idle + unheard,
+        report.keep,
+        report.pid,
+        "",
+        report.busy,
+        report.asking,
+        max(0.0, report.ends_in - unheard),
+        report.safe,
+        report.safe_busy,
     )
 
 

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kernelbus.bus.broker.status import shortened
 from kernelbus.bus.protocol.reports import KernelStatus, LinkStatus, Status
 from kernelbus.bus.protocol.schema import Message, dump
 from kernelbus.shell.operations.status import rows_of
-from kernelbus.shell.operations.tables import COLUMNS, NEVER
+from kernelbus.shell.operations.tables import COLUMNS, NEVER, SHORT_ID
 
 __all__ = ["FILTERED", "ROWS", "Selected", "content", "find", "select"]
 
@@ -46,15 +45,18 @@ def select(status: Status, words: str = "", limit: int | None = None) -> dict[st
         words: each of them has to be in one of a row's texts; case does not count.
         limit: the most rows of each table; None: all.
     """
-    status, wanted = shortened(status), words.casefold().split()
-    found = {}
+    wanted, found = words.casefold().split(), {}
     for part in FILTERED:
         rows = rows_of(status, part)
         texts = [column for column in COLUMNS[part] if not column.right and (column.rank != NEVER or column.name in ("profile", "text"))]
         matching = [row for row in rows if _matches(wanted, [column.text(row) for column in texts])] if wanted else list(rows)
         matching.sort(key=_age)
-        found[part] = Selected(matching[:limit], len(matching), len(rows))
+        found[part] = Selected([_cut(row) for row in matching[:limit]], len(matching), len(rows))
     return found
+
+
+def _cut(row: Message) -> Message:
+    return replace(row, kernel=row.kernel[:SHORT_ID]) if isinstance(row, KernelStatus | LinkStatus) else row
 
 
 def _matches(wanted: Sequence[str], texts: Sequence[str]) -> bool:
@@ -79,5 +81,5 @@ def content(status: Status, words: str = "", limit: int | None = None) -> dict[s
 
 def find(status: Status, kernel: str) -> KernelStatus | None:
     """Return the kernel whose id begins with `kernel`; None: there is none, or there are more."""
-    found = [row for row in shortened(status).kernels if row.kernel.startswith(kernel)]
-    return found[0] if len(found) == 1 else None
+    found = [row for row in status.kernels if row.kernel.startswith(kernel[:SHORT_ID])]
+    return replace(found[0], kernel=found[0].kernel[:SHORT_ID]) if len(found) == 1 else None

@@ -54,7 +54,9 @@ async def test_a_status_is_shared_for_a_second(monkeypatch: pytest.MonkeyPatch) 
     assert [asked.over for asked in broker.asked if isinstance(asked, StatusRequest)] == [False, True]
     assert len({id(status) for status in first[:5]}) == 1
     monkeypatch.setattr(module, "_FRESH", 0.0)
-    assert await desk.status() is not first[0]
+    monkeypatch.setattr(module, "_SHARE", 0.0)
+    desk = Desk(broker.console, measure, 5.0)
+    assert await desk.status() is not await desk.status()
 
 
 async def test_a_story_is_asked_for_by_the_beginning_of_an_id() -> None:

@@ -51,6 +51,6 @@ def test_a_filter_finds_what_the_table_shows_and_never_how_an_id_goes_on(words: 
 def test_one_kernel_is_found_by_the_beginning_of_its_id() -> None:
     row = find(STATUS, DETACHED.kernel[:8])
     assert row is not None and row.kernel == DETACHED.kernel[:8]
-    assert find(STATUS, DETACHED.kernel[:9]) is None
+    assert find(STATUS, DETACHED.kernel[:8] + "X") == row, "no more of it is looked at"
     assert find(STATUS, "abc") is None, "two begin so"
     assert find(STATUS, KERNEL.kernel[:5]) is not None
