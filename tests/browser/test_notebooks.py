@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,15 @@ CELLS = [
     "x + 1",
     'Print["waiting"]; While[True]',
     "{x, Expand[(1 + y)^3]}",
+    'Do[Pause[0.2]; Print["step ", k], {k, 20}]; "done"',
+]
+
+#: The notebook of the picture in the documentation.
+TOUR = [
+    "Expand[(x + Sqrt[y])^4]",
+    "Plot[{Sin[t], Sin[t] Exp[-t/5]}, {t, 0, 15}]",
+    "Grid[Table[{n, Prime[n], FactorInteger[n! + 1]}, {n, 4, 7}]]",
+    'Print["Working ..."]; Total[Range[10^6]]',
 ]
 
 
@@ -51,6 +61,8 @@ class Book:
     def shown(self) -> None:
         """Wait until the notebook and its kernel are there."""
         self.page.locator(".jp-NotebookPanel:visible .jp-CodeCell").first.wait_for()
+        # The status bar knows when the kernel has answered; a cell that is run before runs not.
+        self.page.locator("#jp-main-statusbar").get_by_text("Wolfram Language (kernelbus) | Idle").wait_for()
         self.wait_idle()
 
     def wait_idle(self) -> None:
@@ -98,7 +110,7 @@ def curve(picture: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_cells_a_plot_an_interrupt_and_a_page_that_is_loaded_again(lab: Lab, pages: Any) -> None:
-    page = pages.open(f"{lab.url}/lab/tree/work.ipynb", errors=False)
+    page = pages.open(f"{lab.url}/lab/tree/work.ipynb?reset", errors=False)
     book = Book(page)
     book.run(0, "begun", "41")
     book.run(1)
@@ -122,3 +134,31 @@ def test_cells_a_plot_an_interrupt_and_a_page_that_is_loaded_again(lab: Lab, pag
     book.shown()
     assert book.outputs(2) == "42"
     book.run(4, "41")
+
+
+def test_a_server_that_is_killed_and_the_state_that_is_found_again(lab: Lab, pages: Any, picture: Callable[..., Path]) -> None:
+    page = pages.open(f"{lab.url}/lab/tree/work.ipynb?reset", errors=False, viewport={"width": 1180, "height": 820})
+    book = Book(page)
+    book.run(0, "begun", "41")
+    page.keyboard.press("Control+s")
+    book.wait(lambda: lab.read("work.ipynb").cells[0].outputs, "its being saved")
+    book.start(5)
+    book.wait(lambda: "step 3" in book.outputs(5), "the cell's being in the middle")
+    lab.kill()
+    lab.start()
+    page.goto(f"{lab.url}/lab/tree/work.ipynb?reset")
+    book = Book(page)
+    book.run(2, "back in session", "42")
+    everything = page.locator(".jp-NotebookPanel:visible").inner_text()
+    assert [everything.count(f"step {number}\n") for number in range(4, 21)] == [1] * 17
+    assert "done" in everything.replace('"done"', "")
+    lab.write("tour.ipynb", TOUR)
+    page.goto(f"{lab.url}/lab/tree/tour.ipynb?reset")
+    book = Book(page)
+    for index in range(len(TOUR)):
+        book.run(index)
+    book.cell(1).locator(".jp-RenderedSVG").wait_for()
+    page.keyboard.press("Control+s")
+    page.keyboard.press("Control+b")  # the list of files gives its room to the notebook
+    taken = picture(page, "notebooks.png")
+    assert 10_000 < taken.stat().st_size < 200_000
