@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from kernelbus.shell.arguments import Parser
 from kernelbus.shell.clients.choice import Choice, ChoiceError
 from kernelbus.shell.exits import UNUSABLE
-from kernelbus.shell.extras import needed
+from kernelbus.shell.extras import MissingExtra, needed
 from kernelbus.shell.terminal import complain
 
 __all__ = ["main"]
 
 
-def main() -> int:
-    """Run the kernel until Jupyter ends it, and return the exit status."""
-    options, rest = _parser().parse_known_args()
-    with needed():
-        from ipykernel.kernelapp import IPKernelApp
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the kernel until Jupyter ends it, and return the exit status.
 
-        from kernelbus.shell.jupyter.kernel import NotebookKernel
+    `arguments`: of the command line; None: those of the process.
+    """
+    options, rest = _parser().parse_known_args(arguments)
+    try:
+        with needed():
+            from ipykernel.kernelapp import IPKernelApp
+
+            from kernelbus.shell.jupyter.kernel import NotebookKernel
+    except MissingExtra as error:
+        complain("kernelbus jupyter", error)
+        return UNUSABLE
     try:
         choice = Choice.of(server=options.server, pool=options.pool, token_file=options.token_file, ca_file=options.ca_file)
     except ChoiceError as error:
@@ -32,7 +40,7 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="kernelbus jupyter", description="The kernel of a notebook; Jupyter starts it.", add_help=False)
+    parser = Parser(prog="kernelbus jupyter", description="The kernel of a notebook.", add_help=False, allow_abbrev=False)
     parser.add_argument("--server")
     parser.add_argument("--pool")
     parser.add_argument("--token-file")

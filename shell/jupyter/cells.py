@@ -51,7 +51,6 @@ __all__ = ["CellRunner", "Front", "Outcome"]
 _TWICE_SECONDS = 2.0
 # Seconds in which what was missed comes, if the kernel is idle: then its count is said first.
 _GATHER_SECONDS = 1.0
-_OFFER = "The kernel has not obeyed the abort. [w]ait for it, interrupt [m]enu, [l]et it go, [q]uit and end it? "
 
 
 _NOTHING = Rendered()
@@ -122,6 +121,7 @@ class CellRunner:
         self._number = 0
         self._pressed_at: float | None = None
         self._aborted = False
+        self._left = ""  # how the person has left the kernel
         self._breakable: asyncio.Task[Any] | None = None
         self._offer: asyncio.Task[None] | None = None
 
@@ -153,7 +153,7 @@ class CellRunner:
             return await self._run(text, front, began, stored, cell)
 
     async def _run(self, text: str, front: Front, began: Callable[[int], None], stored: bool, cell: str) -> Outcome:
-        self._front, self._aborted, self._pressed_at = front, False, None
+        self._front, self._aborted, self._left, self._pressed_at = front, False, "", None
         self._cell, self.binding.cell, self._title = cell, cell, title_of(text)
         try:
             try:
@@ -182,6 +182,8 @@ class CellRunner:
         except (NoSession, MagicError) as error:
             return self._ended(type(error).__name__, str(error))
         except SessionLost as error:
+            if self._left:
+                return self._ended("KernelLeft", self._left)
             return self._ended("KernelEnded", f"{error}; the next cell gets a kernel")
         except asyncio.CancelledError:
             if not self._interrupted:
@@ -501,30 +503,38 @@ class CellRunner:
         now = time.monotonic()
         twice = self._pressed_at is not None and now - self._pressed_at < _TWICE_SECONDS
         self._pressed_at = now
+        if self._breakable is not None:
+            self._breakable.cancel()
+        elif twice and self._front is not None:
+            if self._offer is None:
+                self._offer = asyncio.ensure_future(self._offer_more())
+            return
         if self.session.attached:
             self._aborted = True
             self.session.abort()
-        if self._breakable is not None:
-            self._breakable.cancel()
-        elif twice and self._offer is None and self._front is not None:
-            self._offer = asyncio.ensure_future(self._offer_more())
 
     async def _offer_more(self) -> None:
-        """Ask what to do with a kernel that has not obeyed."""
+        """Ask what to do with a kernel that has not obeyed, or say what will come."""
+        left = (await self.session.describe() or {}).get("EndsIn")
+        ends = f", and the server ends it in {left:.0f} s" if isinstance(left, int | float) and left else ""
+        state = f"The kernel has not obeyed the abort{ends}."
         if not self.front.allow_stdin:
-            self.front.stream("stderr", "the kernel has not obeyed the abort yet; the server ends it if it goes on not to\n")
+            self.front.stream("stderr", f"{state} This front end cannot be asked what to do: restart the kernel for another one.\n")
             return
-        try:
-            chosen = (await self.front.ask(_OFFER) or "w").strip().lower()[:1]
-            if chosen in ("w", "m", "l"):
-                # Who says that it may go on does not want it to be ended.
-                await self.session.order("WithdrawAbort")
-            match chosen:
-                case "m":
-                    self.session.interrupt()
-                case "l":
-                    await self.session.detach(close=False)
-                case "q":
-                    await self.session.order("CloseKernel")
-        finally:
-            self._offer = None
+        chosen = await self.front.ask(f"{state} [w]ait for it, interrupt [m]enu, [l]eave it evaluating, [q]uit and end it? ")
+        self._offer = None
+        first = (chosen or "w").strip()[:1].lower()
+        if first in ("w", "m", "l"):
+            # Who says that it may go on does not want it to be ended.
+            await self.session.order("WithdrawAbort")
+        match first:
+            case "m":
+                self.session.interrupt()
+            case "l":
+                kept = self.session.choice.kept
+                on = "evaluates on; the next cell goes back to it, %kernel fresh gets another one"
+                self._left = f"the kernel {on if kept else 'has been let go; the next cell gets another one'}"
+                await self.session.detach(close=False)
+            case "q":
+                self._left = "the kernel has been ended; the next cell gets another one"
+                await self.session.detach(close=True)

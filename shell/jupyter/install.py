@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from kernelbus.shell.terminal import complain
 __all__ = ["install", "list_kernels", "remove"]
 
 _MODULE = "kernelbus.shell.jupyter"
+_LOGOS = Path(__file__).with_name("logos")
 
 
 def install(words: Sequence[str], *, name: str = NAME, display_name: str = "", user: bool = False, prefix: str | None = None) -> int:
@@ -33,6 +35,7 @@ def install(words: Sequence[str], *, name: str = NAME, display_name: str = "", u
     try:
         with tempfile.TemporaryDirectory() as folder:
             content = kernel_json(sys.executable, words, display_name)
+            shutil.copytree(_LOGOS, folder, dirs_exist_ok=True)
             (Path(folder) / "kernel.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
             where = manager.install_kernel_spec(folder, kernel_name=name, user=user, prefix=prefix)
     except (OSError, ValueError) as error:

@@ -141,6 +141,33 @@ def test_a_request_that_is_silent_or_is_not_stored_uses_no_number(book: Notebook
     assert "image/svg+xml" in values["picture"]["data"]
 
 
+def press(book: Notebook, code: str, *, stdin: bool) -> str:
+    """Begin a cell that prints a line and then does not obey, and interrupt it twice."""
+    request = book.start(f"Print[0]; {code}", stdin=stdin)
+    for kind, _ in book.heard(request):
+        if kind == "stream":
+            break
+    book.manager.interrupt_kernel()
+    book.manager.interrupt_kernel()
+    return request
+
+
+def test_a_second_interrupt_offers_more(book: Notebook) -> None:
+    ran = book.finish(press(book, "AbortProtect[Pause[2]]", stdin=True), ["w"])
+    (asked,) = ran.asked
+    assert re.match(r"The kernel has not obeyed the abort(, and the server ends it in \d+ s)?\. \[w\]ait for it, interrupt \[m\]enu", asked)
+    assert ran.reply["ename"] == "$Aborted"
+    ran = book.finish(press(book, "AbortProtect[Pause[2]]", stdin=False))
+    assert "has not obeyed the abort" in ran.text("stderr") and "restart the kernel" in ran.text("stderr")
+    assert ran.reply["ename"] == "$Aborted"
+
+
+def test_a_kernel_that_does_not_obey_is_ended_on_request(book: Notebook) -> None:
+    ran = book.finish(press(book, "AbortProtect[Pause[60]]", stdin=True), ["q"])
+    assert ran.reply["ename"] == "KernelLeft"
+    assert book.run("1 + 1").bundles() == [{"text/plain": "2"}]
+
+
 # ---- while a person types ------------------------------------------------------------------------
 
 

@@ -222,6 +222,7 @@ def test_a_broker_alone_needs_no_extras(bare: Environment, tmp_path: Path) -> No
         (["frontend", "--bus", "ipc://bus"], "ifaddr", "wstp"),
         (["host", "--bus", "ipc://bus"], "numpy", "wstp"),
         (["serve", "-p", "0"], "numpy", "wstp"),
+        (["jupyter", "install"], "ipykernel", "jupyter"),
     ],
 )
 def test_what_is_missing_is_named_in_one_line(bare: Environment, tmp_path: Path, words: list[str], missing: str, extra: str) -> None:

@@ -24,7 +24,7 @@ class Hidden:
 sys.meta_path.insert(0, Hidden())
 """
 COMMAND = f"{HIDING}\nfrom kernelbus.shell.main import main\nsys.exit(main(sys.argv[2:]))"
-EVERYTHING = "numpy,mathics,packaging,sympy,cmd2,prompt_toolkit,zeroconf,ifaddr,prometheus_client"
+EVERYTHING = "numpy,mathics,packaging,sympy,cmd2,prompt_toolkit,zeroconf,ifaddr,prometheus_client,ipykernel,jupyter_client"
 
 
 def run(hidden: str, *words: str, program: str = COMMAND, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -75,6 +75,16 @@ def test_a_missing_package_is_one_line(hidden: str, typed: str, package: str, ex
     done = run(hidden, *typed.split(), cwd=tmp_path)
     told = f"kernelbus {typed.split()[0]}: {package} is not installed: pip install 'kernelbus[{extra}]'\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
+
+
+@pytest.mark.parametrize("module", ["kernelbus.shell.main", "kernelbus.shell.jupyter.__main__"])
+def test_the_kernel_of_notebooks_needs_ipykernel(module: str) -> None:
+    told = "ipykernel is not installed: pip install 'kernelbus[jupyter]'\n"
+    program = f"{HIDING}\nfrom {module} import main\nsys.exit(main(sys.argv[2:]))"
+    words = ["jupyter", "install", "--user"] if module == "kernelbus.shell.main" else ["-f", "kernel.json"]
+    done = run("ipykernel", *words, program=program)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"kernelbus {' '.join(words[:2]) if words[0] == 'jupyter' else 'jupyter'}: {told}"
 
 
 def test_a_prompt_needs_prompt_toolkit_before_a_kernel_is_attached() -> None:
