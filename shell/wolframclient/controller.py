@@ -249,8 +249,8 @@ class KernelController:
         fault: Exception | None = None
         try:
             self._attach()
-            while (task := self._next()) is not None:
-                self._carry_out(task)
+            while self._serve():
+                pass
         except KernelPoolError as error:
             fault = WolframKernelException(f"{_GONE}: {error}" if self.kernel_id else str(error))
         except (SourceError, WolframKernelException) as error:
@@ -310,6 +310,16 @@ class KernelController:
             for each in missed.found:
                 _log.info("The kernel said meanwhile: %s", each)
         return way.fresh
+
+    def _serve(self) -> bool:
+        """Evaluate the next task; return False if there will be none.
+
+        The thread keeps nothing of a task while it waits for another.
+        """
+        task = self._next()
+        if task is not None:
+            self._carry_out(task)
+        return task is not None
 
     def _next(self) -> _Task | None:
         """Wait for the next task; None: there will be none."""

@@ -67,14 +67,16 @@ class KernelEvaluator(WolframEvaluatorBase):
         pool: str | None = None,
         profile: str | None = None,
         token: str | None = None,
+        ca_file: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(inputform_string_evaluation=inputform_string_evaluation)
         address: Address | None
         address, note = place(kernel, server, pool, DEFAULT_SERVER)
+        address = address.trusting(ca_file)
         if note:
             _note(note)
-        if profile is not None and server is None and pool is None and not names_server(kernel):
+        if profile is not None and server is None and pool is None and ca_file is None and not names_server(kernel):
             address = None
         if not issubclass(controller_class, KernelController):
             _note(f"the controller {controller_class.__name__} is not used: kernels are those of a server")
@@ -174,11 +176,19 @@ class KernelEvaluator(WolframEvaluatorBase):
         """
         request = encode(WSTPSerializer(**kwargs).export(self.normalize_input(expr)))
 
+        consumer = self.consumer
+
         def convert(outcome: Outcome) -> Any:
-            result = WolframKernelEvaluationResult(outcome, self.consumer)
+            result = WolframKernelEvaluationResult(outcome, consumer)
             return result if callback is None else callback(result)
 
         return self.kernel_controller.evaluate_future(request, convert, timeout)
+
+    def __del__(self) -> None:
+        super().__del__()  # warns of a session that was not stopped
+        if not self.stopped:
+            # Nobody can evaluate any more; who waits for a future still gets it.
+            self.kernel_controller.stop()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.kernel_controller}>"
@@ -220,6 +230,7 @@ class WolframLanguageSession(KernelEvaluator, WolframEvaluator):
             as it is when it stops; where there is none, it is written for a fresh kernel. The
             server is then the profile's, unless one is named.
         token: the server's token; None: the one that :func:`kernelbus.connect` finds.
+        ca_file: under TLS, a file of certificates (PEM) to trust; None: those of this machine.
         kwargs: `STARTUP_TIMEOUT` (60 seconds, in which a kernel must be attached) and
             `TERMINATE_TIMEOUT` (3 seconds); others are passed over.
 

@@ -22,7 +22,7 @@ import numpy as np
 import pandas
 import pytest
 from PIL import Image
-from serving import ROOT, Part, wait_until, write_config
+from serving import ROOT, Part, runs, wait_until, write_config
 from wolframclient.deserializers import WXFConsumer, binary_deserialize
 from wolframclient.evaluation.base import WolframAsyncEvaluator, WolframEvaluator
 from wolframclient.exception import WolframKernelException
@@ -30,6 +30,7 @@ from wolframclient.language import Global, wl, wlexpr
 from wolframclient.language.expression import WLFunction
 from wolframclient.serializers import wolfram_encoder
 
+from kernelbus import AddressError
 from kernelbus.wolframclient import (
     WolframEvaluatorPool,
     WolframKernelEvaluationResult,
@@ -43,7 +44,7 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
-    pools = {"M": {"KernelPath": "embedded", "MinimumKernelNumber": 1, "MaximumKernelNumber": 3}}
+    pools = {"M": {"KernelPath": "embedded", "MinimumKernelNumber": 1, "MaximumKernelNumber": 4}}
     config = write_config(tmp_path_factory.mktemp("wolframclient") / "kernelbus.conf", Pools=pools)
     with Part("serve", "-p", "0", "-l", "debug", "-c", config) as part:
         yield part
@@ -241,6 +242,18 @@ def test_kernels_log(server: Part, caplog: pytest.LogCaptureFixture, tmp_path: P
     assert printed.read_text() == "text\n"
 
 
+def test_a_session_that_is_forgotten_ends_its_kernel(server: Part) -> None:
+    session = WolframLanguageSession(server=server.port)
+    pid = session.evaluate("$ProcessID")
+    last = session.evaluate_future("Pause[0.2]; 5")
+    forgotten = [session]
+    del session
+    with pytest.warns(ResourceWarning, match="Unclosed instance"):
+        forgotten.clear()
+    assert last.result(60) == 5
+    wait_until(lambda: not runs(pid), "the kernel has ended")
+
+
 def test_what_cannot_start_says_why(server: Part, caplog: pytest.LogCaptureFixture) -> None:
     session = WolframLanguageSession("/usr/local/Wolfram/WolframKernel", server=server.port, pool="Nowhere")
     assert "WolframKernel is not started: kernels are those of the server at" in caplog.text
@@ -248,6 +261,8 @@ def test_what_cannot_start_says_why(server: Part, caplog: pytest.LogCaptureFixtu
         with pytest.raises(WolframKernelException, match="Nowhere"):
             session.start()
         assert session.stopped and not session.started
+    with pytest.raises(AddressError, match="not under TLS"):
+        WolframLanguageSession(server="wstp://localhost", ca_file="/some.pem")
     with pytest.raises(FileNotFoundError, match="nothing"):
         WolframLanguageSession(initfile="/nothing.m")
     with pytest.raises(WolframKernelException, match=r"1@127\.0\.0\.1"):
@@ -302,9 +317,12 @@ def test_a_pool_survives_what_happens_to_its_kernels(server: Part) -> None:
             with pytest.raises(WolframKernelException):
                 await pool.evaluate("Quit[]")
             task = asyncio.create_task(pool.evaluate("Pause[100]"))
-            await asyncio.sleep(0.5)
-            (busy,) = (each.kernel_controller for each in pool._evaluators if each.kernel_controller._running is not None)
-            os.kill(busy.pid, signal.SIGKILL)
+            busy: list[Any] = []
+            while not busy:
+                await asyncio.sleep(0.05)
+                controllers = [each.kernel_controller for each in pool._evaluators]
+                busy = [each for each in controllers if each._running is not None]
+            os.kill(busy[0].pid, signal.SIGKILL)
             with pytest.raises(WolframKernelException):
                 await task
             assert binary_deserialize(await pool.evaluate_wxf("3")) == 3
@@ -367,4 +385,4 @@ def test_a_program_is_interrupted_and_ends_without_stopping(server: Part) -> Non
     assert done.returncode == 0, done.stderr
     kept, pid = map(int, done.stdout.split())
     assert kept == 5
-    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the kernel has ended")
+    wait_until(lambda: not runs(pid), "the kernel has ended")
