@@ -27,16 +27,19 @@ from kernelbus.shell.jupyter.conversation import (
     Told,
     Unreadable,
 )
-from kernelbus.shell.jupyter.magics import ALONE, MAGICS, Magic, MagicError, read_cell
+from kernelbus.shell.jupyter.magics import ALONE, FORMS, MAGICS, Magic, MagicError, read_cell
 from kernelbus.shell.jupyter.missed import Came, Missed, came_back, outputs_in
 from kernelbus.shell.jupyter.naming import title_of
 from kernelbus.shell.jupyter.orders import read_order
 from kernelbus.shell.jupyter.rendering import (
     Rendered,
+    as_tex,
     bundle,
     by_package,
+    only,
     plain,
     rendering,
+    tex_of,
     value_of,
     worth_asking,
 )
@@ -115,6 +118,7 @@ class CellRunner:
         self.binding = binding
         self.steering = Steering(session, binding)
         self._cell = self._title = ""
+        self._form: str | None = None  # the MIME type of which results are shown alone
         # The last evaluation that was begun, and what showed its cell.
         self._last: tuple[CellNote, Front] | None = None
         self._front: Front | None = None
@@ -169,7 +173,9 @@ class CellRunner:
             for magic in read.magics:
                 if magic.name not in ALONE:
                     await self._magic(magic, read.code)
-            if not (read.magics and read.magics[-1].name.startswith("%%")):
+            form = read.magics[-1].name if read.magics else ""
+            self._form = FORMS.get(form)
+            if form in FORMS or not form.startswith("%%"):
                 entered = list(statements(read.code))
                 for count, statement in enumerate(entered, 1):
                     self._number = self.session.number
@@ -365,7 +371,7 @@ class CellRunner:
             session.shown()
         aborted = self._aborted
         for result in results:
-            rendered = await self._rendered(result)
+            rendered = await self._as_wanted(result, await self._rendered(result))
             aborted = aborted or self._aborted or rendered.aborted
             if not rendered.aborted:
                 self._show(result, rendered)
@@ -427,6 +433,19 @@ class CellRunner:
             else:
                 found[key] = {"status": "ok", "data": {"text/plain": text, **rendered.data}, "metadata": dict(rendered.metadata)}
         return found
+
+    async def _as_wanted(self, result: Result, rendered: Rendered) -> Rendered:
+        """Leave of a result's renderings what the cell's magic wants."""
+        kind, number = self._form, result.number
+        if kind is None:
+            return rendered
+        if kind == FORMS["%%tex"] and number is not None and not rendered.aborted:
+            source = await self.session.value(tex_of(number))
+            return Rendered(as_tex(source)) if isinstance(source, str) else Rendered()
+        left = only(rendered, kind)
+        if left is None:
+            self.front.stream("stderr", f"Out[{number}] is no picture that the kernel draws as {kind}: it is shown as text\n")
+        return left or Rendered()
 
     async def _rendered(self, result: Result) -> Rendered:
         """Ask the kernel for the renderings of a result."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["ALONE", "MAGICS", "Cell", "Magic", "MagicError", "read_cell"]
+__all__ = ["ALONE", "FORMS", "MAGICS", "Cell", "Magic", "MagicError", "read_cell"]
 
 _MAGIC = re.compile(r"(%%?)([A-Za-z]\w*)(?:[ \t]+(.*))?")
 
@@ -22,7 +22,14 @@ MAGICS: dict[str, str] = {
     "%magics": "%magics: this list",
     "%kernel": "%kernel: which session this notebook has; %kernel help: how to have another",
     "%%timeit": "%%timeit [-n LOOPS] [-r RUNS]: how long the rest of the cell takes, measured in the kernel",
+    "%%png": "%%png: show the results of the rest of the cell as PNG alone",
+    "%%svg": "%%svg: the same as SVG",
+    "%%tex": "%%tex: the same as TeX, with its source",
+    "%%text": "%%text: the same as text",
 }
+
+#: Magics that say how results are shown, and the MIME type that is left ("": text).
+FORMS = {"%%png": "image/png", "%%svg": "image/svg+xml", "%%tex": "text/latex", "%%text": ""}
 
 #: Magics that need no kernel, and are carried out before there is one.
 ALONE = frozenset({"%clear", "%magics", "%kernel"})

@@ -18,7 +18,7 @@ import base64
 import html
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kernelbus.shell.clients.pictures import PNG, is_picture
@@ -122,6 +122,27 @@ class Rendered:
     undrawn: bool = False
 
 
+def only(rendered: Rendered, kind: str) -> Rendered | None:
+    """Return what is left of a bundle if only one MIME type is wanted ("": text); None: nothing.
+    """
+    if rendered.aborted or not kind:
+        return replace(rendered, data={}, metadata={})
+    if kind not in rendered.data:
+        return None
+    metadata = {key: value for key, value in rendered.metadata.items() if key == kind}
+    return replace(rendered, data={kind: rendered.data[kind]}, metadata=metadata)
+
+
+def tex_of(number: int) -> Expr:
+    """Return the expression whose value is the TeX of an output."""
+    return Symbol("ToString")(Symbol("TeXForm")(Symbol("Out")(number)))
+
+
+def as_tex(source: str) -> dict[str, Any]:
+    """Return the bundle of TeX: how it looks, and its source."""
+    return {"text/plain": source.strip(), "text/latex": f"$\\displaystyle {source.strip()}$"}
+
+
 def plain(text: str, number: int | None) -> str:
     """Return the text of a result, or of a long one how it begins and ends."""
     text = text.rstrip("\n")
@@ -190,7 +211,7 @@ def bundle(answer: Expr) -> Rendered | None:
         case ["aborted"]:
             return Rendered(aborted=True)
         case ["tex", str(tex)] if tex.strip():
-            return Rendered({"text/latex": f"$\\displaystyle {tex.strip()}$"})
+            return Rendered({"text/latex": as_tex(tex)["text/latex"]})
         case ["picture", svg, png]:
             return _picture(svg, png)
         case ["table", *_]:

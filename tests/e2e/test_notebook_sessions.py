@@ -146,6 +146,10 @@ def test_magics_go_to_other_kernels_stay_where_these_cannot_be_had_and_measure(s
         assert "is ended" in book.run("%kernel fresh\nmine = 3").text("stdout")
         assert "is ended; the next cell gets a fresh kernel" in book.run("%kernel close").text("stdout")
         assert "%kernel attach [ID]" in book.run("%kernel help").text("stdout")
+        assert set(book.run("%%png\nPlot[x, {x, 0, 1}]").bundles()[0]) == {"text/plain", "image/png"}
+        assert set(book.run("%%text\nPlot[x, {x, 0, 1}]").bundles()[0]) == {"text/plain"}
+        assert book.run("%%tex\nx^2").bundles() == [{"text/plain": "x^2", "text/latex": "$\\displaystyle x^2$"}]
+        assert "is no picture that the kernel draws as image/svg+xml" in book.run("%%svg\n5").text("stderr")
         ran = book.run("%%timeit -r 3\nPause[0.02]")
         told = r"\d\d(\.\d)? ms ± .* per loop \(mean ± std\. dev\. of 3 runs, \d+ loops? each\)\n"
         assert re.fullmatch(told, ran.text("stdout")), ran.outputs

@@ -12,7 +12,9 @@ from kernelbus.shell.clients.pictures import PNG
 from kernelbus.shell.jupyter.rendering import (
     DEFINITIONS,
     Rendered,
+    as_tex,
     bundle,
+    only,
     plain,
     rendering,
     worth_asking,
@@ -101,3 +103,12 @@ def test_the_kernel_is_asked_by_names_that_nobody_has_defined_otherwise() -> Non
     names = re.findall(r"(?<![\w$`#])[A-Za-z$][\w$]*`?", re.sub(r'\\"(?:[^"\\]|\\\\.)*\\"', "", full_form(DEFINITIONS)))
     without = {name for name in names if not name.endswith("`")}
     assert without <= {"If", "SameQ", "DownValues", "List", "CompoundExpression", "ToExpression", "Null"}
+
+
+def test_one_kind_alone_is_left() -> None:
+    both = Rendered({"image/png": "p", "image/svg+xml": "s"}, {"image/png": {"width": 3}, "image/svg+xml": {}})
+    assert only(both, "image/png") == Rendered({"image/png": "p"}, {"image/png": {"width": 3}})
+    assert only(both, "") == Rendered()
+    assert only(Rendered({"text/html": "t"}), "image/png") is None
+    assert only(Rendered(aborted=True), "image/png") == Rendered(aborted=True)
+    assert as_tex(" x^2\n") == {"text/plain": "x^2", "text/latex": "$\\displaystyle x^2$"}
