@@ -129,10 +129,12 @@ def output_form(expr: Any, evaluation: Any, page_width: int | None = None) -> st
     text = described(expr, evaluation)
     if text is not None:
         return text
+    printer = _Printer(evaluation)
     try:
-        box = _Printer(evaluation).box(expr)
+        box = printer.box(expr)
     except (_NoLayoutError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
-        return None
+        line = printer.plain(expr) if printer.overfull else None
+        return line if line is None or page_width is None else broken(line, page_width)
     if page_width is not None and box.width > page_width:
         return None if len(box.lines) > 1 else broken(box.lines[0], page_width)
     return "\n".join(box.lines)
@@ -144,17 +146,17 @@ def broken(text: str, page_width: int) -> str:
     The lines that follow begin behind a mark. A word that is wider than the page is not broken.
     """
     lines = []
-    width = page_width
-    while len(text) > width:
-        at = text.rfind(" ", 1, width + 1)
-        if at <= 0:
-            at = text.find(" ", width)
+    begin, width = 0, page_width
+    while len(text) - begin > width:
+        at = text.rfind(" ", begin + 1, begin + width + 1)
+        if at < 0:
+            at = text.find(" ", begin + width)
             if at < 0:
                 break
-        lines.append(text[: at + 1])
-        text = text[at + 1 :]
+        lines.append(text[begin : at + 1])
+        begin = at + 1
         width = page_width - len(_CONTINUED)
-    return f"\n \n{_CONTINUED}".join([*lines, text])
+    return f"\n \n{_CONTINUED}".join([*lines, text[begin:]])
 
 
 # -- expressions -----------------------------------------
@@ -212,6 +214,44 @@ class _Printer:
             return self._atom(expr, inline)
         finally:
             self._depth -= 1
+
+    @property
+    def overfull(self) -> bool:
+        """Whether there were too many parts to lay out."""
+        return self._parts > _MAXIMUM_PARTS
+
+    def plain(self, expr: Any) -> str | None:
+        """Return a list, and the lists in it, in one line, their elements as Mathics3 writes them.
+
+        Mathics3's own way takes a time that grows with the square of a list's length. None: it is
+        no list, or a text in it has several lines.
+        """
+        if not isinstance(expr, ListExpression) or self._has_format("System`List"):
+            return None
+        names: dict[str, str] = {}
+
+        def text(element: Any) -> str:
+            if isinstance(element, ListExpression):
+                return f"{{{', '.join(map(text, element.elements))}}}"
+            if isinstance(element, Integer):
+                return str(element.value)
+            if isinstance(element, MachineReal):
+                return float_text(float(f"{element.value:.6g}")).replace("*^", "\N{MULTIPLICATION SIGN}10^")
+            if isinstance(element, Rational):
+                return f"{element.value.p} / {element.value.q}"
+            if isinstance(element, String) and not ("\n" in element.value or "\t" in element.value):
+                return str(element.value)
+            if isinstance(element, Symbol):
+                name = element.name
+                if name not in names:
+                    names[name] = self._theirs(element).lines[0]
+                return names[name]
+            return self._theirs(element).lines[0]
+
+        try:
+            return text(expr)
+        except (_NoLayoutError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+            return None
 
     def _all(self, elements: Sequence[Any], inline: bool) -> list[Box]:
         return [self.box(element, inline) for element in elements]

@@ -88,13 +88,23 @@ def test_what_is_wider_than_the_page_is_on_one_line(width: int | str, shown: str
 
 
 @pytest.mark.parametrize(
-    "text", ['"a  "', '{"a\\nb", x^2}', "Range[4000]", "TableForm[{{1}}, TableHeadings -> {{a}, {b}}]"]
+    "text", ['"a  "', '{"a\\nb", x^2}', "TableForm[{{1}}, TableHeadings -> {{a}, {b}}]"]
 )
 def test_no_layout(text: str, definitions: Any) -> None:
     value, evaluation = evaluated(text, definitions)
     assert output_form(value, evaluation) is None
     if not text.startswith("TableForm"):
         assert evaluated(f"ToString[{text}]", definitions)[0].value == evaluation.format_output(value, "text")
+
+
+@pytest.mark.parametrize(
+    "text", ["Range[3100]", 'Flatten[Table[{i, i/7, N[i], 10.^i, x, "s t", {i, {}}, -i, 2 x + 1}, {i, 240}], 1]']
+)
+def test_a_list_too_long_to_lay_out_is_in_one_line_as_mathics_writes_it(text: str, definitions: Any) -> None:
+    value, evaluation = evaluated(text, definitions)
+    assert output_form(value, evaluation) == evaluation.format_output(value, "text")
+    lines = (output_form(value, evaluation, 78) or "").split("\n")
+    assert len(lines) > 300 and max(len(line.rstrip()) for line in lines) <= 78
 
 
 def test_depth_is_bounded(definitions: Any) -> None:
@@ -114,6 +124,7 @@ def test_a_line_wider_than_the_page_is_broken_behind_a_space() -> None:
     assert broken("{1, 22, 333}", 8) == "{1, 22, \n \n>    333}"
     assert broken("{1, 2}", 8) == "{1, 2}"
     assert broken("abcdefghij", 8) == "abcdefghij"
+    assert broken("abcdefghij k lmnop qrst", 8) == "abcdefghij \n \n>    k \n \n>    lmnop \n \n>    qrst"
 
 
 @pytest.mark.parametrize(
