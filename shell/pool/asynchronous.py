@@ -266,9 +266,12 @@ class AsyncKernelPool(_Opened[KernelPool]):
     async def evaluate_on_all(self, code: str | Expr, *, timeout: float | None = None) -> list[Any]:
         """Evaluate on every kernel, also on later ones; as :meth:`KernelPool.evaluate_on_all`."""
         definition = self._inner.define(code)
+        values = asyncio.wrap_future(definition.future)
+        # Of one that is given up, nobody wants the error.
+        values.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             async with asyncio.timeout(timeout):
-                return await asyncio.shield(asyncio.wrap_future(definition.future))
+                return await asyncio.shield(values)
         except BaseException:
             self._inner.drop(definition)
             raise

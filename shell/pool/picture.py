@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["PICTURES", "Draw", "Picture", "drawing", "drawn", "mime_bundle"]
 
 #: The heads of expressions that are pictures.
-PICTURES: Final = frozenset(("Graphics", "Graphics3D", "GraphicsComplex", "Image", "Image3D", "Graph", "Legended"))
+PICTURES: Final = frozenset(("Graphics", "Graphics3D", "GeoGraphics", "Image", "Image3D", "Graph", "Legended"))
 
 #: Returns what a kernel gives for an expression in a form: `PNG`, `SVG`, `TeXForm`, `OutputForm`.
 Draw = Callable[[Expr, str], str]

@@ -301,8 +301,7 @@ class Session:
                     break
                 tell(each)
         except BaseException:  # a time-out, Ctrl-C, or what `tell` has raised
-            if not evaluation.done():
-                self.give_up(evaluation, token)
+            if not evaluation.done() and self.give_up(evaluation, token):
                 evaluation.exception()
             raise
         return evaluation.result()
@@ -322,16 +321,17 @@ class Session:
             token = object()
             return self._thread.submit(self._carry_out, token, request, tell or _print), token
 
-    def give_up(self, evaluation: Future[Any], token: object) -> None:
-        """Abort an evaluation that nobody waits for any more.
+    def give_up(self, evaluation: Future[Any], token: object) -> bool:
+        """Abort an evaluation that nobody waits for any more; return False if it had not begun.
 
         The server enforces the abort (`Limits`/`AbortTimeout`), so that the evaluation ends.
         """
         if evaluation.cancel():
-            return
+            return False
         # The session's thread looks for it after it has begun, so that one of the two aborts it.
         self._given_up.add(token)
         self._link.abort(token)
+        return True
 
     def abort(self) -> None:
         """Abort the evaluation that another thread waits for; without one, do nothing."""
@@ -356,7 +356,11 @@ class Session:
             self._closed = True
         if not self.busy:  # what an earlier program asked for goes on
             self.abort()
-        self._thread.submit(self._link.leave if keep else self._link.close).result()
+        end = self._link.leave if keep else self._link.close
+        try:
+            self._thread.submit(end).result()
+        except RuntimeError:
+            end()  # the program ends: the thread has ended before
         self._thread.shutdown()
 
     def _check_process(self) -> None:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -280,6 +281,21 @@ def test_pictures_are_shown(session: Session) -> None:
     assert session.function("ImageDimensions")(back) == [3, 2]
 
 
+def test_threads_take_turns(session: Session) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        values = list(threads.map(session.function("#^2 &"), range(40)))
+    assert values == [n * n for n in range(40)]
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(session.evaluate, "While[True]")
+        wait_until(lambda: session._running is not None, "the first evaluation")
+        with pytest.raises(TimeoutError):
+            session.evaluate("1", timeout=0.2)  # which has not begun
+        session.abort()
+        with pytest.raises(EvaluationAborted):
+            first.result()
+    assert session.evaluate("3") == 3
+
+
 def test_a_fork_and_a_pickle_say_what_to_do(session: Session) -> None:
     with pytest.raises(TypeError, match=rf"{session.kernel_id[:8]}.*keep=True"):
         pickle.dumps(session)
@@ -329,6 +345,16 @@ _LEAVES = st.one_of(
     st.times(),
     st.timedeltas(),
 )
+def test_the_kernel_of_lines_ends_with_the_program(server: Part) -> None:
+    program = (
+        "from kernelbus import Session, evaluate\nfrom kernelbus.shell.pool import default\n"
+        f"default.Session = lambda: Session('wstp://127.0.0.1:{server.port}/Other')\nprint(evaluate('$ProcessID'))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True)
+    assert "Error" not in done.stderr
+    wait_until(lambda: int(done.stdout) not in {child.pid for child in server.children()}, "the kernel's end")
+
+
 _KEYS = st.text(max_size=5) | st.integers()
 _VALUES = st.recursive(
     _LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=3), max_leaves=8
