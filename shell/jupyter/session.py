@@ -60,6 +60,7 @@ _DESCRIBE_SECONDS = 3.0
 _SAVE_SECONDS = 0.1
 # Seconds for which a lost server is waited for.
 _PATIENCE = 30.0
+_SEEK_SECONDS = 0.5
 
 
 class NoSession(Exception):
@@ -114,6 +115,7 @@ class NotebookSession:
         self.may_save: Callable[[], bool] = lambda: True
         self.lock = asyncio.Lock()
         self._attachment: Attachment | None = None
+        self._given_up = False  # whether a person waits no longer for a lost kernel
         self._returning = False  # whether it is not known yet that all has come that was missed
         self._waits_for_answer: Turn | None = None  # whose turn it is if the last word was a question
         self._prompt = ""
@@ -358,7 +360,8 @@ class NotebookSession:
         await self._put(answer)
 
     def abort(self) -> None:
-        """Abort what the kernel evaluates."""
+        """Abort what the kernel evaluates; or give up a lost kernel that is looked for."""
+        self._given_up = True
         self._message(wstp.MessageCode.ABORT)
 
     def interrupt(self) -> None:
@@ -542,6 +545,7 @@ class NotebookSession:
             await self.detach(close=False)
             raise SessionLost("the kernel has ended" if self._quitting else f"the kernel has ended, or the connection is lost ({error})")
         deadline, told = time.monotonic() + _PATIENCE, False
+        self._given_up = False
         while True:
             try:
                 await asyncio.to_thread(attachment.again, position)
@@ -552,14 +556,14 @@ class NotebookSession:
                     self.say(f"some of what the kernel said is lost: {failed.reason}")
                     position = None
                     continue
-                if final or time.monotonic() > deadline:
+                if final or self._given_up or time.monotonic() > deadline:
                     await self.detach(close=False)
                     reason = failed.reason if isinstance(failed, KernelRefused) else str(failed)
                     raise SessionLost(f"the kernel has ended: {reason}" if final else reason) from None
                 if not told:
                     told = True
                     self.say(f"the connection to {attachment.session.address.place} is lost ({error}): trying to get back to the kernel")
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(_SEEK_SECONDS)
         if told:
             self.say("back at the kernel")
         self.turn = Turn.UNKNOWN
