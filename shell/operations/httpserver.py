@@ -41,8 +41,9 @@ _POLL = 0.1
 _MOST = 64
 _FULL = b"HTTP/1.0 503 Service Unavailable\r\nContent-Type: text/plain\r\n\r\ntoo many requests at once: try again\n"
 _STOPPED = "the broker is stopping"
-#: Characters of the longest request line.
+#: Characters of the longest request line, and bytes of a request's body that are read.
 _LONGEST = 8192
+_MOST_BODY = 65536
 
 _Result = TypeVar("_Result")
 
@@ -117,6 +118,10 @@ class _Handler(WSGIRequestHandler):
             return
         if not self.parse_request():  # what is wrong has been said
             return
+        # What is not read would reset the connection, and the client would not see the answer.
+        length = self.headers.get("Content-Length", "")
+        if length.isascii() and length.isdigit():
+            self.rfile.read(min(int(length), _MOST_BODY))
         answering = _Answering(self.rfile, self.wfile, self.get_stderr(), self.get_environ(), multithread=True)  # type: ignore[arg-type]
         answering.request_handler = self  # type: ignore[attr-defined]
         application = self.server.get_app()  # type: ignore[attr-defined]

@@ -233,14 +233,21 @@ def _moment(at: float) -> str:
 # ---- pages -------------------------------------------------------------------------------------
 
 
-def _page(title: str, page: str, root: str, body: str, version: str = "") -> str:
+def _page(title: str, page: str, root: str, body: str, version: str = "", again: str = "plain") -> str:
+    """Return a page.
+
+    Args:
+        again: whether it is loaded again every few seconds: `plain`, without the script.
+    """
+    refresh = '<meta http-equiv="refresh" content="5">'
+    refreshes = {"plain": f"<noscript>{refresh}</noscript>", "always": refresh, "never": ""}
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
         f"<title>{escape(title)} · kernelbus</title>"
         f'<link rel="stylesheet" href="{root}style.css"><link rel="icon" type="image/svg+xml" href="{root}icon.svg">'
         f'<script src="{root}page.js" defer></script>'
-        '<noscript><meta http-equiv="refresh" content="5"></noscript></head>\n'
+        f"{refreshes[again]}</head>\n"
         f'<body data-page="{page}" data-root="{root}" data-version="{escape(version)}">'
         f'<a class="skip" href="#main">Skip to what is shown</a>{body}</body></html>\n'
     )
@@ -363,6 +370,8 @@ def error_page(status: str, text: str, root: str) -> str:
     code, _, name = status.partition(" ")
     body = (
         f'<header><div class="top"><h1><a href="{root or "./"}"><img src="{root}icon.svg" alt="" width="28" height="28">kernelbus</a></h1>'
-        f'</div></header><main id="main"><h2>{code} {escape(name)}</h2><p id="error">{escape(printable(text))}</p></main>'
+        f'</div></header><main id="main"><h2>{code} {escape(name)}</h2><p id="error">{escape(printable(text))}</p>'
+        f'<p><a href="{root or "./"}">All of the server</a></p></main>'
     )
-    return _page(name, "error", root, body)
+    # A broker that is busy may answer in a while.
+    return _page(name, "error", root, body, again="always" if code == "503" else "never")

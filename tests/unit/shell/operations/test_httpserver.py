@@ -67,6 +67,9 @@ def test_a_request_that_is_none_and_a_client_that_keeps_silent(monkeypatch: pyte
             with socket.create_connection(address, timeout=10) as peer:
                 peer.sendall(sent)
                 assert told in peer.recv(4096)
+        with socket.create_connection(address, timeout=10) as peer:
+            peer.sendall(b"POST / HTTP/1.0\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60000)
+            assert peer.recv(4096).startswith(b"HTTP/1.0 200 OK")
         assert get(url) == (200, "/ True")
 
     serve(hello, act)

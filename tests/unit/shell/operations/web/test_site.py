@@ -147,6 +147,7 @@ def test_what_cannot_be_shown_is_one_line(error: Exception, code: int, text: str
     status, headers, body = ask(desk, f"/session/{SHORT}")
     assert (status, headers["Content-Type"]) == (code, "text/html; charset=utf-8")
     assert text in body
+    assert ('http-equiv="refresh"' in body) == (code == 503)
     if not isinstance(error, NoAnswer):
         desk.story = Desk().story  # type: ignore[method-assign]
         assert text in ask(desk, f"/session/{SHORT}", "trace=1")[2], "the rest of the page is shown"
