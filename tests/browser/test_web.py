@@ -50,9 +50,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def rows(page: Any, part: str) -> list[list[str]]:
-    """Return the texts of a table's visible cells."""
-    lines = page.locator(f'table[data-part="{part}"] tbody tr')
-    return [[cell.inner_text().strip() for cell in line.locator("td:visible:not(.chart)").all()] for line in lines.all()]
+    """Return the texts of a table's visible cells, all at one moment."""
+    told = """lines => lines.map(line => [...line.cells].filter(
+        cell => cell.offsetParent && !cell.classList.contains("chart")).map(cell => cell.innerText.trim()))"""
+    found: list[list[str]] = page.locator(f'table[data-part="{part}"] tbody tr').evaluate_all(told)
+    return found
 
 
 def refuse(code: int, text: str) -> Callable[[Any], None]:
@@ -94,8 +96,12 @@ def test_a_session_appears_is_looked_at_and_goes(server: Server, pages: Any) -> 
         assert line.get_attribute("d") != before
         # What the script has written is what the server writes.
         plain = pages.open(server.url, java_script_enabled=False)
-        for part in ("pools", "sessions", "kernels", "links", "hosts", "frontends"):
-            wait_for(page, lambda part=part: timeless(page, part) == timeless(plain, part), f"the same {part}")
+
+        def same() -> bool:
+            plain.reload()
+            return all(timeless(page, part) == timeless(plain, part) for part in ("pools", "sessions", "kernels", "links", "hosts"))
+
+        wait_for(page, same, "the same with and without the script")
         # With the keyboard alone: to the session, and its trace.
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.className") == "skip"
