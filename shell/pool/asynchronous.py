@@ -8,6 +8,7 @@ link of `wstp.aio`; there is one implementation of everything instead of two.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
 from concurrent.futures import Future
 from functools import partial
@@ -21,7 +22,7 @@ from kernelbus.shell.pool.kernellink import encode
 from kernelbus.shell.pool.kernelpool import KernelPool, unpacked
 from kernelbus.shell.pool.missed import Missed
 from kernelbus.shell.pool.said import KernelMessage
-from kernelbus.shell.pool.session import Session
+from kernelbus.shell.pool.session import Session, show_printed
 from kernelbus.shell.pool.values import code_to_expr
 from wstp import Expr
 
@@ -159,7 +160,13 @@ class AsyncSession(_Opened[Session]):
 
     async def _value(self, expression: Expr, timeout: float | None) -> Any:
         session = self._inner
-        evaluation, token = session.begin(encode(expression))
+        # A notebook knows by the context to which cell a text belongs.
+        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+
+        def tell(said: str | KernelMessage) -> None:
+            loop.call_soon_threadsafe(show_printed, said, context=context)
+
+        evaluation, token = session.begin(encode(expression), tell)
         try:
             async with asyncio.timeout(timeout):
                 value, messages = await asyncio.wrap_future(evaluation)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from wstp import Expr, Symbol
+from wstp import Expr, Function, Symbol
 
 __all__ = ["inward", "outward", "wanted"]
 
@@ -78,4 +78,4 @@ def inward(value: Any) -> Any:
 
 
 def _cell(value: Expr, pandas: Any) -> Any:
-    return pandas.NA if value == Symbol("Missing")("NotAvailable") else value
+    return pandas.NA if isinstance(value, Function) and value == Symbol("Missing")("NotAvailable") else value

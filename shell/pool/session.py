@@ -35,7 +35,7 @@ from kernelbus.shell.pool.values import code_to_expr, to_python
 from wstp import Expr
 from wstp.lexer import Buffer
 
-__all__ = ["Session", "connect"]
+__all__ = ["Session", "connect", "show_printed"]
 
 # Seconds in which a kernel that is not busy, as the server says, tells what it has said.
 _PATIENCE = 5.0
@@ -274,7 +274,7 @@ class Session:
         return to_python(value, self._draw)
 
     def _ask(self, request: Sequence[Buffer], timeout: float | None) -> tuple[Expr, tuple[KernelMessage, ...]]:
-        return self.hear(request, _print, timeout)
+        return self.hear(request, show_printed, timeout)
 
     def hear(
         self, request: Sequence[Buffer], tell: Callable[[str | KernelMessage], None], timeout: float | None = None
@@ -319,7 +319,7 @@ class Session:
             if self._closed:
                 raise NoKernel("the session is closed")
             token = object()
-            return self._thread.submit(self._carry_out, token, request, tell or _print), token
+            return self._thread.submit(self._carry_out, token, request, tell or show_printed), token
 
     def give_up(self, evaluation: Future[Any], token: object) -> bool:
         """Abort an evaluation that nobody waits for any more; return False if it had not begun.
@@ -430,8 +430,8 @@ def connect(
     )
 
 
-def _print(said: str | KernelMessage) -> None:
-    """Show printed text; messages are warnings later on."""
+def show_printed(said: str | KernelMessage) -> None:
+    """Write printed text to standard output; messages are warnings later on."""
     if isinstance(said, str):
         show(None, said)
 

@@ -22,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
         yield part
 
 
-def test_a_session_is_awaited(server: Part) -> None:
+def test_a_session_is_awaited(server: Part, capsys: pytest.CaptureFixture[str]) -> None:
     said: list[object] = []
 
     def hear(what: object) -> None:
@@ -43,11 +43,14 @@ def test_a_session_is_awaited(server: Part) -> None:
                 await session.function("f")([object()])
             assert session.fresh and session.missed == () and not session.busy and session.kernel_id
             session.abort()
+            session._inner._on_print = None
+            await session.evaluate("Print[\"to standard output\"]")
         with pytest.raises(NoKernel, match="closed"):
             await session.evaluate("1")
         await session.close()
 
     asyncio.run(main())
+    assert capsys.readouterr().out == "to standard output\n"
 
 
 def test_cancelling_a_task_aborts_its_evaluation(server: Part) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
 import pytest
 
 from kernelbus.shell.pool.frames import inward, outward, wanted
@@ -70,3 +71,5 @@ def test_what_is_no_table_stays_an_expression() -> None:
 def test_missing_cells_come_back_as_such() -> None:
     frame = to_python(to_expr(pandas.DataFrame({"a": pandas.array([1, None], dtype="Int64")})))
     assert frame["a"].isna().tolist() == [False, True]
+    frame = to_python(to_expr(pandas.DataFrame({"a": [numpy.arange(3.0)]})))
+    assert frame["a"][0].tolist() == [0.0, 1.0, 2.0]
