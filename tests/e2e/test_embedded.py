@@ -177,3 +177,22 @@ def test_where_the_nursery_cannot_load_the_log_says_why(tmp_path: Path) -> None:
     with Part("serve", "-p", "0", "-c", config, environment={"PYTHONPATH": str(tmp_path)}) as part:
         wait_until(lambda: part.logged("the nursery of embedded kernels exited with status 1"), "the nursery's failure")
         wait_until(lambda: part.logged("pool Mathics: trying again"), "the pool's back-off")
+
+
+def test_a_server_without_the_second_engine(tmp_path: Path) -> None:
+    """What the engine would answer stays as it is; all the rest works, and the log says why once."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['woxi'] = None\n")
+    config = write_config(tmp_path / "c.conf", Pools={"Mathics": {"MinimumKernelNumber": 1}})
+    with Part("serve", "-p", "0", "-c", config, environment={"PYTHONPATH": str(tmp_path)}) as part, connect(part) as link:
+        why = "woxi is not installed: pip install 'kernelbus[engine]'"
+        assert len([line for line in part.log if why in line]) == 1
+        for source, expected in (
+            ("PDF[NormalDistribution[0, 1], x]", "PDF[NormalDistribution[0, 1], x]"),
+            ("Simplify[Sqrt[a^2], a > 0]", "a"),
+            ("Assuming[n > 0, Integrate[x^n, {x, 0, 1}]]", "(1 + n)^(-1)"),
+            ("{1 < x <= 3, Normal[SparseArray[{2 -> 1}]], Head[Now]}", "{Inequality[1, Less, x, LessEqual, 3], {0, 1}, DateObject}"),
+            ("StringTake[ExportString[Plot[x, {x, 0, 1}], \"SVG\"], 5]", '"<svg "'),
+            ("DateString[{2020, 1, 2}, \"ISODate\"]", '"2020-01-02"'),
+            ("UnitConvert[Quantity[3, \"kilometer\"], \"meter\"]", 'Quantity[3000, "meter"]'),
+        ):
+            assert value(link, Symbol("ToString")(code(source), Symbol("InputForm"))) == expected
