@@ -180,7 +180,7 @@ def test_where_the_nursery_cannot_load_the_log_says_why(tmp_path: Path) -> None:
 
 
 def test_a_server_without_the_second_engine(tmp_path: Path) -> None:
-    """What the engine would answer stays as it is; all the rest works, and the log says why once."""
+    """What the engine would answer stays as it is, the rest works, and the log says why once."""
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['woxi'] = None\n")
     config = write_config(tmp_path / "c.conf", Pools={"Mathics": {"MinimumKernelNumber": 1}})
     with Part("serve", "-p", "0", "-c", config, environment={"PYTHONPATH": str(tmp_path)}) as part, connect(part) as link:
