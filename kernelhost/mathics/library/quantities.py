@@ -40,6 +40,11 @@ def _of_numbers(delegate: Delegate) -> Callable[[Any, Any], Any]:
         name = expression.get_name() or expression.get_head_name()
         if name.removeprefix("System`") not in _OF_NUMBERS:
             return None
+        if expression.has_form("Plus", 2) and expression.elements[0].has_form("Times", 2):
+            # The engine takes the first of two dates for the one that the other is subtracted from.
+            (number, date), other = expression.elements[0].elements, expression.elements[1]
+            if isinstance(number, Integer) and number.value == -1 and date.has_form("DateObject", None):
+                return delegate.value(call("Subtract", other, date), evaluation)
         return delegate.value(expression, evaluation)
 
     return apply

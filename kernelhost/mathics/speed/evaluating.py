@@ -31,7 +31,10 @@ from mathics.core.interrupt import ReturnInterrupt
 from mathics.core.list import ListExpression
 from mathics.core.rules import Rule
 from mathics.core.symbols import Symbol, SymbolList
+from mathics.core.systemsymbols import SymbolPlus, SymbolTimes
 from mathics.eval import tracing
+
+from kernelbus.kernelhost.mathics.speed.ordering import sorted_terms
 
 __all__ = ["ATOMS", "correct_evaluation"]
 
@@ -249,7 +252,10 @@ def _step(self: Any, elements: Any, evaluation: Any) -> tuple[Any, bool]:
                 break
     if attributes & A_ORDERLESS and len(new._elements) > 1:
         ordered = list(new._elements)
-        ordered.sort()
+        if head is SymbolPlus or head is SymbolTimes:
+            ordered = sorted_terms(ordered)
+        else:
+            ordered.sort()
         new._elements = tuple(ordered)
     new._cache = ExpressionCache(definitions.now)
 

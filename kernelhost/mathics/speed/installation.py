@@ -16,6 +16,7 @@ from kernelbus.kernelhost.mathics.speed.assigning import install_assigning
 from kernelbus.kernelhost.mathics.speed.evaluating import correct_evaluation
 from kernelbus.kernelhost.mathics.speed.iteration import install_iteration
 from kernelbus.kernelhost.mathics.speed.matching import correct_matching
+from kernelbus.kernelhost.mathics.speed.ordering import correct_order
 
 __all__ = ["RECURSION_LIMIT", "correct_speed", "install_speed"]
 
@@ -31,6 +32,7 @@ def correct_speed() -> None:
     import mathics.eval.assignments.assignment as assignment
 
     correct_numbers()
+    correct_order()
     correct_evaluation()
     correct_matching()
     evaluation.MAX_RECURSION_DEPTH = assignment.MAX_RECURSION_DEPTH = RECURSION_LIMIT
