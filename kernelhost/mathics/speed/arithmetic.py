@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import sympy
-from mathics.core.atoms import Integer, MachineReal
+from mathics.core.atoms import Integer, MachineReal, Rational
 from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol, SymbolFalse, SymbolList, SymbolTrue
 
 from kernelbus.kernelhost.mathics.forms.precision import machine_real
 from kernelbus.kernelhost.mathics.native import define
+from kernelbus.kernelhost.mathics.speed.roots import power_of as root_of
 
 __all__ = ["correct_numbers", "install_arithmetic"]
 
@@ -155,7 +156,7 @@ def _power(expression: Any, evaluation: Any) -> Any:
 
 def _power_of(base: Any, exponent: Any) -> Any:
     if type(exponent) is not Integer:
-        return None
+        return root_of(base, exponent) if type(exponent) is Rational else None
     number = exponent._value
     if type(base) is Integer:
         if number > 0 and base._value.bit_length() * number < _LARGE_BITS:

@@ -17,6 +17,7 @@ from kernelbus.kernelhost.mathics.speed.evaluating import correct_evaluation
 from kernelbus.kernelhost.mathics.speed.iteration import install_iteration
 from kernelbus.kernelhost.mathics.speed.matching import correct_matching
 from kernelbus.kernelhost.mathics.speed.ordering import correct_order
+from kernelbus.kernelhost.mathics.speed.roots import install_roots
 
 __all__ = ["RECURSION_LIMIT", "correct_speed", "install_speed"]
 
@@ -41,6 +42,7 @@ def correct_speed() -> None:
 def install_speed(definitions: Any) -> None:
     """Give functions their fast values; call this before others that come before them."""
     install_arithmetic(definitions)
+    install_roots()
     install_arrays(definitions)
     install_assigning(definitions)
     install_iteration(definitions)

@@ -18,6 +18,8 @@ from mathics.core.expression import Expression
 from mathics.core.symbols import Symbol
 from mathics.core.systemsymbols import SymbolPlus, SymbolPower, SymbolTimes
 
+from kernelbus.kernelhost.mathics.speed.roots import with_roots
+
 __all__ = ["compared", "correct_order", "sorted_terms"]
 
 _REALS: Final = (Integer, MachineReal, Rational, PrecisionReal)
@@ -152,19 +154,25 @@ def correct_order() -> None:
     def plus(*items: Any) -> Any:
         return _sum(items, add)
 
+    def exponents(*items: Any) -> Any:
+        # Of equal bases in a product: any two, which are evaluated with the product.
+        return add(*items) if all(isinstance(each, Number) for each in items) else Expression(SymbolPlus, *items)
+
     def times(*items: Any) -> Any:
         # -(a + b) is -a - b, but of -(a + b)*c only the whole is negative.
         negative = len(items) > 2 and isinstance(items[0], Integer) and items[0].value == -1 and not isinstance(items[1], Number)
         given = items[1:] if negative else items
         found = their_product(*given)
-        if found is None and negative:
-            return None
-        if found is None or not isinstance(found, Expression) or found.head is not SymbolTimes:
-            return Expression(SymbolTimes, items[0], found) if negative and found is not None else found
-        elements = [*items[:1], *found.elements] if negative else list(found.elements)
-        return _unless_same(SymbolTimes, sorted_terms(elements), items)
+        if isinstance(found, Expression) and found.head is SymbolTimes:
+            elements = [*items[:1], *found.elements] if negative else list(found.elements)
+            found = _unless_same(SymbolTimes, sorted_terms(elements), items)
+        elif found is not None:
+            return Expression(SymbolTimes, items[0], found) if negative else found
+        if found is None and (roots := with_roots(items)) is not None:
+            return roots[0] if len(roots) == 1 else Expression(SymbolTimes, *sorted_terms(roots))
+        return found
 
-    arithmetic.eval_Plus = builtins.eval_Plus = plus
+    builtins.eval_Plus, arithmetic.eval_Plus = plus, exponents
     arithmetic.eval_Times = builtins.eval_Times = times
 
 

@@ -27,6 +27,7 @@ from kernelbus.kernelhost.mathics.speed.ordering import compared, sorted_terms
         ("f[x, y] + g[x] + f[x]", "f[x] + g[x] + f[x, y]"),
         ("{2*x + 3*x, x*y - y*x, x^2*x^3*y*y, 2*x*y + 3*y*x + 1.5*x*y}", "{5*x, 0, x^5*y^2, 6.5*x*y}"),
         ("{-(a + b), -(a + b)*c, -x/2, -2*(a + b)/3}", "{-a - b, -((a + b)*c), -1/2*x, (-2*(a + b))/3}"),
+        ("{a*a^(-a), a^(-a)*a, x*x^2*x^n, a^b*a^(-b)}", "{a^(1 - a), a^(1 - a), x^(3 + n), 1}"),
         ("{a*b /. b*a -> 5, a + b /. b + a -> 7}", "{5, 7}"),
     ],
 )
