@@ -1,4 +1,7 @@
-"""Operators that Mathics3's parser lacks: ``|->``, ``//=``. And what ``NumberString`` is."""
+"""Operators that Mathics3's parser lacks: ``|->``, ``//=``. What ``NumberString`` is.
+
+Names that begin with an escaped letter may end the text.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,16 @@ def correct_syntax() -> None:
         return parser.Node("ApplyTo", left, self.parse_expr(precedence))
 
     parser.Parser.e_ApplyTo = apply_to
+
+    escaped = tokeniser.Tokeniser.t_RawBackslash
+
+    def raw_backslash(self: Any, match: Any) -> Any:
+        # It looks one character beyond a name like \[Alpha]x, where the text may end.
+        if self.pos + 1 < len(self.source_text) and not self.source_text.endswith("\n"):
+            self.source_text += "\n"
+        return escaped(self, match)
+
+    tokeniser.Tokeniser.t_RawBackslash = raw_backslash
     tags = [tag for tag, _ in tokeniser.TOKENS]
     if "ApplyTo" not in tags:
         tokeniser.TOKENS.append(("ApplyTo", tokeniser.compile_pattern(r" \/\/\= ")))

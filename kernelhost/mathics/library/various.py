@@ -1,4 +1,4 @@
-"""Single functions that Mathics3 lacks or has in part: programs, dates, random choices."""
+"""Single functions that Mathics3 lacks or has in part: programs, dates, random choices, riffling."""
 
 from __future__ import annotations
 
@@ -63,7 +63,17 @@ def _random_choice(expression: Any, evaluation: Any) -> Any:
     return found.elements[0] if isinstance(found, ListExpression) and len(found.elements) == 1 else None
 
 
+def _riffle(expression: Any, evaluation: Any) -> Any:
+    """Put nothing behind a single element, as nothing is put behind the last of several."""
+    if len(expression.elements) != 2:
+        return None
+    listed, between = expression.elements
+    single = isinstance(listed, ListExpression) and len(listed.elements) == 1
+    return listed if single and not isinstance(between, ListExpression) else None
+
+
 def install_various(definitions: Any) -> None:
     """Define the functions."""
     define(definitions, "RunProcess", _run_process)
     define(definitions, "RandomChoice", _random_choice)
+    define(definitions, "Riffle", _riffle)

@@ -19,6 +19,10 @@ from kernelbus.kernelhost.mathics.library import syntax
         ("l = {3, 1}\nl //= Sort\nl", "{1, 3}"),
         ("{a || b, c | d, 4 // Sqrt, 6/2}", "{a || b, c | d, 2, 3}"),
         ('StringCases["a", NumberString]', "{}"),
+        (r"\[Alpha]x", "αx"),
+        (r"Context[\[Alpha]x1]", '"Global`"'),
+        (r'ToExpression["2*\\[Beta]y"]', "2*βy"),
+        (r"\[Alpha] + \[Alpha]", "2*α"),
     ],
 )
 def test_values(code: str, expected: str, value: Callable[[str], str]) -> None:

@@ -23,6 +23,8 @@ from kernelbus.kernelhost.mathics.library import various
         ("RandomChoice[{1, 0} -> {a, b}]", "a"),
         ("RandomChoice[{0, 1} -> {a, b}, 2]", "{b, b}"),
         ("RandomChoice[<|k -> 1|>]", "1"),
+        ("{Riffle[{a}, s], Riffle[{a, b}, s], Riffle[{}, s]}", "{{a}, {a, s, b}, {}}"),
+        ("{Riffle[{a}, {x}], Riffle[{a, b}, {x, y}], Riffle[{a, b, c}, {x}]}", "{{a, x}, {a, x, b, y}, {a, x, b, x, c}}"),
     ],
 )
 def test_values(code: str, expected: str, value: Callable[[str], str]) -> None:
