@@ -1,4 +1,4 @@
-"""Single functions that Mathics3 lacks or has in part: programs, dates, random choices, riffling."""
+"""Single functions that Mathics3 lacks or has in part: programs, dates, choices, riffles."""
 
 from __future__ import annotations
 
