@@ -7,6 +7,7 @@
 ``binding``         which session a notebook has: its profile, and the lock that one kernel holds
 ``naming``          what a notebook's session is called (sans-IO)
 ``missed``          what a notebook missed, and where it belongs (sans-IO)
+``unseen``          what a page does not have that was loaded again (sans-IO)
 ``orders``          what `%kernel` says (sans-IO)
 ``steering``        carries `%kernel` out
 ``timing``          `%%timeit` (sans-IO)

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+from kernelbus.bus.settings.files import read_file
 from kernelbus.shell.address import Address
 from kernelbus.shell.clients.choice import Choice
 from kernelbus.shell.clients.presence import find_kernel
@@ -24,9 +27,10 @@ from kernelbus.shell.operations.tables import duration
 from kernelbus.shell.state import private_file
 from kernelbus.shell.token import TokenError, find_token
 
-__all__ = ["Binding", "Occupied"]
+__all__ = ["Binding", "Occupied", "read_notebook"]
 
-_SHORT = 8
+#: The largest file of a notebook that is read, in bytes.
+_LARGEST_FILE = 1 << 26
 
 
 class Occupied(Exception):
@@ -240,3 +244,12 @@ def _read(path: os.PathLike[str]) -> Profile | None:
         return ProfileFile(os.fspath(path)).read()
     except ProfileError:
         return None
+
+
+def read_notebook(path: str) -> Mapping[str, Any] | None:
+    """Return the content of a notebook's file; None: it cannot be read here, or is too large."""
+    try:
+        content = json.loads(read_file(path, _LARGEST_FILE))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) and isinstance(content.get("cells"), list) else None

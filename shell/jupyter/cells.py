@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from kernelbus.shell.clients.profile import CellNote
 from kernelbus.shell.clients.statements import statements
-from kernelbus.shell.jupyter.binding import Binding
+from kernelbus.shell.jupyter.binding import Binding, read_notebook
 from kernelbus.shell.jupyter.conversation import (
     Asked,
     Happening,
@@ -46,6 +46,7 @@ from kernelbus.shell.jupyter.rendering import (
 from kernelbus.shell.jupyter.session import NoSession, NotebookSession, SessionLost, Turn
 from kernelbus.shell.jupyter.steering import Steering, local_time
 from kernelbus.shell.jupyter.timing import Timing, read_timing, timed
+from kernelbus.shell.jupyter.unseen import CellOutputs, Outputs
 from wstp import Expr, Symbol
 
 __all__ = ["CellRunner", "Front", "Outcome"]
@@ -63,6 +64,7 @@ class Front(Protocol):
     """What shows a cell's outputs, and asks the person who runs it."""
 
     allow_stdin: bool
+    kept: CellOutputs | None  #: remembers the outputs
     page: str  #: which front end it is, and which loading of its page; "": not known
 
     def stream(self, name: str, text: str) -> None:
@@ -76,6 +78,9 @@ class Front(Protocol):
 
     def clear(self) -> None:
         """Take away the outputs so far."""
+
+    def again(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Show an output as it was shown before."""
 
     async def ask(self, prompt: str) -> str | None:
         """Ask for a line; None: there is no answer."""
@@ -118,6 +123,7 @@ class CellRunner:
         self.binding = binding
         self.steering = Steering(session, binding)
         self._cell = self._title = ""
+        self._outputs = Outputs()
         self._form: str | None = None  # the MIME type of which results are shown alone
         # The last evaluation that was begun, and what showed its cell.
         self._last: tuple[CellNote, Front] | None = None
@@ -159,6 +165,7 @@ class CellRunner:
     async def _run(self, text: str, front: Front, began: Callable[[int], None], stored: bool, cell: str) -> Outcome:
         self._front, self._aborted, self._left, self._pressed_at = front, False, "", None
         self._cell, self.binding.cell, self._title = cell, cell, title_of(text)
+        front.kept = self._outputs.begin(front.page, cell, self._title)
         try:
             try:
                 read = read_cell(text)
@@ -167,6 +174,7 @@ class CellRunner:
                         await self._magic(magic, read.code)
                 if read.code.strip() or not read.magics:
                     await self._ready()
+                    await self._show_unseen()
             finally:
                 self._number = self.session.number
                 began(self._number)
@@ -286,6 +294,22 @@ class CellRunner:
         session.shown()
         if missed.end is not None:
             self._tell(missed.end)
+
+    async def _show_unseen(self) -> None:
+        """Show what was asked for by a page that has been loaded again since, and is not saved."""
+        page, path = self.front.page, self.binding.path
+        if not (self._cell and path and self._outputs.others(page)):
+            return
+        content = await asyncio.to_thread(read_notebook, path)
+        missing = self._outputs.missing(page, self._cell, content) if content is not None else []
+        for cell in missing:
+            number = "" if cell.number is None else f"In[{cell.number}], "
+            cut = "; the first of it is left out" if cell.cut else ""
+            self._tell(f"missed by this page from {number}which the cell  {cell.title}  asked for{cut}:")
+            for kind, shown in cell.outputs:
+                self.front.again(kind, shown)
+        if missing:
+            self._tell("that is all that this page missed")
 
     def _tell(self, line: str) -> None:
         """Show a line of our own between outputs of the kernel."""

@@ -29,6 +29,7 @@ from kernelbus.shell.jupyter.completeness import completeness
 from kernelbus.shell.jupyter.history import History
 from kernelbus.shell.jupyter.kernelspec import LANGUAGE
 from kernelbus.shell.jupyter.session import NotebookSession
+from kernelbus.shell.jupyter.unseen import CellOutputs
 
 __all__ = ["NotebookKernel"]
 
@@ -54,12 +55,14 @@ class _CellFront:
     Attributes:
         allow_stdin: whether the front end can ask the person.
         page: the front end's session, which is new for each loading of its page.
+        kept: remembers the outputs; None: nobody wants to know them later.
         payload: what the reply has for the front end.
         last: the text of the last result.
     """
 
     def __init__(self, kernel: NotebookKernel, parent: dict[str, Any], ident: Any, *, allow_stdin: bool, silent: bool) -> None:
         self.allow_stdin = allow_stdin
+        self.kept: CellOutputs | None = None
         self.page = str(parent.get("header", {}).get("session", ""))
         self._kernel = kernel
         self._parent = parent
@@ -93,8 +96,14 @@ class _CellFront:
         """Tell all front ends which code runs."""
         self._publish("execute_input", {"code": code, "execution_count": number})
 
+    def again(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Show an output as it was shown before."""
+        self._publish(kind, dict(content))
+
     def _publish(self, kind: str, content: dict[str, Any]) -> None:
         kernel = self._kernel
+        if self.kept is not None:
+            self.kept.add(kind, content)
         if not self._silent and kernel.session is not None:
             kernel.session.send(kernel.iopub_socket, kind, content, parent=self._parent, ident=kernel._topic(kind))
 

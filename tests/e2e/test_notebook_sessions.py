@@ -203,6 +203,22 @@ def test_a_cell_that_was_let_go_shows_the_rest_under_it(open_book: Callable[...,
         book.finish(next_one)
 
 
+def test_a_page_that_is_loaded_again_shows_what_came_meanwhile(open_book: Callable[..., object]) -> None:
+    with open_book("page.ipynb") as book:  # type: ignore[attr-defined]
+        book.finish(book.start('Print["saved"]', cell="c-1"))
+        book.finish(book.start('Print["unsaved"]; 7', cell="c-2"))
+        # As JupyterLab saves it: the first cell's output was there, and not yet the second one's.
+        output = {"output_type": "stream", "name": "stdout", "text": ["saved\n"]}
+        cells = [{"id": "c-1", "outputs": [output]}, {"id": "c-2", "outputs": []}, {"id": "c-3", "outputs": []}]
+        kernel_folder = Path(os.environ["XDG_STATE_HOME"]).parent
+        (kernel_folder / "page.ipynb").write_text(json.dumps({"cells": cells}))
+        book.client.session.session = "another loading of the page"
+        said = shown(book.finish(book.start("8", cell="c-3")))
+        heading = 'missed by this page from In[2], which the cell  Print["unsaved"]; 7  asked for:'
+        assert said == [heading, "unsaved\n", "7", "that is all that this page missed", "8"]
+        assert shown(book.finish(book.start("9", cell="c-3"))) == ["9"]
+
+
 def _answers(client: BlockingKernelClient) -> bool:
     """Whether a kernel answers, and its outputs come; the client's own way gives a slow one up."""
     client.kernel_info()
