@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from contextvars import copy_context
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import zmq
@@ -28,6 +29,7 @@ from kernelbus.shell.jupyter.cells import CellRunner, Outcome
 from kernelbus.shell.jupyter.completeness import completeness
 from kernelbus.shell.jupyter.history import History
 from kernelbus.shell.jupyter.kernelspec import LANGUAGE
+from kernelbus.shell.jupyter.naming import own_environment
 from kernelbus.shell.jupyter.session import NotebookSession
 from kernelbus.shell.jupyter.unseen import CellOutputs
 
@@ -130,7 +132,7 @@ class NotebookKernel(Kernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._interrupts: list[asyncio.TimerHandle] = []
-        self._binding = Binding(self.wanted, os.environ, os.getcwd())
+        self._binding = Binding(self.wanted, own_environment(os.environ, _starter()), os.getcwd())
         self._notebook: NotebookSession | None = None
         self._runner: CellRunner | None = None
         self._front: _CellFront | None = None
@@ -322,6 +324,14 @@ class NotebookKernel(Kernel):
         elif (told := await steering.leave()) and sys.__stderr__ is not None:
             # No cell is there to show it under: it goes to the log of who has started the kernel.
             print(f"kernelbus: {told}", file=sys.__stderr__, flush=True)
+
+
+def _starter() -> bytes:
+    """Return the environment of the process that has started this one; empty: not known."""
+    try:
+        return Path(f"/proc/{os.getppid()}/environ").read_bytes()
+    except OSError:
+        return b""
 
 
 def _error(outcome: Outcome) -> dict[str, Any]:

@@ -18,8 +18,9 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["notebook_path", "profile_name", "title_of"]
+__all__ = ["notebook_path", "own_environment", "profile_name", "title_of"]
 
+_SAID_IN = "JPY_SESSION_NAME"
 _SCHEME = "vscode-notebook-cell"
 # What JupyterLab puts before the path of a document that several people edit at once.
 _SHARED = "RTC:"
@@ -43,12 +44,28 @@ def notebook_path(environment: Mapping[str, str], cell: str, folder: str) -> str
         # A remote machine's name is before the path, in a window that runs elsewhere; its kernel
         # runs there, too.
         return os.path.normpath(path)
-    name = environment.get("JPY_SESSION_NAME", "")
+    name = environment.get(_SAID_IN, "")
     directory, base = os.path.split(name)
     base = base.removeprefix(_SHARED)
     if _ENDING.fullmatch(base) is None:
         return None
     return os.path.normpath(os.path.join(directory if os.path.isabs(directory) else folder, base))
+
+
+def own_environment(environment: Mapping[str, str], starter: bytes) -> dict[str, str]:
+    """Return a kernel's environment without the name of a notebook that is not its own.
+
+    A program that runs in one notebook and starts kernels itself, as nbconvert does, hands the name
+    of that notebook on.
+
+    Args:
+        environment: the kernel's environment.
+        starter: that of the process that has started it, as Linux has it; empty: not known.
+    """
+    own = dict(environment)
+    if f"{_SAID_IN}={own.get(_SAID_IN, '')}".encode("utf-8", "surrogateescape") in starter.split(b"\0"):
+        own.pop(_SAID_IN, None)
+    return own
 
 
 def profile_name(path: str, server: str, pool: str) -> str:

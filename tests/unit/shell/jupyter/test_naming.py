@@ -7,7 +7,7 @@ import re
 import pytest
 
 from kernelbus.shell.clients.profile import ProfileFile
-from kernelbus.shell.jupyter.naming import notebook_path, profile_name, title_of
+from kernelbus.shell.jupyter.naming import notebook_path, own_environment, profile_name, title_of
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,15 @@ from kernelbus.shell.jupyter.naming import notebook_path, profile_name, title_of
 )
 def test_the_path_is_what_the_starter_or_the_cell_says(given: str, cell: str, path: str | None) -> None:
     assert notebook_path({"JPY_SESSION_NAME": given} if given else {}, cell, "/folder") == path
+
+
+def test_a_name_that_the_starter_has_itself_is_another_notebooks() -> None:
+    named = {"JPY_SESSION_NAME": "/a/ä.ipynb", "HOME": "/a"}
+    starter = "HOME=/a\0JPY_SESSION_NAME=/a/ä.ipynb\0".encode()
+    assert own_environment(named, starter) == {"HOME": "/a"}
+    for other in (b"", b"HOME=/a\0", b"JPY_SESSION_NAME=/a/b.ipynb\0"):
+        assert own_environment(named, other) == named
+    assert own_environment({}, b"JPY_SESSION_NAME=\0") == {}
 
 
 def test_a_session_is_of_a_path_a_server_and_a_pool() -> None:
