@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kernelbus.bus.broker.server import BrokerServer
 from kernelbus.bus.broker.status import describe, figures
@@ -14,9 +15,11 @@ from kernelbus.bus.protocol.reports import PoolFigures, Status, StatusRequest
 from kernelbus.bus.settings.config import Config
 from kernelbus.bus.settings.networks import Network
 from kernelbus.shell.extras import missing, require
-from kernelbus.shell.operations.httpserver import Application, HttpServer
 from kernelbus.shell.operations.parts import Parts
 from kernelbus.shell.token import server_token
+
+if TYPE_CHECKING:
+    from kernelbus.shell.operations.httpserver import Application
 
 __all__ = ["NOTHING", "Shown", "serve_shown"]
 
@@ -62,6 +65,9 @@ async def serve_shown(process: Parts, server: BrokerServer, config: Config, show
 
 
 async def _serve(process: Parts, page: Application, what: str, at: tuple[str, int], path: str, *, tell: bool) -> None:
+    # Only a server that shows itself loads what HTTP needs.
+    from kernelbus.shell.operations.httpserver import HttpServer
+
     answering = HttpServer(page, what)
     where = f"{await answering.listen(*at)}{path}"
     line = f"{what} {'is' if what.startswith('the ') else 'are'} at {where}"
