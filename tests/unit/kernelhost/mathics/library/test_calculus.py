@@ -15,6 +15,9 @@ from kernelbus.kernelhost.mathics.library import calculus
         ("D[{x^2, x*y}, {{x, y}}]", "{{2*x, 0}, {y, x}}"),
         ("D[x^2*y, {{x, y}, 2}]", "{{2*y, 2*x}, {2*x, 0}}"),
         ("D[Piecewise[{{x^2, x < 1}}, x], x]", "Piecewise[{{2*x, x < 1}}, 1]"),
+        ("DSolve[{y'[x] == 2*y[x], y[0] == 1}, y[x], x]", "{{y[x] -> E^(2*x)}}"),
+        ("DSolve[{y''[x] == 2, y[0] == 0, y[1] == 3}, y, x]", "{{y -> Function[{x}, 2*x + x^2]}}"),
+        ("DSolve[{y'[x] == y[x]}, y[x], x]", "{{y[x] -> E^x*C[1]}}"),
         ("Limit[ArcTan[x/a]/a, x -> Infinity]", "Limit[ArcTan[x/a]/a, x -> Infinity]"),
     ],
 )
