@@ -144,6 +144,7 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.library.programs import mend_programs
     from kernelbus.kernelhost.mathics.library.sparse import correct_threading
     from kernelbus.kernelhost.mathics.library.syntax import correct_syntax
+    from kernelbus.kernelhost.mathics.library.tex import mend_tex
     from kernelbus.kernelhost.mathics.library.various import correct_dates
     from kernelbus.kernelhost.mathics.speed.installation import correct_speed, install_speed
 
@@ -167,6 +168,7 @@ def load() -> Loaded:
     mend_inspection()
     mend_messages()
     mend_programs()
+    mend_tex()
     mend_syntax()
     correct()
     correct_limits()
