@@ -97,9 +97,20 @@ def test_a_message_reaches_the_running_evaluation(code: MessageCode, call: str, 
     assert kernel.calls == [call, "forget"]
 
 
-def test_a_message_while_idle_has_no_effect(kernel: Kernel) -> None:
+def test_a_message_while_idle_has_no_effect(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[int] = []
+    hear = kernel.intake._heard
+
+    def note(message: wstp.Message, arriving: bool) -> bool:
+        goes_on = hear(message, arriving)
+        heard.append(message.code)
+        return goes_on
+
+    monkeypatch.setattr(kernel.intake, "_heard", note)
     kernel.peer.put_message(MessageCode.ABORT)
     kernel.peer.put_message(MessageCode.INTERRUPT)
+    # A message on a connection of its own may come behind a packet that was sent after it.
+    assert _settled(kernel, lambda: heard == [MessageCode.ABORT, MessageCode.INTERRUPT])
     kernel.put(S("f")(1))
     assert kernel.take() == Arrival(S("f")(1))
     assert kernel.calls == []
