@@ -19,6 +19,7 @@
 ``inspection``      what is told about a name (sans-IO)
 ``completeness``    whether a text may be run (sans-IO)
 ``kernelcode``      code for the kernel, in a context of its own (sans-IO)
+``gathering``       printed text in few messages (sans-IO)
 ``rendering``       how outputs become MIME bundles (sans-IO)
 ``kernelspec``      what Jupyter reads about the kernel (sans-IO)
 ``install``         `kernelbus jupyter install`, `list`, `remove`

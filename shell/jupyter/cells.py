@@ -516,20 +516,32 @@ class CellRunner:
                 if not self._interrupted:
                     raise
                 return  # the abort is on its way
+        if line is None:
+            await self.session.answer(self._unanswered(question))
+            return
         answer: Expr
         match question:
-            case Prompted():
-                answer = Symbol("EnterTextPacket")("Return[]" if line is None else line)
             case Asked(kind="menu"):
-                answer = "continue" if line is None else line
-            case _ if line is None:
-                self.front.stream("stderr", f"the kernel asks ({question.prompt.strip()}), and nobody can answer here: it gets EndOfFile\n")
-                answer = Symbol("EnterExpressionPacket")(Symbol("EndOfFile"))
+                answer = line
             case Asked(kind="string"):
                 answer = Symbol("TextPacket")(line)
             case _:
                 answer = Symbol("EnterTextPacket")(line)
         await self.session.answer(answer)
+
+    def _unanswered(self, question: Asked | Prompted) -> Expr:
+        """Return what is sent where there is no answer, and say so."""
+        answer: Expr
+        match question:
+            case Prompted():
+                sent, answer = "Return[]", Symbol("EnterTextPacket")("Return[]")
+            case Asked(kind="menu"):
+                sent, answer = "continue", "continue"
+            case _:
+                sent, answer = "EndOfFile", Symbol("EnterExpressionPacket")(Symbol("EndOfFile"))
+        why = "there is no answer" if self.front.allow_stdin else "nobody can answer here"
+        self.front.stream("stderr", f"the kernel asks ({question.prompt.strip()}), and {why}: it gets {sent}\n")
+        return answer
 
     async def _broken_off(self, coroutine: Any) -> Any:
         """Await something that an interrupt breaks off."""

@@ -27,6 +27,7 @@ from kernelbus.shell.jupyter.assistant import Assistant
 from kernelbus.shell.jupyter.binding import Binding
 from kernelbus.shell.jupyter.cells import CellRunner, Outcome
 from kernelbus.shell.jupyter.completeness import completeness
+from kernelbus.shell.jupyter.gathering import GATHER_SECONDS, Gathering
 from kernelbus.shell.jupyter.history import History
 from kernelbus.shell.jupyter.kernelspec import LANGUAGE
 from kernelbus.shell.jupyter.naming import own_environment
@@ -72,9 +73,25 @@ class _CellFront:
         self._silent = silent
         self.payload: list[dict[str, Any]] = []
         self.last = ""
+        self._gathering = Gathering()
+        self._sending: asyncio.TimerHandle | None = None
 
     def stream(self, name: str, text: str) -> None:
-        self._publish("stream", {"name": name, "text": text})
+        loop = asyncio.get_running_loop()
+        self._send_texts(self._gathering.add(name, text, loop.time()))
+        if self._gathering.waits and self._sending is None:
+            self._sending = loop.call_later(GATHER_SECONDS, self.flush)
+
+    def flush(self) -> None:
+        """Send the text that waits for more."""
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
+        self._send_texts(self._gathering.take(asyncio.get_running_loop().time()))
+
+    def _send_texts(self, texts: list[tuple[str, str]]) -> None:
+        for name, text in texts:
+            self._send("stream", {"name": name, "text": text})
 
     def show(self, data: Mapping[str, Any], metadata: Mapping[str, Any], number: int | None) -> None:
         content: dict[str, Any] = {"data": dict(data), "metadata": dict(metadata)}
@@ -103,6 +120,10 @@ class _CellFront:
         self._publish(kind, dict(content))
 
     def _publish(self, kind: str, content: dict[str, Any]) -> None:
+        self.flush()
+        self._send(kind, content)
+
+    def _send(self, kind: str, content: dict[str, Any]) -> None:
         kernel = self._kernel
         if self.kept is not None:
             self.kept.add(kind, content)
@@ -110,6 +131,7 @@ class _CellFront:
             kernel.session.send(kernel.iopub_socket, kind, content, parent=self._parent, ident=kernel._topic(kind))
 
     async def ask(self, prompt: str) -> str | None:
+        self.flush()
         return await self._kernel.ask(prompt, self._parent, self._ident)
 
 
@@ -223,6 +245,7 @@ class NotebookKernel(Kernel):
             values = await self.runner.expressions(user_expressions) if user_expressions and not outcome.error else {}
         finally:
             self._front = None
+            front.flush()
         self.execution_count = outcome.number
         if stored:
             self._remember(outcome.number, code, front)

@@ -34,13 +34,16 @@ _HEAD = 8_000
 _TAIL = 1_000
 
 #: The longest text of what is written in TeX, and the largest pictures, in characters and bytes.
+#: Jupyter Server drops what a kernel sends beyond 3 MB in three seconds.
 _MATHEMATICAL = 1_000
-_LARGEST_SVG = 2_000_000
-_LARGEST_PNG = 8_000_000
+_LARGEST_SVG = 1_000_000
+_LARGEST_PNG = 1_000_000
 
 _FORM = re.compile(r"//(\w+)=")
 #: Forms whose text is what was asked for.
 _TEXTUAL = frozenset({"InputForm", "FullForm", "OutputForm", "CForm", "FortranForm", "TeXForm", "MathMLForm", "CharacterEncodingForm"})
+#: What MathJax and KaTeX do not know within text.
+_ACCENT = re.compile(r"\\text\{[^}]*\\['`^\"~=.cvuHdbrk]\W")
 _NUMBER = re.compile(r"-?\d+(?:\.\d*)?")
 
 # Each text is one definition.
@@ -210,7 +213,7 @@ def bundle(answer: Expr) -> Rendered | None:
             return Rendered()
         case ["aborted"]:
             return Rendered(aborted=True)
-        case ["tex", str(tex)] if tex.strip():
+        case ["tex", str(tex)] if tex.strip() and not _ACCENT.search(tex):
             return Rendered({"text/latex": as_tex(tex)["text/latex"]})
         case ["picture", svg, png]:
             return _picture(svg, png)

@@ -63,6 +63,9 @@ def test_questions(book: Notebook) -> None:
     assert ran.bundles()[0]["text/plain"] == "{2, ü𝒳}"
     ran = book.run("z = 7; Dialog[]; 5", ["z + 1", "Return[]"])
     assert [bundle["text/plain"] for bundle in ran.bundles()] == ["8", "5"]
+    ran = book.run("Dialog[]; Interrupt[]; 6")
+    assert ran.bundles()[0]["text/plain"] == "6"
+    assert "it gets Return[]\n" in ran.text("stderr") and "it gets continue\n" in ran.text("stderr")
     ran = book.run("{Input[], InputString[]}")
     assert ran.bundles()[0]["text/plain"] == "{EndOfFile, EndOfFile}"
     assert "nobody can answer here" in ran.text("stderr")
@@ -124,6 +127,13 @@ def test_a_very_long_result_is_cut(book: Notebook) -> None:
     (bundle,) = ran.bundles()
     assert len(bundle["text/plain"]) < 10_000 and "characters are left out" in bundle["text/plain"]
     assert book.run("StringLength[%]").bundles()[0]["text/plain"] == "3000000"
+
+
+def test_a_flood_of_prints_comes_whole_in_few_messages(book: Notebook) -> None:
+    ran = book.run("Do[Print[i], {i, 3000}]; 1/0")
+    assert ran.text("stdout") == "".join(f"{number}\n" for number in range(1, 3001))
+    kinds = [content["name"] if kind == "stream" else kind for kind, content in ran.outputs]
+    assert len(kinds) < 600 and kinds[-2:] == ["stderr", "execute_result"]
 
 
 def test_a_request_that_is_silent_or_is_not_stored_uses_no_number(book: Notebook) -> None:

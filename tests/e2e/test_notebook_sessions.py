@@ -73,9 +73,14 @@ def result(ran: Ran) -> str:
 
 
 def shown(ran: Ran) -> list[str]:
-    """Return the texts of outputs, in order."""
-    outputs = [(kind, content) for kind, content in ran.outputs if kind != "execute_input"]
-    return [content["text"] if kind == "stream" else content["data"]["text/plain"] for kind, content in outputs]
+    """Return the lines of streams and the texts of other outputs, in order."""
+    texts: list[str] = []
+    for kind, content in ran.outputs:
+        if kind == "stream":
+            texts += content["text"].splitlines(keepends=True)
+        elif kind != "execute_input":
+            texts.append(content["data"]["text/plain"])
+    return texts
 
 
 def test_nothing_is_missing_after_a_kernel_was_killed_in_mid_cell(server: Part, open_book: Callable[..., object]) -> None:

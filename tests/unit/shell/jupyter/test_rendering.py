@@ -31,6 +31,7 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg"></svg>'
         (["none"], {}),
         (["tex", "\\frac{x}{2}"], {"text/latex": "$\\displaystyle \\frac{x}{2}$"}),
         (["tex", ""], {}),
+        (["tex", "\\text{\\'{e}} + x"], {}),
         (["picture", SVG, DRAWN.decode("latin-1")], {"image/svg+xml": SVG, "image/png": base64.b64encode(DRAWN).decode()}),
         (["picture", "", DRAWN], {"image/png": base64.b64encode(DRAWN).decode()}),
         (["table", [], ["a"], [["<1>"]], 1, 1], {"text/html": "<table><tbody><tr><th>a</th><td>&lt;1&gt;</td></tr></tbody></table>"}),
@@ -99,7 +100,7 @@ def test_what_is_worth_asking(text: str, label: str, worth: bool) -> None:
 
 def test_the_kernel_is_asked_by_names_that_nobody_has_defined_otherwise() -> None:
     asked = rendering(3, "x", "Out[3]//TableForm= ")
-    assert full_form(asked) == 'Kernelbus`Notebook`render[List[Out[3]], "TableForm", True, 2000000, 8000000]'
+    assert full_form(asked) == 'Kernelbus`Notebook`render[List[Out[3]], "TableForm", True, 1000000, 1000000]'
     names = re.findall(r"(?<![\w$`#])[A-Za-z$][\w$]*`?", re.sub(r'\\"(?:[^"\\]|\\\\.)*\\"', "", full_form(DEFINITIONS)))
     without = {name for name in names if not name.endswith("`")}
     assert without <= {"If", "SameQ", "DownValues", "List", "CompoundExpression", "ToExpression", "Null"}
