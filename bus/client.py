@@ -53,6 +53,10 @@ class BrokerUnreachable(BusError):
     """Nothing listens at the endpoint, what listens is no broker, or it does not answer in time."""
 
 
+class _WentAway(BrokerUnreachable):
+    """The broker went away before it had answered."""
+
+
 class OrderRefused(BusError):
     """A request was not carried out, or not by all the parts that it was for.
 
@@ -190,7 +194,7 @@ class AdminClient:
             OrderRefused: the broker does not understand the request; it is of another version.
         """
         request = StatusRequest(next(self._numbers), self._sender, links, over)
-        return self._ask(request, request.request, Status, self._timeout + self._patience * links)
+        return self._ask(request, request.request, Status, self._timeout + self._patience * links, again=True)
 
     def story(self, kernel: str) -> Story:
         """Return what has happened to a kernel, named by its id or the beginning of it.
@@ -200,7 +204,7 @@ class AdminClient:
             OrderRefused: no kernel has that id, or several ids begin so.
         """
         request = StoryRequest(next(self._numbers), self._sender, kernel)
-        return self._ask(request, request.request, Story, self._timeout)
+        return self._ask(request, request.request, Story, self._timeout, again=True)
 
     def order(self, order: Order) -> Answer:
         """Give an order and return the answer when it is carried out.
@@ -256,7 +260,27 @@ class AdminClient:
 
     # ------------------------------------------------------------------ sending and receiving
 
-    def _ask(self, message: Message, number: int, kind: type[_Reply], seconds: float) -> _Reply:
+    def _ask(self, message: Message, number: int, kind: type[_Reply], seconds: float, *, again: bool = False) -> _Reply:
+        """Send a request and return the answer.
+
+        Args:
+            message: the request.
+            number: its number, which the answer has too.
+            kind: the type of the answer.
+            seconds: how long to wait for it.
+            again: whether the request may be made twice. It is, if the connection was there before
+                and ends without an answer: the broker may have ended since the last request, and
+                another one may be there.
+        """
+        reused = self._connection is not None
+        try:
+            return self._ask_once(message, number, kind, seconds)
+        except _WentAway:
+            if not (again and reused):
+                raise
+        return self._ask_once(message, number, kind, seconds)
+
+    def _ask_once(self, message: Message, number: int, kind: type[_Reply], seconds: float) -> _Reply:
         deadline = time.monotonic() + seconds
         answered = False
         try:
@@ -362,7 +386,7 @@ class AdminClient:
             elif connection.monitor in ready:
                 connection.look()
                 if connection.over:
-                    raise BrokerUnreachable(f"the broker at {self.endpoint} went away before it had answered")
+                    raise _WentAway(f"the broker at {self.endpoint} went away before it had answered")
             if time.monotonic() >= deadline:
                 return None
 
