@@ -11,6 +11,7 @@ output as it is printed.
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import json
 import os
@@ -56,6 +57,7 @@ def _evaluate(requests: socket.socket, mark: bytes) -> NoReturn:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
+    _end_at_once()
     while True:
         line = _read_line(requests)
         if not line:
@@ -85,6 +87,17 @@ def _evaluate(requests: socket.socket, mark: bytes) -> NoReturn:
 def _die_with_parent() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _end_at_once() -> None:
+    """Have ``Exit[n]`` end the process without what libraries do at its end.
+
+    They were loaded by the process that this one is a copy of, and some crash here: their threads
+    are not in the copy.
+    """
+    library = ctypes.CDLL(None)
+    with contextlib.suppress(AttributeError):  # other C libraries than glibc do not have it
+        library.on_exit(ctypes.cast(library._exit, ctypes.c_void_p), None)
 
 
 def _read_line(requests: socket.socket) -> bytes:

@@ -9,16 +9,11 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from asking import EVALUATE, command, connect, order, value
-from serving import Part, stand_in_pool, wait_until, write_config
+from serving import Part, free_port, stand_in_pool, wait_until, write_config
 
 import wstp
 import wstp.aio
 from wstp import MessageCode, Symbol
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

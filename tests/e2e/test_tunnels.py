@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from people import client_environment, run
-from serving import ROOT, Part, stand_in_pool, wait_until, write_config
+from serving import ROOT, Part, free_port, stand_in_pool, wait_until, write_config
 from tlsproxy import TlsProxy, make_certificate
 
 from kernelbus import KernelPool, NoKernel, connect
@@ -28,11 +28,6 @@ def recipe(name: str) -> str:
     found = re.search(rf"<!-- file: {re.escape(name)} -->\n```\w*\n(.*?)```", PAGE, re.DOTALL)
     assert found, name
     return found[1]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @contextmanager

@@ -5,18 +5,12 @@ Tests kernelbus.shell.jupyter.session with kernelbus.shell.jupyter.starting.
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import psutil
 import pytest
 from notebooks import Notebook, Ran, installed, notebook
-from serving import Part, wait_until, write_config
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+from serving import Part, free_port, wait_until, write_config
 
 
 def interrupted(book: Notebook, code: str, said: str) -> Ran:

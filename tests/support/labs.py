@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -14,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 import nbformat
-from serving import ROOT, wait_until
+from serving import ROOT, free_port, wait_until
 
 __all__ = ["Lab"]
 
@@ -39,8 +38,7 @@ class Lab:
         labs = {"JUPYTERLAB_SETTINGS_DIR": folder / "settings", "JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces"}
         ours = {"JUPYTER_PLATFORM_DIRS": "1", "HOME": str(folder), "PYTHONPATH": str(ROOT / "src")}
         self._environment = {**os.environ, **{key: str(path) for key, path in (folders | labs).items()}, **ours, **environment}
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
+import random
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -20,7 +23,7 @@ from typing import Any
 
 import psutil
 
-__all__ = ["ROOT", "STAND_IN", "Part", "runs", "stand_in_pool", "stand_in_program", "wait_until", "write_config"]
+__all__ = ["ROOT", "STAND_IN", "Part", "free_port", "runs", "stand_in_pool", "stand_in_program", "wait_until", "write_config"]
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -32,6 +35,16 @@ def runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def free_port() -> int:
+    """Return a port of loopback that is free, and that the system gives to nobody who asks for any.
+    """
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for number in random.SystemRandom().sample(range(10_000, lowest), 100):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", number)):
+            return number
+    raise AssertionError("there is no free port")
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -66,6 +68,20 @@ def test_code_may_end_it(worker: Worker, code: str, status: int) -> None:
     with pytest.raises(Left) as left:
         worker.ask(code, "value")
     assert left.value.status == status
+
+
+def test_code_may_end_it_where_a_library_crashes_at_the_end() -> None:
+    program = """
+import ctypes
+from kernelbus.kernelhost.woxi.worker import Left, Worker
+ctypes.CDLL(None).__cxa_atexit(ctypes.c_void_p(8), None, None)
+try:
+    Worker(print).ask("Exit[3]", "value")
+except Left as left:
+    print(left.status)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False)
+    assert done.stdout == "3\n", done.stderr
 
 
 def _until(condition: object) -> None:
