@@ -217,7 +217,8 @@ class WolframLanguageSession(KernelEvaluator, WolframEvaluator):
         initfile: a file of code of this machine, or several, that each fresh kernel evaluates.
         kernel_loglevel: from which level messages, printed text and what ``ClientLibrary` ``
             functions log comes to the logger `WolframKernel-<...>`; NOTSET: nothing does.
-        stdin, stderr: not used.
+        stdin: not used.
+        stderr: not used.
         stdout: where printed text goes, as for `subprocess.Popen`. By default it is only in
             results (`evaluate_wrap`).
         inputform_string_evaluation: whether a string is code; else it is a string.
