@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from forking import raised_after_fork
 from serving import ROOT, Part, stand_in_pool, wait_until, write_config
 
 from kernelbus import (
@@ -443,18 +444,9 @@ def test_pictures_of_a_pool_are_drawn_by_it(two: KernelPool) -> None:
 
 
 def test_a_pool_is_of_no_use_after_a_fork(two: KernelPool) -> None:
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            with two:
-                two.submit("Prime", 1)
-        except NoKernel as error:
-            os.write(writer, str(error).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with open(reader) as said:
-        assert f"belongs to process {os.getpid()}" in said.read()
-    os.waitpid(child, 0)
+    def use() -> None:
+        with two:
+            two.submit("Prime", 1)
+
+    assert f"belongs to process {os.getpid()}" in raised_after_fork(use, NoKernel)
     assert two.submit("Prime", 1).result() == 2

@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from forking import raised_after_fork
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -299,20 +300,11 @@ def test_threads_take_turns(session: Session) -> None:
 def test_a_fork_and_a_pickle_say_what_to_do(session: Session) -> None:
     with pytest.raises(TypeError, match=rf"{session.kernel_id[:8]}.*keep=True"):
         pickle.dumps(session)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            with session:
-                session.evaluate("1")
-        except NoKernel as error:
-            os.write(writer, str(error).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with open(reader) as said:
-        assert f"belongs to process {os.getpid()}" in said.read()
-    os.waitpid(child, 0)
+    def use() -> None:
+        with session:
+            session.evaluate("1")
+
+    assert f"belongs to process {os.getpid()}" in raised_after_fork(use, NoKernel)
     assert session.evaluate("2") == 2
 
 

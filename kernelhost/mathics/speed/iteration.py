@@ -6,7 +6,7 @@ of the variable at each turn. Its ``FoldList`` folds anew from the start for eac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from mathics.core.atoms import Integer, MachineReal, Rational
@@ -117,7 +117,7 @@ class _Variable:
         self._definitions.add_user_definition(self._name, self._kept)
 
 
-def _turns(spec: _Spec, evaluation: Any) -> Iterator[None]:
+def _turns(spec: _Spec, evaluation: Any) -> Generator[None, None, None]:
     """Set the variable to each of its values."""
     if spec.symbol is None:
         for _ in spec.values:
@@ -132,7 +132,8 @@ def _turns(spec: _Spec, evaluation: Any) -> Iterator[None]:
         variable.restore()
 
 
-def _table(expression: Any, evaluation: Any) -> Any:
+def _loop(expression: Any, evaluation: Any) -> tuple[Any, Generator[None, None, None]] | None:
+    """Return what to evaluate in each turn of the first iterator, and its turns; None: not here."""
     if len(expression._elements) < 2:
         return None
     body, *iterators = expression._elements
@@ -140,28 +141,31 @@ def _table(expression: Any, evaluation: Any) -> Any:
     if spec is None:
         return None
     inner = Expression(expression._head, body, *iterators[1:]) if len(iterators) > 1 else body
+    return inner, _turns(spec, evaluation)
+
+
+def _table(expression: Any, evaluation: Any) -> Any:
+    loop = _loop(expression, evaluation)
+    if loop is None:
+        return None
+    inner, turns = loop
     found = []
-    turns = _turns(spec, evaluation)
     try:
         for _ in turns:
             evaluation.check_stopped()
             found.append(inner.evaluate(evaluation))
     finally:
-        turns.close()  # type: ignore[attr-defined]
+        turns.close()
     if any(each is _NOTHING for each in found):
         found = [each for each in found if each is not _NOTHING]
     return ListExpression(*found)
 
 
 def _do(expression: Any, evaluation: Any) -> Any:
-    if len(expression._elements) < 2:
+    loop = _loop(expression, evaluation)
+    if loop is None:
         return None
-    body, *iterators = expression._elements
-    spec = _spec(iterators[0], evaluation)
-    if spec is None:
-        return None
-    inner = Expression(expression._head, body, *iterators[1:]) if len(iterators) > 1 else body
-    turns = _turns(spec, evaluation)
+    inner, turns = loop
     try:
         for _ in turns:
             evaluation.check_stopped()
@@ -174,7 +178,7 @@ def _do(expression: Any, evaluation: Any) -> Any:
             except ReturnInterrupt as returned:
                 return returned.expr
     finally:
-        turns.close()  # type: ignore[attr-defined]
+        turns.close()
     return SymbolNull
 
 
