@@ -1,7 +1,10 @@
 """One kernel of a server over one blocking link: one thread evaluates, any thread aborts.
 
 An abort is sent only after its request has been written, since before that it would abort nothing.
-It is followed by an evaluation of no consequence, which takes an abort that came too late. A kernel
+It is followed by an evaluation of no consequence, which takes an abort that came too late. One that
+comes too early aborts nothing: data and messages travel on two connections, and on the way (packets
+that are sent again, a proxy) a message can overtake the request. So it is sent again until there is
+an answer. A kernel
 that is not kept is attached with `"KeepAlive" -> False`, so that it ends with the link, whatever
 happens to the program.
 """
@@ -52,6 +55,11 @@ _EVALUATE = Symbol("EvaluatePacket")
 _CONNECT_SECONDS = 10.0
 _CLOSE_SECONDS = 3.0
 _TICK = 0.1
+# An abort that has no effect in so many seconds is sent again; no sooner than a server with usual
+# settings (`Limits`/`AbortTimeout`) would send a signal. One that is asked for twice within the
+# second time is one.
+_AGAIN = 10.0
+_TWICE = 0.5
 # How many of the evaluations that take late aborts may be aborted, before the kernel counts as
 # dead.
 _FENCES = 10
@@ -85,11 +93,13 @@ class KernelLink:
         self.identity = identity
         self._link = link
         self._next: Callable[[float | None], Function] = reader or link.next_packet
-        # Guards the three attributes below.
+        # Guards the five attributes below.
         self._lock = threading.Lock()
         self._running: object = None
         self._sent = False
         self._aborting = False
+        self._aborted_at = 0.0
+        self._again: threading.Timer | None = None
         self._prompted = False
         self._closed = False
 
@@ -192,13 +202,12 @@ class KernelLink:
                 # Only now does an abort have something to abort.
                 self._sent = True
                 if self._aborting:
-                    self._link.put_message(MessageCode.ABORT)
+                    self._send_abort()
             value = self._answer(on_message, on_print)
         except wstp.WSTPError as error:
             raise KernelDied(f"the kernel is gone: {error}") from None
         finally:
-            with self._lock:
-                self._running, aborted = None, self._aborting
+            aborted = self._done()
         if aborted:
             self._fence()
         return value
@@ -224,7 +233,7 @@ class KernelLink:
             with self._lock:
                 self._sent = True
                 if self._aborting:
-                    self._link.put_message(MessageCode.ABORT)
+                    self._send_abort()
             while True:
                 try:
                     packet = self._next(_TICK)
@@ -248,8 +257,7 @@ class KernelLink:
         except wstp.WSTPError as error:
             raise KernelDied(f"the kernel is gone: {error}") from None
         finally:
-            with self._lock:
-                self._running = None
+            self._done()
         self._prompted = True
 
     def _put_mark(self, marks: list[Expr]) -> None:
@@ -260,16 +268,38 @@ class KernelLink:
         self._link.flush()
 
     def abort(self, token: object) -> None:
-        """Abort the evaluation `token`, if it is the one that runs."""
+        """Abort the evaluation `token`, if it is the one that runs.
+
+        A second time aborts what goes on after the first, as `CheckAbort` does.
+        """
         with self._lock:
-            if self._running is not token or self._aborting:
-                return
-            self._aborting = True
-            if self._sent:
-                try:
-                    self._link.put_message(MessageCode.ABORT)
-                except wstp.WSTPError:
-                    pass  # the link is gone: the evaluating thread notices
+            if self._running is token:
+                twice = self._aborting and time.monotonic() - self._aborted_at < _TWICE
+                self._aborting = True
+                if self._sent and not twice:
+                    self._send_abort()
+
+    def _send_abort(self) -> None:
+        """Send an abort now, and once more later unless there is an answer; the lock is held."""
+        self._aborted_at = time.monotonic()
+        try:
+            self._link.put_message(MessageCode.ABORT)
+        except wstp.WSTPError:
+            return  # the link is gone: the evaluating thread notices
+        if self._again is not None:
+            self._again.cancel()
+        self._again = threading.Timer(_AGAIN, self.abort, (self._running,))
+        self._again.daemon = True
+        self._again.start()
+
+    def _done(self) -> bool:
+        """Note that nothing runs any more; return whether it was to be aborted."""
+        with self._lock:
+            self._running, aborted = None, self._aborting
+            if self._again is not None:
+                self._again.cancel()
+                self._again = None
+        return aborted
 
     def close(self) -> None:
         """End the kernel and the link. A second time does nothing."""

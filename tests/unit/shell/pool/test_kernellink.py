@@ -10,6 +10,7 @@ from kernel_player import KERNEL, KernelPlayer, message, packet
 
 import wstp
 from kernelbus.shell.address import Address
+from kernelbus.shell.pool import kernellink
 from kernelbus.shell.pool.kernellink import KernelDied, KernelLink, KernelMessage, NoKernel, encode
 from wstp import Symbol
 
@@ -96,6 +97,41 @@ def test_a_late_abort_falls_on_an_evaluation_of_no_consequence(play: Start) -> N
     thread.join()
     assert kernel.codes == ["busy[]", "0", "1"]
     assert kernel.messages == [wstp.MessageCode.ABORT]
+    link.close()
+
+
+@pytest.mark.parametrize("asked", ["once", "twice"])
+def test_an_abort_that_had_no_effect_is_sent_again(play: Start, monkeypatch: pytest.MonkeyPatch, asked: str) -> None:
+    """The first has overtaken its request; without the second, nobody would ever have an answer."""
+    monkeypatch.setattr(kernellink, "_AGAIN", 0.1 if asked == "once" else 1000.0)
+    monkeypatch.setattr(kernellink, "_TWICE", 0.0)
+    heard = threading.Event()
+
+    def busy(player: KernelPlayer, link: wstp.Link) -> None:
+        player.await_message(link, wstp.MessageCode.ABORT)
+        heard.set()
+        player.messages.clear()
+        player.await_message(link, wstp.MessageCode.ABORT)
+        link.put(packet("ReturnPacket", Symbol("$Aborted")), end_packet=True)
+        link.flush()
+
+    kernel = play({"busy[]": busy, **{str(n): [packet("ReturnPacket", n)] for n in range(3)}})
+    link, token = attach(kernel), object()
+    link.begin(token)
+    link.abort(token)
+
+    def again() -> None:
+        heard.wait(30)
+        link.abort(token)
+
+    thread = threading.Thread(target=again)
+    if asked == "twice":
+        thread.start()
+    assert evaluate(link, Symbol("busy")()) == Symbol("$Aborted")
+    kernel.messages.clear()
+    link.begin(object())
+    assert evaluate(link, 2) == 2
+    assert kernel.messages == [], "no abort is left over"
     link.close()
 
 
