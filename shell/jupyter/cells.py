@@ -20,6 +20,7 @@ from kernelbus.shell.jupyter.binding import Binding, read_notebook
 from kernelbus.shell.jupyter.conversation import (
     Asked,
     Happening,
+    Pictured,
     Printed,
     Prompted,
     Result,
@@ -38,6 +39,7 @@ from kernelbus.shell.jupyter.rendering import (
     by_package,
     only,
     plain,
+    printing,
     rendering,
     tex_of,
     value_of,
@@ -364,6 +366,7 @@ class CellRunner:
         said = ""
         unreadable: str | None = None
         results: list[Result] = []
+        await self._render_prints()
         note = CellNote(session.number, session.position, self._cell, self._title, left)
         self._last = note, self.front
         await session.enter(text, note, self.binding.path)
@@ -407,6 +410,17 @@ class CellRunner:
         if aborted:
             raise _Failed("$Aborted", "the evaluation was aborted")
 
+    async def _render_prints(self) -> None:
+        """Have what the next input prints rendered.
+
+        Raises:
+            _Failed: it was interrupted meanwhile, and an abort now would come before the input.
+            SessionLost: the kernel has ended.
+        """
+        await self.session.render_prints()
+        if self._aborted:
+            raise _Failed("$Aborted", "interrupted before the input was evaluated")
+
     async def _run_beside(self, text: str) -> None:
         """Evaluate one statement beside the inputs, and show what comes of it.
 
@@ -425,7 +439,7 @@ class CellRunner:
 
     async def _evaluated(self, code: str, heard: Callable[[Happening], None]) -> tuple[str, Rendered]:
         """Return the value of a text that is no input, as text and as it is rendered."""
-        match await self.session.rendering(value_of(code), heard):
+        match await self.session.rendering(printing(value_of(code)), heard):
             case [str(text), answer]:
                 return text, bundle(answer) or Rendered()
             case [int(length), answer]:
@@ -496,6 +510,8 @@ class CellRunner:
         match happening:
             case Printed():
                 front.stream("stdout", happening.text)
+            case Pictured():
+                self._show_printed(happening, front)
             case Told():
                 front.stream("stderr", f"{happening.text}\n")
             case Result():
@@ -503,6 +519,18 @@ class CellRunner:
                 front.show({"text/plain": text, **rendered.data}, rendered.metadata, happening.number)
             case Unreadable() | Asked() | Prompted() | Returned():
                 pass
+
+    def _show_printed(self, printed: Pictured, front: Front) -> None:
+        """Show what was printed as more than text, or as its text."""
+        rendered = bundle(printed.rendered) or Rendered()
+        if self._form is not None:
+            rendered = only(rendered, self._form) or Rendered()
+        for line in rendered.left_out:
+            front.stream("stderr", f"what is printed: {line}\n")
+        if rendered.data:
+            front.show({"text/plain": plain(printed.text, None), **rendered.data}, rendered.metadata, None)
+        else:
+            front.stream("stdout", printed.text)
 
     # ------------------------------------------------------------------ questions
 

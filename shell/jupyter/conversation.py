@@ -14,9 +14,10 @@ from typing import Literal, TypeAlias
 
 from kernelbus.shell.clients.forms import full_form
 from kernelbus.shell.commands import CONTEXT, name_of
+from kernelbus.shell.jupyter.kernelcode import PRINTED
 from wstp import Expr, Function
 
-__all__ = ["Asked", "Conversation", "Happening", "Printed", "Prompted", "Result", "Returned", "Told", "Unreadable"]
+__all__ = ["Asked", "Conversation", "Happening", "Pictured", "Printed", "Prompted", "Result", "Returned", "Told", "Unreadable"]
 
 _NUMBER = re.compile(r"(?:In|Out)\[(\d+)\]")
 _DIALOG = "(Dialog)"
@@ -27,6 +28,14 @@ class Printed:
     """The kernel has printed `text`."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """The kernel has printed what is more than its `text`; `rendered` is for `rendering.bundle`."""
+
+    text: str
+    rendered: Expr
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,7 @@ class Prompted:
     depth: int
 
 
-Happening: TypeAlias = Printed | Told | Result | Returned | Unreadable | Asked | Prompted
+Happening: TypeAlias = Printed | Pictured | Told | Result | Returned | Unreadable | Asked | Prompted
 
 
 class Conversation:
@@ -115,11 +124,12 @@ class Conversation:
         self._of_server = False
         self._label = ""
         self._explains = False
+        self._rendered: Expr = None  # of the text that comes next
 
     @property
     def within(self) -> bool:
         """Whether the next packet belongs to the last one."""
-        return bool(self._message or self._label or self._explains)
+        return bool(self._message or self._label or self._explains or self._rendered)
 
     def at_prompt(self, prompt: str) -> Prompted:
         """Note the prompt at which the kernel waits, and return it as a happening."""
@@ -134,6 +144,8 @@ class Conversation:
     def take(self, packet: Function) -> Iterator[Happening]:
         """Give what a packet brings, if anything."""
         name, value = name_of(packet.head), packet.args[0] if packet.args else ""
+        # An abort between the two packets leaves a rendering without its text.
+        rendered, self._rendered = self._rendered, None
         match name:
             case "InputNamePacket":
                 yield self.at_prompt(str(value))
@@ -148,8 +160,12 @@ class Conversation:
                 self._explains = False
                 yield Printed(str(value))
                 yield Asked("menu", "Interrupt> ")
+            case "TextPacket" if rendered is not None:
+                yield Pictured(str(value), rendered)
             case "TextPacket":
                 yield Printed(str(value))
+            case "ExpressionPacket" if isinstance(value, list) and len(value) == 2 and value[0] == PRINTED:
+                self._rendered = value[1]
             case "SyntaxPacket":
                 yield Unreadable(value if isinstance(value, int) else 0)
             case "OutputNamePacket":

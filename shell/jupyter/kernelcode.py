@@ -11,10 +11,12 @@ import re
 
 from wstp import Expr, Symbol
 
-__all__ = ["CONTEXT", "code", "quoted"]
+__all__ = ["CONTEXT", "PRINTED", "code", "quoted"]
 
 #: The context of all that is defined in the kernel for notebooks.
 CONTEXT = "Kernelbus`Notebook`"
+#: What begins a packet with the rendering of printed text.
+PRINTED = CONTEXT + "printed"
 
 _WORD = re.compile(r'("(?:[^"\\]|\\.)*")|(?<![\w$`#])([a-z]\w*)|(?<![\w$`#])(\$?[A-Z]\w*)')
 

@@ -12,12 +12,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kernelbus.shell.clients.profile import CellNote
-from kernelbus.shell.jupyter.conversation import Asked, Happening, Printed, Prompted, Result, Told, Unreadable
+from kernelbus.shell.jupyter.conversation import (
+    Asked,
+    Happening,
+    Pictured,
+    Printed,
+    Prompted,
+    Result,
+    Told,
+    Unreadable,
+)
 
 __all__ = ["Came", "Missed", "came_back", "outputs_in"]
 
 _SHORT = 8
-_KINDS = (Printed, Told, Result)
+_KINDS = (Printed, Pictured, Told, Result)
 
 
 def outputs_in(happenings: Sequence[Happening]) -> int:

@@ -7,9 +7,15 @@ their own, and everything that they return is bounded.
 
 | value | what is added to text/plain |
 |---|---|
-| a picture | image/svg+xml, image/png |
-| Dataset, Grid, TableForm, Column, an association, a list of pictures | text/html |
+| a picture, and one in Style, Framed, Panel or the like | image/svg+xml, image/png |
+| Dataset, Grid, TableForm, Column, an association, a list or Row of pictures | text/html |
 | another expression that is neither plain data nor large | text/latex |
+
+**What is printed** is rendered while the evaluation goes on, since it is nowhere afterwards. The
+kernel's Print has a rule for that, which holds in the one input that the notebook has entered
+(:func:`prints`), and for pictures, tables and what contains them alone. It writes an
+`ExpressionPacket` before the packet with the text: a client that does not know it has the text as
+ever. Printing in an input of another client is as if there were no rule.
 """
 
 from __future__ import annotations
@@ -23,10 +29,22 @@ from typing import Any
 
 from kernelbus.shell.clients.pictures import PNG, is_picture
 from kernelbus.shell.commands import name_of
-from kernelbus.shell.jupyter.kernelcode import CONTEXT, code
+from kernelbus.shell.jupyter.kernelcode import CONTEXT, PRINTED, code
 from wstp import Expr, Symbol
 
-__all__ = ["DEFINITIONS", "Rendered", "bundle", "by_package", "plain", "rendering", "shown_of", "value_of", "worth_asking"]
+__all__ = [
+    "DEFINITIONS",
+    "Rendered",
+    "bundle",
+    "by_package",
+    "plain",
+    "printing",
+    "prints",
+    "rendering",
+    "shown_of",
+    "value_of",
+    "worth_asking",
+]
 
 #: The longest text that is shown whole, and how much is shown of a longer one, in characters.
 _LONGEST = 100_000
@@ -50,6 +68,10 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d*)?")
 _SOURCE = (
     # Whether something is drawn.
     "picture[x_] := MatchQ[Head[x], Graphics | Graphics3D | Graph | Image | Image3D | Legended | GeoGraphics]",
+    # What is shown of something that only dresses it, which not every kernel can draw.
+    "bare[x_] := If[MatchQ[Head[x], Style | Framed | Panel | Pane | Tooltip | Annotation | Magnify | Deploy | Item] && Length[x] > 0 "
+    "&& (picture[First[x]] || bare[First[x]] =!= First[x]), bare[First[x]], x]",
+    "tabular[x_] := MatchQ[Head[x], Grid | TableForm | Column] && Length[x] > 0 || Head[x] === Dataset",
     # A picture as {SVG, PNG}; "" for what the kernel does not draw, a length for what is too long.
     "drawn[x_, s_, p_] := {If[MatchQ[Head[x], Image | Image3D], \"\", bounded[ExportString[x, \"SVG\"], s]], "
     "bounded[ExportString[x, \"PNG\"], p]}",
@@ -57,8 +79,9 @@ _SOURCE = (
     # A cell of a table: text, or something within it.
     "text[x_] := With[{t = ToString[x]}, If[StringQ[t], StringTake[t, UpTo[400]], \"\"]]",
     "cell[x_, d_] := Which[StringQ[x], StringTake[x, UpTo[400]], NumberQ[x], text[x], "
-    "picture[x], {\"image\", bounded[ExportString[x, If[MatchQ[Head[x], Image | Image3D], \"PNG\", \"SVG\"]], 500000]}, "
+    "picture[bare[x]], image[bare[x]], "
     "d > 0 && AssociationQ[x], table[x, d - 1], True, text[x]]",
+    "image[x_] := {\"image\", bounded[ExportString[x, If[MatchQ[Head[x], Image | Image3D], \"PNG\", \"SVG\"]], 500000]}",
     "few[x_, n_] := If[Length[x] > n, Take[x, n], x]",
     # A table: {"table", heads of columns, heads of rows, rows, number of rows, number of columns}.
     "table[x_, d_] := Which["
@@ -79,16 +102,39 @@ _SOURCE = (
     "| _NumericArray | _SparseArray | _Function | _Hold | _HoldComplete | _Dataset | _Failure], {\"none\"}, "
     "TimeConstrained[With[{t = ToString[TeXForm[x]]}, If[StringQ[t] && StringLength[t] < 20000, {\"tex\", t}, {\"none\"}]], 3, "
     "{\"none\"}]]",
+    # Things in a row, of which text stays whole.
+    "row[l_] := {\"row\", piece[bare[#]] & /@ few[l, 200]}",
+    "piece[x_] := Which[StringQ[x], x, picture[x], image[x], Head[x] === Dataset, table[inside[x], 2], tabular[x], table[First[x], 1], "
+    "True, With[{t = ToString[x]}, If[StringQ[t], t, \"\"]]]",
+    "strewn[x_] := Length[x] > 0 && ListQ[First[x]] && !FreeQ[drawable /@ First[x], True]",
+    "labeled[x_] := Head[x] === Labeled && Length[x] > 1 && picture[bare[First[x]]]",
+    "mixed[x_] := ListQ[x] && Length[x] <= 30 && !FreeQ[picture[bare[#]] & /@ x, True]",
+    "between[x_] := If[Length[x] > 1, Riffle[First[x], x[[2]]], First[x]]",
+    "pictures[x_] := ListQ[x] && 0 < Length[x] <= 30 && (AllTrue[x, picture] "
+    "|| AllTrue[x, ListQ[#] && 0 < Length[#] <= 30 && AllTrue[#, picture] &])",
+    # Whether more than text is shown of what is printed.
+    "drawable[x_] := picture[x] || tabular[x] || pictures[x] || Head[x] === MatrixForm || Head[x] === Row && strewn[x] "
+    "|| labeled[x] || mixed[x] || bare[x] =!= x",
+    "shows[{x_}] := If[Head[x] === MatrixForm, render[{First[x]}, \"MatrixForm\", False, svg, png], "
+    "render[{x}, \"\", False, svg, png]]",
+    "shows[l_] := row[l]",
+    f"svg = {_LARGEST_SVG}; png = {_LARGEST_PNG}; line = 0",
+    f"printed[l_] := With[{{r = shows[l]}}, If[r =!= {{\"none\"}}, LinkWrite[$ParentLink, ExpressionPacket[{{\"{PRINTED}\", r}}]]]]",
+    "Unprotect[Print]",
+    "Print[a__] := Block[{line = 0}, printed[{a}]; Print[a]] /; line === $Line && !FreeQ[drawable /@ {a}, True] && $Output =!= {}",
+    "Protect[Print]",
     "render[{x_}, f_, m_, s_, p_] := Which["
     "x === $Aborted, {\"aborted\"}, "
-    "picture[x], Prepend[drawn[x, s, p], \"picture\"], "
+    "picture[bare[x]], Prepend[drawn[bare[x], s, p], \"picture\"], "
     "Head[x] === Dataset, table[inside[x], 2], "
-    "MatchQ[Head[x], Grid | TableForm | Column] && Length[x] > 0, table[First[x], 1], "
+    "tabular[x], table[First[x], 1], "
+    "Head[x] === Row && strewn[x], row[between[x]], "
+    "labeled[x], table[{{x[[1]]}, {x[[2]]}}, 1], "
     "f === \"TableForm\" && ListQ[x], table[x, 1], "
     "f === \"MatrixForm\", TimeConstrained[With[{t = ToString[TeXForm[MatrixForm[x]]]}, {\"tex\", bounded[t, 20000]}], 3, {\"none\"}], "
     "AssociationQ[x] && Length[x] > 0, table[x, 2], "
-    "ListQ[x] && 0 < Length[x] <= 30 && AllTrue[x, picture], table[{x}, 1], "
-    "ListQ[x] && 0 < Length[x] <= 30 && AllTrue[x, ListQ[#] && 0 < Length[#] <= 30 && AllTrue[#, picture] &], table[x, 1], "
+    "pictures[x], table[If[FreeQ[picture /@ x, True], x, {x}], 1], "
+    "mixed[x], row[Join[{\"{\"}, Riffle[x, \", \"], {\"}\"}]], "
     "ListQ[x] && Length[x] > 0 && AllTrue[few[x, 100], AssociationQ], table[x, 1], "
     "m, tex[x], "
     "True, {\"none\"}]",
@@ -134,6 +180,16 @@ def only(rendered: Rendered, kind: str) -> Rendered | None:
         return None
     metadata = {key: value for key, value in rendered.metadata.items() if key == kind}
     return replace(rendered, data={kind: rendered.data[kind]}, metadata=metadata)
+
+
+def prints(number: int) -> Expr:
+    """Return the expression by which what `In[n]` prints is rendered; nothing else's is."""
+    return Symbol("CompoundExpression")(Symbol("Set")(Symbol(CONTEXT + "line"), number), Symbol("Null"))
+
+
+def printing(expression: Expr) -> Expr:
+    """Return an expression that is evaluated beside the inputs, and what it prints rendered."""
+    return Symbol("Block")([Symbol("Set")(Symbol(CONTEXT + "line"), Symbol("$Line"))], expression)
 
 
 def tex_of(number: int) -> Expr:
@@ -217,8 +273,8 @@ def bundle(answer: Expr) -> Rendered | None:
             return Rendered({"text/latex": as_tex(tex)["text/latex"]})
         case ["picture", svg, png]:
             return _picture(svg, png)
-        case ["table", *_]:
-            shown = _table(answer)
+        case ["table" | "row", *_]:
+            shown = _table(answer) or _row(answer)
             return Rendered({"text/html": shown}) if shown else Rendered()
         case ["tex", _]:
             return Rendered()
@@ -273,6 +329,14 @@ def _table(table: Expr) -> str:
         if whole > there
     ]
     return "".join(pieces) + (f"<p>... {' and '.join(more)}</p>" if more else "")
+
+
+def _row(row: Expr) -> str:
+    """Write things in a row; "" if it is none."""
+    match row:
+        case ["row", list(pieces)]:
+            return f'<div style="white-space: pre-wrap">{"".join(map(_cell, pieces))}</div>'
+    return ""
 
 
 def _cell(cell: Expr) -> str:

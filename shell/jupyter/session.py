@@ -36,7 +36,7 @@ from kernelbus.shell.clients.session import KernelRefused, SessionError
 from kernelbus.shell.commands import command
 from kernelbus.shell.extras import MissingExtra
 from kernelbus.shell.jupyter.conversation import Asked, Conversation, Happening, Prompted, Returned
-from kernelbus.shell.jupyter.rendering import DEFINITIONS
+from kernelbus.shell.jupyter.rendering import DEFINITIONS, prints
 from kernelbus.shell.jupyter.starting import StartError, is_here, is_listening, start_server
 from kernelbus.shell.token import TokenError
 from wstp import Expr, Symbol
@@ -349,10 +349,23 @@ class NotebookSession:
         Raises:
             SessionLost: the link has ended.
         """
+        await self._define()
+        return await self.value(expression, heard)
+
+    async def render_prints(self) -> None:
+        """Have what the next input prints rendered, if it is one of the main loop.
+
+        Raises:
+            SessionLost: the link has ended.
+        """
+        if not self.depth:
+            await self._define()
+            await self.value(prints(self.number))
+
+    async def _define(self) -> None:
         if not self._defined:
             await self.value(DEFINITIONS)
             self._defined = True
-        return await self.value(expression, heard)
 
     async def answer(self, answer: Expr) -> None:
         """Answer what the kernel has asked."""

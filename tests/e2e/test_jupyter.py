@@ -98,6 +98,11 @@ def test_an_interrupt_aborts_and_keeps_the_session(book: Notebook, tmp_path: Pat
         ('<|"a" -> y^2|>', {"text/html"}),
         ("Grid[{{1, 2}, {3, Image[{{0, 1}}]}}]", {"text/html"}),
         ("TableForm[{{1, 2}, {3, 4}}]", {"text/html"}),
+        ("{Graphics[Disk[]], y}", {"text/html"}),
+        ("Row[{Graphics[Disk[]], y}]", {"text/html"}),
+        ("Row[{1, 2}]", set()),
+        ("Style[Graphics[Disk[]], Red]", {"image/svg+xml", "image/png"}),
+        ('Labeled[Graphics[Disk[]], "disk"]', {"text/html"}),
     ],
 )
 def test_bundles(book: Notebook, code: str, kinds: set[str]) -> None:
@@ -105,6 +110,37 @@ def test_bundles(book: Notebook, code: str, kinds: set[str]) -> None:
     (bundle,) = ran.bundles()
     assert bundle.keys() == {"text/plain", *kinds}
     assert not ran.text("stderr")
+
+
+@pytest.mark.parametrize(
+    ("code", "kinds"),
+    [
+        ("Print[Plot[t, {t, 0, 1}]]", {"image/svg+xml", "image/png"}),
+        ("Echo[Plot[t, {t, 0, 1}]];", {"text/html"}),
+        ("Print[Image[{{0, 1}, {1, 0}}]]", {"image/png"}),
+        ("Print[Framed[Graphics[Disk[]]]]", {"image/svg+xml", "image/png"}),
+        ('Print["a", Graphics[Disk[]]]', {"text/html"}),
+        ('Print[Row[{1, Graphics[Disk[]]}, ", "]]', {"text/html"}),
+        ("Print[{Graphics[Disk[]], y}]", {"text/html"}),
+        ("Print[Grid[{{1, 2}}]]", {"text/html"}),
+        ('Print[Dataset[{<|"a" -> 1|>}]]', {"text/html"}),
+        ("Print[MatrixForm[{{1, y}}]]", {"text/latex"}),
+        ("Scan[Print, {Graphics3D[Sphere[]]}]", {"image/svg+xml", "image/png"}),
+    ],
+)
+def test_what_is_printed_is_shown_between_the_texts(book: Notebook, code: str, kinds: set[str]) -> None:
+    ran = book.run(f'Print["before"]; {code}\nPrint["after"]')
+    assert [kind for kind, _ in ran.outputs] == ["execute_input", "stream", "display_data", "stream"]
+    (bundle,) = ran.bundles("display_data")
+    assert bundle.keys() == {"text/plain", *kinds}
+    assert (ran.text("stdout"), ran.text("stderr")) == ("before\nafter\n", "")
+    assert [kind for kind, _ in book.run(code, silent=False, store_history=False).outputs][-1] == "display_data"
+
+
+def test_what_is_printed_and_not_drawn_is_text(book: Notebook) -> None:
+    ran = book.run('Print[Graphics[Text[StringRepeat["x", 2000000]]]]; Print[{1, <|"a" -> y^2|>}]')
+    assert ran.text("stdout").startswith("-Graphics-\n") and "<|a -> " in ran.text("stdout")
+    assert "ExportString::draw: " in ran.text("stderr") and not ran.bundles("display_data")
 
 
 def test_renderings_leave_no_trace(book: Notebook) -> None:
@@ -256,6 +292,10 @@ class TestProtocol(jupyter_kernel_test.KernelTests):
         {"code": "6*7", "result": "42"},
         {"code": "a^2 + b", "mime": "text/latex"},
         {"code": "Plot[x, {x, 0, 1}]", "mime": "image/svg+xml"},
+    ]
+    code_display_data: ClassVar = [
+        {"code": "Print[Plot[x, {x, 0, 1}]]", "mime": "image/png"},
+        {"code": "Echo[Grid[{{1}}]];", "mime": "text/html"},
     ]
     supported_history_operations = ("tail", "range", "search")
     code_history_pattern = "6?7"

@@ -27,6 +27,8 @@ from serving import Part, wait_until, write_config
 
 from kernelbus.shell.address import Address
 from kernelbus.shell.clients.session import Session, reconnect_command
+from kernelbus.shell.commands import name_of
+from wstp import Symbol
 
 POOLS = {"Main": {"MinimumKernelNumber": 1, "MaximumKernelNumber": 16}, "Other": {"MinimumKernelNumber": 0, "MaximumKernelNumber": 1}}
 
@@ -180,10 +182,16 @@ def test_a_shutdown_in_mid_cell_leaves_the_evaluation_and_what_shows_it_comes_la
 
 def test_a_session_that_another_client_has_is_not_taken(server: Part, open_book: Callable[..., object]) -> None:
     with open_book("taken.ipynb") as book:  # type: ignore[attr-defined]
-        book.run("mine = 1")
+        book.run("mine = 1; Print[Graphics[Disk[]]]")
         kernel = re.search("kernel +(.*)\n", book.run("%kernel").text("stdout"))
         assert kernel is not None
-    with Session(Address("127.0.0.1", server.port), reconnect_command(kernel[1])), open_book("taken.ipynb") as book:  # type: ignore[attr-defined]
+    with Session(Address("127.0.0.1", server.port), reconnect_command(kernel[1])) as other, open_book("taken.ipynb") as book:  # type: ignore[attr-defined]
+        # Pictures that it prints are of use to notebooks alone.
+        other.put(Symbol("EnterTextPacket")("Print[Graphics[Disk[]]]"))
+        heads = []
+        while "InputNamePacket" not in heads[1:]:
+            heads.append(name_of(other.next(30).head))
+        assert "TextPacket" in heads and "ExpressionPacket" not in heads
         ran = book.run("mine")
         assert result(ran) == "mine"
         assert re.match(r"the session of taken\.ipynb is in use: client 127\.0\.0\.1:\d+ has had it for .*s\. This", ran.text("stderr"))

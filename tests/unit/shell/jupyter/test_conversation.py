@@ -6,6 +6,7 @@ from kernelbus.shell.jupyter.conversation import (
     Asked,
     Conversation,
     Happening,
+    Pictured,
     Printed,
     Prompted,
     Result,
@@ -13,6 +14,7 @@ from kernelbus.shell.jupyter.conversation import (
     Told,
     Unreadable,
 )
+from kernelbus.shell.jupyter.kernelcode import PRINTED
 from wstp import Expr, Function, Symbol
 
 
@@ -39,6 +41,16 @@ def test_an_evaluation() -> None:
         Result(12, "Out[12]//InputForm= ", "ComplexInfinity"),
         Prompted("In[13]:= ", 13, 0),
     ]
+
+
+def test_what_is_printed_may_have_a_rendering_before_it() -> None:
+    rendering = packet("ExpressionPacket", [PRINTED, ["picture", "<svg", ""]])
+    conversation = Conversation()
+    assert not list(conversation.take(rendering)) and conversation.within
+    assert list(conversation.take(packet("TextPacket", "-Graphics-\n"))) == [Pictured("-Graphics-\n", ["picture", "<svg", ""])]
+    assert not conversation.within
+    # An abort came between the two.
+    assert taken(rendering, packet("InputNamePacket", "In[2]:= "), packet("TextPacket", "b\n"))[1:] == [Printed("b\n")]
 
 
 def test_text_that_cannot_be_read() -> None:

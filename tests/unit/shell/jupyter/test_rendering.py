@@ -59,6 +59,14 @@ def test_pictures_in_a_table() -> None:
     assert "(a picture)" in html
 
 
+def test_things_in_a_row() -> None:
+    rendered = bundle(["row", ["a < ", ["image", SVG], ["table", [], [], [["1"]], 1, 1]]])
+    assert rendered is not None
+    encoded = base64.b64encode(SVG.encode()).decode()
+    inside = f'a &lt; <img src="data:image/svg+xml;base64,{encoded}" alt="picture"/><table><tbody><tr><td>1</td></tr></tbody></table>'
+    assert rendered.data == {"text/html": f'<div style="white-space: pre-wrap">{inside}</div>'}
+
+
 def test_what_a_table_leaves_out() -> None:
     rendered = bundle(["table", [], [], [["1", "2"]], 5000, 40])
     assert rendered is not None
