@@ -5,11 +5,13 @@ Shared by the clients that people use and by the pool for Python programs. No I/
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import wstp
 from kernelbus.shell.address import Address
 from wstp import Expr, Function, Symbol
 
-__all__ = ["CONTEXT", "LOCKED", "NO_TOKEN", "UNPROVEN", "WAITING", "command", "name_of", "unreachable"]
+__all__ = ["CONTEXT", "LOCKED", "NO_TOKEN", "UNPROVEN", "WAITING", "command", "for_earlier", "name_of", "unreachable"]
 
 #: The context of the commands (:mod:`kernelbus.frontend.commands`).
 CONTEXT = "WSTPServer`"
@@ -36,6 +38,33 @@ UNPROVEN = (
 def command(name: str, *arguments: Expr) -> Function:
     """Return the expression that gives a server the command `name`."""
     return Symbol(CONTEXT + name)(*arguments)
+
+
+#: Options that servers have not always known, and that a client can do without.
+_DISPENSABLE = ("Progress",)
+
+
+def for_earlier(asked: Sequence[Expr], refusal: str) -> list[Expr] | None:
+    """Return a command's arguments as a server of an earlier version understands them.
+
+    Args:
+        asked: the arguments; options are in an association, or rules among them.
+        refusal: what the server said of them.
+
+    Returns:
+        The arguments without the option that the server does not know; None: that is not why it
+        refused, or the option is needed.
+    """
+    unknown = next((option for option in _DISPENSABLE if f'knows no "{option}"' in refusal), None)
+    if unknown is None:
+        return None
+    plain: list[Expr] = []
+    for argument in asked:
+        if isinstance(argument, dict):
+            plain.append({key: value for key, value in argument.items() if key != unknown})
+        elif not (isinstance(argument, Function) and name_of(argument.head) == "Rule" and argument.args[0] == unknown):
+            plain.append(argument)
+    return plain
 
 
 def name_of(symbol: object) -> str:

@@ -16,7 +16,16 @@ from dataclasses import dataclass, field
 import wstp
 from kernelbus.bus.security.proof import SHORTEST, client_proof, same, server_proof
 from kernelbus.shell.address import Address
-from kernelbus.shell.commands import LOCKED, NO_TOKEN, UNPROVEN, WAITING, command, name_of, unreachable
+from kernelbus.shell.commands import (
+    LOCKED,
+    NO_TOKEN,
+    UNPROVEN,
+    WAITING,
+    command,
+    for_earlier,
+    name_of,
+    unreachable,
+)
 from kernelbus.shell.dialing import dial
 from wstp import Expr, Function, Symbol
 
@@ -218,6 +227,12 @@ class Session:
                 if answer == Symbol("True"):
                     self.given = token
                     answer = self._answer(deadline, heard)
+            if not isinstance(answer, str) and (plain := for_earlier(request.args, heard.text)) is not None:
+                for _ in sent[1:]:
+                    self._answer(deadline, _Heard())
+                heard = _Heard(on_wait)
+                self._send([Function(request.head, *plain), *sent[1:]])
+                answer = self._answer(deadline, heard)
             if not isinstance(answer, str):
                 raise self._refused(heard.message[1], heard.text or "it refused")
             self.kernel = answer

@@ -19,7 +19,16 @@ from collections.abc import Callable, Sequence
 
 import wstp
 from kernelbus.shell.address import Address
-from kernelbus.shell.commands import CONTEXT, LOCKED, NO_TOKEN, WAITING, command, name_of, unreachable
+from kernelbus.shell.commands import (
+    CONTEXT,
+    LOCKED,
+    NO_TOKEN,
+    WAITING,
+    command,
+    for_earlier,
+    name_of,
+    unreachable,
+)
 from kernelbus.shell.dialing import dial
 from kernelbus.shell.pool.missed import lost as why_lost
 from kernelbus.shell.pool.said import (
@@ -150,14 +159,14 @@ class KernelLink:
         wanted: list[Expr] = [kernel, options] if kernel else [options]
         try:
             try:
-                identity = _ask(link, "ConnectKernel", *wanted, deadline=deadline, stop=stop)
+                identity = _ask_for_kernel(link, wanted, deadline=deadline, stop=stop)
             except _Refused as refused:
                 if refused.message != LOCKED:
                     raise
                 if not token:
                     raise _Refused(NO_TOKEN, LOCKED) from None
                 _ask(link, "Authenticate", token, deadline=deadline, stop=stop)
-                identity = _ask(link, "ConnectKernel", *wanted, deadline=deadline, stop=stop)
+                identity = _ask_for_kernel(link, wanted, deadline=deadline, stop=stop)
             if isinstance(identity, str):
                 return cls(link, identity)
             why = "it refused"
@@ -397,6 +406,17 @@ class _Refused(Exception):
     def __init__(self, text: str, message: tuple[str, str] = ("", "")) -> None:
         super().__init__(text)
         self.message = message
+
+
+def _ask_for_kernel(link: wstp.Link, wanted: Sequence[Expr], *, deadline: float, stop: Callable[[], bool]) -> Expr:
+    """Ask for a kernel, as :func:`_ask` does, also a server of an earlier version."""
+    try:
+        return _ask(link, "ConnectKernel", *wanted, deadline=deadline, stop=stop)
+    except _Refused as refused:
+        plain = for_earlier(wanted, str(refused))
+        if plain is None:
+            raise
+    return _ask(link, "ConnectKernel", *plain, deadline=deadline, stop=stop)
 
 
 def _ask(link: wstp.Link, name: str, *arguments: Expr, deadline: float, stop: Callable[[], bool]) -> Expr:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from asking import connect, value
+from asking import EVALUATE, answers, command, connect, order, value
 from builds import ROOT, breaks, last_release, patched, released, schemas
 from serving import Part, stand_in_pool, wait_until, write_config
 
+import wstp
 from kernelbus.bus.client import AdminClient, BrokerUnreachable
 from kernelbus.bus.protocol.orders import HostOrder
 from kernelbus.bus.protocol.version import PROTOCOL
-from wstp import Symbol
+from wstp import Expr, MessageCode, Symbol
 
 PRESENT = ROOT / "src"
 LATER = (PROTOCOL.major, PROTOCOL.minor + 1)
@@ -34,11 +38,11 @@ def later(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The last release, built from its tag."""
-    tag = last_release()
-    if tag is None:
-        pytest.skip("nothing has been released yet: there is no tag v*")
-    return released(tag, tmp_path_factory.mktemp("previous"))
+    """The last release, its wheel built from history."""
+    release = last_release()
+    if release is None:
+        pytest.skip("this clone has neither a tag v* nor a commit of tests/faults/releases.toml in its history")
+    return released(release[1], tmp_path_factory.mktemp("previous"))
 
 
 class Mixed:
@@ -64,26 +68,46 @@ class Mixed:
         return self.start(source, "host", "--name", name, ready="has joined")
 
 
+def come_back(frontend: Part, kernel: Expr) -> tuple[wstp.Link, list[str]]:
+    """Go back to a kernel by its id; return the link, and the texts that came before the answer."""
+    link = wstp.connect(frontend.server, mode="uuid", timeout=10)
+    link.put(command("Reconnect", kernel, Symbol("Rule")("Resume", Symbol("False"))), end_packet=True)
+    link.flush()
+    return link, [str(packet.args[0]) for packet in answers(link) if packet.head == Symbol("TextPacket")]
+
+
 def upgrade(old: Path, new: Path, folder: Path) -> None:
     """Replace the parts of one build by those of another, as docs/service.md says it."""
     with ExitStack() as stack:
         site = Mixed(folder, stack)
         broker, first = site.broker(old), site.host(old, "first")
         frontend = site.start(old, "frontend", "-p", "0")
+        with connect(frontend) as link:
+            over = order(link, command("CloseKernel"))
         link = stack.enter_context(connect(frontend))
-        pid = value(link, Symbol("Pid")())
+        pid, kernel = value(link, Symbol("Pid")()), order(link, command("KernelID"))
         broker.terminate()
         broker = site.broker(new)
         assert value(link, Symbol("Pid")()) == pid, "the broker was replaced, and the session has not noticed"
+        frontend.terminate()
         frontend = site.start(new, "frontend", "-p", "0")
+        late, said = come_back(frontend, over)
+        late.abort()
+        assert f"kernel {over} has ended" in said[0], "the new broker has read the old one's journal"
+        link, said = come_back(frontend, kernel)
+        assert said == []
+        assert value(link, Symbol("Pid")()) == pid
         second = site.host(new, "second")
         with AdminClient(site.endpoint, lambda size: bytes(size), sender="tester@here") as console:
             assert console.order(HostOrder(0, "", "first", "drain")).ok
         with connect(frontend) as other:
             assert value(other, Symbol("Pid")()) in [child.pid for child in second.children()]
+        link.put(EVALUATE(Symbol("Wait")()), end_packet=True)
+        link.put_message(MessageCode.ABORT)
+        assert answers(link)[-1].args == (Symbol("$Aborted"),)
         assert value(link, Symbol("Pid")()) == pid, "the session on the host that is drained goes on"
-        link.put(Symbol("WSTPServer`CloseKernel")(), end_packet=True)
-        link.flush()
+        assert order(link, command("CloseKernel")) == kernel
+        link.close()
         wait_until(lambda: first.process.poll() is not None, "the drained host ends with its last session")
         for part in (broker, first, second, frontend):
             assert not part.logged("Unknown field|is refused: it speaks")
@@ -105,6 +129,35 @@ def test_a_part_of_an_earlier_minor_joins_a_later_broker(later: Path, tmp_path: 
 def test_an_upgrade_from_the_last_release_costs_no_session(previous: Path, tmp_path: Path) -> None:
     assert breaks(schemas(previous), schemas(PRESENT)) == []
     upgrade(previous, PRESENT, tmp_path)
+
+
+def test_the_way_back_to_the_last_release_costs_no_session(previous: Path, tmp_path: Path) -> None:
+    upgrade(PRESENT, previous, tmp_path)
+
+
+PROGRAM = """
+import sys
+from kernelbus import KernelPool, connect
+from kernelbus.shell.main import main
+
+with connect(sys.argv[1]) as session:
+    print(session.evaluate(5))
+with KernelPool(sys.argv[1], 1) as pool:
+    print(pool.evaluate(6).result())
+main(["eval", "--server", sys.argv[1], "--timeout", "30", "7"])
+"""
+
+
+@pytest.mark.parametrize("server", ["earlier", "present"])
+def test_programs_of_one_release_use_servers_of_another(server: str, previous: Path, tmp_path: Path) -> None:
+    ours, theirs = (previous, PRESENT) if server == "earlier" else (PRESENT, previous)
+    config = write_config(tmp_path / "kernelbus.conf", Pools={"P": stand_in_pool(tmp_path)})
+    with Part("serve", "-p", "0", "-i", "127.0.0.1", "-c", config, source=ours) as part:
+        environment = {**os.environ, "PYTHONPATH": str(theirs), "XDG_STATE_HOME": str(tmp_path)}
+        words = [sys.executable, "-P", "-c", PROGRAM, part.server]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        # The stand-in gives back what it is asked.
+        assert (done.stdout.splitlines(), done.stderr) == (["5", "6", 'ToString[ToExpression["7"], InputForm]'], "")
 
 
 @pytest.mark.parametrize("major", [PROTOCOL.major + 1, PROTOCOL.major - 1])

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -59,20 +60,30 @@ def patched(folder: Path, protocol: tuple[int, int], *added: tuple[str, str]) ->
     return folder
 
 
-def last_release() -> str | None:
-    """Return the tag of the last release that came before this source; None: there is none."""
-    described = subprocess.run(
-        ["git", "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return described.stdout.strip() or None if described.returncode == 0 else None
+def last_release() -> tuple[str, str] | None:
+    """Return the last release that came before this source; None: the history here has none.
 
-
-def released(tag: str, folder: Path) -> Path:
-    """Build the wheel of a release from its tag, and unpack it; return the folder of its packages.
+    Returns:
+        Its name and its commit: a tag `v*`, or the last of tests/faults/releases.toml whose commit
+        this clone has as an ancestor.
     """
+    described = _git("describe", "--tags", "--abbrev=0", "--match", "v[0-9]*")
+    if described.returncode == 0:
+        return described.stdout.strip(), described.stdout.strip()
+    releases = tomllib.loads((ROOT / "tests" / "faults" / "releases.toml").read_text(encoding="utf-8"))["releases"]
+    known = [(name, commit) for name, commit in releases.items() if _git("merge-base", "--is-ancestor", commit, "HEAD").returncode == 0]
+    return known[-1] if known else None
+
+
+def _git(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def released(commit: str, folder: Path) -> Path:
+    """Build the wheel of a tag or commit, and unpack it; return the folder of its packages."""
     source, packages = folder / "source", folder / "packages"
     source.mkdir(parents=True)
-    archive = subprocess.run(["git", "archive", tag], cwd=ROOT, capture_output=True, check=True)
+    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True)
     subprocess.run(["tar", "-x", "-C", source], input=archive.stdout, check=True)
     build = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", folder / "dist", source]
     subprocess.run(build, check=True, timeout=300, stdout=subprocess.DEVNULL)

@@ -113,7 +113,8 @@ class Part:
         ours = {"XDG_STATE_HOME": _STATE.name, "KERNELBUS_KERNEL": "embedded"}
         environment = {**os.environ, **ours, **(environment or {}), **own}
         self.process = subprocess.Popen(
-            [*around, sys.executable, "-m", "kernelbus.shell.main", *map(str, command)],
+            # -P: the folder it runs in has a `wstp`, too, which may be of another build.
+            [*around, sys.executable, "-P", "-m", "kernelbus.shell.main", *map(str, command)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

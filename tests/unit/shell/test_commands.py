@@ -5,13 +5,22 @@ from __future__ import annotations
 import pytest
 
 from kernelbus.shell.address import Address
-from kernelbus.shell.commands import CONTEXT, command, name_of, unreachable
+from kernelbus.shell.commands import CONTEXT, command, for_earlier, name_of, unreachable
 from wstp import ConnectFailed, Symbol, TurnedAway
 
 
 def test_a_command_is_an_expression_in_the_servers_context() -> None:
     assert command("Reconnect", "id", 3) == Symbol("WSTPServer`Reconnect")("id", 3)
     assert command("Pools").head == Symbol(CONTEXT + "Pools")
+
+
+def test_an_earlier_server_is_asked_without_what_it_does_not_know() -> None:
+    refusal = 'ConnectKernel knows no "Progress": it knows "Pool"'
+    rules = [Symbol("Rule")("Progress", Symbol("True")), Symbol("Rule")("Resume", 3)]
+    assert for_earlier(["id", {"Progress": Symbol("True"), "Pool": "P"}], refusal) == ["id", {"Pool": "P"}]
+    assert for_earlier(["Progress", *rules], refusal) == ["Progress", rules[1]]
+    assert for_earlier([{"Pool": "P"}], 'ConnectKernel knows no "Pool"') is None
+    assert for_earlier([{"Pool": "P"}], "there is no pool P") is None
 
 
 @pytest.mark.parametrize(
