@@ -430,7 +430,8 @@ class Attachment:
         self.notice = notice
         self.service = service
         self._profile = profile
-        self._saved = self._position = -1
+        self._saved: int | None = None
+        self._position = session.position
         self._next_save = 0.0
         self.save(session.position)
 
@@ -519,7 +520,7 @@ class Attachment:
                 raise
             self.session = Session(moved, command, token=old.token, prove=True)
             if self._profile is not None:
-                self._profile, self._saved = replace(self._profile, server=moved), -1
+                self._profile, self._saved = replace(self._profile, server=moved), None
                 self.save_now()
 
     def way_back(self, command: str) -> str:

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import wstp
 from kernelbus.bus.security.proof import SHORTEST, client_proof, same, server_proof
@@ -244,11 +245,8 @@ class Session:
             raise self._refused("", f"none came in {seconds:g} s{why}") from None
         except wstp.WSTPError as error:
             raise self._refused(heard.message[1], "; ".join(filter(None, [heard.text, str(error)]))) from None
-        self.position = int(_take_last(answers, int) or 0)
-        self.pool = str(_take_last(answers, str) or "")
-        # The rest came from the kernel before the server gave the resume point, which counts it.
-        self._backlog.extend(answers)
-        self.position -= len(answers)
+        self.pool, self.position, rest = _told(answers)
+        self._backlog.extend(rest)
 
     def _check_proof(self, token: str, deadline: float) -> None:
         """Prove that we know the token, and have the server prove it, too.
@@ -435,13 +433,26 @@ def kept_for(table: dict[str, Expr] | None, *, busy: bool = False) -> str:
     return f"for {safe / size:.3g} {unit} without use, and longer while nobody needs its place"
 
 
-def _take_last(answers: list[Function], kind: type) -> Expr | None:
-    """Remove the last answer whose value is a `kind`, and return the value; None without one."""
+def _told(answers: Sequence[Function]) -> tuple[str, int, list[Function]]:
+    """Return the pool's name, the resume point, and what came from the kernel among their answers.
+
+    The resume point that is returned is that of the first of these packets: what came before the
+    answer is counted in it, and what came behind is not.
+    """
+    point = _last_answer(answers, int)
+    pool = _last_answer(answers[:point], str) if point is not None else None
+    if point is None or pool is None:
+        return "", 0, list(answers)
+    rest = [answer for index, answer in enumerate(answers) if index not in (pool, point)]
+    return str(answers[pool].args[0]), cast(int, answers[point].args[0]) - (point - 1), rest
+
+
+def _last_answer(answers: Sequence[Function], kind: type) -> int | None:
+    """Return the place of the last answer whose value is a `kind`; None without one."""
     for index in reversed(range(len(answers))):
         answer = answers[index]
         if name_of(answer.head) == "ReturnPacket" and len(answer.args) == 1 and isinstance(answer.args[0], kind):
-            del answers[index]
-            return answer.args[0]
+            return index
     return None
 
 

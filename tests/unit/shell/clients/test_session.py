@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import wstp
 from kernelbus.bus.security.proof import client_proof, server_proof
 from kernelbus.shell.address import Address
+from kernelbus.shell.clients.choice import Choice
 from kernelbus.shell.clients.presence import find_kernel
 from kernelbus.shell.clients.session import KernelRefused, Session, SessionError, connect_command, proves
 from kernelbus.shell.commands import CONTEXT, UNPROVEN, command, name_of
@@ -75,6 +79,47 @@ def test_a_server_that_says_nothing_is_given_up_soon(listener: wstp.Listener) ->
     impostor = Impostor(listener, silent=True)
     with pytest.raises(SessionError, match=r"does not answer: it has said nothing in 0\.2 s"):
         Session(impostor.address, connect_command(), patience=0.2)
+
+
+KERNEL = "AbCdEfGhIjKlMnOpQrStUv"
+PROMPT = packet("InputNamePacket", "In[1]:= ")
+
+
+@pytest.mark.parametrize(
+    ("answers", "point"),
+    [
+        (["Main", 0, KERNEL, PROMPT], 0),
+        (["Main", PROMPT, 1, KERNEL], 0),
+        ([PROMPT, "Main", 1, KERNEL], 0),
+        (["Main", 0, PROMPT, KERNEL], 0),
+        (["Main", 7, PROMPT, PROMPT, KERNEL], 7),
+        ([PROMPT, "Main", PROMPT, 9, PROMPT, KERNEL], 7),
+    ],
+)
+def test_the_resume_point_is_in_the_profile_however_output_falls_among_the_answers(
+    listener: wstp.Listener, tmp_path: Path, answers: list[Expr], point: int
+) -> None:
+    """An answer counts what the kernel has said before it, and nothing of what comes behind it."""
+
+    def serve() -> None:
+        link = listener.accept(60)
+        for _ in range(4):
+            link.get(timeout=60)
+        for answer in [KERNEL, *answers]:
+            link.put(answer if isinstance(answer, Function) else packet("ReturnPacket", answer), end_packet=True)
+        link.flush()
+        with contextlib.suppress(wstp.LinkClosed):
+            link.get(timeout=60)
+        link.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    file = tmp_path / "p.json"
+    choice = Choice.of(server=f"{listener.port}@127.0.0.1", start_profile=str(file))
+    attachment = choice.attach(keep=True, timeout=60)
+    with attachment.session as session:
+        assert (session.pool, session.position, json.loads(file.read_text())["ResumePoint"]) == ("Main", point, point)
+        for count in range(1, 1 + sum(answer is PROMPT for answer in answers)):
+            assert (session.next(60), session.position) == (PROMPT, point + count)
 
 
 @pytest.mark.parametrize("back", ["own number", "own proof", "no text"])
