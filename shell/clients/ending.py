@@ -9,7 +9,7 @@ from kernelbus.shell.address import Address
 from kernelbus.shell.clients.presence import find_kernel
 from kernelbus.shell.clients.session import KernelRefused, Session, SessionError, reconnect_command
 
-__all__ = ["exit_status", "how_it_ended"]
+__all__ = ["ending", "exit_status", "how_it_ended"]
 
 #: Seconds that a server has to notice that a process has ended.
 _SECONDS = 3.0
@@ -18,12 +18,30 @@ _PAUSE = 0.05
 _EXITED = re.compile(r"exited with status (\d+)\b(?!; it said last)")
 
 
+#: As kernelbus.bus.broker.sessions.SessionTable.why_gone begins.
+_AGO = re.compile(r"\Akernel \S+ (?:has ended|was lost) \d[\w.]*(?: \w+)? ago: ")
+
+
 def exit_status(how: str) -> int | None:
     """Return the exit status in a server's words; None: the kernel did not end by itself, or said
     why.
     """
     found = _EXITED.search(how)
     return None if found is None else int(found[1])
+
+
+def ending(how: str) -> str:
+    """Return what a server says of how a kernel ended as a clause; "": it does not say.
+
+    A kernel that has left by itself has done so because the code told it to.
+    """
+    status = exit_status(how)
+    if status is not None:
+        return f"the kernel has quit with status {status}, as Exit[{status}] has it" if status else "the kernel has quit, as Quit[] has it"
+    told = _AGO.sub("", how)
+    if not told:
+        return ""
+    return f"the kernel {told}" if told.partition(" ")[0] in ("was", "had", "exited") else f"the kernel has ended: {told}"
 
 
 def how_it_ended(address: Address, kernel: str, token: str = "", *, seconds: float = _SECONDS) -> str:

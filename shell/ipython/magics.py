@@ -57,6 +57,11 @@ def unload(shell: InteractiveShell) -> None:
     magics.close()
 
 
+def _in_a_line(error: BaseException, text: str) -> None:
+    """Have IPython show a line, and not the way through this file."""
+    error._render_traceback_ = lambda: [f"{type(error).__name__}: {text}"]  # type: ignore[attr-defined]
+
+
 def _formatter(shell: Any) -> Any:
     return getattr(shell.display_formatter, "mimebundle_formatter", None)
 
@@ -67,6 +72,8 @@ class Magics:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._session: Session | None = None
+        # By which server and profile a session was got, so that another one follows it.
+        self._chosen: tuple[str | None, str | None] | None = None
 
     def line(self, line: str) -> Any:
         """Carry out %wl."""
@@ -99,7 +106,7 @@ class Magics:
             if options.attaches:
                 session = Session(options.server, profile=options.profile, kernel_id=options.kernel_id or "")
                 self.close()
-                self._session = session
+                self._session, self._chosen = session, (options.server, options.profile)
                 for missed in session.missed:
                     print(f"[missed] {str(missed).rstrip()}")
         except (KernelPoolError, AddressError, TypeError) as error:
@@ -108,6 +115,7 @@ class Magics:
 
     def close(self) -> None:
         """End the session, or leave its kernel if it is kept."""
+        self._chosen = None
         if self._session is not None:
             self._session.close()
             self._session = None
@@ -123,7 +131,7 @@ class Magics:
         if missing:
             raise UsageError(f"-i: there is no variable {missing[0]!r}")
         try:
-            session = self._session or default_session()
+            session = self._present()
             for name, python in options.given:
                 value = to_expr(variables[python], python)
                 self._ask(session, Symbol("CompoundExpression")(Symbol("Set")(Symbol(name), value), Symbol("Null")), options)
@@ -139,11 +147,23 @@ class Magics:
         except (KernelPoolError, TimeoutError) as error:
             if isinstance(error, KernelDied):
                 self._lost(session)
-            # One line says it all; IPython would show the way through this file.
-            lines = [f"{type(error).__name__}: {error}"]
-            error._render_traceback_ = lambda: lines  # type: ignore[union-attr]
+            _in_a_line(error, f"{error}{'; the next %wl gets another kernel' if isinstance(error, KernelDied) else ''}")
+            raise
+        except KeyboardInterrupt as error:
+            _in_a_line(error, "the evaluation was aborted; the kernel stays as it is")
             raise
         return None if options.quiet else last
+
+    def _present(self) -> Session:
+        """Return the session; where its kernel has ended, one with a fresh kernel of its server.
+
+        Raises:
+            KernelPoolError: no kernel can be had.
+        """
+        if self._session is None and self._chosen is not None:
+            server, profile = self._chosen
+            self._session = Session(server, profile=profile)
+        return self._session or default_session()
 
     def _lost(self, session: Session) -> None:
         if session is self._session:

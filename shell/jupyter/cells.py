@@ -131,6 +131,7 @@ class CellRunner:
         self._last: tuple[CellNote, Front] | None = None
         self._front: Front | None = None
         self._number = 0
+        self._behind = 0  # how many inputs of the cell are behind the present one
         self._pressed_at: float | None = None
         self._aborted = False
         self._left = ""  # how the person has left the kernel
@@ -165,7 +166,7 @@ class CellRunner:
             return await self._run(text, front, began, stored, cell)
 
     async def _run(self, text: str, front: Front, began: Callable[[int], None], stored: bool, cell: str) -> Outcome:
-        self._front, self._aborted, self._left, self._pressed_at = front, False, "", None
+        self._front, self._aborted, self._left, self._pressed_at, self._behind = front, False, "", None, 0
         self._cell, self.binding.cell, self._title = cell, cell, title_of(text)
         front.kept = self._outputs.begin(front.page, cell, self._title)
         try:
@@ -188,9 +189,9 @@ class CellRunner:
             if form in FORMS or not form.startswith("%%"):
                 entered = list(statements(read.code))
                 for count, statement in enumerate(entered, 1):
-                    self._number = self.session.number
+                    self._number, self._behind = self.session.number, len(entered) - count
                     if stored:
-                        await self._run_statement(statement.text, len(entered) - count)
+                        await self._run_statement(statement.text, self._behind)
                     else:
                         await self._run_beside(statement.text)
         except _Failed as failed:
@@ -200,7 +201,7 @@ class CellRunner:
         except SessionLost as error:
             if self._left:
                 return self._ended("KernelLeft", self._left)
-            return self._ended("KernelEnded", f"{error}; the next cell gets a kernel")
+            return await self._lost(error)
         except asyncio.CancelledError:
             if not self._interrupted:
                 raise
@@ -211,6 +212,23 @@ class CellRunner:
                 self._offer = None
             self._breakable = None
         return Outcome(self._number)
+
+    async def _lost(self, lost: SessionLost) -> Outcome:
+        """Say how the kernel ended; a cell that has told it to quit has done what it should."""
+        if not lost.over:
+            follows = "tries to go back to the session" if self.binding.file is not None else "gets a fresh kernel"
+            return self._ended("KernelLost", f"{lost}; the next cell {follows}")
+        # It has been said, so the next cell need not.
+        await asyncio.to_thread(self.binding.forget)
+        follows = f"the next cell starts a fresh kernel{' in the session of ' + self.binding.notebook if self.binding.notebook else ''}"
+        rest = ""
+        if self._behind:
+            inputs = "last input of this cell was" if self._behind == 1 else f"last {self._behind} inputs of this cell were"
+            rest = f"; the {inputs} not run"
+        if lost.status == 0 and not self._behind:
+            self.front.stream("stderr", f"{lost}; {follows}\n")
+            return Outcome(self._number)
+        return self._ended("KernelEnded", f"{lost}{rest}; {follows}")
 
     def _ended(self, error: str, reason: str) -> Outcome:
         return Outcome(self._number, error, reason)

@@ -30,12 +30,13 @@ from typing import TypeVar
 import wstp
 from kernelbus.shell.address import Address
 from kernelbus.shell.clients.choice import Attachment, Choice
+from kernelbus.shell.clients.ending import ending, exit_status, how_it_ended
 from kernelbus.shell.clients.events import Ended, Events, Said, listen
 from kernelbus.shell.clients.profile import CellNote, ProfileError
 from kernelbus.shell.clients.session import KernelRefused, SessionError
 from kernelbus.shell.commands import command
 from kernelbus.shell.extras import MissingExtra
-from kernelbus.shell.jupyter.conversation import Asked, Conversation, Happening, Prompted, Returned
+from kernelbus.shell.jupyter.conversation import Asked, Conversation, Happening, Prompted, Returned, Told
 from kernelbus.shell.jupyter.rendering import DEFINITIONS, prints
 from kernelbus.shell.jupyter.starting import StartError, is_here, is_listening, start_server
 from kernelbus.shell.token import TokenError
@@ -68,7 +69,17 @@ class NoSession(Exception):
 
 
 class SessionLost(Exception):
-    """The link has ended, and the kernel cannot be attached again; the text says why."""
+    """The link has ended, and the kernel cannot be attached again; the text says why.
+
+    Attributes:
+        over: whether the kernel is known to have ended.
+        status: its exit status, if it has quit by itself; else None.
+    """
+
+    def __init__(self, text: str, *, over: bool = False, status: int | None = None) -> None:
+        super().__init__(text)
+        self.over = over
+        self.status = status
 
 
 class Turn(Enum):
@@ -179,7 +190,9 @@ class NotebookSession:
         attachment = await self._got()
         self._use(attachment)
         if attachment.notice:
-            self.say(attachment.notice)
+            # A profile's name is of use in a terminal; here it is the notebook's.
+            name = attachment.file.name if attachment.file is not None else ""
+            self.say(attachment.notice.replace(f"profile {name}: ", "the session of this notebook: ", 1))
 
     async def _got(self) -> Attachment:
         loop = asyncio.get_running_loop()
@@ -537,6 +550,8 @@ class NotebookSession:
     def _note(self, happening: Happening, position: int) -> None:
         if isinstance(happening, Prompted):
             self.number = happening.number or self.number
+        elif isinstance(happening, Told) and happening.of_server and happening.name.endswith("::replaced"):
+            self._defined = False  # the server has put another kernel in the place of one that has ended
         waits_for = _TURNS.get(type(happening))
         if not self._returning:
             self.turn = waits_for or self.turn
@@ -556,7 +571,12 @@ class NotebookSession:
         position: int | None = attachment.session.position
         if self._quitting or not self.choice.kept:
             await self.detach(close=False)
-            raise SessionLost("the kernel has ended" if self._quitting else f"the kernel has ended, or the connection is lost ({error})")
+            if self._quitting:
+                raise SessionLost("the kernel has ended", over=True)
+            session = attachment.session
+            how = await asyncio.to_thread(how_it_ended, session.address, session.kernel, session.token)
+            place = session.address.place
+            raise _ended(how) or SessionLost(f"the connection to {place} is lost ({error}), and so is the session, which has no name")
         deadline, told = time.monotonic() + _PATIENCE, False
         self._given_up = False
         while True:
@@ -572,7 +592,8 @@ class NotebookSession:
                 if final or self._given_up or time.monotonic() > deadline:
                     await self.detach(close=False)
                     reason = failed.reason if isinstance(failed, KernelRefused) else str(failed)
-                    raise SessionLost(f"the kernel has ended: {reason}" if final else reason) from None
+                    gone = isinstance(failed, KernelRefused) and failed.gone
+                    raise (_ended(reason) if gone else None) or SessionLost(reason) from None
                 if not told:
                     told = True
                     self.say(f"the connection to {attachment.session.address.place} is lost ({error}): trying to get back to the kernel")
@@ -582,6 +603,11 @@ class NotebookSession:
         self.turn = Turn.UNKNOWN
         self._ask_at = time.monotonic() + _ASK_SECONDS
         self._listen(attachment)
+
+
+def _ended(how: str) -> SessionLost | None:
+    """Return what is raised for a kernel that has ended, as its server says; None: it does not."""
+    return SessionLost(ending(how), over=True, status=exit_status(how)) if how else None
 
 
 async def _beside(get: Callable[[], _T], release: Callable[[_T], None]) -> _T:

@@ -96,7 +96,7 @@ def go_back(
         raise NoKernel(str(error)) from None
     table = None if fresh else counted.describe()
     busy = table is not None and table.get("Busy") == Symbol("True")
-    link = KernelLink(counted.link, counted.kernel, reader=counted.next)
+    link = KernelLink(counted.link, counted.kernel, server=(counted.address, counted.token), reader=counted.next)
     return Way(link, counted.address, fresh, busy, notice, attachment)
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 
 import wstp
 from kernelbus.shell.address import Address
+from kernelbus.shell.clients.ending import ending, how_it_ended
 from kernelbus.shell.commands import (
     CONTEXT,
     LOCKED,
@@ -64,6 +65,8 @@ _EVALUATE = Symbol("EvaluatePacket")
 _CONNECT_SECONDS = 10.0
 _CLOSE_SECONDS = 3.0
 _TICK = 0.1
+# Seconds in which the server has to say how a kernel ended.
+_HOW_SECONDS = 2.0
 # An abort that has no effect in so many seconds is sent again; no sooner than a server with usual
 # settings (`Limits`/`AbortTimeout`) would send a signal. One that is asked for twice within the
 # second time is one.
@@ -90,17 +93,28 @@ class KernelLink:
         identity: the kernel's id.
     """
 
-    def __init__(self, link: wstp.Link, identity: str, *, reader: Callable[[float | None], Function] | None = None) -> None:
+    def __init__(
+        self,
+        link: wstp.Link,
+        identity: str,
+        *,
+        server: tuple[Address, str] | None = None,
+        reader: Callable[[float | None], Function] | None = None,
+    ) -> None:
         """Take a link at which the server has attached a kernel.
 
         Args:
             link: the link.
             identity: the kernel's id.
+            server: the server, and the token that it wants; it is asked how the kernel ended. None:
+                nobody is.
             reader: returns the next packet within so many seconds (None: no limit), or raises
                 `wstp.LinkTimeout`; None: the link's own reading.
         """
         self.identity = identity
         self._link = link
+        self._server = server
+        self._ended = ""  # what is known of how the kernel ended
         self._next: Callable[[float | None], Function] = reader or link.next_packet
         # Guards the five attributes below.
         self._lock = threading.Lock()
@@ -168,7 +182,7 @@ class KernelLink:
                 _ask(link, "Authenticate", token, deadline=deadline, stop=stop)
                 identity = _ask_for_kernel(link, wanted, deadline=deadline, stop=stop)
             if isinstance(identity, str):
-                return cls(link, identity)
+                return cls(link, identity, server=(address, token))
             why = "it refused"
         except _Refused as error:
             why, kind = str(error), TokenRefused if error.message[0] == LOCKED[0] else NoKernel
@@ -214,7 +228,7 @@ class KernelLink:
                     self._send_abort()
             value = self._answer(on_message, on_print)
         except wstp.WSTPError as error:
-            raise KernelDied(f"the kernel is gone: {error}") from None
+            raise self._died(error) from None
         finally:
             aborted = self._done()
         if aborted:
@@ -264,7 +278,7 @@ class KernelLink:
                 if answers:
                     self._answer_question(name_of(packet.head))
         except wstp.WSTPError as error:
-            raise KernelDied(f"the kernel is gone: {error}") from None
+            raise self._died(error) from None
         finally:
             self._done()
         self._prompted = True
@@ -342,9 +356,8 @@ class KernelLink:
                 packet = fault.expr if isinstance(fault.expr, Function) else Function(Symbol("Sequence"))
                 on_message(KernelMessage("Link", fault.what, f"the kernel sent what cannot be read: {fault}"))
             except wstp.WSTPError as error:
-                if lost:
-                    raise KernelDied(lost) from None
-                raise KernelDied(f"the kernel is gone: {error}") from None
+                self._ended = lost or self._ended
+                raise self._died(error) from None
             match name_of(packet.head), packet.args:
                 case "ReturnPacket", args:
                     if lost:
@@ -368,6 +381,13 @@ class KernelLink:
                     self._prompted = True
                 case head, _:
                     self._answer_question(head)
+
+    def _died(self, error: wstp.WSTPError) -> KernelDied:
+        """Return the error that says how the kernel ended, or what became of the link."""
+        if not self._ended and self._server is not None and isinstance(error, wstp.LinkClosed):
+            self._ended = ending(how_it_ended(self._server[0], self.identity, self._server[1], seconds=_HOW_SECONDS))
+        self._ended = self._ended or f"the kernel is gone: {error}"
+        return KernelDied(self._ended)
 
     def _answer_question(self, head: str) -> None:
         """Answer a packet that asks for something, since nobody else can; pass over any other."""
@@ -394,7 +414,7 @@ class KernelLink:
                 self._link.put_raw(encode(number))
                 self._link.flush()
             except wstp.WSTPError as error:
-                raise KernelDied(f"the kernel is gone: {error}") from None
+                raise self._died(error) from None
             if self._answer(_ignore, _ignore) == number:
                 return
         raise KernelDied("the kernel answers nothing but $Aborted")

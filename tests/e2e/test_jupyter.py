@@ -57,6 +57,28 @@ def test_what_fails_stops_a_run_of_all(book: Notebook, code: str, error: str, sa
     assert [kind for kind, _ in ran.outputs] == ["execute_input", "error"]
 
 
+@pytest.mark.parametrize(
+    ("code", "error", "said"),
+    [
+        ("Quit[]", "", "the kernel has quit, as Quit[] has it; the next cell starts a fresh kernel"),
+        ("Exit[3]", "KernelEnded", "the kernel has quit with status 3, as Exit[3] has it; the next cell starts a fresh kernel"),
+        (
+            "Quit[]\n1\n2",
+            "KernelEnded",
+            "the kernel has quit, as Quit[] has it; the last 2 inputs of this cell were not run; the next cell starts a fresh kernel",
+        ),
+        ('Run["kill -9 $PPID"]', "KernelEnded", "the kernel was ended by SIGKILL, not by this host: "),
+    ],
+)
+def test_a_kernel_that_ends_says_how_and_another_follows(book: Notebook, code: str, error: str, said: str) -> None:
+    book.run("left = 1")
+    ran = book.run(code)
+    assert (ran.reply["status"], ran.reply.get("ename", "")) == ("error" if error else "ok", error)
+    assert (ran.reply["evalue"] if error else ran.text("stderr").rstrip("\n")).startswith(said)
+    ran = book.run("left")
+    assert (ran.bundles(), ran.text("stderr"), ran.reply["execution_count"]) == ([{"text/plain": "left"}], "", 1)
+
+
 def test_questions(book: Notebook) -> None:
     ran = book.run('{Input["n? "], InputString["s? "]}', ["1 + 1", "ü𝒳"])
     assert ran.asked == ["n? ", "s? "]

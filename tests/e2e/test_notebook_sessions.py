@@ -120,6 +120,10 @@ def test_a_shut_down_kernel_leaves_its_session_and_a_restarted_one_ends_it(
         book.client.wait_for_ready(timeout=60)
         assert server.logged(f"kernel {re.escape(first[1][:8])} of pool Main is ended")
         assert result(book.run("state")) == "state"
+        assert book.run("Quit[]").text("stderr").endswith("; the next cell starts a fresh kernel in the session of shut.ipynb\n")
+        assert book.run("state = 44").text("stderr") == ""
+    with open_book("shut.ipynb") as book:  # type: ignore[attr-defined]
+        assert result(book.run("state")) == "44"
 
 
 def test_a_second_kernel_of_a_notebook_takes_nothing(open_book: Callable[..., object]) -> None:

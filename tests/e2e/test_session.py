@@ -159,8 +159,10 @@ def test_a_fresh_kernel_ends_with_its_session(server: Part) -> None:
 
 
 def test_a_kernel_that_ends_is_told(server: Part) -> None:
-    with connect(server.port) as session, pytest.raises(KernelDied):
-        session.evaluate("Quit[]")
+    with connect(server.port) as session:
+        for code in ("Exit[3]", "1 + 1"):
+            with pytest.raises(KernelDied, match=r"^the kernel has quit with status 3, as Exit\[3\] has it$"):
+                session.evaluate(code)
 
 
 def test_no_server_no_pool_no_address(server: Part) -> None:
@@ -443,8 +445,12 @@ def test_an_interrupt_aborts_the_cell(ipython: Any, server: Part) -> None:
     threading.Timer(1.0, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        assert not ipython.run_cell("%wl While[True]").success
+        error = ipython.run_cell("%wl While[True]").error_in_exec
+        assert error._render_traceback_() == ["KeyboardInterrupt: the evaluation was aborted; the kernel stays as it is"]
     finally:
         signal.signal(signal.SIGINT, before)
     assert ipython.run_cell("%wl kept").result == 3
-    assert not ipython.run_cell("%wl Quit[]").success
+    error = ipython.run_cell("%wl Quit[]").error_in_exec
+    assert error._render_traceback_() == ["KernelDied: the kernel has quit, as Quit[] has it; the next %wl gets another kernel"]
+    # It is of the same server, and not of the one where kernelbus.evaluate gets its kernel.
+    assert ipython.run_cell("%wl kept").result in (Symbol("Global`kept"), Symbol("kept"))

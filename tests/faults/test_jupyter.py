@@ -45,7 +45,7 @@ def test_a_server_that_is_not_there_is_full_or_goes(tmp_path: Path, monkeypatch:
             assert book.run("x").bundles() == [{"text/plain": "2"}]
             server.kill()
             ran = interrupted(book, "x", "trying to get back to the kernel")
-            assert ran.reply["ename"] == "KernelEnded" and "cannot reach a server" in ran.reply["evalue"]
+            assert ran.reply["ename"] == "KernelLost" and "cannot reach a server" in ran.reply["evalue"]
             assert book.run("x").reply["ename"] == "NoSession"
         with Part("serve", "-p", str(port), "-c", config):
             ran = book.run("x")
