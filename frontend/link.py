@@ -13,7 +13,8 @@
 
 A new link's kernel is automatic until the client sends anything but a command that names its
 kernel, or one that needs none; or until it has listened for :data:`_LISTENS_AFTER` seconds. The
-server ends no session for an automatic kernel.
+server ends no session for an automatic kernel, and does not ask for one before the client has had
+a moment (:func:`_grace`) for a first word that makes it needless.
 
 While a kernel that the client asked for is awaited, nothing is read from the client. A client that
 goes meanwhile loses its place in the queue: at once, or after :data:`_LEFT_WORK` seconds if it has
@@ -94,6 +95,10 @@ _MESSAGES = 64
 #: Seconds of silence after which a new client waits for its kernel. A program that goes back to a
 #: kernel says so at once.
 _LISTENS_AFTER = 1.0
+#: Seconds that a new client has for its first word before it gets an automatic kernel, beside two
+#: round trips on its network; and the most of both. A program that says nothing does not notice it.
+_FIRST_WORD = 0.01
+_FIRST_WORD_AT_MOST = 0.05
 #: Seconds after which a client that wants to know is told why it waits, and between two looks at
 #: whether the reason is another one.
 _WAITS_AFTER = 1.5
@@ -101,6 +106,12 @@ _WAITS_AGAIN = 5.0
 #: Seconds for which a kernel is still awaited for what a client has left behind that has gone. One
 #: that is ready comes within them.
 _LEFT_WORK = 1.0
+
+
+def _grace(round_trip: float | None) -> float:
+    """Return the seconds that a client has for its first word, by the time to its machine and back.
+    """
+    return min(_FIRST_WORD + 2 * (round_trip or 0.0), _FIRST_WORD_AT_MOST)
 
 
 class LinkState(Enum):
@@ -783,11 +794,27 @@ class ClientLink(RelayOwner):
         self._waits_for = ""
         if wanted.progress:
             self._loop.call_later(_WAITS_AFTER, self._ask_why, self.channel)
-        if self._automatic:
-            self._loop.call_later(_LISTENS_AFTER, self._listens, self.channel)
         if self._link.leaves:
             self._loop.call_later(_LEFT_WORK, self._withdraw, self.channel)
-        self._server.request_kernel(self, request)
+        if self._automatic:
+            self._loop.call_later(_LISTENS_AFTER, self._listens, self.channel)
+            self._await_first_word(request)
+        else:
+            self._server.request_kernel(self, request)
+
+    def _await_first_word(self, request: Open) -> None:
+        grace = _grace(self._link.round_trip())
+        self._loop.call_later(grace, self._spoke_not, request, self._loop.time())
+
+    def _spoke_not(self, request: Open, since: float) -> None:
+        """Request the automatic kernel of a client that has said nothing that makes it needless."""
+        if self.state is not LinkState.OPENING or self._request is not request:
+            return
+        if self._last_command > since or self._show_status is not None:
+            # Whoever has just asked for something that needs no kernel may have no need of one.
+            self._await_first_word(request)
+        else:
+            self._server.request_kernel(self, request)
 
     def _ask_why(self, channel: int) -> None:
         """Ask why the kernel on `channel` has not come yet, or says nothing, now and again."""

@@ -191,6 +191,10 @@ class RelayLink:
         """Return the receive window that the peer's machine has announced; None: not known."""
         return self._data.window()
 
+    def round_trip(self) -> float | None:
+        """Return the time to the peer's machine and back, in seconds; None: not known."""
+        return self._data.round_trip()
+
     @property
     def peer_features(self) -> Features:
         """Return what the peer announced in its greeting."""

@@ -32,6 +32,8 @@ _VANISHED = 25.0
 _BYTES_ACKED = 120
 #: The offset of tcpi_snd_wnd, an unsigned 32-bit number (Linux 5.4).
 _WINDOW = 228
+#: The offset of tcpi_rtt, microseconds as an unsigned 32-bit number.
+_ROUND_TRIP = 68
 
 
 class StreamOwner(Protocol):
@@ -157,6 +159,15 @@ class ByteStream(asyncio.BufferedProtocol):
             return None
         information = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _WINDOW + 4)
         return int.from_bytes(information[_WINDOW:], sys.byteorder) if len(information) == _WINDOW + 4 else None
+
+    def round_trip(self) -> float | None:
+        """Return the smoothed time to the peer's machine and back, in seconds (TCP_INFO); None: not
+        known.
+        """
+        if self._socket is None or self.ended or sys.platform != "linux" or not is_tcp(self._socket):
+            return None
+        information = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ROUND_TRIP + 4)
+        return int.from_bytes(information[_ROUND_TRIP:], sys.byteorder) / 1e6 if len(information) == _ROUND_TRIP + 4 else None
 
     def give_up_after(self, seconds: float, *, unread: bool = False) -> None:
         """Notice within `seconds` that the peer has vanished, while nothing is being sent to it.

@@ -510,7 +510,22 @@ class Pool:
                 self._stop(number, "its successor is there already", now)
             else:
                 self._move(number, KernelState.READY, now)
+                self._end_surplus(max(1, self.options.minimum), "a kernel has come back unused", now, KernelState.STARTING)
         return self._decide(now)
+
+    def _end_surplus(self, minimum: int, why: str, now: float, *ends: KernelState) -> None:
+        """End kernels that wait for a first client, or will, beyond those that are kept ready.
+
+        Args:
+            minimum: how many are kept.
+            why: for the log.
+            now: the time.
+            ends: the states of those that may be ended.
+        """
+        kept = [number for number in self._numbers(KernelState.STARTING, KernelState.READY) if number not in self._by_hand]
+        surplus = max(0, len(kept) - minimum - self._waiting())
+        for number in [number for number in reversed(kept) if self.kernels[number].state in ends][:surplus]:
+            self._stop(number, why, now)
 
     def keep_alive(self, number: int, keep: bool) -> None:
         """Note whether a client wants its kernel to be kept when it leaves."""

@@ -213,6 +213,7 @@ async def test_a_link_without_an_answer_of_the_broker_is_closed_with_a_reason(ho
     async with await wstp.aio.connect(port, mode="uuid") as link:
         await until(lambda: [own.state for own in frontend._links] == [LinkState.OPENING])
         (own,) = frontend._links
+        await until(lambda: own.channel in frontend._channels)
         frontend._unanswered(frontend._channels[own.channel][1])
         assert own.state is LinkState.CLOSING
         assert await link.next_packet(20) == packet("MessagePacket", Symbol("WSTPServer`ConnectKernel"), "nobroker")
@@ -266,9 +267,10 @@ async def test_what_comes_with_the_token_is_carried_out_after_it(host: Host) -> 
     async with locked(host) as (_, link):
         await say(link, AUTHENTICATE(TOKEN), Symbol("WSTPServer`ConnectKernel")())
         assert await link.next_packet(20) == packet("ReturnPacket", Symbol("True"))
-        await until(lambda: len(host.asked) == 2)
-        host.say_attached(1)
-        assert await link.next_packet(20) == packet("ReturnPacket", "kernel-1")
+        await until(lambda: host.asked)
+        host.say_attached(0)
+        assert await link.next_packet(20) == packet("ReturnPacket", "kernel-0")
+        assert len(host.asked) == 1, "no other kernel was asked for"
 
 
 async def answer(link: wstp.aio.Link) -> Expr:

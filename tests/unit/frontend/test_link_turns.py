@@ -20,7 +20,7 @@ from kernelbus.bus.settings.config import Config
 from kernelbus.bus.turns import STEP_BYTES
 from kernelbus.frontend.commands import read
 from kernelbus.frontend.enquiries import Enquiries
-from kernelbus.frontend.link import ClientLink, LinkServer, LinkState
+from kernelbus.frontend.link import ClientLink, LinkServer, LinkState, _grace
 from wstp import OURS, Message, Symbol, Tracker
 from wstp.packets import encode_packet, packet
 from wstp.relay import RelayLink
@@ -55,6 +55,9 @@ class Relay(RelayLink):
         self.aborted = self.closed = False
 
     def window(self) -> int | None:
+        return None
+
+    def round_trip(self) -> float | None:
         return None
 
     @property
@@ -276,3 +279,34 @@ async def test_a_message_stays_behind_data_that_waits_for_its_turn() -> None:
     handle = server.link._handle
     assert handle is not None
     assert [sent.offset for sent in handle.channel._urgent_out] == [len(EVALUATE) * 1000] * 2
+
+
+NAMED = encode_packet(packet("WSTPServer`Reconnect", "its id"))
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ([], [("", "automatic")]),
+        ([EVALUATE], [("", "asked")]),
+        ([NAMED], [("its id", "asked")]),
+        ([KERNELS], [("", "automatic")]),
+        ([KERNELS, NAMED], [("its id", "asked")]),
+    ],
+    ids=["silent", "evaluates", "names a kernel", "looks", "looks and names a kernel"],
+)
+async def test_a_first_word_decides_which_kernel_is_requested(said: list[bytes], asked: list[tuple[str, str]]) -> None:
+    server = Server(automatic=True)
+    assert server.requests == []
+    for word in said:
+        server.say(word)
+        await server.settle()
+    while not server.requests:  # noqa: ASYNC110 - the server tells nobody
+        await asyncio.sleep(0)
+    # Whatever else the client is given time for is over by then.
+    await asyncio.sleep(2 * _grace(None))
+    assert [(request.kernel, request.demand) for request in server.requests] == asked
+
+
+async def test_a_client_far_away_has_more_time_for_its_first_word() -> None:
+    assert _grace(None) == _grace(0.0) <= 0.01 < _grace(0.01) < _grace(0.1) == _grace(100.0) <= 0.05
