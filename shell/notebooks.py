@@ -36,6 +36,13 @@ def add_jupyter(commands: argparse._SubParsersAction[Parser]) -> None:
     where.add_argument("--sys-prefix", action="store_true", help="for the Python environment that has kernelbus")
     where.add_argument("--prefix", metavar="P", help="below P/share/jupyter")
     install.add_argument("--server", metavar="ADDRESS", help="the server of its notebooks (31415@127.0.0.1)")
+    install.add_argument(
+        "--discover",
+        metavar="NAME",
+        nargs="?",
+        const="",
+        help="a server that is advertised when a notebook needs it: the one of this name, or without NAME any",
+    )
     install.add_argument("--pool", metavar="NAME", help="the pool of their kernels (the server's default pool)")
     install.add_argument("--token-file", metavar="FILE", help="a file with the server's token, if the server wants it")
     install.add_argument("--ca-file", metavar="FILE", help="for wstps://, the certificates to trust (PEM)")
@@ -62,6 +69,7 @@ def _jupyter(options: argparse.Namespace) -> int:
 
     given = {
         "server": options.server,
+        "discover": options.discover,
         "pool": options.pool,
         "token_file": options.token_file,
         "ca_file": options.ca_file,
@@ -71,7 +79,12 @@ def _jupyter(options: argparse.Namespace) -> int:
     except ChoiceError as error:
         complain(options.parser.prog, error)
         return UNUSABLE
+    if options.discover is not None:
+        require("discovery")
+        # In one word, since the name may be empty.
+        given["discover"] = None
     words = [word for name, value in given.items() if value is not None for word in (f"--{name.replace('_', '-')}", value)]
+    words += [f"--discover={options.discover}"] if options.discover is not None else []
     words += ["--no-start"] if options.no_start else []
     prefix = sys.prefix if options.sys_prefix else options.prefix
     return install.install(words, name=options.name, display_name=options.display_name, user=options.user, prefix=prefix)

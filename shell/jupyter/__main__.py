@@ -30,7 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain("kernelbus jupyter", error)
         return UNUSABLE
     try:
-        choice = Choice.of(server=options.server, pool=options.pool, token_file=options.token_file, ca_file=options.ca_file)
+        choice = Choice.of(
+            server=options.server,
+            discover=options.discover,
+            pool=options.pool,
+            token_file=options.token_file,
+            ca_file=options.ca_file,
+        )
     except ChoiceError as error:
         complain("kernelbus jupyter", error)
         return UNUSABLE
@@ -42,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="kernelbus jupyter", description="The kernel of a notebook.", add_help=False, allow_abbrev=False)
     parser.add_argument("--server")
+    parser.add_argument("--discover", nargs="?", const="")
     parser.add_argument("--pool")
     parser.add_argument("--token-file")
     parser.add_argument("--ca-file")

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from namespaces import Machine, Network, _ip
+from notebooks import installed, notebook
 from people import client_environment, run
 from serving import Part, stand_in_pool, wait_until, write_config
 
@@ -93,6 +94,13 @@ def test_it_is_picked_by_its_name_and_its_numbers_follow(lab: Lab, server: Part)
     assert (status, errors) == (0, "")
     assert f"server  {server.port}@127.0.0.1\n" in told
     lab.see(lambda servers: pools(servers).get("Par") == (1, 1))
+
+
+def test_a_notebooks_kernel_looks_for_it(lab: Lab, server: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", lab.environment["XDG_CONFIG_HOME"])
+    with installed(monkeypatch, tmp_path, "--discover", lab.service, "--pool", "Main"), notebook() as book:
+        said = book.run("%kernel fresh\n%kernel").text("stdout")
+    assert f"server      {server.port}@127.0.0.1\npool        Main\n" in said
 
 
 def test_a_second_of_the_same_name_is_renamed_and_its_end_is_told(lab: Lab, server: Part) -> None:

@@ -36,6 +36,12 @@ def test_a_kernelspec_that_jupyter_finds(jupyter: Path, capsys: pytest.CaptureFi
     assert json.loads((Path(spec.resource_dir) / "kernel.json").read_text())["metadata"]["supported_encryption"] == ["curve"]
 
 
+@pytest.mark.parametrize(("words", "kept"), [(["--discover", "lab"], "--discover=lab"), (["--discover"], "--discover=")])
+def test_a_server_that_is_advertised(jupyter: Path, words: list[str], kept: str) -> None:
+    assert installed("--prefix", str(jupyter), *words) == 0
+    assert KernelSpecManager().get_kernel_spec("kernelbus").argv[5:] == [kept]
+
+
 def test_install_list_and_remove(jupyter: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert installed("--user", "--server", "5@host") == installed("--user", "--server", "6@host") == 0
     capsys.readouterr()
@@ -53,6 +59,7 @@ def test_install_list_and_remove(jupyter: Path, capsys: pytest.CaptureFixture[st
     ("words", "told"),
     [
         (["--server", "http://x"], "kernelbus jupyter install: --server: 'http://x' is no server's address"),
+        (["--server", "5@host", "--discover"], "--server names a server, and --discover looks for one: leave one of them out"),
         (["--ca-file", "x"], "--ca-file is for a server under TLS"),
         (["--name", "a b"], "'a b' is no kernel's name"),
     ],
