@@ -39,13 +39,16 @@ from kernelbus.kernelhost.mathics.forms.numberforms import NUMBER_FORMS, written
 from kernelbus.kernelhost.mathics.forms.operators import ATOM, CALL, DIVIDE, INFIX, MINUS, PLUS, POWER, TIMES
 from kernelbus.kernelhost.mathics.forms.reals import float_text
 
-__all__ = ["PAGE_WIDTH", "broken", "output_form"]
+__all__ = ["PAGE_WIDTH", "broken", "broken_box", "output_form"]
 
 #: The main loop's page width, characters, as in Wolfram kernels.
 PAGE_WIDTH: Final = 78
 
 #: What stands before a line that goes on with the one before.
 _CONTINUED = ">    "
+
+#: The ends of operators behind which lines in two dimensions are broken.
+_BREAKS = frozenset("+-=<>|&~/@:≤≥≠")
 
 #: The most parts and the deepest nesting of an expression that is laid out.
 _MAXIMUM_PARTS = 3000
@@ -136,7 +139,7 @@ def output_form(expr: Any, evaluation: Any, page_width: int | None = None) -> st
         line = printer.plain(expr) if printer.overfull else None
         return line if line is None or page_width is None else broken(line, page_width)
     if page_width is not None and box.width > page_width:
-        return None if len(box.lines) > 1 else broken(box.lines[0], page_width)
+        return broken_box(box, page_width) if len(box.lines) > 1 else broken(box.lines[0], page_width)
     return "\n".join(box.lines)
 
 
@@ -157,6 +160,47 @@ def broken(text: str, page_width: int) -> str:
         begin = at + 1
         width = page_width - len(_CONTINUED)
     return f"\n \n{_CONTINUED}".join([*lines, text[begin:]])
+
+
+def broken_box(box: Box, page_width: int) -> str | None:
+    """Break what is wider than the page behind commas and operators, through all of its lines.
+
+    Nothing is cut: on a column where one line breaks, all others are blank. A part that is wider
+    than the page and has no such column is not broken; None if nothing can be.
+    """
+    rows = [line.ljust(box.width) for line in box.lines]
+    base = rows[box.base]
+
+    def free(column: int) -> bool:
+        return all(row[column] == " " for row in rows if row is not base)
+
+    def ends(at: int) -> bool:
+        if base[at + 1] != " " or not free(at + 1):
+            return False
+        # The bar of a fraction looks like a minus, but has something above it.
+        return base[at] == "," or (base[at] in _BREAKS and free(at) and base[at - 1] in _BREAKS | {" "})
+
+    ends_at = [at + 2 for at in range(1, box.width - 1) if ends(at)]
+    begin, width, parts = 0, page_width, []
+    while box.width - begin > width:
+        behind = [end for end in ends_at if end > begin]
+        if not behind:
+            break
+        end = max((end for end in behind if end - 1 - begin <= width), default=behind[0])
+        parts.append((begin, end))
+        begin, width = end, page_width - len(_CONTINUED)
+    if not parts:
+        return None
+    shown = []
+    for first, last in [*parts, (begin, box.width)]:
+        mark = _CONTINUED if first else ""
+        lines = [
+            (mark if row is base else " " * len(mark)) + (row[first:last] if row is base and last < box.width else row[first:last].rstrip())
+            for row in rows
+        ]
+        filled = [index for index, line in enumerate(lines) if line.strip()]
+        shown.append("\n".join(line if line.strip() else "" for line in lines[filled[0] : filled[-1] + 1]))
+    return "\n \n".join(shown)
 
 
 # -- expressions -----------------------------------------

@@ -80,10 +80,21 @@ def test_layout(text: str, lines: list[str], definitions: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "shown"), [(6, "     2\na + x"), (5, "a + x ^ 2"), ("Infinity", "     2\na + x")]
+    ("text", "width", "shown"),
+    [
+        ("a + x^2", 6, "     2\na + x"),
+        ("a + x^2", "Infinity", "     2\na + x"),
+        ("a + x^2", 5, "a + \n \n      2\n>    x"),
+        ("Expand[(a + b)^3]", 13, " 3      2\na  + 3 a  b + \n \n          2\n>    3 a b  + \n \n      3\n>    b"),
+        ("1/2 - x/2 - x^2", 7, "1   x\n- - - - \n2   2\n \n      2\n>    x"),
+        ("{1/b, x, f[y, z^2]}", 9, " 1\n{-, x, \n b\n \n>    f[y, \n \n      2\n>    z ]}"),
+        # No exponent is cut, and what has no place to break is in one line.
+        ("y + x^(a + b + c)", 8, " a + b + c\nx          + \n \n>    y"),
+        ("x^(a + b + c)", 8, "x ^ (a + b + c)"),
+    ],
 )
-def test_what_is_wider_than_the_page_is_on_one_line(width: int | str, shown: str, definitions: Any) -> None:
-    value, _ = evaluated(f"ToString[a + x^2, PageWidth -> {width}]", definitions)
+def test_what_is_wider_than_the_page_is_broken(text: str, width: int | str, shown: str, definitions: Any) -> None:
+    value, _ = evaluated(f"ToString[{text}, PageWidth -> {width}]", definitions)
     assert value.value == shown
 
 
