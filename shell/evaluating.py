@@ -116,9 +116,9 @@ def run_eval_command(options: argparse.Namespace) -> int:
 
     def run(choice: Choice) -> int:
         from kernelbus.shell.clients.eval import run_eval
-        from kernelbus.shell.clients.tasks import Manner, Print
+        from kernelbus.shell.clients.tasks import Manner, Print, form_named
 
-        manner = Manner(options.format, Print(options.print or "last"), arguments)
+        manner = Manner(form_named(options.format), Print(options.print or "last"), arguments)
         return run_eval(sources, choice=choice, timeout=options.timeout, manner=manner)
 
     return run_client(options, run)

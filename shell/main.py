@@ -8,6 +8,7 @@ server's libraries. A mistake on the command line or in the configuration, and a
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+#: What a write says where there is no room.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _DISCOVERED = "find one that is advertised, and whose key is trusted here"
 
 
@@ -37,28 +40,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (None: those of the process) and return the exit status."""
     _open_standard_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    program = "kernelbus"
+    program = ["kernelbus"]
     try:
         with needed():
-            if words[:1] == ["script"]:
-                program = "kernelbus script"
-                from kernelbus.shell.clients.script import run_script
-
-                return run_script(words[1:])
-            options = _parsed(words)
-            program = options.parser.prog
-            run: Callable[[argparse.Namespace], int] = options.run
-            return run(options)
+            try:
+                return _run(words, program)
+            finally:
+                sys.stdout.flush()  # so that what cannot be written is said here, and not at exit
     except MissingExtra as error:
-        complain(program, error)
+        complain(program[0], error)
         return UNUSABLE
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone; what Python has still buffered must not raise again at
-        # exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output has gone.
+        _drop_output()
         return FAILED
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _drop_output()
+        complain(program[0], f"cannot write the output: {error.strerror}")
+        return FAILED
+
+
+def _run(words: list[str], program: list[str]) -> int:
+    """Run a command line; `program` becomes what the command calls itself in messages."""
+    if words[:1] == ["script"]:
+        program[0] = "kernelbus script"
+        from kernelbus.shell.clients.script import run_script
+
+        return run_script(words[1:])
+    options = _parsed(words)
+    program[0] = options.parser.prog
+    run: Callable[[argparse.Namespace], int] = options.run
+    return run(options)
+
+
+def _drop_output() -> None:
+    """Forget what Python has still buffered: it must not raise again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_standard_streams() -> None:

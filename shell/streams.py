@@ -13,11 +13,21 @@ def write_text(stream: TextIO, text: str) -> None:
     """Write a text and flush the stream.
 
     A character that the stream's encoding does not have, such as a surrogate without its other
-    half, is shown with a backslash: `\\ud83d`. So is what a terminal would obey.
+    half, is shown as the language writes it in ASCII: `\\:d83d`, `\\|01f600`. What a terminal would
+    obey is shown with a backslash.
     """
     text = for_stream(text, stream)
     try:
         stream.write(text)
     except UnicodeEncodeError as error:
-        stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
+        stream.write("".join(_written(character, error.encoding) for character in text))
     stream.flush()
+
+
+def _written(character: str, encoding: str) -> str:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        code = ord(character)
+        return f"\\:{code:04x}" if code < 0x10000 else f"\\|{code:06x}"
+    return character

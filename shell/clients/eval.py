@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from types import FrameType
 
@@ -24,8 +24,9 @@ from kernelbus.shell.clients.output import Output
 from kernelbus.shell.clients.pictures import how_to_save, is_picture
 from kernelbus.shell.clients.profile import ProfileError
 from kernelbus.shell.clients.session import SessionError
+from kernelbus.shell.clients.sources import STANDARD_INPUT
 from kernelbus.shell.clients.statements import Source
-from kernelbus.shell.clients.tasks import Manner, Shown, Task, preparation, shown, tasks
+from kernelbus.shell.clients.tasks import Manner, Shown, Task, preparation, shown, tasks, tasks_of_line
 from kernelbus.shell.commands import CONTEXT, name_of
 from kernelbus.shell.exits import FAILED, INTERRUPTED, UNUSABLE
 from kernelbus.shell.terminal import complain
@@ -199,6 +200,8 @@ class _Evaluation:
 
     def _run_source(self, source: Source, number: int, interrupts: _Interrupts) -> Outcome:
         """Evaluate one source, and return how it ended: as the worst of its evaluations."""
+        if source.linewise:
+            return self._run_lines(source, interrupts)
         worst = Outcome.DONE
         for task in tasks(source, number, self._manner):
             outcome = self._evaluate(task, interrupts)
@@ -207,10 +210,43 @@ class _Evaluation:
                 return outcome
             if outcome is not Outcome.DONE:
                 worst = Outcome.FAILED
-            ends = source.name and not source.linewise and (outcome is Outcome.WRONG or self._aborted)
-            if interrupts.count or ends:
+            if interrupts.count or (source.name and (outcome is Outcome.WRONG or self._aborted)):
                 break
         return worst
+
+    def _run_lines(self, source: Source, interrupts: _Interrupts) -> Outcome:
+        """Evaluate a source for each line of standard input, as soon as the line is there."""
+        worst = Outcome.DONE
+        for number, line in self._numbered_lines(interrupts):
+            place = f"{STANDARD_INPUT}:{number}"
+            try:
+                found = list(tasks_of_line(source, line, place, self._manner))
+            except ValueError as error:
+                self._say.complain(f"{place}: {error}", FAILED)
+                worst = Outcome.FAILED
+                continue
+            for task in found:
+                outcome = self._evaluate(task, interrupts)
+                self._attachment.save(self._session.position)
+                if outcome in (Outcome.GONE, Outcome.LEFT, Outcome.EXITED):
+                    return outcome
+                if outcome is not Outcome.DONE:
+                    worst = Outcome.FAILED
+                if interrupts.count or outcome is Outcome.WRONG or self._aborted:
+                    break
+        return worst
+
+    def _numbered_lines(self, interrupts: _Interrupts) -> Iterator[tuple[int, str]]:
+        """Wait for lines of standard input, with their numbers, to its end or Ctrl-C."""
+        number = 0
+        while not interrupts.count:
+            try:
+                line = self._lines.line(_TICK)
+            except EOFError:
+                return
+            if line is not None:
+                number += 1
+                yield number, line
 
     def abandon(self) -> None:
         """Tell the kernel to end at once; leave one alone that is kept."""
@@ -372,8 +408,8 @@ class _Evaluation:
             if task.place:
                 self._say.complain(f"{task.place}: {task.fault or 'this cannot be read'}", FAILED)
             return Outcome.WRONG
-        if failed and task.place:
-            self._say.complain(f"{task.place}: {failed}", FAILED)
+        if failed and (task.place or (text is None and task.shown is not Shown.NOTHING)):
+            self._say.complain(f"{task.place or task.what}: {failed}", FAILED)
         return Outcome.FAILED if failed or self._dialogs else Outcome.DONE
 
     def _close(self, kernel: str | None) -> None:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kernelbus.shell.clients.choice import Choice, ChoiceError
@@ -75,27 +76,28 @@ def _run(made: Invocation) -> int:
 
         return run_repl(choice)
     from kernelbus.shell.clients.eval import run_eval
-    from kernelbus.shell.clients.tasks import Manner, Print
+    from kernelbus.shell.clients.tasks import PLAIN, Manner, Print, form_named
 
     source = _source(made)
     name = made.file if made.file is not None else "wolframscript"
-    whole = read_input().text if "$ScriptInputString" in source.text and not made.linewise and made.file != "-" else None
+    whole: str | None = None
+    if made.linewise:
+        whole = ""  # each line will be its value
+    elif "$ScriptInputString" in source.text and made.file != "-":
+        whole = read_input().text
     printing = Print("last" if made.code is not None or made.function else made.printing)
-    manner = Manner(made.form, printing, (name, *made.arguments), whole)
+    manner = Manner(form_named(made.form) if made.form else PLAIN, printing, (name, *made.arguments), whole)
     return run_eval([source], choice=choice, timeout=made.timeout, manner=manner, who=_WHO)
 
 
 def _source(made: Invocation) -> Source:
-    if made.linewise:
-        return read_input(linewise=True)
-    if made.code is not None:
-        return Source(call_of(made.code, made.signature, made.arguments) if made.function else made.code)
-    assert made.file is not None
-    source = read_file(made.file)
+    source = Source(made.code or "") if made.file is None else read_file(made.file)
     if made.function:
         text = source.text.partition("\n")[2] if source.text.startswith("#!") else source.text
-        return Source(call_of(text, made.signature, made.arguments))
-    return source
+        if made.linewise and not made.arguments:
+            return Source("", linewise=True, call=lambda line: call_of(text, made.signature, [line]))
+        source = Source(call_of(text, made.signature, made.arguments))
+    return replace(source, linewise=made.linewise)
 
 
 def _set_charset(name: str) -> None:

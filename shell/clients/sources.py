@@ -36,7 +36,7 @@ def read_file(name: str) -> Source:
     return Source(_decoded(name, data), name, os.path.abspath(name))
 
 
-def read_input(*, linewise: bool = False) -> Source:
+def read_input() -> Source:
     """Read all of standard input as code.
 
     Raises:
@@ -49,7 +49,7 @@ def read_input(*, linewise: bool = False) -> Source:
         text = sys.stdin.read(_LONGEST + 1) if buffer is None else _decoded(STANDARD_INPUT, buffer.read(4 * _LONGEST + 1))
     except OSError as error:
         raise SourceError(f"{STANDARD_INPUT}: {error.strerror or error}") from None
-    return Source(text, STANDARD_INPUT, linewise=linewise)
+    return Source(text, STANDARD_INPUT)
 
 
 def _decoded(name: str, data: bytes) -> str:

@@ -8,10 +8,10 @@ with wrong syntax is divided, too; where brackets are the reason, :class:`Statem
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["TOKEN", "Source", "Statement", "numbered_lines", "statements"]
+__all__ = ["TOKEN", "Source", "Statement", "statements"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,17 @@ class Source:
         name: the file that it is from; "" for a code of the command line, which is evaluated as a
             whole. A file is evaluated expression by expression.
         path: the file's path, for `$InputFileName`; "" without one.
-        linewise: whether each line is a code of its own.
+        linewise: whether it is evaluated once for each line of standard input, which is
+            `$ScriptInputString` meanwhile. Without a text each line is the code.
+        call: makes the code for a line, in place of the text. It raises ValueError, whose text says
+            why, for a line of which none can be made.
     """
 
     text: str
     name: str = ""
     path: str = ""
     linewise: bool = False
+    call: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +215,3 @@ class _Scan:
         if name is not None:
             return name[1] in _WANTING_NAMES
         return tail[-1:] in _WANTS and _COMPLETE.search(tail) is None
-
-
-def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Return the lines of a text that are not empty, with their numbers from 1."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            yield number, line

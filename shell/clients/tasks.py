@@ -13,16 +13,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from kernelbus.shell.clients.forms import full_form
-from kernelbus.shell.clients.statements import Source, Statement, numbered_lines, statements
+from kernelbus.shell.clients.statements import Source, Statement, statements
 from kernelbus.shell.commands import name_of
 from wstp import Expr, Function, Symbol
 
-__all__ = ["FORMS", "Manner", "Print", "Shown", "Task", "failure_in", "preparation", "shown", "tasks"]
+__all__ = [
+    "FORMS", "PLAIN", "Manner", "Print", "Shown", "Task", "failure_in", "form_named", "preparation", "shown", "tasks", "tasks_of_line",
+]  # fmt: skip
 
+#: InputForm, but of a string the characters alone: the way of wolframscript.
+PLAIN = "plain"
 #: Forms that ToString makes; any other name is a format of ExportString.
 FORMS = (
     "InputForm", "OutputForm", "TeXForm", "FullForm", "CForm", "FortranForm", "MathMLForm", "StandardForm", "TraditionalForm",
@@ -52,7 +56,7 @@ class Manner:
     """How codes are run.
 
     Attributes:
-        form: the form or the format in which values are shown.
+        form: the form or the format in which values are shown, or :data:`PLAIN`.
         print: which values of files are shown.
         arguments: what `$ScriptCommandLine` is, the script's name first; None: it is left alone.
         input_string: what `$ScriptInputString` is; None: it is left alone.
@@ -83,6 +87,11 @@ class Task:
     place: str = ""
     fault: str = ""
     form: str = "InputForm"
+
+
+def form_named(name: str) -> str:
+    """Return the form or format that a person means: of forms, upper and lower case are alike."""
+    return next((form for form in FORMS if form.lower() == name.lower()), name)
 
 
 def preparation(sources: Sequence[Source], manner: Manner) -> Expr | None:
@@ -133,15 +142,32 @@ def tasks(source: Source, number: int, manner: Manner) -> Iterator[Task]:
     if not source.name:
         yield Task(_wrapped(source.text, manner.form), f"evaluation {number}", form=manner.form)
         return
-    if source.linewise:
-        for line, text in numbered_lines(source.text):
-            place = f"{source.name}:{line}"
-            yield Task(_wrapped(text, manner.form), place, Shown.UNLESS_NULL, place, form=manner.form)
-        return
     found = list(statements(source.text))
     for index, statement in enumerate(found):
         show = manner.print is Print.ALL or (manner.print is Print.LAST and index == len(found) - 1)
         yield _of_statement(statement, source, show, manner.form)
+
+
+def tasks_of_line(source: Source, line: str, place: str, manner: Manner) -> Iterator[Task]:
+    """Return the evaluations of a linewise source for one line of standard input.
+
+    Args:
+        source: the source.
+        line: the line, without its end.
+        place: the words for the line in errors.
+        manner: how it is run.
+
+    Raises:
+        ValueError: the source's function cannot be applied to the line; the text says why.
+    """
+    if source.call is not None or not (source.text or source.name):
+        code = line if source.call is None else source.call(line)
+        if code.strip():
+            yield Task(_wrapped(code, manner.form), place, Shown.UNLESS_NULL, place, form=manner.form)
+        return
+    for task in tasks(source, 1, manner):
+        local = Symbol("Set")(Symbol("$ScriptInputString"), line)
+        yield replace(task, expression=Symbol("Block")([local], task.expression), what=f"{place}, {task.what}" if task.place else place)
 
 
 def _of_statement(statement: Statement, source: Source, show: bool, form: str) -> Task:
@@ -158,6 +184,9 @@ def _wrapped(code: str, form: str) -> Function:
     if form == "InputForm":
         return Symbol("ToString")(value, Symbol("InputForm"))
     slot = Symbol("Slot")(1)
+    if form == PLAIN:
+        # A string in a list, so that it is not taken for the text of another value.
+        return Symbol("Function")(Symbol("If")(Symbol("StringQ")(slot), [slot], Symbol("ToString")(slot, Symbol("InputForm"))))(value)
     text = Symbol("ToString")(slot, Symbol(form)) if form in FORMS else Symbol("ExportString")(slot, form)
     return Symbol("Function")([_free_of_failures(slot), text])(value)
 
@@ -177,8 +206,10 @@ def shown(value: object, task: Task) -> tuple[str, str | bytes | None]:
         How the evaluation failed, "" if it did not; and what is to be shown of it, None for
         nothing.
     """
-    if task.form != "InputForm" and task.shown is not Shown.NOTHING:
+    if task.form not in ("InputForm", PLAIN) and task.shown is not Shown.NOTHING:
         return _of_form(value, task)
+    if task.form == PLAIN and isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        return "", value[0]
     if not isinstance(value, str):
         return f"it ended with {name_of(value) or 'an expression that was not evaluated'}", full_form(value)
     failed = failure_in(value)
@@ -194,8 +225,8 @@ def _of_form(value: object, task: Task) -> tuple[str, str | bytes | None]:
             if task.shown is Shown.UNLESS_NULL and text in ("Null", "null"):
                 return failed, None
             return failed, text if task.form in FORMS else _exported(text, task.form)
-        case [Symbol(), other]:
-            return f"the value cannot be written as {task.form}", full_form(other)
+        case [Symbol(), _]:
+            return f"the value cannot be written as {task.form} ($ExportFormats lists what this kernel can write)", None
     return f"it ended with {name_of(value) or 'an expression that was not evaluated'}", full_form(value)
 
 

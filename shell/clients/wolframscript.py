@@ -23,12 +23,14 @@ what is run
   -f, -file FILE            this file; - is standard input
   -fun, -function CODE      this function, applied to the arguments
   -s, -signature TYPE ...   the types of its arguments (String)
-  -linewise                 each line of standard input
+  -linewise                 each line of standard input; with code or a file: these, once for
+                            each line, which is $ScriptInputString; with a function: of each line
   -args, -- ARGUMENT ...    the arguments: $ScriptCommandLine, or those of the function
 
 how
   -print [all]              show the last value of a file, or all
-  -format FORM              show values in this form or format of Export (InputForm)
+  -format FORM              show values in this form or format of Export (InputForm, but
+                            strings as they are)
   -charset ENCODING         write text in this encoding (that of the terminal); None: bytes
   -timeout SECONDS          abort what takes longer
   -v, -verbose              say which server is used
@@ -53,7 +55,7 @@ kernel; 130 interrupted; n after Exit[n].
 """
 
 
-class ScriptUsageError(Exception):
+class ScriptUsageError(ValueError):
     """The command line is wrong; the text is one line."""
 
 
@@ -66,11 +68,11 @@ class Invocation:
         code: the code; None: none was given.
         file: the file; None: none was given.
         function: whether code or file are a function for the arguments.
-        linewise: whether the lines of standard input are evaluated.
+        linewise: whether the lines of standard input are evaluated, or the code for each of them.
         signature: the types of the arguments of the function.
         arguments: the arguments.
         printing: `none`, `last` or `all`.
-        form: the form of values.
+        form: the form of values; "": InputForm, but of a string its characters.
         charset: the encoding of output; "" for that of the terminal.
         timeout: seconds that an evaluation may take; None: no limit.
         verbose: whether to say which server is used.
@@ -89,7 +91,7 @@ class Invocation:
     signature: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     printing: str = "none"
-    form: str = "InputForm"
+    form: str = ""
     charset: str = ""
     timeout: float | None = None
     verbose: bool = False
@@ -153,7 +155,7 @@ def parse(words: Sequence[str], is_file: Callable[[str], bool]) -> Invocation:
         if word == "--":
             return _checked(_with_arguments(made, rest))
         if not word.startswith("-") or word == "-":
-            if made.code is None and made.file is None and not made.linewise:
+            if made.code is None and made.file is None:
                 return _checked(_with_arguments(replace(made, file=word), rest))
             return _checked(_with_arguments(made, [word, *rest]))
         name = word.lstrip("-")
@@ -234,17 +236,24 @@ def _seconds(word: str, value: str) -> float:
 def _checked(made: Invocation) -> Invocation:
     if made.code is not None and made.file is not None:
         raise ScriptUsageError("-code and -file are two things to run: give one")
-    if made.linewise and (made.code is not None or made.file is not None):
-        raise ScriptUsageError("-linewise runs the lines of standard input: leave -code and -file out")
+    if made.file is not None and re.match(r"https?://", made.file):
+        raise ScriptUsageError("-file: a URL is not fetched here: give it to curl, and its output to -file -")
+    if made.linewise and made.file == "-":
+        raise ScriptUsageError("-linewise reads the lines of standard input, which cannot be the file, too")
     if made.function and made.code is None and made.file is None:
         raise ScriptUsageError("-function needs the code of a function, or a file")
     if made.signature and not made.function:
         raise ScriptUsageError("-signature is for -function")
-    if len(made.signature) > len(made.arguments) and made.function:
-        raise ScriptUsageError(f"-signature has {len(made.signature)} types, and there are {len(made.arguments)} arguments")
+    a_line = made.linewise and not made.arguments
+    given = 1 if a_line else len(made.arguments)
+    if len(made.signature) > given and made.function:
+        there = "is 1 argument" + (" (a line)" if a_line else "") if given == 1 else f"are {given or 'no'} arguments"
+        raise ScriptUsageError(f"-signature has {len(made.signature)} types, and there {there}")
     return made
 
 
+#: Says that a kernel has no interpreter of a type: it leaves the call as it is.
+_NO_TYPE = 'WolframScript`Argument::type = "this kernel cannot read arguments of the type `1`"; '
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -283,4 +292,6 @@ def _argument(kind: str, text: str, number: int) -> str:
         case "Expression" | "MathExpression":
             return f"ToExpression[{quoted}]"
         case _:
-            return f'Interpreter["{kind}"][{quoted}]'
+            kind = '"' + kind.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            missing = f"({_NO_TYPE}Message[WolframScript`Argument::type, {kind}]; $Failed)"
+            return f"Replace[Interpreter[{kind}][{quoted}], Interpreter[_][_] :> {missing}]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 import types
@@ -232,6 +233,19 @@ def test_a_command_imports_only_what_it_needs(typed: list[str], unwanted: set[st
         [sys.executable, "-c", code, *typed], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert unwanted & set(run.stdout.splitlines()) == set()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["--version"], ["script", "-version"], ["check-config"]])
+def test_output_that_cannot_be_written_is_said_in_one_line(words: list[str], unbuffered: str, tmp_path: Path) -> None:
+    environment = os.environ | {"XDG_STATE_HOME": str(tmp_path), "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "kernelbus.shell.main", *words], stdout=full, stderr=subprocess.PIPE, text=True, env=environment
+        )
+    assert ended.returncode == 1 and ended.stderr.endswith("cannot write the output: No space left on device\n")
+    assert ended.stderr.count("\n") == 1
 
 
 class TestConsole:

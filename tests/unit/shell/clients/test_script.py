@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,34 @@ def test_lines_of_input(play: Start, capsys: pytest.CaptureFixture[str], monkeyp
     kernel = play()
     assert main(["script", "-wstpserver", kernel.server, "-linewise"]) == 0
     assert kernel.codes[1:] == ["a", "b"]
+
+
+def test_code_for_each_line_of_input(play: Start, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = play()
+    for words in (["-code", "c"], ["-function", "f", "-signature", "Integer"]):
+        monkeypatch.setattr("sys.stdin", io.StringIO("1\nx\n"))
+        status = main(["script", "-wstpserver", kernel.server, "-linewise", *words])
+        assert status == (1 if "-signature" in words else 0)
+    assert [code for code in kernel.codes if "Unprotect" not in code] == ["c", "c", "(f)[1]"]
+    assert capfd.readouterr().err == "kernelbus script: standard input:2: argument 1, 'x', is no Integer\n"
+
+
+def test_a_line_is_evaluated_when_it_is_there(play: Start, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = play()
+    reader, writer = os.pipe()
+
+    def program_that_waits_for_each_answer() -> None:
+        with os.fdopen(writer, "w") as lines:
+            for code in ("a", "b"):
+                print(code, file=lines, flush=True)
+                assert kernel.wait_until(lambda code=code: code in kernel.codes)  # type: ignore[misc]
+
+    with os.fdopen(reader) as stdin, ThreadPoolExecutor(1) as other:
+        monkeypatch.setattr("sys.stdin", stdin)
+        driven = other.submit(program_that_waits_for_each_answer)
+        assert main(["script", "-wstpserver", kernel.server, "-linewise"]) == 0
+        driven.result()
+    assert capfd.readouterr().out == "value of a\nvalue of b\n"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernelbus.shell.clients.statements import numbered_lines, statements
+from kernelbus.shell.clients.statements import statements
 
 
 def divided(text: str) -> list[tuple[str, int]]:
@@ -68,7 +68,3 @@ def test_a_long_text_takes_time_in_proportion() -> None:
     # Quadratic work on this text would take hours.
     text = "x = {1, 2};\n" * 20_000
     assert sum(1 for _ in statements(text)) == 20_000
-
-
-def test_lines_keep_their_numbers() -> None:
-    assert list(numbered_lines("a\n\n b\n")) == [(1, "a"), (3, " b")]

@@ -6,7 +6,19 @@ import pytest
 
 from kernelbus.shell.clients.forms import full_form
 from kernelbus.shell.clients.statements import Source
-from kernelbus.shell.clients.tasks import Manner, Print, Shown, Task, failure_in, preparation, shown, tasks
+from kernelbus.shell.clients.tasks import (
+    PLAIN,
+    Manner,
+    Print,
+    Shown,
+    Task,
+    failure_in,
+    form_named,
+    preparation,
+    shown,
+    tasks,
+    tasks_of_line,
+)
 from wstp import Symbol
 
 
@@ -40,10 +52,25 @@ def test_an_expression_of_a_file_knows_its_place_and_its_file() -> None:
     assert (place, show) == ("f.wls:2", Shown.UNLESS_NULL)
 
 
-def test_each_line_is_a_code_if_so_wished() -> None:
-    found = sent(Source("a\n\nb", "standard input", linewise=True))
-    assert [place for _, place, _ in found] == ["standard input:1", "standard input:3"]
-    assert found[1][0] == SHOWN
+def test_a_line_of_input_is_a_code_or_what_one_is_about() -> None:
+    def of_line(source: Source, line: str) -> list[tuple[str, str]]:
+        return [(full_form(task.expression), task.what) for task in tasks_of_line(source, line, "input:3", Manner())]
+
+    assert of_line(Source("", linewise=True), "b") == [(SHOWN, "input:3")]
+    assert of_line(Source("", linewise=True), "  ") == []
+    assert of_line(Source("b", linewise=True), "x") == [(f'Block[List[Set[$ScriptInputString, "x"]], {SHOWN}]', "input:3")]
+    assert [what for _, what in of_line(Source("b\nc", "f.wls", linewise=True), "")] == ["input:3, f.wls:1", "input:3, f.wls:2"]
+    assert of_line(Source("", "empty.wls", linewise=True), "b") == []
+    assert of_line(Source("", linewise=True, call=lambda line: line.lower()), "B") == [(SHOWN, "input:3")]
+
+
+def test_the_way_of_wolframscript_keeps_strings_apart() -> None:
+    ((form, _, _),) = sent(Source("b"), form=PLAIN)
+    assert form == 'Function[If[StringQ[Slot[1]], List[Slot[1]], ToString[Slot[1], InputForm]]][ToExpression["b"]]'
+
+
+def test_a_form_is_found_however_it_is_written() -> None:
+    assert [form_named(name) for name in ("texform", "InputForm", "json", "zork")] == ["TeXForm", "InputForm", "json", "zork"]
 
 
 def test_other_forms_travel_with_whether_they_hold_a_failure() -> None:
@@ -73,7 +100,7 @@ def test_a_value_that_only_looks_so(text: str) -> None:
 
 
 VALUE, UNLESS, NOTHING = (Task(Symbol("x"), "it", each) for each in Shown)
-PNG, JSON, TEX = (Task(Symbol("x"), "it", Shown.UNLESS_NULL, form=form) for form in ("PNG", "JSON", "TeXForm"))
+PNG, JSON, TEX, STRING = (Task(Symbol("x"), "it", Shown.UNLESS_NULL, form=form) for form in ("PNG", "JSON", "TeXForm", PLAIN))
 TRUE, FALSE = Symbol("True"), Symbol("False")
 
 
@@ -91,11 +118,15 @@ TRUE, FALSE = Symbol("True"), Symbol("False")
         ([TRUE, "x^2"], TEX, False, "x^2"),
         ([FALSE, "x"], TEX, True, "x"),
         ([TRUE, "Null"], TEX, False, None),
-        ([TRUE, Symbol("$Failed")], JSON, True, "$Failed"),
+        ([TRUE, Symbol("$Failed")], JSON, True, None),
         ([TRUE, "\x89PNG\xff"], PNG, False, b"\x89PNG\xff"),
         ([TRUE, "\xc3\xa9"], JSON, False, "é"),
         ([TRUE, "é日"], JSON, False, "é日"),
         (Symbol("$Aborted"), JSON, True, "$Aborted"),
+        (["$Failed"], STRING, False, "$Failed"),
+        (["Null"], STRING, False, "Null"),
+        ("{$Failed}", STRING, True, "{$Failed}"),
+        ("Null", STRING, False, None),
     ],
 )
 def test_an_answer_means(value: object, task: Task, failed: bool, text: object) -> None:

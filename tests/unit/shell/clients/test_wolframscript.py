@@ -25,6 +25,9 @@ def read(line: str) -> Invocation:
         ("-", Invocation(file="-")),
         ("-format JSON -charset UTF-8 -timeout 5 -c 1", Invocation(code="1", form="JSON", charset="UTF-8", timeout=5.0)),
         ("-linewise", Invocation(linewise=True)),
+        ("-linewise -c 1", Invocation(code="1", linewise=True)),
+        ("-linewise -format XML f.wls a", Invocation(file="f.wls", form="XML", linewise=True, arguments=("a",))),
+        ("-linewise -fun f -s Integer", Invocation(code="f", function=True, linewise=True, signature=("Integer",))),
         (
             "-function f -signature Integer City -args 1 -2",
             Invocation(code="f", function=True, signature=("Integer", "City"), arguments=("1", "-2")),
@@ -62,10 +65,12 @@ def test_a_command_line_means(line: str, made: Invocation) -> None:
         ("-api x", "-api: there is no cloud here"),
         ("-timeout never -c 1", "-timeout: 'never' is not a number of seconds above 0"),
         ("-c 1 -f f.wls", "-code and -file are two things to run"),
-        ("-linewise -c 1", "-linewise runs the lines of standard input"),
+        ("-linewise -file -", "-linewise reads the lines of standard input"),
+        ("-linewise -fun f -s Integer Integer", "-signature has 2 types, and there is 1 argument (a line)"),
+        ("-file https://a/b.wls", "-file: a URL is not fetched"),
         ("-function", "-function needs the code of a function"),
         ("-signature Integer -c 1", "-signature is for -function"),
-        ("-function f -signature Integer", "-signature has 1 types, and there are 0 arguments"),
+        ("-function f -signature Integer", "-signature has 1 types, and there are no arguments"),
     ],
 )
 def test_a_wrong_command_line_is_refused_in_words(line: str, said: str) -> None:
@@ -80,12 +85,16 @@ def test_a_wrong_command_line_is_refused_in_words(line: str, said: str) -> None:
         ((), ("a", 'b"\\'), '(f)["a", "b\\"\\\\"]'),
         (("Integer", "Real", "Number"), ("-2", "3", "1.5e-3"), "(f)[-2, 3., 1.5*^-3]"),
         (("Boolean", "Expression"), ("true", "x+1"), '(f)[True, ToExpression["x+1"]]'),
-        (("City",), ("New York", "rest"), '(f)[Interpreter["City"]["New York"], "rest"]'),
         ((), (), "(f)[]"),
     ],
 )
 def test_a_function_is_applied(signature: tuple[str, ...], arguments: tuple[str, ...], code: str) -> None:
     assert call_of(" f\n", signature, arguments) == code
+
+
+def test_an_argument_of_a_type_that_the_kernel_may_know() -> None:
+    code = call_of("f", ["Ci\"ty"], ["New York", "rest"])
+    assert code.startswith('(f)[Replace[Interpreter["Ci\\"ty"]["New York"], Interpreter[_][_] :> (') and code.endswith('$Failed)], "rest"]')
 
 
 @pytest.mark.parametrize(("kind", "text"), [("Integer", "1.5"), ("Integer", "f[]"), ("Real", "x"), ("Number", ""), ("Boolean", "yes")])
