@@ -31,8 +31,6 @@ Ratios[{}] := {}
 Ratios[x_List] := Rest[x]/Most[x]
 MinMax[x_List] := {Min[x], Max[x]}
 MovingAverage[x_List, n_Integer?Positive] /; n <= Length[x] := Mean /@ Partition[x, n, 1]
-Ordering[{}] := {}
-Ordering[x_List] := Last /@ Sort[MapThread[List, {x, Range[Length[x]]}]]
 Ordering[x_List, All] := Ordering[x]
 Ordering[x_List, n_Integer] := Take[Ordering[x], Sign[n] Min[Abs[n], Length[x]]]
 OrderingBy[x_List, f_] := Ordering[f /@ x]

@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from operator import attrgetter, mul
+from operator import mul
 from typing import Any
 
 import numpy as np
-from mathics.core.atoms import Integer, MachineReal, String
+from mathics.core.atoms import Integer, MachineReal
 from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
 from mathics.core.symbols import SymbolList
 
 from kernelbus.kernelhost.mathics.forms.precision import machine_real
 from kernelbus.kernelhost.mathics.native import define
+from kernelbus.kernelhost.mathics.speed.ordering import canonical, canonical_places
 
-__all__ = ["install_arrays", "sorted_elements"]
+__all__ = ["install_arrays"]
 
 #: Sums of products of integers below this are exact in machine reals.
 _EXACT = 1 << 53
-
-
-def sorted_elements(elements: Sequence[Any]) -> list[Any]:
-    """Return elements in canonical order."""
-    kinds = set(map(type, elements))
-    if kinds <= {Integer} or kinds <= {MachineReal}:
-        return sorted(elements, key=attrgetter("_value"))
-    if kinds <= {Integer, MachineReal, String}:
-        return sorted(elements, key=attrgetter("element_order"))
-    return sorted(elements)
 
 
 def _sort(expression: Any, evaluation: Any) -> Any:
     elements = expression._elements
     if len(elements) != 1 or type(elements[0]) is not ListExpression:
         return None
-    return ListExpression(*sorted_elements(elements[0]._elements))
+    return ListExpression(*canonical(elements[0]._elements))
+
+
+def _sort_by(expression: Any, evaluation: Any) -> Any:
+    elements = expression._elements
+    if len(elements) != 2 or type(elements[0]) is not ListExpression or type(elements[1]) is ListExpression:
+        return None
+    items = canonical(elements[0]._elements)
+    function = elements[1]
+    # The order of the items decides about those with the same value.
+    values = [Expression(function, item).evaluate(evaluation) for item in items]
+    return ListExpression(*(items[place] for place in canonical_places(values)))
+
+
+def _ordering(expression: Any, evaluation: Any) -> Any:
+    elements = expression._elements
+    if len(elements) != 1 or type(elements[0]) is not ListExpression:
+        return None
+    return ListExpression(*(Integer(place + 1) for place in canonical_places(elements[0]._elements)))
 
 
 def _numbers(expr: Any) -> tuple[list[Any], bool] | None:
@@ -123,5 +131,5 @@ def _total(expression: Any, evaluation: Any) -> Any:
 
 def install_arrays(definitions: Any) -> None:
     """Give functions of arrays their values for plain numbers, before all others."""
-    for name, function in {"Sort": _sort, "Dot": _dot, "Total": _total}.items():
+    for name, function in {"Sort": _sort, "SortBy": _sort_by, "Ordering": _ordering, "Dot": _dot, "Total": _total}.items():
         define(definitions, name, function)

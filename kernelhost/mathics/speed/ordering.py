@@ -1,30 +1,41 @@
-"""The order of sums and products: that of polynomials, as in Wolfram kernels.
+"""The canonical order of expressions, as in Wolfram kernels.
 
-Mathics3 sorts terms and factors by their names and depth. Here two products are compared from their
-last factors, and so are two sums from their last terms; powers by base, then by exponent; of two
-that agree so far the shorter comes first, and numbers in front decide last. A symbol comes before
-any call, and a call with fewer arguments before one with more. No evaluation.
+Mathics3 sorts by names, depth and kinds of its own. Here numbers come first, by their values, then
+strings as in a dictionary, then symbols, then calls: one with fewer arguments before one with more,
+then by their heads, then by their arguments. Products and sums stand in the order of polynomials:
+two products are compared from their last factors, and so are two sums from their last terms; powers
+by base, then by exponent; of two that agree so far the shorter comes first, and numbers in front
+decide last. No evaluation.
 """
 
 from __future__ import annotations
 
 import itertools
+import unicodedata
 from collections.abc import Callable, Sequence
-from functools import cmp_to_key
+from functools import cmp_to_key, lru_cache
 from typing import Any, Final
 
 from mathics.core.atoms import Complex, Integer, MachineReal, Number, PrecisionReal, Rational, String
+from mathics.core.element import BaseElement
 from mathics.core.expression import Expression
 from mathics.core.symbols import Symbol
 from mathics.core.systemsymbols import SymbolPlus, SymbolPower, SymbolTimes
 
 from kernelbus.kernelhost.mathics.speed.roots import with_roots
 
-__all__ = ["compared", "correct_order", "sorted_terms"]
+__all__ = ["canonical", "canonical_places", "compared", "correct_order", "sorted_terms"]
 
 _REALS: Final = (Integer, MachineReal, Rational, PrecisionReal)
 #: Expressions that are nested deeper are left to Mathics3's order.
 _DEEPEST: Final = 100
+#: Each character of ASCII in the order of dictionaries: signs, digits, letters.
+_PLACES: Final = {
+    each: chr(at) if not each.isalpha() else each
+    for at, each in enumerate(sorted(map(chr, range(128)), key=lambda each: (each.isalpha(), each.isdigit(), each)))
+}
+#: The heads whose calls are compared in the order of polynomials.
+_POLYNOMIAL: Final = frozenset({SymbolPlus, SymbolPower, SymbolTimes})
 
 
 class _TooDeep(Exception):
@@ -32,24 +43,53 @@ class _TooDeep(Exception):
 
 
 def _sign(one: Any, other: Any) -> int:
-    return (one > other) - (one < other)
+    # SymPy's numbers are compared to truth values of SymPy.
+    return bool(one > other) - bool(one < other)
+
+
+def _number_key(number: Any) -> tuple[Any, ...]:
+    """Return what a number is ordered by.
+
+    That is its real part, then the size of its imaginary part, negative before positive, and exact
+    before inexact numbers.
+    """
+    kind = type(number)
+    if kind is Integer or kind is Rational:
+        return (number.value,)
+    if kind is Complex:
+        imaginary = number.imag.value
+        return number.real.value, abs(imaginary), imaginary, not isinstance(number.real, (Integer, Rational))
+    return number.value, 0, 0, True
 
 
 def _numbers(one: Any, other: Any) -> int:
-    """Compare numbers: by their real parts, then their imaginary parts, exact ones first."""
-    real = (one.real if isinstance(one, Complex) else one).value, (other.real if isinstance(other, Complex) else other).value
-    found = _sign(*real)
-    if found:
-        return int(found)
-    zero = Integer(0)
-    imaginary = (one.imag if isinstance(one, Complex) else zero).value, (other.imag if isinstance(other, Complex) else zero).value
-    return int(_sign(*imaginary)) or _sign(not isinstance(one, (Integer, Rational)), not isinstance(other, (Integer, Rational)))
+    return _sign(_number_key(one), _number_key(other))
+
+
+@lru_cache(maxsize=20000)
+def _text_key(text: str) -> tuple[Any, ...]:
+    """Return what texts are ordered by, as in a dictionary.
+
+    Signs come before digits, and those before letters. Accents decide only between texts with the
+    same letters, then lower case comes before upper case.
+    """
+    if text.isascii():
+        letters = text.lower()
+        if letters.isalpha():
+            return letters, "", text.swapcase()
+        return "".join(map(_PLACES.__getitem__, letters)), "", text.swapcase()
+    parts = unicodedata.normalize("NFD", text)
+    letters = "".join(each for each in parts if not unicodedata.combining(each)).lower()
+    return "".join(_PLACES.get(each, each) for each in letters), parts.lower(), text.swapcase()
 
 
 def _names(one: str, other: str) -> int:
     """Compare names: by their letters, lower case before upper case, then by their contexts."""
-    first, second = one.rpartition("`")[2], other.rpartition("`")[2]
-    return _sign(first.lower(), second.lower()) or _sign(first.swapcase(), second.swapcase()) or _sign(one, other)
+    return _sign(_name_key(one), _name_key(other))
+
+
+def _name_key(name: str) -> tuple[Any, ...]:
+    return (*_text_key(name.rpartition("`")[2]), name)
 
 
 def _from_last(one: Sequence[Any], other: Sequence[Any], depth: int) -> int:
@@ -110,7 +150,7 @@ def _atoms(one: Any, other: Any) -> int:
         if isinstance(one, kind) and isinstance(other, kind):
             if kind is Number:
                 return _numbers(one, other)
-            return _names(one.name, other.name) if kind is Symbol else _names(one.value, other.value)
+            return _names(one.name, other.name) if kind is Symbol else _sign(_text_key(one.value), _text_key(other.value))
         if isinstance(one, kind) or isinstance(other, kind):
             return -1 if isinstance(one, kind) else 1
     return _sign(one.element_order, other.element_order)
@@ -130,6 +170,61 @@ def _calls(one: Any, other: Any, depth: int) -> int:
 _KEY = cmp_to_key(compared)
 
 
+def _sort_key(expr: Any, depth: int = 0) -> tuple[Any, ...]:
+    """Return a key in the canonical order, for whatever has no sums, products or powers.
+
+    Raises:
+        _TooDeep: there is none.
+    """
+    if type(expr) is Integer:
+        return 0, expr._value
+    if isinstance(expr, Number):
+        return 0, *_number_key(expr)
+    if isinstance(expr, Symbol):
+        return 2, *_name_key(expr.name)
+    if isinstance(expr, String):
+        return 1, *_text_key(expr.value)
+    if not isinstance(expr, Expression) or depth > _DEEPEST or expr.head in _POLYNOMIAL:
+        raise _TooDeep
+    elements = expr.elements
+    return 3, len(elements), _sort_key(expr.head, depth + 1), *[_sort_key(each, depth + 1) for each in elements]
+
+
+def canonical_places(elements: Sequence[Any]) -> list[int]:
+    """Return the places of elements in the canonical order. Those that are the same keep theirs."""
+    places = list(range(len(elements)))
+    kinds = set(map(type, elements))
+    if kinds <= {Integer} or kinds <= {MachineReal}:
+        values = [each._value for each in elements]
+        places.sort(key=values.__getitem__)
+        return places
+    try:
+        keys = [_sort_key(each) for each in elements]
+        places.sort(key=keys.__getitem__)
+        return places
+    except (_TooDeep, TypeError):  # TypeError: numbers that have no order, as an invalid one
+        pass
+    try:
+        return sorted(places, key=lambda place: _KEY(elements[place]))
+    except (_TooDeep, TypeError):
+        return sorted(places, key=lambda place: elements[place].element_order)
+
+
+def canonical(elements: Sequence[Any]) -> list[Any]:
+    """Return elements in the canonical order. Those that are the same keep their order."""
+    return [elements[place] for place in canonical_places(elements)]
+
+
+def _compared(one: Any, other: Any) -> int:
+    """Compare any two expressions."""
+    try:
+        return compared(one, other)
+    except (_TooDeep, TypeError):
+        first, second = one.element_order, other.element_order
+        # One comparison at each depth, not two: they would double from depth to depth.
+        return 0 if first == second else 1 if first > second else -1
+
+
 def sorted_terms(elements: list[Any]) -> list[Any]:
     """Return the terms of a sum, or the factors of a product, in order."""
     if all(type(each) in _REALS for each in elements):
@@ -140,14 +235,19 @@ def sorted_terms(elements: list[Any]) -> list[Any]:
             return elements
         return sorted(elements, key=_KEY)
     except (_TooDeep, TypeError):
-        elements.sort()
-        return elements
+        return sorted(elements, key=lambda each: each.element_order)
 
 
 def correct_order() -> None:
-    """Have Mathics3's sums and products be in this order; call this before definitions are made."""
+    """Have Mathics3's expressions be in this order; call this before definitions are made."""
     import mathics.builtin.arithfns.basic as builtins
     import mathics.eval.arithfns.basic as arithmetic
+
+    # Mathics3 sorts by Python's operators.
+    BaseElement.__lt__ = lambda self, other: _compared(self, other) < 0
+    BaseElement.__le__ = lambda self, other: _compared(self, other) <= 0
+    BaseElement.__gt__ = lambda self, other: _compared(self, other) > 0
+    BaseElement.__ge__ = lambda self, other: _compared(self, other) >= 0
 
     add, their_product = arithmetic.eval_add_numbers, arithmetic.eval_Times
 

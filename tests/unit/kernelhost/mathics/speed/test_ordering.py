@@ -1,4 +1,4 @@
-"""The order of sums and products."""
+"""The canonical order."""
 
 from __future__ import annotations
 
@@ -32,6 +32,25 @@ from kernelbus.kernelhost.mathics.speed.ordering import compared, sorted_terms
     ],
 )
 def test_sums_and_products_stand_in_order(code: str, expected: str, value: Callable[[str], str]) -> None:
+    assert value(code) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ('Sort[{f[2], f[1], {1}, 2, 1/2, 0.3, Pi, "z", g[], x}]', '{0.3, 1/2, 2, "z", Pi, x, g[], f[1], f[2], {1}}'),
+        ('Sort[{"b1", "a_", "a", "A", "ab", "é", "f", "e", "Z", "1", "_"}]', '{"_", "1", "a", "A", "a_", "ab", "b1", "e", "é", "f", "Z"}'),
+        ("Sort[{I, -I, 1., 1, 2 - 3*I, 2 + I, 2, -5}]", "{-5, -I, I, 1, 1., 2, 2 + I, 2 - 3*I}"),
+        ("Sort[{x^3, x*y, y, x, 3, a*x, 2*x^2, x^2*y}]", "{3, x, a*x, 2*x^2, x^3, y, x*y, x^2*y}"),
+        ("Union[{b, a[1], A, a, 3, {1}, a[1]}, {B}]", "{3, a, A, b, B, a[1], {1}}"),
+        ('SetAttributes[o, Orderless]; o[z, {1, 2}, "s", a[1], 4, A, a, {3}]', 'o[4, "s", a, A, z, a[1], {3}, {1, 2}]'),
+        ('{Order[{1, 2}, {3}], Order[x, x^2], Order[3, "a"], Order[a, a], OrderedQ[{{3}, {1, 2}}]}', "{-1, 1, 1, 0, True}"),
+        ("Sort[{<|a -> 1|>, <||>, x, 1, {2}}]", "{1, x, <||>, <|a -> 1|>, {2}}"),
+        ("Ordering[{{1, 2}, {3}, x, 5}]", "{4, 3, 2, 1}"),
+        ("Sort[Table[Nest[f, i, 150], {i, 3, 1, -1}]] === Table[Nest[f, i, 150], {i, 3}]", "True"),
+    ],
+)
+def test_everything_has_its_place(code: str, expected: str, value: Callable[[str], str]) -> None:
     assert value(code) == expected
 
 
