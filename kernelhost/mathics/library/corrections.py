@@ -11,6 +11,8 @@ Each is changed in place, before definitions are made of it:
 * ``FromCharacterCode`` takes codes beyond 65535. It joins the codes of two surrogates, and so does
   a string that is written with two escapes.
 * ``FullForm`` writes the head of a list, as it does all heads.
+* A name that only a built-in rule uses, as ``x`` in ``x_``, does not become a symbol of ``System` ``.
+  In Mathics3 it does when the rule is applied, and then hides the user's symbol of that name.
 * ``ClearAll`` leaves a symbol's options empty; Mathics3 leaves none, and fails when they are asked.
 """
 
@@ -35,6 +37,23 @@ def correct() -> None:
     _correct_characters()
     _correct_full_form()
     _correct_clear_all()
+    _correct_definitions()
+
+
+def _correct_definitions() -> None:
+    from mathics.core.definitions import Definition, Definitions
+
+    theirs = Definitions.get_definition
+
+    def get_definition(self: Any, name: str, only_if_exists: bool = False) -> Any:
+        if name.startswith("System`") and not only_if_exists and name not in self.definitions_cache:
+            try:
+                return theirs(self, name, True)
+            except KeyError:
+                return Definition(name=name)
+        return theirs(self, name, only_if_exists)
+
+    Definitions.get_definition = get_definition
 
 
 def _correct_full_form() -> None:

@@ -37,6 +37,8 @@ def test_loading_makes_the_corrections(loaded: Loaded) -> None:
 @pytest.mark.parametrize(
     ("code", "value"),
     [
+        # A rule for this has x_; x is the user's afterwards.
+        ("Solve[x^2 == -1, x, Reals]; {Context[x], Names[\"System`x\"]}", '{"Global`", {}}'),
         ("FromCharacterCode[128512]", '"😀"'),
         ("StringLength[FromCharacterCode[128512]]", "1"),
         ("ToCharacterCode[FromCharacterCode[{65, 128512}]]", "{65, 128512}"),

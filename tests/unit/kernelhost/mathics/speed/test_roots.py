@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mathics.core.atoms import Integer, Rational
 
@@ -32,6 +32,8 @@ def test_roots(code: str, expected: str, value: Callable[[str], str]) -> None:
     assert value(code) == expected
 
 
+# The first example may be slow: modules are loaded for it.
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.fractions(min_value=Fraction(1, 10**6), max_value=10**6), st.fractions(min_value=Fraction(1, 500), max_value=500))
 def test_a_product_keeps_its_value_and_its_form(number: Fraction, radicand: Fraction) -> None:
     outside, made = roots._root(number, radicand, {})
