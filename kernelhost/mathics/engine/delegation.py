@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy
-from mathics.core.atoms import String
+from mathics.core.atoms import Number, String
 from mathics.core.attributes import A_PROTECTED, attribute_string_to_number
 from mathics.core.definitions import Definition
 from mathics.core.evaluation import Output
 from mathics.core.rules import BaseRule
 
+from kernelbus.kernelhost.mathics.engine.agreement import agree
 from kernelbus.kernelhost.mathics.engine.names import Better, read_better, read_functions, read_names
 from kernelbus.kernelhost.mathics.engine.process import EngineError, engine, is_installed
 from kernelbus.kernelhost.mathics.engine.reading import read
@@ -35,6 +36,8 @@ _log = logging.getLogger("kernelhost.mathics")
 
 #: How long the engine may take for what Mathics3 has a function for, seconds.
 _PATIENCE: Final = 10.0
+#: How long it may take to give another form of what Mathics3 has found, seconds.
+_FORM_PATIENCE: Final = 1.0
 #: How many questions are remembered to which the answer was the question.
 _REMEMBERED: Final = 512
 
@@ -46,7 +49,7 @@ class Delegate:
         self._asked: set[str] = set()
         self._left: OrderedDict[str, None] = OrderedDict()
 
-    def value(self, expr: Any, evaluation: Any, *, quiet: bool = False) -> Any | None:
+    def value(self, expr: Any, evaluation: Any, *, quiet: bool = False, patience: float = _PATIENCE) -> Any | None:
         """Return what an expression is, evaluated; None if the engine leaves it as it is.
 
         What the engine says and prints is said and printed here.
@@ -55,6 +58,7 @@ class Delegate:
             expr: the expression, with its arguments evaluated as its attributes want it.
             evaluation: the running evaluation.
             quiet: whether nothing is said if the engine gives no value: somebody else is asked.
+            patience: how long the engine may take then, seconds.
         """
         name = expr.get_lookup_name().removeprefix("System`")
         definitions = evaluation.definitions
@@ -67,7 +71,7 @@ class Delegate:
             return None
         if question in self._asked or question in self._left:
             return None
-        answer = self._answer(question, name, evaluation, quiet)
+        answer = self._answer(question, name, evaluation, patience if quiet else None)
         if answer is None:
             return None
         result = None if answer.wrong else read(answer.text, definitions)
@@ -88,13 +92,13 @@ class Delegate:
         finally:
             self._asked.discard(question)
 
-    def _answer(self, question: Question, name: str, evaluation: Any, quiet: bool) -> Answer | None:
+    def _answer(self, question: Question, name: str, evaluation: Any, seconds: float | None) -> Answer | None:
         seed = int(numpy.random.randint(0, 2**62)) if question.random else None
         try:
-            return engine.ask(question, seed=seed, seconds=_PATIENCE if quiet else None)
+            return engine.ask(question, seed=seed, seconds=seconds)
         except EngineError as error:
             _log.warning("%s: %s", name, error)
-            if not quiet:
+            if seconds is None:
                 say(evaluation, "Kernel", "engine", f"{name} is not evaluated: {error}.")
             return None
 
@@ -161,6 +165,7 @@ class _Better(AskRule):
         super().__init__(delegate.value)
         self._delegate = delegate
         self._first = entry.first
+        self._form = entry.form
         self._heads = re.compile(entry.heads) if entry.heads else None
         self._theirs = theirs
 
@@ -182,6 +187,8 @@ class _Better(AskRule):
             if result is None:
                 result = self._delegate.value(expression, evaluation, quiet=True)
                 said.kept = said.kept if result is None else []
+            elif self._form:
+                result = self._in_their_form(expression, result.evaluate(evaluation), evaluation)
             if result is None and fault is not None:
                 raise fault
         finally:
@@ -190,6 +197,20 @@ class _Better(AskRule):
                 theirs.out(each)
         # Their rules have had their turn, and must not be tried again.
         return expression if result is None else result
+
+    def _in_their_form(self, expression: Any, result: Any, evaluation: Any) -> Any:
+        """Return the engine's form of a result if it is the same in numbers, else the result."""
+        if isinstance(result, Number):
+            return result
+        said, evaluation.output = evaluation.output, _Said()
+        try:
+            other = self._delegate.value(expression, evaluation, quiet=True, patience=_FORM_PATIENCE)
+            kept = evaluation.output.kept
+        finally:
+            evaluation.output = said
+        if other is None or kept or other.sameQ(result) or not agree(expression, result, other, evaluation):
+            return result
+        return other
 
     def _by_theirs(self, expression: Any, evaluation: Any, fully: bool) -> Any | None:
         for rule in self._theirs:

@@ -25,6 +25,7 @@ class Better(NamedTuple):
             all.
         shown_by: inputs, each with its right value, that Mathics3 alone gets wrong.
         only: whether Mathics3 is not asked at all, because its values are of another kind.
+        form: whether both are asked, and the engine's form is taken of values that agree.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Better(NamedTuple):
     heads: str
     shown_by: tuple[tuple[str, str], ...]
     only: bool = False
+    form: bool = False
 
 
 def read_functions(text: str) -> dict[str, tuple[str, ...]]:
@@ -52,8 +54,9 @@ def read_better(text: str) -> list[Better]:
     """
     found = []
     for name, entry in tomllib.loads(text).items():
-        if entry.get("ask") not in ("first", "after", "only") or not entry.get("shown_by"):
-            raise ValueError(f'{name}: `ask` is none of "first", "after" and "only", or `shown_by` is missing')
+        if entry.get("ask") not in ("first", "after", "only", "form") or not entry.get("shown_by"):
+            raise ValueError(f'{name}: `ask` is none of "first", "after", "only" and "form", or `shown_by` is missing')
         inputs = tuple((source, value) for source, value in entry["shown_by"])
-        found.append(Better(name, entry["ask"] == "first", entry.get("heads", ""), inputs, entry["ask"] == "only"))
+        ask = entry["ask"]
+        found.append(Better(name, ask == "first", entry.get("heads", ""), inputs, ask == "only", ask == "form"))
     return found

@@ -11,8 +11,8 @@ Each is changed in place, before definitions are made of it:
 * ``FromCharacterCode`` takes codes beyond 65535. It joins the codes of two surrogates, and so does
   a string that is written with two escapes.
 * ``FullForm`` writes the head of a list, as it does all heads.
-* A name that only a built-in rule uses, as ``x`` in ``x_``, does not become a symbol of ``System` ``.
-  In Mathics3 it does when the rule is applied, and then hides the user's symbol of that name.
+* A name that only a built-in rule uses, as ``x`` in ``x_``, does not become a symbol of the
+  language. In Mathics3 it does when the rule is applied, and then hides the user's symbol.
 * ``ClearAll`` leaves a symbol's options empty; Mathics3 leaves none, and fails when they are asked.
 """
 
