@@ -104,7 +104,10 @@ _SOURCE = (
     "{\"none\"}]]",
     # Things in a row, of which text stays whole.
     "row[l_] := {\"row\", piece[bare[#]] & /@ few[l, 200]}",
+    "listed[x_] := row[Join[{\"{\"}, Riffle[x, \", \"], {\"}\"}]]",
+    "titled[x_] := table[{{x[[1]]}, {x[[2]]}}, 1]",
     "piece[x_] := Which[StringQ[x], x, picture[x], image[x], Head[x] === Dataset, table[inside[x], 2], tabular[x], table[First[x], 1], "
+    "Head[x] === Row && strewn[x], row[between[x]], labeled[x], titled[x], mixed[x], listed[x], "
     "True, With[{t = ToString[x]}, If[StringQ[t], t, \"\"]]]",
     "strewn[x_] := Length[x] > 0 && ListQ[First[x]] && !FreeQ[drawable /@ First[x], True]",
     "labeled[x_] := Head[x] === Labeled && Length[x] > 1 && picture[bare[First[x]]]",
@@ -129,12 +132,12 @@ _SOURCE = (
     "Head[x] === Dataset, table[inside[x], 2], "
     "tabular[x], table[First[x], 1], "
     "Head[x] === Row && strewn[x], row[between[x]], "
-    "labeled[x], table[{{x[[1]]}, {x[[2]]}}, 1], "
+    "labeled[x], titled[x], "
     "f === \"TableForm\" && ListQ[x], table[x, 1], "
     "f === \"MatrixForm\", TimeConstrained[With[{t = ToString[TeXForm[MatrixForm[x]]]}, {\"tex\", bounded[t, 20000]}], 3, {\"none\"}], "
     "AssociationQ[x] && Length[x] > 0, table[x, 2], "
     "pictures[x], table[If[FreeQ[picture /@ x, True], x, {x}], 1], "
-    "mixed[x], row[Join[{\"{\"}, Riffle[x, \", \"], {\"}\"}]], "
+    "mixed[x], listed[x], "
     "ListQ[x] && Length[x] > 0 && AllTrue[few[x, 100], AssociationQ], table[x, 1], "
     "m, tex[x], "
     "True, {\"none\"}]",
@@ -331,11 +334,17 @@ def _table(table: Expr) -> str:
     return "".join(pieces) + (f"<p>... {' and '.join(more)}</p>" if more else "")
 
 
+# How a table begins that stands beside text.
+_BESIDE = '<table style="display: inline-table; vertical-align: middle"'
+
+
 def _row(row: Expr) -> str:
     """Write things in a row; "" if it is none."""
     match row:
         case ["row", list(pieces)]:
-            return f'<div style="white-space: pre-wrap">{"".join(map(_cell, pieces))}</div>'
+            within = "".join(map(_cell, pieces))
+            within = within.replace("<img", '<img style="vertical-align: middle"')
+            return f"<pre>{within.replace('<table', _BESIDE)}</pre>"
     return ""
 
 
@@ -343,6 +352,8 @@ def _cell(cell: Expr) -> str:
     match cell:
         case ["table", *_]:
             return _table(cell)
+        case ["row", list(pieces)]:
+            return "".join(map(_cell, pieces))
         case ["image", str(image)] if "<svg" in image[:1000]:
             return _image("image/svg+xml", base64.b64encode(image.encode()).decode("ascii"))
         case ["image", image]:

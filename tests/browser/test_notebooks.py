@@ -31,6 +31,14 @@ TOUR = [
 ]
 
 
+#: What it prints is more than text.
+PRINTING = """Print["above"]; Print[Plot[t, {t, 0, 1}]]
+Echo[{Graphics[Disk[], ImageSize -> 60], 2}, "echo"]; Print[Grid[{{3, 4}}]]; Print["below"]"""
+
+#: A notebook that asks, and has a fault in its fourth cell.
+ASKING = ["y = 5", '{y, InputString["name? "], Input["n? "]^2}', 'Print["third"]', "f[", 'Print["never"]', PRINTING]
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
     pools = {"Main": {"MinimumKernelNumber": 1, "MaximumKernelNumber": 4}}
@@ -93,6 +101,22 @@ class Book:
         """Press a button of the notebook's toolbar."""
         self.page.locator(f'.jp-NotebookPanel:visible .jp-Toolbar [data-command="{command}"]').first.click()
 
+    def choose(self, menu: str, entry: str) -> None:
+        """Choose an entry of the menu bar."""
+        self.page.locator("#jp-MainMenu").get_by_text(menu, exact=True).click()
+        self.page.locator(".lm-Menu").get_by_text(entry, exact=True).click()
+
+    def agree(self) -> None:
+        """Press the button of the dialog that carries on."""
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        self.page.locator(".jp-Dialog").wait_for(state="detached")
+
+    def answer(self, prompt: str, text: str) -> None:
+        """Type into the box in which the kernel asks."""
+        box = self.page.locator(".jp-NotebookPanel:visible .jp-Stdin").filter(has_text=prompt).locator(".jp-Stdin-input")
+        box.fill(text)
+        box.press("Enter")
+
     def wait(self, condition: Callable[[], Any], what: str) -> Any:
         def look() -> Any:
             self.page.wait_for_timeout(100)
@@ -134,6 +158,39 @@ def test_cells_a_plot_an_interrupt_and_a_page_that_is_loaded_again(lab: Lab, pag
     book.shown()
     assert book.outputs(2) == "42"
     book.run(4, "41")
+
+
+def test_questions_a_restart_and_a_run_of_all_that_stops(lab: Lab, pages: Any) -> None:
+    lab.write("asking.ipynb", ASKING)
+    page = pages.open(f"{lab.url}/lab/tree/asking.ipynb?reset", errors=False)
+    book = Book(page)
+    book.run(0, "5")
+    book.start(1)
+    book.answer("name?", "Ada ü𝒳")
+    page.locator(".jp-Stdin").filter(has_text="n?").last.wait_for()
+    book.answer("n?", "1 + 2")
+    book.wait(lambda: "{5, Ada ü𝒳, 9}" in book.outputs(1), "what was answered")
+    book.wait_idle()
+    book.press("notebook:restart-kernel")
+    book.agree()
+    book.wait(lambda: page.locator("#jp-main-statusbar").get_by_text("Wolfram Language (kernelbus) | Idle").count(), "a kernel")
+    book.start(1)
+    book.answer("name?", "Bo")
+    book.answer("n?", "z")
+    book.wait(lambda: "{y, Bo, z" in book.outputs(1), "the fresh kernel's answer")
+    assert book.prompt(1) == "[1]:"
+    book.wait_idle()
+    book.choose("Run", "Run All Cells")
+    book.answer("name?", "Cy")
+    book.answer("n?", "4")
+    book.wait(lambda: "SyntaxError" in book.outputs(3), "the error")
+    book.wait_idle()
+    assert "{5, Cy, 16}" in book.outputs(1) and book.outputs(2).strip() == "third"
+    assert (book.prompt(4), book.outputs(4)) == ("[ ]:", "")
+    book.run(5, "above", "below")
+    assert book.cell(5).locator(".jp-RenderedSVG").count() == 1
+    assert book.cell(5).locator(".jp-RenderedHTML img").evaluate("image => image.naturalWidth") == 60
+    assert book.outputs(5).split() == ["above", ">>", "echo", "{,", "2}", "3", "4", "below"]
 
 
 def test_a_server_that_is_killed_and_the_state_that_is_found_again(lab: Lab, pages: Any, picture: Callable[..., Path]) -> None:

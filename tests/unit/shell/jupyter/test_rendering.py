@@ -60,11 +60,12 @@ def test_pictures_in_a_table() -> None:
 
 
 def test_things_in_a_row() -> None:
-    rendered = bundle(["row", ["a < ", ["image", SVG], ["table", [], [], [["1"]], 1, 1]]])
+    rendered = bundle(["row", ["a < ", ["row", ["{", ["image", SVG], "}"]], ["table", [], [], [["1"]], 1, 1]]])
     assert rendered is not None
     encoded = base64.b64encode(SVG.encode()).decode()
-    inside = f'a &lt; <img src="data:image/svg+xml;base64,{encoded}" alt="picture"/><table><tbody><tr><td>1</td></tr></tbody></table>'
-    assert rendered.data == {"text/html": f'<div style="white-space: pre-wrap">{inside}</div>'}
+    picture = f'<img style="vertical-align: middle" src="data:image/svg+xml;base64,{encoded}" alt="picture"/>'
+    table = '<table style="display: inline-table; vertical-align: middle"><tbody><tr><td>1</td></tr></tbody></table>'
+    assert rendered.data == {"text/html": f"<pre>a &lt; {{{picture}}}{table}</pre>"}
 
 
 def test_what_a_table_leaves_out() -> None:
