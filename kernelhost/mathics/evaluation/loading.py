@@ -189,7 +189,7 @@ def load() -> Loaded:
     confinement.install(definitions)
     protection.install(definitions, interrupts)
     _add_links(definitions, interrupts, terminal)
-    workers = _add_parallel(definitions, interrupts)
+    workers = _add_parallel(definitions, interrupts, terminal)
     # Last, so that it sees what the kernel has.
     delegation.install(definitions)
     install_assumptions(definitions)
@@ -302,12 +302,14 @@ def _add_links(definitions: Any, interrupts: Interrupts, terminal: Terminal) -> 
         builtin.contribute(definitions)
 
 
-def _add_parallel(definitions: Any, interrupts: Interrupts) -> Workers:
+def _add_parallel(definitions: Any, interrupts: Interrupts, terminal: Terminal) -> Workers:
     from kernelbus.kernelhost.mathics.parallel import functions
+    from kernelbus.kernelhost.mathics.parallel import shared as shared_functions
+    from kernelbus.kernelhost.mathics.parallel.sharing import Sharing
     from kernelbus.kernelhost.mathics.parallel.workers import Workers
 
-    shared = functions.Shared(Workers(interrupts))
-    for kind in functions.BUILTINS:
+    shared = functions.Shared(Workers(interrupts), Sharing(lambda: terminal.client))
+    for kind in (*functions.BUILTINS, *shared_functions.BUILTINS):
         builtin = kind(expression=False)
         if isinstance(builtin, functions.ParallelFunction):
             builtin.shared = shared

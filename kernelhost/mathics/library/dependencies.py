@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from mathics.core.expression import Expression
@@ -19,8 +19,10 @@ VALUES = {
 _EVERYWHERE = ("System`", "Internal`", "Developer`", "kernelbus`", "JLink`", "NETLink`", "ImportExport`")
 
 
-def needed(expressions: Iterable[Any], definitions: Any) -> dict[str, Any]:
-    """Return the definitions, by name, that expressions need; those of the language are left out.
+def needed(expressions: Iterable[Any], definitions: Any, without: Collection[str] = ()) -> dict[str, Any]:
+    """Return the definitions, by name, that expressions need.
+
+    Those of the language are left out, and those of the names in `without`.
     """
     found: dict[str, Any] = {}
     stack = list(expressions)
@@ -29,7 +31,7 @@ def needed(expressions: Iterable[Any], definitions: Any) -> dict[str, Any]:
         if isinstance(item, Expression):
             stack.append(item.head)
             stack.extend(item.elements)
-        elif isinstance(item, Symbol) and item.name not in found and not item.name.startswith(_EVERYWHERE):
+        elif isinstance(item, Symbol) and item.name not in found and item.name not in without and not item.name.startswith(_EVERYWHERE):
             definition = definitions.user.get(item.name)
             if definition is None or not (definition.attributes or definition.options or rules_of(definition)):
                 continue

@@ -2,6 +2,8 @@
 
 ``workers`` holds the kernels that a kernel has taken from its server for parallel work, and gives
 them tasks. ``definitions`` defines there what is defined here. ``functions`` defines the functions
-of the language. This room imports ``wstp``, Mathics3, ``forms`` and ``library``, and no other room.
+of the language. ``shared`` defines those for symbols that kernels share, which ``sharing`` has the
+master keep. This room imports ``wstp``, Mathics3, ``forms``, ``library`` and
+``native``, and no other room.
 Begin reading at ``workers``.
 """

@@ -17,7 +17,7 @@ from kernelbus.kernelhost.mathics.library.dependencies import VALUES
 
 __all__ = ["Whole", "defining", "state_of"]
 
-_SYSTEM = "System`"
+_SYSTEM, _GLOBAL = "System`", "Global`"
 _SET, _RULE, _DELAYED = Symbol("System`Set"), Symbol("System`Rule"), Symbol("System`RuleDelayed")
 _HOLD_PATTERN, _COMPOUND, _NULL = Symbol("System`HoldPattern"), Symbol("System`CompoundExpression"), Symbol("System`Null")
 
@@ -34,8 +34,18 @@ class Whole:
         return name.removeprefix(_SYSTEM)
 
     def lookup_name(self, name: str) -> str:
-        """Return the whole name that :meth:`shorten_name` has made shorter."""
-        return name if "`" in name else _SYSTEM + name
+        """Return the whole name for a name that another kernel sends.
+
+        That kernel leaves out the contexts on its ``$ContextPath``: ``System` ``, ``Global` `` and
+        those of packages that it has read.
+        """
+        if "`" in name:
+            return name
+        definitions = self._definitions
+        for context in (_SYSTEM, _GLOBAL, *definitions.get_context_path()):
+            if context + name in definitions.builtin or context + name in definitions.user:
+                return str(context + name)
+        return _GLOBAL + name
 
 
 def state_of(definition: Any) -> int:

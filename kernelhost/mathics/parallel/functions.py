@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from mathics.core.atoms import Integer, String
-from mathics.core.attributes import A_HOLD_ALL, A_HOLD_FIRST, A_NO_ATTRIBUTES, A_PROTECTED
+from mathics.core.attributes import A_HOLD_ALL, A_HOLD_FIRST, A_LISTABLE, A_NO_ATTRIBUTES, A_PROTECTED
 from mathics.core.builtin import Builtin
 from mathics.core.evaluation import Message, Print
 from mathics.core.expression import Expression
@@ -24,7 +24,9 @@ from mathics.core.symbols import Symbol, SymbolNull
 
 from kernelbus.kernelhost.mathics.forms.convert import from_mathics, to_mathics
 from kernelbus.kernelhost.mathics.library.dependencies import needed
+from kernelbus.kernelhost.mathics.native import call
 from kernelbus.kernelhost.mathics.parallel.definitions import Whole, defining, state_of
+from kernelbus.kernelhost.mathics.parallel.sharing import SHARE, Sharing
 from kernelbus.kernelhost.mathics.parallel.workers import NoWorkersError, Worker, Workers
 from wstp.expr import Expr, Function
 from wstp.expr import Symbol as Name
@@ -51,6 +53,12 @@ class Shared:
 
     Attributes:
         workers: the kernels for parallel work.
+        sharing: what this kernel shares with a master, if it works for one.
+        variables: the names of the variables that it shares with its workers.
+        functions: the same of functions.
+        locks: the locks that workers have, and the numbers of these.
+        answering: whether a question of a worker is being answered.
+        needs: what ``ParallelNeeds`` was given.
         always: the names of symbols that ``DistributeDefinitions`` has named.
         submitted: what ``ParallelSubmit`` was given and is not evaluated yet, by number.
         done: the results of what was submitted, by number.
@@ -58,8 +66,14 @@ class Shared:
         why: why none came.
     """
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: Workers, sharing: Sharing) -> None:
         self.workers = workers
+        self.sharing = sharing
+        self.variables: list[str] = []
+        self.functions: list[str] = []
+        self.locks: dict[str, int] = {}
+        self.answering = False
+        self.needs: list[Any] = []
         self.always: set[str] = set()
         self.submitted: dict[int, Any] = {}
         self.done: dict[int, Any] = {}
@@ -84,12 +98,15 @@ class ParallelFunction(Builtin):
         made = self.shared.workers.launch(count)
         numbers = [Name("Set")(Name("$KernelID"), worker.number) for worker in made]
         self.shared.workers.run(numbers, lambda worker, packet: None, only=made)
+        whole = Whole(evaluation.definitions)
+        for each in self.shared.needs:
+            self.shared.workers.run([from_mathics(each, whole)] * len(made), _Relay(evaluation), only=made)
         return made
 
     def available(self, name: str, evaluation: Any) -> list[Worker]:
         """Return the workers; launch them if there are none; give the message if none come."""
         shared = self.shared
-        if Symbol("System`$KernelID").evaluate(evaluation) != Integer(0):
+        if shared.answering or Symbol("System`$KernelID").evaluate(evaluation) != Integer(0):
             return []
         workers = shared.workers.all()
         if workers:
@@ -113,7 +130,7 @@ class ParallelFunction(Builtin):
         whole = Whole(evaluation.definitions)
         self.distribute(parts, evaluation)
         tasks = [from_mathics(part, whole) for part in parts]
-        found, left = self.shared.workers.run(tasks, _Relay(evaluation), enough=enough)
+        found, left = self.run(tasks, evaluation, enough=enough)
         values = [SymbolNull if value is None else to_mathics(value, whole) for value in found]
         if left:
             evaluation.message(name, "nopar", String("the kernels are lost"))
@@ -124,7 +141,8 @@ class ParallelFunction(Builtin):
     def distribute(self, expressions: Iterable[Any], evaluation: Any) -> list[str]:
         """Give each worker the definitions that expressions need and that it does not have."""
         definitions = evaluation.definitions
-        found = needed([*expressions, *map(Symbol, self.shared.always)], definitions)
+        shared = {*self.shared.variables, *self.shared.functions}
+        found = needed([*expressions, *map(Symbol, self.shared.always)], definitions, shared)
         whole = Whole(definitions)
         tasks: list[Expr] = []
         takers: list[Worker] = []
@@ -136,8 +154,60 @@ class ParallelFunction(Builtin):
                 takers.append(worker)
                 worker.known |= {name: state_of(definition) for name, definition in news.items()}
         if tasks:
-            self.shared.workers.run(tasks, _Relay(evaluation), only=takers)
+            self.run(tasks, evaluation, only=takers)
         return list(found)
+
+    def run(
+        self, tasks: Sequence[Expr], evaluation: Any, *, only: Sequence[Worker] | None = None, enough: Callable[[Expr], bool] | None = None
+    ) -> tuple[list[Expr | None], list[int]]:
+        """Have workers evaluate tasks, as :meth:`Workers.run` does, and answer what they ask.
+
+        First tell each worker which symbols it shares, if it does not know.
+        """
+        shared, definitions = self.shared, evaluation.definitions
+        shared.locks.clear()
+        state = (tuple(shared.variables), tuple((name, definitions.get_attributes(name)) for name in shared.functions))
+        unaware = [worker for worker in shared.workers.all() if worker.shared != state and (worker.shared or any(state))]
+        if unaware:
+            functions = [Name("List")(name, bits) for name, bits in state[1]]
+            names = {*shared.variables, *shared.functions}
+            told = Name(SHARE)(Name("List")(*state[0]), Name("List")(*functions))
+            shared.workers.run([told] * len(unaware), _Relay(evaluation), only=unaware)
+            for worker in unaware:
+                worker.shared = state
+                # What is shared no longer is to be defined there.
+                worker.known = {name: known for name, known in worker.known.items() if name not in names}
+        before = shared.workers.all()
+        done = shared.workers.run(
+            tasks,
+            _Relay(evaluation),
+            only=only,
+            enough=enough or (lambda result: False),
+            answer=lambda question: self.answer(question, evaluation),
+        )
+        left = shared.workers.all()
+        for worker in before:
+            if worker not in left:
+                evaluation.message("LaunchKernels", "rdead", Integer(worker.number))
+        return done
+
+    def answer(self, question: Function, evaluation: Any) -> Expr | None:
+        """Return the answer to what a worker asks, None if there is none."""
+        assert isinstance(question.head, Name)
+        name, whole = question.head.name, Whole(evaluation.definitions)
+        asked = [to_mathics(argument, whole) for argument in question.args]
+        match name, asked:
+            case "EvaluatePacket", [expr]:
+                pass
+            case ("InputPacket" | "InputStringPacket"), [*prompt]:
+                expr = Expression(Symbol(f"System`{name.removesuffix('Packet')}"), *prompt)
+            case _:
+                return None
+        before, self.shared.answering = self.shared.answering, True
+        try:
+            return Name("ReturnPacket")(from_mathics(expr.evaluate(evaluation), whole))
+        finally:
+            self.shared.answering = before
 
     def chunks(self, items: Sequence[Any]) -> list[Sequence[Any]]:
         """Cut items into parts for the workers."""
@@ -298,6 +368,34 @@ class ParallelMap(ParallelFunction):
         return sequential if joined is None else joined
 
 
+class ParallelArray(ParallelFunction):
+    """``ParallelArray[f, n]``, ``ParallelArray[f, {n, m}]``: ``Array``, by several kernels."""
+
+    rules: ClassVar[dict[str, str]] = {
+        "ParallelArray[f_, n_Integer]": "ParallelMap[f, Range[n]]",
+        "ParallelArray[f_, n_Integer, r_Integer]": "ParallelMap[f, Range[r, r + n - 1]]",
+        "ParallelArray[f_, {n_Integer}, r___]": "ParallelArray[f, n, r]",
+        "ParallelArray[f_, {n_Integer, more__Integer}]": "ParallelMap[Function[i, Array[f[i, ##] &, {more}]], Range[n]]",
+        "ParallelArray[f_, rest__]": "Array[f, rest]",
+    }
+    summary_text = "make an array with several kernels"
+
+
+class ParallelNeeds(ParallelFunction):
+    """``ParallelNeeds["context`"]``: read a package here and in the kernels for parallel work."""
+
+    summary_text = "read a package in all kernels for parallel work"
+
+    def eval(self, context: Any, evaluation: Any) -> Any:
+        "ParallelNeeds[context_]"
+        needs = call("Needs", context)
+        value = needs.evaluate(evaluation)
+        self.shared.needs.append(needs)
+        workers = self.shared.workers.all()
+        self.run([from_mathics(needs, Whole(evaluation.definitions))] * len(workers), evaluation, only=workers)
+        return value
+
+
 class ParallelCombine(ParallelFunction):
     """``ParallelCombine[f, h[...], comb]``: apply f to parts of an expression, and combine them."""
 
@@ -347,12 +445,19 @@ class Parallelize(ParallelFunction):
     summary_text = "evaluate with several kernels"
 
     _KNOWN = ("Table", "Do", "Sum", "Product", "Map", "Array")
+    _JOINED: ClassVar[dict[str, str]] = {"Select": "Join", "Cases": "Join", "Count": "Plus", "MemberQ": "Or", "FreeQ": "And"}
 
     def eval(self, expr: Any, rest: Any, evaluation: Any) -> Any:
         "Parallelize[expr_, rest___]"
         head = expr.get_head_name().removeprefix("System`")
         if head in self._KNOWN:
             return Expression(Symbol(f"System`Parallel{head}"), *expr.elements)
+        if head in self._JOINED and len(expr.elements) == 2:
+            # The parts of a result are joined as the parts of the list are.
+            function = call("Function", Expression(expr.head, call("Slot", Integer(1)), expr.elements[1]))
+            return call("ParallelCombine", function, expr.elements[0], Symbol(f"System`{self._JOINED[head]}"))
+        if len(expr.elements) == 1 and expr.head.get_attributes(evaluation.definitions) & A_LISTABLE:
+            return call("ParallelMap", expr.head, expr.elements[0])
         if head == "List" and expr.elements:
             found = self.parts("Parallelize", expr.elements, evaluation)
             return expr if found is None else ListExpression(*found)
@@ -382,6 +487,7 @@ class LaunchKernels(_Kernels):
 
     messages: ClassVar[dict[str, str]] = {
         "nodef": "Some subkernels are already running. Not launching default kernels again.",
+        "rdead": "The kernel `1` for parallel work has ended.",
         "nokern": "No kernel for parallel work is to be had: `1`.",
     }
     summary_text = "launch kernels for parallel work"
@@ -477,7 +583,7 @@ class ParallelEvaluate(_Kernels):
         if chosen is None:
             return None
         whole = Whole(evaluation.definitions)
-        found, _ = self.shared.workers.run([from_mathics(expr, whole)] * len(chosen), _Relay(evaluation), only=chosen)
+        found, _ = self.run([from_mathics(expr, whole)] * len(chosen), evaluation, only=chosen)
         values = [SymbolNull if value is None else to_mathics(value, whole) for value in found]
         return values[0] if given and not given[0].has_form("List", None) and values else ListExpression(*values)
 
@@ -577,19 +683,9 @@ def _submitted(expr: Any) -> list[int]:
     return found
 
 
-class SharedVariables(Builtin):
-    """Variables that kernels share are not there; these functions say so."""
-
-    name = "SetSharedVariable"
-    attributes = A_HOLD_ALL | A_PROTECTED
-    messages: ClassVar[dict[str, str]] = {"noshare": "Kernels of this server share no variables and functions."}
-    rules: ClassVar[dict[str, str]] = {"SetSharedVariable[___]": "Message[SetSharedVariable::noshare]; $Failed"}
-    summary_text = "say that kernels share no variables"
-
-
 #: What is to be defined.
 BUILTINS: tuple[type[Builtin], ...] = (
-    ParallelTable, ParallelDo, ParallelSum, ParallelProduct, ParallelMap, ParallelCombine, ParallelTry, Parallelize, LaunchKernels,
-    Kernels, CloseKernels, AbortKernels, KernelCount, KernelID, ParallelEvaluate, DistributeDefinitions, ParallelSubmit, WaitAll,
-    WaitNext, SharedVariables,
+    ParallelTable, ParallelDo, ParallelSum, ParallelProduct, ParallelMap, ParallelArray, ParallelCombine, ParallelTry, Parallelize,
+    ParallelNeeds, LaunchKernels, Kernels, CloseKernels, AbortKernels, KernelCount, KernelID, ParallelEvaluate, DistributeDefinitions,
+    ParallelSubmit, WaitAll, WaitNext,
 )  # fmt: skip

@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 import wstp
-from wstp import Link, WSTPError
+from wstp import Link, LocalProtocolError, WSTPError
 from wstp.expr import Expr, Function, Symbol
 
 __all__ = ["Held", "NoWorkersError", "Worker", "Workers"]
@@ -33,6 +33,9 @@ _CONNECTING: Final = 5.0
 _LAUNCHING: Final = 5.0
 #: How many workers a task may lose.
 _TRIES: Final = 2
+
+#: What a worker sends in the middle of a task to be answered.
+_QUESTIONS: Final = tuple(map(Symbol, ("EvaluatePacket", "InputPacket", "InputStringPacket", "BeginDialogPacket", "MenuPacket")))
 
 _CONNECT: Final = Symbol("WSTPServer`ConnectKernel")(
     Symbol("Association")(Symbol("Rule")("Parallel", Symbol("True"))), Symbol("Rule")("KeepAlive", Symbol("False"))
@@ -58,6 +61,7 @@ class Worker:
         number: its number, as in ``$KernelID``.
         link: the link to it, over the server.
         identity: its id.
+        shared: what it has been told about the symbols that it shares with its master.
         known: the definitions that it has: the name of each symbol, and which state of it.
         owed: how many answers are to be dropped: those of tasks that were given up.
     """
@@ -66,6 +70,7 @@ class Worker:
         self.number = number
         self.link = link
         self.identity = identity
+        self.shared: object = None
         self.known: dict[str, int] = {}
         self.owed = 0
 
@@ -167,6 +172,7 @@ class Workers:
         *,
         only: Sequence[Worker] | None = None,
         enough: Callable[[Expr], bool] = lambda result: False,
+        answer: Callable[[Function], Expr] | None = None,
     ) -> tuple[list[Expr | None], list[int]]:
         """Have tasks evaluated by whichever worker is free.
 
@@ -178,6 +184,8 @@ class Workers:
             said: receives what a worker prints, and its messages.
             only: give each task to this worker, the first to the first.
             enough: tells of a result whether the other tasks are needed no more; these have None.
+            answer: returns the packet with which a question of a worker is answered. It is called
+                for one question at a time, and aborts are not held back meanwhile.
 
         Returns:
             The results, in order; and which tasks were given to nobody, since no worker is left.
@@ -186,13 +194,16 @@ class Workers:
         waiting = deque(range(len(tasks)))
         tries = [0] * len(tasks)
         busy: dict[int, tuple[Worker, int]] = {}
+        questions: deque[tuple[Worker, Function]] = deque()
         try:
             while waiting or busy:
                 with self._held.masked:
                     self._give(tasks, waiting, busy, results, only)
                     if waiting and not busy and not self._workers:
                         return results, list(waiting)
-                    finished = self._take(busy, waiting, tries if only is None else [_TRIES] * len(tasks), results, said)
+                    finished = self._take(busy, waiting, tries if only is None else [_TRIES] * len(tasks), results, said, questions)
+                while questions:
+                    self._reply(*questions.popleft(), answer)
                 if finished and any(results[index] is not None and enough(_given(results[index])) for index in finished):
                     waiting.clear()
                     self._give_up(busy)
@@ -227,7 +238,12 @@ class Workers:
             results[index] = Symbol("$Failed")
 
     def _free(self, busy: dict[int, tuple[Worker, int]]) -> list[Worker]:
-        return [worker for worker in self._workers if worker.number not in busy]
+        """Return who can take a task.
+
+        A worker that still owes an answer could take the next task for the answer to its question,
+        or the abort of the last one for that of the next.
+        """
+        return [worker for worker in self._workers if worker.number not in busy and not worker.owed]
 
     def _take(
         self,
@@ -236,35 +252,53 @@ class Workers:
         tries: list[int],
         results: list[Expr | None],
         said: Callable[[Worker, Function], None],
+        questions: deque[tuple[Worker, Function]],
     ) -> list[int]:
         """Take what busy workers say; return which tasks have a result now."""
-        by_link = {id(worker.link): (worker, index) for worker, index in busy.values()}
+        by_link = {id(worker.link): worker for worker in self._workers if worker.owed or worker.number in busy}
+        by_link |= {id(worker.link): worker for worker, _ in busy.values()}
         finished = []
-        for link in self._ready([worker.link for worker, _ in busy.values()]):
-            worker, index = by_link[id(link)]
+        for link in self._ready([worker.link for worker in by_link.values()]):
+            worker = by_link[id(link)]
             try:
                 packet = link.get(0)
             except wstp.PacketFault as fault:
                 packet = fault.expr
             except WSTPError:
                 self._drop(worker)
-                del busy[worker.number]
-                tries[index] += 1
-                if tries[index] < _TRIES:
-                    waiting.appendleft(index)
-                else:
-                    results[index] = Symbol("$Failed")
+                if worker.number in busy:
+                    index = busy.pop(worker.number)[1]
+                    tries[index] += 1
+                    if tries[index] < _TRIES:
+                        waiting.appendleft(index)
+                    else:
+                        results[index] = Symbol("$Failed")
                 continue
-            if not isinstance(packet, Function) or packet.head != Symbol("ReturnPacket"):
-                if isinstance(packet, Function) and not worker.owed:
-                    said(worker, packet)
-            elif worker.owed:
-                worker.owed -= 1
+            if not isinstance(packet, Function):
+                continue
+            if worker.owed:
+                worker.owed -= packet.head == Symbol("ReturnPacket")
+            elif packet.head in _QUESTIONS:
+                questions.append((worker, packet))
+            elif packet.head != Symbol("ReturnPacket"):
+                said(worker, packet)
             else:
+                index = busy.pop(worker.number)[1]
                 results[index] = packet.args[0] if packet.args else Symbol("Null")
                 finished.append(index)
-                del busy[worker.number]
         return finished
+
+    def _reply(self, worker: Worker, question: Function, answer: Callable[[Function], Expr] | None) -> None:
+        """Answer a question of a worker; without an answer the worker's evaluation is aborted."""
+        packet = None if answer is None else answer(question)
+        # A link that is lost is found out when it is read.
+        with self._held.masked, contextlib.suppress(WSTPError, OSError):
+            if packet is not None:
+                with contextlib.suppress(TypeError, LocalProtocolError):
+                    worker.link.put(packet, end_packet=True)
+                    worker.link.flush(_CONNECTING)
+                    return
+            worker.link.put_message(wstp.MessageCode.ABORT)
 
     def _give_up(self, busy: dict[int, tuple[Worker, int]]) -> None:
         """Abort what is evaluated, and drop its results when they come."""

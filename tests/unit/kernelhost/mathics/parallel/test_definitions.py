@@ -47,4 +47,6 @@ def test_names_keep_their_contexts(loaded: Loaded) -> None:
     whole = Whole(loaded.definitions)
     assert [whole.shorten_name(name) for name in ("System`Plus", "Global`x", "a`b`c")] == ["Plus", "Global`x", "a`b`c"]
     assert [whole.lookup_name(name) for name in ("Plus", "Global`x")] == ["System`Plus", "Global`x"]
+    # A kernel leaves the contexts on its path out of what it sends.
+    assert whole.lookup_name("undefinedThere") == "Global`undefinedThere"
     assert to_mathics(from_mathics(Symbol("mine`x"), whole), whole) == Symbol("mine`x")

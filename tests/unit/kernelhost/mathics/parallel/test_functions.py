@@ -37,6 +37,10 @@ def no_server(loaded: Loaded) -> Iterator[None]:
         ("ParallelEvaluate[1 + 1]", "2"),
         ("Parallelize[{1 + 1, 2 + 2}]", "{2, 4}"),
         ("Parallelize[Map[f, {1, 2}]]", "{f[1], f[2]}"),
+        ("{Parallelize[Select[Range[6], EvenQ]], Parallelize[Count[{1, a}, _Symbol]]}", "{{2, 4, 6}, 1}"),
+        ("Parallelize[PrimeQ[{2, 4}]]", "{True, False}"),
+        ("{ParallelArray[f, 2], ParallelArray[f, {2, 1}], ParallelArray[f, 2, 5]}", "{{f[1], f[2]}, {{f[1, 1]}, {f[2, 1]}}, {f[5], f[6]}}"),
+        ('ParallelNeeds["Developer`"]', "Null"),
         ("i = 3; WaitAll[{ParallelSubmit[{i}, i + 1], 5}]", "{4, 5}"),
         ("First[WaitNext[{ParallelSubmit[1 + 1], ParallelSubmit[2 + 2]}]]", "2"),
         ("{Kernels[], CloseKernels[], $KernelCount, $KernelID}", "{{}, {}, 0, 0}"),
@@ -56,7 +60,6 @@ def test_work_is_done_here(loaded: Loaded, code: str, value: str) -> None:
         ("LaunchKernels[2]", ["LaunchKernels::nokern"]),
         ("Parallelize[1 + 1]", ["Parallelize::nopar1"]),
         ("$KernelID = 2; ParallelTable[i, {i, 3}]", []),
-        ("SetSharedVariable[x]", ["SetSharedVariable::noshare"]),
     ],
 )
 def test_it_is_said(loaded: Loaded, code: str, messages: list[str]) -> None:
