@@ -96,12 +96,19 @@ def test_a_session_appears_is_looked_at_and_goes(server: Server, pages: Any) -> 
         assert line.get_attribute("d") != before
         # What the script has written is what the server writes.
         plain = pages.open(server.url, java_script_enabled=False)
+        parts = ("pools", "sessions", "kernels", "links", "hosts")
+        seen: list[list[list[list[str]]]] = []
 
         def same() -> bool:
             plain.reload()
-            return all(timeless(page, part) == timeless(plain, part) for part in ("pools", "sessions", "kernels", "links", "hosts"))
+            seen[:] = [[timeless(each, part) for part in parts] for each in (page, plain)]
+            return seen[0] == seen[1]
 
-        wait_for(page, same, "the same with and without the script")
+        try:
+            wait_for(page, same, "the same with and without the script")
+        except AssertionError:
+            assert seen[0] == seen[1]
+            raise
         # With the keyboard alone: to the session, and its trace.
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.className") == "skip"
