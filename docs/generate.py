@@ -28,7 +28,7 @@ from kernelbus.bus.broker import tables as broker_tables
 from kernelbus.bus.channel import channel
 from kernelbus.bus.settings import config, reload
 from kernelbus.bus.settings import schema as configschema
-from kernelbus.bus.settings.config import Config, ConfigError, PoolConfig, loads, searched
+from kernelbus.bus.settings.config import DEFAULT_TIMES, Config, ConfigError, PoolConfig, loads, searched
 from kernelbus.bus.settings.schema import PLACES, Key
 from kernelbus.frontend import link
 from kernelbus.kernelhost.pools import pool
@@ -383,6 +383,8 @@ def _default(place: str, key: Key) -> str:
     (found,) = (field for field in dataclasses.fields(holder) if field.name == key.name)
     value = found.default
     # What has no value of its own says in its meaning what holds when it is left out.
+    if place == "Limits" and key.name in DEFAULT_TIMES:
+        return f"—: {DEFAULT_TIMES[key.name]:g}, when a place is needed"
     if value is None and place == "a pool" and hasattr(Config().limits, key.name):
         return "that of `Limits`"
     if value is None or value is dataclasses.MISSING or (isinstance(value, tuple) and not all(isinstance(entry, str) for entry in value)):

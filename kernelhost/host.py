@@ -51,7 +51,6 @@ from kernelbus.kernelhost.administration.orders import OrderRefused, carry_out
 from kernelbus.kernelhost.administration.reporting import Reporter, kernel_report
 from kernelbus.kernelhost.administration.tracefeed import TraceFeed
 from kernelbus.kernelhost.kernel import Kernel
-from kernelbus.kernelhost.pools.keeping import Activity
 from kernelbus.kernelhost.pools.pool import (
     LICENCE_RETRY,
     Action,
@@ -647,8 +646,7 @@ class Host:
     # ------------------------------------------------------------------ reports
 
     def _kernel_report(self, kernel: Kernel) -> KernelReport:
-        pool = self._pool_of(kernel)
-        return kernel_report(kernel, pool.kernels[kernel.number], (pool.safe(Activity.IDLE), pool.safe(Activity.EVALUATING)))
+        return kernel_report(kernel, self._pool_of(kernel))
 
     def _machine_report(self) -> HostReport:
         return machine.report(self._end is not None, self._drained, self.now - self._born)

@@ -214,6 +214,8 @@ def _kernel(session: Session, wall: float) -> KernelStatus:
         max(0.0, report.ends_in - unheard),
         report.safe,
         report.safe_busy,
+        report.safe_ends,
+        report.safe_busy_ends,
     )
 
 

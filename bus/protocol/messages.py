@@ -134,6 +134,8 @@ class KernelReport(Message):
     safe: float = 0.0  #: seconds for which the session is safe while it is idle; 0: for ever
     safe_busy: float = 0.0  #: the same while it evaluates
     position: int = 0  #: as in :class:`Opened`, of the attachment
+    safe_ends: bool = False  #: whether it ends after `safe` in any case, also if nobody needs its place
+    safe_busy_ends: bool = False  #: the same after `safe_busy`
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -266,6 +266,8 @@ class KernelStatus(Message):
     ends_in: float = 0.0
     safe: float = 0.0
     safe_busy: float = 0.0
+    safe_ends: bool = False
+    safe_busy_ends: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -39,4 +39,4 @@ class Version(NamedTuple):
 
 
 #: The version that this program speaks.
-PROTOCOL = Version(1, 1)
+PROTOCOL = Version(1, 2)

@@ -26,6 +26,7 @@ from kernelbus.bus.settings.schema import dotted, nearest, offer, shown
 
 __all__ = [
     "DEFAULT_NAME",
+    "DEFAULT_TIMES",
     "EMBEDDED",
     "WOXI",
     "AccessConfig",
@@ -211,6 +212,17 @@ class DiscoveryConfig:
     interface: str | None = None
 
 
+#: The times of sessions, in seconds, that hold where the configuration sets none. They end a
+#: session only for a client that needs its place. 0: none.
+DEFAULT_TIMES: dict[str, float] = {
+    "session_idle_timeout": 2 * 86400.0,
+    "detached_evaluation_timeout": 86400.0,
+    "detached_question_timeout": 3600.0,
+    "leftover_timeout": 20.0,
+    "attached_idle_timeout": 0.0,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class LimitsConfig:
     """Bounds. Times in seconds, sizes in bytes.
@@ -250,7 +262,9 @@ class LimitsConfig:
         detached_question_timeout: the same while it waits for an answer.
         leftover_timeout: how long a kernel may go on that nobody can come back to.
         attached_idle_timeout: how long a client may have a kernel and ask for nothing; 0: for ever.
-        timeouts_apply: whether sessions over these times end "WhenNeeded" or "Always".
+        timeouts_apply: whether sessions over these times end only "WhenNeeded", "Always", or
+            "WhenSet": always where the configuration sets the time. None of a time says that it
+            does not; :data:`DEFAULT_TIMES` holds.
         kernels_per_address: how many kernels of a pool clients of one address may be attached to;
             0: any number.
         sessions_per_address: the same for all sessions, detached ones included.
@@ -277,12 +291,12 @@ class LimitsConfig:
     unused_kernel_timeout: float = 20.0
     link_timeout: float = 600.0
     token_size: int = 2**31
-    session_idle_timeout: float = 2 * 86400.0
-    detached_evaluation_timeout: float = 86400.0
-    detached_question_timeout: float = 3600.0
-    leftover_timeout: float = 20.0
-    attached_idle_timeout: float = 0.0
-    timeouts_apply: str = "WhenNeeded"
+    session_idle_timeout: float | None = None
+    detached_evaluation_timeout: float | None = None
+    detached_question_timeout: float | None = None
+    leftover_timeout: float | None = None
+    attached_idle_timeout: float | None = None
+    timeouts_apply: str = "WhenSet"
     kernels_per_address: int = 0
     sessions_per_address: int = 0
 

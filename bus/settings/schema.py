@@ -356,33 +356,35 @@ class _Keeping(_Section):
     """The keys about sessions that nobody uses, of Limits; each pool may override them."""
 
     session_idle_timeout = _Seconds(
-        "How long a session is safe that is idle, and that no client has but one can come back to: "
-        "one that was told the kernel's id, or that has a profile. After that it may be ended for "
-        "a client that needs its place. 0: it is always safe.",
+        "How long a session is kept that is idle, and that no client has but one can come back to: "
+        "one that was told the kernel's id, or that has a profile. If this is set, the session "
+        "ends then, after a warning in the log (see `TimeoutsApply`). 0: it is kept for ever.",
         zero=True,
     )
     detached_evaluation_timeout = _Seconds(
-        "How long such a session is safe while it evaluates. 0: always.", zero=True
+        "How long such a session is kept while it evaluates. 0: for ever.", zero=True
     )
     detached_question_timeout = _Seconds(
-        "How long such a session is safe while it waits for the answer to a question (`Input[]`). "
-        "0: always.",
+        "How long such a session is kept while it waits for the answer to a question (`Input[]`). "
+        "0: for ever.",
         zero=True,
     )
     leftover_timeout = _Seconds(
         "How long a kernel may evaluate, or wait for an answer, whose client has left and did not "
-        "know its id, so that nobody can come back to it. After that it may be ended for a client "
-        "that needs its place; an idle one may be ended at once. 0: while it works it is safe.",
+        "know its id, so that nobody can come back to it. An idle one may be ended at once for a "
+        "client that needs its place. 0: while it works it is kept.",
         zero=True,
     )
     attached_idle_timeout = _Seconds(
-        "How long a client may have a kernel and ask it for nothing. After that its session may be "
-        "ended for another client that needs the place. 0: for ever.",
+        "How long a client may have a kernel and ask it for nothing. 0: for ever.",
         zero=True,
     )
     timeouts_apply = _Choice(
-        "`WhenNeeded`: sessions that are over one of these times end only when a client waits for "
-        "a kernel and there is no other place. `Always`: they end in any case.",
+        "What these times do. `WhenSet`: a time that the configuration sets ends each session that "
+        "is over it; a time that is left out ends a session only when a client waits for a kernel "
+        "and there is no other place. `WhenNeeded`: that holds for all of them. `Always`: all of "
+        "them end each session that is over it.",
+        "WhenSet",
         "WhenNeeded",
         "Always",
     )

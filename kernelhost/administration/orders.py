@@ -153,7 +153,8 @@ def _session(host: OrderedHost, order: SessionOrder) -> str:
     kernel.session.tell("detached", f"the kernel was {why}; it is kept, and is found again by its id.")
     kernel.session.detach(EndReason.DETACHED, why)
     safe = pool.safe(kernel.session.activity)
-    kept = f"for {safe:.0f} s without use, and longer while nobody needs its place" if safe else "until somebody ends it"
+    longer = "" if pool.ends_sessions(kernel.session.activity) else ", and longer while nobody needs its place"
+    kept = f"for {safe:.0f} s without use{longer}" if safe else "until somebody ends it"
     return f"{kernel} is detached from {client}; it is kept {kept}"
 
 

@@ -15,7 +15,7 @@ from kernelbus.bus.protocol.schema import Message
 from kernelbus.kernelhost.kernel import Kernel
 from kernelbus.kernelhost.pools.figures import PoolCounts
 from kernelbus.kernelhost.pools.keeping import Activity
-from kernelbus.kernelhost.pools.pool import KernelEntry
+from kernelbus.kernelhost.pools.pool import Pool
 
 __all__ = ["Reporter", "kernel_report"]
 
@@ -27,12 +27,9 @@ _FIGURES_INTERVAL = 1.0
 _MACHINE_ROUNDS = 5
 
 
-def kernel_report(kernel: Kernel, entry: KernelEntry, safe: tuple[float, float] = (0.0, 0.0)) -> KernelReport:
-    """Return a report of a kernel's present state, with the next serial number.
-
-    `safe`: for how many seconds its session is safe without a client, idle and evaluating; 0: for
-    ever.
-    """
+def kernel_report(kernel: Kernel, pool: Pool) -> KernelReport:
+    """Return a report of a kernel's present state, with the next serial number."""
+    entry = pool.kernels[kernel.number]
     kernel.serial += 1
     session = kernel.session
     return KernelReport(
@@ -56,8 +53,11 @@ def kernel_report(kernel: Kernel, entry: KernelEntry, safe: tuple[float, float] 
         kernel.idle,
         session.activity is Activity.ASKING,
         kernel.ends_in,
-        *safe,
+        pool.safe(Activity.IDLE),
+        pool.safe(Activity.EVALUATING),
         session.start,
+        pool.ends_sessions(Activity.IDLE),
+        pool.ends_sessions(Activity.EVALUATING),
     )
 
 

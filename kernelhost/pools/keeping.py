@@ -1,8 +1,10 @@
 """How long a session is safe that nobody is attached to, and which is given up first.
 
 Sans-IO. A pool gives a session up only for a client that has asked for a kernel and for which there
-is no place, unless `TimeoutsApply` says that the time-outs end sessions in any case. Then the order
-is that of :class:`Worth`, and among sessions of the same worth the one that was left first.
+is no place, unless its time-out ends sessions in any case (:attr:`Timeouts.ends`): one that the
+operator has set does, unless `TimeoutsApply` says otherwise. Where sessions are given up for a
+client, the order is that of :class:`Worth`, and among those of the same worth the one that was left
+first.
 
 | a detached kernel that | of worth KEPT | of less worth |
 |---|---|---|
@@ -22,7 +24,7 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
-__all__ = ["Activity", "Timeouts", "Worth", "overdue", "safe_for", "warned_before", "warning_of", "worth_of"]
+__all__ = ["Activity", "Timeouts", "Worth", "overdue", "safe_for", "time_of", "warned_before", "warning_of", "worth_of"]
 
 
 #: The longest time between the warning and a session's time-out, in seconds.
@@ -54,6 +56,9 @@ _OVERDUE = {
 }
 
 
+_TIMES = {Activity.IDLE: "idle", Activity.ASKING: "question", Activity.EVALUATING: "evaluation"}
+
+
 class Timeouts(NamedTuple):
     """How long sessions are safe, in seconds; 0: always. See the module's table.
 
@@ -63,7 +68,7 @@ class Timeouts(NamedTuple):
         question: `DetachedQuestionTimeout`.
         leftover: `LeftoverTimeout`.
         attached: `AttachedIdleTimeout`: for a session whose client is there and asks for nothing.
-        always: whether sessions are ended then even if nobody needs their places.
+        ends: the names of those of these times that end sessions even if nobody needs their places.
     """
 
     idle: float = 0.0
@@ -71,7 +76,7 @@ class Timeouts(NamedTuple):
     question: float = 0.0
     leftover: float = 20.0
     attached: float = 0.0
-    always: bool = False
+    ends: frozenset[str] = frozenset()
 
 
 def worth_of(*, promised: bool, known: bool, orderly: bool, asked: int, answered: int) -> Worth:
@@ -92,17 +97,20 @@ def worth_of(*, promised: bool, known: bool, orderly: bool, asked: int, answered
     return Worth.LEFT if orderly and answered else Worth.LEFTOVER
 
 
+def time_of(worth: Worth, activity: Activity, *, client: bool = False) -> str:
+    """Return which of the :class:`Timeouts` a session is under; `client`: whether one has it."""
+    if client:
+        return "attached"
+    return _TIMES[activity] if worth is Worth.KEPT else "leftover"
+
+
 def safe_for(timeouts: Timeouts, worth: Worth, activity: Activity) -> float | None:
     """Return for how many seconds a detached session is not given up; None: for ever."""
-    if worth is not Worth.KEPT:
-        return 0.0 if activity is Activity.IDLE and not timeouts.always else timeouts.leftover or None
-    match activity:
-        case Activity.IDLE:
-            return timeouts.idle or None
-        case Activity.ASKING:
-            return timeouts.question or None
-        case Activity.EVALUATING:
-            return timeouts.evaluation or None
+    time = time_of(worth, activity)
+    if time == "leftover" and activity is Activity.IDLE and time not in timeouts.ends:
+        return 0.0
+    seconds: float = getattr(timeouts, time)
+    return seconds or None
 
 
 def warned_before(seconds: float) -> float:
@@ -129,6 +137,7 @@ def warning_of(timeouts: Timeouts, activity: Activity, seconds: float, left: flo
 
     The other arguments are those of :func:`overdue`.
     """
-    ends = "it is ended" if timeouts.always else "it may be ended for a client that needs its place"
+    time = time_of(Worth.KEPT, activity, client=client)
+    ends = "it is ended" if time in timeouts.ends else "it may be ended for a client that needs its place"
     prevents = "its client asks for something" if client else "a client comes back to it"
     return f"in {left:.0f} s {ends}, unless {prevents}: {overdue(activity, seconds, client=client)}"

@@ -50,6 +50,7 @@ from kernelbus.kernelhost.pools.keeping import (
     Worth,
     overdue,
     safe_for,
+    time_of,
     warned_before,
     warning_of,
 )
@@ -539,9 +540,15 @@ class Pool:
 
     def safe(self, activity: Activity) -> float:
         """Return how long a session that somebody can come back to is safe; 0: for ever."""
-        if self.options.reserve and not self.options.timeouts.always:
+        if self.options.reserve and not self.ends_sessions(activity):
             return 0.0
         return safe_for(self.options.timeouts, Worth.KEPT, activity) or 0.0
+
+    def ends_sessions(self, activity: Activity) -> bool:
+        """Whether a session that somebody can come back to ends after the time of :meth:`safe` in
+        any case; else it ends only for a client that needs its place.
+        """
+        return time_of(Worth.KEPT, activity) in self.options.timeouts.ends
 
     def _safe_until(self, kernel: KernelEntry) -> float | None:
         """Return from when on a kernel's session may be given up; None: it is safe."""
@@ -551,11 +558,16 @@ class Pool:
     def _safe_for(self, kernel: KernelEntry) -> float | None:
         """Return how long a kernel's session is safe in its present state; None: without end."""
         timeouts = self.options.timeouts
-        if kernel.state is KernelState.DETACHED and (timeouts.always or not self.options.reserve):
+        if kernel.state is KernelState.DETACHED and (not self.options.reserve or self._ends(kernel)):
             return safe_for(timeouts, kernel.worth, kernel.activity)
         if kernel.state is KernelState.ATTACHED and kernel.activity is Activity.IDLE:
             return timeouts.attached or None
         return None
+
+    def _ends(self, kernel: KernelEntry) -> bool:
+        """Whether the time-out that a kernel's session is under ends it in any case."""
+        client = kernel.state is KernelState.ATTACHED
+        return time_of(kernel.worth, kernel.activity, client=client) in self.options.timeouts.ends
 
     def _warning_at(self, kernel: KernelEntry) -> float | None:
         """Return when the log is to warn that a kernel's session may be given up; None: never.
@@ -635,8 +647,8 @@ class Pool:
     def _decide(self, now: float) -> list[Action]:
         self._now = now
         if not self.closed:
-            if self.options.timeouts.always:
-                for kernel in self._exposed(now):
+            if self.options.timeouts.ends:
+                for kernel in filter(self._ends, self._exposed(now)):
                     self._give_up(kernel, now, needed=False)
             self._hand_out(now)
             self._make_room(now)

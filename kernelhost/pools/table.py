@@ -9,12 +9,12 @@ import os
 from typing import Any
 
 from kernelbus.bus.protocol.messages import PoolReport
-from kernelbus.bus.settings.config import Config, LimitsConfig, PoolConfig
+from kernelbus.bus.settings.config import DEFAULT_TIMES, Config, LimitsConfig, PoolConfig
 from kernelbus.kernelhost.pools.figures import PoolCounts
 from kernelbus.kernelhost.pools.keeping import Timeouts
 from kernelbus.kernelhost.pools.pool import Action, KernelState, Pool, PoolOptions, PoolState
 
-__all__ = ["PoolTable"]
+__all__ = ["TIMES", "PoolTable", "timeouts_of"]
 
 #: The keys of a pool's configuration that determine how its kernels start. When one of them
 #: changes, kernels that wait for a first client are replaced.
@@ -148,12 +148,23 @@ class PoolTable:
         )
 
 
-def _options(pool: PoolConfig, limits: LimitsConfig) -> PoolOptions:
-    def own(key: str) -> Any:
-        """Return the pool's own value of a key, or that of `Limits`."""
-        value = getattr(pool, key)
-        return getattr(limits, key) if value is None else value
+#: The keys of the :class:`~kernelbus.kernelhost.pools.keeping.Timeouts`.
+TIMES = {
+    "idle": "session_idle_timeout",
+    "evaluation": "detached_evaluation_timeout",
+    "question": "detached_question_timeout",
+    "leftover": "leftover_timeout",
+    "attached": "attached_idle_timeout",
+}
 
+
+def _own(pool: PoolConfig, limits: LimitsConfig, key: str) -> Any:
+    """Return the pool's own value of a key, or that of `Limits`."""
+    value = getattr(pool, key)
+    return getattr(limits, key) if value is None else value
+
+
+def _options(pool: PoolConfig, limits: LimitsConfig) -> PoolOptions:
     return PoolOptions(
         pool.name,
         pool.minimum_kernel_number,
@@ -161,17 +172,24 @@ def _options(pool: PoolConfig, limits: LimitsConfig) -> PoolOptions:
         pool.keep_alive,
         pool.reserve_previously_connected_kernels,
         max(1, os.cpu_count() or 1),
-        Timeouts(
-            own("session_idle_timeout"),
-            own("detached_evaluation_timeout"),
-            own("detached_question_timeout"),
-            own("leftover_timeout"),
-            own("attached_idle_timeout"),
-            own("timeouts_apply") == "Always",
-        ),
-        own("kernels_per_address"),
-        own("sessions_per_address"),
+        timeouts_of(pool, limits),
+        _own(pool, limits, "kernels_per_address"),
+        _own(pool, limits, "sessions_per_address"),
     )
+
+
+def timeouts_of(pool: PoolConfig, limits: LimitsConfig) -> Timeouts:
+    """Return the time-outs of a pool: its own, those of `Limits`, or the default ones."""
+    given = {name: _own(pool, limits, key) for name, key in TIMES.items()}
+    times = {name: DEFAULT_TIMES[TIMES[name]] if seconds is None else seconds for name, seconds in given.items()}
+    match _own(pool, limits, "timeouts_apply"):
+        case "Always":
+            ends = set(times)
+        case "WhenNeeded":
+            ends = set()
+        case _:
+            ends = {name for name, seconds in given.items() if seconds is not None}
+    return Timeouts(**times, ends=frozenset(ends))
 
 
 def _sizes(pool: PoolConfig) -> tuple[int, int]:

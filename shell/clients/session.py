@@ -430,7 +430,8 @@ def kept_for(table: dict[str, Expr] | None, *, busy: bool = False) -> str:
         return "until somebody ends it"
     units = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
     size, unit = next(((size, unit) for size, unit in units if safe >= 2 * size), units[-1])
-    return f"for {safe / size:.3g} {unit} without use, and longer while nobody needs its place"
+    ends = table is not None and table.get("SafeBusyEnds" if busy else "SafeEnds") == Symbol("True")
+    return f"for {safe / size:.3g} {unit} without use{'' if ends else ', and longer while nobody needs its place'}"
 
 
 def _told(answers: Sequence[Function]) -> tuple[str, int, list[Function]]:

@@ -22,8 +22,9 @@ from typing import Any
 from kernelbus.bus.plaintext import plain
 from kernelbus.bus.security.keys import default_folder
 from kernelbus.bus.settings import relaxedjson
-from kernelbus.bus.settings.config import Config, ConfigError, PoolConfig, find, load, searched
+from kernelbus.bus.settings.config import Config, ConfigError, LimitsConfig, PoolConfig, find, load, searched
 from kernelbus.bus.settings.schema import dotted, shown, spelled
+from kernelbus.kernelhost.pools.table import TIMES, timeouts_of
 from kernelbus.kernelhost.process.memory import amount
 from kernelbus.kernelhost.process.watch import settled
 from kernelbus.kernelhost.process.wolfram import choose_kernel
@@ -101,6 +102,7 @@ def _section(label: str, values: Mapping[str, Any], path: _Path, lines: Mapping[
         else:
             given = lines.get(inner)
             origin = "default" if given is None else f"line {given}"
+            origin += f"; {notes[inner]}" if inner in notes else ""
             yield f"{indent}    {name}: {json.dumps(value, ensure_ascii=False)},  # {origin}"
     yield indent + ("}," if path else "}")
 
@@ -175,13 +177,33 @@ def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _notes(config: Config) -> dict[_Path, str]:
-    """Say, for each key without a value, what holds on this machine."""
-    notes: dict[_Path, str] = {path: say(config) for path, say in _LEFT_OUT.items()}
+    """Say, for each key without a value, what holds on this machine; and what some values do."""
+    plain = _plain_config(config)
+    notes: dict[_Path, str] = {(part, key): say(config) for (part, key), say in _LEFT_OUT.items() if plain[part][key] is None}
     program, why = choose_kernel(os.environ, sys.platform)
     kernel = f"{shown(program) if program else 'the embedded kernel'}: {why}"
     for pool in config.pools:
         if pool.kernel_path is None:
             notes["Pools", pool.name, "KernelPath"] = f"left out; here {kernel}"
+        for field in dataclasses.fields(pool):
+            if getattr(pool, field.name) is None and hasattr(config.limits, field.name):
+                notes["Pools", pool.name, spelled(field.name)] = "left out; that of Limits"
+        notes |= _times(pool, config.limits, pool, ("Pools", pool.name))
+    return notes | _times(PoolConfig(""), config.limits, config.limits, ("Limits",))
+
+
+def _times(pool: PoolConfig, limits: LimitsConfig, holder: PoolConfig | LimitsConfig, path: _Path) -> dict[_Path, str]:
+    """Say what each time for sessions in `holder` does, at `path` of the file."""
+    notes = {}
+    timeouts = timeouts_of(pool, limits)
+    for name, key in TIMES.items():
+        seconds, given = getattr(timeouts, name), getattr(holder, key) is not None
+        if not seconds:
+            does = "no session is ended for that"
+        else:
+            does = f"a session that is over it ends{'' if name in timeouts.ends else ' only when its place is needed'}"
+        left_out = "left out; " if getattr(limits, key) is None or holder is limits else "left out; that of Limits, "
+        notes[*path, spelled(key)] = does if given else f"{left_out}{f'{seconds:g} s: ' if seconds else ''}{does}"
     return notes
 
 
@@ -198,7 +220,7 @@ def _memory(config: Config) -> str:
     return f"left out; three quarters of what this machine has, here {amount(limit)} ({limit})" if limit else "left out; here no limit"
 
 
-_LEFT_OUT: dict[_Path, Callable[[Config], str]] = {
+_LEFT_OUT: dict[tuple[str, str], Callable[[Config], str]] = {
     ("Access", "Token"): lambda config: f"left out; {shown(str(TokenFile().path))}",
     ("Bus", "Endpoint"): _endpoint,
     ("Bus", "Journal"): _journal,

@@ -245,6 +245,12 @@ _SAFE = Column(
     _spent, NEVER, True,
 )  # fmt: skip
 _SAFE_BUSY = Column("safe_busy", "SAFE BUSY", "The same while it evaluates.", _spent, NEVER, True)
+_SAFE_ENDS = Column(
+    "safe_ends", "ENDS", "Whether it ends after SAFE in any case, and not only for a client that needs its place.",
+    _yes, NEVER,
+)  # fmt: skip
+_SAFE_BUSY_ENDS = Column("safe_busy_ends", "ENDS BUSY", "The same after SAFE BUSY.", _yes, NEVER)
+_SAFETY = (_SAFE, _SAFE_BUSY, _SAFE_ENDS, _SAFE_BUSY_ENDS)
 
 
 def _hidden(column: Column) -> Column:
@@ -253,13 +259,13 @@ def _hidden(column: Column) -> Column:
 
 KERNELS = (
     _KERNEL, _POOL, _HOST, _STATE, _BUSY, _SINCE, _PID, _CPU, _MEMORY, _IDLE, _CREATED, _EVALUATIONS, _CLIENT,
-    *(_hidden(column) for column in (_PROFILE, _PROMPT, _ATTACHMENTS, _IN, _OUT, _KEEP, _ASKING, _ENDS_IN, _SAFE, _SAFE_BUSY, _TEXT)),
+    *(_hidden(column) for column in (_PROFILE, _PROMPT, _ATTACHMENTS, _IN, _OUT, _KEEP, _ASKING, _ENDS_IN, *_SAFETY, _TEXT)),
 )  # fmt: skip
 
 SESSIONS = (
     _KERNEL, _POOL, _HOST, _STATE, _BUSY, _SINCE, _CLIENT, _PROFILE, _PROMPT, _EVALUATIONS, _IDLE, _IN, _OUT, _KEEP,
     Column(_TEXT.name, _TEXT.heading, _TEXT.meaning, rank=1),
-    *(_hidden(column) for column in (_CREATED, _ATTACHMENTS, _PID, _CPU, _MEMORY, _ASKING, _ENDS_IN, _SAFE, _SAFE_BUSY)),
+    *(_hidden(column) for column in (_CREATED, _ATTACHMENTS, _PID, _CPU, _MEMORY, _ASKING, _ENDS_IN, *_SAFETY)),
 )  # fmt: skip
 
 HOSTS = (

@@ -28,7 +28,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
         "Chosen": {"Default": True, **none},
         "Ready": {"MinimumKernelNumber": 2, "MaximumKernelNumber": 4},
         "One": {"MaximumKernelNumber": 1, "KeepAlive": False, **none},
-        "Given": {"MaximumKernelNumber": 1, "SessionIdleTimeout": 0.3, **none},
+        "Given": {"MaximumKernelNumber": 1, "SessionIdleTimeout": 0.3, "TimeoutsApply": "WhenNeeded", **none},
+        "Timed": {"MaximumKernelNumber": 2, "SessionIdleTimeout": 0.3, **none},
         "Reserved": {"MaximumKernelNumber": 1, "ReservePreviouslyConnectedKernels": True, **none},
         "Fleeting": {"KeepAlive": False, **none},
         "Parallel": {"ParallelKernels": True, "ParallelKernelDefault": True, **none},
@@ -146,6 +147,20 @@ def test_a_client_that_waits_longer_than_the_connection_timeout_is_refused(serve
         assert time.monotonic() - began > PATIENCE - 1
         assert refusal[-1] == Symbol("ReturnPacket")(Symbol("$Failed"))
         assert "no kernel came free: pool One is at its maximum of 1; close one, or raise MaximumKernelNumber" in str(refusal)
+
+
+def test_a_time_that_is_set_ends_a_session_that_nobody_needs_the_place_of(server: Part) -> None:
+    with attached(server, Pool="Timed") as link:
+        pid = value(link, Symbol("Pid")())
+        assert isinstance(pid, int)
+        kernel = str(order(link, command("KernelID")))
+    wait_until(lambda: not runs(pid), "the session's time is over")
+    assert server.told(r"\[WARNING\].*of pool Timed: in 0 s it is ended, unless a client comes back to it: .*SessionIdleTimeout")
+    assert server.told(r"\[WARNING\].*of pool Timed is given up: it has been idle for .*SessionIdleTimeout")
+    with unconnected(server) as link:
+        link.put(command("Reconnect", kernel), end_packet=True)
+        link.flush(timeout=10)
+        assert "has ended" in str(answers(link)), "and whoever asks for it is told why"
 
 
 def test_a_detached_kernel_makes_room_unless_it_is_reserved(server: Part) -> None:

@@ -80,6 +80,8 @@ KERNEL_SHOWN = {
     "EndsIn": 0.0,
     "Safe": 0.0,
     "SafeBusy": 0.0,
+    "SafeEnds": False,
+    "SafeBusyEnds": False,
 }
 
 

@@ -121,7 +121,7 @@ class TestEveryKeyIsObeyed:
     @pytest.mark.parametrize("field", dataclasses.fields(config.LimitsConfig), ids=lambda field: field.name)
     def test_limits(self, field: dataclasses.Field[Any]) -> None:
         special = {"chunk": 4096, "kernel_memory": 2**30, "timeouts_apply": "Always"}
-        value = special.get(field.name) or field.default * 2 or 7
+        value = special.get(field.name) or (field.default or 0) * 2 or 7
         limits = loads(json.dumps({"Limits": {configschema.spelled(field.name): value}})).limits
         assert limits == dataclasses.replace(config.LimitsConfig(), **{field.name: value})
 

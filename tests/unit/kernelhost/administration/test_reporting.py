@@ -14,10 +14,17 @@ from kernelbus.kernelhost.administration import reporting
 from kernelbus.kernelhost.administration.reporting import Reporter, kernel_report
 from kernelbus.kernelhost.kernel import Kernel
 from kernelbus.kernelhost.pools.figures import PoolCounts
-from kernelbus.kernelhost.pools.pool import KernelEntry, KernelState
+from kernelbus.kernelhost.pools.keeping import Timeouts
+from kernelbus.kernelhost.pools.pool import KernelEntry, KernelState, Pool, PoolOptions
 
 POOL = PoolReport("P", True, True, 0, 1, 0, 0, 0, 1, 4)
 MACHINE = HostReport(False, False, 1.0, "system", "3", "", 2, 0.5, 100, 50)
+
+
+def pool_of(entry: KernelEntry, timeouts: Timeouts) -> Pool:
+    pool = Pool(PoolOptions("P", 1, 1, timeouts=timeouts))
+    pool.kernels[entry.number] = entry
+    return pool
 
 
 class _Host:
@@ -30,7 +37,7 @@ class _Host:
         self.counts = {"P": PoolCounts("P")}
         self.reporter = Reporter(
             self.sent.append,
-            lambda kernel: kernel_report(kernel, KernelEntry(kernel.number, KernelState.READY, 0.0)),
+            lambda kernel: kernel_report(kernel, pool_of(KernelEntry(kernel.number, KernelState.READY, 0.0), Timeouts())),
             lambda: list(self.pools),
             lambda: MACHINE,
             self.counts,
@@ -45,9 +52,11 @@ def test_a_report_of_a_kernel_has_the_next_number() -> None:
     async def main() -> None:
         kernel = make_kernel()
         entry = KernelEntry(1, KernelState.DETACHED, 0.0, keep=False)
-        first, second = kernel_report(kernel, entry), kernel_report(kernel, entry)
+        pool = pool_of(entry, Timeouts(idle=9.0, evaluation=8.0, ends=frozenset({"idle"})))
+        first, second = kernel_report(kernel, pool), kernel_report(kernel, pool)
         assert (first.kernel, first.pool, first.state, first.keep, first.pid) == ("identity-1", "P", "detached", False, 0)
         assert (first.serial, second.serial) == (1, 2)
+        assert (first.safe, first.safe_ends, first.safe_busy, first.safe_busy_ends) == (9.0, True, 8.0, False)
 
     asyncio.run(main())
 

@@ -41,7 +41,8 @@ def test_a_time_of_zero_is_for_ever_and_an_idle_session_without_a_way_back_is_no
     some = Timeouts(idle=4.0, evaluation=3.0, question=2.0, leftover=1.0)
     assert [safe_for(some, Worth.KEPT, activity) for activity in Activity] == [4.0, 2.0, 3.0]
     assert [safe_for(some, Worth.LEFTOVER, activity) for activity in Activity] == [0.0, 1.0, 1.0]
-    assert safe_for(some._replace(always=True), Worth.LEFTOVER, Activity.IDLE) == 1.0, "where nobody needs it, it has its time"
+    some = some._replace(ends=frozenset({"leftover"}))
+    assert safe_for(some, Worth.LEFTOVER, Activity.IDLE) == 1.0, "where nobody needs it, it has its time"
 
 
 def test_worth_is_the_order_of_giving_up() -> None:
@@ -61,4 +62,6 @@ def test_what_is_overdue_names_its_key_and_a_warning_says_what_follows() -> None
     needed = "in 1 s it may be ended for a client that needs its place, unless a client comes back to it: it has been idle for 9 s"
     assert warning_of(Timeouts(), Activity.IDLE, 9.0, 1.0, client=False).startswith(needed)
     always = "in 1 s it is ended, unless its client asks for something: its client has asked for nothing for 9 s (AttachedIdleTimeout)"
-    assert warning_of(Timeouts(always=True), Activity.IDLE, 9.0, 1.0, client=True) == always
+    ends = Timeouts(ends=frozenset({"attached"}))
+    assert warning_of(ends, Activity.IDLE, 9.0, 1.0, client=True) == always
+    assert warning_of(ends, Activity.IDLE, 9.0, 1.0, client=False).startswith(needed), "that is under another time"

@@ -542,17 +542,21 @@ def test_a_session_is_safe_for_its_time_and_then_makes_room(worth: Worth, activi
     assert given_up(made.tick(1.0 + seconds)) == [1]
 
 
-def test_times_end_sessions_only_when_their_places_are_needed_unless_told_otherwise() -> None:
-    for always in (False, True):
-        made = serving(2, maximum=4, timeouts=TIMEOUTS._replace(attached=30.0, always=always))
-        made.detached(1, 1.0, Worth.KEPT)
-        ended = [*given_up(made.tick(31.0)), *given_up(made.tick(101.0))]
-        assert ended == ([2, 1] if always else [])
+@pytest.mark.parametrize("reserve", [False, True])
+@pytest.mark.parametrize(("ends", "ended"), [((), []), (("idle",), [1]), (("attached",), [2]), (("idle", "attached"), [2, 1])])
+def test_times_end_sessions_only_when_their_places_are_needed_unless_told_otherwise(
+    ends: tuple[str, ...], ended: list[int], reserve: bool
+) -> None:
+    made = serving(3, maximum=4, reserve=reserve, timeouts=TIMEOUTS._replace(attached=30.0, ends=frozenset(ends)))
+    made.detached(1, 1.0, Worth.KEPT)
+    made.busy(3, Activity.EVALUATING, 1.0)
+    made.detached(3, 1.0, Worth.KEPT)
+    assert [*given_up(made.tick(31.0)), *given_up(made.tick(101.0))] == ended
 
 
 def test_the_log_warns_once_before_a_session_may_be_given_up() -> None:
     for always in (False, True):
-        made = serving(2, maximum=4, timeouts=TIMEOUTS._replace(attached=1000.0, always=always))
+        made = serving(2, maximum=4, timeouts=TIMEOUTS._replace(attached=1000.0, ends=frozenset({"idle"} if always else ())))
         made.detached(1, 1.0, Worth.KEPT)
         assert made.next_event() == 91.0
         assert made.tick(90.9) == []

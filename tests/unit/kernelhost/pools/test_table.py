@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kernelbus.bus.settings.config import Config, PoolConfig
+from kernelbus.bus.settings.config import Config, LimitsConfig, PoolConfig
 from kernelbus.kernelhost.pools.pool import Action, PoolState, Start, Stop
-from kernelbus.kernelhost.pools.table import PoolTable
+from kernelbus.kernelhost.pools.table import PoolTable, timeouts_of
 
 A = PoolConfig("A", default=True, parallel_kernel_default=True, minimum_kernel_number=1, maximum_kernel_number=4)
 B = PoolConfig("B", minimum_kernel_number=0, maximum_kernel_number=2)
@@ -79,3 +79,15 @@ def test_reports_say_which_pools_are_the_defaults() -> None:
         ("B", False, True, True),
     ]
     assert (reports[0].starting, reports[0].ready, reports[1].starting) == (1, 0, 0)
+
+
+def test_a_time_that_is_set_ends_sessions_and_a_default_one_only_makes_room() -> None:
+    own = replace(A, session_idle_timeout=60.0)
+    limits = LimitsConfig(detached_question_timeout=5.0, session_idle_timeout=7.0)
+    nothing = timeouts_of(A, LimitsConfig())
+    assert (nothing.idle, nothing.leftover, nothing.ends) == (172800.0, 20.0, frozenset())
+    set_ones = timeouts_of(own, limits)
+    assert (set_ones.idle, set_ones.question, set_ones.evaluation) == (60.0, 5.0, 86400.0)
+    assert set_ones.ends == {"idle", "question"}
+    assert timeouts_of(replace(own, timeouts_apply="WhenNeeded"), limits).ends == frozenset()
+    assert timeouts_of(A, LimitsConfig(timeouts_apply="Always")).ends == {"idle", "question", "evaluation", "leftover", "attached"}

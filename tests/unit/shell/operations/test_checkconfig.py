@@ -26,10 +26,10 @@ EVERYTHING = """\ufeff{
             "InitializationCode": "f[x_] := \\"{\\"\\n(* } *)",
         },
         "Other": {"Default": true, "MinimumKernelNumber": 30, "ParallelKernelDefault": true, "KernelPath": ""},
-        "Third": {"MaximumKernelNumber": 1, "KernelPath": "wolfram"},
+        "Third": {"MaximumKernelNumber": 1, "KernelPath": "wolfram", "SessionIdleTimeout": 3600},
     },
     "Bus": {"Endpoint": "ipc:///tmp/a b", "Journal": "state/j.sqlite", "HeartbeatTimeout": 7},
-    "Limits": {"KernelMemory": 0, "Window": 2097152},
+    "Limits": {"KernelMemory": 0, "Window": 2097152, "DetachedQuestionTimeout": 60},
 }
 """
 
@@ -93,6 +93,12 @@ def test_every_key_is_shown_with_where_its_value_comes_from(tmp_path: Path, caps
         f'        "Journal": "{tmp_path}/state/j.sqlite",  # line 13',
         '        "KernelMemory": 0,  # line 14',
         '        "Links": 1000,  # default',
+        '            "SessionIdleTimeout": 3600.0,  # line 11; a session that is over it ends',
+        '            # "LeftoverTimeout": left out; 20 s: a session that is over it ends only when its place is needed',
+        '            # "DetachedQuestionTimeout": left out; that of Limits, 60 s: a session that is over it ends',
+        '            # "AttachedIdleTimeout": left out; no session is ended for that',
+        '            # "TimeoutsApply": left out; that of Limits',
+        '        "DetachedQuestionTimeout": 60.0,  # line 14; a session that is over it ends',
     ):
         assert expected in lines
     shown = re.findall(r'^ *(?:# )?"(\w+)":', out, re.MULTILINE)
