@@ -19,8 +19,8 @@ def command(name: str, *arguments: Expr) -> Function:
 
 def connect(server: Part) -> wstp.Link:
     """Connect as a client does, and read the first packet."""
-    link = wstp.connect(server.server, mode="uuid", timeout=10)
-    packet = link.get(timeout=30)
+    link = wstp.connect(server.server, mode="uuid", timeout=60)
+    packet = link.get(timeout=120)
     assert packet == Symbol("InputNamePacket")("In[1]:= "), packet
     return link
 
@@ -28,7 +28,7 @@ def connect(server: Part) -> wstp.Link:
 def ask(link: wstp.Link, expression: Expr) -> list[Function]:
     """Evaluate an expression and return every packet up to the answer."""
     link.put(EVALUATE(expression), end_packet=True)
-    link.flush(timeout=10)
+    link.flush(timeout=60)
     return answers(link)
 
 
@@ -36,7 +36,7 @@ def answers(link: wstp.Link) -> list[Function]:
     """Return every packet up to the next answer."""
     packets = []
     while True:
-        packet = link.get(timeout=60)
+        packet = link.get(timeout=120)
         assert isinstance(packet, Function)
         packets.append(packet)
         if packet.head == Symbol("ReturnPacket"):
@@ -51,7 +51,7 @@ def value(link: wstp.Link, expression: Expr) -> Expr:
 def order(link: wstp.Link, request: Function) -> Expr:
     """Give a command to the server and return its value."""
     link.put(request, end_packet=True)
-    link.flush(timeout=10)
+    link.flush(timeout=60)
     return answers(link)[-1].args[0]
 
 
