@@ -134,6 +134,7 @@ def load() -> Loaded:
         install_associations,
     )
     from kernelbus.kernelhost.mathics.library.calculus import correct_limits
+    from kernelbus.kernelhost.mathics.library.characters import correct_characters
     from kernelbus.kernelhost.mathics.library.control import mend_compound_expressions
     from kernelbus.kernelhost.mathics.library.corrections import correct
     from kernelbus.kernelhost.mathics.library.formats import mend_formats
@@ -177,6 +178,7 @@ def load() -> Loaded:
     correct_threading()
     correct_associations()
     correct_speed()
+    correct_characters()
     correct_syntax()
     correct_dates()
     mend_session()
