@@ -153,6 +153,7 @@ def load() -> Loaded:
     interrupts = Interrupts()
     import_and_load_builtins()
     from kernelbus.kernelhost.mathics.engine import delegation
+    from kernelbus.kernelhost.mathics.engine.printing import install_printing
     from kernelbus.kernelhost.mathics.evaluation import confinement, protection
     from kernelbus.kernelhost.mathics.evaluation.terminal import Terminal
     from kernelbus.kernelhost.mathics.library.assumptions import install_assumptions
@@ -194,6 +195,7 @@ def load() -> Loaded:
     workers = _add_parallel(definitions, interrupts, terminal)
     # Last, so that it sees what the kernel has.
     delegation.install(definitions)
+    install_printing()
     install_assumptions(definitions)
     install_quantities(definitions)
     functions.install(definitions)
@@ -373,8 +375,10 @@ def _mend_printing() -> None:
     from mathics.builtin.atomic.strings import ToString
     from mathics.core.atoms import Integer, String
     from mathics.core.evaluation import Evaluation, Print
+    from mathics.core.expression import Expression
     from mathics.core.symbols import Symbol
 
+    from kernelbus.kernelhost.mathics.forms.described import described
     from kernelbus.kernelhost.mathics.forms.inputform import input_form
     from kernelbus.kernelhost.mathics.forms.outputform import PAGE_WIDTH, output_form
 
@@ -422,6 +426,8 @@ def _mend_printing() -> None:
             text = output_form(expr, evaluation, int(width.value) if isinstance(width, Integer) else None)
             if text is not None:
                 return String(text)
+        elif isinstance(form, Symbol) and (text := described(Expression(form, expr), evaluation)) is not None:
+            return String(text)
         return their_form(self, expr, form, evaluation, options)
 
     to_string.__doc__ = "ToString[value_, OptionsPattern[ToString]]"

@@ -99,14 +99,28 @@ def between(boxes: Sequence[Box], separator: str) -> list[Box]:
     return [part for index, box in enumerate(boxes) for part in ((comma, box) if index else (box,))]
 
 
-def cells(table: Sequence[Sequence[Box]]) -> Box:
-    """Return a table: columns flush left, three blanks apart, with an empty line between rows."""
-    widths = [max(each[column].width for each in table) for column in range(len(table[0]))]
+def cells(table: Sequence[Sequence[Box]], align: Sequence[str] = (), apart: int = 3, between_rows: int = 1) -> Box:
+    """Return a table.
+
+    Args:
+        table: the rows; one that is shorter than the longest ends early.
+        align: for each column "left", "right" or "center"; the last for all that follow; left for
+            none.
+        apart: the blanks between columns.
+        between_rows: the empty lines between rows.
+    """
+    count = max(map(len, table))
+    widths = [max((each[column].width for each in table if column < len(each)), default=0) for column in range(count)]
     lines: list[Box] = []
     for index, each in enumerate(table):
-        padded = [Box(cell.lines, width + 3, cell.base) for cell, width in zip(each, widths, strict=True)]
+        padded = []
+        for column, (cell, width) in enumerate(zip(each, widths, strict=False)):
+            place = align[min(column, len(align) - 1)] if align else "left"
+            before = {"right": width - cell.width, "center": (width - cell.width) // 2}.get(place, 0)
+            moved = _indented(cell, before) if before else cell
+            padded.append(Box(moved.lines, width + apart, moved.base))
         if index:
-            lines.append(text(""))
+            lines += [text("")] * between_rows
         lines.append(row(padded))
     box = _stack(lines, lines[0].base)
-    return Box(box.lines, box.width - 3, box.base)
+    return Box(box.lines, box.width - apart, box.base)

@@ -35,9 +35,10 @@ from kernelbus.kernelhost.mathics.forms.arithmetic import (
 )
 from kernelbus.kernelhost.mathics.forms.described import described
 from kernelbus.kernelhost.mathics.forms.layout import Box
-from kernelbus.kernelhost.mathics.forms.numberforms import NUMBER_FORMS, written
+from kernelbus.kernelhost.mathics.forms.numberforms import NUMBER_FORMS, Style, in_base, style_of
 from kernelbus.kernelhost.mathics.forms.operators import ATOM, CALL, DIVIDE, INFIX, MINUS, PLUS, POWER, TIMES
 from kernelbus.kernelhost.mathics.forms.reals import float_text
+from kernelbus.kernelhost.mathics.forms.tabular import grid, table
 
 __all__ = ["PAGE_WIDTH", "broken", "broken_box", "output_form"]
 
@@ -81,6 +82,16 @@ _INFIX = frozenset(
         "Greater",
         "GreaterEqual",
         "Dot",
+        "CompoundExpression",
+        "SetDelayed",
+        "ReplaceAll",
+        "ReplaceRepeated",
+        "TwoWayRule",
+        "Map",
+        "Apply",
+        "Composition",
+        "RightComposition",
+        "NonCommutativeMultiply",
     }
 )
 
@@ -216,6 +227,7 @@ class _Printer:
         self._evaluation = evaluation
         self._parts = 0
         self._depth = 0
+        self._style: Style | None = None
         self._special: dict[str, Callable[[Sequence[Any], bool], Box | None]] = {
             "List": lambda elements, inline: layout.listed("{", self._all(elements, inline), "}"),
             "Association": self._association,
@@ -234,11 +246,18 @@ class _Printer:
             "DirectedInfinity": self._infinity,
             "HoldForm": self._inside,
             "OutputForm": self._inside,
-            "MatrixForm": self._table,
-            "TableForm": self._table,
+            "Grid": lambda elements, inline: grid(elements, partial(self.box, inline=inline)),
+            "MatrixForm": lambda elements, inline: table(elements, partial(self.box, inline=inline), matrix=True),
+            "TableForm": lambda elements, inline: table(elements, partial(self.box, inline=inline)),
             "Column": self._column,
             "Short": self._short,
             "Skeleton": self._skeleton,
+            "BaseForm": self._based,
+            "ColumnForm": self._column,
+            "Defer": self._inside,
+            "PatternTest": self._test,
+            "Postfix": lambda elements, inline: self._applied(elements, inline, postfix=True),
+            "Prefix": lambda elements, inline: self._applied(elements, inline, postfix=False),
             **{name: partial(self._numbers, name) for name in NUMBER_FORMS},
         }
 
@@ -308,6 +327,8 @@ class _Printer:
         return layout.text(text, ATOM if isinstance(expr, (Symbol, String)) or _SELF_CONTAINED.fullmatch(text) else 0)
 
     def _atom(self, expr: Any, inline: bool) -> Box:
+        if self._style is not None and not inline and (found := self._in_style(expr)) is not None:
+            return found
         if isinstance(expr, Integer):
             return layout.text(str(expr.value), TIMES if expr.value < 0 else ATOM)
         if isinstance(expr, Rational):
@@ -358,6 +379,10 @@ class _Printer:
     def _compound(self, expr: Any, inline: bool) -> Box:
         head, elements = expr.head, expr.elements
         name = expr.get_lookup_name()
+        text = described(expr, self._evaluation)
+        if text is not None:
+            lines = text.split("\n")
+            return Box(tuple(lines), max(map(len, lines)), 0)
         formatted = self._formatted(expr, name)
         if formatted is not None:
             return self.box(formatted, inline)
@@ -477,20 +502,6 @@ class _Printer:
             return layout.text("Infinity") if elements[0].value == 1 else layout.text("-Infinity", TIMES)
         return None
 
-    def _table(self, elements: Sequence[Any], inline: bool) -> Box | None:
-        """Return the table of a list or a matrix; None for anything else, or with options."""
-        if len(elements) != 1 or not is_call(elements[0], "System`List") or not elements[0].elements:
-            return None
-        rows = elements[0].elements
-        if not any(is_call(row, "System`List") for row in rows):
-            return layout.cells([[self.box(row, inline)] for row in rows])
-        width = len(rows[0].get_elements())
-        if not width or not all(is_call(row, "System`List", width) for row in rows):
-            return None
-        if all(is_call(cell, "System`List") for row in rows for cell in row.elements):
-            return None
-        return layout.cells([self._all(row.elements, inline) for row in rows])
-
     def _column(self, elements: Sequence[Any], inline: bool) -> Box | None:
         """Return elements below one another, to the left, in the middle or to the right."""
         if not 1 <= len(elements) <= 2 or not is_call(elements[0], "System`List") or not elements[0].elements:
@@ -539,19 +550,55 @@ class _Printer:
 
     def _numbers(self, name: str, elements: Sequence[Any], inline: bool) -> Box | None:
         """Return an expression with the numbers in it written in a form of numbers."""
-        if not elements:
+        style = style_of(name, elements[1:]) if elements else None
+        if style is None:
             return None
-        return self._in_form(name, elements[0], elements[1:], inline)
+        before, self._style = self._style, style
+        try:
+            return self.box(elements[0], inline)
+        finally:
+            self._style = before
 
-    def _in_form(self, name: str, expr: Any, spec: Sequence[Any], inline: bool) -> Box:
-        if is_call(expr, "System`List"):
-            return layout.listed("{", [self._in_form(name, each, spec, inline) for each in expr.elements], "}")
-        found = written(name, expr, spec)
+    def _in_style(self, number: Any) -> Box | None:
+        """Return a number as the form around it writes it, None if it leaves it as it is."""
+        found = None if self._style is None else self._style.written(number)
         if found is None:
-            return self.box(expr, inline)
+            return None
+        precedence = TIMES if number.value < 0 or found.exponent else ATOM
         if not found.exponent:
-            return layout.text(found.mantissa)
-        return layout.raised(layout.text(f"{found.mantissa} 10"), layout.text(found.exponent), TIMES)
+            return layout.text(found.mantissa, precedence)
+        return layout.raised(layout.text(f"{found.mantissa}{found.multiplier}10"), layout.text(found.exponent), precedence)
+
+    def _based(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        """Return the numbers of a list in a base, which is below each."""
+        if len(elements) != 2 or not isinstance(elements[1], Integer):
+            return None
+        if is_call(elements[0], "System`List"):
+            boxes = [self._based((each, elements[1]), inline) or self.box(each, inline) for each in elements[0].elements]
+            return layout.listed("{", boxes, "}")
+        text = in_base(elements[0], int(elements[1].value))
+        if text is None:
+            return self.box(elements[0], inline)
+        below = layout.text(str(elements[1].value))
+        return layout.row([layout.text(text), Box(below.lines, below.width, -1)])
+
+    def _applied(self, elements: Sequence[Any], inline: bool, *, postfix: bool) -> Box | None:
+        """Return a call of one argument as ``f @ x`` or ``x // f``, or with another operator."""
+        if not 1 <= len(elements) <= 2 or not isinstance(elements[0], Expression) or len(elements[0].elements) != 1:
+            return None
+        argument = self.box(elements[0].elements[0], inline)
+        if len(elements) == 2:
+            operator = self.box(elements[1], inline)
+            return layout.row([argument, operator] if postfix else [operator, argument])
+        head = self.box(elements[0].head, inline)
+        return layout.row([argument, layout.text(" // "), head] if postfix else [head, layout.text(" @ "), argument])
+
+    def _test(self, elements: Sequence[Any], inline: bool) -> Box | None:
+        """Return a pattern with its test, ``x_?EvenQ``."""
+        if len(elements) != 2:
+            return None
+        pattern = self.box(elements[0], inline)
+        return layout.row([pattern, layout.text("?"), layout.least(self.box(elements[1], inline), 680)], 680)
 
     # -- sums, products and powers -----------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mathics.core.attributes import A_HOLD_FIRST, A_PROTECTED
+from mathics.core.attributes import A_HOLD_ALL, A_HOLD_FIRST, A_PROTECTED
 from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol
@@ -74,3 +74,4 @@ def install_inactive(definitions: Any) -> None:
     define(definitions, "Activate", _activate)
     for name in ("Inactivate", "Inactive"):
         definition_of(definitions, f"System`{name}").attributes = A_HOLD_FIRST | A_PROTECTED
+    definition_of(definitions, "System`Defer").attributes = A_HOLD_ALL | A_PROTECTED
