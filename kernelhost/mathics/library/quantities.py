@@ -8,6 +8,7 @@ asked of the engine. Without the engine Mathics3's own stay, which are of anothe
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, Final
 
 from mathics.core.atoms import Integer, MachineReal, Rational, String
@@ -17,6 +18,15 @@ from mathics.core.symbols import Symbol, SymbolFalse, SymbolTrue
 
 from kernelbus.kernelhost.mathics.engine.delegation import Delegate
 from kernelbus.kernelhost.mathics.engine.process import is_installed
+from kernelbus.kernelhost.mathics.library.dates import added, install_dates
+from kernelbus.kernelhost.mathics.library.measuring import (
+    combined,
+    install_measuring,
+    of_angle,
+    read_text,
+    spelled,
+)
+from kernelbus.kernelhost.mathics.library.units import measure
 from kernelbus.kernelhost.mathics.native import add_message, call, define, define_up, definition_of
 
 __all__ = ["install_quantities"]
@@ -39,13 +49,15 @@ def _of_numbers(delegate: Delegate) -> Callable[[Any, Any], Any]:
     def apply(expression: Any, evaluation: Any) -> Any:
         name = expression.get_name() or expression.get_head_name()
         if name.removeprefix("System`") not in _OF_NUMBERS:
-            return None
+            return of_angle(expression, evaluation)
         if expression.has_form("Plus", 2) and expression.elements[0].has_form("Times", 2):
             # The engine takes the first of two dates for the one that the other is subtracted from.
             (number, date), other = expression.elements[0].elements, expression.elements[1]
             if isinstance(number, Integer) and number.value == -1 and date.has_form("DateObject", None):
                 return delegate.value(call("Subtract", other, date), evaluation)
-        return delegate.value(expression, evaluation)
+        found = added(expression, evaluation) or delegate.value(expression, evaluation, quiet=True)
+        found = combined(expression, evaluation) if found is None else found
+        return delegate.value(expression, evaluation) if found is None else found
 
     return apply
 
@@ -60,8 +72,14 @@ class _Units:
     def __call__(self, expression: Any, evaluation: Any) -> Any:
         elements = expression.elements
         unit = elements[-1] if elements else None
-        if len(elements) == 2 and isinstance(unit, String) and not self._knows(unit, evaluation):
-            evaluation.message("Quantity", "unkunit", unit)
+        if len(elements) == 1 and isinstance(unit, String) and (found := read_text(unit.value)) is not None:
+            return call("Quantity", found[0], spelled(found[1]))
+        if len(elements) == 2 and isinstance(unit, String) and measure({unit.value: Fraction(1)}) is None:
+            read = read_text(unit.value)
+            if read is not None:
+                return call("Quantity", elements[0], spelled(read[1]))
+            if not self._knows(unit, evaluation):
+                evaluation.message("Quantity", "unkunit", unit)
         return None
 
     def _knows(self, unit: Any, evaluation: Any) -> bool:
@@ -75,18 +93,30 @@ class _Units:
 
 
 def _convert(expression: Any, evaluation: Any) -> Any:
-    """Return ``UnitConvert[q, "SI"]``, which is ``UnitConvert[q]``."""
+    """Return ``UnitConvert[q, "SI"]``, which is ``UnitConvert[q]``, and that of a text."""
     elements = expression.elements
+    if elements and isinstance(elements[0], String) and (found := read_text(elements[0].value)) is not None:
+        return Expression(expression.head, call("Quantity", found[0], spelled(found[1])), *elements[1:])
     if len(elements) == 2 and elements[1].get_string_value() in ("SI", "SIBase"):
         return call("UnitConvert", elements[0])
     return None
+
+
+def _magnitude(expression: Any, evaluation: Any) -> Any:
+    """``QuantityMagnitude[q, unit]`` for units that the engine does not know."""
+    elements = expression.elements
+    if len(elements) != 2 or not elements[0].has_form("Quantity", 2):
+        return None
+    converted = call("UnitConvert", *elements).evaluate(evaluation)
+    return converted.elements[0] if converted.has_form("Quantity", 2) else None
 
 
 def _with_dates(expression: Any, evaluation: Any) -> Any:
     """Take a text for the date that it says."""
     elements = expression.elements
     count = 2 if expression.get_head_name() in ("System`DateDifference", "System`DateRange", "System`DayCount", "System`DayRange") else 1
-    if not any(isinstance(each, String) for each in elements[:count]):
+    alone = len(elements) == 1 and expression.get_head_name() == "System`DateValue"
+    if alone or not any(isinstance(each, String) for each in elements[:count]):
         return None
     dates = [call("DateObject", each).evaluate(evaluation) if isinstance(each, String) else each for each in elements[:count]]
     if any(each.has_form("DateObject", 1) for each in dates):
@@ -165,10 +195,13 @@ def install_quantities(definitions: Any) -> None:
     for name in ("Quantity", "DateObject", "TimeObject"):
         define_up(definitions, name, _of_numbers(delegate))
     define(definitions, "Quantity", _Units(delegate))
+    install_measuring(definitions, lambda expression, evaluation: delegate.value(expression, evaluation, quiet=True))
     define(definitions, "UnitConvert", _convert)
     define(definitions, "DateObject", _date)
     define(definitions, "BusinessDayQ", _business_day)
+    install_dates(definitions)
     define(definitions, "CurrentDate", lambda expression, evaluation: None if expression.elements else Symbol("System`Now"))
     for name in _OF_DATES:
         define(definitions, name, _with_dates)
+    define(definitions, "QuantityMagnitude", _magnitude)
     add_message(definitions, "Quantity", "unkunit", "Unable to interpret unit specification `1`.")
