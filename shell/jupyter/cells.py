@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from kernelbus.shell.clients.profile import CellNote
 from kernelbus.shell.clients.statements import statements
-from kernelbus.shell.jupyter.binding import Binding, read_notebook
+from kernelbus.shell.jupyter.binding import Binding
 from kernelbus.shell.jupyter.conversation import (
     Asked,
     Happening,
@@ -28,6 +28,7 @@ from kernelbus.shell.jupyter.conversation import (
     Told,
     Unreadable,
 )
+from kernelbus.shell.jupyter.identity import read_notebook
 from kernelbus.shell.jupyter.magics import ALONE, FORMS, MAGICS, Magic, MagicError, read_cell
 from kernelbus.shell.jupyter.missed import Came, Missed, came_back, outputs_in
 from kernelbus.shell.jupyter.naming import title_of
@@ -168,6 +169,7 @@ class CellRunner:
     async def _run(self, text: str, front: Front, began: Callable[[int], None], stored: bool, cell: str) -> Outcome:
         self._front, self._aborted, self._left, self._pressed_at, self._behind = front, False, "", None, 0
         self._cell, self.binding.cell, self._title = cell, cell, title_of(text)
+        self.steering.follow()
         front.kept = self._outputs.begin(front.page, cell, self._title)
         try:
             try:
@@ -387,6 +389,7 @@ class CellRunner:
         await self._render_prints()
         note = CellNote(session.number, session.position, self._cell, self._title, left)
         self._last = note, self.front
+        self.binding.ran(self._cell)
         await session.enter(text, note, self.binding.path)
         while True:
             happening = await session.next()

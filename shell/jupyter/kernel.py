@@ -154,7 +154,7 @@ class NotebookKernel(Kernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._interrupts: list[asyncio.TimerHandle] = []
-        self._binding = Binding(self.wanted, own_environment(os.environ, _starter()), os.getcwd())
+        self._binding = Binding(self.wanted, own_environment(os.environ, _starter()), os.getcwd(), _process(self))
         self._notebook: NotebookSession | None = None
         self._runner: CellRunner | None = None
         self._front: _CellFront | None = None
@@ -347,6 +347,11 @@ class NotebookKernel(Kernel):
         elif (told := await steering.leave()) and sys.__stderr__ is not None:
             # No cell is there to show it under: it goes to the log of who has started the kernel.
             print(f"kernelbus: {told}", file=sys.__stderr__, flush=True)
+
+
+def _process(kernel: Kernel) -> str:
+    """Return the name of the connection file, which a restarted kernel has again."""
+    return os.path.basename(str(getattr(kernel.parent, "connection_file", "")))
 
 
 def _starter() -> bytes:

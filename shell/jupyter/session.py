@@ -23,6 +23,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from typing import TypeVar
@@ -32,7 +33,7 @@ from kernelbus.shell.address import Address
 from kernelbus.shell.clients.choice import Attachment, Choice
 from kernelbus.shell.clients.ending import ending, exit_status, how_it_ended
 from kernelbus.shell.clients.events import Ended, Events, Said, listen
-from kernelbus.shell.clients.profile import CellNote, ProfileError
+from kernelbus.shell.clients.profile import CellNote, ProfileError, ProfileFile
 from kernelbus.shell.clients.session import KernelRefused, SessionError
 from kernelbus.shell.commands import command
 from kernelbus.shell.extras import MissingExtra
@@ -314,6 +315,13 @@ class NotebookSession:
         self._attachment = attachment
         self.turn = Turn.AWAY if attachment is None else Turn.UNKNOWN
         self._ask_at = time.monotonic()
+
+    def rename(self, old: ProfileFile, new: ProfileFile) -> None:
+        """Have the session go by another profile, which is the old one's file renamed."""
+        if self._attachment is not None and self._attachment.file is not None and self._attachment.file.name == old.name:
+            self._attachment.file = new
+        if self.choice.file is not None and self.choice.file.name == old.name:
+            self.choice = replace(self.choice, file=new)
 
     # ------------------------------------------------------------------ to the kernel
 

@@ -97,10 +97,24 @@ class Steering:
         begun = f", begun {local_time(profile.created)}" if profile.created else ""
         return f"no kernel is attached: the next cell goes back to session {profile.kernel[:_SHORT]} at {profile.server.place}{begun}"
 
+    def follow(self) -> None:
+        """Notice that the notebook has another name, and have the session go by that."""
+        try:
+            renamed = self._binding.follow()
+        except ProfileError as error:
+            self._session.say(str(error))
+            return
+        if renamed is not None:
+            old, new, told = renamed
+            self._session.rename(old, new)
+            if told:
+                self._session.say(told)
+
     # ------------------------------------------------------------------ the end
 
     async def end(self) -> None:
         """End the session, for a fresh one."""
+        self.follow()
         try:
             await self._closed()
         except NoSession:
@@ -110,6 +124,8 @@ class Steering:
     async def leave(self) -> str:
         """Let the session go, and return a line that says what becomes of it; "": there is none."""
         session = self._session
+        self.follow()
+        await asyncio.to_thread(self._binding.close)
         if not session.attached:
             return ""
         kept, kernel, name = session.choice.kept, session.kernel, self._binding.notebook

@@ -169,19 +169,88 @@ def test_magics_go_to_other_kernels_stay_where_these_cannot_be_had_and_measure(s
 
 
 def test_a_shutdown_in_mid_cell_leaves_the_evaluation_and_what_shows_it_comes_later(
-    server: Part, open_book: Callable[..., object], capfd: pytest.CaptureFixture[str]
+    server: Part, open_book: Callable[..., object], capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    go = tmp_path / "go"
     with open_book("busy.ipynb") as book:  # type: ignore[attr-defined]
-        request = book.start('Print["one"]; Pause[7]; Print["two"]; Plot[x, {x, 0, 1}]', cell="c-1")
+        waits = f'While[!FileExistsQ["{go}"], Pause[0.05]]'
+        request = book.start(f'Print["one"]; {waits}; Print["two"]; Plot[x, {{x, 0, 1}}]', cell="c-1")
         until_printed(book, request)
     assert re.search("kernelbus: session .{8} of busy.ipynb goes on, and is kept for 24 hours without use", capfd.readouterr().err)
     with open_book("busy.ipynb") as book:  # type: ignore[attr-defined]
-        ran = book.finish(book.start("1 + 1", cell="c-1"))
+        request, ran = book.start("1 + 1", cell="c-1"), Ran()
+        for output in book.heard(request):
+            ran.outputs += [output] if output[0] != "execute_reply" else []
+            go.touch()
         said = shown(ran)
         assert re.search("missed so far, and it evaluates still: this cell waits for it\n$", said[0]), said
         assert said[1] == "missed from In[1], which this cell asked for:"
         assert said[-4:] == ["two\n", "-Graphics-", "that is all that was missed", "2"]
         assert "image/svg+xml" in ran.bundles()[0], "it is shown as it would have been"
+
+
+def write_book(name: str, *cells: str) -> Path:
+    """Write a notebook with these cells into the folder of the notebooks."""
+    path = Path(os.environ["XDG_STATE_HOME"]).parent / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"cells": [{"id": cell, "cell_type": "code", "outputs": []} for cell in cells]}))
+    return path
+
+
+def test_a_notebook_that_is_renamed_keeps_its_session(open_book: Callable[..., object]) -> None:
+    untitled = write_book("untitled.ipynb", "u-1")
+    with open_book("untitled.ipynb") as book:  # type: ignore[attr-defined]
+        book.finish(book.start("state = 1", cell="u-1"))
+        named = untitled.rename(untitled.with_name("named.ipynb"))
+        write_book("untitled.ipynb")
+        assert shown(book.finish(book.start("state", cell="u-1"))) == ["1"]
+        assert f"notebook    {named}\n" in book.run("%kernel").text("stdout")
+        # The process that takes this one's place has the old path in its environment.
+        book.manager.restart_kernel()
+        book.client.wait_for_ready(timeout=60)
+        assert shown(book.finish(book.start("{state, state = 3}", cell="u-1"))) == ["{state, 3}"]
+        moved = write_book("moved/named.ipynb")
+        named.replace(moved)
+    with open_book("untitled.ipynb") as book:  # type: ignore[attr-defined]
+        assert shown(book.finish(book.start("state", cell="n-1"))) == ["state"]
+    with open_book("moved/named.ipynb") as book:  # type: ignore[attr-defined]
+        back, value = shown(book.finish(book.start("state", cell="u-1")))
+        assert back.startswith("back in session ") and " of named.ipynb " in back and value == "3"
+
+
+def test_a_notebook_that_was_renamed_or_replaced_while_nothing_ran_finds_its_session(open_book: Callable[..., object]) -> None:
+    first = write_book("first.ipynb", "f-1", "f-2")
+    with open_book("first.ipynb") as book:  # type: ignore[attr-defined]
+        book.finish(book.start("state = 5", cell="f-1"))
+    copy = first.with_name("copy.ipynb")
+    copy.write_bytes(first.read_bytes())
+    with open_book("copy.ipynb") as book:  # type: ignore[attr-defined]
+        assert shown(book.finish(book.start("state", cell="f-1"))) == ["state"], "a copy begins anew"
+        book.run("%kernel close")
+    copy.unlink()
+    second = first.rename(first.with_name("second.ipynb"))
+    with open_book("second.ipynb") as book:  # type: ignore[attr-defined]
+        assert "the next cell goes back to session" in book.run("%kernel").text("stdout")
+        said = shown(book.finish(book.start("state", cell="f-2")))
+        assert said[0] == f"this notebook was {first} before, and has its session\n"
+        assert said[1].startswith("back in session ") and said[2:] == ["5"]
+    third = second.rename(first.with_name("third.ipynb"))
+    write_book("second.ipynb", "other")
+    with open_book("second.ipynb") as book:  # type: ignore[attr-defined]
+        told, value = shown(book.finish(book.start("state", cell="other")))
+        kernel = re.search(r"second\.ipynb is another notebook than the one that has session (.*), which is kept: %kernel attach", told)
+        assert kernel is not None and value == "state"
+    with open_book("third.ipynb") as book:  # type: ignore[attr-defined]
+        assert shown(book.finish(book.start("state", cell="f-1")))[-1] == "5"
+    third.unlink()
+    plain = write_book("plain.ipynb", "p-1")
+    plain.write_text(plain.read_text().replace('"id": "p-1", ', ""))
+    with open_book("plain.ipynb") as book:  # type: ignore[attr-defined]
+        # Its cells have no ids: it may be the one, and is not taken for it.
+        (told, _) = shown(book.run("1"))
+        assert told == f"third.ipynb is not there any more, and its session is kept: %kernel attach {kernel[1]} goes to it\n"
+        assert "of pool Main now" in book.run(f"%kernel attach {kernel[1]}").text("stdout")
+        assert result(book.run("state")) == "5"
 
 
 def test_a_session_that_another_client_has_is_not_taken(server: Part, open_book: Callable[..., object]) -> None:
