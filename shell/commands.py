@@ -6,12 +6,13 @@ Shared by the clients that people use and by the pool for Python programs. No I/
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import wstp
 from kernelbus.shell.address import Address
 from wstp import Expr, Function, Symbol
 
-__all__ = ["CONTEXT", "LOCKED", "NO_TOKEN", "UNPROVEN", "WAITING", "command", "for_earlier", "name_of", "unreachable"]
+__all__ = ["COMMAND_LINE", "CONTEXT", "LOCKED", "PYTHON", "WAITING", "Words", "command", "for_earlier", "name_of", "unreachable"]
 
 #: The context of the commands (:mod:`kernelbus.frontend.commands`).
 CONTEXT = "WSTPServer`"
@@ -22,16 +23,56 @@ LOCKED = (CONTEXT + "Authenticate", "token")
 #: The name of the message with which a server says what a kernel is waited for.
 WAITING = (CONTEXT + "ConnectKernel", "waiting")
 
-#: What a client says that has no token to give.
-NO_TOKEN = (
-    "it wants its token, which kernelbus access shows on its machine: give it with --token-file, or in KERNELBUS_TOKEN; "
-    "or have its operator say kernelbus access grant"
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How the texts of errors say what to do, to people at a command line or to a Python program.
+
+    Attributes:
+        token: give the server's token.
+        server: name the server.
+        server_or_profile: use the profile's server, or another profile.
+        anew: have a damaged profile written anew; `{name}` is its name.
+        go_on: go on with the kernel `{kernel}` at the server `{server}`, and the profile `{name}`.
+    """
+
+    token: str
+    server: str
+    server_or_profile: str
+    anew: str
+    go_on: str
+
+    @property
+    def no_token(self) -> str:
+        """What a client says that has no token to give."""
+        return (
+            f"it wants its token, which kernelbus access shows on its machine: give it {self.token}, or in KERNELBUS_TOKEN; "
+            "or have its operator say kernelbus access grant"
+        )
+
+    @property
+    def unproven(self) -> str:
+        """What is said of an advertised server that cannot have the token for which it asks."""
+        return (
+            "it asks for a token, and does not prove that it has the one that is known here: it is another server, or has another "
+            f"token by now; where it is certain which one it is, name it {self.server}"
+        )
+
+
+COMMAND_LINE = Words(
+    "with --token-file",
+    "with --server",
+    "leave --server out, or write another profile with --start-profile",
+    "make it anew with --start-profile {name}",
+    "say {server} --kernel-id={kernel} --start-profile {name}",
 )
 
-#: What is said of an advertised server that cannot have the token for which it asks.
-UNPROVEN = (
-    "it asks for a token, and does not prove that it has the one that is known here: it is another server, or has another token "
-    "by now; where it is certain which one it is, name it with --server"
+#: For :mod:`kernelbus` as Python programs use it.
+PYTHON = Words(
+    "as the argument token",
+    "as the argument server",
+    "leave the argument server out, or give another profile",
+    "remove the file to get another kernel",
+    "give server and kernel_id={kernel!r} in the place of the profile",
 )
 
 

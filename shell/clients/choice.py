@@ -22,6 +22,7 @@ from kernelbus.shell.clients.session import (
     connect_command,
     reconnect_command,
 )
+from kernelbus.shell.commands import COMMAND_LINE, Words
 from kernelbus.shell.extras import needed
 from kernelbus.shell.token import find_token
 
@@ -60,6 +61,7 @@ class Choice:
             a notice; else that is refused, and says how it can be had.
         confirm: asks a person a question about what would be lost, and returns the answer; None:
             nobody is there, and what needs an answer is refused.
+        words: how errors say what to do.
     """
 
     address: Address | None = None
@@ -73,6 +75,7 @@ class Choice:
     lenient: bool = False
     confirm: Callable[[str], bool] | None = None
     token: str | None = None
+    words: Words = COMMAND_LINE
 
     @classmethod
     def of(
@@ -223,11 +226,9 @@ class Choice:
                 notice = f"some of what was missed is lost: {refused.reason}"
                 return self._back(profile, timeout, on_wait, notice, whole=True)
             if refused.tag == "resumetooold":
-                server = _words(profile.server)
-                raise ProfileError(
-                    f"profile {self.file}: {refused.reason}; to go on without it, say "
-                    f"{server} --kernel-id={profile.kernel} --start-profile {shlex.quote(self.file.name)}"
-                ) from None
+                server, name = _words(profile.server), shlex.quote(self.file.name)
+                go_on = self.words.go_on.format(server=server, kernel=profile.kernel, name=name)
+                raise ProfileError(f"profile {self.file}: {refused.reason}; to go on without it, {go_on}") from None
             if not refused.gone:
                 raise
             raise _Gone(profile, refused) from None
@@ -242,7 +243,7 @@ class Choice:
         assert self.file is not None
         command = reconnect_command(profile.kernel, None if whole else profile.resume_point, profile=self.file.label)
         token, prove = self._token(profile), bool(profile.service)
-        session = Session(profile.server, command, token=token, prove=prove, timeout=timeout, on_wait=on_wait)
+        session = Session(profile.server, command, token=token, prove=prove, timeout=timeout, on_wait=on_wait, words=self.words)
         known = replace(profile, token=session.given or profile.token)
         return Attachment(session, self.file, known, fresh=False, notice=notice, service=profile.service)
 
@@ -365,7 +366,9 @@ class Choice:
         else:
             command = connect_command(self.kernel, pool=pool, parallel=parallel, profile=label, keep=keep or self.kept)
         prove = bool(service)
-        session = Session(address, command, token=token, prove=prove, timeout=timeout, patience=patience, on_wait=on_wait)
+        session = Session(
+            address, command, token=token, prove=prove, timeout=timeout, patience=patience, on_wait=on_wait, words=self.words
+        )
         profile = None
         if self.file is not None:
             profile = Profile(address, session.kernel, pool, parallel, session.position, session.given, service)
@@ -379,8 +382,8 @@ class Choice:
         if self.address is not None and _place(self.address) != _place(profile.server):
             assert self.file is not None
             raise ProfileError(
-                f"profile {self.file} is of server {profile.server.place}, not of {self.address.place}: leave --server out, "
-                f"or write another profile with --start-profile"
+                f"profile {self.file} is of server {profile.server.place}, not of {self.address.place}: "
+                f"{self.words.server_or_profile}"
             )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import wstp
 from kernelbus.shell.address import Address
 from kernelbus.shell.clients.session import SessionError, proves, rules_of
-from kernelbus.shell.commands import UNPROVEN, command, name_of, unreachable
+from kernelbus.shell.commands import COMMAND_LINE, command, name_of, unreachable
 from kernelbus.shell.dialing import dial
 from kernelbus.shell.extras import missing
 from wstp import Expr, Function, Symbol
@@ -67,7 +67,7 @@ def find_kernel(address: Address, kernel: str, token: str = "", *, prove: bool =
                 if not prove:
                     _ask(link, deadline, command("Authenticate", token))
                 elif not proves(token, lambda asked: _ask(link, deadline, asked)):
-                    raise SessionError(f"the server at {address.place}: {UNPROVEN}")
+                    raise SessionError(f"the server at {address.place}: {COMMAND_LINE.unproven}")
                 answer = _ask(link, deadline, command("Kernels"))
             if answer == Symbol("$Failed"):
                 raise SessionError(f"the server at {address.place} does not say which kernels it has")

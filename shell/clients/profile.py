@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from kernelbus.bus.settings.files import read_file
 from kernelbus.shell.address import Address, AddressError
+from kernelbus.shell.commands import COMMAND_LINE, Words
 from kernelbus.shell.state import state_directory
 
 if TYPE_CHECKING:
@@ -153,13 +154,14 @@ class ProfileFile:
         path: the file.
     """
 
-    def __init__(self, name: str) -> None:
-        """Take a path or a bare name.
+    def __init__(self, name: str, words: Words = COMMAND_LINE) -> None:
+        """Take a path or a bare name; `words`: how errors say what to do.
 
         Raises:
             ProfileError: `name` is neither.
         """
         self.name = name
+        self._words = words
         self._durable = False
         if os.sep in name or name.endswith(".json"):
             # Follow a symbolic link, so that its target is replaced and not the link.
@@ -227,7 +229,7 @@ class ProfileFile:
         return Profile(server, **{name: loaded[key] for name, key in _KEYS.items()})
 
     def _bad(self, why: str) -> ProfileError:
-        return ProfileError(f"profile {self} {why}: mend it, or make it anew with --start-profile {self.name}")
+        return ProfileError(f"profile {self} {why}: mend it, or {self._words.anew.format(name=self.name)}")
 
     def check_writable(self) -> None:
         """Check that the profile can be written, before a kernel is attached for it.

@@ -18,10 +18,10 @@ import wstp
 from kernelbus.bus.security.proof import SHORTEST, client_proof, same, server_proof
 from kernelbus.shell.address import Address
 from kernelbus.shell.commands import (
+    COMMAND_LINE,
     LOCKED,
-    NO_TOKEN,
-    UNPROVEN,
     WAITING,
+    Words,
     command,
     for_earlier,
     name_of,
@@ -154,6 +154,7 @@ class Session:
         timeout: float | None = None,
         patience: float | None = None,
         on_wait: Callable[[str], None] | None = None,
+        words: Words = COMMAND_LINE,
     ) -> None:
         """Connect, and attach a kernel.
 
@@ -168,6 +169,7 @@ class Session:
                 says soon, if only that a kernel is waited for; None: no other limits than usual.
             on_wait: called with what the kernel is waited for, when that takes longer; also later,
                 by :meth:`next`, while the kernel still works for an earlier client.
+            words: how errors say what to do.
 
         Raises:
             KernelRefused: the server refused.
@@ -176,6 +178,7 @@ class Session:
         self.address = address
         self.token = token
         self._prove = prove
+        self._words = words
         self.given = ""
         self.kernel = ""
         self.pool = ""
@@ -214,7 +217,7 @@ class Session:
             answer = self._answer(deadline, heard)
             if heard.message == LOCKED:
                 if not token:
-                    raise self._refused("token", NO_TOKEN)
+                    raise self._refused("token", self._words.no_token)
                 for _ in sent[1:]:
                     self._answer(deadline, _Heard())
                 heard = _Heard(on_wait)
@@ -255,7 +258,7 @@ class Session:
             KernelRefused: it does not.
         """
         if not proves(token, lambda asked: self._put_and_hear(asked, deadline)):
-            raise self._refused("token", UNPROVEN)
+            raise self._refused("token", self._words.unproven)
 
     def _put_and_hear(self, asked: Function, deadline: float) -> Expr:
         self._send([asked])

@@ -14,6 +14,7 @@ from kernelbus.shell.clients.choice import Attachment, Choice
 from kernelbus.shell.clients.profile import ProfileError, ProfileFile
 from kernelbus.shell.clients.session import KernelRefused, SessionError, reconnect_command
 from kernelbus.shell.clients.session import Session as CountedLink
+from kernelbus.shell.commands import PYTHON
 from kernelbus.shell.extras import MissingExtra
 from kernelbus.shell.pool.kernellink import KernelLink
 from kernelbus.shell.pool.said import NoKernel, TokenRefused
@@ -80,12 +81,12 @@ def go_back(
             place = replace(address or Address(), pool="")
             known = find_token(place.host) if token is None else token
             command = reconnect_command(kernel, keep=keep)
-            counted = CountedLink(place, command, token=known, timeout=timeout, on_wait=_say_waiting)
+            counted = CountedLink(place, command, token=known, timeout=timeout, on_wait=_say_waiting, words=PYTHON)
             attachment, fresh, notice = None, False, ""
         else:
             pool = address.pool if address is not None else ""
             place = None if address is None else replace(address, pool="")
-            choice = Choice(place, pool=pool, file=ProfileFile(profile), resume=True, token=token)
+            choice = Choice(place, pool=pool, file=ProfileFile(profile, PYTHON), resume=True, token=token, words=PYTHON)
             attachment = choice.attach(keep=keep, timeout=timeout, on_wait=_say_waiting)
             counted, fresh, notice = attachment.session, attachment.fresh, attachment.notice
     except KernelRefused as error:

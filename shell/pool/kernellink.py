@@ -23,7 +23,7 @@ from kernelbus.shell.clients.ending import ending, how_it_ended
 from kernelbus.shell.commands import (
     CONTEXT,
     LOCKED,
-    NO_TOKEN,
+    PYTHON,
     WAITING,
     command,
     for_earlier,
@@ -178,7 +178,7 @@ class KernelLink:
                 if refused.message != LOCKED:
                     raise
                 if not token:
-                    raise _Refused(NO_TOKEN, LOCKED) from None
+                    raise _Refused(PYTHON.no_token, LOCKED) from None
                 _ask(link, "Authenticate", token, deadline=deadline, stop=stop)
                 identity = _ask_for_kernel(link, wanted, deadline=deadline, stop=stop)
             if isinstance(identity, str):

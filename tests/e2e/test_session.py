@@ -268,8 +268,10 @@ def test_a_profile_leads_back_to_its_kernel(server: Part, tmp_path: Path) -> Non
     with pytest.warns(KernelWarning, match="its kernel is gone"), Session(profile=profile, keep=False) as session:
         assert session.fresh and session.kernel_id != name
     (tmp_path / "bad.json").write_text("{")
-    with pytest.raises(NoKernel, match=r"bad\.json is not JSON"):
+    with pytest.raises(NoKernel, match=r"bad\.json is not JSON .*: mend it, or remove the file to get another kernel"):
         Session(profile=str(tmp_path / "bad.json"))
+    with pytest.raises(NoKernel, match=r"not of 1@127\.0\.0\.1: leave the argument server out, or give another profile"):
+        Session("1@127.0.0.1", profile=profile)
 
 
 def test_pictures_are_shown(session: Session) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from kernelbus.shell.address import Address
-from kernelbus.shell.commands import CONTEXT, command, for_earlier, name_of, unreachable
+from kernelbus.shell.commands import COMMAND_LINE, CONTEXT, PYTHON, command, for_earlier, name_of, unreachable
 from wstp import ConnectFailed, Symbol, TurnedAway
 
 
@@ -38,3 +40,9 @@ def test_an_unreachable_server_is_named_once() -> None:
     assert unreachable(address, TurnedAway("4000@box closed")) == (
         "cannot reach a server: 4000@box closed; if it is one, its Access/Allow does not have the address of this machine"
     )
+
+
+def test_errors_of_python_programs_name_no_options_of_commands() -> None:
+    words = [getattr(PYTHON, name) for name in (*(field.name for field in dataclasses.fields(PYTHON)), "no_token", "unproven")]
+    assert not any("--" in text for text in words)
+    assert "--token-file" in COMMAND_LINE.no_token and "--server" in COMMAND_LINE.unproven

@@ -16,7 +16,7 @@ from kernelbus.shell.address import Address
 from kernelbus.shell.clients.choice import Choice
 from kernelbus.shell.clients.presence import find_kernel
 from kernelbus.shell.clients.session import KernelRefused, Session, SessionError, connect_command, proves
-from kernelbus.shell.commands import CONTEXT, UNPROVEN, command, name_of
+from kernelbus.shell.commands import COMMAND_LINE, CONTEXT, command, name_of
 from wstp import Expr, Function, Symbol
 from wstp.packets import packet
 
@@ -63,7 +63,7 @@ def test_a_server_that_was_found_does_not_hear_the_token_unless_it_has_it(listen
     impostor = Impostor(listener)
     with pytest.raises(KernelRefused) as refused:
         Session(impostor.address, connect_command(), token=TOKEN, prove=True, timeout=60)
-    assert refused.value.reason == UNPROVEN and refused.value.tag == "token"
+    assert refused.value.reason == COMMAND_LINE.unproven and refused.value.tag == "token"
     said = repr(impostor.heard)
     assert "Challenge" in said and "Proof" in said and TOKEN not in said
 
