@@ -337,6 +337,13 @@ def _add_shown(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class _OrNone(tuple[str, ...]):
+    """The values of an argument that may be absent, which argparse checks like a value."""
+
+    def __contains__(self, value: object) -> bool:
+        return value is None or super().__contains__(value)
+
+
 class _Watch(argparse.Action):
     """Reads `--watch`, whose seconds are optional: the name of a part may follow it."""
 
@@ -361,8 +368,7 @@ def _add_status(commands: argparse._SubParsersAction[Parser]) -> None:
         epilog="exit status: 0 healthy; 1 degraded (a pool is under its minimum or its kernels do not start, a host is gone); "
         "2 no answer from a broker; 130 interrupted.",
     )
-    # None is a choice, since argparse checks an absent PART too.
-    status.add_argument("part", metavar="PART", nargs="?", choices=(*STATUS_PARTS, None), help=", ".join(STATUS_PARTS))
+    status.add_argument("part", metavar="PART", nargs="?", choices=_OrNone(STATUS_PARTS), help=", ".join(STATUS_PARTS))
     status.add_argument("--json", action="store_true", help="print JSON, as docs/status.schema.json describes it")
     status.add_argument("--watch", metavar="SECONDS", nargs="?", action=_Watch, help="show it again every so many seconds (2)")
     status.add_argument("--wide", action="store_true", help="with every column, and whole ids")

@@ -18,6 +18,7 @@ this user's is left alone. :mod:`kernelbus.bus.broker.keeper` goes on without it
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
@@ -124,8 +125,7 @@ class Journal:
         except BlockingIOError:
             raise JournalError(f"the journal {self.path} is another broker's, which is running: name another file as Bus/Journal") from None
         except OSError as error:
-            text = f"the journal {self.path} cannot be used ({error.strerror}): make room for it, or name another file as Bus/Journal"
-            raise JournalError(text, self._found()) from None
+            raise JournalError(self._useless(error, error.strerror), self._found()) from None
 
     def _open(self, now: float) -> sqlite3.Connection:
         """Open the file, read it into :attr:`records`, and bring it into this layout."""
@@ -148,8 +148,13 @@ class Journal:
                 self._write_all(database, self.records)
             return database
         except (sqlite3.Error, OSError) as error:
-            text = f"the journal {self.path} cannot be used ({error}): make room for it, or name another file as Bus/Journal"
-            raise JournalError(text, self.records or self._found()) from None
+            raise JournalError(self._useless(error, str(error)), self.records or self._found()) from None
+
+    def _useless(self, error: sqlite3.Error | OSError, why: str | None) -> str:
+        """Say that the file cannot be used, and what to do."""
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT) if isinstance(error, OSError) else "full" in str(error)
+        mend = "make room for it" if full else "let it be written"
+        return f"the journal {self.path} cannot be used ({why}): {mend}, or name another file as Bus/Journal"
 
     def _connect(self) -> sqlite3.Connection:
         database = sqlite3.connect(self.path, timeout=1.0, isolation_level=None)

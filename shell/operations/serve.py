@@ -139,7 +139,8 @@ def _bind(broker: BrokerServer, endpoint: str | None, port: int) -> str | None:
     except EndpointError as error:
         if endpoint is not None:
             raise
-        _log.warning("%s; this server works, but other processes cannot join it: name a free one as Bus/Endpoint", error)
+        told = "%s; this server works, but other processes cannot join it: name another one as Bus/Endpoint, or a folder as XDG_STATE_HOME"
+        _log.warning(told, error)
         return None
     _log.info("the bus is at %s", bound)
     return bound

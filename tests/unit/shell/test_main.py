@@ -129,6 +129,8 @@ class TestParts:
         ("", "kernelbus: the following arguments are required: COMMAND"),
         ("zork", "kernelbus: argument COMMAND: invalid choice: 'zork'"),
         ("serve --zork", "kernelbus serve: unknown argument --zork;"),
+        ("status zork", "kernelbus status: argument PART: invalid choice: 'zork' (choose from 'pools', 'kernels', 'sessions', "
+         "'hosts', 'links', 'frontends');"),
         (
             "serve -p 65536",
             "kernelbus serve: argument -p/--port: '65536' is not a port: give a number from 0",

@@ -152,3 +152,10 @@ def test_another_broker_may_be_about_to_end(tmp_path: Path) -> None:
     keeper.write(sessions, 1.0, 101.0)
     assert (keeper.problem, list(sessions.awaited)) == ("", ["old"])
     keeper.close()
+
+
+def test_a_journal_that_cannot_be_written_needs_no_room(tmp_path: Path) -> None:
+    (tmp_path / "j").symlink_to(tmp_path / "nowhere" / "j")
+    keeper = Keeper(tmp_path / "j", 0.0, 100.0)
+    assert "cannot be used (No such file or directory): let it be written, or name another file as Bus/Journal" in keeper.problem
+    keeper.close()
