@@ -297,26 +297,32 @@ class LinkReadHeld(LinkRead):
 
 
 class LinkReadyQ(LinkFunction):
-    """``LinkReadyQ[link]``, ``LinkReadyQ[link, seconds]``: whether there is something to read."""
+    """``LinkReadyQ[link, seconds]``, ``LinkReadyQ[{link, ...}, seconds]``: what can be read."""
 
     summary_text = "tell whether there is something to read from a link"
 
-    def eval(self, link: Any, evaluation: Any) -> Any:
-        "LinkReadyQ[link_LinkObject]"
-        return self.look(link, 0.0, evaluation)
+    def eval(self, links: Any, evaluation: Any) -> Any:
+        "LinkReadyQ[links_]"
+        return self.look(links, 0.0, evaluation)
 
-    def eval_seconds(self, link: Any, seconds: Any, evaluation: Any) -> Any:
-        "LinkReadyQ[link_LinkObject, seconds_?NumericQ]"
+    def eval_seconds(self, links: Any, seconds: Any, evaluation: Any) -> Any:
+        "LinkReadyQ[links_, seconds_?NumericQ]"
         number = seconds.round_to_float(evaluation)
-        return None if number is None else self.look(link, max(number, 0.0), evaluation)
+        return None if number is None else self.look(links, max(number, 0.0), evaluation)
 
-    def look(self, link: Any, seconds: float, evaluation: Any) -> Any:
-        if self.is_parent(link):
-            return SymbolFalse
-        entry = self.entry(link, self.call(link), evaluation)
-        if entry is None:
+    def look(self, links: Any, seconds: float, evaluation: Any) -> Any:
+        several = links.has_form("List", None)
+        wanted = list(links.elements) if several else [links]
+        if not all(link.has_form("LinkObject", 3) for link in wanted):
+            return None
+        # What comes on the kernel's own link is the kernel's to read.
+        entries = {link: self.entry(link, self.call(links), evaluation) for link in wanted if not self.is_parent(link)}
+        found = [entry for entry in entries.values() if entry is not None]
+        if len(found) < len(entries):
             return _FAILED
-        return SymbolTrue if self.links.ready(entry, seconds) else SymbolFalse
+        ready = dict(zip(entries, self.links.ready(found, seconds), strict=True))
+        answers = [SymbolTrue if ready.get(link) else SymbolFalse for link in wanted]
+        return ListExpression(*answers) if several else answers[0]
 
 
 class LinkClose(LinkFunction):

@@ -14,7 +14,7 @@ import shlex
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -73,6 +73,7 @@ class Entry:
         process: the program that was started for it, if any.
         patterns: the patterns that its program has defined, as text.
         owed: how many answers of the program are to be dropped: those of aborted calls.
+        active: whether it has been activated, or used.
     """
 
     number: int
@@ -82,6 +83,7 @@ class Entry:
     process: subprocess.Popen[bytes] | None = None
     patterns: list[str] = field(default_factory=list)
     owed: int = 0
+    active: bool = False
 
 
 class Making:
@@ -155,7 +157,7 @@ class Links:
         Raises:
             LinkFailure: the name is wrong, or the port is taken.
         """
-        with self._failing("linkc", name):
+        with self._failing("linkc"):
             listener = wstp.listen(name or "0@127.0.0.1", mode="uuid" if options & _UUID else "default")
         return self._add(Entry(self._next(), listener.link_name, Making(lambda given_up: _accepted(listener, given_up))))
 
@@ -167,7 +169,7 @@ class Links:
         """
         mode: ModeName = "uuid" if options & _UUID else "default"
         making = Making(lambda given_up: wstp.connect(name, timeout=_CONNECTING, mode=mode))
-        with self._failing("linkc", name):
+        with self._failing("linkc"):
             link = making.outcome(_REFUSAL)
         return self._add(Entry(self._next(), name, making if link is None else None, link))
 
@@ -203,12 +205,14 @@ class Links:
         return entry
 
     @contextlib.contextmanager
-    def _failing(self, tag: str, name: str) -> Iterator[None]:
+    def _failing(self, tag: str) -> Iterator[None]:
         try:
             yield
         except (WSTPError, OSError) as error:
             _raise_forbidden(error)
-            raise LinkFailure(tag, f"{name}: {error}" if name and name not in str(error) else str(error)) from error
+            # Python adds the address to what the system says.
+            text = str(error) if isinstance(error, WSTPError) else (error.strerror or str(error)).partition(" (while ")[0]
+            raise LinkFailure(tag, text) from error
 
     # -- using -----------------------------------------
 
@@ -222,6 +226,7 @@ class Links:
             with self._held.masked:
                 if not self._made(entry, _SLICE):
                     self._look_at_process(entry)
+        entry.active = True
         return entry.link
 
     def _made(self, entry: Entry, seconds: float) -> bool:
@@ -300,25 +305,26 @@ class Links:
         except WSTPError as error:
             raise LinkFailure("linkd", str(error)) from error
 
-    def ready(self, entry: Entry, seconds: float = 0.0) -> bool:
-        """Tell whether there is something to read; wait for it up to some seconds.
+    def ready(self, entries: Sequence[Entry], seconds: float = 0.0) -> list[bool]:
+        """Tell of which links there is something to read; wait for the first, up to some seconds.
 
-        A link whose other side has gone is ready: reading says so.
+        A link that has not been activated is ready when its other side has come. One whose other
+        side has gone is ready: reading says so.
         """
         until = time.monotonic() + seconds
         while True:
+            wait = min(_SLICE, max(until - time.monotonic(), 0.0)) / max(1, len(entries))
             with self._held.masked:
-                if self._arrived(entry, min(_SLICE, max(until - time.monotonic(), 0.0))):
-                    return True
-            if time.monotonic() >= until:
-                return False
+                found = [self._arrived(entry, wait) for entry in entries]
+            if any(found) or time.monotonic() >= until:
+                return found
 
     def _arrived(self, entry: Entry, seconds: float) -> bool:
         try:
             if not self._made(entry, seconds):
                 return False
             assert entry.link is not None
-            return entry.link.wait(seconds).data
+            return not entry.active or entry.link.wait(seconds).data
         except (LinkFailure, WSTPError):
             return True
 

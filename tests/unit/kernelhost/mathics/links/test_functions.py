@@ -25,6 +25,11 @@ from wstp import Expr, Symbol
         ("LinkWriteHeld[m, Hold[1 + 1]]; LinkRead[l, Hold]", "Hold[1 + 1]"),
         ("LinkWriteHeld[m, Hold[1 + 1]]; LinkReadHeld[l]", "Hold[1 + 1]"),
         ("LinkWrite[l, 5]; {LinkReadyQ[m, 5], LinkRead[m], LinkReadyQ[m]}", "{True, 5, False}"),
+        ("LinkWrite[l, 5]; LinkReadyQ[{l, m, $ParentLink /. Null -> l}, 5]", "{False, True, False}"),
+        ("LinkRead[l2 = m; LinkWrite[l, 5]; m]; LinkReadyQ[{l, m}, 0.1]", "{False, False}"),
+        # Before it is activated, whether the other side is there.
+        ("LinkActivate[m]; {LinkReadyQ[l, 5], LinkActivate[l] === l, LinkReadyQ[{l}]}", "{True, True, {False}}"),
+        ("{LinkReadyQ[5], LinkReadyQ[{}]}", "{LinkReadyQ[5], {}}"),
         ("{LinkConnectedQ[LinkActivate[m]], LinkError[m][[1]]}", "{True, 0}"),
         ('{Length[Links["*"]], Links["no*"]}', "{2, {}}"),
         ("LinkRead[l2 = m; LinkClose[l]; l2]", "$Failed"),

@@ -63,10 +63,10 @@ def pair(links: Links) -> tuple[Entry, Entry]:
 
 def test_two_links_of_one_kernel_talk(links: Links, pair: tuple[Entry, Entry]) -> None:
     here, there = pair
-    assert not links.ready(here)
+    assert links.ready([here]) == [False]
     links.write(there, F(1, "x"))
     links.write(there, F(2))
-    assert links.ready(here, 5)
+    assert links.ready([here], 5) == [True]
     assert [links.read(here), links.read(here)] == [F(1, "x"), F(2)]
     assert [entry.number for entry in links.all()] == [2, 3]
     assert links.get(2) is here
@@ -76,7 +76,7 @@ def test_a_link_whose_peer_has_gone(links: Links, pair: tuple[Entry, Entry]) -> 
     here, there = pair
     links.write(there, 5)
     links.close(there)
-    assert links.ready(here, 5)
+    assert links.ready([here], 5) == [True]
     assert links.read(here) == 5
     with pytest.raises(LinkFailure, match="closed") as failure:
         links.read(here)
@@ -90,6 +90,9 @@ def test_nobody_listens(links: Links) -> None:
     assert failure.value.tag == "linkc"
     with pytest.raises(LinkFailure):
         links.listen("no name@")
+    taken = links.listen("").name.partition("@")[0]
+    with pytest.raises(LinkFailure, match="^Address already in use$"):
+        links.listen(taken)
 
 
 def test_what_a_pool_forbids_is_said_as_it_is(links: Links, monkeypatch: pytest.MonkeyPatch) -> None:
