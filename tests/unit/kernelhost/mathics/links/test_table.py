@@ -91,7 +91,7 @@ def test_nobody_listens(links: Links) -> None:
     with pytest.raises(LinkFailure):
         links.listen("no name@")
     taken = links.listen("").name.partition("@")[0]
-    with pytest.raises(LinkFailure, match="^Address already in use$"):
+    with pytest.raises(LinkFailure, match=r"^Address already in use$"):
         links.listen(taken)
 
 
