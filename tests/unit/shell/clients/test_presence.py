@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+from kernel_player import KernelPlayer, packet
 
 from kernelbus.shell.address import Address
 from kernelbus.shell.clients.presence import Presence, _presence, find_kernel
@@ -33,3 +36,11 @@ def test_a_kernel_that_ends_or_is_not_known_is_not_there(answer: Expr) -> None:
 def test_a_server_that_cannot_be_reached_is_named() -> None:
     with pytest.raises(SessionError, match="cannot reach a server: cannot connect to 1@127"):
         find_kernel(Address("127.0.0.1", 1), KERNEL)
+
+
+def test_who_asks_leaves_no_kernel_behind(play: Callable[..., KernelPlayer]) -> None:
+    # A server gives each new link a kernel, and keeps one whose id it has told, as here.
+    server = play()
+    assert find_kernel(Address("127.0.0.1", server.port), KERNEL) is None
+    assert server.ended.wait(10)
+    assert server.commands == [packet("WSTPServer`Kernels"), packet("WSTPServer`KeepAlive", Symbol("False"))]
