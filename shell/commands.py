@@ -5,6 +5,7 @@ Shared by the clients that people use and by the pool for Python programs. No I/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,9 @@ import wstp
 from kernelbus.shell.address import Address
 from wstp import Expr, Function, Symbol
 
-__all__ = ["COMMAND_LINE", "CONTEXT", "LOCKED", "PYTHON", "WAITING", "Words", "command", "for_earlier", "name_of", "unreachable"]
+__all__ = [
+    "COMMAND_LINE", "CONTEXT", "LOCKED", "PYTHON", "WAITING", "Words", "command", "for_earlier", "name_of", "unreachable", "without_origin",
+]  # fmt: skip
 
 #: The context of the commands (:mod:`kernelbus.frontend.commands`).
 CONTEXT = "WSTPServer`"
@@ -120,3 +123,11 @@ def unreachable(address: Address, error: wstp.WSTPError | OSError) -> str:
         # A server cuts an address that may not connect before it has read or said a byte.
         return f"cannot reach a server: {where}{error}; if it is one, its Access/Allow does not have the address of this machine"
     return f"cannot reach a server: {where}{error}"
+
+
+def without_origin(text: str) -> str:
+    """Return the text of a message without the name at its beginning, as in ``f::tag: ``."""
+    return _ORIGIN.sub("", text.strip(), count=1)
+
+
+_ORIGIN = re.compile(r"\A[\w$`]+::\w+: ")

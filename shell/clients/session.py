@@ -6,7 +6,6 @@ link is attached. The count is the resume point, from which the next client goes
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections import deque
@@ -26,6 +25,7 @@ from kernelbus.shell.commands import (
     for_earlier,
     name_of,
     unreachable,
+    without_origin,
 )
 from kernelbus.shell.dialing import dial
 from wstp import Expr, Function, Symbol
@@ -36,7 +36,6 @@ _CONNECT_SECONDS = 10.0
 # The server gives up on a kernel sooner, and says so; this limit is for a silent server.
 _KERNEL_SECONDS = 180.0
 
-_ORIGIN = re.compile(r"[\w$`]+::\w+: ")
 
 
 class SessionError(Exception):
@@ -286,13 +285,13 @@ class Session:
                 heard.message = name_of(packet.args[0]), str(packet.args[1])
             elif name_of(packet.head) == "TextPacket" and heard.message == WAITING and packet.args:
                 heard.message = ("", "")
-                heard.waits(_ORIGIN.sub("", str(packet.args[0]).strip(), count=1))
+                heard.waits(without_origin(str(packet.args[0])))
             elif name_of(packet.head) == "TextPacket":
                 heard.said += [str(argument).strip() for argument in packet.args[:1]]
         return packet.args[0] if packet.args else Symbol("Null")
 
     def _refused(self, tag: str, reason: str) -> KernelRefused:
-        reason = _ORIGIN.sub("", reason, count=1) if _ORIGIN.match(reason) else reason
+        reason = without_origin(reason)
         return KernelRefused(tag, reason, f"the server at {self.address.place} gave no kernel: {reason}")
 
     def _get(self, deadline: float | None) -> Function:
@@ -322,7 +321,7 @@ class Session:
             # The server says this itself, in two packets, and the session's count has neither.
             text = self._backlog.popleft() if self._backlog else self._get(deadline)
             if self._on_wait is not None and text.args:
-                self._on_wait(_ORIGIN.sub("", str(text.args[0]).strip(), count=1))
+                self._on_wait(without_origin(str(text.args[0])))
             return self.next(None if deadline is None else max(deadline - time.monotonic(), 0.0))
         if self.table(packet) is None and not self._of_frontend(packet):
             self.position += 1

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from kernelbus.shell.address import Address
-from kernelbus.shell.pool.calls import call_of
+from kernelbus.shell.pool.calls import call_of, time_limit, too_long
 from kernelbus.shell.pool.crew import PoolStats
 from kernelbus.shell.pool.kernellink import encode
 from kernelbus.shell.pool.kernelpool import KernelPool, unpacked
@@ -97,7 +97,7 @@ class AsyncSession(_Opened[Session]):
         keep: bool | None = None,
         token: str | None = None,
         ca_file: str | None = None,
-        timeout: float = 60.0,
+        timeout: float | None = 60.0,
         on_message: Callable[[KernelMessage], None] | None = None,
         on_print: Callable[[str], None] | None = None,
     ) -> None:
@@ -166,13 +166,16 @@ class AsyncSession(_Opened[Session]):
         def tell(said: str | KernelMessage) -> None:
             loop.call_soon_threadsafe(show_printed, said, context=context)
 
+        limit = asyncio.timeout(time_limit(timeout))
         evaluation, token = session.begin(encode(expression), tell)
         try:
-            async with asyncio.timeout(timeout):
+            async with limit:
                 value, messages = await asyncio.wrap_future(evaluation)
         except BaseException:
             if not evaluation.done():
                 session.give_up(evaluation, token)
+            if limit.expired():
+                raise too_long(timeout) from None
             raise
         return session.value_of(value, messages, depth=3)
 
@@ -208,7 +211,7 @@ class AsyncKernelPool(_Opened[KernelPool]):
         initializer: str | Expr | None = None,
         token: str | None = None,
         ca_file: str | None = None,
-        timeout: float = 60.0,
+        timeout: float | None = 60.0,
         on_message: Callable[[KernelMessage], None] | None = None,
         on_print: Callable[[str], None] | None = None,
     ) -> None:
@@ -272,20 +275,23 @@ class AsyncKernelPool(_Opened[KernelPool]):
 
     async def evaluate_on_all(self, code: str | Expr, *, timeout: float | None = None) -> list[Any]:
         """Evaluate on every kernel, also on later ones; as :meth:`KernelPool.evaluate_on_all`."""
+        limit = asyncio.timeout(time_limit(timeout))
         definition = self._inner.define(code)
         values = asyncio.wrap_future(definition.future)
         # Of one that is given up, nobody wants the error.
         values.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            async with asyncio.timeout(timeout):
+            async with limit:
                 return await asyncio.shield(values)
         except BaseException:
             self._inner.drop(definition)
+            if limit.expired():
+                raise too_long(timeout) from None
             raise
 
     async def wait(self, kernels: int | None = None, timeout: float | None = None) -> int:
         """Wait until so many kernels are ready; as :meth:`KernelPool.wait`."""
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(time_limit(timeout)):
             return await asyncio.wrap_future(self._inner.when_ready(kernels))
 
     def resize(self, kernels: int) -> None:

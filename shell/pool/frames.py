@@ -7,8 +7,10 @@ labels. pandas is not imported here: only a program that has it gets frames.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
+from kernelbus.shell.commands import name_of
 from wstp import Expr, Function, Symbol
 
 __all__ = ["inward", "outward", "wanted"]
@@ -66,15 +68,45 @@ def _by_label(index: Any, values: list[Any]) -> dict[Any, Any]:
     return made
 
 
-def inward(value: Any) -> Any:
-    """Return a frame for what a `Dataset` holds, as Python values; None if it is no table."""
+def inward(value: Any, convert: Callable[[Expr], Any]) -> Any:
+    """Return a frame for what a `Dataset` holds, as Python values; None if it is no table.
+
+    Args:
+        value: what it holds; associations that no dict can be are expressions still.
+        convert: makes the value of an expression.
+    """
     pandas: Any = sys.modules["pandas"]
+    value = _mapping(value, convert)
     rows = list(value.values()) if isinstance(value, dict) else value
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) and row.keys() == rows[0].keys() for row in rows):
+    if not isinstance(rows, list):
         return None
-    names = list(rows[0])
+    rows = [_mapping(row, convert) for row in rows]
+    if not all(isinstance(row, dict) and row.keys() == rows[0].keys() for row in rows):
+        return None
+    names = list(rows[0]) if rows else []
     cells = [[_cell(row[name], pandas) for name in names] for row in rows]
-    return pandas.DataFrame(cells, columns=names, index=list(value) if isinstance(value, dict) else None)
+    index = _labels(list(value), pandas) if isinstance(value, dict) else None
+    return pandas.DataFrame(cells, columns=_labels(names, pandas), index=index)
+
+
+def _mapping(value: Any, convert: Callable[[Expr], Any]) -> Any:
+    """Return an association as a dict, with tuples for keys that are lists; others as they are."""
+    if not isinstance(value, Function) or name_of(value.head) != "Association":
+        return value
+    made = {}
+    for rule in value.args:
+        if not isinstance(rule, Function) or name_of(rule.head) != "Rule" or len(rule.args) != 2:
+            return value
+        key = convert(rule.args[0])
+        made[tuple(key) if isinstance(key, list) else key] = convert(rule.args[1])
+    return made if len(made) == len(value.args) else value
+
+
+def _labels(labels: list[Any], pandas: Any) -> Any:
+    """Return labels as pandas has them: tuples are those of several levels."""
+    if labels and all(isinstance(label, tuple) for label in labels) and len({len(label) for label in labels}) == 1:
+        return pandas.MultiIndex.from_tuples(labels)
+    return labels
 
 
 def _cell(value: Expr, pandas: Any) -> Any:

@@ -29,6 +29,7 @@ from kernelbus.shell.commands import (
     for_earlier,
     name_of,
     unreachable,
+    without_origin,
 )
 from kernelbus.shell.dialing import dial
 from kernelbus.shell.pool.missed import lost as why_lost
@@ -276,7 +277,7 @@ class KernelLink:
                     self._put_mark(marks)
                 take(packet)
                 if answers:
-                    self._answer_question(name_of(packet.head))
+                    self._answer_question(packet, _ignore)
         except wstp.WSTPError as error:
             raise self._died(error) from None
         finally:
@@ -348,6 +349,7 @@ class KernelLink:
         """
         told: tuple[str, str] | None = None  # the name of a message, whose text is the next packet
         lost = ""
+        dialogs = 0  # each has a prompt of its own
         while True:
             try:
                 packet = self._next(None)
@@ -375,12 +377,15 @@ class KernelLink:
                     told = None
                 case "TextPacket", (text, *_):
                     on_print(str(text))
-                case "InputNamePacket", _:
+                case "BeginDialogPacket" | "EndDialogPacket" as head, _:
+                    dialogs += 1 if head == "BeginDialogPacket" else -1
+                    self._answer_question(packet, on_message)
+                case "InputNamePacket", _ if not dialogs:
                     if self._prompted:
                         raise KernelDied(lost or "the kernel ended, and the server put another in its place")
                     self._prompted = True
-                case head, _:
-                    self._answer_question(head)
+                case _:
+                    self._answer_question(packet, on_message)
 
     def _died(self, error: wstp.WSTPError) -> KernelDied:
         """Return the error that says how the kernel ended, or what became of the link."""
@@ -389,16 +394,22 @@ class KernelLink:
         self._ended = self._ended or f"the kernel is gone: {error}"
         return KernelDied(self._ended)
 
-    def _answer_question(self, head: str) -> None:
+    def _answer_question(self, packet: Function, on_message: Callable[[KernelMessage], None]) -> None:
         """Answer a packet that asks for something, since nobody else can; pass over any other."""
+        head = name_of(packet.head)
         match head:
             case "InputPacket" | "InputStringPacket":
-                self._link.put("" if head == "InputStringPacket" else Symbol("$Failed"), end_packet=True)
+                asked = "".join(str(text) for text in packet.args[:1]).strip()
+                text = "the code asks for input" + (f" ({asked})" if asked not in ("", "?") else "") + ", and nobody can answer here"
+                on_message(KernelMessage(head.removesuffix("Packet"), "nobody", text))
+                self._link.put(Symbol("EndOfFile"), end_packet=True)
                 self._link.flush()
             case "MenuPacket":
                 self._link.put("a", end_packet=True)
                 self._link.flush()
             case "BeginDialogPacket":
+                text = "the code opens a dialog, and nobody can answer here (kernelbus repl can hold one)"
+                on_message(KernelMessage("Dialog", "nobody", text))
                 self._link.put_message(MessageCode.ABORT)
             case _:
                 pass  # a packet for front ends
@@ -468,7 +479,7 @@ def _ask(link: wstp.Link, name: str, *arguments: Expr, deadline: float, stop: Ca
                 message = ("", "")
                 _say_waiting(text)
             case "TextPacket", (text, *_):
-                said.append(str(text).strip())
+                said.append(without_origin(str(text)))
             case "ReturnPacket", (Symbol(name="$Failed"),):
                 raise _Refused("; ".join(said) or "it refused", message)
             case "ReturnPacket", (value,):

@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 
 from kernelbus.shell.address import Address
 from kernelbus.shell.commands import CONTEXT, name_of
-from kernelbus.shell.pool.calls import call_of, function_of
+from kernelbus.shell.pool.calls import attaching_time, call_of, function_of, time_limit, too_long
 from kernelbus.shell.pool.crew import Crew, Definition, Orders, PoolStats, Task, check_value
 from kernelbus.shell.pool.kernellink import encode
 from kernelbus.shell.pool.said import EvaluationFailed, KernelMessage, KernelWarning, NoKernel
@@ -133,7 +133,7 @@ class KernelPool(Executor):
         initializer: str | Expr | None = None,
         token: str | None = None,
         ca_file: str | None = None,
-        timeout: float = 60.0,
+        timeout: float | None = 60.0,
         on_message: Callable[[KernelMessage], None] | None = None,
         on_print: Callable[[str], None] | None = None,
     ) -> None:
@@ -149,7 +149,7 @@ class KernelPool(Executor):
                 `KERNELBUS_TOKEN`, or of a server of this user on this machine.
             ca_file: under TLS (`wstps://`), a file of certificates (PEM) to trust; None: those that
                 this machine trusts.
-            timeout: seconds in which a kernel must be attached.
+            timeout: seconds in which a kernel must be attached; None: as long as the server waits.
             on_message: called, in a thread of the pool, with each message as it comes; None:
                 results warn of them (`KernelWarning`).
             on_print: the same for printed text; None: it goes to standard output.
@@ -163,7 +163,7 @@ class KernelPool(Executor):
         if kernels is not None and kernels < 1:
             raise ValueError(f"{kernels} kernels: at least one is needed")
         first = None if initializer is None else encode(code_to_expr(initializer))
-        orders = Orders(Address.parse(address).trusting(ca_file), first, timeout, on_message, on_print, token)
+        orders = Orders(Address.parse(address).trusting(ca_file), first, attaching_time(timeout), on_message, on_print, token)
         self._process = os.getpid()
         self._crew = Crew(kernels or os.cpu_count() or 1, orders)
         # A pool without references ends its kernels once what was submitted is done.
@@ -225,6 +225,7 @@ class KernelPool(Executor):
             ValueError: a size is below 1.
             NoKernel, RuntimeError: as for :meth:`submit`.
         """
+        timeout = time_limit(timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
         return _values(self.chunks(fn, iterables, chunksize, buffersize, progress), deadline)
 
@@ -270,11 +271,14 @@ class KernelPool(Executor):
             TimeoutError: it took longer than `timeout`; likewise.
             NoKernel, RuntimeError, TypeError: as for :meth:`submit`.
         """
+        timeout = time_limit(timeout)
         definition = self.define(code)
         try:
             return definition.future.result(timeout)
-        except BaseException:
+        except BaseException as error:
             self._crew.drop(definition)
+            if isinstance(error, TimeoutError) and timeout is not None:
+                raise too_long(timeout) from None
             raise
 
     def define(self, code: str | Expr) -> Definition:
@@ -294,7 +298,10 @@ class KernelPool(Executor):
             TimeoutError: they were not ready in `timeout` seconds. The pool still expects them.
         """
         self._check_process()
-        return self.when_ready(kernels).result(timeout)
+        try:
+            return self.when_ready(kernels).result(time_limit(timeout))
+        except TimeoutError:
+            raise TimeoutError(f"{self.stats().ready} of {kernels or self._crew.size} kernels were ready in {timeout:g} s") from None
 
     def when_ready(self, kernels: int | None = None) -> Future[int]:
         """Return the future of :meth:`wait`."""
@@ -417,7 +424,10 @@ def _values(chunks: Chunks, deadline: float | None) -> Iterator[Any]:
     try:
         while chunks.pending:
             future, count = chunks.pending[0]
-            value = future.peek(None if deadline is None else deadline - time.monotonic())
+            try:
+                value = future.peek(None if deadline is None else deadline - time.monotonic())
+            except TimeoutError:
+                raise TimeoutError("a value was not there in time; what waits is cancelled, and what runs is aborted") from None
             chunks.pending.popleft()
             chunks.submit_more()
             future.warn(3)

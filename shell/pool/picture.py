@@ -6,6 +6,7 @@ is asked only when somebody wants to see them, and what it gave is kept.
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -105,7 +106,15 @@ class Picture(Function):
     def __str__(self) -> str:
         return f"-{name_of(self.head)}-"
 
+    def __repr__(self) -> str:
+        return f"<Picture {self}>"
+
     def __reduce__(self) -> tuple[Any, ...]:
+        # Where it arrives nobody can draw it.
+        if self._draw is not None:
+            for form in ("PNG",) if name_of(self.head).startswith("Image") else ("SVG", "PNG"):
+                with contextlib.suppress(KernelPoolError):
+                    self._get(form)
         return Picture, (self.expression, None, self._made)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Picture:

@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from kernelbus.shell.address import Address
-from kernelbus.shell.pool.calls import call_of
+from kernelbus.shell.pool.calls import attaching_time, call_of, time_limit, too_long
 from kernelbus.shell.pool.crew import call_handler, check_value, show
 from kernelbus.shell.pool.kernellink import KernelLink, encode
 from kernelbus.shell.pool.missed import Missed, MissedReader
@@ -70,7 +70,7 @@ class Session:
         keep: bool | None = None,
         token: str | None = None,
         ca_file: str | None = None,
-        timeout: float = 60.0,
+        timeout: float | None = 60.0,
         on_message: Callable[[KernelMessage], None] | None = None,
         on_print: Callable[[str], None] | None = None,
     ) -> None:
@@ -91,7 +91,7 @@ class Session:
                 `KERNELBUS_TOKEN`, or of a server of this user on this machine.
             ca_file: under TLS, a file of certificates (PEM) to trust; None: those that this machine
                 trusts.
-            timeout: seconds in which a kernel must be attached.
+            timeout: seconds in which a kernel must be attached; None: as long as the server waits.
             on_message: called in the session's thread with each message as it comes; None: each
                 message of an evaluation that has a value is a warning (`KernelWarning`).
             on_print: called likewise with printed text; None: it goes to standard output, in the
@@ -104,6 +104,7 @@ class Session:
         """
         if profile is not None and kernel_id:
             raise TypeError("a profile names its kernel: leave kernel_id or profile out")
+        timeout = attaching_time(timeout)
         address = None if server is None and ca_file is None else Address.parse(server or "127.0.0.1").trusting(ca_file)
         self.profile = profile
         self.fresh = not kernel_id
@@ -219,7 +220,8 @@ class Session:
             KernelDied: the kernel, or the link to it, is gone. The session is then of no more use.
             TimeoutError: it took longer than `timeout`, and was aborted. The session goes on.
             NoKernel: the session is closed, or belongs to another process.
-            TypeError: `code` holds a value that cannot travel.
+            TypeError: `code` holds a value that cannot travel, or `timeout` is no number.
+            ValueError: `timeout` is negative.
         """
         return self._value(code_to_expr(code), timeout)
 
@@ -287,6 +289,7 @@ class Session:
                 session has no `on_print` or `on_message`.
             timeout: as of :meth:`evaluate`.
         """
+        timeout = time_limit(timeout)
         said: SimpleQueue[str | KernelMessage | None] = SimpleQueue()
         evaluation, token = self.begin(request, said.put)
         evaluation.add_done_callback(lambda _: said.put(None))
@@ -296,7 +299,7 @@ class Session:
                 try:
                     each = said.get(timeout=None if deadline is None else max(deadline - time.monotonic(), 0.0))
                 except Empty:
-                    raise TimeoutError(f"it took longer than {timeout:g} s, and was aborted") from None
+                    raise too_long(timeout) from None
                 if each is None:
                     break
                 tell(each)

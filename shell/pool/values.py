@@ -341,7 +341,7 @@ def _whole_in(node: Expr, made: list[Any]) -> Any:
         if name in _readers:
             return _readers[name](*made)
         if name == "Dataset":
-            table = frames.inward(made[0])
+            table = frames.inward(made[0], to_python)
             return node if table is None else table
         mapping = dict(zip(made[::2], made[1::2], strict=True))
     except (TypeError, ValueError):

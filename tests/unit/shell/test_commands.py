@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from kernelbus.shell.address import Address
-from kernelbus.shell.commands import COMMAND_LINE, CONTEXT, PYTHON, command, for_earlier, name_of, unreachable
+from kernelbus.shell.commands import COMMAND_LINE, CONTEXT, PYTHON, command, for_earlier, name_of, unreachable, without_origin
 from wstp import ConnectFailed, Symbol, TurnedAway
 
 
@@ -46,3 +46,8 @@ def test_errors_of_python_programs_name_no_options_of_commands() -> None:
     words = [getattr(PYTHON, name) for name in (*(field.name for field in dataclasses.fields(PYTHON)), "no_token", "unproven")]
     assert not any("--" in text for text in words)
     assert "--token-file" in COMMAND_LINE.no_token and "--server" in COMMAND_LINE.unproven
+
+
+def test_a_message_is_told_without_its_name() -> None:
+    assert without_origin(" WSTPServer`Connect::gone: it is gone: x::y: z\n") == "it is gone: x::y: z"
+    assert without_origin("it is gone") == "it is gone"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernelbus.shell.pool.calls import call_of, function_of
+from kernelbus.shell.pool.calls import attaching_time, call_of, function_of, time_limit, too_long
 from wstp import Symbol
 
 
@@ -27,3 +27,14 @@ def test_an_argument_that_cannot_travel_is_named() -> None:
 def test_what_names_no_function(wrong: object) -> None:
     with pytest.raises(TypeError, match="function"):
         function_of(wrong)
+
+
+def test_a_limit_is_a_number_of_seconds_or_none() -> None:
+    assert [time_limit(limit) for limit in (None, 0, 2.5, 1e30, float("inf"))] == [None, 0.0, 2.5, None, None]
+    assert attaching_time(None) == attaching_time(1e9) > attaching_time(60.0) == 60.0
+    for wrong in (-1, float("nan")):
+        with pytest.raises(ValueError, match=f"timeout is {wrong}: it is a number of seconds from 0 up, or None for no limit"):
+            time_limit(wrong)
+    with pytest.raises(TypeError, match="timeout is a number of seconds or None, not 'soon'"):
+        time_limit("soon")  # type: ignore[arg-type]
+    assert str(too_long(0.5)) == "it took longer than 0.5 s, and was aborted"

@@ -22,6 +22,10 @@ MISSING = Symbol("Missing")("NotAvailable")
         pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]}),
         pandas.DataFrame({"a": [1.5, 2.5]}, index=["p", "q"]),
         pandas.DataFrame({1: [True, False]}),
+        pandas.DataFrame(),
+        pandas.DataFrame(index=range(2)),
+        pandas.DataFrame({"a": [1, 2]}, index=pandas.MultiIndex.from_tuples([("x", 1), ("y", 2)])),
+        pandas.DataFrame([[1, 2.5]], columns=pandas.MultiIndex.from_tuples([("x", "p"), ("x", "q")])),
     ],
 )
 def test_a_frame_comes_back(frame: Any) -> None:
@@ -60,8 +64,9 @@ def test_labels_that_name_nothing_are_refused(value: Any) -> None:
 
 
 def test_what_is_no_table_stays_an_expression() -> None:
-    for rows in ([], [1], [{"a": 1}, {"b": 1}], 5):
-        assert inward(rows) is None
+    twice = Symbol("Association")(Symbol("Rule")([1], 1), Symbol("Rule")([1.0], 1))
+    for rows in ([1], [{"a": 1}, {"b": 1}], 5, [twice], Symbol("Association")(5)):
+        assert inward(rows, to_python) is None
     dataset = Symbol("Dataset")(Symbol("Association")(Symbol("Rule")("a", 1)))
     assert to_python(dataset) == dataset
     assert wanted()

@@ -72,6 +72,34 @@ def test_an_answer_that_cannot_be_read_ends_nothing(play: Start) -> None:
     link.close()
 
 
+def test_what_the_code_asks_is_answered_for_nobody_and_told(play: Start) -> None:
+    def ask(player: KernelPlayer, link: wstp.Link) -> None:
+        for kind, question in (("InputPacket", "How many?"), ("InputStringPacket", "? ")):
+            link.put(packet(kind, question), end_packet=True)
+            link.flush(timeout=10)
+            assert link.get(timeout=10) == Symbol("EndOfFile")
+        link.put(packet("ReturnPacket", 7), end_packet=True)
+        link.flush(timeout=10)
+
+    def dialog(player: KernelPlayer, link: wstp.Link) -> None:
+        # A dialog has a prompt, which is none of another kernel.
+        for each in (packet("BeginDialogPacket", 1), packet("InputNamePacket", "In[1]:= ")):
+            link.put(each, end_packet=True)
+        link.flush(timeout=10)
+        player.await_message(link, wstp.MessageCode.ABORT)
+        for each in (packet("EndDialogPacket", 1), packet("ReturnPacket", Symbol("$Aborted"))):
+            link.put(each, end_packet=True)
+        link.flush(timeout=10)
+
+    link, said = attach(play({"f[1]": ask, "f[2]": dialog, "f[3]": [packet("ReturnPacket", 8)]})), []
+    assert evaluate(link, Symbol("f")(1), said) == 7
+    assert evaluate(link, Symbol("f")(2), said) == Symbol("$Aborted")
+    assert evaluate(link, Symbol("f")(3), said) == 8
+    assert [(told.symbol, told.tag) for told in said] == [("Input", "nobody"), ("InputString", "nobody"), ("Dialog", "nobody")]
+    assert said[0].text == "the code asks for input (How many?), and nobody can answer here"
+    link.close()
+
+
 def test_a_late_abort_falls_on_an_evaluation_of_no_consequence(play: Start) -> None:
     began = threading.Event()
 
@@ -144,7 +172,7 @@ def test_a_kernel_that_goes_away(play: Start) -> None:
 
 def test_a_server_that_gives_no_kernel(play: Start) -> None:
     words = [*message("WSTPServer", "full", "WSTPServer::full: no kernel is free"), packet("ReturnPacket", Symbol("$Failed"))]
-    with pytest.raises(NoKernel, match=r"gave no kernel: WSTPServer::full: no kernel is free"):
+    with pytest.raises(NoKernel, match=r"gave no kernel: no kernel is free"):
         attach(play(greeting=words, refuse=True))
     with pytest.raises(NoKernel, match="cannot reach a server"):
         KernelLink.attach(Address("127.0.0.1", 1), timeout=5, stop=lambda: False)

@@ -26,7 +26,7 @@ def test_a_picture_is_its_expression() -> None:
     picture = Picture(GRAPHICS, draw)
     assert isinstance(picture, Function) and picture == GRAPHICS and hash(picture) == hash(GRAPHICS)
     assert type(picture.expression) is Function
-    assert str(picture) == "-Graphics-"
+    assert str(picture) == "-Graphics-" and repr(picture) == "<Picture -Graphics->"
     assert (picture.png, picture.svg) == (b"\x89PNG\xff", "<svg/>")
 
 
@@ -47,11 +47,12 @@ def test_one_that_is_not_drawn_says_why() -> None:
 
 def test_what_has_been_drawn_is_kept_without_the_session() -> None:
     picture = Picture(GRAPHICS, draw)
-    assert picture.svg
     for other in (pickle.loads(pickle.dumps(picture)), copy.deepcopy(picture)):
-        assert other == picture and other.svg == "<svg/>"
-    with pytest.raises(EvaluationFailed, match="was not drawn"):
-        _ = pickle.loads(pickle.dumps(picture)).png
+        assert other == picture and (other.svg, other.png) == ("<svg/>", b"\x89PNG\xff")
+    for drawn_by in (fail, None):
+        other = pickle.loads(pickle.dumps(Picture(GRAPHICS, drawn_by)))
+        with pytest.raises(EvaluationFailed, match="was not drawn"):
+            _ = other.png
 
 
 def test_formulas() -> None:
