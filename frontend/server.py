@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import logging
 import os
 import secrets
+import socket
 import time
 from collections import deque
 from collections.abc import Callable
@@ -185,7 +187,7 @@ class Frontend:
             self._census.port = await self._listener.listen(_EVERYWHERE if interface in (None, "::") else str(interface), port)
         except OSError as error:
             where = f" of {interface}" if interface else ""
-            raise PortError(f"cannot listen on port {port}{where}: {_reason(error)}") from None
+            raise PortError(f"cannot listen on port {port}{where}: {_reason(error)}{_remedy(error)}") from None
         self._census.interface = interface or ""
         self._census.access = self.opened
         return self._census.port
@@ -509,4 +511,15 @@ class Frontend:
 
 def _reason(error: OSError) -> str:
     # asyncio's text repeats the address; the system's text is what a person needs.
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+
+
+def _remedy(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "; --interface takes an address or a name of this machine"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "; another server or program has it: end that, or name another port with --port"
+        case errno.EACCES:
+            return "; ports below 1024 are the system's: name another with --port"
+    return ""

@@ -141,8 +141,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    serve = commands.add_parser(
-        "serve", help="serve kernels of this machine: broker, frontend and host in one"
+    serve = _part_parser(
+        commands,
+        "serve",
+        "serve kernels of this machine: broker, frontend and host in one",
+        "Serve kernels of this machine until Ctrl-C or SIGTERM, which end its kernels. One line says on which port, one who may connect, "
+        "and a third when kernels are ready. kernelbus eval, repl and status find it; SIGHUP has it read its configuration again.",
     )
     _add_link_server(serve)
     _add_part(serve)
@@ -154,7 +158,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.set_defaults(run=_serve, parser=serve)
 
-    broker = commands.add_parser("broker", help="run a broker alone; frontends and hosts connect to it")
+    broker = _part_parser(
+        commands,
+        "broker",
+        "run a broker alone; frontends and hosts connect to it",
+        "Run a broker until Ctrl-C or SIGTERM. It routes between frontends and hosts, which may be on other machines. Sessions survive "
+        "its end.",
+    )
     _add_part(broker)
     _add_shown(broker)
     broker.add_argument("--bus", metavar="ENDPOINT", help=f"where to bind ({SOCKET})")
@@ -163,13 +173,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     broker.set_defaults(run=_broker, parser=broker)
 
-    frontend = commands.add_parser("frontend", help="run a frontend alone: WSTP clients connect to it")
+    frontend = _part_parser(
+        commands,
+        "frontend",
+        "run a frontend alone: WSTP clients connect to it",
+        "Run a frontend until Ctrl-C or SIGTERM. WSTP programs connect to it, and get kernels of the hosts that its broker knows.",
+    )
     _add_link_server(frontend)
     _add_part(frontend)
     frontend.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is ({SOCKET}); discover: {_DISCOVERED}")
     frontend.set_defaults(run=_frontend, parser=frontend)
 
-    host = commands.add_parser("host", help="run a kernel host alone: it starts kernels on this machine")
+    host = _part_parser(
+        commands,
+        "host",
+        "run a kernel host alone: it starts kernels on this machine",
+        "Run a kernel host until Ctrl-C or SIGTERM, which end its kernels. It starts those of the configuration's pools on this machine.",
+    )
     _add_part(host)
     host.add_argument("--bus", metavar="ENDPOINT", help=f"where the broker is ({SOCKET}); discover: {_DISCOVERED}")
     host.set_defaults(run=_host, parser=host)
@@ -358,6 +378,12 @@ class _Watch(argparse.Action):
             namespace.watch = 2.0 if values is None else seconds(str(values))
         except argparse.ArgumentTypeError as error:
             parser.error(f"--watch: {error}")
+
+
+def _part_parser(commands: argparse._SubParsersAction[Parser], name: str, told: str, more: str) -> Parser:
+    """Add the command that runs a part of the server."""
+    ends = "exit status: 0 an orderly end; 2 the command line or the configuration is wrong, or it cannot run."
+    return commands.add_parser(name, help=told, description=more, epilog=ends)
 
 
 def _add_status(commands: argparse._SubParsersAction[Parser]) -> None:

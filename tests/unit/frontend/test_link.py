@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
@@ -35,7 +36,7 @@ from kernelbus.bus.settings.config import AccessConfig, BusConfig, Config
 from kernelbus.bus.settings.networks import parse_network
 from kernelbus.frontend.access import TRIES
 from kernelbus.frontend.link import TRANSITIONS, LinkState
-from kernelbus.frontend.server import Frontend
+from kernelbus.frontend.server import Frontend, PortError
 from wstp import Expr, Function, MessageCode, Symbol, encode_message
 from wstp.packets import encode_packet, packet
 
@@ -404,6 +405,21 @@ async def test_where_it_is_reached(host: Host, monkeypatch: pytest.MonkeyPatch) 
     frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
     asked = ["127.0.0.1", "::1", "192.168.7.1", "203.0.113.1", "192.168.9.1", "8.8.8.8"]
     assert list(filter(frontend.reachable, asked)) == ["127.0.0.1", "::1", "192.168.7.1", "192.168.9.1"]
+
+
+async def test_a_place_where_it_cannot_listen_is_named_with_what_helps(host: Host) -> None:
+    frontend = Frontend(Config(), host.bus.connect, name="f", version="1", where="the test's broker")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortError) as error:
+            await frontend.listen("127.0.0.1", port)
+        assert str(error.value) == (
+            f"cannot listen on port {port} of 127.0.0.1: Address already in use; another server or program has it: end that, or name "
+            "another port with --port"
+        )
+    for elsewhere in ("192.0.2.1", "nosuch.invalid"):
+        with pytest.raises(PortError, match=f"of {elsewhere}: [A-Z][a-z ]+; --interface takes an address or a name of this machine"):
+            await frontend.listen(elsewhere, 0)
 
 
 @pytest.mark.parametrize("reads", [False, True])

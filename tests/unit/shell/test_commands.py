@@ -7,7 +7,16 @@ import dataclasses
 import pytest
 
 from kernelbus.shell.address import Address
-from kernelbus.shell.commands import COMMAND_LINE, CONTEXT, PYTHON, command, for_earlier, name_of, unreachable, without_origin
+from kernelbus.shell.commands import (
+    COMMAND_LINE,
+    CONTEXT,
+    PYTHON,
+    command,
+    for_earlier,
+    name_of,
+    unreachable,
+    without_origin,
+)
 from wstp import ConnectFailed, Symbol, TurnedAway
 
 
