@@ -22,6 +22,7 @@ from wolframclient.exception import WolframKernelException
 from kernelbus.shell.address import Address
 from kernelbus.shell.clients.sources import SourceError, read_file
 from kernelbus.shell.clients.statements import statements
+from kernelbus.shell.pool.calls import time_limit
 from kernelbus.shell.pool.kernellink import KernelDied, KernelLink, KernelMessage, KernelPoolError, encode
 from kernelbus.shell.pool.missed import MissedReader
 from kernelbus.shell.streams import write_text
@@ -184,7 +185,9 @@ class KernelController:
 
         Raises:
             RuntimeError: the kernel takes no more evaluations.
+            TypeError, ValueError: `timeout` is no number of seconds.
         """
+        timeout = time_limit(timeout)
         task = _Task(request, EvaluationFuture(self._drop), convert)
         with self._changed:
             if self._terminated or self._start is None:

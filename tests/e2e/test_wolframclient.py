@@ -145,6 +145,8 @@ def test_a_time_out_aborts_and_the_session_goes_on(session: WolframLanguageSessi
             evaluate("While[True]", timeout=0.2)
     with pytest.raises(TimeoutError):
         session.evaluate_future("Pause[100]", timeout=0.2).result()
+    with pytest.raises(ValueError, match="timeout is -1"):
+        session.evaluate("1", timeout=-1)
     assert session.evaluate("kept", timeout=60) == 7
     assert time.monotonic() - begin < 60
 
