@@ -26,6 +26,7 @@ from kernelbus.bus.protocol.orders import Answer, Order, Traced, TraceOrder
 from kernelbus.bus.protocol.reports import Status, StatusRequest, Story, StoryRequest
 from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.security.curve import ClientSecurity, Handshake, Introduction
+from kernelbus.bus.transport.socketfile import barred
 
 __all__ = ["AdminClient", "BrokerUnreachable", "OrderRefused", "dialable"]
 
@@ -402,7 +403,7 @@ class AdminClient:
             return f"what listens at {self.endpoint} is no broker: {hint}"
         if connection.connected:
             return f"what listens at {self.endpoint} does not speak as a broker does: {hint}"
-        return f"no broker at {self.endpoint}: {self._elsewhere() or hint}"
+        return barred(self.endpoint) or f"no broker at {self.endpoint}: {self._elsewhere() or hint}"
 
 
 def _send(connection: _Connection, message: Message) -> None:

@@ -22,6 +22,7 @@ from kernelbus.bus.protocol.messages import Heartbeat, Leave, Register, Register
 from kernelbus.bus.protocol.schema import Message
 from kernelbus.bus.settings.logs import EventLogger
 from kernelbus.bus.transport.interface import Transport, TransportFactory
+from kernelbus.bus.transport.socketfile import barred
 
 __all__ = ["Membership", "MembershipState"]
 
@@ -138,7 +139,7 @@ class Membership:
                 await self._registered.wait()
         except TimeoutError:
             if not self._said_lost:
-                self._log.error("no broker answers at %s; trying again", self.where)
+                self._log.error("%s; trying again", barred(self.where) or f"no broker answers at {self.where}")
                 self._said_lost = True
             raise _BrokerLost(f"no broker answers at {self.where}") from None
         if self._said_lost:

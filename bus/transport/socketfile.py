@@ -18,7 +18,7 @@ import zmq
 
 from kernelbus.bus.errors import EndpointError
 
-__all__ = ["LONGEST", "SocketFile", "advice", "check_path", "path_of"]
+__all__ = ["LONGEST", "SocketFile", "advice", "barred", "check_path", "path_of"]
 
 #: The most bytes of a socket's path: what sockaddr_un holds, without its last zero.
 LONGEST: Final = zmq.IPC_PATH_MAX_LEN
@@ -50,6 +50,20 @@ def advice(number: int) -> str:
     if number in (errno.EPERM, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EROFS):
         return f": its file system has no sockets, or is read-only; {_ELSEWHERE}"
     return ""
+
+
+def barred(endpoint: str) -> str:
+    """Say that this user may not connect to an endpoint; "": it is not known that it may not."""
+    path = path_of(endpoint)
+    if path is None:
+        return ""
+    try:
+        bars = stat.S_ISSOCK(path.stat().st_mode) and not os.access(path, os.R_OK | os.W_OK, effective_ids=True)
+    except PermissionError:
+        bars = True
+    except OSError:
+        bars = False
+    return f"the bus at {endpoint} is another user's: this one may not use it" if bars else ""
 
 
 class SocketFile:

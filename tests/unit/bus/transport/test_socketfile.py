@@ -14,7 +14,7 @@ import pytest
 import zmq
 
 from kernelbus.bus.errors import EndpointError
-from kernelbus.bus.transport.socketfile import LONGEST, SocketFile, advice, check_path, path_of
+from kernelbus.bus.transport.socketfile import LONGEST, SocketFile, advice, barred, check_path, path_of
 from kernelbus.bus.transport.zeromq import RouterTransport, dealer_factory
 
 
@@ -29,6 +29,29 @@ def test_a_path_that_is_too_long() -> None:
     for use in (check_path, lambda endpoint: dealer_factory(zmq.Context.instance(), endpoint, os.urandom)):
         with pytest.raises(EndpointError, match=f"its path has {LONGEST + 1} bytes, and a socket's at most {LONGEST}: name another path"):
             use(f"ipc://{fits}a")
+
+
+def test_the_bus_of_another_user_is_named_as_such(tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    for folder in (own, other):
+        folder.mkdir()
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(folder / "bus"))
+        (folder / "bus").chmod(0o600)
+    assert barred(f"ipc://{own}/bus") == barred(f"ipc://{own}/none") == barred("tcp://127.0.0.1:1") == ""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be another user")
+    tmp_path.chmod(0o755)
+    tmp_path.parent.chmod(0o755)
+    tmp_path.parent.parent.chmod(0o755)
+    other.chmod(0o700)
+    own.chmod(0o755)
+    os.seteuid(50001)
+    try:
+        said = [barred(f"ipc://{folder}/bus") for folder in (own, other)]
+    finally:
+        os.seteuid(0)
+    assert said == [f"the bus at ipc://{folder}/bus is another user's: this one may not use it" for folder in (own, other)]
 
 
 def test_one_at_a_time(tmp_path: Path) -> None:
