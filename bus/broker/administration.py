@@ -54,7 +54,7 @@ from kernelbus.bus.protocol.reports import (
     StoryRequest,
 )
 from kernelbus.bus.protocol.schema import Message
-from kernelbus.bus.settings.networks import check_network
+from kernelbus.bus.settings.networks import WORDS, check_network, parse_address, parse_network
 from kernelbus.bus.settings.schema import offer
 from kernelbus.bus.transport.interface import Route
 
@@ -347,6 +347,17 @@ class Admin:
             # Kept as long as the grant would have been: a frontend that is away may still have it.
             self._access_orders[network] = self._access_orders[network][0], order
         self._ask(route, order, frontends, now, network)
+
+    def granted(self, address: str, now: float) -> bool:
+        """Tell whether a grant holds for an address; may be called in any thread."""
+        try:
+            peer = parse_address(address)
+        except ValueError:
+            return False
+        for network, (until, order) in list(self._access_orders.items()):
+            if order.action == "grant" and now < until and network not in WORDS and peer in parse_network(network):
+                return True
+        return False
 
     def settle_access(self, frontend: Peer, now: float) -> None:
         """Bring a frontend that has registered to the grants that administrators have made."""

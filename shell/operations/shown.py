@@ -104,7 +104,8 @@ def _web_site(process: Parts, server: BrokerServer, config: Config, interface: s
     process.start(desk.run())
     machine = socket.gethostname()
     names = [machine, machine.partition(".")[0], f"{machine.partition('.')[0]}.local", interface]
-    return Site(desk, Guard(names, lambda: server.reloader.config.access, _networks(), server_token(config.access.token)))
+    token = server_token(config.access.token)
+    return Site(desk, Guard(names, lambda: server.reloader.config.access, _networks(), token, broker.admin.granted))
 
 
 def _networks() -> Callable[[], tuple[Network, ...]]:

@@ -32,12 +32,20 @@ class Place:
                 machine.ip("address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
         self.config = folder / "server.conf"
         self.configure()
-        self.part = self.server.start("serve", "-p", "0", "-l", "debug", "-c", self.config)
+        page = ("--web-port", "0", "--web-interface", "10.213.7.1")
+        self.part = self.server.start("serve", "-p", "0", "-l", "debug", "-c", self.config, *page)
         self.port = self.part.port
         self.token = self.server.state / "kernelbus" / "access-token"
 
     def configure(self, **access: object) -> None:
         write_config(self.config, Access=access, Pools={"P": stand_in_pool(self.server.home)})
+
+    def page(self) -> str:
+        """Ask for the web page from the desk, and return the status of the answer."""
+        (line,) = self.part.logged("the web page is at ")
+        found = line.split("the web page is at ")[1].strip()
+        asks = f"import urllib.request as r\ntry: print(r.urlopen('{found}', timeout=30).status)\nexcept OSError as error: print(error)"
+        return self.desk.shell(f'python3 -c "{asks}"').stdout.strip()
 
     def connect(self, machine: Machine, address: str = "10.213.7.1") -> wstp.Link:
         with machine.inside():
@@ -129,6 +137,7 @@ def test_a_grant(place: Place) -> None:
     assert (granted.returncode, granted.stdout) == (0, "frontend server: 10.213.7.2 needs no token for 3600 s\n")
     with place.connect(place.desk) as link:
         assert link.next_packet(30).head == Symbol("InputNamePacket")
+    assert place.page() == "200"
     listed = place.server.shell(f"kernelbus access list {bus}").stdout
     assert "server: open to this machine, and with the token to attached private networks\n" in listed
     assert "10.213.7.2 needs no token for 60 min more, granted by " in listed
@@ -137,6 +146,7 @@ def test_a_grant(place: Place) -> None:
     assert place.server.shell(f"kernelbus access revoke 10.213.7.2 {bus}").stdout == "frontend server: 10.213.7.2 needs the token again\n"
     with place.connect(place.desk) as link:
         assert said(link)[0] == "token"
+    assert place.page() == "HTTP Error 401: Unauthorized"
 
 
 def test_the_lists_are_read_again(place: Place) -> None:

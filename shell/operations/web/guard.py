@@ -1,9 +1,10 @@
 """Who may look at the web page: decisions about requests. No I/O, no clock.
 
-A request is refused, or has to give the token, as a link of its sender would be (`Access`). What
-browsers do unasked makes three rules more: a request names the server as a person would have typed
-it, since a page of elsewhere can lead a name of its own here (DNS rebinding); pages of elsewhere
-fetch nothing from here; and only GET and HEAD are answered, which change nothing.
+A request is refused, or has to give the token, as a link of its sender would be (`Access` and
+grants). What browsers do unasked makes three rules more: a request names the server as a person
+would have typed it, since a page of elsewhere can lead a name of its own here (DNS rebinding);
+pages of elsewhere fetch nothing from here; and only GET and HEAD are answered, which change
+nothing.
 """
 
 from __future__ import annotations
@@ -67,10 +68,16 @@ class Guard:
         access: returns who may use the server; another object after a change.
         attached: returns the networks to which this machine is attached.
         token: returns the right token; "": there is none.
+        granted: tells whether a grant of an administrator holds for an address, at a time.
     """
 
     def __init__(
-        self, names: Iterable[str], access: Callable[[], AccessConfig], attached: Callable[[], Sequence[Network]], token: Callable[[], str]
+        self,
+        names: Iterable[str],
+        access: Callable[[], AccessConfig],
+        attached: Callable[[], Sequence[Network]],
+        token: Callable[[], str],
+        granted: Callable[[str, float], bool],
     ) -> None:
         self._names = {"localhost", *(name.rstrip(".").lower() for name in names)}
         self._configured = access
@@ -78,6 +85,7 @@ class Guard:
         self._access = Access(self._config)
         self._attached = attached
         self._token = token
+        self._granted = granted
 
     def refuse(self, request: Request, now: float) -> Refusal | None:
         """Say why a request is not answered at `now`; None: it is."""
@@ -97,7 +105,9 @@ class Guard:
             return Refusal("421 Misdirected Request", told)
         if request.fetch_site not in (None, "none", "same-origin") and request.fetch_mode != "navigate":
             return Refusal("403 Forbidden", "pages of other servers get nothing from here")
-        return self._ask_token(request, now) if standing is Standing.TOKEN else None
+        if standing is not Standing.TOKEN or self._granted(request.address, now):
+            return None
+        return self._ask_token(request, now)
 
     def _ask_token(self, request: Request, now: float) -> Refusal | None:
         challenge = (("WWW-Authenticate", f'Basic realm="{_REALM}", charset="UTF-8"'),)

@@ -207,11 +207,15 @@ def test_a_grant_goes_to_all_frontends_and_to_those_that_come_later(bus: BrokerP
     for peer in peers:
         bus.say(peer, PartAnswer(number, True))
     assert (answer(bus).ok, answer(bus).target) == (True, "10.0.0.1")
+    # The web page is the broker's own.
+    for address, granted in (("10.0.0.1", True), ("::ffff:10.0.0.1", True), ("10.0.0.2", False), ("x", False)):
+        assert bus.broker.admin.granted(address, bus.now) is granted
     bus.wait(20.0, *peers)
     assert [(order.action, order.seconds, order.request) for order in frontend(bus, "three")[1]] == [("grant", 40.0, 0)]
     # A frontend that has it from before is told that it holds no longer.
     bus.say(console, AccessOrder(8, ME, "10.0.0.1", "revoke"))
     assert [order.action for order in frontend(bus, "four")[1]] == ["revoke"]
+    assert not bus.broker.admin.granted("10.0.0.1", bus.now)
     bus.wait(41.0, *peers)
     assert frontend(bus, "five")[1] == []
 

@@ -16,9 +16,12 @@ HERE = Request("GET", "127.0.0.1", True, "127.0.0.1:9470")
 ELSEWHERE = Request("GET", "10.0.0.7", False, "10.0.0.1:9470")
 
 
-def guard(config: AccessConfig | None = None, token: str = TOKEN) -> Guard:
+def guard(config: AccessConfig | None = None, token: str = TOKEN, until: float = 0.0) -> Guard:
+    """Return a guard that knows of a grant for 10.0.0.7 `until` then."""
     access = config or AccessConfig()
-    return Guard(["alpha", "alpha.local"], lambda: access, lambda: [parse_network("10.0.0.0/24")], lambda: token)
+    networks = [parse_network("10.0.0.0/24")]
+    names = ["alpha", "alpha.local"]
+    return Guard(names, lambda: access, lambda: networks, lambda: token, lambda address, now: address == "10.0.0.7" and now < until)
 
 
 def code(refusal: Refusal | None) -> int:
@@ -35,6 +38,15 @@ def test_nothing_can_be_done_but_look(method: str) -> None:
     assert refusal is not None and refusal.headers == (("Allow", "GET, HEAD"),)
     assert code(refusal) == 405
     assert guard().refuse(replace(HERE, method="HEAD"), 0.0) is None
+
+
+def test_a_grant_opens_it_as_it_opens_a_link() -> None:
+    granting = guard(until=60.0)
+    assert code(granting.refuse(ELSEWHERE, 59.0)) == 200
+    assert code(granting.refuse(replace(ELSEWHERE, address="10.0.0.8"), 59.0)) == 401
+    assert code(granting.refuse(ELSEWHERE, 60.0)) == 401
+    assert code(guard(AccessConfig(deny=("10.0.0.0/24",)), until=60.0).refuse(ELSEWHERE, 1.0)) == 403
+    assert code(granting.refuse(replace(ELSEWHERE, method="POST"), 1.0)) == 405
 
 
 @pytest.mark.parametrize(
@@ -80,7 +92,7 @@ def test_who_needs_the_token_for_a_link_needs_it_here() -> None:
 
 def test_the_configuration_may_change() -> None:
     present = [AccessConfig()]
-    guarded = Guard([], lambda: present[0], lambda: [], lambda: TOKEN)
+    guarded = Guard([], lambda: present[0], lambda: [], lambda: TOKEN, lambda *_: False)
     assert guarded.refuse(HERE, 0.0) is None
     present[0] = replace(present[0], anonymous=())
     assert code(guarded.refuse(HERE, 0.0)) == 401
