@@ -10,11 +10,11 @@ from weakref import WeakKeyDictionary, WeakSet
 from kernelbus.shell.address import AddressError
 from kernelbus.shell.clients.statements import statements
 from kernelbus.shell.ipython.options import USAGE, OptionError, Options, read
-from kernelbus.shell.jupyter.rendering import DEFINITIONS, bundle, shown_of
+from kernelbus.shell.jupyter.rendering import DEFINITIONS, Rendered, bundle, printed_as, printing, shown_of
 from kernelbus.shell.pool.default import default_session, end_session, forget, present_session
 from kernelbus.shell.pool.kernellink import encode
 from kernelbus.shell.pool.picture import Picture
-from kernelbus.shell.pool.said import KernelDied, KernelMessage, KernelPoolError
+from kernelbus.shell.pool.said import KernelDied, KernelMessage, KernelPoolError, Question, Rendering
 from kernelbus.shell.pool.session import Session
 from kernelbus.shell.pool.values import code_to_expr, to_expr
 from wstp import Expr, Function, Symbol
@@ -33,6 +33,11 @@ def load(shell: InteractiveShell) -> None:
     """Add the magics to IPython; a second time does nothing."""
     if shell in _loaded:
         return
+    from IPython.core.magic import no_var_expand
+
+    for function in (Magics.line, Magics.cell):
+        # {{1, 2}} and $Line are of the language, and no variables of Python to be put in.
+        no_var_expand(function)
     magics = _loaded[shell] = Magics(shell)
     register: Any = shell.register_magic_function
     register(magics.line, "line", "wl")
@@ -64,6 +69,38 @@ def _in_a_line(error: BaseException, text: str) -> None:
 
 def _formatter(shell: Any) -> Any:
     return getattr(shell.display_formatter, "mimebundle_formatter", None)
+
+
+class Teller:
+    """Shows what an evaluation says, and asks the person what it asks."""
+
+    def __init__(self) -> None:
+        self._rendered: Rendered | None = None  # of the text that comes next
+
+    def __call__(self, said: str | KernelMessage | Question | Rendering) -> None:
+        rendered, self._rendered = self._rendered, None
+        match said:
+            case Rendering():
+                self._rendered = printed_as(said.value)
+            case Question():
+                said.answer(_asked(said.prompt))
+            case str() if rendered is not None and rendered.data:
+                from IPython.display import display
+
+                display({"text/plain": said.rstrip("\n"), **rendered.data}, metadata=dict(rendered.metadata), raw=True)
+            case str():
+                sys.stdout.write(said)
+            case _:
+                print(str(said).rstrip(), file=sys.stderr)
+
+
+def _asked(prompt: str) -> str | None:
+    """Ask the person; None: there is nobody who answers."""
+    try:
+        return input(prompt)
+    except (EOFError, RuntimeError):
+        # RuntimeError, by ipykernel: this front end cannot ask.
+        return None
 
 
 class Magics:
@@ -173,14 +210,15 @@ class Magics:
             forget(session)
 
     def _ask(self, session: Session, expression: Expr, options: Options) -> Any:
-        def tell(said: str | KernelMessage) -> None:
-            if isinstance(said, str):
-                sys.stdout.write(said)
-            else:
-                print(str(said).rstrip(), file=sys.stderr)
-
-        value, messages = session.hear(encode(expression), tell, options.timeout)
+        self._prepare(session)
+        value, messages = session.hear(encode(printing(expression)), Teller(), options.timeout, asks=True)
         return session.value_of(value, messages, depth=2, warn=False)
+
+    @staticmethod
+    def _prepare(session: Session) -> None:
+        if session not in _prepared:
+            session.ask(DEFINITIONS)
+            _prepared.add(session)
 
     def mime_bundle(self, value: Expr, include: Any = None, exclude: Any = None) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
         """Return how an expression is shown; None: as Python shows it.
@@ -193,9 +231,7 @@ class Magics:
         if session is None or session.busy:
             return None
         try:
-            if session not in _prepared:
-                session.ask(DEFINITIONS)
-                _prepared.add(session)
+            self._prepare(session)
             answer, _ = session.ask(shown_of(value), timeout=10.0)
         except (KernelPoolError, TimeoutError):
             return None

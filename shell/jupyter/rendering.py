@@ -38,6 +38,7 @@ __all__ = [
     "bundle",
     "by_package",
     "plain",
+    "printed_as",
     "printing",
     "prints",
     "rendering",
@@ -263,6 +264,15 @@ def by_package(number: int) -> Expr:
     """Return an expression that draws `Out[n]` by J/Link, where Export cannot: as above."""
     drawn = Symbol("CompoundExpression")(Symbol("Needs")("JLink`"), Symbol("JLink`EvaluateToImage")(Symbol("Out")(number), "PNG"))
     return ["picture", "", drawn]
+
+
+def printed_as(value: Expr) -> Rendered | None:
+    """Return how printed text is shown, by the packet before it; None: that is of something else.
+    """
+    match value:
+        case [str(mark), answer] if mark == PRINTED:
+            return bundle(answer)
+    return None
 
 
 def bundle(answer: Expr) -> Rendered | None:

@@ -208,6 +208,8 @@ class KernelLink:
         *,
         on_message: Callable[[KernelMessage], None],
         on_print: Callable[[str], None],
+        on_rendering: Callable[[Expr], None] | None = None,
+        on_question: Callable[[str], str | None] | None = None,
     ) -> Expr:
         """Evaluate, and return the value.
 
@@ -215,6 +217,10 @@ class KernelLink:
             request: what :func:`encode` returned.
             on_message: called with each message as it comes.
             on_print: called with each printed text as it comes.
+            on_rendering: called with what a packet for front ends has, which is about the text that
+                is printed next.
+            on_question: called with the prompt of what the evaluation asks, and returns the answer;
+                None, or its None: there is nobody.
 
         Raises:
             KernelDied: the kernel, or the link to it, is gone.
@@ -227,7 +233,7 @@ class KernelLink:
                 self._sent = True
                 if self._aborting:
                     self._send_abort()
-            value = self._answer(on_message, on_print)
+            value = self._answer(on_message, on_print, on_rendering, on_question)
         except wstp.WSTPError as error:
             raise self._died(error) from None
         finally:
@@ -341,7 +347,13 @@ class KernelLink:
         self._closed = True
         self._link.close()
 
-    def _answer(self, on_message: Callable[[KernelMessage], None], on_print: Callable[[str], None]) -> Expr:
+    def _answer(
+        self,
+        on_message: Callable[[KernelMessage], None],
+        on_print: Callable[[str], None],
+        on_rendering: Callable[[Expr], None] | None = None,
+        on_question: Callable[[str], str | None] | None = None,
+    ) -> Expr:
         """Read packets up to the answer, and return its value.
 
         Raises:
@@ -379,11 +391,23 @@ class KernelLink:
                     on_print(str(text))
                 case "BeginDialogPacket" | "EndDialogPacket" as head, _:
                     dialogs += 1 if head == "BeginDialogPacket" else -1
-                    self._answer_question(packet, on_message)
+                    if on_question is None:
+                        self._answer_question(packet, on_message)
                 case "InputNamePacket", _ if not dialogs:
                     if self._prompted:
                         raise KernelDied(lost or "the kernel ended, and the server put another in its place")
                     self._prompted = True
+                case "InputPacket" | "InputStringPacket" | "InputNamePacket" as head, args if on_question is not None:
+                    answer = on_question(str(args[0]) if args else "")
+                    if answer is not None:
+                        self._link.put(Symbol("TextPacket" if head == "InputStringPacket" else "EnterTextPacket")(answer), end_packet=True)
+                        self._link.flush()
+                    else:
+                        self._answer_question(packet if head != "InputNamePacket" else Symbol("BeginDialogPacket")(dialogs), on_message)
+                case "ReturnTextPacket", (text, *_) if dialogs:
+                    on_print(f"{text}\n")
+                case "ExpressionPacket", (rendering,) if on_rendering is not None:
+                    on_rendering(rendering)
                 case _:
                     self._answer_question(packet, on_message)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
 
 __all__ = [
     "EvaluationAborted",
@@ -18,6 +20,8 @@ __all__ = [
     "KernelPoolError",
     "KernelWarning",
     "NoKernel",
+    "Question",
+    "Rendering",
     "TokenRefused",
 ]
 
@@ -57,6 +61,33 @@ class KernelMessage:
 
     def __str__(self) -> str:
         return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """How the text that is printed next can be shown, for a front end that has asked for it."""
+
+    value: Any
+
+
+class Question:
+    """What an evaluation asks, and waits for.
+
+    Attributes:
+        prompt: what is asked.
+    """
+
+    def __init__(self, prompt: str) -> None:
+        self.prompt = prompt
+        self._answer: SimpleQueue[str | None] = SimpleQueue()
+
+    def answer(self, text: str | None) -> None:
+        """Answer; None: nobody does."""
+        self._answer.put(text)
+
+    def wait(self) -> str | None:
+        """Return the answer, when there is one."""
+        return self._answer.get()
 
 
 class EvaluationError(KernelPoolError):

@@ -30,7 +30,7 @@ from kernelbus.shell.pool.crew import call_handler, check_value, show
 from kernelbus.shell.pool.kernellink import KernelLink, encode
 from kernelbus.shell.pool.missed import Missed, MissedReader
 from kernelbus.shell.pool.picture import drawing, drawn
-from kernelbus.shell.pool.said import KernelDied, KernelMessage, KernelWarning, NoKernel
+from kernelbus.shell.pool.said import KernelDied, KernelMessage, KernelWarning, NoKernel, Question, Rendering
 from kernelbus.shell.pool.values import code_to_expr, to_python
 from wstp import Expr
 from wstp.lexer import Buffer
@@ -279,7 +279,12 @@ class Session:
         return self.hear(request, show_printed, timeout)
 
     def hear(
-        self, request: Sequence[Buffer], tell: Callable[[str | KernelMessage], None], timeout: float | None = None
+        self,
+        request: Sequence[Buffer],
+        tell: Callable[[Any], None],
+        timeout: float | None = None,
+        *,
+        asks: bool = False,
     ) -> tuple[Expr, tuple[KernelMessage, ...]]:
         """Evaluate as :meth:`ask` does, and tell in this thread what the evaluation says.
 
@@ -288,12 +293,15 @@ class Session:
             tell: called with each printed text and each message, as they come, for which the
                 session has no `on_print` or `on_message`.
             timeout: as of :meth:`evaluate`.
+            asks: whether `tell` takes what is asked, a :class:`~.said.Question` to be answered, and
+                a :class:`~.said.Rendering` of what is printed next.
         """
         timeout = time_limit(timeout)
-        said: SimpleQueue[str | KernelMessage | None] = SimpleQueue()
-        evaluation, token = self.begin(request, said.put)
+        said: SimpleQueue[Any] = SimpleQueue()
+        evaluation, token = self.begin(request, said.put, asks=asks)
         evaluation.add_done_callback(lambda _: said.put(None))
         deadline = None if timeout is None else time.monotonic() + timeout
+        asked: Question | None = None
         try:
             while True:
                 try:
@@ -302,27 +310,30 @@ class Session:
                     raise too_long(timeout) from None
                 if each is None:
                     break
+                asked = each if isinstance(each, Question) else None
                 tell(each)
         except BaseException:  # a time-out, Ctrl-C, or what `tell` has raised
+            if asked is not None:
+                asked.answer(None)
             if not evaluation.done() and self.give_up(evaluation, token):
                 evaluation.exception()
             raise
         return evaluation.result()
 
     def begin(
-        self, request: Sequence[Buffer], tell: Callable[[str | KernelMessage], None] | None = None
+        self, request: Sequence[Buffer], tell: Callable[[Any], None] | None = None, *, asks: bool = False
     ) -> tuple[Future[tuple[Expr, tuple[KernelMessage, ...]]], object]:
         """Begin an evaluation; return its future, and the token by which it can be given up.
 
         `tell` is called, in the session's thread, with what :meth:`hear` tells; None: printed text
-        goes to standard output.
+        goes to standard output. `asks`: as there.
         """
         self._check_process()
         with self._lock:
             if self._closed:
                 raise NoKernel("the session is closed")
             token = object()
-            return self._thread.submit(self._carry_out, token, request, tell or show_printed), token
+            return self._thread.submit(self._carry_out, token, request, tell or show_printed, asks), token
 
     def give_up(self, evaluation: Future[Any], token: object) -> bool:
         """Abort an evaluation that nobody waits for any more; return False if it had not begun.
@@ -374,7 +385,7 @@ class Session:
             )
 
     def _carry_out(
-        self, token: object, request: Sequence[Buffer], tell: Callable[[str | KernelMessage], None]
+        self, token: object, request: Sequence[Buffer], tell: Callable[[Any], None], asks: bool
     ) -> tuple[Expr, tuple[KernelMessage, ...]]:
         """Evaluate, in the session's thread."""
         messages: list[KernelMessage] = []
@@ -384,6 +395,11 @@ class Session:
             # Its errors are logged: raised here, they would leave the rest of the answer unread.
             call_handler(self._on_message or tell, message)
 
+        def on_question(prompt: str) -> str | None:
+            question = Question(prompt)
+            tell(question)
+            return question.wait()
+
         if self._catching is not None and (error := self._catching.exception()) is not None:
             raise KernelDied(str(error))
         self._link.begin(token)
@@ -391,7 +407,13 @@ class Session:
         if token in self._given_up:
             self._link.abort(token)
         try:
-            value = self._link.evaluate(request, on_message=on_message, on_print=lambda text: call_handler(self._on_print or tell, text))
+            value = self._link.evaluate(
+                request,
+                on_message=on_message,
+                on_print=lambda text: call_handler(self._on_print or tell, text),
+                on_rendering=(lambda rendering: tell(Rendering(rendering))) if asks else None,
+                on_question=on_question if asks else None,
+            )
         finally:
             self._running = None
             self._given_up.discard(token)

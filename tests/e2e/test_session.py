@@ -28,6 +28,7 @@ from forking import raised_after_fork
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from notebooks import notebook
 from PIL import Image
 from serving import ROOT, Part, wait_until, write_config
 
@@ -406,6 +407,8 @@ def ipython(server: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 def test_the_line_magic_returns_values_and_exchanges_variables(ipython: Any, capfd: pytest.CaptureFixture[str]) -> None:
     run = ipython.run_cell
     assert run("y = %wl Prime[5]").success and ipython.user_ns["y"] == 11
+    ipython.user_ns["pi"] = 3
+    assert run("%wl ToString[{{1, 2}, {pi, $pi}}]").result == "{{1, 2}, {pi, $pi}}"
     run("import numpy; my_x = numpy.arange(4.0)")
     assert run("%wl -q -i a=my_x -o b,my_c=c b = Total[a]; c = a^2").success
     assert ipython.user_ns["b"] == 6.0 and list(ipython.user_ns["my_c"]) == [0.0, 1.0, 4.0, 9.0]
@@ -421,6 +424,33 @@ def test_the_line_magic_returns_values_and_exchanges_variables(ipython: Any, cap
     assert not run("%wl --timeout 0.3 While[True]").success
     assert "TimeoutError" in "".join(capfd.readouterr())
     assert run("%wl --help").success and "%%wl [options]" in capfd.readouterr().out
+
+
+def test_in_a_notebook_of_python(server: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    with notebook("python3") as book:
+        book.run(f"%load_ext kernelbus\n%wl --server {server.port}@127.0.0.1")
+        ran = book.run('%%wl\nPrint["a"]; Print[Graphics[Disk[]]]; Print["b"]\ny^2\nGraphics[Disk[]]')
+        assert [kind for kind, _ in ran.outputs[1:]] == ["stream", "display_data", "stream", "display_data", "execute_result"]
+        (printed, formula), (picture,) = ran.bundles("display_data"), ran.bundles()
+        assert printed.keys() == picture.keys() == {"text/plain", "image/svg+xml", "image/png"} and "text/latex" in formula
+        ran = book.run('%wl {Input["n? "], InputString["s? "], Dialog[], 5}', ["1 + 2", "é", "2^3", "Return[%]"])
+        assert ran.bundles()[0]["text/plain"] == "[3, 'é', 8, 5]" and ran.asked[:2] == ["n? ", "s? "]
+        ran = book.run('%wl Input["n? "]')
+        assert ran.text("stderr") == "the code asks for input (n?), and nobody can answer here\n"
+        assert "EndOfFile" in ran.bundles()[0]["text/plain"]
+        for code in ('%wl kept = 4; Print["begun"]; While[True]', '%wl Input["waits "]'):
+            request = book.start(code, stdin=True)
+            for kind, content in book.heard(request):
+                if kind in ("stream", "input_request"):
+                    book.manager.interrupt_kernel()
+                elif kind == "error":
+                    assert content["traceback"] == ["KeyboardInterrupt: the evaluation was aborted; the kernel stays as it is"]
+        assert book.run("%wl kept").bundles()[0]["text/plain"] == "4"
+        failures = {"f[": "EvaluationFailed: the value is $Failed: ", "Exit[2]": "KernelDied: the kernel has quit with status 2"}
+        for code, error in failures.items():
+            assert book.run(f"%wl {code}").outputs[-1][1]["traceback"][0].startswith(error)
+        assert "kept" in book.run("%wl kept").bundles()[0]["text/plain"]
 
 
 def test_the_cell_magic_shows_each_value(ipython: Any, capfd: pytest.CaptureFixture[str]) -> None:

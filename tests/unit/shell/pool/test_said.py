@@ -12,6 +12,7 @@ from kernelbus.shell.pool.said import (
     KernelDied,
     KernelMessage,
     NoKernel,
+    Question,
     TokenRefused,
 )
 
@@ -32,3 +33,10 @@ def test_an_error_is_pickled_whole(error: Exception) -> None:
 def test_an_error_says_what_the_kernel_said() -> None:
     assert str(EvaluationFailed("it failed", [MESSAGE])) == "it failed: Power::infy: Oh."
     assert pickle.loads(pickle.dumps(MESSAGE)) == MESSAGE and str(MESSAGE) == "Power::infy: Oh."
+
+
+def test_a_question_waits_for_its_answer() -> None:
+    question = Question("n? ")
+    question.answer("5")
+    question.answer(None)
+    assert (question.prompt, question.wait(), question.wait()) == ("n? ", "5", None)
