@@ -58,7 +58,7 @@ def ask(desk: Desk, path: str, query: str = "", method: str = "GET", **headers: 
 
     async def main() -> bytes:
         desk.history.add(STATUS, [], 100.0)
-        site = Site(desk, Guard([], AccessConfig, lambda: [], lambda: ""))  # type: ignore[arg-type]
+        site = Site(desk, Guard([], AccessConfig, lambda: [], lambda: "", lambda *_: False))  # type: ignore[arg-type]
         environ = {
             "REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "REMOTE_ADDR": "127.0.0.1", HERE: True,
             "HTTP_HOST": "localhost", **headers,
