@@ -157,6 +157,7 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.evaluation import confinement, protection
     from kernelbus.kernelhost.mathics.evaluation.terminal import Terminal
     from kernelbus.kernelhost.mathics.library.assumptions import install_assumptions
+    from kernelbus.kernelhost.mathics.library.imaging import install_imaging
     from kernelbus.kernelhost.mathics.library.quantities import install_quantities
     from kernelbus.kernelhost.mathics.pictures import exporting, functions
 
@@ -196,6 +197,7 @@ def load() -> Loaded:
     # Last, so that it sees what the kernel has.
     delegation.install(definitions)
     install_printing()
+    install_imaging(definitions)
     install_assumptions(definitions)
     install_quantities(definitions)
     functions.install(definitions)
@@ -257,6 +259,7 @@ def _add_packages(definitions: Any) -> None:
     from kernelbus.kernelhost.mathics.library.bits import install_bits
     from kernelbus.kernelhost.mathics.library.calculus import install_derivatives
     from kernelbus.kernelhost.mathics.library.enclosing import install_enclosing
+    from kernelbus.kernelhost.mathics.library.filing import install_filing
     from kernelbus.kernelhost.mathics.library.functions import add_functions
     from kernelbus.kernelhost.mathics.library.images import install_images
     from kernelbus.kernelhost.mathics.library.inactive import install_inactive
@@ -274,6 +277,7 @@ def _add_packages(definitions: Any) -> None:
     add_functions(definitions)
     add_number_messages(definitions)
     install_bits(definitions)
+    install_filing(definitions)
     install_joining(definitions)
     install_enclosing(definitions)
     install_derivatives(definitions)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from mathics.core.atoms import (
     ByteArray,
@@ -95,6 +95,24 @@ def input_form(expr: Any, evaluation: Any = None) -> str:
     return _Printer(evaluation).text(expr)
 
 
+#: Images of more numbers are not written.
+_MOST_PIXELS: Final = 50_000
+_KINDS: Final = {"b": ("Bit", "UnsignedInteger8"), "u1": ("Byte", "UnsignedInteger8"), "u2": ("Bit16", "UnsignedInteger16")}
+
+
+def _image_text(image: Any) -> str | None:
+    """Return a small image with its pixels, None for others."""
+    pixels = getattr(image, "pixels", None)
+    if pixels is None or pixels.size > _MOST_PIXELS:
+        return None
+    single = pixels.ndim == 3 and pixels.shape[2] == 1
+    kind, numbers = _KINDS.get("b" if pixels.dtype.kind == "b" else pixels.dtype.str[1:], ("Real32", "Real32"))
+    values = (pixels[:, :, 0] if single else pixels).astype(float if numbers == "Real32" else int).tolist()
+    space = "Automatic" if single else string_text(image.color_space)
+    array = f"NumericArray[{_nested(values)}, {string_text(numbers)}]"
+    return f"Image[{array}, {string_text(kind)}, ColorSpace -> {space}, Interleaving -> {'None' if single else 'True'}]"
+
+
 class _Printer:
     """Print one expression; cache the names that are shortened."""
 
@@ -146,6 +164,8 @@ class _Printer:
             return ATOM, [f"NumericArray[{_nested(expr.value.tolist())}, {string_text(expr._type_name)}]"]
         if isinstance(expr, BoxElementMixin):
             return self._shape_of_boxes(expr)
+        if expr.get_head_name() == "System`Image" and (shown := _image_text(expr)) is not None:
+            return ATOM, [shown]
         if isinstance(expr, Atom):
             return ATOM, [f"{self._name(expr.get_head_name())}[{string_text(type(expr).__name__)}]"]
         return ATOM, [str(expr)]

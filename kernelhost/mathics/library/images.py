@@ -17,7 +17,7 @@ from mathics.core.symbols import Symbol, SymbolFalse
 from kernelbus.kernelhost.mathics.library.numericarrays import numbers_of
 from kernelbus.kernelhost.mathics.native import define
 
-__all__ = ["IMAGE_FORMATS", "install_images", "read_image"]
+__all__ = ["IMAGE_FORMATS", "install_images", "made_image", "read_image"]
 
 #: The formats of images that are read from bytes, by the language's names.
 IMAGE_FORMATS: Final = frozenset(
@@ -35,7 +35,8 @@ def install_images(definitions: Any) -> None:
     define(definitions, "Image", _image)
 
 
-def _made(pixels: np.ndarray, space: str | None = None) -> Any:
+def made_image(pixels: np.ndarray, space: str | None = None) -> Any:
+    """Return the image of pixels, whose colour space follows from how many channels they have."""
     from mathics.builtin.image.base import Image
 
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
@@ -53,7 +54,7 @@ def read_image(data: bytes) -> Any | None:
         return None
     if pixels.dtype.kind == "i":
         pixels = pixels.clip(0, 65535).astype(np.uint16)  # Pillow gives 16 bits in 32
-    return _made(pixels, space)
+    return made_image(pixels, space)
 
 
 def _image(call: Any, evaluation: Any) -> Any:
@@ -82,4 +83,4 @@ def _image(call: Any, evaluation: Any) -> Any:
         return None
     code, white = _PIXELS[kind]
     pixels = array.clip(0, white).astype(code) if white else array.astype(code)
-    return _made(pixels, options.get("ColorSpace", Symbol("System`Automatic")).get_string_value())
+    return made_image(pixels, options.get("ColorSpace", Symbol("System`Automatic")).get_string_value())

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import platform
+import random
 import subprocess
+import sys
+import time
+import uuid
 from typing import Any
 
-from mathics.core.atoms import Integer, String
+import numpy
+from mathics.core.atoms import Integer, MachineReal, String
+from mathics.core.attributes import A_HOLD_ALL, A_PROTECTED
 from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
+from mathics.core.rules import Rule
 from mathics.core.symbols import Symbol
 
-from kernelbus.kernelhost.mathics.native import call, define
+from kernelbus.kernelhost.mathics.native import call, define, definition_of
 
-__all__ = ["correct_dates", "install_various"]
+__all__ = ["correct_dates", "install_various", "system_id"]
 
 _ALL = Symbol("System`All")
 
@@ -72,8 +80,75 @@ def _riffle(expression: Any, evaluation: Any) -> Any:
     return listed if single and not isinstance(between, ListExpression) else None
 
 
+def _block_random(expression: Any, evaluation: Any) -> Any:
+    """Evaluate, and go on with the random numbers from before: ``BlockRandom[expr]``."""
+    elements = expression.elements
+    if not elements or not all(each.has_form(("Rule", "RuleDelayed"), 2) for each in elements[1:]):
+        return None
+    from mathics.builtin.numbers.randomnumbers import get_random_state
+
+    definitions = evaluation.definitions
+    before, ours, theirs = numpy.random.get_state(), random.getstate(), definitions.get_config_value("$RandomState")
+    if theirs is None:
+        # The first random number would make one.
+        theirs = get_random_state()
+        definitions.set_config_value("$RandomState", theirs)
+    try:
+        for rule in elements[1:]:
+            if rule.elements[0].get_name() == "System`RandomSeeding":
+                call("SeedRandom", rule.elements[1]).evaluate(evaluation)
+        return elements[0].evaluate(evaluation)
+    finally:
+        numpy.random.set_state(before)
+        random.setstate(ours)
+        definitions.set_config_value("$RandomState", theirs)
+
+
+#: How long ``RepeatedTiming`` evaluates again and again, seconds.
+_REPEATED = 0.5
+
+
+def _repeated_timing(expression: Any, evaluation: Any) -> Any:
+    """``RepeatedTiming[expr]``, ``RepeatedTiming[expr, t]``: the middle of several times."""
+    elements = expression.elements
+    if not 1 <= len(elements) <= 2:
+        return None
+    limit = _REPEATED if len(elements) == 1 else elements[1].evaluate(evaluation).round_to_float(evaluation)
+    if limit is None:
+        return None
+    times: list[float] = []
+    until = time.monotonic() + limit
+    while True:
+        began = time.perf_counter()
+        result = elements[0].evaluate(evaluation)
+        times.append(time.perf_counter() - began)
+        if time.monotonic() >= until or (len(times) >= 4 and sum(times) >= limit):
+            break
+    return ListExpression(MachineReal(sorted(times)[len(times) // 2]), result)
+
+
+def _uuid(expression: Any, evaluation: Any) -> Any:
+    """``CreateUUID[]``, ``CreateUUID["base"]``."""
+    elements = expression.elements
+    base = elements[0].get_string_value() if elements else ""
+    return None if len(elements) > 1 or base is None else String(base + str(uuid.uuid4()))
+
+
+def system_id(system: str = sys.platform, machine: str | None = None) -> str:
+    """Return what ``$SystemID`` is on a system, as Python names it."""
+    machine = machine or platform.machine()
+    machine = {"x86_64": "x86-64", "AMD64": "x86-64", "aarch64": "ARM64", "arm64": "ARM64"}.get(machine, machine)
+    return {"linux": "Linux", "darwin": "MacOSX", "win32": "Windows"}.get(system, system) + f"-{machine}"
+
+
 def install_various(definitions: Any) -> None:
     """Define the functions."""
+    define(definitions, "BlockRandom", _block_random)
+    define(definitions, "RepeatedTiming", _repeated_timing)
+    for name, attributes in (("BlockRandom", A_HOLD_ALL), ("RepeatedTiming", A_HOLD_ALL)):
+        definition_of(definitions, f"System`{name}").attributes = attributes | A_PROTECTED
+    define(definitions, "CreateUUID", _uuid)
+    definition_of(definitions, "System`$SystemID").ownvalues = [Rule(Symbol("System`$SystemID"), String(system_id()), system=True)]
     define(definitions, "RunProcess", _run_process)
     define(definitions, "RandomChoice", _random_choice)
     define(definitions, "Riffle", _riffle)

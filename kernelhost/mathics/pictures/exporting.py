@@ -37,8 +37,6 @@ _VECTOR: Final = ("SVG", "PDF")
 _ENDS: Final = {
     "svg": "SVG", "pdf": "PDF", "png": "PNG", "gif": "GIF", "jpg": "JPEG", "jpeg": "JPEG", "tif": "TIFF", "tiff": "TIFF", "bmp": "BMP",
 }  # fmt: skip
-#: What stands for 1 in an Image of numbers of a type.
-_MOST: Final = {"Bit": 1, "Byte": 255, "Bit16": 65535, "Real": 1, "Real32": 1, "Real64": 1}
 
 
 class UndrawableError(Exception):
@@ -224,18 +222,9 @@ def _rasterize(expr: Any, evaluation: Any) -> Any | None:
     return MathicsImage(pixels, "Grayscale" if picture.mode in ("L", "LA") else "RGB", pillow=picture)
 
 
-def _typed_image(expr: Any, evaluation: Any) -> Any | None:
-    """Give an Image whose numbers are of a type, which Mathics3 does not know: ``"Byte"``."""
-    elements = expr.elements
-    most = _MOST.get(elements[1].value) if len(elements) == 2 and isinstance(elements[1], String) else None
-    if most is None or not elements[0].has_form("List", None):
-        return None
-    return Expression(expr.head, Expression(Symbol("System`Divide"), Expression(Symbol("System`N"), elements[0]), Integer(most)))
-
-
 def install(definitions: Any) -> None:
     """Put these functions before Mathics3's own."""
-    functions = (("Export", _export), ("ExportString", _export_string), ("Rasterize", _rasterize), ("Image", _typed_image))
+    functions = (("Export", _export), ("ExportString", _export_string), ("Rasterize", _rasterize))
     for name, function in functions:
         define(definitions, name, function)
     definitions.clear_cache()

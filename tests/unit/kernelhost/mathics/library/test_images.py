@@ -15,7 +15,7 @@ import pytest
     [
         ('ImageData[Image[{{0, 51, 255}}, "Byte"]]', "{{0., 0.2, 1.}}"),
         ('ImageType[Image[NumericArray[{{0, 255}}, "UnsignedInteger8"], ColorSpace -> "Grayscale", Interleaving -> True]]', '"Byte"'),
-        ('ImageType[Image[NumericArray[{{0., 1.}}, "Real32"]]]', '"Real"'),
+        ('ImageType[Image[NumericArray[{{0., 1.}}, "Real32"]]]', '"Real32"'),
         ('ImageDimensions[Image[NumericArray[{{{1, 2, 3}, {4, 5, 6}}}, "UnsignedInteger8"], "Byte", ColorSpace -> "RGB"]]', "{2, 1}"),
         ('ImageDimensions[Image[{{{1, 2}}, {{1, 2}}, {{1, 2}}}, "Byte", Interleaving -> False]]', "{2, 1}"),
         ('ImageColorSpace[Image[{{{1, 2, 3, 4}}}, "Byte", ColorSpace -> "CMYK"]]', '"CMYK"'),

@@ -19,6 +19,10 @@ from kernelbus.kernelhost.mathics.library import various
         ('RunProcess["no such program here"]', "$Failed"),
         ('DateString[{2020, 1, 2, 3, 4, 5}, "ISODate"]', '"2020-01-02"'),
         ('DateString[{2020, 1, 2, 3, 4, 5}, "ISODateTime"]', '"2020-01-02T03:04:05"'),
+        ("BlockRandom[RandomReal[]] === RandomReal[]", "True"),
+        ("BlockRandom[RandomInteger[10^6], RandomSeeding -> 5] == BlockRandom[RandomInteger[10^6], RandomSeeding -> 5]", "True"),
+        ("Head /@ RepeatedTiming[1 + 1, 0.01]", "{Real, Integer}"),
+        ("StringLength[CreateUUID[\"x-\"]]", "38"),
         ("RandomChoice[{a}]", "a"),
         ("RandomChoice[{1, 0} -> {a, b}]", "a"),
         ("RandomChoice[{0, 1} -> {a, b}, 2]", "{b, b}"),
@@ -30,3 +34,16 @@ from kernelbus.kernelhost.mathics.library import various
 def test_values(code: str, expected: str, value: Callable[[str], str]) -> None:
     assert value(code) == expected
     assert various.__doc__
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "expected"),
+    [
+        ("linux", "x86_64", "Linux-x86-64"),
+        ("linux", "aarch64", "Linux-ARM64"),
+        ("darwin", "arm64", "MacOSX-ARM64"),
+        ("win32", "AMD64", "Windows-x86-64"),
+    ],
+)
+def test_the_name_of_the_system(system: str, machine: str, expected: str) -> None:
+    assert various.system_id(system, machine) == expected
