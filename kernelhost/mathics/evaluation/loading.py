@@ -157,7 +157,9 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.evaluation import confinement, protection
     from kernelbus.kernelhost.mathics.evaluation.terminal import Terminal
     from kernelbus.kernelhost.mathics.library.assumptions import install_assumptions
+    from kernelbus.kernelhost.mathics.library.colors import install_colors
     from kernelbus.kernelhost.mathics.library.imaging import install_imaging
+    from kernelbus.kernelhost.mathics.library.knowledge import install_knowledge
     from kernelbus.kernelhost.mathics.library.quantities import install_quantities
     from kernelbus.kernelhost.mathics.pictures import exporting, functions
 
@@ -198,6 +200,9 @@ def load() -> Loaded:
     delegation.install(definitions)
     install_printing()
     install_imaging(definitions)
+    install_colors(definitions)
+    delegate = delegation.Delegate()
+    install_knowledge(definitions, lambda expression, evaluation: delegate.value(expression, evaluation, quiet=True))
     install_assumptions(definitions)
     install_quantities(definitions)
     functions.install(definitions)
