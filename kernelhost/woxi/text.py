@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import struct
-from typing import Final
+from typing import Final, TypeGuard
 
 import numpy as np
 
@@ -40,6 +40,7 @@ def code_of(expr: Expr) -> str:
         if isinstance(item, _Piece):
             pieces.append(item)
         elif isinstance(item, Function):
+            item = _without_options(item)
             waiting += reversed([item.head, *_enclosed("[", item.args, "]")])
         elif isinstance(item, list | tuple):
             waiting += reversed([*_enclosed("{", item, "}")])
@@ -51,6 +52,26 @@ def code_of(expr: Expr) -> str:
         else:
             pieces.append(_atom(item))
     return "".join(pieces)
+
+
+def _without_options(call: Function) -> Function:
+    """Return a call of ``ToString`` without options, which Woxi does not take.
+
+    J/Link and .NET/Link ask for a result in a form by the options FormatType and PageWidth.
+    """
+    if _name(call.head) != "ToString" or not call.args:
+        return call
+    options = {_name(rule.args[0]): rule.args[1] for rule in call.args[1:] if _is_rule(rule)}
+    forms = [item for item in call.args[1:] if not _is_rule(item)] or [options[name] for name in ("FormatType",) if name in options]
+    return Function(call.head, call.args[0], *forms) if options else call
+
+
+def _is_rule(item: object) -> TypeGuard[Function]:
+    return isinstance(item, Function) and _name(item.head) in ("Rule", "RuleDelayed") and len(item.args) == 2
+
+
+def _name(item: object) -> str:
+    return item.name.removeprefix("System`") if isinstance(item, Symbol) else ""
 
 
 def _enclosed(before: str, items: object, behind: str) -> list[object]:

@@ -92,7 +92,8 @@ class _Reader:
         # Woxi writes a pattern as a symbol: Global`x_.
         if not name or "_" in name or not all(character.isalnum() or character in "$`" for character in name):
             raise WXFError(f"{name!r} is no symbol")
-        return Symbol(name)
+        # As kernels do, which leave out the contexts that need not be named.
+        return Symbol(name.removeprefix("Global`"))
 
     def _text(self) -> str:
         try:

@@ -62,7 +62,17 @@ def client() -> Iterator[Client]:
         (Symbol("Plus")(2, 2), 4),
         (Symbol("start"), 7),
         (Symbol("ToString")(Symbol("ToExpression")("{1, 1/2}"), Symbol("InputForm")), "{1, 1/2}"),
+        # As J/Link's evaluateToInputForm asks.
+        (
+            Symbol("ToString")(
+                Symbol("ToExpression")('{"a\\nb", 1/2}'),
+                Symbol("Rule")(Symbol("FormatType"), Symbol("InputForm")),
+                Symbol("Rule")(Symbol("PageWidth"), Symbol("Infinity")),
+            ),
+            '{"a\\nb", 1/2}',
+        ),
         (Symbol("Hold")(Symbol("Plus")(1, 1)), Symbol("Hold")(Symbol("Plus")(1, 1))),
+        (Symbol("ToExpression")("f[p`x, y]"), Symbol("f")(Symbol("p`x"), Symbol("y"))),
         (None, Symbol("Null")),
         ({"a": 1}, Symbol("Association")(Symbol("Rule")("a", 1))),
         (Symbol("SetPrecision")(Symbol("Rational")(1, 4), 20), BigReal("0.25`20.")),

@@ -9,12 +9,18 @@ from kernelbus.kernelhost.woxi.text import code_of
 from kernelbus.kernelhost.woxi.wxf import read_wxf
 from wstp import BigReal, Expr, Function, Symbol
 
+TO_STRING, RULE = Symbol("ToString"), Symbol("Rule")
 
 @pytest.mark.parametrize(
     ("expr", "code"),
     [
         (Symbol("Plus")(2, -2), "Plus[2, (-2)]"),
         (Symbol("System`f")(Symbol("Global`x"), Symbol("p`y")), "f[x, p`y]"),
+        # What J/Link asks for.
+        (TO_STRING("x", RULE(Symbol("FormatType"), Symbol("InputForm")), RULE(Symbol("PageWidth"), 80)), 'ToString["x", InputForm]'),
+        (TO_STRING(TO_STRING(1, RULE(Symbol("PageWidth"), 80)), Symbol("InputForm")), "ToString[ToString[1], InputForm]"),
+        (TO_STRING(RULE(1, 2)), "ToString[Rule[1, 2]]"),
+        (TO_STRING(), "ToString[]"),
         (Function(Symbol("f")(1), 2), "f[1][2]"),
         (['a"\\\n', []], '{"a\\"\\\\\\n", {}}'),
         ({"a": 1, 2: [True, None]}, '<|"a" -> 1, 2 -> {True, Null}|>'),
