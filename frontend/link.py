@@ -99,6 +99,8 @@ _LISTENS_AFTER = 1.0
 #: round trips on its network; and the most of both. A program that says nothing does not notice it.
 _FIRST_WORD = 0.01
 _FIRST_WORD_AT_MOST = 0.05
+#: The same after a command that needs no kernel: whoever says that may have no need of one.
+_NEXT_WORD = 0.5
 #: Seconds after which a client that wants to know is told why it waits, and between two looks at
 #: whether the reason is another one.
 _WAITS_AFTER = 1.5
@@ -798,21 +800,19 @@ class ClientLink(RelayOwner):
             self._loop.call_later(_LEFT_WORK, self._withdraw, self.channel)
         if self._automatic:
             self._loop.call_later(_LISTENS_AFTER, self._listens, self.channel)
-            self._await_first_word(request)
+            self._await_word(request, _grace(self._link.round_trip()))
         else:
             self._server.request_kernel(self, request)
 
-    def _await_first_word(self, request: Open) -> None:
-        grace = _grace(self._link.round_trip())
-        self._loop.call_later(grace, self._spoke_not, request, self._loop.time())
+    def _await_word(self, request: Open, seconds: float) -> None:
+        self._loop.call_later(seconds, self._spoke_not, request, self._loop.time())
 
     def _spoke_not(self, request: Open, since: float) -> None:
         """Request the automatic kernel of a client that has said nothing that makes it needless."""
         if self.state is not LinkState.OPENING or self._request is not request:
             return
         if self._last_command > since or self._show_status is not None:
-            # Whoever has just asked for something that needs no kernel may have no need of one.
-            self._await_first_word(request)
+            self._await_word(request, _NEXT_WORD)
         else:
             self._server.request_kernel(self, request)
 

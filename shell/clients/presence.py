@@ -71,9 +71,11 @@ def find_kernel(address: Address, kernel: str, token: str = "", *, prove: bool =
                 answer = _ask(link, deadline, command("Kernels"))
             if answer == Symbol("$Failed"):
                 raise SessionError(f"the server at {address.place} does not say which kernels it has")
-            # The answer has told the id of the kernel that this link was given. Nobody wants it.
-            link.put(command("KeepAlive", Symbol("False")), end_packet=True)
-            link.flush(timeout=_SECONDS)
+            if any(isinstance(key, str) and len(key) > _SHOWN for key, _ in rules_of(answer)):
+                # This link was given a kernel, and the answer has told its id. Nobody wants it.
+                # (Without one, this would ask for one.)
+                link.put(command("KeepAlive", Symbol("False")), end_packet=True)
+                link.flush(timeout=_SECONDS)
             return _presence(answer, kernel)
     except (wstp.WSTPError, OSError) as error:
         raise SessionError(unreachable(address, error)) from None

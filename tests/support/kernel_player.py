@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import wstp
 from kernelbus.shell.clients.forms import full_form
-from wstp import Function, Symbol
+from wstp import Expr, Function, Symbol
 
 __all__ = ["KERNEL", "KernelPlayer", "Play", "message", "packet"]
 
@@ -67,6 +67,7 @@ class KernelPlayer:
         """
         self.links = 0
         self.codes: list[str] = []
+        self.kernels: dict[Expr, Expr] = {}  # what Kernels[] answers
         self.commands: list[Function] = []
         self.messages: list[int] = []
         self.ended = threading.Event()
@@ -168,7 +169,7 @@ class KernelPlayer:
         assert isinstance(asked.head, Symbol)
         match asked.head.name.removeprefix("WSTPServer`"):
             case "Kernels":
-                self._send(link, [packet("ReturnPacket", {})])
+                self._send(link, [packet("ReturnPacket", self.kernels)])
             case "Reconnect" if self._how:
                 text = f"WSTPServer`Reconnect::unknownkernel: the kernel {self._how}"
                 self._send(link, [*message("WSTPServer`Reconnect", "unknownkernel", text), packet("ReturnPacket", Symbol("$Failed"))])

@@ -301,6 +301,9 @@ async def test_a_first_word_decides_which_kernel_is_requested(said: list[bytes],
     for word in said:
         server.say(word)
         await server.settle()
+    if said == [KERNELS]:
+        await asyncio.sleep(4 * _grace(None))
+        assert server.requests == [], "whoever looks may have no need of a kernel"
     while not server.requests:  # noqa: ASYNC110 - the server tells nobody
         await asyncio.sleep(0)
     # Whatever else the client is given time for is over by then.

@@ -38,9 +38,12 @@ def test_a_server_that_cannot_be_reached_is_named() -> None:
         find_kernel(Address("127.0.0.1", 1), KERNEL)
 
 
-def test_who_asks_leaves_no_kernel_behind(play: Callable[..., KernelPlayer]) -> None:
-    # A server gives each new link a kernel, and keeps one whose id it has told, as here.
+@pytest.mark.parametrize("given", [False, True])
+def test_who_asks_leaves_no_kernel_behind_and_asks_for_none(given: bool, play: Callable[..., KernelPlayer]) -> None:
+    # A server may give the link a kernel, and keeps one whose id it has told.
     server = play()
+    server.kernels = {"another1": {}, **({KERNEL[::-1]: {"State": "attached"}} if given else {})}
     assert find_kernel(Address("127.0.0.1", server.port), KERNEL) is None
     assert server.ended.wait(10)
-    assert server.commands == [packet("WSTPServer`Kernels"), packet("WSTPServer`KeepAlive", Symbol("False"))]
+    lets_go = [packet("WSTPServer`KeepAlive", Symbol("False"))]
+    assert server.commands == [packet("WSTPServer`Kernels"), *(lets_go if given else [])]
