@@ -14,6 +14,8 @@ Byte, Binary            the bytes, as a list of integers
 Text, String            text in UTF-8; a list is written one element a line
 List                    lines; those that look like numbers are numbers
 Base64                  bytes, as text
+XLSX                    :mod:`kernelbus.kernelhost.mathics.library.workbooks`
+XML                     :mod:`kernelbus.kernelhost.mathics.library.xmltext`
 ======================= ============================================================
 
 The functions for byte arrays that Mathics3 lacks are here, too: ``BinarySerialize``,
@@ -27,10 +29,11 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mathics.core.atoms import ByteArray, Integer, String
+from mathics.core.atoms import ByteArray, Integer, MachineReal, String
 from mathics.core.builtin import Builtin
 from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
@@ -41,7 +44,15 @@ from kernelbus.kernelhost.mathics.forms.inputform import input_form
 from kernelbus.kernelhost.mathics.library.images import IMAGE_FORMATS, read_image
 from kernelbus.kernelhost.mathics.library.jsontext import JSONError, read_json, write_json
 from kernelbus.kernelhost.mathics.library.tables import SEPARATORS, associations, read_table, write_table
+from kernelbus.kernelhost.mathics.library.workbooks import (
+    Cell,
+    Sheet,
+    WorkbookError,
+    read_workbook,
+    write_workbook,
+)
 from kernelbus.kernelhost.mathics.library.wxf import WXFError, read_wxf, write_wxf
+from kernelbus.kernelhost.mathics.library.xmltext import XMLError, read_xml, write_xml
 
 __all__ = ["BUILTINS", "FormatError", "mend_formats", "prefer_formats"]
 
@@ -229,6 +240,83 @@ def _write_string(expr: Any, request: Request) -> bytes:
     return _shown(expr, request).encode()
 
 
+def _of_cell(value: Cell) -> Any:
+    """Return the value of a cell as an expression: numbers are reals, as in Wolfram kernels."""
+    if isinstance(value, bool):
+        return SymbolTrue if value else SymbolFalse
+    if isinstance(value, datetime):
+        day = (value.year, value.month, value.day)
+        if value.time() == datetime.min.time():
+            return Expression(Symbol("System`DateObject"), ListExpression(*map(Integer, day)), String("Day"))
+        numbers = (*map(Integer, (*day, value.hour, value.minute)), MachineReal(value.second + value.microsecond / 1e6))
+        instant = (String("Instant"), String("Gregorian"), Symbol("System`$TimeZone"))
+        return Expression(Symbol("System`DateObject"), ListExpression(*numbers), *instant)
+    return MachineReal(value) if isinstance(value, (int, float)) else String(value or "")
+
+
+def _read_workbook(data: bytes, request: Request) -> Any:
+    sheets = read_workbook(data)
+    what = request.elements[0] if request.elements else "Data"
+    if what == "Sheets" and len(request.elements) == 1:
+        return ListExpression(*(String(name) for name, _ in sheets))
+    if what not in ("Data", "Sheets"):
+        raise FormatError(f"{what} is no element of {request.form}")
+    places = list(request.elements[1:])
+    if places and isinstance(places[0], str):
+        names = [name for name, _ in sheets]
+        if places[0] not in names:
+            raise FormatError(f"there is no sheet {places[0]}")
+        places[0] = names.index(places[0]) + 1
+    listed = [ListExpression(*(ListExpression(*map(_of_cell, row)) for row in rows)) for _, rows in sheets]
+    return _part(ListExpression(*listed), tuple(places))
+
+
+def _cell(expr: Any, request: Request) -> Cell:
+    if isinstance(expr, String):
+        return str(expr.value)
+    if isinstance(expr, Integer):
+        return int(expr.value) if abs(expr.value) < 2**53 else float(expr.value)
+    if expr is SymbolTrue or expr is SymbolFalse:
+        return expr is SymbolTrue
+    if expr.get_name() in ("System`Null", "System`None") or expr.has_form("Missing", None):
+        return None
+    if expr.has_form("DateObject", None) and expr.elements[0].has_form("List", None):
+        numbers = [each.value for each in expr.elements[0].elements if isinstance(each, (Integer, MachineReal))]
+        if 3 <= len(numbers) == len(expr.elements[0].elements):
+            year, month, day, hour, minute, second = [*map(int, numbers), 0, 0, 0][:6]
+            return datetime(year, month, day, hour, minute, second)
+    number = expr.round_to_float(request.evaluation)
+    return input_form(expr, request.evaluation) if number is None else float(number)
+
+
+def _sheet(expr: Any, request: Request) -> Sheet:
+    rows = expr.elements if expr.has_form("List", None) else (expr,)
+    return [[_cell(each, request) for each in (row.elements if row.has_form("List", None) else (row,))] for row in rows]
+
+
+def _write_workbook(expr: Any, request: Request) -> bytes:
+    rules = [expr] if expr.has_form("Rule", 2) else expr.elements if expr.has_form(("List", "Association"), None) else ()
+    if rules and all(each.has_form("Rule", 2) and isinstance(each.elements[0], String) for each in rules):
+        if len(rules) == 1 and rules[0].elements[0].value == "Sheets":
+            return _write_workbook(rules[0].elements[1], request)
+        return write_workbook([(each.elements[0].value, _sheet(each.elements[1], request)) for each in rules])
+    several = expr.has_form("List", None) and expr.elements and all(
+        each.has_form("List", None) and each.elements and all(row.has_form("List", None) for row in each.elements) for each in expr.elements
+    )
+    sheets = expr.elements if several else (expr,)
+    return write_workbook([(f"Sheet{number}", _sheet(each, request)) for number, each in enumerate(sheets, 1)])
+
+
+def _read_xml(data: bytes, request: Request) -> Any:
+    if request.elements not in ((), ("XMLObject",)):
+        raise FormatError(f"{request.elements[0]} is no element of {request.form}")
+    return read_xml(data)
+
+
+def _write_xml(expr: Any, request: Request) -> bytes:
+    return write_xml(expr).encode()
+
+
 def _shown(expr: Any, request: Request) -> str:
     return str(expr.value) if isinstance(expr, String) else input_form(expr, request.evaluation)
 
@@ -252,6 +340,8 @@ FORMATS: dict[str, Format] = {
     "Text": _STRING,
     "List": Format(_read_list, _write_string),
     "Base64": Format(_read_base64, _write_base64),
+    "XLSX": Format(_read_workbook, _write_workbook, binary=True, extensions=("xlsx",), elements=("Data", "Sheets")),
+    "XML": Format(_read_xml, _write_xml, extensions=("xml",), elements=("XMLObject",)),
 }
 
 
@@ -299,7 +389,7 @@ def _split(sequence: Any) -> tuple[list[Any], dict[str, Any]]:
 def _read(function: str, data: bytes, request: Request) -> Any:
     try:
         return FORMATS[request.form].read(data, request)
-    except (FormatError, JSONError, WXFError) as error:
+    except (FormatError, JSONError, WXFError, WorkbookError, XMLError) as error:
         request.evaluation.message(function, "fmterr", request.form, String(str(error)))
         return _FAILED
 
@@ -310,7 +400,7 @@ def _written(function: str, expr: Any, request: Request) -> bytes | None:
         return None
     try:
         return FORMATS[request.form].write(expr, request)
-    except (FormatError, JSONError, WXFError) as error:
+    except (FormatError, JSONError, WXFError, WorkbookError, XMLError) as error:
         request.evaluation.message(function, "fmtexp", request.form, String(str(error)))
         return None
 

@@ -6,6 +6,7 @@ format is Mathics3's, or of another room.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -147,12 +148,41 @@ def _bytes(value: Any, form: str, elements: tuple[Any, ...], evaluation: Any) ->
         return _pdf(value, elements, evaluation)
     if form == "SVG" and drawing.is_drawable(value):
         return _svg(value, evaluation).strip().encode()
+    if form in ("GIF", "TIFF") and value.has_form("List", None) and value.elements and all(map(_is_picture, value.elements)):
+        return _frames([image(each, _options(elements), evaluation) for each in value.elements], form, elements)
     picture = image(value, _options(elements), evaluation)
     if form == "SVG":
         raise UndrawableError("it is pixels or text: export it as PNG")
     if form in ("JPEG", "BMP"):
         picture = picture.convert("L" if picture.mode in ("L", "LA") else "RGB")
     return encode(picture, form)
+
+
+#: How long a frame of an animation is shown, seconds.
+_SHOWN: Final = 0.1
+
+
+def _frames(pictures: list[Image.Image], form: str, elements: tuple[Any, ...]) -> bytes:
+    """Return pictures as the frames of an animation, or the pages of a file."""
+    duration, repeats = _SHOWN, 0
+    for item in elements:
+        if not item.has_form(("Rule", "RuleDelayed"), 2):
+            continue
+        name, value = (item.elements[0].get_string_value() or item.elements[0].get_name()).removeprefix("System`"), item.elements[1]
+        if name == "DisplayDurations" and isinstance(value, (Integer, Real)):
+            duration = float(value.value)
+        elif name == "AnimationRepetitions" and isinstance(value, Integer):
+            repeats = int(value.value)
+    extent = max(each.width for each in pictures), max(each.height for each in pictures)
+    whole = []
+    for each in pictures:
+        frame = Image.new("RGB", extent, "white")
+        frame.paste(each.convert("RGBA"), ((extent[0] - each.width) // 2, (extent[1] - each.height) // 2), each.convert("RGBA"))
+        whole.append(frame)
+    written = io.BytesIO()
+    options: dict[str, Any] = {"duration": round(duration * 1000), "loop": repeats} if form == "GIF" else {}
+    whole[0].save(written, form, save_all=True, append_images=whole[1:], **options)
+    return written.getvalue()
 
 
 def _pdf(value: Any, elements: tuple[Any, ...], evaluation: Any) -> bytes:

@@ -57,6 +57,16 @@ def test_an_explicit_format_comes_before_the_end_of_the_name(evaluate: Evaluate,
         assert image.format == "PNG"
 
 
+def test_pictures_in_a_list_are_frames(evaluate: Evaluate, tmp_path: Path) -> None:
+    frames = "{Image[{{0, 1}}], Image[{{1, 0}}], Image[{{1, 1}}]}"
+    evaluate(f'Export["{tmp_path}/a.gif", {frames}, "DisplayDurations" -> 0.5]')
+    with Image.open(tmp_path / "a.gif") as image:
+        assert (image.n_frames, image.info["duration"]) == (3, 500)  # type: ignore[attr-defined]
+    evaluate(f'Export["{tmp_path}/a.tiff", {frames}]')
+    with Image.open(tmp_path / "a.tiff") as image:
+        assert image.n_frames == 3  # type: ignore[attr-defined]
+
+
 def test_svg_is_text(evaluate: Evaluate, tmp_path: Path) -> None:
     text, messages = evaluate(f'ExportString[{PICTURE}, "SVG"]')
     assert text.startswith("<svg"), text[:60]
