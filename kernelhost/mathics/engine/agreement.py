@@ -17,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from mathics.core.atoms import Complex, MachineReal, Number
+from mathics.core.atoms import Complex, Integer0, MachineReal, Number
 from mathics.core.evaluation import Output
 from mathics.core.expression import Expression
+from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol
 
 from kernelbus.kernelhost.mathics.native import call
@@ -97,6 +98,8 @@ def _same_value(question: Any, theirs: Any, engines: Any, evaluation: Any) -> bo
 def _same_solutions(question: Any, theirs: Any, engines: Any, evaluation: Any) -> bool:
     if not theirs.has_form("List", None) or not engines.has_form("List", None) or len(theirs.elements) != len(engines.elements):
         return False
+    # Mathics3 has the first of solutions without end, the engine all of them.
+    engines = _without_parameters(engines).evaluate(evaluation)
     numbers = _Numbers((theirs, engines), evaluation)
     left = [_by_variable(numbers(each)) for each in theirs.elements]
     for solution in engines.elements:
@@ -106,6 +109,17 @@ def _same_solutions(question: Any, theirs: Any, engines: Any, evaluation: Any) -
             return False
         del left[found]
     return True
+
+
+def _without_parameters(solutions: Any) -> Any:
+    """Return solutions with 0 for the parameters of those that have any."""
+    if isinstance(solutions, ListExpression):
+        return ListExpression(*map(_without_parameters, solutions.elements))
+    if solutions.has_form("Rule", 2) and solutions.elements[1].has_form("ConditionalExpression", 2):
+        value, where = solutions.elements[1].elements
+        if where.has_form("Element", 2) and where.elements[0].has_form("C", 1):
+            return call("Rule", solutions.elements[0], call("ReplaceAll", value, call("Rule", where.elements[0], Integer0)))
+    return solutions
 
 
 def _by_variable(solution: Any) -> Any:

@@ -146,6 +146,7 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.library.sparse import correct_threading
     from kernelbus.kernelhost.mathics.library.syntax import correct_syntax
     from kernelbus.kernelhost.mathics.library.tex import mend_tex
+    from kernelbus.kernelhost.mathics.library.texts import correct_texts
     from kernelbus.kernelhost.mathics.library.various import correct_dates
     from kernelbus.kernelhost.mathics.speed.installation import correct_speed, install_speed
 
@@ -156,11 +157,15 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.engine.printing import install_printing
     from kernelbus.kernelhost.mathics.evaluation import confinement, protection
     from kernelbus.kernelhost.mathics.evaluation.terminal import Terminal
+    from kernelbus.kernelhost.mathics.library.angles import install_angles
+    from kernelbus.kernelhost.mathics.library.arguments import install_arguments
     from kernelbus.kernelhost.mathics.library.assumptions import install_assumptions
+    from kernelbus.kernelhost.mathics.library.calculus import install_integrals
     from kernelbus.kernelhost.mathics.library.colors import install_colors
     from kernelbus.kernelhost.mathics.library.imaging import install_imaging
     from kernelbus.kernelhost.mathics.library.knowledge import install_knowledge
     from kernelbus.kernelhost.mathics.library.quantities import install_quantities
+    from kernelbus.kernelhost.mathics.library.solving import install_solving
     from kernelbus.kernelhost.mathics.pictures import exporting, functions
 
     terminal = Terminal(interrupts)
@@ -184,6 +189,7 @@ def load() -> Loaded:
     correct_speed()
     correct_characters()
     correct_syntax()
+    correct_texts()
     correct_dates()
     mend_session()
     ensure_logical_algebraic_rules()
@@ -204,8 +210,12 @@ def load() -> Loaded:
     delegate = delegation.Delegate()
     install_knowledge(definitions, lambda expression, evaluation: delegate.value(expression, evaluation, quiet=True))
     install_assumptions(definitions)
+    install_integrals(definitions)
+    install_solving(definitions)
+    install_angles(definitions)
     install_quantities(definitions)
     functions.install(definitions)
+    install_arguments(definitions)
     exporting.install(definitions)
     return Loaded(definitions, interrupts, terminal, _number_tables(), workers)
 
@@ -263,6 +273,7 @@ def _add_packages(definitions: Any) -> None:
     from kernelbus.kernelhost.mathics.library import control, formats, jlink, messages, netlink, programs
     from kernelbus.kernelhost.mathics.library.bits import install_bits
     from kernelbus.kernelhost.mathics.library.calculus import install_derivatives
+    from kernelbus.kernelhost.mathics.library.compiling import install_compiling
     from kernelbus.kernelhost.mathics.library.enclosing import install_enclosing
     from kernelbus.kernelhost.mathics.library.filing import install_filing
     from kernelbus.kernelhost.mathics.library.functions import add_functions
@@ -274,8 +285,10 @@ def _add_packages(definitions: Any) -> None:
     from kernelbus.kernelhost.mathics.library.numericarrays import install_numeric_arrays
     from kernelbus.kernelhost.mathics.library.patterns import add_patterns
     from kernelbus.kernelhost.mathics.library.saving import install_saving
+    from kernelbus.kernelhost.mathics.library.series import install_series
     from kernelbus.kernelhost.mathics.library.sparse import install_sparse
     from kernelbus.kernelhost.mathics.library.strings import install_strings
+    from kernelbus.kernelhost.mathics.library.texts import install_texts
     from kernelbus.kernelhost.mathics.library.various import install_various
 
     add_patterns(definitions)
@@ -286,6 +299,7 @@ def _add_packages(definitions: Any) -> None:
     install_joining(definitions)
     install_enclosing(definitions)
     install_derivatives(definitions)
+    install_compiling(definitions)
     install_inactive(definitions)
     install_inequalities(definitions)
     install_numeric_arrays(definitions)
@@ -293,8 +307,10 @@ def _add_packages(definitions: Any) -> None:
     install_strings(definitions)
     install_templates(definitions)
     install_various(definitions)
+    install_texts(definitions)
     install_saving(definitions)
     install_sparse(definitions)
+    install_series(definitions)
     add_functions(definitions, "developer.m")
     for kind in (*control.BUILTINS, *formats.BUILTINS, *messages.BUILTINS, *programs.BUILTINS):
         kind(expression=False).contribute(definitions)

@@ -13,6 +13,7 @@ Each is changed in place, before definitions are made of it:
 * ``FullForm`` writes the head of a list, as it does all heads.
 * A name that only a built-in rule uses, as ``x`` in ``x_``, does not become a symbol of the
   language. In Mathics3 it does when the rule is applied, and then hides the user's symbol.
+* ``Catch[expr, form, f]`` gives ``f`` the tag, too.
 * ``ClearAll`` leaves a symbol's options empty; Mathics3 leaves none, and fails when they are asked.
 """
 
@@ -38,6 +39,29 @@ def correct() -> None:
     _correct_full_form()
     _correct_clear_all()
     _correct_definitions()
+    _correct_catch()
+
+
+def _correct_catch() -> None:
+    from mathics.builtin.procedural import Catch
+    from mathics.core.expression import Expression
+    from mathics.core.interrupt import WLThrowInterrupt
+    from mathics.core.symbols import Symbol, SymbolTrue
+
+    theirs = Catch.eval_with_form_and_fn
+
+    def with_form(self: Any, expr: Any, form: Any, f: Any, evaluation: Any) -> Any:
+        if f.get_head_name() == "System`Identity" or f.get_name() == "System`Identity":
+            return theirs(self, expr, form, f, evaluation)
+        try:
+            return expr.evaluate(evaluation)
+        except WLThrowInterrupt as thrown:
+            if Expression(Symbol("System`MatchQ"), thrown.tag, form).evaluate(evaluation) is SymbolTrue:
+                return Expression(f, thrown.value, thrown.tag)
+            raise
+
+    with_form.__doc__ = theirs.__doc__
+    Catch.eval_with_form_and_fn = with_form
 
 
 def _correct_definitions() -> None:

@@ -22,6 +22,13 @@ Subdivide[n_Integer?Positive] := Subdivide[0, 1, n]
 Subdivide[high_, n_Integer?Positive] := Subdivide[0, high, n]
 Subdivide[low_, high_, n_Integer?Positive] := low + (high - low) Range[0, n]/n
 
+(* -- numbers -- *)
+
+Mod[m_?NumericQ, n_?NumericQ, d_?NumericQ] := d + Mod[m - d, n]
+PalindromeQ[x_String] := x === StringReverse[x]
+PalindromeQ[x_List] := x === Reverse[x]
+PalindromeQ[x_Integer] := With[{digits = IntegerDigits[x]}, digits === Reverse[digits]]
+
 (* -- lists -- *)
 
 Differences[{}] := {}
@@ -42,7 +49,7 @@ DeleteDuplicatesBy[f_][x_] := DeleteDuplicatesBy[x, f]
 CountDistinct[x_List] := Length[DeleteDuplicates[x]]
 Commonest[x_List] := kernelbus`commonest[Tally[x]]
 kernelbus`commonest[{}] := {}
-kernelbus`commonest[x_] := First /@ Select[x, Function[pair, Last[pair] === Max[Last /@ x]]]
+kernelbus`commonest[x_] := With[{most = Max[Last /@ x]}, First /@ Select[x, Function[pair, Last[pair] === most]]]
 ContainsAll[x_List, y_List] := Complement[y, x] === {}
 ContainsAny[x_List, y_List] := Intersection[x, y] =!= {}
 ContainsNone[x_List, y_List] := Intersection[x, y] === {}

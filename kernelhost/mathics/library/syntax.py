@@ -1,4 +1,5 @@
-"""Operators that Mathics3's parser lacks: ``|->``, ``//=``. What ``NumberString`` is.
+"""Operators that Mathics3's parser lacks: ``|->``, ``//=``. How strongly ``/*`` binds.
+What ``NumberString`` is. Alternatives and lists within string patterns.
 
 Names that begin with an escaped letter may end the text.
 """
@@ -14,10 +15,26 @@ def correct_syntax() -> None:
     """Change Mathics3's scanner and parser."""
     import mathics.core.convert.regex as regex
     import mathics.core.parser.parser as parser
+    from mathics.core.expression import Expression
     from mathics.core.symbols import Symbol
     from mathics_scanner import tokeniser
 
     regex.REGEXP_FOR_SYMBOLS[Symbol("System`NumberString")] = r"[-+]?(?:\d+\.?\d*|\.\d+)"
+
+    theirs = regex.to_regex_internal
+
+    def to_regex_internal(expr: Any, *rest: Any, **options: Any) -> Any:
+        if expr.has_form("List", None):
+            expr = Expression(Symbol("System`Alternatives"), *expr.elements)
+        found = theirs(expr, *rest, **options)
+        # Beside other parts of a pattern, alternatives without a group take those with them.
+        return f"(?:{found})" if found is not None and expr.has_form("Alternatives", None) else found
+
+    regex.to_regex_internal = to_regex_internal
+
+    # f @* g /* h composes f and g first. Mathics3 has the operators the other way round.
+    for table in (parser.operator_precedences, parser.flat_binary_operators, parser.binary_operators, parser.OPERATOR_PRECEDENCE):
+        table["RightComposition"] = table["Composition"] - 1
 
     precedence = parser.operator_precedences["AddTo"]
 

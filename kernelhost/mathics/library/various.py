@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy
 from mathics.core.atoms import Integer, MachineReal, String
-from mathics.core.attributes import A_HOLD_ALL, A_PROTECTED
+from mathics.core.attributes import A_FLAT, A_HOLD_ALL, A_ONE_IDENTITY, A_PROTECTED
 from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
 from mathics.core.rules import Rule
 from mathics.core.symbols import Symbol
 
-from kernelbus.kernelhost.mathics.native import call, define, definition_of
+from kernelbus.kernelhost.mathics.native import NativeRule, call, define, definition_of
 
 __all__ = ["correct_dates", "install_various", "system_id"]
 
 _ALL = Symbol("System`All")
+_RIGHT_COMPOSITION = Symbol("System`RightComposition")
 
 
 def correct_dates() -> None:
@@ -141,6 +142,17 @@ def system_id(system: str = sys.platform, machine: str | None = None) -> str:
     return {"linux": "Linux", "darwin": "MacOSX", "win32": "Windows"}.get(system, system) + f"-{machine}"
 
 
+def _compose(expression: Any, evaluation: Any) -> Any:
+    """Apply the functions of a ``RightComposition``, the first one first."""
+    functions = expression.head
+    if functions.head is not _RIGHT_COMPOSITION:
+        return None
+    arguments = expression.elements
+    for function in functions.elements:
+        arguments = (Expression(function, *arguments),)
+    return arguments[0] if functions.elements else call("Sequence", *arguments)
+
+
 def install_various(definitions: Any) -> None:
     """Define the functions."""
     define(definitions, "BlockRandom", _block_random)
@@ -149,6 +161,9 @@ def install_various(definitions: Any) -> None:
         definition_of(definitions, f"System`{name}").attributes = attributes | A_PROTECTED
     define(definitions, "CreateUUID", _uuid)
     definition_of(definitions, "System`$SystemID").ownvalues = [Rule(Symbol("System`$SystemID"), String(system_id()), system=True)]
+    composition = definition_of(definitions, _RIGHT_COMPOSITION.name)
+    composition.attributes |= A_FLAT | A_ONE_IDENTITY | A_PROTECTED
+    composition.subvalues = [NativeRule(Expression(_RIGHT_COMPOSITION, Expression(Symbol("System`BlankNullSequence"))), _compose)]
     define(definitions, "RunProcess", _run_process)
     define(definitions, "RandomChoice", _random_choice)
     define(definitions, "Riffle", _riffle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from operator import mul
 from typing import Any
 
@@ -31,12 +32,18 @@ def _sort(expression: Any, evaluation: Any) -> Any:
 
 def _sort_by(expression: Any, evaluation: Any) -> Any:
     elements = expression._elements
-    if len(elements) != 2 or type(elements[0]) is not ListExpression or type(elements[1]) is ListExpression:
+    if len(elements) != 2 or type(elements[0]) is not ListExpression:
         return None
-    items = canonical(elements[0]._elements)
     function = elements[1]
-    # The order of the items decides about those with the same value.
-    values = [Expression(function, item).evaluate(evaluation) for item in items]
+    items: Sequence[Any]
+    if type(function) is ListExpression:
+        # Each function decides about what those before it leave open, and nothing else does.
+        items = elements[0]._elements
+        values = [ListExpression(*(Expression(each, item).evaluate(evaluation) for each in function._elements)) for item in items]
+    else:
+        # The order of the items decides about those with the same value.
+        items = canonical(elements[0]._elements)
+        values = [Expression(function, item).evaluate(evaluation) for item in items]
     return ListExpression(*(items[place] for place in canonical_places(values)))
 
 

@@ -28,7 +28,7 @@ __all__ = ["canonical", "canonical_places", "compared", "correct_order", "sorted
 
 _REALS: Final = (Integer, MachineReal, Rational, PrecisionReal)
 #: Expressions that are nested deeper are left to Mathics3's order.
-_DEEPEST: Final = 100
+_DEEPEST = 500
 #: Each character of ASCII in the order of dictionaries: signs, digits, letters.
 _PLACES: Final = {
     each: chr(at) if not each.isalpha() else each
@@ -97,7 +97,17 @@ def _from_last(one: Sequence[Any], other: Sequence[Any], depth: int) -> int:
         found = compared(first, second, depth)
         if found:
             return found
-    return _sign(len(one), len(other))
+    return 0
+
+
+def _by_number(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """Compare sums of which one ends as the other: x is 0 + x, so -1 + x comes before it."""
+    longer, shorter = (one, other) if len(one) > len(other) else (other, one)
+    if len(longer) == len(shorter):
+        return 0
+    number = longer[len(longer) - len(shorter) - 1]
+    negative = isinstance(number, Number) and bool(_number_key(number) < (0,))
+    return -1 if negative is (longer is one) else 1
 
 
 def _factors(expr: Any) -> tuple[Sequence[Any], Any]:
@@ -127,7 +137,7 @@ def compared(one: Any, other: Any, depth: int = 0) -> int:
         return -1 if isinstance(one, Number) else 1
     if SymbolTimes in heads:
         (left, number), (right, second_number) = _factors(one), _factors(other)
-        found = _from_last(left, right, depth + 1)
+        found = _from_last(left, right, depth + 1) or _sign(len(left), len(right))
         if found or (number is None and second_number is None):
             return found
         return _numbers(number or Integer(1), second_number or Integer(1))
@@ -139,7 +149,7 @@ def compared(one: Any, other: Any, depth: int = 0) -> int:
     if SymbolPlus in heads:
         terms = [each.elements if isinstance(each, Expression) and each.head is SymbolPlus else (each,) for each in (one, other)]
         if len(terms[0]) != 1 or len(terms[1]) != 1:
-            return _from_last(terms[0], terms[1], depth + 1)
+            return _from_last(terms[0], terms[1], depth + 1) or _by_number(terms[0], terms[1])
     if not first or not second:
         return 1 if first else -1
     return _calls(one, other, depth)

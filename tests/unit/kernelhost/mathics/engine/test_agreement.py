@@ -22,6 +22,8 @@ from kernelbus.kernelhost.mathics.engine.agreement import agree
         ("Solve[x^2 == a, x]", "{{x -> Sqrt[a]}, {x -> -Sqrt[a]}}", "{{x -> -a^(1/2)}, {x -> a^(1/2)}}", True),
         ("Solve[x^2 == a, x]", "{{x -> Sqrt[a]}, {x -> -Sqrt[a]}}", "{{x -> Sqrt[a]}}", False),
         ("Solve[x^2 == a, x]", "{{x -> Sqrt[a]}, {x -> -Sqrt[a]}}", "{{x -> Sqrt[a]}, {x -> Sqrt[a]}}", False),
+        ("Solve[Sin[x] == 0, x]", "{{x -> 0}}", "{{x -> ConditionalExpression[Pi*C[1], Element[C[1], Integers]]}}", True),
+        ("Solve[Sin[x] == 0, x]", "{{x -> 0}}", "{{x -> ConditionalExpression[1 + Pi*C[1], Element[C[1], Integers]]}}", False),
         ("Integrate[Sin[x]*Cos[x], x]", "Sin[x]^2/2", "-Cos[x]^2/2", True),
         ("Integrate[Sin[x]*Cos[x], x]", "Sin[x]^2/2", "Cos[x]^2/2", False),
         ("Integrate[x, {x, 0, a}]", "a^2/2", "a^2/2 + 1", False),

@@ -39,6 +39,8 @@ def test_loading_makes_the_corrections(loaded: Loaded) -> None:
     [
         # A rule for this has x_; x is the user's afterwards.
         ("Solve[x^2 == -1, x, Reals]; {Context[x], Names[\"System`x\"]}", '{"Global`", {}}'),
+        ("{Catch[Throw[x, 5], _Integer, f], Catch[Throw[x, 5], _Integer]}", "{f[x, 5], x}"),
+        ("Catch[Catch[Throw[x, 5], _Symbol, f], _, g]", "g[x, 5]"),
         ("FromCharacterCode[128512]", '"😀"'),
         ("StringLength[FromCharacterCode[128512]]", "1"),
         ("ToCharacterCode[FromCharacterCode[{65, 128512}]]", "{65, 128512}"),

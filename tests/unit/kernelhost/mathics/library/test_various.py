@@ -12,6 +12,7 @@ from kernelbus.kernelhost.mathics.library import various
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
+        ("{RightComposition[][x], (f /* g)[x, y], Attributes[RightComposition]}", "{x, g[f[x, y]], {Flat, OneIdentity, Protected}}"),
         ('RunProcess[{"echo", "hi"}, "StandardOutput"]', '"hi\\n"'),
         ('RunProcess[{"sh", "-c", "exit 3"}, "ExitCode"]', "3"),
         ('RunProcess["cat", "StandardOutput", "in"]', '"in"'),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mathics.core.evaluation import Evaluation
 
+from kernelbus.kernelhost.mathics.speed import ordering
 from kernelbus.kernelhost.mathics.speed.ordering import compared, sorted_terms
 
 
@@ -23,6 +24,8 @@ from kernelbus.kernelhost.mathics.speed.ordering import compared, sorted_terms
         ("x + Sqrt[2] + Pi + 1 + I*x", "1 + Sqrt[2] + Pi + (1 + I)*x"),
         ("x^n + x^2 + 1/x", "x^(-1) + x^2 + x^n"),
         ("{(c + d)*(a + b)*x, (1 + x)^2*x, z*(x + y), a*(x + y)}", "{(a + b)*(c + d)*x, x*(1 + x)^2, (x + y)*z, a*(x + y)}"),
+        ("{x*(x - 1), x*(x + 1), n*(n - 1)*(n + 1), (a + x)*x, 2*(x - 1)*x}",
+         "{(-1 + x)*x, x*(1 + x), (-1 + n)*n*(1 + n), x*(a + x), 2*(-1 + x)*x}"),
         ("B + b + A + a", "a + A + b + B"),
         ("f[x, y] + g[x] + f[x]", "f[x] + g[x] + f[x, y]"),
         ("{2*x + 3*x, x*y - y*x, x^2*x^3*y*y, 2*x*y + 3*y*x + 1.5*x*y}", "{5*x, 0, x^5*y^2, 6.5*x*y}"),
@@ -57,8 +60,9 @@ def test_everything_has_its_place(code: str, expected: str, value: Callable[[str
 def test_the_order_is_one(definitions: Any) -> None:
     """Of any three expressions, the order of two follows from those with the third."""
     evaluation = Evaluation(definitions, format="unformatted")
+    items = evaluation.parse("{a - 1, a + 1, a*(a - 1), a - 1/2, a}").evaluate(evaluation).elements
     texts = "{2, 2.5, I, \"s\", a, A, b, a^2, a^b, 2*a, a*b, a + b, (a + b)^2, f[a], f[b], g[a], f[a, b], b*f[a], b/a, a[1][2], Sqrt[2]}"
-    items = evaluation.parse(texts).evaluate(evaluation).elements
+    items = *items[:4], *evaluation.parse(texts).evaluate(evaluation).elements
     for one, two in itertools.product(items, items):
         assert compared(one, two) == -compared(two, one)
         assert (compared(one, two) == 0) == one.sameQ(two)
@@ -67,7 +71,8 @@ def test_the_order_is_one(definitions: Any) -> None:
             assert compared(one, three) < 0, (one, two, three)
 
 
-def test_what_is_nested_too_deeply_is_left_to_mathics(definitions: Any) -> None:
+def test_what_is_nested_too_deeply_is_left_to_mathics(definitions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ordering, "_DEEPEST", 20)
     evaluation = Evaluation(definitions, format="unformatted")
-    deep = evaluation.parse("{Nest[f, a, 300], Nest[f, b, 300]}").evaluate(evaluation).elements
+    deep = evaluation.parse("{Nest[f, a, 40], Nest[f, b, 40]}").evaluate(evaluation).elements
     assert sorted_terms([*deep[::-1]]) == [*deep]
