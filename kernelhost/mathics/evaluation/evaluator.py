@@ -37,7 +37,7 @@ from kernelbus.kernelhost.mathics.evaluation.interrupts import KernelAbort, Time
 from kernelbus.kernelhost.mathics.evaluation.loading import Loaded
 from kernelbus.kernelhost.mathics.evaluation.memory import NO_MEMORY, guard
 from kernelbus.kernelhost.mathics.forms.inputform import input_form
-from kernelbus.kernelhost.mathics.forms.outputform import PAGE_WIDTH, output_form
+from kernelbus.kernelhost.mathics.forms.outputform import output_form, page_width
 from kernelbus.kernelhost.mathics.library.messages import MESSAGE_LIST, begin_list, keep_list
 from kernelbus.kernelhost.mathics.speed.frames import roomy
 
@@ -460,5 +460,5 @@ class Evaluator:
 
 
 def _output_form(expr: Any, evaluation: Any) -> str:
-    text = output_form(expr, evaluation, PAGE_WIDTH)
+    text = output_form(expr, evaluation, page_width(evaluation))
     return text if text is not None else str(evaluation.format_output(expr, "text") or "")

@@ -405,7 +405,7 @@ def _mend_printing() -> None:
 
     from kernelbus.kernelhost.mathics.forms.described import described
     from kernelbus.kernelhost.mathics.forms.inputform import input_form
-    from kernelbus.kernelhost.mathics.forms.outputform import PAGE_WIDTH, output_form
+    from kernelbus.kernelhost.mathics.forms.outputform import output_form, page_width
 
     input_symbol, output_symbol = Symbol("System`InputForm"), Symbol("System`OutputForm")
 
@@ -462,7 +462,7 @@ def _mend_printing() -> None:
     their_print = Evaluation.print_out
 
     def print_out(self: Any, text: Any) -> None:
-        shown = None if self.definitions.trace_evaluation else output_form(text, self, PAGE_WIDTH)
+        shown = None if self.definitions.trace_evaluation else output_form(text, self, page_width(self))
         if shown is None:
             their_print(self, text)
             return

@@ -40,10 +40,13 @@ from kernelbus.kernelhost.mathics.forms.operators import ATOM, CALL, DIVIDE, INF
 from kernelbus.kernelhost.mathics.forms.reals import float_text
 from kernelbus.kernelhost.mathics.forms.tabular import grid, table
 
-__all__ = ["PAGE_WIDTH", "broken", "broken_box", "output_form"]
+__all__ = ["PAGE_WIDTH", "broken", "broken_box", "output_form", "page_width"]
 
 #: The main loop's page width, characters, as in Wolfram kernels.
 PAGE_WIDTH: Final = 78
+
+#: Where the language keeps the width that ``SetOptions[$Output, PageWidth -> n]`` sets.
+_WIDTH = "kernelbus`pagewidth"
 
 #: What stands before a line that goes on with the one before.
 _CONTINUED = ">    "
@@ -122,6 +125,13 @@ def _unit_words(unit: Any, single: bool) -> str | None:
 
 class _NoLayoutError(Exception):
     """Say that the whole expression must be shown on one line."""
+
+
+def page_width(evaluation: Any) -> int | None:
+    """Return the most characters in a line of standard output; None for any number."""
+    rules = evaluation.definitions.get_ownvalues(_WIDTH)
+    width = getattr(rules[0].replace, "value", None) if rules else PAGE_WIDTH
+    return width if isinstance(width, int) and width > 0 else None
 
 
 def output_form(expr: Any, evaluation: Any, page_width: int | None = None) -> str | None:

@@ -119,6 +119,15 @@ EchoFunction[f_][x_] := (Print[">> ", f[x]]; x)
 EchoLabel[label_][x_] := Echo[x, label]
 NameQ[x_String] := Names[x] =!= {}
 
+(* The options of standard output; forms/outputform.py reads the width. *)
+kernelbus`outputQ["stdout" | OutputStream["stdout", _] | {OutputStream["stdout", _]}] := True
+kernelbus`outputQ[_] := False
+kernelbus`pagewidth := 78
+Options[stream_?kernelbus`outputQ] := {FormatType -> OutputForm, PageWidth -> kernelbus`pagewidth}
+Options[stream_?kernelbus`outputQ, name_Symbol] := Select[Options[stream], First[#] === name &]
+SetOptions[stream_?kernelbus`outputQ, rules___?OptionQ] :=
+  (kernelbus`pagewidth = PageWidth /. Flatten[{rules}] /. Options[stream]; Options[stream])
+
 (* -- the session -- *)
 
 SetAttributes[{ApplyTo, Once}, {HoldFirst}]

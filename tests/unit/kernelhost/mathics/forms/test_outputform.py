@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from mathics.core.evaluation import Evaluation
 
 from kernelbus.kernelhost.mathics.forms.convert import to_mathics
-from kernelbus.kernelhost.mathics.forms.outputform import broken, output_form
+from kernelbus.kernelhost.mathics.forms.outputform import broken, output_form, page_width
 from wstp import Function, Symbol
 
 # An input to evaluate, and the lines of its value.
@@ -159,3 +160,12 @@ def test_a_line_wider_than_the_page_is_broken_behind_a_space() -> None:
 def test_layouts(code: str, expected: str, definitions: Any) -> None:
     evaluation = Evaluation(definitions, format="unformatted")
     assert output_form(evaluation.parse(code).evaluate(evaluation), evaluation) == expected
+
+
+def test_the_width_of_standard_output_can_be_set(value: Callable[[str], str], definitions: Any) -> None:
+    evaluation = Evaluation(definitions)
+    assert page_width(evaluation) == 78
+    assert value("SetOptions[$Output, PageWidth -> 40]") == "{FormatType -> OutputForm, PageWidth -> 40}"
+    assert page_width(evaluation) == 40 and value('Options["stdout", PageWidth]') == "{PageWidth -> 40}"
+    value('SetOptions["stdout", {PageWidth -> Infinity}]')
+    assert page_width(evaluation) is None
