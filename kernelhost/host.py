@@ -158,7 +158,8 @@ class Host:
         try:
             return Scratch()
         except OSError as error:
-            self._log.error("kernels have no folders of their own, and run in %s: %s", os.getcwd(), error)
+            text = "kernels have no folders of their own, and run in %s: %s; let TMPDIR name a folder that can be written"
+            self._log.error(text, os.getcwd(), error.strerror or error)
             return None
 
     def _find_groups(self) -> Groups | None:

@@ -34,22 +34,44 @@ class Scratch:
     """
 
     def __init__(self, parent: str | None = None) -> None:
-        base = Path(parent or tempfile.gettempdir())
-        for left in base.glob(f"{_PREFIX}*"):
+        self._base = Path(parent or tempfile.gettempdir())
+        for left in self._base.glob(f"{_PREFIX}*"):
             _remove_left(left)
-        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-        self._lock = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._locks: list[int] = []
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make the folder of all kernels' folders, and lock it."""
+        self._unlock()
+        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._base))
+        # systemd-tmpfiles removes nothing, however old, in a folder that is locked itself.
+        for path, flags in ((self._folder / _LOCK, os.O_RDWR | os.O_CREAT), (self._folder, os.O_RDONLY | os.O_DIRECTORY)):
+            self._locks.append(os.open(path, flags | os.O_CLOEXEC, 0o600))
+            fcntl.flock(self._locks[-1], fcntl.LOCK_EX)
         # Kernels of other users have to pass; they cannot see what else is there.
         self._folder.chmod(0o711)
+
+    def _unlock(self) -> None:
+        while self._locks:
+            os.close(self._locks.pop())
 
     def make(self, owner: tuple[int, int] | None) -> str:
         """Make a folder for a kernel, and return its path.
 
         Args:
             owner: the ids of the user and group that it belongs to; None: to this process's.
+
+        Raises:
+            OSError: it cannot be made; the text says where.
         """
-        folder = tempfile.mkdtemp(dir=self._folder)
+        try:
+            if not self._folder.is_dir():
+                _log.warning("%s, with the folders of kernels, was removed by another program: it is made anew", self._folder)
+                self._prepare()
+            folder = tempfile.mkdtemp(dir=self._folder)
+        except OSError as error:
+            text = f"its folder cannot be made in {self._base}: {error.strerror}; TMPDIR can name another place"
+            raise OSError(error.errno, text) from None
         if owner is not None:
             os.chown(folder, *owner)
         return folder
@@ -60,11 +82,9 @@ class Scratch:
 
     def close(self) -> None:
         """Remove what is left; a second call does nothing."""
-        if self._lock < 0:
-            return
-        shutil.rmtree(self._folder, onerror=_tell)
-        os.close(self._lock)
-        self._lock = -1
+        if self._locks:
+            shutil.rmtree(self._folder, onerror=_tell)
+            self._unlock()
 
 
 def _tell(function: object, path: str, error: tuple[type[BaseException], BaseException, object]) -> None:

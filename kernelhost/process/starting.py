@@ -174,9 +174,15 @@ class Output:
 
     @property
     def last(self) -> str:
-        """The last lines, without empty ones, joined by ` | `."""
-        lines = [*self._tail, self._partial.decode(errors="replace")]
-        return " | ".join(line.strip() for line in lines if line.strip())
+        """The last lines, without empty ones, joined by ` | `.
+
+        Of a traceback of Python, only the last frame and what was raised. (The debug log has all.)
+        """
+        lines = [line for line in [*self._tail, self._partial.decode(errors="replace")] if line.strip()]
+        frames = [line for line in lines if line.startswith('  File "')]
+        if frames:
+            lines = [line for line in lines if line is frames[-1] or not line.startswith(("  ", "Traceback "))]
+        return " | ".join(line.strip() for line in lines)
 
 
 class KernelProcess:

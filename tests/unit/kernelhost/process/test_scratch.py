@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -36,6 +38,29 @@ def test_each_kernel_has_a_folder_that_is_private_and_removed(tmp_path: Path) ->
     scratch.close()
     scratch.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_a_cleaner_has_removed_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    scratch = Scratch(str(tmp_path))
+    (folder,) = tmp_path.iterdir()
+    shutil.rmtree(folder)
+    assert Path(scratch.make(None)).is_dir()
+    assert "was removed by another program" in caplog.text
+    shutil.rmtree(tmp_path)
+    with pytest.raises(OSError, match=f"its folder cannot be made in {tmp_path}: No such file or directory; TMPDIR can name another"):
+        scratch.make(None)
+    scratch.close()
+
+
+def test_cleaners_that_respect_locks_leave_the_folder_alone(tmp_path: Path) -> None:
+    scratch = Scratch(str(tmp_path))
+    (folder,) = tmp_path.iterdir()
+    descriptor = os.open(folder, os.O_RDONLY)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    scratch.close()
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(descriptor)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give folders away")

@@ -67,6 +67,11 @@ def test_the_last_output_is_reported_with_the_end() -> None:
     assert told("print('no licence'); raise SystemExit(4)", "itself") == "exited with status 4; it said last: no licence"
 
 
+def test_of_a_traceback_the_last_frame_and_the_error_are_reported() -> None:
+    said = told("def f():\n  raise OSError('no room')\nprint('begins', flush=True)\nf()", "itself")
+    assert said == "exited with status 1; it said last: begins | File \"<string>\", line 2, in f | OSError: no room"
+
+
 def test_a_kill_by_others_is_distinguished_from_our_own() -> None:
     assert told(SLEEP, "ours") == "was ended by SIGKILL"
     assert told(SLEEP, "theirs") == "was ended by SIGKILL, not by this host: by hand, or by the system for want of memory"
