@@ -12,8 +12,8 @@ their own, and everything that they return is bounded.
 | another expression that is neither plain data nor large | text/latex |
 
 **What is printed** is rendered while the evaluation goes on, since it is nowhere afterwards. The
-kernel's Print has a rule for that, which holds in the one input that the notebook has entered
-(:func:`prints`), and for pictures, tables and what contains them alone. It writes an
+kernel's Print calls a function for that, which does something in the one input that the notebook
+has entered (:func:`prints`), for pictures, tables and what contains them. It writes an
 `ExpressionPacket` before the packet with the text: a client that does not know it has the text as
 ever. Printing in an input of another client is as if there were no rule.
 """
@@ -123,10 +123,8 @@ _SOURCE = (
     "render[{x}, \"\", False, svg, png]]",
     "shows[l_] := row[l]",
     f"svg = {_LARGEST_SVG}; png = {_LARGEST_PNG}; line = 0",
-    f"printed[l_] := With[{{r = shows[l]}}, If[r =!= {{\"none\"}}, LinkWrite[$ParentLink, ExpressionPacket[{{\"{PRINTED}\", r}}]]]]",
-    "Unprotect[Print]",
-    "Print[a__] := Block[{line = 0}, printed[{a}]; Print[a]] /; line === $Line && !FreeQ[drawable /@ {a}, True] && $Output =!= {}",
-    "Protect[Print]",
+    "printed[l_] := If[line === $Line && !FreeQ[drawable /@ l, True] && $Output =!= {}, Block[{line = 0}, tell[shows[l]]]]",
+    f"tell[r_] := If[r =!= {{\"none\"}}, LinkWrite[$ParentLink, ExpressionPacket[{{\"{PRINTED}\", r}}]]]",
     "render[{x_}, f_, m_, s_, p_] := Which["
     "x === $Aborted, {\"aborted\"}, "
     "picture[bare[x]], Prepend[drawn[bare[x], s, p], \"picture\"], "
@@ -149,10 +147,26 @@ _SOURCE = (
     "shown[_, _, _] := {\"\", {\"none\"}}",
 )
 
+# For kernels whose Print has no place for a function of ours.
+_RULE = (
+    "Unprotect[Print]",
+    "Print[a__] := (printed[{a}]; Block[{line = 0}, Print[a]]) /; line === $Line",
+    "Protect[Print]",
+)
+_PLACE = Symbol("Kernelbus`$Printing")
+
 #: The definitions, to be evaluated before the first rendering; does nothing where they are known.
 DEFINITIONS: Expr = Symbol("If")(
     Symbol("SameQ")(Symbol("DownValues")(Symbol(CONTEXT + "shown")), []),
-    Symbol("CompoundExpression")(*map(code, _SOURCE), Symbol("Null")),
+    Symbol("CompoundExpression")(
+        *map(code, _SOURCE),
+        Symbol("If")(
+            Symbol("SameQ")(_PLACE, Symbol("None")),
+            Symbol("Set")(_PLACE, Symbol(CONTEXT + "printed")),
+            Symbol("CompoundExpression")(*map(code, _RULE)),
+        ),
+        Symbol("Null"),
+    ),
 )
 
 

@@ -142,6 +142,7 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.library.messages import mend_messages, mend_syntax
     from kernelbus.kernelhost.mathics.library.numbers import mend_numbers
     from kernelbus.kernelhost.mathics.library.patterns import correct_repeated
+    from kernelbus.kernelhost.mathics.library.printing import mend_printing
     from kernelbus.kernelhost.mathics.library.programs import mend_programs
     from kernelbus.kernelhost.mathics.library.sparse import correct_threading
     from kernelbus.kernelhost.mathics.library.syntax import correct_syntax
@@ -177,6 +178,7 @@ def load() -> Loaded:
     mend_formats()
     mend_inspection()
     mend_messages()
+    mend_printing()
     mend_programs()
     mend_tex()
     mend_syntax()
@@ -270,7 +272,15 @@ def _mend_interrupts(interrupts: Interrupts) -> None:
 
 def _add_packages(definitions: Any) -> None:
     from kernelbus.kernelhost.mathics.associations.templates import install_templates
-    from kernelbus.kernelhost.mathics.library import control, formats, jlink, messages, netlink, programs
+    from kernelbus.kernelhost.mathics.library import (
+        control,
+        formats,
+        jlink,
+        messages,
+        netlink,
+        printing,
+        programs,
+    )
     from kernelbus.kernelhost.mathics.library.bits import install_bits
     from kernelbus.kernelhost.mathics.library.calculus import install_derivatives
     from kernelbus.kernelhost.mathics.library.compiling import install_compiling
@@ -314,6 +324,7 @@ def _add_packages(definitions: Any) -> None:
     add_functions(definitions, "developer.m")
     for kind in (*control.BUILTINS, *formats.BUILTINS, *messages.BUILTINS, *programs.BUILTINS):
         kind(expression=False).contribute(definitions)
+    printing.Printing(expression=False).contribute(definitions)
     formats.prefer_formats(definitions)
     jlink.add_package(definitions)
     netlink.add_package(definitions)
