@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from types import FrameType
 
@@ -65,6 +65,7 @@ def run_eval(
     timeout: float | None = None,
     manner: Manner | None = None,
     who: str = "kernelbus eval",
+    words: Callable[[str], str] = str,
 ) -> int:
     """Evaluate `codes` in order on one kernel.
 
@@ -75,12 +76,13 @@ def run_eval(
             None: no limit.
         manner: what is shown, and how; None: the values, in InputForm.
         who: what the program calls itself in messages.
+        words: puts a message, which names options of `kernelbus eval`, into the program's words.
 
     Returns:
         The exit status: 0; 1: an evaluation failed or was aborted; 2: no server, or no kernel from
         it; 130: interrupted; n: ``Exit[n]`` was evaluated.
     """
-    say = _Voice(who)
+    say = _Voice(who, words)
     try:
         attachment = choice.attach(keep=False, timeout=timeout, on_wait=say.waiting)
     except (SessionError, ProfileError, TokenError) as error:
@@ -99,19 +101,15 @@ def run_eval(
 class _Voice:
     """What the program says of itself, on standard error."""
 
-    def __init__(self, who: str) -> None:
+    def __init__(self, who: str, words: Callable[[str], str]) -> None:
         self._who = who
-
-    @property
-    def dashes(self) -> str:
-        """What its options begin with: those of wolframscript have one dash."""
-        return "-" if self._who.endswith("script") else "--"
+        self._words = words
 
     def complain(self, text: str, status: int) -> int:
         """Say `text`, and return `status`."""
         if sys.stdout is not None:
             sys.stdout.flush()
-        complain(self._who, " ".join(text.split()))
+        complain(self._who, self._words(" ".join(text.split())))
         return status
 
     def waiting(self, why: str) -> None:
@@ -403,7 +401,7 @@ class _Evaluation:
         elif text is not None:
             self._out.line(text)
             if is_picture(text):
-                self._say.complain(how_to_save(f"{self._say.dashes}format PNG >picture.png"), 0)
+                self._say.complain(how_to_save("--format PNG >picture.png"), 0)
         if self._unread and failed:
             if task.place:
                 self._say.complain(f"{task.place}: {task.fault or 'this cannot be read'}", FAILED)

@@ -14,7 +14,14 @@ from pathlib import Path
 from kernelbus.shell.clients.choice import Choice, ChoiceError
 from kernelbus.shell.clients.sources import SourceError, read_file, read_input
 from kernelbus.shell.clients.statements import Source
-from kernelbus.shell.clients.wolframscript import HELP, Invocation, ScriptUsageError, call_of, parse
+from kernelbus.shell.clients.wolframscript import (
+    HELP,
+    Invocation,
+    ScriptUsageError,
+    call_of,
+    in_its_words,
+    parse,
+)
 from kernelbus.shell.exits import FAILED, UNUSABLE
 from kernelbus.shell.extras import require
 from kernelbus.shell.terminal import complain
@@ -47,7 +54,7 @@ def run_script(words: Sequence[str]) -> int:
             _set_charset(made.charset)
         return _run(made)
     except (ScriptUsageError, ChoiceError) as error:
-        complain(_WHO, error)
+        complain(_WHO, in_its_words(str(error)))
         return UNUSABLE
     except SourceError as error:
         complain(_WHO, error)
@@ -87,7 +94,7 @@ def _run(made: Invocation) -> int:
         whole = read_input().text
     printing = Print("last" if made.code is not None or made.function else made.printing)
     manner = Manner(form_named(made.form) if made.form else PLAIN, printing, (name, *made.arguments), whole)
-    return run_eval([source], choice=choice, timeout=made.timeout, manner=manner, who=_WHO)
+    return run_eval([source], choice=choice, timeout=made.timeout, manner=manner, who=_WHO, words=in_its_words)
 
 
 def _source(made: Invocation) -> Source:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-__all__ = ["HELP", "Invocation", "ScriptUsageError", "call_of", "parse"]
+__all__ = ["HELP", "Invocation", "ScriptUsageError", "call_of", "in_its_words", "parse"]
 
 HELP = """\
 usage: kernelbus script [OPTION ...] [FILE] [ARGUMENT ...]
@@ -136,6 +136,25 @@ _ABSENT = {
     "configure": "there is no wolframscript.conf here: -wstpserver says which server is used",
     "config": "there is no wolframscript.conf here: -wstpserver says which server is used",
 }
+
+
+#: Options of the other clients, which their messages name, and what they are called here.
+_OWN = {
+    "--server": "-wstpserver",
+    "--discover": "-wstpserver-discover",
+    "--pool": "-wstpserver-pool",
+    "--kernel-id": "-wstpserver-kernel",
+    "--token-file": "-wstpserver-token-file",
+    "--start-profile": "-startprofile",
+    "--continue-profile": "-continueprofile",
+    "--prefer-profile": "-preferprofile",
+    "--format": "-format",
+}
+
+
+def in_its_words(text: str) -> str:
+    """Return a message of the other clients with the options of this command line."""
+    return re.sub(r"(?<![\w-])--[a-z-]+", lambda found: _OWN.get(found[0], found[0]), text)
 
 
 def parse(words: Sequence[str], is_file: Callable[[str], bool]) -> Invocation:

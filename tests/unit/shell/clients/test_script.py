@@ -76,7 +76,8 @@ def test_a_line_is_evaluated_when_it_is_there(play: Start, capfd: pytest.Capture
     [
         (["-zork"], 2, "kernelbus script: unknown option -zork"),
         (["-file", "nowhere.wls"], 1, "kernelbus script: nowhere.wls: No such file or directory"),
-        (["-wstpserver", "http://x", "-c", "1"], 2, "kernelbus script: --server: 'http://x' is no server's address"),
+        (["-wstpserver", "http://x", "-c", "1"], 2, "kernelbus script: -wstpserver: 'http://x' is no server's address"),
+        (["-continueprofile", "/nowhere/zork.json", "-c", "1"], 2, "kernelbus script: there is no profile /nowhere/zork.json: -startp"),
         (["-charset", "Zork", "-c", "1"], 2, "kernelbus script: -charset: 'Zork' is no encoding"),
         (["--install", "/dev/null/folder"], 1, "kernelbus script: --install: /dev/null/folder cannot be made: Not a directory"),
     ],

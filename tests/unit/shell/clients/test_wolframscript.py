@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from kernelbus.shell.clients.wolframscript import HELP, Invocation, ScriptUsageError, call_of, parse
+from kernelbus.shell.clients.wolframscript import (
+    HELP,
+    Invocation,
+    ScriptUsageError,
+    call_of,
+    in_its_words,
+    parse,
+)
 
 
 def read(line: str) -> Invocation:
@@ -101,6 +108,10 @@ def test_an_argument_of_a_type_that_the_kernel_may_know() -> None:
 def test_an_argument_of_another_type_is_refused(kind: str, text: str) -> None:
     with pytest.raises(ScriptUsageError, match=f"is no {kind}"):
         call_of("f", [kind], [text])
+
+
+def test_messages_of_the_other_clients_name_its_options() -> None:
+    assert in_its_words("--kernel-id and --pool: see --zork") == "-wstpserver-kernel and -wstpserver-pool: see --zork"
 
 
 def test_the_help_names_every_option() -> None:
