@@ -166,6 +166,7 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.library.imaging import install_imaging
     from kernelbus.kernelhost.mathics.library.knowledge import install_knowledge
     from kernelbus.kernelhost.mathics.library.quantities import install_quantities
+    from kernelbus.kernelhost.mathics.library.sampling import install_sampling
     from kernelbus.kernelhost.mathics.library.solving import install_solving
     from kernelbus.kernelhost.mathics.pictures import exporting, functions
 
@@ -209,6 +210,7 @@ def load() -> Loaded:
     install_printing()
     install_imaging(definitions)
     install_colors(definitions)
+    install_sampling(definitions)
     delegate = delegation.Delegate()
     install_knowledge(definitions, lambda expression, evaluation: delegate.value(expression, evaluation, quiet=True))
     install_assumptions(definitions)
@@ -219,6 +221,8 @@ def load() -> Loaded:
     functions.install(definitions)
     install_arguments(definitions)
     exporting.install(definitions)
+    # What was read while loading is no file of the session.
+    definitions.inputfile = ""
     return Loaded(definitions, interrupts, terminal, _number_tables(), workers)
 
 

@@ -7,6 +7,7 @@ by name, and the parts of names of files.
 from __future__ import annotations
 
 import itertools
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +17,9 @@ import numpy as np
 from mathics.core.atoms import Complex, Integer, MachineReal, String
 from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
-from mathics.core.symbols import Symbol, SymbolTrue
+from mathics.core.symbols import Symbol, SymbolNull, SymbolTrue
 
-from kernelbus.kernelhost.mathics.native import call, define
+from kernelbus.kernelhost.mathics.native import add_message, call, define
 
 __all__ = ["base_name", "folder_name", "install_filing"]
 
@@ -67,7 +68,9 @@ def _read_list(expression: Any, evaluation: Any) -> Any:
     """``ReadList[file, types, RecordLists -> True]``: a list for each line."""
     plain, options = _options(expression)
     wanted = options.pop("RecordLists", None)
-    if wanted is None or len(plain) < 2:
+    if wanted is None:
+        return _with_listed_separators(expression, plain, options)
+    if len(plain) < 2:
         return None
     rest = list(options.values())
     if wanted.elements[1] is not SymbolTrue:
@@ -82,6 +85,15 @@ def _read_list(expression: Any, evaluation: Any) -> Any:
         found.append(call("ReadList", stream, *plain[1:], *rest).evaluate(evaluation))
         call("Close", stream).evaluate(evaluation)
     return ListExpression(*found)
+
+
+def _with_listed_separators(expression: Any, plain: list[Any], options: dict[str, Any]) -> Any:
+    """Return a call in which each option for separators is a list; None if it is so already."""
+    single = [name for name, rule in options.items() if name.endswith("Separators") and isinstance(rule.elements[1], String)]
+    if not single:
+        return None
+    rules = [call("Rule", rule.elements[0], ListExpression(rule.elements[1])) if name in single else rule for name, rule in options.items()]
+    return Expression(expression.head, *plain, *rules)
 
 
 def _found(name: str, evaluation: Any) -> Path | None:
@@ -218,6 +230,64 @@ def _write_line(expression: Any, evaluation: Any) -> Any:
     return call("WriteString", elements[0], text, String("\n"))
 
 
+def _split_name(expression: Any, evaluation: Any) -> Any:
+    """``FileNameSplit[file]``: the root is an empty name."""
+    text = expression.elements[0].get_string_value() if len(expression.elements) == 1 else None
+    if text is None or not text.startswith("/"):
+        return None
+    return ListExpression(String(""), *(String(part) for part in text.split("/") if part))
+
+
+def _placed(work: Callable[[Path, Path], object]) -> Callable[[Any, Any], Any]:
+    """Return a function that copies or renames a file: ``f[from, to, OverwriteTarget -> True]``."""
+
+    def apply(expression: Any, evaluation: Any) -> Any:
+        plain, options = _options(expression)
+        names = [each.get_string_value() for each in plain]
+        if len(names) != 2 or None in names or options.keys() - {"OverwriteTarget", "CreateIntermediateDirectories"}:
+            return None
+        name = expression.get_head_name()
+        source, target = (Path(str(each)).expanduser() for each in names)
+        if target.is_dir() and not source.is_dir():
+            target = target / source.name
+        over = options.get("OverwriteTarget")
+        if not source.exists():
+            evaluation.message(name, "fdnfnd", plain[0])
+        elif target.exists() and (over is None or over.elements[1] is not SymbolTrue):
+            evaluation.message(name, "eexist", plain[1])
+        else:
+            try:
+                work(source, target)
+                return String(str(target.resolve()))
+            except OSError as error:
+                evaluation.message(name, "failed", plain[0], String(error.strerror or str(error)))
+        return _FAILED
+
+    return apply
+
+
+def _delete(expression: Any, evaluation: Any) -> Any:
+    """``DeleteFile[file]``, ``DeleteFile[{file, ...}]``."""
+    if len(expression.elements) != 1:
+        return None
+    given = expression.elements[0]
+    items = given.elements if given.has_form("List", None) else (given,)
+    names = [each.get_string_value() for each in items]
+    if None in names:
+        return None
+    for item, name in zip(items, names, strict=True):
+        path = Path(str(name)).expanduser()
+        if not path.is_file() and not path.is_symlink():
+            evaluation.message("DeleteFile", "fdnfnd", item)
+            return _FAILED
+        try:
+            path.unlink()
+        except OSError as error:
+            evaluation.message("DeleteFile", "failed", item, String(error.strerror or str(error)))
+            return _FAILED
+    return SymbolNull
+
+
 def install_filing(definitions: Any) -> None:
     """Define the functions."""
     for name, function in (
@@ -227,7 +297,15 @@ def install_filing(definitions: Any) -> None:
         ("BinaryWrite", _binary_write),
         ("Close", _close),
         ("WriteLine", _write_line),
+        ("CopyFile", _placed(shutil.copyfile)),
+        ("DeleteFile", _delete),
         ("DirectoryName", _directory_name),
+        ("FileNameSplit", _split_name),
+        ("RenameFile", _placed(lambda source, target: source.replace(target))),
         ("FileBaseName", _of_text(base_name)),
     ):
         define(definitions, name, function)
+    for name in ("CopyFile", "DeleteFile", "RenameFile"):
+        add_message(definitions, name, "fdnfnd", "Directory or file `1` not found.")
+        add_message(definitions, name, "eexist", "`1` already exists.")
+        add_message(definitions, name, "failed", "`1` cannot be used: `2`.")

@@ -27,8 +27,12 @@ def test_names(file: str, folder: str, base: str) -> None:
         (r'ReadList[StringToStream["a b\n\nc"], Word, RecordLists -> True]', '{{"a", "b"}, {"c"}}'),
         ('With[{s = StringToStream["ab;cd"]}, {ReadString[s, ";"], ReadString[s], ReadString[s]}]', '{"ab", "cd", EndOfFile}'),
         ('Quiet[ReadString["/no/such/file"]]', "$Failed"),
+        ('{FileNameSplit["/a/b"], FileNameSplit["a/b"]}', '{{"", "a", "b"}, {"a", "b"}}'),
+        ('ReadList[StringToStream["5,6"], Number, RecordSeparators -> ","]', "{5, 6}"),
+        ('Quiet[{DeleteFile["/no/such/file"], RenameFile["/no/such/file", "/b"], CopyFile["/no/such/file", "/b"]}]',
+         "{$Failed, $Failed, $Failed}"),
     ],
-)
+)  # fmt: skip
 def test_functions(loaded: Loaded, code: str, expected: str) -> None:
     assert text_of(loaded, code) == expected
 
@@ -41,3 +45,8 @@ def test_files(loaded: Loaded, tmp_path: Path) -> None:
     # What is written after Close replaces the file.
     assert text_of(loaded, f'BinaryWrite["{data}", 7]; Close["{data}"]; BinaryReadList["{data}"]') == "{7}"
     assert text_of(loaded, f'BinaryWrite["{data}", 1.5, "Real64"]; Close["{data}"]; BinaryReadList["{data}", "Real64"]') == "{1.5}"
+    copy, moved = tmp_path / "copy", tmp_path / "moved"
+    assert text_of(loaded, f'CopyFile["{data}", "{copy}"]; Quiet[CopyFile["{data}", "{copy}"]]') == "$Failed"
+    assert text_of(loaded, f'CopyFile["{text}", "{copy}", OverwriteTarget -> True]; ReadString["{copy}"]') == r'"one\n"'
+    assert text_of(loaded, f'RenameFile["{copy}", "{moved}"]; {{FileExistsQ["{copy}"], DeleteFile["{moved}"]}}') == "{False, Null}"
+    assert not moved.exists()
