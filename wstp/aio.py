@@ -256,6 +256,7 @@ class Link(LinkBase):
         """Send an out-of-band message at once; as `wstp.link.Link.put_message`."""
         self._machine.put_message(code, parameter)
         assert self._message is not None
+        self._flush_soon()
         self._message.write(self._machine.message_to_send())
 
     # -- reading

@@ -194,6 +194,9 @@ class Link(LinkBase):
     def put_message(self, code: int, parameter: int = 0) -> None:
         """Send an out-of-band message at once.
 
+        What is queued is written before it, as far as that goes without waiting: an abort is for
+        what was put before it.
+
         Args:
             code: 1 to 255, see `wstp.MessageCode`.
             parameter: a signed 32-bit integer.
@@ -207,6 +210,7 @@ class Link(LinkBase):
             with self._lock:
                 self._machine.put_message(code, parameter)
                 data = self._machine.message_to_send()
+            self._flush_what_goes(_deadline(0.0))
             self._send_message(data, _deadline(10.0))
 
     def _send_message(self, data: bytes, deadline: float | None) -> None:
@@ -303,8 +307,12 @@ class Link(LinkBase):
                 return self._machine.next_message()
 
     def _flush_before_reading(self, deadline: float | None) -> None:
-        # The C library does so too: a caller that waits for an answer wants the question sent. A
-        # thread that is writing flushes itself.
+        # The C library does so too: a caller that waits for an answer wants the question sent.
+        if self._flush_what_goes(deadline):
+            self._deliver()
+
+    def _flush_what_goes(self, deadline: float | None) -> bool:
+        """Write what is queued, unless a thread is writing, which flushes itself."""
         with self._lock:
             queued = self._machine.queued
         if queued and self._writing.acquire(blocking=False):
@@ -315,7 +323,8 @@ class Link(LinkBase):
                     self._flush(deadline)
             finally:
                 self._writing.release()
-            self._deliver()
+            return True
+        return False
 
     def _ended(self) -> bool:
         with self._lock:

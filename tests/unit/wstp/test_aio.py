@@ -67,6 +67,15 @@ async def test_a_slow_reader_holds_up_the_writer_and_no_more(pair: Pair) -> None
     await flushing
 
 
+async def test_a_message_takes_what_was_put_before_it_along(pair: Pair) -> None:
+    one, other = pair
+    one.put(5, end_packet=True)
+    one.put_message(3)
+    assert await other.get(20) == 5
+    while not other.get_message():
+        await other.wait(20)
+
+
 async def test_messages(pair: Pair) -> None:
     one, other = pair
     heard: list[Message] = []

@@ -103,6 +103,14 @@ def test_one_thread_reads_while_another_writes(pair: tuple[wstp.Link, wstp.Link]
     echoing.result(30)
 
 
+def test_a_message_takes_what_was_put_before_it_along(pair: tuple[wstp.Link, wstp.Link]) -> None:
+    one, other = pair
+    one.put(5, end_packet=True)
+    one.put_message(3)
+    assert other.get(20) == 5
+    assert other.wait(20).message
+
+
 def test_messages_pass_a_data_connection_that_is_stuck(pair: tuple[wstp.Link, wstp.Link]) -> None:
     one, other = pair
     heard: list[Message] = []
