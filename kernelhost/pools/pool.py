@@ -153,6 +153,7 @@ class KernelEntry:
         worth: what its session is worth, while it is detached.
         address: the address of its client, or of its last one.
         warned: whether the log has said that its session may be given up soon.
+        ends_at: when a session ends in any case of which the log has said so.
     """
 
     number: int
@@ -165,6 +166,7 @@ class KernelEntry:
     worth: Worth = Worth.LEFTOVER
     address: str = ""
     warned: bool = False
+    ends_at: float = 0.0
 
     @property
     def busy(self) -> bool:
@@ -582,10 +584,26 @@ class Pool:
             due, until = self._warning_at(kernel), self._safe_until(kernel)
             if due is None or until is None or due > now:
                 continue
-            kernel.warned = True
-            spent, client = now - max(kernel.since, kernel.changed), kernel.state is KernelState.ATTACHED
-            text = warning_of(self.options.timeouts, kernel.activity, spent, max(0.0, until - now), client=client)
-            self._actions.append(Warn(kernel.number, text))
+            self._announce(kernel, now, max(now, until))
+
+    def _announce(self, kernel: KernelEntry, now: float, until: float) -> None:
+        """Warn that a kernel's session may be given up, or ends, at `until`."""
+        kernel.warned, kernel.ends_at = True, until
+        spent, client = now - max(kernel.since, kernel.changed), kernel.state is KernelState.ATTACHED
+        text = warning_of(self.options.timeouts, kernel.activity, spent, until - now, client=client)
+        self._actions.append(Warn(kernel.number, text))
+
+    def _end_overdue(self, now: float) -> None:
+        """End the sessions whose time-out ends them in any case.
+
+        One that is over it already, since the time-out is new or nobody looked in time, is warned
+        of first, too.
+        """
+        for kernel in filter(self._ends, self._exposed(now)):
+            if not kernel.warned and not kernel.leftover:
+                self._announce(kernel, now, now + warned_before(self._safe_for(kernel) or 0.0))
+            elif kernel.leftover or kernel.ends_at <= now:
+                self._give_up(kernel, now, needed=False)
 
     def _exposed(self, now: float) -> list[KernelEntry]:
         """Return the kernels that may be given up, those that go first before the others."""
@@ -638,6 +656,7 @@ class Pool:
             times.append(self.retry_at)
         for when in (self._safe_until, self._warning_at):
             times += [due for due in map(when, self.kernels.values()) if due is not None and due > self._now]
+        times += [kernel.ends_at for kernel in self.kernels.values() if kernel.warned and kernel.ends_at > self._now]
         if self.licensed is not None and self.options.minimum + self._waiting() > self.count(KernelState.STARTING, KernelState.READY):
             times.append(self.retry_at)
         return min(times, default=None)
@@ -648,8 +667,7 @@ class Pool:
         self._now = now
         if not self.closed:
             if self.options.timeouts.ends:
-                for kernel in filter(self._ends, self._exposed(now)):
-                    self._give_up(kernel, now, needed=False)
+                self._end_overdue(now)
             self._hand_out(now)
             self._make_room(now)
             self._warn(now)

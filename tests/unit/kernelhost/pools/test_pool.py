@@ -551,7 +551,29 @@ def test_times_end_sessions_only_when_their_places_are_needed_unless_told_otherw
     made.detached(1, 1.0, Worth.KEPT)
     made.busy(3, Activity.EVALUATING, 1.0)
     made.detached(3, 1.0, Worth.KEPT)
-    assert [*given_up(made.tick(31.0)), *given_up(made.tick(101.0))] == ended
+    given = [number for now in (27.0, 31.0, 91.0, 101.0) for number in given_up(made.tick(now))]
+    assert given == ended
+
+
+def test_a_session_that_is_over_a_new_time_is_warned_of_before_it_ends() -> None:
+    made = serving(2, maximum=4)
+    for number in (1, 2):
+        made.detached(number, 1.0, Worth.KEPT if number == 1 else Worth.LEFT)
+    ends = TIMEOUTS._replace(ends=frozenset({"idle", "leftover"}))
+    actions = made.configure(made.options._replace(timeouts=ends), 5000.0)
+    assert given_up(actions) == [2], "nobody can come back to it"
+    (warning,) = [action for action in actions if isinstance(action, Warn)]
+    assert warning.number == 1 and warning.text.startswith("in 10 s it is ended, unless a client comes back to it")
+    assert made.next_event() == 5010.0
+    assert given_up(made.tick(5009.0)) == []
+    assert given_up(made.tick(5010.0)) == [1]
+
+
+def test_a_session_that_is_over_its_time_makes_room_at_once_where_one_is_needed() -> None:
+    made = serving(1, maximum=1)
+    made.detached(1, 1.0, Worth.KEPT)
+    made.configure(made.options._replace(timeouts=TIMEOUTS._replace(ends=frozenset({"idle"}))), 5000.0)
+    assert given_up(made.acquire(Request(3, "c:3", 9999.0), 5001.0)) == [1]
 
 
 def test_the_log_warns_once_before_a_session_may_be_given_up() -> None:
