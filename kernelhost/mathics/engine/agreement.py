@@ -175,6 +175,10 @@ def _satisfies(question: Any, theirs: Any, engines: Any, evaluation: Any) -> boo
     return True
 
 
+def _leaves(expr: Any) -> int:
+    return 1 + sum(map(_leaves, expr.elements)) if isinstance(expr, Expression) else 1
+
+
 _KINDS: Final[dict[str, Callable[[Any, Any, Any, Any], bool]]] = {
     "System`Solve": _same_solutions,
     "System`NSolve": _same_solutions,
@@ -195,6 +199,10 @@ def agree(question: Any, theirs: Any, engines: Any, evaluation: Any) -> bool:
     said = evaluation.output
     evaluation.output = _Silent()
     try:
-        return _KINDS.get(question.get_head_name(), _same_value)(question, theirs, engines, evaluation)
+        same = _KINDS.get(question.get_head_name(), _same_value)
+        if same is _same_integral and _leaves(engines) > _leaves(theirs):
+            # ArcTan[Tan[x]] is no better than x.
+            return False
+        return same(question, theirs, engines, evaluation)
     finally:
         evaluation.output = said

@@ -220,6 +220,29 @@ class _Better(AskRule):
         return None
 
 
+class _Within(AskRule):
+    """Apply, as an upvalue, to calls of some functions with an argument of one kind."""
+
+    def __init__(self, delegate: Delegate, heads: frozenset[str]) -> None:
+        super().__init__(delegate.value)
+        self._delegate, self._heads = delegate, heads
+
+    def apply(self, expression: Any, evaluation: Any, fully: bool = True, return_list: bool = False, max_list: int | None = None) -> Any:
+        """Return the value of a call; None for other functions."""
+        if expression.get_head_name().removeprefix("System`") not in self._heads:
+            return None
+        return self._delegate.value(expression, evaluation, quiet=True)
+
+
+#: Of each kind of value: the functions of it that the engine computes.
+_WITHIN: Final = {
+    "Interval": frozenset(
+        {"Abs", "ArcTan", "Cos", "Equal", "Exp", "Greater", "GreaterEqual", "IntervalMemberQ", "Less", "LessEqual", "Log", "Max", "Min",
+         "Plus", "Power", "Sin", "Sqrt", "Tan", "Times"}
+    ),
+}  # fmt: skip
+
+
 class _Said(Output):
     """Keep what is printed, and messages."""
 
@@ -249,6 +272,10 @@ def install(definitions: Any) -> None:
         if is_installed():
             definition.downvalues, definition.subvalues = [rule], [rule]
     if is_installed():
+        for name, heads in _WITHIN.items():
+            definition = builtin.get(f"System`{name}")
+            if definition is not None:
+                definition.upvalues.insert(0, _Within(delegate, heads))
         for entry in read_better((here / "better.toml").read_text(encoding="utf-8")):
             definition = builtin.get(f"System`{entry.name}")
             if definition is not None and entry.only:

@@ -144,6 +144,7 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.library.patterns import correct_repeated
     from kernelbus.kernelhost.mathics.library.printing import mend_printing
     from kernelbus.kernelhost.mathics.library.programs import mend_programs
+    from kernelbus.kernelhost.mathics.library.reciprocals import correct_reciprocals, install_reciprocals
     from kernelbus.kernelhost.mathics.library.sparse import correct_threading
     from kernelbus.kernelhost.mathics.library.syntax import correct_syntax
     from kernelbus.kernelhost.mathics.library.tex import mend_tex
@@ -165,6 +166,7 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.library.colors import install_colors
     from kernelbus.kernelhost.mathics.library.imaging import install_imaging
     from kernelbus.kernelhost.mathics.library.knowledge import install_knowledge
+    from kernelbus.kernelhost.mathics.library.orthogonal import install_orthogonal
     from kernelbus.kernelhost.mathics.library.quantities import install_quantities
     from kernelbus.kernelhost.mathics.library.sampling import install_sampling
     from kernelbus.kernelhost.mathics.library.solving import install_solving
@@ -193,6 +195,7 @@ def load() -> Loaded:
     correct_characters()
     correct_syntax()
     correct_texts()
+    correct_reciprocals()
     correct_dates()
     mend_session()
     ensure_logical_algebraic_rules()
@@ -216,6 +219,8 @@ def load() -> Loaded:
     install_assumptions(definitions)
     install_integrals(definitions)
     install_solving(definitions)
+    install_reciprocals(definitions)
+    install_orthogonal(definitions)
     install_angles(definitions)
     install_quantities(definitions)
     functions.install(definitions)

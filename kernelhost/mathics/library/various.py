@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy
@@ -16,7 +17,7 @@ from mathics.core.attributes import A_FLAT, A_HOLD_ALL, A_ONE_IDENTITY, A_PROTEC
 from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
 from mathics.core.rules import Rule
-from mathics.core.symbols import Symbol
+from mathics.core.symbols import Symbol, SymbolTrue
 
 from kernelbus.kernelhost.mathics.native import NativeRule, call, define, definition_of
 
@@ -142,6 +143,59 @@ def system_id(system: str = sys.platform, machine: str | None = None) -> str:
     return {"linux": "Linux", "darwin": "MacOSX", "win32": "Windows"}.get(system, system) + f"-{machine}"
 
 
+def _absolute(expression: Any, evaluation: Any) -> Any:
+    """Take numbers out of the absolute value of a product. Mathics3 takes everything out."""
+    if len(expression.elements) != 1:
+        return None
+    inner = expression.elements[0]
+    if inner.has_form("Abs", 1):
+        return inner
+    if not inner.has_form("Times", None):
+        return None
+    numbers = [each for each in inner.elements if call("NumericQ", each).evaluate(evaluation) is SymbolTrue]
+    if not numbers or len(numbers) == len(inner.elements):
+        return None if numbers else expression
+    rest = [each for each in inner.elements if each not in numbers]
+    return call("Times", *(call("Abs", each) for each in numbers), call("Abs", call("Times", *rest)))
+
+
+def _permutations(expression: Any, evaluation: Any) -> Any:
+    """Return each permutation once, also of elements that are the same."""
+    elements = expression.elements
+    if not elements or not isinstance(elements[0], ListExpression) or len(elements) > 2:
+        return None
+    items = elements[0].elements
+    if len(set(items)) == len(items):
+        return None
+    lengths = _lengths(elements[1], len(items)) if len(elements) == 2 else [len(items)]
+    return None if lengths is None else ListExpression(*(ListExpression(*each) for length in lengths for each in _arranged(items, length)))
+
+
+def _lengths(spec: Any, most: int) -> list[int] | None:
+    """Return the lengths that ``n``, ``{n}``, ``{least, most}`` or ``All`` stands for."""
+    if spec is _ALL or spec.has_form("DirectedInfinity", 1):
+        return list(range(most + 1))
+    if isinstance(spec, Integer):
+        return list(range(min(int(spec.value), most) + 1))
+    if isinstance(spec, ListExpression) and 1 <= len(spec.elements) <= 3 and all(isinstance(each, Integer) for each in spec.elements):
+        first, *more = (int(each.value) for each in spec.elements)
+        step = more[1] if len(more) == 2 else 1
+        return [each for each in range(first, (more[0] if more else first) + 1, step or 1) if 0 <= each <= most]
+    return None
+
+
+def _arranged(items: Sequence[Any], length: int) -> Iterator[tuple[Any, ...]]:
+    if not length:
+        yield ()
+        return
+    seen = set()
+    for at, item in enumerate(items):
+        if item not in seen:
+            seen.add(item)
+            for rest in _arranged((*items[:at], *items[at + 1 :]), length - 1):
+                yield item, *rest
+
+
 def _compose(expression: Any, evaluation: Any) -> Any:
     """Apply the functions of a ``RightComposition``, the first one first."""
     functions = expression.head
@@ -166,4 +220,6 @@ def install_various(definitions: Any) -> None:
     composition.subvalues = [NativeRule(Expression(_RIGHT_COMPOSITION, Expression(Symbol("System`BlankNullSequence"))), _compose)]
     define(definitions, "RunProcess", _run_process)
     define(definitions, "RandomChoice", _random_choice)
+    define(definitions, "Abs", _absolute)
+    define(definitions, "Permutations", _permutations)
     define(definitions, "Riffle", _riffle)

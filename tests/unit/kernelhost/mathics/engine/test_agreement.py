@@ -26,6 +26,7 @@ from kernelbus.kernelhost.mathics.engine.agreement import agree
         ("Solve[Sin[x] == 0, x]", "{{x -> 0}}", "{{x -> ConditionalExpression[1 + Pi*C[1], Element[C[1], Integers]]}}", False),
         ("Integrate[Sin[x]*Cos[x], x]", "Sin[x]^2/2", "-Cos[x]^2/2", True),
         ("Integrate[Sin[x]*Cos[x], x]", "Sin[x]^2/2", "Cos[x]^2/2", False),
+        ("Integrate[Tan[x]^2, x]", "Tan[x] - x", "Tan[x] - ArcTan[Tan[x]]", False),
         ("Integrate[x, {x, 0, a}]", "a^2/2", "a^2/2 + 1", False),
         ("DSolve[y'[x] == y[x], y[x], x]", "{{y[x] -> C[1]*E^x}}", "{{y[x] -> 2*E^x*C[1]}}", True),
         ("DSolve[y'[x] == y[x], y[x], x]", "{{y[x] -> C[1]*E^x}}", "{{y[x] -> E^x}}", False),

@@ -67,6 +67,8 @@ def session(loaded: Loaded) -> Iterator[Session]:
         ("p := x^2 - 1; f[a_] := a - 1; PolynomialGCD[p, f[x]]", "-1 + x"),
         ("FoldPairList[{#1, #1 + #2} &, 0, {1, 2, 3}]", "{0, 1, 3}"),
         ("LessThan[3][2]", "True"),
+        ("{Interval[{1, 2}] + 1, 2*Interval[{1, 2}] - Interval[{0, 1}], Max[Interval[{1, 3}]]}",
+         "{Interval[{2, 3}], Interval[{1, 4}], 3}"),
         ('TakeList[{"a\\"b", "c\\\\d", "é\\n"}, {1, 2}]', '{{"a\\"b"}, {"c\\\\d", "é\\n"}}'),
         ("a`b = 5; TakeList[{a`c, a`b, x}, {1, 2}]", "{{a`c}, {5, x}}"),
         ("PDF[undefined, x]", "PDF[undefined, x]"),

@@ -12,6 +12,10 @@ from kernelbus.kernelhost.mathics.library import various
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
+        ("{Abs[-x], Abs[-2*x*y], Abs[Pi*x], Abs[x*y], Abs[Abs[x]], Abs[-3]}", "{Abs[x], 2*Abs[x*y], Pi*Abs[x], Abs[x*y], Abs[x], 3}"),
+        ("Permutations[{a, a, b}]", "{{a, a, b}, {a, b, a}, {b, a, a}}"),
+        ("{Permutations[{b, a, b}, {2}], Permutations[{a, a}, 1], Length[Permutations[Range[4]]]}",
+         "{{{b, a}, {b, b}, {a, b}}, {{}, {a}}, 24}"),
         ("{RightComposition[][x], (f /* g)[x, y], Attributes[RightComposition]}", "{x, g[f[x, y]], {Flat, OneIdentity, Protected}}"),
         ('RunProcess[{"echo", "hi"}, "StandardOutput"]', '"hi\\n"'),
         ('RunProcess[{"sh", "-c", "exit 3"}, "ExitCode"]', "3"),
