@@ -162,6 +162,7 @@ def load() -> Loaded:
     from kernelbus.kernelhost.mathics.library.angles import install_angles
     from kernelbus.kernelhost.mathics.library.arguments import install_arguments
     from kernelbus.kernelhost.mathics.library.assumptions import install_assumptions
+    from kernelbus.kernelhost.mathics.library.boxes import install_boxes
     from kernelbus.kernelhost.mathics.library.calculus import install_integrals
     from kernelbus.kernelhost.mathics.library.colors import install_colors
     from kernelbus.kernelhost.mathics.library.imaging import install_imaging
@@ -214,6 +215,7 @@ def load() -> Loaded:
     install_imaging(definitions)
     install_colors(definitions)
     install_sampling(definitions)
+    install_boxes(definitions)
     delegate = delegation.Delegate()
     install_knowledge(definitions, lambda expression, evaluation: delegate.value(expression, evaluation, quiet=True))
     install_assumptions(definitions)
