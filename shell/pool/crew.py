@@ -330,6 +330,11 @@ class Crew:
             while (work := self._next(kernel)) is not None:
                 task = work if isinstance(work, Task) else None
                 try:
+                    if task is not None and (gone := kernel.ended()) is not None:
+                        # It did not die of the task, which is as good as new.
+                        self._put_back(task)
+                        task = None
+                        raise gone
                     if isinstance(work, Definition):
                         self._carry_out_definition(work, kernel)
                     else:
@@ -543,11 +548,15 @@ class Crew:
         """Put the task first in the queue again; after its second dead kernel, fail it."""
         task.tries += 1
         if task.tries < 2:
-            with self._changed:
-                self._tasks.appendleft(task)
-                self._changed.notify()
+            self._put_back(task)
         elif self._settle(task):
             task.future.set_exception(KernelDied(f"{error} (twice, on two kernels)"))
+
+    def _put_back(self, task: Task) -> None:
+        with self._changed:
+            self._at_work.discard(task)
+            self._tasks.appendleft(task)
+            self._changed.notify()
 
     def _leave(self, task: Task | None, fault: BaseException | None) -> None:
         """End this thread; the last one fails all tasks that are left."""

@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import wstp
@@ -116,6 +117,7 @@ class KernelLink:
         self._link = link
         self._server = server
         self._ended = ""  # what is known of how the kernel ended
+        self._early: deque[Function] = deque()  # packets that came before an evaluation
         self._next: Callable[[float | None], Function] = reader or link.next_packet
         # Guards the five attributes below.
         self._lock = threading.Lock()
@@ -201,6 +203,17 @@ class KernelLink:
         """Name the next evaluation, for :meth:`abort`."""
         with self._lock:
             self._running, self._sent, self._aborting = token, False, False
+
+    def ended(self) -> KernelDied | None:
+        """Return how the kernel ended, if its link has ended meanwhile; None: it is there."""
+        try:
+            while self._link.wait(0.0).data:
+                self._early.append(self._next(0.0))
+        except wstp.LinkTimeout:
+            pass  # a part of a packet
+        except wstp.WSTPError as error:
+            return self._died(error)
+        return None
 
     def evaluate(
         self,
@@ -364,7 +377,7 @@ class KernelLink:
         dialogs = 0  # each has a prompt of its own
         while True:
             try:
-                packet = self._next(None)
+                packet = self._early.popleft() if self._early else self._next(None)
             except wstp.PacketFault as fault:
                 # The answer has $Failed in the place of what cannot be read.
                 packet = fault.expr if isinstance(fault.expr, Function) else Function(Symbol("Sequence"))

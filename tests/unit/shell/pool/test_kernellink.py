@@ -72,6 +72,20 @@ def test_an_answer_that_cannot_be_read_ends_nothing(play: Start) -> None:
     link.close()
 
 
+def test_a_kernel_that_has_ended_meanwhile_is_noticed() -> None:
+    kernel = KernelPlayer({"f[1]": [packet("ReturnPacket", 7), packet("TextPacket", "late")]})
+    try:
+        link, said = attach(kernel), []
+        assert evaluate(link, Symbol("f")(1)) == 7
+        assert link.ended() is None
+        assert evaluate(link, Symbol("f")(1), said) == 7 and said == ["late"], "what came before is not lost"
+    finally:
+        kernel.close()
+    died = link.ended()
+    assert isinstance(died, KernelDied) and "the kernel" in str(died)
+    link.close()
+
+
 def test_what_the_code_asks_is_answered_for_nobody_and_told(play: Start) -> None:
     def ask(player: KernelPlayer, link: wstp.Link) -> None:
         for kind, question in (("InputPacket", "How many?"), ("InputStringPacket", "? ")):
