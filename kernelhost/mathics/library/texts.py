@@ -3,6 +3,7 @@
 * ``Thread::tdlen`` and ``StringJoin::string`` name the expression, ``Inverse::sing`` the matrix.
 * ``iterb`` of functions with iterators names the iterator.
 * ``Most[{}]``, a step of zero in ``Range`` and its bounds that are no numbers are said to be wrong.
+* A range with a real step has real numbers only.
 * ``Dot`` says ``Dot::dotsh`` of arrays that do not fit; Mathics3 makes an ``Inner`` of them.
 * A message without a text is said nevertheless, with ``-- Message text not found --``.
 * ``Nest`` and ``NestList`` want a number of times that is not negative.
@@ -14,7 +15,7 @@ import functools
 import inspect
 from typing import Any, Final
 
-from mathics.core.atoms import Integer, Number, String
+from mathics.core.atoms import Integer, MachineReal, Number, String
 from mathics.core.expression import Expression
 from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol, SymbolList
@@ -103,6 +104,9 @@ def _range(expression: Any, evaluation: Any) -> Any:
         return None
     numbers = [each if isinstance(each, Number) else call("N", each).evaluate(evaluation) for each in elements]
     if all(isinstance(each, Number) for each in elements) and not (len(numbers) == 3 and numbers[2].is_zero):
+        if len(elements) == 3 and isinstance(elements[2], MachineReal) and not elements[0].is_inexact():
+            # With a real step all numbers are real.
+            return call("Range", call("N", elements[0]), *elements[1:])
         return None
     if len(elements) == 2:
         length = call("Subtract", elements[1], elements[0]).evaluate(evaluation)

@@ -82,6 +82,9 @@ def _numbers(bounds: Sequence[Any], evaluation: Any) -> Iterable[Any] | None:
     width = float(step.value)
     if not width:
         return None
+    if type(step) is MachineReal and type(first) is not MachineReal:
+        # With a real step all values are real.
+        first = MachineReal(float(first.value))
     count = int((float(last.value) - float(first.value)) / width + 1e-9)
     if (float(last.value) - float(first.value)) / width < -1e-9:
         return []

@@ -37,8 +37,10 @@ def test_the_texts(code: str, said: str, definitions: Any) -> None:
 
 def test_a_range_of_symbols(definitions: Any) -> None:
     evaluation = Evaluation(definitions, format="unformatted")
-    found = evaluation.parse("{Range[a, a + 2], Range[Pi], Range[0, 1, 1/2]}").evaluate(evaluation)
-    assert found.sameQ(evaluation.parse("{{a, 1 + a, 2 + a}, {1, 2, 3}, {0, 1/2, 1}}").evaluate(evaluation))
+    found = evaluation.parse("{Range[a, a + 2], Range[Pi], Range[0, 1, 1/2], Range[0, 1, 0.5], Range[1, 2.5]}").evaluate(evaluation)
+    expected = "{{a, 1 + a, 2 + a}, {1, 2, 3}, {0, 1/2, 1}, {0., 0.5, 1.}, {1, 2}}"
+    assert found.sameQ(evaluation.parse(expected).evaluate(evaluation))
+    assert evaluation.parse("Table[k, {k, 0, 1, 0.5}]").evaluate(evaluation).sameQ(evaluation.parse("{0., 0.5, 1.}"))
 
 
 def test_string_join_names_what_is_no_string(definitions: Any) -> None:

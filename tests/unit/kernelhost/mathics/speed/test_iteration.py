@@ -14,7 +14,7 @@ from kernelbus.kernelhost.mathics.speed import iteration
     [
         ("Table[i, {i, 3}]", "{1, 2, 3}"),
         ("Table[i, {i, 1, 2, 1/2}]", "{1, 3/2, 2}"),
-        ("Table[i, {i, 0, 1, 0.25}]", "{0, 0.25, 0.5, 0.75, 1.}"),
+        ("Table[i, {i, 0, 1, 0.25}]", "{0., 0.25, 0.5, 0.75, 1.}"),
         ("Table[i, {i, 3, 1, -1}]", "{3, 2, 1}"),
         ("Table[i, {i, 5.5}]", "{1, 2, 3, 4, 5}"),
         ("Table[i, {i, {a, b}}]", "{a, b}"),
