@@ -79,6 +79,9 @@ class _Function:
 
     def __call__(self, expression: Any, evaluation: Any) -> Any:
         """Return the value of a call; the call where it has none, None where Mathics3 has it."""
+        if len(expression.elements) == 1 and isinstance(expression.elements[0], Integer) and expression.elements[0].value > 0:
+            # SymPy takes long to find out that it stays.
+            return expression
         turns = turned(expression.elements[0]) if len(expression.elements) == 1 else None
         if turns is None or turns.denominator in _THEIRS:
             return None

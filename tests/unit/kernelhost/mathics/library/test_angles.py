@@ -14,6 +14,7 @@ from kernelbus.kernelhost.mathics.library import angles
     [
         ("{Sin[Pi/12], Cos[Pi/12], Tan[Pi/12]}", "{(-1 + Sqrt[3])/(2*Sqrt[2]), (1 + Sqrt[3])/(2*Sqrt[2]), 2 - Sqrt[3]}"),
         ("{Cos[Pi/5], Sin[Pi/10], Sin[75 Degree]}", "{(1 + Sqrt[5])/4, (-1 + Sqrt[5])/4, (1 + Sqrt[3])/(2*Sqrt[2])}"),
+        ("{Sin[2], Cos[-2], Tan[0], N[Sin[1], 5]}", "{Sin[2], Cos[2], 0, 0.84147`5.}"),
         ("{Sin[Pi/8], Cos[Pi/7]}", "{Sin[Pi/8], Cos[Pi/7]}"),
         ("{Sin[Pi/4], Cos[Pi/3], Tan[Pi/6], Sin[2*Pi], Sin[x*Pi]}", "{1/Sqrt[2], 1/2, 1/Sqrt[3], 0, Sin[Pi*x]}"),
     ],
