@@ -902,6 +902,8 @@ class Broker(BrokerTables):
         for _, report in reports:
             if report.limited:
                 return f"no kernel came free: {report.limited}"
+        if any(report.starting for _, report in reports):
+            return f"no kernel came free: kernels of pool {entry.pool} are still starting; ask again, or raise ConnectionTimeout"
         most = sum(report.maximum for _, report in reports)
         return f"no kernel came free: pool {entry.pool} is at its maximum of {most}; close one, or raise MaximumKernelNumber"
 

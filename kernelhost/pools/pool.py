@@ -754,9 +754,9 @@ class Pool:
             return f"no kernel came free: the kernels of pool {name} do not start: {self.failing}"
         if self.limited and len(self.kernels) >= self.maximum:
             return f"no kernel came free: {self.limited}"
-        if len(self.kernels) >= self.options.maximum:
+        if len(self.kernels) >= self.options.maximum and not self._numbers(KernelState.STARTING):
             return f"no kernel came free: pool {name} is at its maximum of {self.options.maximum}; close one, or raise MaximumKernelNumber"
-        return f"no kernel came free: the kernels of pool {name} are still starting"
+        return f"no kernel came free: kernels of pool {name} are still starting; ask again, or raise ConnectionTimeout"
 
     def _take(self) -> list[Action]:
         actions, self._actions = self._actions, []

@@ -129,11 +129,12 @@ def test_a_request_whose_time_is_over_is_refused_at_once_and_once() -> None:
     [
         ("full", "no kernel came free: pool P is at its maximum of 1; close one, or raise MaximumKernelNumber"),
         ("failing", "no kernel came free: the kernels of pool P do not start: exited with status 1"),
-        ("slow", "no kernel came free: the kernels of pool P are still starting"),
+        ("slow", "no kernel came free: kernels of pool P are still starting; ask again, or raise ConnectionTimeout"),
+        ("all start", "no kernel came free: kernels of pool P are still starting; ask again, or raise ConnectionTimeout"),
     ],
 )
 def test_a_refusal_says_why(prepare: str, words: str) -> None:
-    made = serving(1, maximum=1) if prepare == "full" else pool(minimum=0, maximum=2)
+    made = serving(1, maximum=1) if prepare == "full" else pool(minimum=0, maximum=1 if prepare == "all start" else 2)
     made.acquire(Request(2, "b", 5.0), 0.0)
     actions = made.ended(1, 0.0, "exited with status 1") if prepare == "failing" else made.tick(5.0)
     refusal = next(action for action in actions if isinstance(action, Refuse))
