@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import sympy
@@ -63,6 +63,13 @@ class ConversionError(ValueError):
 
 #: A value under conversion: its type (``list`` or ``Function``), its parts (a function's head
 #: first), how many of them are done, and what those became.
+# How the pixels of an image travel that are no reals, and their type. Without it, they are reals.
+_PIXELS: Final[dict[str, tuple[type[np.unsignedinteger[Any]], str]]] = {
+    "b": (np.uint8, "Bit"),
+    "u1": (np.uint8, "Byte"),
+    "u2": (np.uint16, "Bit16"),
+}
+
 _Frame = list[Any]
 
 
@@ -445,7 +452,10 @@ class _Outward:
                 return leaf(item)
         pixels = getattr(item, "pixels", None)
         if isinstance(pixels, np.ndarray):
-            return Function(Symbol("Image"), pixels)
+            typed = _PIXELS.get("b" if pixels.dtype.kind == "b" else pixels.dtype.str[1:])
+            if typed is None:
+                return Function(Symbol("Image"), pixels)
+            return Function(Symbol("Image"), pixels.astype(typed[0], copy=False), typed[1])
         if isinstance(item, Expression):
             return self.convert(item)
         # Atoms that exist only inside Mathics3 (compiled code, dispatch tables) leave as their

@@ -11,13 +11,13 @@ from mathics.core.evaluation import Evaluation
 @pytest.mark.parametrize(
     ("code", "tex"),
     [
-        ("Sin[x]^2", r"\sin (x)^2"),
+        ("Sin[x]^2", r"\sin ^2(x)"),
         ("Log[y]", r"\log (y)"),
         ("Exp[z]", "e^z"),
         ("ArcTan[x]", r"\tan ^{-1}(x)"),
         ("1 + 2 I", "1+2 i"),
         # What is a text stays one, and so does a name that TeX does not have.
-        ('foo["Sin", "E"]', r"\text{foo}(\text{Sin}, \text{E})"),
+        ('foo["Sin", "E"]', r"\text{foo}(\text{Sin},\text{E})"),
     ],
 )
 def test_names(code: str, tex: str, definitions: Any) -> None:
