@@ -288,8 +288,24 @@ def _delete(expression: Any, evaluation: Any) -> Any:
     return SymbolNull
 
 
+def _keep_no_input_file(definitions: Any) -> None:
+    """Have ``$InputFileName`` be empty again after ``Get``.
+
+    Mathics3 makes an absolute path of the empty name that was there before: the current folder.
+    """
+    absolute = definitions.set_inputfile
+
+    def set_inputfile(path: str) -> None:
+        absolute(path)
+        if not path:
+            definitions.inputfile = ""
+
+    definitions.set_inputfile = set_inputfile
+
+
 def install_filing(definitions: Any) -> None:
     """Define the functions."""
+    _keep_no_input_file(definitions)
     for name, function in (
         ("ReadList", _read_list),
         ("ReadString", _read_string),

@@ -50,3 +50,10 @@ def test_files(loaded: Loaded, tmp_path: Path) -> None:
     assert text_of(loaded, f'CopyFile["{text}", "{copy}", OverwriteTarget -> True]; ReadString["{copy}"]') == r'"one\n"'
     assert text_of(loaded, f'RenameFile["{copy}", "{moved}"]; {{FileExistsQ["{copy}"], DeleteFile["{moved}"]}}') == "{False, Null}"
     assert not moved.exists()
+
+
+def test_the_name_of_the_file_that_is_read(loaded: Loaded, tmp_path: Path) -> None:
+    outer, inner = tmp_path / "outer.wl", tmp_path / "inner.wl"
+    inner.write_text("$InputFileName")
+    outer.write_text(f'{{$InputFileName, Get["{inner}"], $InputFileName}}')
+    assert text_of(loaded, f'{{Get["{outer}"], $InputFileName}}') == f'{{{{"{outer}", "{inner}", "{outer}"}}, ""}}'
