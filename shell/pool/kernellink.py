@@ -457,15 +457,17 @@ class KernelLink:
         Raises:
             KernelDied: the kernel is gone, or answers nothing but $Aborted.
         """
-        for number in range(_FENCES):
-            try:
-                self._link.put_raw(encode(number))
-                self._link.flush()
-            except wstp.WSTPError as error:
-                raise self._died(error) from None
-            if self._answer(_ignore, _ignore) == number:
-                return
-        raise KernelDied("the kernel answers nothing but $Aborted")
+        marks: list[Expr] = []
+        try:
+            self._put_mark(marks)
+            # The answer to a question that was under way is evaluated, and answered, as an input of
+            # its own where the abort has ended the question before.
+            while (value := self._answer(_ignore, _ignore)) != marks[-1]:
+                if value == Symbol("$Aborted"):
+                    # It may be the mark that was aborted.
+                    self._put_mark(marks)
+        except wstp.WSTPError as error:
+            raise self._died(error) from None
 
 
 class _Refused(Exception):

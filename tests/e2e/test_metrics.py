@@ -64,7 +64,7 @@ def test_what_a_client_does_is_counted_and_never_uncounted(server: Scraped) -> N
     # None of them took longer than the server has run.
     up = found["kernelbus_uptime_seconds", frozenset()]
     for name in ("attach", "start", "evaluation"):
-        assert 0 < found[f"kernelbus_{name}_seconds_sum", of_pool] < up
+        assert 0 <= found[f"kernelbus_{name}_seconds_sum", of_pool] < up
     assert found["kernelbus_bytes_total", of_pool | {("direction", "to")}] >= passed
     assert found["kernelbus_hosts", frozenset({("state", "up")})] == 1
 

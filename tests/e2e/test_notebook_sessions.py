@@ -281,7 +281,7 @@ def test_a_cell_that_was_let_go_shows_the_rest_under_it(open_book: Callable[...,
         next_one = book.start("1 + 1")
         late = []
         while not late or late[-1] != "7":
-            message = book.client.get_iopub_msg(timeout=20)
+            message = book.client.get_iopub_msg(timeout=60)
             if message["parent_header"].get("msg_id") == request and message["msg_type"] != "status":
                 content = message["content"]
                 late.append(content.get("text") or content.get("data", {}).get("text/plain"))

@@ -156,7 +156,8 @@ class KernelPlayer:
                 continue
             code = _code(asked)
             self.codes.append(code)
-            play = self._plays.get(code, [packet("ReturnPacket", f"value of {code}")])
+            value = code[1:-1] if code.startswith('"kernelbus ') else f"value of {code}"  # a mark is its own value
+            play = self._plays.get(code, [packet("ReturnPacket", value)])
             if callable(play):
                 play(self, link)
             else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from kernel_player import KERNEL, KernelPlayer, message, packet
@@ -114,17 +116,26 @@ def test_what_the_code_asks_is_answered_for_nobody_and_told(play: Start) -> None
     link.close()
 
 
-def test_a_late_abort_falls_on_an_evaluation_of_no_consequence(play: Start) -> None:
+@pytest.mark.parametrize("answered", ["", "EndOfFile"])
+def test_a_late_abort_falls_on_an_evaluation_of_no_consequence(
+    play: Start, monkeypatch: pytest.MonkeyPatch, answered: str
+) -> None:
+    """So does the answer to a question that the abort had ended: it is evaluated as an input."""
+    numbers = itertools.count()
+    monkeypatch.setattr(kernellink, "uuid", SimpleNamespace(uuid4=lambda: next(numbers)))
     began = threading.Event()
 
     def busy(player: KernelPlayer, link: wstp.Link) -> None:
         began.set()
         player.await_message(link, wstp.MessageCode.ABORT)
         link.put(packet("ReturnPacket", Symbol("$Aborted")), end_packet=True)
+        if answered:
+            link.put(packet("ReturnPacket", Symbol(answered)), end_packet=True)
         link.flush()
 
     # The abort also hits the next evaluation, as it does when it reaches the kernel late.
-    kernel = play({"busy[]": busy, "0": [packet("ReturnPacket", Symbol("$Aborted"))], "1": [packet("ReturnPacket", 1)]})
+    marks = {'"kernelbus 0"': Symbol("$Aborted"), '"kernelbus 1"': "kernelbus 1", "next": 7}
+    kernel = play({"busy[]": busy, **{code: [packet("ReturnPacket", value)] for code, value in marks.items()}})
     link, token = attach(kernel), object()
     link.begin(token)
 
@@ -137,8 +148,10 @@ def test_a_late_abort_falls_on_an_evaluation_of_no_consequence(play: Start) -> N
     thread.start()
     assert evaluate(link, Symbol("busy")()) == Symbol("$Aborted")
     thread.join()
-    assert kernel.codes == ["busy[]", "0", "1"]
+    assert kernel.codes == ["busy[]", '"kernelbus 0"', '"kernelbus 1"']
     assert kernel.messages == [wstp.MessageCode.ABORT]
+    link.begin(token)
+    assert evaluate(link, Symbol("next")) == 7
     link.close()
 
 
