@@ -228,8 +228,6 @@ def load() -> Loaded:
     functions.install(definitions)
     install_arguments(definitions)
     exporting.install(definitions)
-    # What was read while loading is no file of the session.
-    definitions.inputfile = ""
     return Loaded(definitions, interrupts, terminal, _number_tables(), workers)
 
 

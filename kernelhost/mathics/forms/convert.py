@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import sympy
@@ -40,6 +40,7 @@ from mathics.core.list import ListExpression
 from mathics.core.symbols import Symbol as MathicsSymbol
 from mathics.core.symbols import SymbolFalse, SymbolList, SymbolNull, SymbolTrue
 
+from kernelbus.kernelhost.mathics.forms.pixels import pixel_type
 from kernelbus.kernelhost.mathics.forms.precision import complex_number, machine_real, real_number, real_text
 from kernelbus.kernelhost.mathics.forms.reals import parse_real, precise_text
 from wstp.expr import BigReal, Expr, Function, Symbol, make_function
@@ -63,13 +64,6 @@ class ConversionError(ValueError):
 
 #: A value under conversion: its type (``list`` or ``Function``), its parts (a function's head
 #: first), how many of them are done, and what those became.
-# How the pixels of an image travel that are no reals, and their type. Without it, they are reals.
-_PIXELS: Final[dict[str, tuple[type[np.unsignedinteger[Any]], str]]] = {
-    "b": (np.uint8, "Bit"),
-    "u1": (np.uint8, "Byte"),
-    "u2": (np.uint16, "Bit16"),
-}
-
 _Frame = list[Any]
 
 
@@ -452,10 +446,10 @@ class _Outward:
                 return leaf(item)
         pixels = getattr(item, "pixels", None)
         if isinstance(pixels, np.ndarray):
-            typed = _PIXELS.get("b" if pixels.dtype.kind == "b" else pixels.dtype.str[1:])
-            if typed is None:
-                return Function(Symbol("Image"), pixels)
-            return Function(Symbol("Image"), pixels.astype(typed[0], copy=False), typed[1])
+            typed = pixel_type(pixels)  # without one they are reals
+            if typed == "Bit":
+                pixels = pixels.astype(np.uint8)
+            return Function(Symbol("Image"), pixels) if typed is None else Function(Symbol("Image"), pixels, typed)
         if isinstance(item, Expression):
             return self.convert(item)
         # Atoms that exist only inside Mathics3 (compiled code, dispatch tables) leave as their

@@ -43,6 +43,7 @@ from kernelbus.kernelhost.mathics.forms.arithmetic import (
 )
 from kernelbus.kernelhost.mathics.forms.described import described
 from kernelbus.kernelhost.mathics.forms.operators import ATOM, CALL, DIVIDE, INFIX, MINUS, PLUS, POWER, TIMES
+from kernelbus.kernelhost.mathics.forms.pixels import pixel_type
 from kernelbus.kernelhost.mathics.forms.precision import real_text
 from kernelbus.kernelhost.mathics.forms.reals import float_text
 
@@ -97,7 +98,7 @@ def input_form(expr: Any, evaluation: Any = None) -> str:
 
 #: Images of more numbers are not written.
 _MOST_PIXELS: Final = 50_000
-_KINDS: Final = {"b": ("Bit", "UnsignedInteger8"), "u1": ("Byte", "UnsignedInteger8"), "u2": ("Bit16", "UnsignedInteger16")}
+_NUMBERS: Final = {"Bit": "UnsignedInteger8", "Byte": "UnsignedInteger8", "Bit16": "UnsignedInteger16", "Real32": "Real32"}
 
 
 def _image_text(image: Any) -> str | None:
@@ -106,10 +107,10 @@ def _image_text(image: Any) -> str | None:
     if pixels is None or pixels.size > _MOST_PIXELS:
         return None
     single = pixels.ndim == 3 and pixels.shape[2] == 1
-    kind, numbers = _KINDS.get("b" if pixels.dtype.kind == "b" else pixels.dtype.str[1:], ("Real32", "Real32"))
-    values = (pixels[:, :, 0] if single else pixels).astype(float if numbers == "Real32" else int).tolist()
+    kind = pixel_type(pixels) or "Real32"
+    values = (pixels[:, :, 0] if single else pixels).astype(float if kind == "Real32" else int).tolist()
     space = "Automatic" if single else string_text(image.color_space)
-    array = f"NumericArray[{_nested(values)}, {string_text(numbers)}]"
+    array = f"NumericArray[{_nested(values)}, {string_text(_NUMBERS[kind])}]"
     return f"Image[{array}, {string_text(kind)}, ColorSpace -> {space}, Interleaving -> {'None' if single else 'True'}]"
 
 

@@ -289,9 +289,10 @@ def _delete(expression: Any, evaluation: Any) -> Any:
 
 
 def _keep_no_input_file(definitions: Any) -> None:
-    """Have ``$InputFileName`` be empty again after ``Get``.
+    """Have ``$InputFileName`` be empty again after ``Get``, and now.
 
     Mathics3 makes an absolute path of the empty name that was there before: the current folder.
+    What it reads itself while it is loaded is no file of the session.
     """
     absolute = definitions.set_inputfile
 
@@ -301,6 +302,7 @@ def _keep_no_input_file(definitions: Any) -> None:
             definitions.inputfile = ""
 
     definitions.set_inputfile = set_inputfile
+    set_inputfile("")
 
 
 def install_filing(definitions: Any) -> None:

@@ -38,6 +38,11 @@ class _SharingFunction(ParallelFunction):
         return found
 
 
+def _moved(names: list[str], into: list[str], out_of: list[str]) -> tuple[list[str], list[str]]:
+    """Return two lists of names, the one with and the other without these."""
+    return list(dict.fromkeys([*into, *names])), [name for name in out_of if name not in names]
+
+
 class SetSharedVariable(_SharingFunction):
     """``SetSharedVariable[x, ...]``: kernels for parallel work have this kernel's values."""
 
@@ -50,8 +55,7 @@ class SetSharedVariable(_SharingFunction):
         if names is None:
             return None
         shared = self.shared
-        shared.functions = [name for name in shared.functions if name not in names]
-        shared.variables = list(dict.fromkeys([*shared.variables, *names]))
+        shared.variables, shared.functions = _moved(names, shared.variables, shared.functions)
         return SymbolNull
 
 
@@ -67,8 +71,7 @@ class SetSharedFunction(_SharingFunction):
         if names is None:
             return None
         shared = self.shared
-        shared.variables = [name for name in shared.variables if name not in names]
-        shared.functions = list(dict.fromkeys([*shared.functions, *names]))
+        shared.functions, shared.variables = _moved(names, shared.functions, shared.variables)
         return SymbolNull
 
 
