@@ -7,9 +7,10 @@ import errno
 import hashlib
 import os
 import stat
+import tempfile
 from pathlib import Path
 
-__all__ = ["check_owner", "private_file", "private_folder", "socket_folder", "state_directory"]
+__all__ = ["check_owner", "private_file", "private_folder", "replace_file", "socket_folder", "state_directory"]
 
 #: The longest path of the folder of sockets, in bytes: a name is to fit behind it.
 _DEEPEST = 90
@@ -69,6 +70,31 @@ def check_owner(folder: Path) -> None:
         there = folder.lstat()
         if there.st_uid != os.geteuid() or not stat.S_ISDIR(there.st_mode):
             raise PermissionError(errno.EPERM, f"{folder} is another user's")
+
+
+def replace_file(path: Path, text: str, *, durable: bool = False) -> None:
+    """Write a file that only its user can read, at once or not at all.
+
+    Args:
+        path: the file.
+        text: what is to be in it.
+        durable: whether it must survive a power cut.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    # mkstemp makes it with mode 0600.
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
 
 
 def private_file(name: str) -> Path:

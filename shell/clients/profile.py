@@ -17,7 +17,6 @@ import functools
 import json
 import os
 import re
-import tempfile
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from kernelbus.bus.settings.files import read_file
 from kernelbus.shell.address import Address, AddressError
 from kernelbus.shell.commands import COMMAND_LINE, Words
-from kernelbus.shell.state import state_directory
+from kernelbus.shell.state import replace_file, state_directory
 
 if TYPE_CHECKING:
     from marshmallow import Schema
@@ -271,20 +270,8 @@ class ProfileFile:
         content |= {key: known[name] for name, key in _KEYS.items() if name not in _LATER or known[name]}
         try:
             self._make_directory()
-            # mkstemp makes it with mode 0600.
-            handle, temporary = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(content, file, indent=1, ensure_ascii=False)
-                    file.write("\n")
-                    if not self._durable:
-                        # The kernel's id must survive a power cut; the resume point need not.
-                        file.flush()
-                        os.fsync(file.fileno())
-                os.replace(temporary, self.path)
-            except BaseException:
-                os.unlink(temporary)
-                raise
+            # The kernel's id must survive a power cut; the resume point need not.
+            replace_file(self.path, json.dumps(content, indent=1, ensure_ascii=False) + "\n", durable=not self._durable)
         except OSError as error:
             raise ProfileError(f"profile {self} cannot be written: {error.strerror}") from None
         self._durable = True

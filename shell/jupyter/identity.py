@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Any
 
 from kernelbus.bus.settings.files import read_file
 from kernelbus.shell.clients.profile import Profile, ProfileError, ProfileFile, profile_files
-from kernelbus.shell.state import private_file, state_directory
+from kernelbus.shell.state import private_file, replace_file, state_directory
 
 __all__ = ["Found", "Identity", "LeftOver", "Trail", "identity_of", "is_of", "left_over", "look", "move", "read_notebook", "write_identity"]
 
@@ -139,11 +138,7 @@ def write_identity(file: ProfileFile, identity: Identity) -> None:
     """
     content = {"Notebook": identity.path, "File": identity.file, "Cells": identity.cells, "Adrift": identity.adrift}
     with contextlib.suppress(OSError):
-        path = private_file(f"{_FOLDER}/{file.label}.json")
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as written:
-            json.dump(content, written)
-        os.replace(temporary, path)
+        replace_file(private_file(f"{_FOLDER}/{file.label}.json"), json.dumps(content))
 
 
 def move(old: ProfileFile, new: ProfileFile) -> None:
